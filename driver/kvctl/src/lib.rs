@@ -1,0 +1,1 @@
+//! The KV-CPU command line: replay, registers, commands, selftest.

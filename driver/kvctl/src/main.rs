@@ -1,0 +1,2 @@
+//! The KV-CPU command line: replay, registers, commands, selftest.
+fn main() {}

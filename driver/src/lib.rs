@@ -1,0 +1,1 @@
+//! The KV-CPU user-space driver, generic over a backing.

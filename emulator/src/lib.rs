@@ -1,0 +1,1 @@
+//! The register-accurate KV-CPU device model.

@@ -1,0 +1,1 @@
+//! Submission and completion rings over shared memory.

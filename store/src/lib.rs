@@ -1,0 +1,1 @@
+//! T3: a file-backed block tier over io_uring.

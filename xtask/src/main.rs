@@ -1,0 +1,2 @@
+//! The build's verbs.
+fn main() {}
