@@ -96,10 +96,6 @@ codes! {
         SvcStore = 0x80,
         /// Device to host: read a T3 frame into a staging slot.
         SvcFetch = 0x81,
-        /// Device to host: a T3 frame holds nothing any more. Needs no completion.
-        SvcDrop = 0x82,
-        /// Device to host: agents must drop translations up to an epoch, then AGENT_ACK is written. Needs no completion.
-        SvcInvalidate = 0x83,
     }
 }
 
@@ -132,7 +128,7 @@ codes! {
         DmaFault = 11,
         /// What arrived does not have the CRC-32C of what was sent.
         CrcError = 12,
-        /// A move that the command needed failed and was undone.
+        /// INSERT: the move that was to free its frame failed and was undone. FENCE: that many moves (`value`) failed since the last FENCE.
         MoveFailed = 13,
         /// The block is in T3, which the device cannot address; PREFETCH it first.
         NotAddressable = 14,
@@ -239,7 +235,7 @@ pub struct Sqe {
     pub length: u32,
     /// Blocks of a [`Scope::Range`], at least 1.
     pub count: u32,
-    /// The step (STEP_ADVANCE), target step (PREFETCH), steps to retain (RETAIN), or epoch (SvcInvalidate).
+    /// The step (STEP_ADVANCE), target step (PREFETCH), or steps to retain (RETAIN).
     pub argument: u32,
     /// Depth in the chain (INSERT); saturates at 4095.
     pub depth: u16,
@@ -249,7 +245,7 @@ pub struct Sqe {
     pub reserved5: u8,
     /// CRC-32C of the block (SvcStore).
     pub crc32c: u32,
-    /// Frame of T3 (service requests), or mask of agents (SvcInvalidate).
+    /// Frame of T3 (service requests).
     pub slot: u32,
     /// Word 7, reserved.
     pub reserved7: u64,
