@@ -104,9 +104,7 @@ pub struct Place {
 
 /// The register that the aligned 4-byte word at `offset` of `bar` belongs to; `None` in a gap.
 pub fn by_offset(bar: Bar, offset: u32) -> Option<Place> {
-    let block = BLOCKS
-        .iter()
-        .find(|b| b.bar == bar && offset >= b.base && u64::from(offset) < end(b))?;
+    let block = BLOCKS.iter().find(|b| b.bar == bar && offset >= b.base && u64::from(offset) < end(b))?;
     let instance = (offset - block.base) / block.stride;
     let inner = offset - instance * block.stride;
     let register = block

@@ -346,10 +346,7 @@ impl Cqe {
     /// The two words of the entry.
     pub const fn to_words(&self) -> [u64; 2] {
         [
-            self.frame as u64
-                | (self.tier as u64 & 0xF) << 16
-                | (self.flags as u64) << 24
-                | (self.value as u64) << 32,
+            self.frame as u64 | (self.tier as u64 & 0xF) << 16 | (self.flags as u64) << 24 | (self.value as u64) << 32,
             self.sq_head as u64
                 | (self.qid as u64) << 16
                 | (self.cid as u64) << 32

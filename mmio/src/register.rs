@@ -155,14 +155,22 @@ macro_rules! cell {
 
 /// Words of one element: 64-bit registers are a lo/hi pair of cells.
 macro_rules! cell_words {
-    (u32) => { 1 };
-    (u64) => { 2 };
+    (u32) => {
+        1
+    };
+    (u64) => {
+        2
+    };
 }
 
 /// `true` if the word `volatile` was given.
 macro_rules! is_volatile {
-    () => { false };
-    (volatile) => { true };
+    () => {
+        false
+    };
+    (volatile) => {
+        true
+    };
 }
 
 /// Declares one register block: a module of [`Register`] constants (with a module of [`Field`]
