@@ -1,1 +1,8 @@
-//! The KV-CPU command line: replay, registers, commands, selftest.
+//! The library under `kvctl`: what its commands call.
+//!
+//! * [`trace`] reads, measures and makes serving traces in the Mooncake format (`docs/traces.md`).
+//! * [`baseline`] plays a trace against the policies a device is compared with (`docs/baselines.md`).
+#![forbid(unsafe_code)]
+
+pub mod baseline;
+pub mod trace;

@@ -1,0 +1,21 @@
+//! Made workloads: multi-turn chat, agent loops, retrieval-augmented questions, and a mix of them.
+//!
+//! ```text
+//!   engine   a clock of events: sessions arrive (Poisson), each takes its steps, each step is a request
+//!   session  what a step of each workload adds to its context, and how long until the next
+//!   context  text as segments, cut into blocks, each block named by its parent and content: prefix-closed by construction
+//!   dist     the distributions, over ChaCha8 and software floating-point functions
+//!   params   every number, with its default and its reason
+//! ```
+//!
+//! A trace depends on its parameters alone, on every platform to the last bit: randomness is ChaCha8, each session draws from its
+//! own stream, and exponentials and logarithms come from `libm`, not from the system.
+
+mod context;
+mod dist;
+mod engine;
+mod params;
+mod session;
+
+pub use engine::generate;
+pub use params::{Agent, Chat, GenerateError, LogNormal, Mix, Params, Rag, System, UnknownWorkload, Workload};

@@ -1,0 +1,356 @@
+//! Every number of the generator, with its default and where that comes from.
+//!
+//! Times are between one request of a session and its next, so they contain the answer's decoding.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Which workload to make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Workload {
+    /// Multi-turn conversations under shared system prompts.
+    Chat,
+    /// Agents that re-send a growing context every few seconds and fork sub-agents.
+    Agent,
+    /// Questions over popular documents.
+    Rag,
+    /// Sessions of all three, in proportions [`Mix`].
+    #[default]
+    Mixed,
+}
+
+impl Workload {
+    /// All workloads.
+    pub const ALL: [Self; 4] = [Self::Chat, Self::Agent, Self::Rag, Self::Mixed];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Agent => "agent",
+            Self::Rag => "rag",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that no workload has.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("unknown workload `{0}`; there are chat, agent, rag and mixed")]
+pub struct UnknownWorkload(pub String);
+
+impl FromStr for Workload {
+    type Err = UnknownWorkload;
+
+    fn from_str(s: &str) -> Result<Self, UnknownWorkload> {
+        Self::ALL.into_iter().find(|w| w.name() == s).ok_or_else(|| UnknownWorkload(s.to_owned()))
+    }
+}
+
+/// A lognormal distribution, told by two of its percentiles, rounded to integers and kept in 1..=max.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogNormal {
+    /// A tenth of the draws are below this.
+    pub p10: f64,
+    /// The median.
+    pub p50: f64,
+    /// The bound.
+    pub max: f64,
+}
+
+const fn log_normal(p10: f64, p50: f64, max: f64) -> LogNormal {
+    LogNormal { p10, p50, max }
+}
+
+/// Time between turns of a person: p10 42 s and p50 123 s as measured on the Mooncake conversation trace; at most an hour.
+const THINK_MS: LogNormal = log_normal(42e3, 123e3, 3.6e6);
+
+/// The system prompts of a workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// How many different ones there are.
+    pub prompts: u32,
+    /// Exponent of their popularity (Zipf by rank).
+    pub zipf: f64,
+    /// Their lengths in tokens.
+    pub tokens: LogNormal,
+}
+
+/// Multi-turn chat: system prompt, then prompt and answer in turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Chat {
+    /// The system prompts.
+    pub system: System,
+    /// Mean number of turns (geometric).
+    pub turns_mean: f64,
+    /// The first prompt, in tokens: people bring material.
+    pub first_tokens: LogNormal,
+    /// Later prompts, in tokens.
+    pub prompt_tokens: LogNormal,
+    /// Answers, in tokens.
+    pub answer_tokens: LogNormal,
+    /// From one turn to the next, in milliseconds.
+    pub think_ms: LogNormal,
+}
+
+impl Default for Chat {
+    fn default() -> Self {
+        Self {
+            system: System { prompts: 6, zipf: 1.0, tokens: log_normal(500.0, 1200.0, 6e3) },
+            turns_mean: 4.0,
+            first_tokens: log_normal(300.0, 2500.0, 40e3),
+            prompt_tokens: log_normal(40.0, 300.0, 8e3),
+            answer_tokens: log_normal(60.0, 350.0, 4e3),
+            think_ms: THINK_MS,
+        }
+    }
+}
+
+/// An agent loop: the context grows by an action and a tool's output a step, and is re-sent whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agent {
+    /// The system prompts: long, they describe the tools.
+    pub system: System,
+    /// Mean number of steps (geometric).
+    pub steps_mean: f64,
+    /// The task, in tokens.
+    pub task_tokens: LogNormal,
+    /// The model's action in a step, in tokens: the request's output.
+    pub action_tokens: LogNormal,
+    /// A tool's output, in tokens.
+    pub tool_tokens: LogNormal,
+    /// From one step to the next, in milliseconds.
+    pub tool_ms: LogNormal,
+    /// Probability that a step forks sub-agents instead of calling a tool. Sub-agents fork no further.
+    pub fork_probability: f64,
+    /// A fork makes 1 to this many, each continuing from the whole context so far; the agent goes on when all have reported.
+    pub children_max: u32,
+    /// Mean number of a sub-agent's steps (geometric).
+    pub child_steps_mean: f64,
+    /// A sub-agent's instruction, and its report back, in tokens.
+    pub report_tokens: LogNormal,
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self {
+            system: System { prompts: 3, zipf: 1.0, tokens: log_normal(1500.0, 3000.0, 10e3) },
+            steps_mean: 12.0,
+            task_tokens: log_normal(100.0, 600.0, 10e3),
+            action_tokens: log_normal(40.0, 120.0, 2e3),
+            tool_tokens: log_normal(60.0, 500.0, 8e3),
+            tool_ms: log_normal(1.5e3, 6e3, 300e3),
+            fork_probability: 0.06,
+            children_max: 3,
+            child_steps_mean: 4.0,
+            report_tokens: log_normal(80.0, 250.0, 2e3),
+        }
+    }
+}
+
+/// Retrieval: system prompt, documents by popularity, question; sometimes a further question on the same documents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rag {
+    /// The system prompts.
+    pub system: System,
+    /// Documents in the collection.
+    pub documents: u32,
+    /// Exponent of their popularity (Zipf by rank).
+    pub zipf: f64,
+    /// Their lengths in tokens.
+    pub document_tokens: LogNormal,
+    /// A question brings 1 to this many distinct documents, the more popular first, so that prefixes coincide.
+    pub documents_max: u32,
+    /// Mean number of questions on the same documents (geometric).
+    pub questions_mean: f64,
+    /// A question, in tokens.
+    pub question_tokens: LogNormal,
+    /// An answer, in tokens.
+    pub answer_tokens: LogNormal,
+    /// From one question to the next, in milliseconds.
+    pub think_ms: LogNormal,
+}
+
+impl Default for Rag {
+    fn default() -> Self {
+        Self {
+            system: System { prompts: 2, zipf: 1.0, tokens: log_normal(300.0, 700.0, 4e3) },
+            documents: 150,
+            zipf: 0.9,
+            document_tokens: log_normal(900.0, 3000.0, 20e3),
+            documents_max: 3,
+            questions_mean: 1.5,
+            question_tokens: log_normal(15.0, 50.0, 1e3),
+            answer_tokens: log_normal(60.0, 250.0, 2e3),
+            think_ms: THINK_MS,
+        }
+    }
+}
+
+/// Shares of arriving sessions in [`Workload::Mixed`]; only their proportions count.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mix {
+    /// Share of chat sessions.
+    pub chat: f64,
+    /// Share of agents.
+    pub agent: f64,
+    /// Share of retrieval sessions.
+    pub rag: f64,
+}
+
+/// All parameters of a made trace. Serialised, it is the record of how the trace came to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// The workload.
+    pub workload: Workload,
+    /// The seed.
+    pub seed: u64,
+    /// Number of requests; sessions still going then are cut off.
+    pub requests: usize,
+    /// Tokens of a block: 512 in the published Mooncake traces.
+    pub block_tokens: u32,
+    /// Sessions arriving a second (Poisson).
+    pub sessions_per_s: f64,
+    /// A session ends when its context is longer than this.
+    pub context_tokens_max: u32,
+    /// Chat sessions.
+    pub chat: Chat,
+    /// Agents.
+    pub agent: Agent,
+    /// Retrieval sessions.
+    pub rag: Rag,
+    /// Proportions of the mixed workload.
+    pub mix: Mix,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            workload: Workload::Mixed,
+            seed: 1,
+            requests: 10_000,
+            block_tokens: 512,
+            sessions_per_s: 0.25,
+            context_tokens_max: 128 << 10,
+            chat: Chat::default(),
+            agent: Agent::default(),
+            rag: Rag::default(),
+            mix: Mix { chat: 0.5, agent: 0.1, rag: 0.4 },
+        }
+    }
+}
+
+/// Why a trace could not be made.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum GenerateError {
+    /// A parameter makes no sense.
+    #[error("parameter `{name}` is {value}, expected {expected}")]
+    Parameter {
+        /// The parameter, as in the serialised form.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// More references than a trace in memory can number.
+    #[error("request {request} would bring the trace over 2^32 - 2 block references; ask for fewer requests")]
+    TooLarge {
+        /// The request that would not fit.
+        request: usize,
+    },
+}
+
+impl Params {
+    /// The defaults, for a workload, a seed and a number of requests: `kvctl trace gen --workload W --seed S --requests N`.
+    pub fn new(workload: Workload, seed: u64, requests: usize) -> Self {
+        Self { workload, seed, requests, ..Self::default() }
+    }
+
+    /// Refuses parameters that would give no trace or never end.
+    pub fn check(&self) -> Result<(), GenerateError> {
+        let Self { chat, agent, rag, mix, .. } = self;
+        at_least_one("requests", self.requests as f64)?;
+        at_least_one("block_tokens", f64::from(self.block_tokens))?;
+        at_least_one("context_tokens_max", f64::from(self.context_tokens_max))?;
+        check("sessions_per_s", self.sessions_per_s, "1e-6 to 1e6", |v| (1e-6..=1e6).contains(&v))?;
+        for (name, system) in
+            [("chat.system", &chat.system), ("agent.system", &agent.system), ("rag.system", &rag.system)]
+        {
+            at_least_one(name, f64::from(system.prompts))?;
+            check(name, system.zipf, "an exponent from 0 to 10", |v| (0.0..=10.0).contains(&v))?;
+            lengths(name, &system.tokens)?;
+        }
+        for (name, mean) in [
+            ("chat.turns_mean", chat.turns_mean),
+            ("agent.steps_mean", agent.steps_mean),
+            ("agent.child_steps_mean", agent.child_steps_mean),
+            ("rag.questions_mean", rag.questions_mean),
+        ] {
+            at_least_one(name, mean)?;
+        }
+        for (name, most) in [("agent.children_max", agent.children_max), ("rag.documents_max", rag.documents_max)] {
+            check(name, f64::from(most), "1 to 100", |v| (1.0..=100.0).contains(&v))?;
+        }
+        for (name, d) in [
+            ("chat.first_tokens", &chat.first_tokens),
+            ("chat.prompt_tokens", &chat.prompt_tokens),
+            ("chat.answer_tokens", &chat.answer_tokens),
+            ("chat.think_ms", &chat.think_ms),
+            ("agent.task_tokens", &agent.task_tokens),
+            ("agent.action_tokens", &agent.action_tokens),
+            ("agent.tool_tokens", &agent.tool_tokens),
+            ("agent.tool_ms", &agent.tool_ms),
+            ("agent.report_tokens", &agent.report_tokens),
+            ("rag.document_tokens", &rag.document_tokens),
+            ("rag.question_tokens", &rag.question_tokens),
+            ("rag.answer_tokens", &rag.answer_tokens),
+            ("rag.think_ms", &rag.think_ms),
+        ] {
+            lengths(name, d)?;
+        }
+        check("agent.fork_probability", agent.fork_probability, "0 to 1", |v| (0.0..=1.0).contains(&v))?;
+        check("rag.zipf", rag.zipf, "an exponent from 0 to 10", |v| (0.0..=10.0).contains(&v))?;
+        let documents = f64::from(rag.documents);
+        check("rag.documents", documents, "at least rag.documents_max", |v| v >= f64::from(rag.documents_max))?;
+        for share in [mix.chat, mix.agent, mix.rag] {
+            check("mix", share, "shares not negative, their sum positive", |v| (0.0..=1e6).contains(&v))?;
+        }
+        check("mix", mix.chat + mix.agent + mix.rag, "shares not negative, their sum positive", |v| v > 0.0)
+    }
+}
+
+fn check(
+    name: &'static str,
+    value: f64,
+    expected: &'static str,
+    ok: impl Fn(f64) -> bool,
+) -> Result<(), GenerateError> {
+    if ok(value) { Ok(()) } else { Err(GenerateError::Parameter { name, value, expected }) }
+}
+
+fn at_least_one(name: &'static str, value: f64) -> Result<(), GenerateError> {
+    check(name, value, "1 or more", |v| v.is_finite() && v >= 1.0)
+}
+
+fn lengths(name: &'static str, d: &LogNormal) -> Result<(), GenerateError> {
+    check(name, d.p10, "0 < p10 <= p50", |v| v > 0.0 && v <= d.p50)?;
+    check(name, d.max, "a max from p50 to 2^24", |v| v >= d.p50.max(1.0) && v <= f64::from(1 << 24))
+}
