@@ -1,0 +1,68 @@
+//! INSERT. `docs/commands.md`, INSERT.
+
+use super::Outcome;
+use crate::core::{Core, Wait};
+use crate::moves::Stop;
+use kvcpu_mmio::queue::{ResultFlags, Sqe, Status};
+use kvcpu_mmio::regs::counter::{CNT_DIRECTORY_FULL, CNT_GHOSTS_RECLAIMED, CNT_INSERTS, CNT_KICKS};
+use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
+
+impl Core {
+    pub(super) fn insert(&mut self, sqe: &Sqe) -> Result<Outcome, Wait> {
+        let tier = usize::from(sqe.tier);
+        if tier > 2 || !self.tiers[tier].in_use() {
+            return Ok(Outcome::status(Status::InvalidTier));
+        }
+        let known = self.rtbd.find(sqe.key);
+        if let Some(i) = known.filter(|&i| self.rtbd.placed(i)) {
+            self.access(i, sqe);
+            let mut outcome = self.describe(i);
+            outcome.flags |= ResultFlags::EXISTED;
+            return Ok(outcome);
+        }
+        if known.is_none() && !self.rtbd.can_place(sqe.key, self.step) {
+            self.counters.add(&CNT_DIRECTORY_FULL, 1);
+            return Ok(Outcome::status(Status::DirectoryFull));
+        }
+        let frame = match self.make_room(tier).and_then(|()| self.quiet_frame(tier)) {
+            Ok(frame) => frame,
+            Err(Stop::Wait(wait)) => return Err(wait),
+            Err(Stop::TierFull) => return Ok(Outcome::status(Status::TierFull)),
+            Err(Stop::MoveFailed) => return Ok(Outcome::status(Status::MoveFailed)),
+        };
+        let Some(i) = known.or_else(|| self.new_entry(sqe)) else {
+            self.counters.add(&CNT_DIRECTORY_FULL, 1);
+            return Ok(Outcome::status(Status::DirectoryFull));
+        };
+        self.take_frame(tier);
+        self.write_entry(i, sqe, frame as u16);
+        self.note_child(sqe);
+        self.counters.add_to(&CNT_INSERTS, tier, 1);
+        Ok(self.describe(i))
+    }
+
+    /// A slot for a new key, with the key in it.
+    fn new_entry(&mut self, sqe: &Sqe) -> Option<usize> {
+        let placed = self.rtbd.place(sqe.key, self.step)?;
+        self.counters.add(&CNT_KICKS, placed.kicks.into());
+        self.counters.add(&CNT_GHOSTS_RECLAIMED, placed.ghosts_reclaimed.into());
+        self.rtbd.occupy(placed.index, sqe.key);
+        Some(placed.index)
+    }
+
+    /// Fills the entry of a block that now has a frame; what a ghost remembers stays.
+    fn write_entry(&mut self, i: usize, sqe: &Sqe, frame: u16) {
+        let ghost = self.rtbd.state(i) == EntryState::Ghost;
+        if !ghost || self.rtbd.access[i] != self.step {
+            self.rtbd.set_frequency(i, self.rtbd.frequency(i) + 1);
+        }
+        let given = EntryFlags::PREFIX | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
+        let kept = self.rtbd.flags(i) - given;
+        self.rtbd.set_flags(i, kept | EntryFlags::from_bits_retain(sqe.block_flags));
+        self.rtbd.set_state(i, EntryState::Resident);
+        self.rtbd.set_tier(i, usize::from(sqe.tier));
+        self.rtbd.set_depth(i, sqe.depth);
+        self.rtbd.access[i] = self.step;
+        self.rtbd.frame[i] = frame;
+    }
+}

@@ -1,0 +1,247 @@
+//! The device: all blocks together, life cycle, and the loop that carries out commands.
+
+use crate::bus::HostBus;
+use crate::command::{Current, Outcome};
+use crate::counter::Counters;
+use crate::csr::BadAccess;
+use crate::dma::Dma;
+use crate::hepc::{Lists, Scorer, Weights};
+use crate::irq::{Irq, Source};
+use crate::luf::Luf;
+use crate::moves::Moves;
+use crate::queue::{Origin, Queues};
+use crate::rtbd::Rtbd;
+use crate::service::Service;
+use crate::tier::Tier;
+use kvcpu_mmio::geometry::TIERS;
+use kvcpu_mmio::map::{BAR0_BYTES, registers};
+use kvcpu_mmio::queue::Status;
+use kvcpu_mmio::regs::{control, dma, hepc, luf, rtbd, service, tier};
+use kvcpu_mmio::{Bar, Field, Geometry, Register};
+
+/// What a command waits for: the codes of STATUS.BLOCKED_ON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Move = 1,
+    Invalidation = 2,
+    CompletionSpace = 3,
+    Staging = 4,
+    ServiceSpace = 5,
+}
+
+/// The device.
+pub(crate) struct Core {
+    pub(crate) geometry: Geometry,
+    pub(crate) bus: Box<dyn HostBus>,
+    /// BAR0 as plain storage; registers with behaviour keep their value elsewhere.
+    pub(crate) words: Vec<u32>,
+    pub(crate) bad_access: BadAccess,
+    pub(crate) enabled: bool,
+    pub(crate) err_status: u32,
+    pub(crate) step: u32,
+    pub(crate) counters: Counters,
+    pub(crate) irq: Irq,
+    pub(crate) rtbd: Rtbd,
+    pub(crate) lists: Lists,
+    pub(crate) tiers: [Tier; TIERS],
+    pub(crate) luf: Luf,
+    pub(crate) dma: Dma,
+    pub(crate) moves: Moves,
+    pub(crate) service: Service,
+    pub(crate) queues: Queues,
+    pub(crate) current: Option<Current>,
+    pub(crate) blocked: Option<Wait>,
+}
+
+impl Core {
+    pub(crate) fn new(geometry: Geometry, bus: Box<dyn HostBus>) -> Core {
+        let mut core = Core {
+            geometry,
+            bus,
+            words: vec![0; BAR0_BYTES as usize / 4],
+            bad_access: BadAccess::default(),
+            enabled: false,
+            err_status: 0,
+            step: 0,
+            counters: Counters::default(),
+            irq: Irq::default(),
+            rtbd: Rtbd::new(&geometry),
+            lists: Lists::default(),
+            tiers: Default::default(),
+            luf: Luf::default(),
+            dma: Dma::default(),
+            moves: Moves::default(),
+            service: Service::default(),
+            queues: Queues::default(),
+            current: None,
+            blocked: None,
+        };
+        core.reset();
+        core
+    }
+
+    /// Everything to its reset value.
+    pub(crate) fn reset(&mut self) {
+        self.disable();
+        self.words.fill(0);
+        for register in registers().filter(|r| r.bar == Bar::Regs) {
+            for instance in 0..register.instances {
+                for element in 0..register.elements {
+                    let at = (register.at(instance) + element * register.bytes()) as usize / 4;
+                    self.words[at] = register.reset as u32;
+                    if register.width == 64 {
+                        self.words[at + 1] = (register.reset >> 32) as u32;
+                    }
+                }
+            }
+        }
+        self.counters = Counters::default();
+        self.luf.lazy = luf::LUF_CTRL::LAZY.get(luf::LUF_CTRL.reset) == 1;
+        self.luf.check = false;
+        (self.err_status, self.bad_access) = (0, BadAccess::default());
+        self.queues = Queues::default();
+        self.service.err = 0;
+        self.dma.clear_errors();
+        self.irq.reset();
+    }
+
+    pub(crate) fn set_bus_master(&mut self, on: bool) {
+        self.irq.set_bus_master(on);
+    }
+
+    /// A plain register's value.
+    pub(crate) fn word(&self, register: &Register, instance: u32) -> u32 {
+        self.words[register.at(instance) as usize / 4]
+    }
+
+    fn word64(&self, register: &Register, instance: u32) -> u64 {
+        let at = register.at(instance) as usize / 4;
+        u64::from(self.words[at]) | u64::from(self.words[at + 1]) << 32
+    }
+
+    pub(crate) fn raise_error(&mut self, bit: &Field) {
+        self.err_status |= bit.mask() as u32;
+        self.irq.raise(Source::Error);
+    }
+
+    /// What is wrong with the configuration: the codes of CONFIG_ERR.
+    fn config_error(&self) -> u32 {
+        let shift = self.word(&dma::BLOCK_SHIFT, 0);
+        let limits: Vec<u32> = (0..TIERS as u32).map(|t| self.word(&tier::TIER_LIMIT, t)).collect();
+        let frames = |t: usize| self.word(&tier::TIER_FRAMES, t as u32);
+        let t1_bytes = u64::from(self.geometry.t1_mib) << 20;
+        let t1_end = self.word64(&tier::TIER_BASE, 1).saturating_add(u64::from(frames(1)) << shift);
+        let served = self.word(&service::SVC_CTRL, 0) == 1
+            && (1..=64).contains(&self.word(&service::SVC_STAGE_SLOTS, 0))
+            && (1..=15).contains(&self.word(&service::SVC_SIZE, 0));
+        if shift < self.geometry.min_block_shift || shift > self.geometry.max_block_shift {
+            1
+        } else if (0..TIERS).any(|t| frames(t) > self.geometry.entries()) {
+            2
+        } else if (0..TIERS).any(|t| limits[t] > frames(t)) {
+            3
+        } else if frames(1) > 0 && t1_end > t1_bytes {
+            4
+        } else if limits[3] > 0 && !served {
+            5
+        } else if limits.iter().all(|&limit| limit == 0) {
+            6
+        } else if limits[self.word(&hepc::PREFETCH_TIER, 0) as usize] == 0 {
+            7
+        } else if (0..TIERS as u32).any(|t| self.word(&tier::TIER_LOW, t) > self.word(&tier::TIER_HIGH, t)) {
+            8
+        } else if self.word(&rtbd::RTBD_CTRL, 0) == 1 {
+            9
+        } else {
+            0
+        }
+    }
+
+    /// CTRL.ENABLE rises.
+    pub(crate) fn enable(&mut self) {
+        let error = self.config_error();
+        self.words[control::CONFIG_ERR.at(0) as usize / 4] = error;
+        if error != 0 {
+            self.raise_error(&control::ERR_STATUS::CONFIG);
+            return;
+        }
+        for t in 0..TIERS as u32 {
+            let (frames, limit) = (self.word(&tier::TIER_FRAMES, t), self.word(&tier::TIER_LIMIT, t));
+            self.tiers[t as usize] = Tier::new(frames, limit, self.word64(&tier::TIER_BASE, t));
+        }
+        self.counters = Counters::default();
+        self.step = 0;
+        self.luf.begin(self.words[luf::AGENT_MASK.at(0) as usize / 4] as u8);
+        let metadata_only = self.word(&dma::DMA_CTRL, 0) == 1;
+        let t1_frames = self.word(&tier::TIER_FRAMES, 1);
+        self.dma.begin(self.word(&dma::BLOCK_SHIFT, 0), t1_frames, metadata_only);
+        self.service.begin(
+            self.word(&service::SVC_CTRL, 0) == 1,
+            [&service::SVC_SQ_BASE, &service::SVC_CQ_BASE, &service::SVC_STAGE_BASE].map(|r| self.word64(r, 0)),
+            self.word(&service::SVC_SIZE, 0),
+        );
+        self.moves.begin(self.word(&service::SVC_STAGE_SLOTS, 0));
+        self.enabled = true;
+        self.run();
+    }
+
+    /// CTRL.ENABLE falls: what is unfinished is aborted, the directory emptied.
+    pub(crate) fn disable(&mut self) {
+        let mut single_shot = self.queues.forget_all();
+        if let Some(current) = self.current.take() {
+            single_shot |= current.origin == Origin::SingleShot;
+        }
+        if single_shot {
+            self.complete_single_shot(0, Outcome::status(Status::Aborted));
+        }
+        self.queues.disable_all();
+        for qid in 0..self.geometry.queues {
+            self.words[kvcpu_mmio::regs::queue::Q_CTRL.at(qid) as usize / 4] = 0;
+        }
+        (self.enabled, self.blocked, self.step) = (false, None, 0);
+        self.rtbd.clear();
+        self.lists.clear();
+        self.tiers = Default::default();
+        self.luf.begin(0);
+        self.dma.end();
+        self.moves = Moves::default();
+        self.service.end();
+    }
+
+    pub(crate) fn scorer(&self) -> Scorer {
+        Scorer {
+            weights: Weights::from_register(self.word(&hepc::WEIGHTS, 0)),
+            now: self.step,
+            recency_shift: self.word(&hepc::RECENCY_SHIFT, 0),
+        }
+    }
+
+    /// Carries out commands until there are none or one has to wait.
+    pub(crate) fn run(&mut self) {
+        self.blocked = None;
+        loop {
+            let mut current = match self.current.take() {
+                Some(current) => current,
+                None => match self.next_command() {
+                    Ok(Some(current)) => {
+                        self.moves.begin_need();
+                        current
+                    }
+                    Ok(None) => return,
+                    Err(wait) => {
+                        self.blocked = Some(wait);
+                        return;
+                    }
+                },
+            };
+            match self.execute(&mut current) {
+                Ok(outcome) => self.complete(&current, outcome),
+                Err(wait) => {
+                    self.blocked = Some(wait);
+                    self.current = Some(current);
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Decisions: the next victim, promotion, and the automatic moves. `docs/hepc.md`, Decision.
+
+use super::sweep::SweepInput;
+use crate::core::Core;
+use crate::moves::{Purpose, Stop};
+use kvcpu_mmio::geometry::TIERS;
+use kvcpu_mmio::regs::counter::{CNT_DRY_SWEEPS, CNT_LIST_POPS, CNT_LIST_STALE, CNT_PROMOTIONS, CNT_SWEEPS};
+use kvcpu_mmio::regs::hepc::{EVICT_THRESH, PREFETCH_TIER};
+use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
+use kvcpu_mmio::regs::tier::{TIER_HIGH, TIER_LOOKAHEAD, TIER_LOW};
+use std::time::Instant;
+
+/// How far the automatic moves of a STEP_ADVANCE have come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AutoMoves {
+    /// Tiers done: 0 means tier 2 is next, 3 means promotions are next.
+    tiers_done: usize,
+    /// The present tier was found above its high watermark.
+    draining: bool,
+}
+
+impl Core {
+    pub(crate) fn prefetch_tier(&self) -> usize {
+        self.word(&PREFETCH_TIER, 0) as usize
+    }
+
+    pub(crate) fn lookahead(&self) -> [u32; TIERS] {
+        std::array::from_fn(|t| self.word(&TIER_LOOKAHEAD, t as u32))
+    }
+
+    /// Scores every entry and makes the lists.
+    pub(crate) fn sweep(&mut self) {
+        self.counters.add(&CNT_SWEEPS, 1);
+        let input = SweepInput {
+            scorer: self.scorer(),
+            k: self.geometry.victim_k as usize,
+            used: std::array::from_fn(|t| self.tiers[t].used),
+            prefetch_tier: self.prefetch_tier(),
+            lookahead: self.lookahead(),
+        };
+        self.lists.sweep(&mut self.rtbd, &input);
+    }
+
+    /// The victim that `tier` would give up next.
+    pub(crate) fn next_victim(&mut self, tier: usize, may_sweep: bool) -> Option<usize> {
+        let scorer = self.scorer();
+        let mut may_sweep = may_sweep;
+        loop {
+            while let Some(item) = self.lists.victims[tier].front() {
+                let i = item.index as usize;
+                if scorer.victim_rank(&self.rtbd, i, tier) == Some(item.rank) {
+                    return Some(i);
+                }
+                self.lists.victims[tier].pop_front();
+                self.counters.add(&CNT_LIST_POPS, 1);
+                self.counters.add(&CNT_LIST_STALE, 1);
+            }
+            if !std::mem::take(&mut may_sweep) {
+                return None;
+            }
+            self.counters.add(&CNT_DRY_SWEEPS, 1);
+            self.sweep();
+        }
+    }
+
+    /// Block `i` of `tier` is about to leave it: if it heads the victim list, it is popped.
+    pub(crate) fn pop_victim(&mut self, tier: usize, i: usize) {
+        let list = &mut self.lists.victims[tier];
+        if list.pop_front_if(|item| item.index as usize == i).is_some() {
+            self.counters.add(&CNT_LIST_POPS, 1);
+        }
+    }
+
+    /// Moves a block to PREFETCH_TIER if there is room, or something worse there. Says whether it
+    /// moved.
+    pub(crate) fn promote(&mut self, i: usize, may_sweep: bool) -> Result<bool, Stop> {
+        let begin = Instant::now();
+        let (from, to) = (self.rtbd.tier(i), self.prefetch_tier());
+        loop {
+            // The block itself may have been pushed out to make room below.
+            if self.moves.take_room_failed() || !self.rtbd.resident_in(i, from) {
+                return Ok(false);
+            }
+            if self.tiers[to].used < self.tiers[to].limit {
+                break;
+            }
+            let Some(victim) = self.next_victim(to, may_sweep) else { return Ok(false) };
+            let scorer = self.scorer();
+            let dead = self.rtbd.flags(victim).contains(EntryFlags::DEAD);
+            if !dead && scorer.score(&self.rtbd, victim) >= scorer.score(&self.rtbd, i) {
+                return Ok(false);
+            }
+            match self.demote(victim, None, Purpose::Room) {
+                Err(Stop::MoveFailed | Stop::TierFull) => return Ok(false),
+                other => other?,
+            }
+        }
+        let staging = match self.prepare_move(from, to) {
+            Err(Stop::MoveFailed | Stop::TierFull) => return Ok(false),
+            other => other?,
+        };
+        if self.lists.prefetch.pop_front_if(|item| item.index as usize == i).is_some() {
+            self.counters.add(&CNT_LIST_POPS, 1);
+        }
+        self.counters.add_to(&CNT_PROMOTIONS, from, 1);
+        self.start_move(i, to, staging, Purpose::Itself);
+        self.counters.decision(begin.elapsed().as_nanos() as u64);
+        Ok(true)
+    }
+
+    /// The moves that follow a sweep of STEP_ADVANCE.
+    pub(crate) fn automatic_moves(&mut self, progress: &mut AutoMoves) -> Result<(), Stop> {
+        while progress.tiers_done < 3 {
+            let tier = 2 - progress.tiers_done;
+            match self.drain(tier, progress) {
+                Ok(()) | Err(Stop::MoveFailed | Stop::TierFull) => {
+                    *progress = AutoMoves { tiers_done: progress.tiers_done + 1, draining: false };
+                    self.moves.begin_need();
+                }
+                Err(wait) => return Err(wait),
+            }
+        }
+        while let Some(i) = self.next_prefetch() {
+            if !self.promote(i, false)? {
+                break;
+            }
+            self.moves.begin_need();
+        }
+        Ok(())
+    }
+
+    /// Demotes from `tier` down to its low watermark, if it is above the high one.
+    fn drain(&mut self, tier: usize, progress: &mut AutoMoves) -> Result<(), Stop> {
+        let (high, low) = (self.word(&TIER_HIGH, tier as u32), self.word(&TIER_LOW, tier as u32));
+        progress.draining |= self.tiers[tier].in_use() && self.tiers[tier].used > high;
+        while progress.draining && self.tiers[tier].used > low {
+            let begin = Instant::now();
+            let Some(victim) = self.next_victim(tier, false) else { break };
+            let dead = self.rtbd.flags(victim).contains(EntryFlags::DEAD);
+            if !dead && self.scorer().score(&self.rtbd, victim) >= self.word(&EVICT_THRESH, 0) {
+                break;
+            }
+            self.demote(victim, None, Purpose::Itself)?;
+            self.moves.begin_need();
+            self.counters.decision(begin.elapsed().as_nanos() as u64);
+        }
+        Ok(())
+    }
+
+    /// The first entry of the prefetch list that still is a candidate.
+    fn next_prefetch(&mut self) -> Option<usize> {
+        let (scorer, to, lookahead) = (self.scorer(), self.prefetch_tier(), self.lookahead());
+        while let Some(item) = self.lists.prefetch.front() {
+            let i = item.index as usize;
+            if scorer.prefetch_rank(&self.rtbd, i, to, &lookahead) == Some(item.rank) {
+                return Some(i);
+            }
+            self.lists.prefetch.pop_front();
+            self.counters.add(&CNT_LIST_POPS, 1);
+            self.counters.add(&CNT_LIST_STALE, 1);
+        }
+        None
+    }
+}

@@ -1,0 +1,295 @@
+//! Moves: room, decision, transfer, acknowledgement, undo. `docs/moves.md`.
+
+use crate::core::{Core, Wait};
+use crate::dma::{DmaFault, Location};
+use kvcpu_mmio::geometry::TIERS;
+use kvcpu_mmio::queue::{Cqe, Key, Opcode, Sqe};
+use kvcpu_mmio::regs::counter::{CNT_DROPS, CNT_EVICTIONS, CNT_MOVE_BYTES, CNT_MOVES_FAILED};
+use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
+use std::time::Instant;
+
+/// The tier whose bytes the host moves.
+const T3: usize = 3;
+
+/// Why a step of a command did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Not yet: try again when something changed.
+    Wait(Wait),
+    /// No block of the tier may be a victim.
+    TierFull,
+    /// A move it depends on failed and was undone.
+    MoveFailed,
+}
+
+/// Whether a command waits for what a move leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The move makes room: if it fails, so does what needs the room.
+    Room,
+    /// The move is an end in itself.
+    Itself,
+}
+
+/// A move that was decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Move {
+    key: Key,
+    from: (usize, u32),
+    to: (usize, u32),
+    id: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Moves {
+    /// Moves that wait for the host, by staging slot.
+    staged: Vec<Option<Move>>,
+    next_id: u64,
+    /// The last move begun to make room for the present command.
+    room: Option<u64>,
+    /// That move failed.
+    room_failed: bool,
+    /// Moves failed since the last FENCE.
+    failed_since_fence: u32,
+}
+
+impl Moves {
+    pub(crate) fn begin(&mut self, staging_slots: u32) {
+        *self = Moves { staged: vec![None; staging_slots as usize], ..Moves::default() };
+    }
+
+    /// A new need for room begins: moves begun for earlier ones do not matter any more.
+    pub(crate) fn begin_need(&mut self) {
+        (self.room, self.room_failed) = (None, false);
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.staged.iter().flatten().count() as u32
+    }
+
+    /// Whether the move begun to make room failed, since last asked.
+    pub(crate) fn take_room_failed(&mut self) -> bool {
+        std::mem::take(&mut self.room_failed)
+    }
+
+    pub(crate) fn take_failed_since_fence(&mut self) -> u32 {
+        std::mem::take(&mut self.failed_since_fence)
+    }
+}
+
+impl Core {
+    /// The next lower tier in use.
+    fn lower_tier(&self, tier: usize) -> Option<usize> {
+        (tier + 1..TIERS).find(|&t| self.tiers[t].in_use())
+    }
+
+    /// Makes room for one block in `tier`.
+    pub(crate) fn make_room(&mut self, tier: usize) -> Result<(), Stop> {
+        loop {
+            if self.moves.take_room_failed() {
+                return Err(Stop::MoveFailed);
+            }
+            if self.tiers[tier].used < self.tiers[tier].limit {
+                return self.ensure_free(tier);
+            }
+            let begin = Instant::now();
+            let victim = self.next_victim(tier, true).ok_or(Stop::TierFull)?;
+            self.demote(victim, None, Purpose::Room)?;
+            self.counters.decision(begin.elapsed().as_nanos() as u64);
+        }
+    }
+
+    fn ensure_free(&mut self, tier: usize) -> Result<(), Stop> {
+        if self.tiers[tier].free.is_empty() {
+            self.flush_quarantine();
+        }
+        if self.tiers[tier].free.is_empty() { Err(Stop::TierFull) } else { Ok(()) }
+    }
+
+    /// The frame at the head of the free list, which must be quiet.
+    pub(crate) fn quiet_frame(&self, tier: usize) -> Result<u32, Stop> {
+        let t = &self.tiers[tier];
+        let frame = *t.free.front().ok_or(Stop::TierFull)?;
+        if t.moving[frame as usize] {
+            Err(Stop::Wait(Wait::Move))
+        } else if t.await_epoch[frame as usize].is_some_and(|epoch| !self.luf.acknowledged(epoch)) {
+            Err(Stop::Wait(Wait::Invalidation))
+        } else {
+            Ok(frame)
+        }
+    }
+
+    /// Takes the quiet frame at the head of the free list for a block.
+    pub(crate) fn take_frame(&mut self, tier: usize) {
+        if let Some(frame) = self.tiers[tier].free.pop_front() {
+            self.tiers[tier].await_epoch[frame as usize] = None;
+            self.tiers[tier].used += 1;
+            self.check_reuse(tier, frame);
+        }
+    }
+
+    /// Moves a resident block down, to the next tier in use or to `dest`, or drops it.
+    pub(crate) fn demote(&mut self, i: usize, dest: Option<usize>, purpose: Purpose) -> Result<(), Stop> {
+        let from = self.rtbd.tier(i);
+        let dead = self.rtbd.flags(i).contains(EntryFlags::DEAD);
+        let to = if dead && dest.is_none() { None } else { dest.or_else(|| self.lower_tier(from)) };
+        let Some(to) = to else {
+            self.drop_block(i);
+            return Ok(());
+        };
+        match self.make_room(to) {
+            Err(Stop::TierFull) => {
+                self.drop_block(i);
+                return Ok(());
+            }
+            other => other?,
+        }
+        let staging = self.prepare_move(from, to)?;
+        self.pop_victim(from, i);
+        self.counters.add_to(&CNT_EVICTIONS, from, 1);
+        self.start_move(i, to, staging, purpose);
+        Ok(())
+    }
+
+    /// The block is gone; its entry becomes a ghost.
+    fn drop_block(&mut self, i: usize) {
+        let tier = self.rtbd.tier(i);
+        self.pop_victim(tier, i);
+        self.counters.add_to(&CNT_EVICTIONS, tier, 1);
+        self.counters.add_to(&CNT_DROPS, tier, 1);
+        self.leave_frame(i);
+        let gone =
+            EntryFlags::HOT | EntryFlags::DEAD | EntryFlags::RETAINED | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
+        self.rtbd.set_flags(i, self.rtbd.flags(i) - gone);
+        self.rtbd.set_state(i, EntryState::Ghost);
+        self.rtbd.set_tier(i, 0);
+        (self.rtbd.frame[i], self.rtbd.score[i], self.rtbd.retain[i]) = (0, 0, 0);
+    }
+
+    /// Takes a block out of the frame it is in.
+    pub(crate) fn leave_frame(&mut self, i: usize) {
+        let tier = self.rtbd.tier(i);
+        self.tiers[tier].used -= 1;
+        let read_only = self.rtbd.flags(i).contains(EntryFlags::READ_ONLY);
+        self.retire_frame(tier, self.rtbd.frame[i].into(), read_only);
+    }
+
+    /// Checks all that a move has to wait for; changes nothing. Returns the staging slot, if it
+    /// needs one.
+    pub(crate) fn prepare_move(&mut self, from: usize, to: usize) -> Result<Option<u16>, Stop> {
+        self.ensure_free(to)?;
+        self.quiet_frame(to)?;
+        if self.dma.metadata_only || (from != T3 && to != T3) {
+            return Ok(None);
+        }
+        let slot = self.moves.staged.iter().position(Option::is_none).ok_or(Stop::Wait(Wait::Staging))?;
+        if self.service.has_space() { Ok(Some(slot as u16)) } else { Err(Stop::Wait(Wait::ServiceSpace)) }
+    }
+
+    /// Decides a move that was prepared, and begins its transfer.
+    pub(crate) fn start_move(&mut self, i: usize, to: usize, staging: Option<u16>, purpose: Purpose) {
+        let Ok(frame) = self.quiet_frame(to) else { return };
+        let from = (self.rtbd.tier(i), u32::from(self.rtbd.frame[i]));
+        self.take_frame(to);
+        self.moves.next_id += 1;
+        let mv = Move { key: self.rtbd.key(i), from, to: (to, frame), id: self.moves.next_id };
+        if purpose == Purpose::Room {
+            self.moves.room = Some(mv.id);
+        }
+        self.tiers[from.0].moving[from.1 as usize] = true;
+        self.leave_frame(i);
+        self.rtbd.set_state(i, EntryState::InFlight);
+        self.rtbd.set_tier(i, to);
+        self.rtbd.frame[i] = frame as u16;
+        let begun = match staging {
+            Some(slot) => self.stage(slot, mv),
+            None if self.dma.metadata_only => Ok(()),
+            None => {
+                let (source, dest) = (self.location(from.0, from.1), self.location(to, frame));
+                self.transfer(source, dest, None).map(|_| ())
+            }
+        };
+        match begun {
+            Err(fault) => self.fail_move(mv, &fault),
+            Ok(()) if staging.is_none() => self.acknowledge_move(mv),
+            Ok(()) => {}
+        }
+    }
+
+    /// Hands a T3 move to the host.
+    fn stage(&mut self, slot: u16, mv: Move) -> Result<(), DmaFault> {
+        let iova = self.service.stage_address(slot, self.dma.shift);
+        let down = mv.to.0 == T3;
+        let crc32c =
+            if down { self.transfer(self.location(mv.from.0, mv.from.1), Location::Bus(iova), None)? } else { 0 };
+        self.post_request(&Sqe {
+            opcode: if down { Opcode::SvcStore } else { Opcode::SvcFetch }.code(),
+            cid: slot,
+            key: mv.key,
+            iova,
+            length: self.dma.block_bytes() as u32,
+            crc32c,
+            slot: if down { mv.to.1 } else { mv.from.1 },
+            ..Sqe::default()
+        })?;
+        self.moves.staged[usize::from(slot)] = Some(mv);
+        Ok(())
+    }
+
+    /// The host answered a T3 request; says whether there was such a request.
+    pub(crate) fn answer_staged_move(&mut self, answer: &Cqe) -> bool {
+        let slot = usize::from(answer.cid);
+        let Some(mv) = self.moves.staged.get_mut(slot).and_then(Option::take) else { return false };
+        let result = if answer.status != 0 {
+            Err(DmaFault::T3)
+        } else if mv.from.0 == T3 {
+            let staged = Location::Bus(self.service.stage_address(answer.cid, self.dma.shift));
+            let dest = self.location(mv.to.0, mv.to.1);
+            self.transfer(staged, dest, Some(answer.value)).map(|_| ())
+        } else {
+            Ok(())
+        };
+        match result {
+            Ok(()) => self.acknowledge_move(mv),
+            Err(fault) => self.fail_move(mv, &fault),
+        }
+        true
+    }
+
+    /// The host is out of reach: every move that waits for it has failed.
+    pub(crate) fn fail_staged_moves(&mut self) {
+        for slot in 0..self.moves.staged.len() {
+            if let Some(mv) = self.moves.staged[slot].take() {
+                self.fail_move(mv, &DmaFault::T3);
+            }
+        }
+    }
+
+    fn acknowledge_move(&mut self, mv: Move) {
+        self.tiers[mv.from.0].moving[mv.from.1 as usize] = false;
+        if let Some(i) = self.rtbd.find(mv.key) {
+            self.rtbd.set_state(i, EntryState::Resident);
+        }
+        let pair = TIERS * mv.from.0 + mv.to.0;
+        self.counters.add_to(&CNT_MOVE_BYTES, pair, self.dma.block_bytes());
+    }
+
+    /// Undoes a move.
+    fn fail_move(&mut self, mv: Move, fault: &DmaFault) {
+        self.note_block_fault(fault, mv.key);
+        self.counters.add(&CNT_MOVES_FAILED, 1);
+        self.moves.failed_since_fence += 1;
+        self.moves.room_failed |= self.moves.room == Some(mv.id);
+        let ((from, source), (to, dest)) = (mv.from, mv.to);
+        self.tiers[from].moving[source as usize] = false;
+        self.unretire_frame(from, source);
+        self.tiers[from].used += 1;
+        self.tiers[to].used -= 1;
+        self.tiers[to].free.push_back(dest);
+        if let Some(i) = self.rtbd.find(mv.key) {
+            self.rtbd.set_state(i, EntryState::Resident);
+            self.rtbd.set_tier(i, from);
+            self.rtbd.frame[i] = source as u16;
+        }
+    }
+}

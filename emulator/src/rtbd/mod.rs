@@ -1,0 +1,241 @@
+//! RTBD: the bucketed cuckoo directory. `docs/rtbd.md`.
+//!
+//! The fields of all entries stand in arrays of their own, because a sweep reads few fields of
+//! every entry and a look-up few entries.
+
+mod hash;
+mod place;
+mod words;
+
+use hash::H3;
+use kvcpu_mmio::Geometry;
+use kvcpu_mmio::geometry::WAYS;
+use kvcpu_mmio::queue::Key;
+use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
+
+/// The packed fields that the scorer reads.
+///
+/// | bits | field |
+/// |---|---|
+/// | 11:0 | depth |
+/// | 15:12 | frequency |
+/// | 23:16 | flags |
+/// | 25:24 | tier |
+/// | 27:26 | state |
+/// | 28 | reference count > 0 |
+pub(crate) mod meta {
+    pub(crate) const DEPTH: u32 = 0xFFF;
+    pub(crate) const FREQUENCY_LSB: u32 = 12;
+    pub(crate) const FLAGS_LSB: u32 = 16;
+    pub(crate) const TIER_LSB: u32 = 24;
+    pub(crate) const STATE_LSB: u32 = 26;
+    pub(crate) const SHARED: u32 = 1 << 28;
+}
+
+/// The directory.
+pub struct Rtbd {
+    buckets: u32,
+    h3: H3,
+    pub(crate) tag: Vec<u64>,
+    /// Request and tenant: `request | tenant << 16`.
+    pub(crate) id: Vec<u32>,
+    pub(crate) meta: Vec<u32>,
+    pub(crate) access: Vec<u32>,
+    pub(crate) target: Vec<u32>,
+    pub(crate) frame: Vec<u16>,
+    pub(crate) score: Vec<u16>,
+    refcount: Vec<u8>,
+    pub(crate) child: Vec<u8>,
+    /// In units of 16 steps.
+    pub(crate) retain: Vec<u32>,
+    /// Entries that are not free.
+    pub(crate) used: u32,
+    pub(crate) ghosts: u32,
+    pub(crate) stash_used: u32,
+    /// Entries with TARGET_VALID; while there are none a sweep need not look for them.
+    pub(crate) targets: u32,
+    /// Entries with RETAINED, likewise.
+    pub(crate) retained: u32,
+}
+
+impl Rtbd {
+    /// An empty directory.
+    pub fn new(geometry: &Geometry) -> Rtbd {
+        let n = geometry.slots() as usize;
+        Rtbd {
+            buckets: geometry.buckets(),
+            h3: H3::new(),
+            tag: vec![0; n],
+            id: vec![0; n],
+            meta: vec![0; n],
+            access: vec![0; n],
+            target: vec![0; n],
+            frame: vec![0; n],
+            score: vec![0; n],
+            refcount: vec![0; n],
+            child: vec![0; n],
+            retain: vec![0; n],
+            used: 0,
+            ghosts: 0,
+            stash_used: 0,
+            targets: 0,
+            retained: 0,
+        }
+    }
+
+    /// Entries in buckets and stash.
+    pub fn slots(&self) -> usize {
+        self.tag.len()
+    }
+
+    /// Entries in use, ghosts included.
+    pub fn used(&self) -> u32 {
+        self.used
+    }
+
+    /// First index of the stash.
+    fn stash(&self) -> usize {
+        (self.buckets * WAYS) as usize
+    }
+
+    /// Empties the directory.
+    pub(crate) fn clear(&mut self) {
+        for i in 0..self.slots() {
+            self.wipe(i);
+        }
+        (self.used, self.ghosts, self.stash_used, self.targets, self.retained) = (0, 0, 0, 0, 0);
+    }
+
+    fn wipe(&mut self, i: usize) {
+        (self.tag[i], self.id[i], self.meta[i], self.access[i], self.target[i]) = (0, 0, 0, 0, 0);
+        (self.frame[i], self.score[i], self.refcount[i], self.child[i], self.retain[i]) = (0, 0, 0, 0, 0);
+    }
+
+    /// The two buckets of a hash.
+    fn buckets_of(&self, hash: u32) -> (u32, u32) {
+        let mask = self.buckets - 1;
+        let (b0, b1) = (hash & 0xFFFF & mask, hash >> 16 & mask);
+        (b0, if b0 == b1 { b1 ^ 1 } else { b1 })
+    }
+
+    /// The child signature of a key.
+    pub(crate) fn signature(&self, key: Key) -> u8 {
+        ((self.h3.hash(key) >> 24) as u8).max(1)
+    }
+
+    /// Index of the entry with this key, ghost or not.
+    pub fn find(&self, key: Key) -> Option<usize> {
+        let (b0, b1) = self.buckets_of(self.h3.hash(key));
+        let id = u32::from(key.request) | u32::from(key.tenant) << 16;
+        let is = |&i: &usize| self.tag[i] == key.tag && self.id[i] == id && self.state(i) != EntryState::Free;
+        for bucket in [b0, b1] {
+            let first = (bucket * WAYS) as usize;
+            if let Some(i) = (first..first + WAYS as usize).find(is) {
+                return Some(i);
+            }
+        }
+        if self.stash_used == 0 {
+            return None;
+        }
+        (self.stash()..self.slots()).find(is)
+    }
+
+    pub(crate) fn key(&self, i: usize) -> Key {
+        Key { tenant: (self.id[i] >> 16) as u8, request: self.id[i] as u16, tag: self.tag[i] }
+    }
+
+    pub(crate) fn metas(&self) -> &[u32] {
+        &self.meta
+    }
+
+    pub(crate) fn state(&self, i: usize) -> EntryState {
+        match self.meta[i] >> meta::STATE_LSB & 3 {
+            0 => EntryState::Free,
+            1 => EntryState::Resident,
+            2 => EntryState::InFlight,
+            _ => EntryState::Ghost,
+        }
+    }
+
+    /// Resident or in flight.
+    pub(crate) fn placed(&self, i: usize) -> bool {
+        matches!(self.state(i), EntryState::Resident | EntryState::InFlight)
+    }
+
+    /// In its frame of `tier`, no move under way.
+    pub(crate) fn resident_in(&self, i: usize, tier: usize) -> bool {
+        self.state(i) == EntryState::Resident && self.tier(i) == tier
+    }
+
+    pub(crate) fn tier(&self, i: usize) -> usize {
+        (self.meta[i] >> meta::TIER_LSB & 3) as usize
+    }
+
+    pub(crate) fn flags(&self, i: usize) -> EntryFlags {
+        EntryFlags::from_bits_retain((self.meta[i] >> meta::FLAGS_LSB) as u8)
+    }
+
+    pub(crate) fn frequency(&self, i: usize) -> u32 {
+        self.meta[i] >> meta::FREQUENCY_LSB & 0xF
+    }
+
+    pub(crate) fn refcount(&self, i: usize) -> u8 {
+        self.refcount[i]
+    }
+
+    /// Pinned, shared or retained: never a victim.
+    pub(crate) fn protected(&self, i: usize) -> bool {
+        self.refcount[i] > 0 || self.flags(i).intersects(EntryFlags::HOT | EntryFlags::RETAINED)
+    }
+
+    /// Replaces the packed fields and keeps the counts that depend on them.
+    fn set_meta(&mut self, i: usize, value: u32) {
+        let count = |meta: u32, flag: EntryFlags| meta >> meta::FLAGS_LSB & u32::from(flag.bits()) != 0;
+        let old = self.meta[i];
+        self.meta[i] = value;
+        if old >> meta::FLAGS_LSB != value >> meta::FLAGS_LSB {
+            let step = |n: &mut u32, was: bool, is: bool| *n = *n + u32::from(is) - u32::from(was);
+            let state = |m: u32| m >> meta::STATE_LSB & 3;
+            for (n, flag) in [(&mut self.targets, EntryFlags::TARGET_VALID), (&mut self.retained, EntryFlags::RETAINED)]
+            {
+                step(n, count(old, flag), count(value, flag));
+            }
+            step(&mut self.used, state(old) != 0, state(value) != 0);
+            step(&mut self.ghosts, state(old) == EntryState::Ghost as u32, state(value) == EntryState::Ghost as u32);
+            if i >= self.stash() {
+                step(&mut self.stash_used, state(old) != 0, state(value) != 0);
+            }
+        }
+    }
+
+    fn replace(&mut self, i: usize, lsb: u32, width: u32, value: u32) {
+        let mask = ((1 << width) - 1) << lsb;
+        self.set_meta(i, self.meta[i] & !mask | value << lsb & mask);
+    }
+
+    pub(crate) fn set_flags(&mut self, i: usize, flags: EntryFlags) {
+        self.replace(i, meta::FLAGS_LSB, 8, u32::from(flags.bits()));
+    }
+
+    pub(crate) fn set_state(&mut self, i: usize, state: EntryState) {
+        self.replace(i, meta::STATE_LSB, 2, state as u32);
+    }
+
+    pub(crate) fn set_tier(&mut self, i: usize, tier: usize) {
+        self.replace(i, meta::TIER_LSB, 2, tier as u32);
+    }
+
+    pub(crate) fn set_depth(&mut self, i: usize, depth: u16) {
+        self.replace(i, 0, 12, u32::from(depth).min(meta::DEPTH));
+    }
+
+    pub(crate) fn set_frequency(&mut self, i: usize, frequency: u32) {
+        self.replace(i, meta::FREQUENCY_LSB, 4, frequency.min(15));
+    }
+
+    pub(crate) fn set_refcount(&mut self, i: usize, refcount: u8) {
+        self.refcount[i] = refcount;
+        let shared = if refcount > 0 { meta::SHARED } else { 0 };
+        self.set_meta(i, self.meta[i] & !meta::SHARED | shared);
+    }
+}
