@@ -247,12 +247,12 @@ impl Default for Params {
             seed: 1,
             requests: 10_000,
             block_tokens: 512,
-            sessions_per_s: 0.25,
+            sessions_per_s: 0.4,
             context_tokens_max: 128 << 10,
             chat: Chat::default(),
             agent: Agent::default(),
             rag: Rag::default(),
-            mix: Mix { chat: 0.5, agent: 0.1, rag: 0.4 },
+            mix: Mix { chat: 0.6, agent: 0.05, rag: 0.35 },
         }
     }
 }
