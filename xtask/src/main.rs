@@ -1,2 +1,63 @@
-//! The build's verbs.
-fn main() {}
+//! The build's verbs: `cargo xtask regs | edges | testplan | ci | bench`.
+//!
+//! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
+//! part of the product. It depends on the register map alone.
+
+mod bench;
+mod ci;
+mod edges;
+mod measure;
+mod process;
+mod regs;
+mod testplan;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The verbs of the KV-CPU build")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Write mmio/gen from the register map: C header, SVD, Verilog header, JSON, Markdown
+    Regs {
+        /// Write nothing; fail if a file of mmio/gen is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check which crate may depend on which
+    Edges,
+    /// Check that every test of tests/testplan.toml exists and every register block has one
+    Testplan,
+    /// Run every check and test of the project: what ./test.sh calls
+    Ci(ci::Options),
+    /// Run benches: all, a crate's criterion benches, or the trace replay
+    Bench(bench::Options),
+    /// Run a command and write its wall time and peak memory as JSON
+    #[command(hide = true)]
+    Measure(measure::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Regs { check: false } => regs::write(),
+        Verb::Regs { check: true } => regs::check(),
+        Verb::Edges => edges::check(),
+        Verb::Testplan => testplan::check(),
+        Verb::Ci(options) => ci::run(&options),
+        Verb::Bench(options) => bench::run(&options),
+        Verb::Measure(options) => measure::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Running other programs: output streamed, never swallowed, and an end to every wait.
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// The cargo that runs us, or the one on PATH.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Whether `command` starts and succeeds; its output is dropped. For probing what is installed.
+pub(crate) fn works(command: &mut Command) -> bool {
+    use std::process::Stdio;
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+/// Runs `command` with its output going to ours; fails unless it ends with 0.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let shown = shown(command);
+    let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
+    if !status.success() {
+        bail!("`{shown}` failed: {status}");
+    }
+    Ok(())
+}
+
+/// As [`run`], but the command and all it started are killed at `deadline`.
+pub(crate) fn run_until(command: &mut Command, deadline: Instant) -> Result<()> {
+    let shown = shown(command);
+    let mut child = command.spawn().with_context(|| format!("cannot start `{shown}`"))?;
+    loop {
+        if let Some(status) = child.try_wait().with_context(|| format!("cannot wait for `{shown}`"))? {
+            if !status.success() {
+                bail!("`{shown}` failed: {status}");
+            }
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            kill_tree(&mut child);
+            bail!("`{shown}` was still running when the time was up; killed");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The command line for messages, with the variables it sets.
+fn shown(command: &Command) -> String {
+    let mut words = Vec::new();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            words.push(format!("{}={:?}", name.display(), value.to_string_lossy()));
+        }
+    }
+    let program = std::path::Path::new(command.get_program());
+    words.push(program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned());
+    words.extend(command.get_args().map(|a| a.to_string_lossy().into_owned()));
+    words.join(" ")
+}
+
+/// Kills a child and its descendants. Between listing and killing a process may start another, so
+/// the list is made again until it is empty.
+fn kill_tree(child: &mut Child) {
+    let root = child.id();
+    for _ in 0..20 {
+        let below = descendants(root);
+        if below.is_empty() {
+            break;
+        }
+        for pid in below {
+            // It may have ended meanwhile, which is what is wanted.
+            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// The living processes that descend from `root`, from /proc.
+fn descendants(root: u32) -> Vec<u32> {
+    let Ok(proc) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pairs: Vec<(u32, u32)> = proc
+        .filter_map(|entry| {
+            let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // `pid (name) state ppid ...`; the name may hold anything, so start after the last ')'.
+            let mut rest = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+            let state = rest.next()?;
+            let parent = rest.next()?.parse().ok()?;
+            (state != "Z").then_some((pid, parent))
+        })
+        .collect();
+    let mut found = vec![root];
+    let mut next = 0;
+    while next < found.len() {
+        let above = found[next];
+        found.extend(pairs.iter().filter(|(_, parent)| *parent == above).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_the_command_and_its_status() {
+        let error = run(Command::new("sh").args(["-c", "exit 3"]).env("X", "1")).unwrap_err().to_string();
+        assert!(error.contains("X=\"1\" sh -c exit 3") && error.contains("exit status: 3"), "{error}");
+        let error = run(&mut Command::new("/no/such/program")).unwrap_err().to_string();
+        assert_eq!(error, "cannot start `program`");
+    }
+
+    #[test]
+    fn what_outlives_its_deadline_is_killed_with_its_children() {
+        let start = Instant::now();
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 300.125 & sleep 300.125"]);
+        let error = run_until(&mut command, start + Duration::from_millis(300)).unwrap_err().to_string();
+        assert!(error.contains("still running"), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(60));
+        let left = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let line = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+            line.windows(7).any(|w| w == b"300.125").then_some(())
+        });
+        assert_eq!(left.count(), 0, "a descendant is still alive");
+    }
+
+    #[test]
+    fn probing_says_whether_a_program_works() {
+        assert!(works(&mut Command::new("true")));
+        assert!(!works(&mut Command::new("false")));
+        assert!(!works(&mut Command::new("/no/such/program")));
+    }
+}
