@@ -245,7 +245,7 @@ impl Config {
                 "clear the bits above",
             );
         }
-        if self.uses_t3() {
+        if self.tiers[3].limit > 0 {
             if !(1..=64).contains(&self.staging_slots) {
                 return refuse("staging_slots", self.staging_slots, "must be 1 to 64", "choose 16");
             }
@@ -291,7 +291,7 @@ impl Config {
             );
         }
         let holds = (u64::from(geometry.t1_mib) << 20) >> self.block_shift;
-        if number == 1 && !self.metadata_only && u64::from(tier.frames) > holds {
+        if number == 1 && u64::from(tier.frames) > holds {
             return refuse(
                 field("frames"),
                 tier.frames,

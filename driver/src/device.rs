@@ -46,8 +46,8 @@ pub(crate) struct Inner<B: Backing + ?Sized + 'static> {
     deadline_ns: AtomicU64,
     /// A bit for each queue that a `QueuePair` owns.
     pub(crate) queues_taken: AtomicU32,
-    /// Held for the length of one single-shot command.
-    pub(crate) single_shot: Mutex<()>,
+    /// Held for the length of one single-shot command; the id of the last.
+    pub(crate) single_shot: Mutex<u16>,
     /// Held while INT_ENABLE is read and written back.
     pub(crate) irq: Mutex<()>,
     /// Whether there is anything to serve: T3 or agents.
@@ -111,7 +111,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             geometry,
             deadline_ns: AtomicU64::new(DEADLINE.as_nanos() as u64),
             queues_taken: AtomicU32::new(0),
-            single_shot: Mutex::new(()),
+            single_shot: Mutex::new(0),
             irq: Mutex::new(()),
             serves: AtomicBool::new(false),
             service: Mutex::new(Service::default()),

@@ -55,6 +55,8 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         let _held = lock(&self.inner.irq);
         let mut enable = self.read(&irq::INT_ENABLE)?;
         for source in sources {
+            // The eventfd first: a message without one is lost.
+            self.backing().irq_fd(source.vector())?;
             match self.write_at(&msix::MSIX_CONTROL, source.vector().into(), 0, 0) {
                 // Where the table belongs to the kernel, it unmasks when the eventfd is made.
                 Err(DriverError::Backing(BackingError::Unsupported(_))) => {}

@@ -46,7 +46,8 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             }
         };
         let (t0, t2) = (arena(0)?, arena(2)?);
-        let rings = if config.uses_t3() { Some(Rings::new(self, &config)?) } else { None };
+        // Metadata-only T3 never asks the host, but the device wants the rings all the same.
+        let rings = if config.tiers[3].limit > 0 { Some(Rings::new(self, &config)?) } else { None };
         self.program(&config, t0.as_ref(), t2.as_ref(), rings.as_ref())?;
         self.enable()?;
         lock(&self.inner.service).start(rings, &config);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{Ordering, fence};
 
 use kvcpu_mmio::Backing;
-use kvcpu_mmio::queue::{Cqe, Sqe};
+use kvcpu_mmio::queue::{Cqe, Sqe, Status};
 use kvcpu_mmio::regs::{command, control};
 
 use crate::device::lock;
@@ -21,13 +21,12 @@ impl<B: Backing + ?Sized + 'static> SingleShot<B> {
         SingleShot { device }
     }
 
-    /// Waits for CMD_STATUS to say what `done` wants.
-    fn wait(&self, what: &'static str, done: impl Fn(u64) -> bool) -> Result<(), DriverError> {
+    /// Looks until `look` gives something.
+    fn wait<T>(&self, what: &'static str, look: impl Fn() -> Result<Option<T>, DriverError>) -> Result<T, DriverError> {
         let mut wait = Wait::new(&self.device, self.device.deadline(), None);
         loop {
-            let status = self.device.read(&command::CMD_STATUS)?;
-            if done(status) {
-                return Ok(());
+            if let Some(found) = look()? {
+                return Ok(found);
             }
             if wait.tick()? {
                 // What the device is blocked on says more than that the command is not done.
@@ -36,26 +35,40 @@ impl<B: Backing + ?Sized + 'static> SingleShot<B> {
             }
         }
     }
+
+    /// The completion of command `cid`, if it is there. DONE may still be that of the command before
+    /// (a device that did not hear CMD_GO), which the id tells; an abort names no command.
+    fn completion(&self, cid: u16) -> Result<Option<Cqe>, DriverError> {
+        if command::CMD_STATUS::DONE.get(self.device.read(&command::CMD_STATUS)?) == 0 {
+            return Ok(None);
+        }
+        fence(Ordering::Acquire);
+        let mut words = [0; 4];
+        for (element, word) in (0..).zip(&mut words) {
+            *word = self.device.read_at(&command::CMD_CQE, 0, element)?;
+        }
+        let cqe = Cqe::from_words([words[0] | words[1] << 32, words[2] | words[3] << 32]);
+        Ok((cqe.cid == cid || cqe.status == Status::Aborted.code()).then_some(cqe))
+    }
 }
 
 impl<B: Backing + ?Sized + 'static> Commands for SingleShot<B> {
     fn execute(&mut self, sqe: Sqe) -> Result<Cqe, DriverError> {
         let device = &self.device;
-        let _turn = lock(&device.inner.single_shot);
-        self.wait("an earlier single-shot command", |status| command::CMD_STATUS::BUSY.get(status) == 0)?;
-        for (pair, word) in (0..).step_by(2).zip(sqe.to_words()) {
-            device.write_at(&command::CMD_SQE, 0, pair, word & u64::from(u32::MAX))?;
-            device.write_at(&command::CMD_SQE, 0, pair + 1, word >> 32)?;
+        let mut turn = lock(&device.inner.single_shot);
+        self.wait("an earlier single-shot command", || {
+            let status = device.read(&command::CMD_STATUS)?;
+            Ok((command::CMD_STATUS::BUSY.get(status) == 0).then_some(()))
+        })?;
+        *turn = turn.wrapping_add(1);
+        let cid = *turn;
+        for (half, word) in (0..).step_by(2).zip((Sqe { cid, ..sqe }).to_words()) {
+            device.write_at(&command::CMD_SQE, 0, half, word & u64::from(u32::MAX))?;
+            device.write_at(&command::CMD_SQE, 0, half + 1, word >> 32)?;
         }
         fence(Ordering::Release);
         device.write(&command::CMD_GO, 1)?;
-        self.wait("a single-shot command", |status| command::CMD_STATUS::DONE.get(status) == 1)?;
-        fence(Ordering::Acquire);
-        let mut words = [0; 4];
-        for (element, word) in (0..).zip(&mut words) {
-            *word = device.read_at(&command::CMD_CQE, 0, element)?;
-        }
-        Ok(Cqe::from_words([words[0] | words[1] << 32, words[2] | words[3] << 32]))
+        self.wait("a single-shot command", || self.completion(cid))
     }
 
     fn block_bytes(&self) -> u32 {
