@@ -5,4 +5,8 @@
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod cli;
+pub mod device;
+pub mod output;
+pub mod replay;
 pub mod trace;

@@ -1,0 +1,105 @@
+//! The command line: what can be typed, and which function answers.
+//!
+//! A mistyped line ends with exit code 2, everything else that goes wrong with 1, each with one line
+//! that says what to do. Leaves out what the verbs do: each has its own module in the library.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::device::DeviceArgs;
+use crate::output::{Output, to_json};
+use crate::replay;
+
+/// Anything a verb can fail with. Shown as its chain of sources on one line.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The command line.
+#[derive(Parser, Debug)]
+#[command(name = "kvctl", version, about = "Drives a KV-CPU: replay a serving trace, look at registers, give commands, test a board.")]
+#[command(after_help = "Without a command kvctl replays its sample trace on the emulator.")]
+struct Cli {
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+    /// Log to stderr: -v what happens, -vv each step, -vvv every register access
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Feed a serving trace through the device and report
+    Replay(replay::Args),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let mut cli = Cli::parse_from(&typed);
+    if cli.verb.is_none() {
+        // No verb means `replay` with its defaults; the options that were given stay.
+        cli = Cli::parse_from(typed.into_iter().chain(["replay".into()]));
+    }
+    log(cli.verbose);
+    let output = Output { json: cli.json };
+    match run(cli, output) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&*error, output);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
+    match cli.verb {
+        Some(Verb::Replay(args)) => {
+            let report = replay::replay(&args, cli.device.backing()?)?;
+            output.line(&if output.json { to_json(&report).to_string() } else { report.to_string() })?;
+            report.verdict()?;
+        }
+        None => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// An error and what it came from, on one line.
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text.replace('\n', " ")
+}
+
+/// Says what went wrong: to people on stderr, to programs as an object in place of the result.
+fn complain(error: &dyn std::error::Error, output: Output) {
+    let text = describe(error);
+    eprintln!("kvctl: {text}");
+    if output.json {
+        // If stdout is gone too there is nobody left to tell.
+        let _ = output.line(&serde_json::json!({ "error": text }).to_string());
+    }
+}

@@ -1,0 +1,111 @@
+//! Which device: `--device`, `--geometry`, `--deadline`, and the backing they name.
+//!
+//! All verbs open their device here, so a backing that is added is known to all of them at once.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use kvcpu_driver::{Config, Device};
+use kvcpu_emulator::Emulator;
+use kvcpu_mmio::{Backing, Geometry};
+
+use crate::cli::Error;
+
+/// Where the device is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Location {
+    /// The device model in this process; it starts empty each time.
+    #[default]
+    Emulator,
+}
+
+/// What `--device` accepts, for its error and its help.
+const LOCATIONS: &str = "emulator";
+
+impl FromStr for Location {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Location, String> {
+        match s {
+            "emulator" => Ok(Location::Emulator),
+            _ => Err(format!("there is no such device; there are: {LOCATIONS}")),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Emulator => f.pad("emulator"),
+        }
+    }
+}
+
+/// The geometry of a simulated device; a real one has its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Size {
+    /// 1,024 directory entries, 64 MiB of card memory
+    Test,
+    /// 8,192 directory entries
+    Board,
+    /// 65,536 directory entries, 16 GiB of card memory
+    #[default]
+    Full,
+}
+
+impl Size {
+    /// The geometry of that name.
+    pub const fn geometry(self) -> Geometry {
+        match self {
+            Size::Test => Geometry::TEST,
+            Size::Board => Geometry::BOARD,
+            Size::Full => Geometry::FULL,
+        }
+    }
+}
+
+/// The options that choose a device; every verb has them.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DeviceArgs {
+    /// The device: `emulator`, the model in this process
+    #[arg(long, global = true, value_name = "DEVICE", default_value_t, help_heading = "Device")]
+    pub device: Location,
+    /// Geometry of the emulator
+    #[arg(long, global = true, value_enum, default_value_t, help_heading = "Device")]
+    pub geometry: Size,
+    /// Give up when the device shows no progress for so long, for example `2s` or `500ms`
+    #[arg(long, global = true, value_name = "TIME", value_parser = deadline, help_heading = "Device")]
+    pub deadline: Option<Duration>,
+}
+
+fn deadline(s: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(s) {
+        Ok(time) if time.is_zero() => Err("a deadline of 0 is over before anything can happen; try 5s".into()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(format!("{error}; write a number and a unit: 5s, 500ms")),
+    }
+}
+
+impl DeviceArgs {
+    /// The backing, not yet looked at.
+    pub fn backing(&self) -> Result<Arc<dyn Backing>, Error> {
+        match self.device {
+            Location::Emulator => Ok(Arc::new(Emulator::new(self.geometry.geometry())?)),
+        }
+    }
+
+    /// The deadline asked for, or the driver's own.
+    pub fn deadline(&self) -> Duration {
+        self.deadline.unwrap_or(Config::default().deadline)
+    }
+
+    /// The device, identified.
+    pub fn probe(&self) -> Result<Device<dyn Backing>, Error> {
+        let device = Device::probe(self.backing()?)?;
+        device.set_deadline(self.deadline());
+        Ok(device)
+    }
+}
