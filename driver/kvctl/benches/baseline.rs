@@ -1,7 +1,7 @@
 //! Speed of reading a trace and of each baseline at 16,000 blocks, in references a second.
 //!
-//! On the Mooncake conversation trace if it is there (`KVCPU_TRACES`, or `../shared/traces` beside the workspace), otherwise on
-//! the sample. Run with `cargo bench -p kvctl --bench baseline`.
+//! On the Mooncake conversation trace if it is there (`KVCPU_TRACES`, or `../shared/traces` beside the workspace),
+//! otherwise on the sample. Run with `cargo bench -p kvctl --bench baseline`.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};

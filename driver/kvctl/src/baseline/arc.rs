@@ -5,9 +5,9 @@
 //!        a hit in B1 widens T1 ───► p ◄─── a hit in B2 widens T2
 //! ```
 //!
-//! Published ARC makes room for each block as it comes, and which list gives way depends on the block; so here, too, the blocks
-//! of a request go one by one, deepest first, and there is nothing left to trim at its end. The names T1, T2, B1, B2, p, REPLACE
-//! and the four cases are the paper's (figure 4).
+//! Published ARC makes room for each block as it comes, and which list gives way depends on the block; so here, too,
+//! the blocks of a request go one by one, deepest first, and there is nothing left to trim at its end. The names T1,
+//! T2, B1, B2, p, REPLACE and the four cases are the paper's (figure 4).
 
 use super::list::Lists;
 use super::{Policy, leading_run};

@@ -1,14 +1,16 @@
 //! Belady's optimum: evict what is needed last. It reads the future, so it is a bound and not a policy one could build.
 //!
-//! Exact for leading-run hits: a parent's next use is never later than its child's, so with ties to the deeper block the resident
-//! set is closed under parents, every resident block of a chain lies in its leading run, and the classic argument applies.
+//! Exact for leading-run hits: a parent's next use is never later than its child's, so with ties to the deeper block
+//! the resident set is closed under parents, every resident block of a chain lies in its leading run, and the classic
+//! argument applies.
 //!
 //! # How it is fast
 //!
-//! Let references be numbered through the whole trace. A resident block is kept under the *number of its next reference*: these
-//! are distinct, later requests have higher ones, and within a request deeper blocks have higher ones, which is the eviction
-//! order including its ties. Blocks never used again come above all, ordered by depth. So the cache is a set of integers, the
-//! victim is its maximum, and a bitmap with summary levels (64 children a word) finds it in four steps.
+//! Let references be numbered through the whole trace. A resident block is kept under the *number of its next
+//! reference*: these are distinct, later requests have higher ones, and within a request deeper blocks have higher
+//! ones, which is the eviction order including its ties. Blocks never used again come above all, ordered by depth. So
+//! the cache is a set of integers, the victim is its maximum, and a bitmap with summary levels (64 children a word)
+//! finds it in four steps.
 
 use super::{Policy, leading_run};
 use crate::trace::Dense;
@@ -129,7 +131,8 @@ impl Policy for Belady<'_> {
     }
 }
 
-/// A set of integers below a bound with a fast maximum. A bit of level `n + 1` says that a word of level `n` is not zero.
+/// A set of integers below a bound with a fast maximum. A bit of level `n + 1` says that a word of level `n` is not
+/// zero.
 #[derive(Clone, Debug)]
 struct Bitmap {
     levels: Vec<Vec<u64>>,

@@ -1,4 +1,5 @@
-//! LRU, leaf first: of one request's blocks the deepest is the least recent, as in vLLM's prefix cache and in radix-tree caches.
+//! LRU, leaf first: of one request's blocks the deepest is the least recent, as in vLLM's prefix cache and in
+//! radix-tree caches.
 
 use super::list::{Lists, NOWHERE};
 use super::{Policy, leading_run};

@@ -1,9 +1,9 @@
 //! What other policies would have done with the same references: the yardstick beside the device.
 //!
-//! All policies answer to one definition (`docs/baselines.md`): a request's *hits* are the leading run of its chain that is
-//! resident when it arrives; then the whole request is inserted, deepest block first, and the cache is trimmed to its capacity.
-//! Leading run, because a block whose prefix is gone cannot be used; deepest first, because recency then falls along a chain and
-//! a leaf goes before its parent, as in vLLM and in radix-tree caches.
+//! All policies answer to one definition (`docs/baselines.md`): a request's *hits* are the leading run of its chain
+//! that is resident when it arrives; then the whole request is inserted, deepest block first, and the cache is trimmed
+//! to its capacity. Leading run, because a block whose prefix is gone cannot be used; deepest first, because recency
+//! then falls along a chain and a leaf goes before its parent, as in vLLM and in radix-tree caches.
 //!
 //! | policy | from |
 //! |---|---|

@@ -8,8 +8,9 @@
 //!            ghosts (as many as main) ───────────┘ comes again
 //! ```
 //!
-//! Counters have two bits; the threshold is the paper's Algorithm 1 (`freq > 1`). A request first enters its missing blocks
-//! (deepest first) and counts a use of its resident ones; then the cache is trimmed by the paper's eviction, a block at a time.
+//! Counters have two bits; the threshold is the paper's Algorithm 1 (`freq > 1`). A request first enters its missing
+//! blocks (deepest first) and counts a use of its resident ones; then the cache is trimmed by the paper's eviction, a
+//! block at a time.
 
 use super::list::Lists;
 use super::{Policy, leading_run};

@@ -1,9 +1,11 @@
-//! SIEVE (Zhang et al., NSDI 2024): one queue, one bit a block, and a hand that walks from the oldest end to the newest.
+//! SIEVE (Zhang et al., NSDI 2024): one queue, one bit a block, and a hand that walks from the oldest end to the
+//! newest.
 //!
-//! The hand clears the bit of a block that was used and passes on; it evicts the first whose bit is clear, and stays there.
-//! Survivors keep their place, new blocks come in at the newest end: the hand sifts new from old.
+//! The hand clears the bit of a block that was used and passes on; it evicts the first whose bit is clear, and stays
+//! there. Survivors keep their place, new blocks come in at the newest end: the hand sifts new from old.
 //!
-//! A request first enters its missing blocks (deepest first) and marks its resident ones; then the hand trims to capacity.
+//! A request first enters its missing blocks (deepest first) and marks its resident ones; then the hand trims to
+//! capacity.
 
 use super::list::{Lists, NOWHERE};
 use super::{Policy, leading_run};

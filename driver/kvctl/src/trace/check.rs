@@ -1,4 +1,5 @@
-//! Builds a [`Trace`] request by request and refuses what would not be one: time running backwards, ids not prefix-closed.
+//! Builds a [`Trace`] request by request and refuses what would not be one: time running backwards, ids not
+//! prefix-closed.
 //!
 //! A refused request leaves the builder as it was, so that reading can go on after a bad line.
 
@@ -67,7 +68,8 @@ impl Builder {
         Ok(())
     }
 
-    /// Enters a chain into the forest of blocks. On a contradiction the blocks that this chain brought are taken out again.
+    /// Enters a chain into the forest of blocks. On a contradiction the blocks that this chain brought are taken out
+    /// again.
     fn admit_chain(&mut self, ids: &[u64]) -> Result<(), BadReason> {
         self.attempts += 1;
         let attempt = self.attempts;
@@ -93,7 +95,8 @@ impl Builder {
                 }
             };
             if let Some(reason) = wrong {
-                // Everything from the first new block up to here is new: a known block's parent is known, and would have differed.
+                // Everything from the first new block up to here is new: a known block's parent is known, and would
+                // have differed.
                 for id in &ids[first_new.min(depth)..depth] {
                     self.seen.remove(id);
                 }

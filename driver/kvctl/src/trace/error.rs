@@ -112,7 +112,9 @@ pub enum BadReason {
     /// A block id with two different parents.
     #[error(
         "hash_ids are not prefix-closed: block {id} follows {} here but {} before; \
-         equal ids must mean equal prefixes (hash each block together with its parent)", parent_name(*parent), parent_name(*expected)
+         equal ids must mean equal prefixes (hash each block together with its parent)",
+        parent_name(*parent),
+        parent_name(*expected)
     )]
     NotPrefixClosed {
         /// The block.

@@ -1,7 +1,8 @@
 //! A hash map keyed by block id, with a hasher fit for ids.
 //!
-//! Ids are either small counters or hashes already; SipHash would cost more than all the rest of reading a trace. The finaliser
-//! of SplitMix64 (Steele, Lea, Flood 2014) spreads counters over all bits and is a bijection, so it adds no collisions.
+//! Ids are either small counters or hashes already; SipHash would cost more than all the rest of reading a trace. The
+//! finaliser of SplitMix64 (Steele, Lea, Flood 2014) spreads counters over all bits and is a bijection, so it adds no
+//! collisions.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

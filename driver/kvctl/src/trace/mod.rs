@@ -7,9 +7,10 @@
 //!                                      generate ──►
 //! ```
 //!
-//! A request's `hash_ids` are its prompt's blocks by content, each standing for itself *and everything before it*: equal ids mean
-//! equal prefixes. So the ids of a trace form a forest, and a request's chain is a path from a root. Everything downstream relies
-//! on that, therefore it is checked here, once. The format and its errors are described in `docs/traces.md`.
+//! A request's `hash_ids` are its prompt's blocks by content, each standing for itself *and everything before it*:
+//! equal ids mean equal prefixes. So the ids of a trace form a forest, and a request's chain is a path from a root.
+//! Everything downstream relies on that, therefore it is checked here, once. The format and its errors are described in
+//! `docs/traces.md`.
 
 mod check;
 mod dense;

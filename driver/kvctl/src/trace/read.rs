@@ -1,7 +1,7 @@
 //! Reading line by line: cut lines, parse numbers, hand each request to the checker.
 //!
-//! The common line takes one pass of `serde_json` into a flat record. Only a line that fails is parsed again, into a free-form
-//! value, to find out what to say about it.
+//! The common line takes one pass of `serde_json` into a flat record. Only a line that fails is parsed again, into a
+//! free-form value, to find out what to say about it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -177,10 +177,10 @@ fn diagnose(line: &[u8], last: bool) -> Result<Record, BadReason> {
     };
     let hash_ids = ids.iter().map(|id| whole("hash_ids", id)).collect::<Result<_, _>>()?;
     // A duplicated field parses as a value but not as a record; all else has been told apart above.
-    if let Err(error) = serde_json::from_slice::<Record>(line) {
-        if error.to_string().contains("duplicate field") {
-            return Err(malformed(&error));
-        }
+    if let Err(error) = serde_json::from_slice::<Record>(line)
+        && error.to_string().contains("duplicate field")
+    {
+        return Err(malformed(&error));
     }
     Ok(Record { timestamp, input_length, output_length, hash_ids })
 }

@@ -1,6 +1,7 @@
 //! What a trace is like: how much of it can hit at all, how far apart uses are, how its prefix forest is shaped.
 //!
-//! Hits are counted as everywhere in this project: the leading run of a request's chain that is resident (`docs/baselines.md`).
+//! Hits are counted as everywhere in this project: the leading run of a request's chain that is resident
+//! (`docs/baselines.md`).
 
 use serde::Serialize;
 
@@ -55,8 +56,8 @@ pub struct TraceStat {
     pub chain_blocks: Option<Percentiles>,
     /// For each re-reference, the number of distinct blocks used since: the LRU capacity that would make it a hit.
     pub reuse_distance_blocks: Option<Percentiles>,
-    /// For each request whose leading seen run goes beyond its root block, the time since that run's last block was used, in
-    /// milliseconds: in conversations, the time between turns.
+    /// For each request whose leading seen run goes beyond its root block, the time since that run's last block was
+    /// used, in milliseconds: in conversations, the time between turns.
     pub return_ms: Option<Percentiles>,
     /// Blocks that begin a chain.
     pub roots: usize,
@@ -140,7 +141,8 @@ impl Uses {
     }
 }
 
-/// Marks on a line of positions, with fast counting (Fenwick 1994). A position is marked while it is its block's latest use.
+/// Marks on a line of positions, with fast counting (Fenwick 1994). A position is marked while it is its block's latest
+/// use.
 struct Fenwick {
     sums: Vec<i32>,
     total: i64,

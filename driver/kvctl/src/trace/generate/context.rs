@@ -1,7 +1,7 @@
 //! Text as a generator sees it: segments of tokens, cut into blocks, blocks named by what they hold.
 //!
-//! Two contexts that begin with the same segments share blocks up to where they part, also when a block spans the end of one
-//! segment and the beginning of the next; a context that forks shares all it had. Nothing here is random.
+//! Two contexts that begin with the same segments share blocks up to where they part, also when a block spans the end
+//! of one segment and the beginning of the next; a context that forks shares all it had. Nothing here is random.
 
 use std::collections::HashMap;
 

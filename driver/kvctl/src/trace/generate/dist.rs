@@ -1,6 +1,7 @@
 //! Random draws that are the same everywhere.
 //!
-//! Uniforms are the upper 53 bits of ChaCha8 output; everything else is IEEE-exact arithmetic and functions of the `libm` crate.
+//! Uniforms are the upper 53 bits of ChaCha8 output; everything else is IEEE-exact arithmetic and functions of the
+//! `libm` crate.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

@@ -3,19 +3,21 @@
 //! ```text
 //!   engine   a clock of events: sessions arrive (Poisson), each takes its steps, each step is a request
 //!   session  what a step of each workload adds to its context, and how long until the next
-//!   context  text as segments, cut into blocks, each block named by its parent and content: prefix-closed by construction
+//!   context  text as segments, cut into blocks named by parent and content: prefix-closed by construction
 //!   dist     the distributions, over ChaCha8 and software floating-point functions
-//!   params   every number, with its default and its reason
+//!   params   every number, with its default and its reason; validate refuses senseless ones
 //! ```
 //!
-//! A trace depends on its parameters alone, on every platform to the last bit: randomness is ChaCha8, each session draws from its
-//! own stream, and exponentials and logarithms come from `libm`, not from the system.
+//! A trace depends on its parameters alone, on every platform to the last bit: randomness is ChaCha8, each session
+//! draws from its own stream, and exponentials and logarithms come from `libm`, not from the system.
 
 mod context;
 mod dist;
 mod engine;
 mod params;
 mod session;
+mod validate;
 
 pub use engine::generate;
-pub use params::{Agent, Chat, GenerateError, LogNormal, Mix, Params, Rag, System, UnknownWorkload, Workload};
+pub use params::{Agent, Chat, LogNormal, Mix, Params, Rag, System, UnknownWorkload, Workload};
+pub use validate::GenerateError;

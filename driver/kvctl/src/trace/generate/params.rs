@@ -73,7 +73,8 @@ const fn log_normal(p10: f64, p50: f64, max: f64) -> LogNormal {
     LogNormal { p10, p50, max }
 }
 
-/// Time between turns of a person: p10 42 s and p50 123 s as measured on the Mooncake conversation trace; at most an hour.
+/// Time between turns of a person: p10 42 s and p50 123 s as measured on the Mooncake conversation trace; at most an
+/// hour.
 const THINK_MS: LogNormal = log_normal(42e3, 123e3, 3.6e6);
 
 /// The system prompts of a workload.
@@ -137,7 +138,8 @@ pub struct Agent {
     pub tool_ms: LogNormal,
     /// Probability that a step forks sub-agents instead of calling a tool. Sub-agents fork no further.
     pub fork_probability: f64,
-    /// A fork makes 1 to this many, each continuing from the whole context so far; the agent goes on when all have reported.
+    /// A fork makes 1 to this many, each continuing from the whole context so far; the agent goes on when all have
+    /// reported.
     pub children_max: u32,
     /// Mean number of a sub-agent's steps (geometric).
     pub child_steps_mean: f64,
@@ -257,100 +259,10 @@ impl Default for Params {
     }
 }
 
-/// Why a trace could not be made.
-#[derive(Clone, Debug, PartialEq, Error)]
-pub enum GenerateError {
-    /// A parameter makes no sense.
-    #[error("parameter `{name}` is {value}, expected {expected}")]
-    Parameter {
-        /// The parameter, as in the serialised form.
-        name: &'static str,
-        /// Its value.
-        value: f64,
-        /// What it may be.
-        expected: &'static str,
-    },
-    /// More references than a trace in memory can number.
-    #[error("request {request} would bring the trace over 2^32 - 2 block references; ask for fewer requests")]
-    TooLarge {
-        /// The request that would not fit.
-        request: usize,
-    },
-}
-
 impl Params {
-    /// The defaults, for a workload, a seed and a number of requests: `kvctl trace gen --workload W --seed S --requests N`.
+    /// The defaults, for a workload, a seed and a number of requests: `kvctl trace gen --workload W --seed S --requests
+    /// N`.
     pub fn new(workload: Workload, seed: u64, requests: usize) -> Self {
         Self { workload, seed, requests, ..Self::default() }
     }
-
-    /// Refuses parameters that would give no trace or never end.
-    pub fn check(&self) -> Result<(), GenerateError> {
-        let Self { chat, agent, rag, mix, .. } = self;
-        at_least_one("requests", self.requests as f64)?;
-        at_least_one("block_tokens", f64::from(self.block_tokens))?;
-        at_least_one("context_tokens_max", f64::from(self.context_tokens_max))?;
-        check("sessions_per_s", self.sessions_per_s, "1e-6 to 1e6", |v| (1e-6..=1e6).contains(&v))?;
-        for (name, system) in
-            [("chat.system", &chat.system), ("agent.system", &agent.system), ("rag.system", &rag.system)]
-        {
-            at_least_one(name, f64::from(system.prompts))?;
-            check(name, system.zipf, "an exponent from 0 to 10", |v| (0.0..=10.0).contains(&v))?;
-            lengths(name, &system.tokens)?;
-        }
-        for (name, mean) in [
-            ("chat.turns_mean", chat.turns_mean),
-            ("agent.steps_mean", agent.steps_mean),
-            ("agent.child_steps_mean", agent.child_steps_mean),
-            ("rag.questions_mean", rag.questions_mean),
-        ] {
-            at_least_one(name, mean)?;
-        }
-        for (name, most) in [("agent.children_max", agent.children_max), ("rag.documents_max", rag.documents_max)] {
-            check(name, f64::from(most), "1 to 100", |v| (1.0..=100.0).contains(&v))?;
-        }
-        for (name, d) in [
-            ("chat.first_tokens", &chat.first_tokens),
-            ("chat.prompt_tokens", &chat.prompt_tokens),
-            ("chat.answer_tokens", &chat.answer_tokens),
-            ("chat.think_ms", &chat.think_ms),
-            ("agent.task_tokens", &agent.task_tokens),
-            ("agent.action_tokens", &agent.action_tokens),
-            ("agent.tool_tokens", &agent.tool_tokens),
-            ("agent.tool_ms", &agent.tool_ms),
-            ("agent.report_tokens", &agent.report_tokens),
-            ("rag.document_tokens", &rag.document_tokens),
-            ("rag.question_tokens", &rag.question_tokens),
-            ("rag.answer_tokens", &rag.answer_tokens),
-            ("rag.think_ms", &rag.think_ms),
-        ] {
-            lengths(name, d)?;
-        }
-        check("agent.fork_probability", agent.fork_probability, "0 to 1", |v| (0.0..=1.0).contains(&v))?;
-        check("rag.zipf", rag.zipf, "an exponent from 0 to 10", |v| (0.0..=10.0).contains(&v))?;
-        let documents = f64::from(rag.documents);
-        check("rag.documents", documents, "at least rag.documents_max", |v| v >= f64::from(rag.documents_max))?;
-        for share in [mix.chat, mix.agent, mix.rag] {
-            check("mix", share, "shares not negative, their sum positive", |v| (0.0..=1e6).contains(&v))?;
-        }
-        check("mix", mix.chat + mix.agent + mix.rag, "shares not negative, their sum positive", |v| v > 0.0)
-    }
-}
-
-fn check(
-    name: &'static str,
-    value: f64,
-    expected: &'static str,
-    ok: impl Fn(f64) -> bool,
-) -> Result<(), GenerateError> {
-    if ok(value) { Ok(()) } else { Err(GenerateError::Parameter { name, value, expected }) }
-}
-
-fn at_least_one(name: &'static str, value: f64) -> Result<(), GenerateError> {
-    check(name, value, "1 or more", |v| v.is_finite() && v >= 1.0)
-}
-
-fn lengths(name: &'static str, d: &LogNormal) -> Result<(), GenerateError> {
-    check(name, d.p10, "0 < p10 <= p50", |v| v > 0.0 && v <= d.p50)?;
-    check(name, d.max, "a max from p50 to 2^24", |v| v >= d.p50.max(1.0) && v <= f64::from(1 << 24))
 }

@@ -101,7 +101,8 @@ impl Session {
         self.context.tokens()
     }
 
-    /// Takes the step whose prompt was sent: draws the answer, and prepares the next prompt. Returns the answer's length.
+    /// Takes the step whose prompt was sent: draws the answer, and prepares the next prompt. Returns the answer's
+    /// length.
     pub(super) fn step(&mut self, p: &Params, namer: &mut Namer) -> (u32, Then) {
         self.steps_left -= 1;
         let (answer, next, gap) = match self.workload {
@@ -131,7 +132,8 @@ impl Session {
         (answered, Then::Next(self.gap(gap)))
     }
 
-    /// A child came back. Its report joins the context; if it was the last one, the step goes on after the time returned.
+    /// A child came back. Its report joins the context; if it was the last one, the step goes on after the time
+    /// returned.
     pub(super) fn child_reported(&mut self, p: &Params, namer: &mut Namer) -> Option<u64> {
         self.add_private(&p.agent.report_tokens, namer);
         self.waiting_for -= 1;
@@ -152,7 +154,8 @@ impl Session {
 
     fn add_system(&mut self, system: &System, popularity: &Zipf, seed: u64, namer: &mut Namer) {
         let rank = popularity.draw(&mut self.source);
-        // Streams of shared texts: workloads apart in the upper half, ranks in the lower; documents after the workloads.
+        // Streams of shared texts: workloads apart in the upper half, ranks in the lower; documents after the
+        // workloads.
         let stream = (self.workload as u64) << 32 | u64::from(rank);
         let tokens = Source::new(seed, Domain::Texts, stream).log_normal(&system.tokens) as u32;
         self.context.push(namer, Segment::System(self.workload, rank), tokens);
