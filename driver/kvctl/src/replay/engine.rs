@@ -1,0 +1,268 @@
+//! The replay itself: a serving runtime in front of the device.
+//!
+//! For each request the runtime looks its chain up, fetches the leading resident run (the hit), and
+//! tells the device of every block it had to compute. With bytes, each hit is read back and
+//! compared with what its key says, and each new block is written.
+
+use super::ReplayError;
+use super::content::{fill, first_difference};
+use kvcpu_driver::{Device, DmaBuffer, Insert, QueuePair, Target, sqe};
+use kvcpu_mmio::geometry::TIERS;
+use kvcpu_mmio::queue::{Cqe, Key, Opcode, ResultFlags, Sqe, Status};
+use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
+
+/// Tenant that a replay works as.
+const TENANT: u8 = 0;
+/// Blocks the transfer buffer holds at most; longer chains go in parts.
+const BUFFER_BLOCKS: usize = 256;
+/// Bytes of the transfer buffer at most, if that leaves room for a block.
+const BUFFER_BYTES: usize = 16 << 20;
+
+/// What is counted in a replay.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Blocks named by requests.
+    pub references: u64,
+    /// Those in the leading resident run, by tier.
+    pub hits_by_tier: [u64; TIERS],
+    /// Blocks read back and compared.
+    pub checked: u64,
+    /// Blocks whose bytes were not their key's.
+    pub mismatches: u64,
+    /// Hits that could not be read: their blocks were pushed out of reach before.
+    pub unread: u64,
+    /// Blocks the device would not take: everything it could evict was in use.
+    pub not_inserted: u64,
+}
+
+/// The runtime.
+pub struct Engine {
+    queue: QueuePair,
+    buffer: Option<DmaBuffer>,
+    /// Blocks handled in one batch.
+    part: usize,
+    block_bytes: u32,
+    insert_tier: u8,
+    prefetch_tier: u8,
+    /// There are tiers below the one hits are served from.
+    lower_tiers: bool,
+    step: u32,
+    sqes: Vec<Sqe>,
+    cqes: Vec<Cqe>,
+    /// The tiers the present chain's blocks were found in.
+    found: Vec<Option<u8>>,
+    /// Positions in the chain of the blocks that were not found.
+    missing: Vec<usize>,
+    /// What has been counted so far.
+    pub tally: Tally,
+}
+
+impl Engine {
+    /// A runtime on a configured device.
+    pub fn new(device: &Device) -> Result<Engine, ReplayError> {
+        let config = device.config().ok_or(ReplayError::NotConfigured)?;
+        let block_bytes = config.block_bytes() as u32;
+        let part = (BUFFER_BYTES / block_bytes as usize).clamp(1, BUFFER_BLOCKS);
+        let buffer = match config.metadata_only {
+            true => None,
+            false => Some(device.dma_alloc(part * block_bytes as usize)?),
+        };
+        let insert_tier = if config.tiers[1].limit > 0 { 1 } else { config.prefetch_tier };
+        let lower_tiers = config.tiers[usize::from(config.prefetch_tier) + 1..].iter().any(|t| t.limit > 0);
+        Ok(Engine {
+            queue: device.queue_pair(0)?,
+            buffer,
+            part,
+            block_bytes,
+            insert_tier,
+            prefetch_tier: config.prefetch_tier,
+            lower_tiers,
+            step: 0,
+            sqes: Vec::new(),
+            cqes: Vec::new(),
+            found: Vec::new(),
+            missing: Vec::new(),
+            tally: Tally::default(),
+        })
+    }
+
+    /// Serves one request at `step`. Returns its hits by tier.
+    pub fn request(&mut self, step: u32, chain: &[u64]) -> Result<[u64; TIERS], ReplayError> {
+        self.sqes.clear();
+        let advances = step > self.step || self.tally.references == 0;
+        if advances {
+            self.step = step;
+            self.sqes.push(sqe::step_advance(step));
+        }
+        // Where a hit may be moved up, the access is counted after that: TOUCH ends a prefetch hint.
+        for (i, &tag) in chain.iter().enumerate() {
+            let key = Key::shared(TENANT, tag);
+            self.sqes.push(if self.lower_tiers { sqe::lookup(key) } else { sqe::touch(key, parent(chain, i)) });
+        }
+        self.run()?;
+        self.found.clear();
+        for cqe in &self.cqes[usize::from(advances)..] {
+            let placed = cqe.flags & ResultFlags::PLACED.bits() != 0;
+            self.found.push(placed.then_some(cqe.tier));
+        }
+        let run = self.found.iter().take_while(|tier| tier.is_some()).count();
+        let mut hits = [0; TIERS];
+        for tier in self.found[..run].iter().flatten() {
+            hits[usize::from(*tier)] += 1;
+        }
+        self.tally.references += chain.len() as u64;
+        for (sum, n) in self.tally.hits_by_tier.iter_mut().zip(hits) {
+            *sum += n;
+        }
+        if self.lower_tiers {
+            self.raise_hits(chain, run)?;
+        }
+        self.read_hits(&chain[..run])?;
+        self.insert_misses(chain)?;
+        Ok(hits)
+    }
+
+    /// Moves the hits below the prefetch tier up, and counts the accesses.
+    fn raise_hits(&mut self, chain: &[u64], run: usize) -> Result<(), ReplayError> {
+        self.sqes.clear();
+        for (&tag, tier) in chain[..run].iter().zip(&self.found) {
+            if tier.is_some_and(|tier| tier > self.prefetch_tier) {
+                self.sqes.push(sqe::prefetch(Target::Single(Key::shared(TENANT, tag)), self.step));
+            }
+        }
+        for (i, &tag) in chain.iter().enumerate() {
+            self.sqes.push(sqe::touch(Key::shared(TENANT, tag), parent(chain, i)));
+        }
+        self.run()
+    }
+
+    /// Reads the hits and compares them.
+    fn read_hits(&mut self, hits: &[u64]) -> Result<(), ReplayError> {
+        for part in hits.chunks(self.part) {
+            self.sqes.clear();
+            let Some(buffer) = &self.buffer else { return Ok(()) };
+            for (slot, &tag) in part.iter().enumerate() {
+                let at = buffer.iova() + slot as u64 * u64::from(self.block_bytes);
+                self.sqes.push(sqe::copy_out(Key::shared(TENANT, tag), at, self.block_bytes));
+            }
+            self.run()?;
+            for (slot, &tag) in part.iter().enumerate() {
+                self.check_block(slot, Key::shared(TENANT, tag))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the block that completion `slot` of the last batch brought to buffer slot `slot`.
+    fn check_block(&mut self, slot: usize, key: Key) -> Result<(), ReplayError> {
+        let cqe = &self.cqes[slot];
+        match Status::from_code(cqe.status) {
+            Some(Status::Ok) => {}
+            // Moved down or out again by the requests' own inserts, before it could be read.
+            Some(Status::NotAddressable | Status::NotFound) => {
+                self.tally.unread += 1;
+                return Ok(());
+            }
+            _ => return Err(ReplayError::Refused { key, status: cqe.status }),
+        }
+        let words = self.block_bytes as usize / 8;
+        let Some(buffer) = &self.buffer else { return Ok(()) };
+        self.tally.checked += 1;
+        if let Some(word) = first_difference(key, &buffer.words()[slot * words..(slot + 1) * words]) {
+            self.tally.mismatches += 1;
+            tracing::error!(?key, tier = cqe.tier, frame = cqe.frame, byte = 8 * word, "block holds other bytes than its key's");
+        }
+        Ok(())
+    }
+
+    /// Tells the device of the blocks that were not there, and writes them.
+    fn insert_misses(&mut self, chain: &[u64]) -> Result<(), ReplayError> {
+        let mut missing = std::mem::take(&mut self.missing);
+        missing.clear();
+        missing.extend((0..chain.len()).filter(|&i| self.found[i].is_none()));
+        for part in missing.chunks(self.part) {
+            self.sqes.clear();
+            for (slot, &i) in part.iter().enumerate() {
+                let key = Key::shared(TENANT, chain[i]);
+                self.sqes.push(sqe::insert(&Insert {
+                    key,
+                    tier: self.insert_tier,
+                    depth: i.min(usize::from(u16::MAX)) as u16,
+                    flags: EntryFlags::READ_ONLY,
+                    parent: parent(chain, i),
+                }));
+                if let Some(buffer) = &self.buffer {
+                    let words = self.block_bytes as usize / 8;
+                    fill(key, &buffer.words()[slot * words..(slot + 1) * words]);
+                    let at = buffer.iova() + slot as u64 * u64::from(self.block_bytes);
+                    self.sqes.push(sqe::copy_in(key, at, self.block_bytes));
+                }
+            }
+            let each = if self.buffer.is_some() { 2 } else { 1 };
+            self.run()?;
+            for (slot, &i) in part.iter().enumerate() {
+                self.check_insert(slot * each, each, Key::shared(TENANT, chain[i]))?;
+            }
+        }
+        self.missing = missing;
+        Ok(())
+    }
+
+    /// Looks at the completions of an INSERT and its COPY.
+    fn check_insert(&mut self, at: usize, each: usize, key: Key) -> Result<(), ReplayError> {
+        let status = |n: usize| Status::from_code(self.cqes[at + n].status);
+        match status(0) {
+            Some(Status::Ok) => {}
+            Some(Status::TierFull | Status::DirectoryFull) => {
+                self.tally.not_inserted += 1;
+                return Ok(());
+            }
+            _ => return Err(ReplayError::Refused { key, status: self.cqes[at].status }),
+        }
+        if each == 2 && status(1) != Some(Status::Ok) {
+            return Err(ReplayError::Refused { key, status: self.cqes[at + 1].status });
+        }
+        Ok(())
+    }
+
+    /// Brings blocks up if need be, reads, compares and releases them.
+    pub(super) fn read_and_release(&mut self, keys: &[Key]) -> Result<(), ReplayError> {
+        for part in keys.chunks(self.part) {
+            if let Some(buffer) = &self.buffer {
+                let slot_at = |slot: usize| buffer.iova() + slot as u64 * u64::from(self.block_bytes);
+                self.sqes.clear();
+                self.sqes.extend(part.iter().map(|&key| sqe::prefetch(Target::Single(key), self.step)));
+                let copies = part.iter().enumerate();
+                self.sqes.extend(copies.map(|(slot, &key)| sqe::copy_out(key, slot_at(slot), self.block_bytes)));
+                self.run()?;
+                self.cqes.drain(..part.len());
+                for (slot, &key) in part.iter().enumerate() {
+                    self.check_block(slot, key)?;
+                }
+            }
+            self.release(part)?;
+        }
+        Ok(())
+    }
+
+    /// Frees blocks and their history.
+    pub(super) fn release(&mut self, keys: &[Key]) -> Result<(), ReplayError> {
+        self.sqes.clear();
+        self.sqes.extend(keys.iter().map(|&key| sqe::scoped(Opcode::Release, Target::Single(key))));
+        self.run()
+    }
+
+    pub(super) fn queue_mut(&mut self) -> &mut QueuePair {
+        &mut self.queue
+    }
+
+    fn run(&mut self) -> Result<(), ReplayError> {
+        self.cqes.clear();
+        Ok(self.queue.run(&self.sqes, &mut self.cqes)?)
+    }
+}
+
+/// Tag of the block before block `i` of a chain.
+fn parent(chain: &[u64], i: usize) -> Option<u64> {
+    i.checked_sub(1).map(|before| chain[before])
+}

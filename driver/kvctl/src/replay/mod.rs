@@ -1,0 +1,194 @@
+//! `kvctl replay`: a serving trace through the driver into a device, with real bytes.
+//! `docs/replay.md`.
+
+mod args;
+pub mod content;
+mod drain;
+mod engine;
+mod html;
+mod report;
+mod t3;
+mod table;
+mod timeline;
+
+pub use args::{Args, Capacity};
+pub use engine::{Engine, Tally};
+pub use report::{Baseline, Report};
+pub use t3::Served;
+
+use crate::baseline::{Kind, curve};
+use crate::trace::{ReadOptions, Reading, TraceError, read, read_path};
+use indicatif::{ProgressBar, ProgressStyle};
+use kvcpu_driver::{Config, Device, DriverError};
+use kvcpu_mmio::Backing;
+use kvcpu_mmio::queue::{Key, Status};
+use kvcpu_store::{StoreError, T3File, T3Options};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use timeline::Timeline;
+
+/// The trace that is replayed if none is named: `docs/traces.md` says how it was made.
+pub const SAMPLE: &[u8] = include_bytes!("../../samples/sample.jsonl");
+/// What reports call it.
+pub const SAMPLE_NAME: &str = "bundled sample";
+
+/// Why a replay ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The trace cannot be used.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The device or the driver failed.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// T3's file failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The device refused a command that it should carry out.
+    #[error(
+        "the device refused a command on block {}/{}/{:#x} with {}; \
+         run `kvctl selftest` on it",
+        key.tenant, key.request, key.tag, status_name(*status)
+    )]
+    Refused {
+        /// The block.
+        key: Key,
+        /// The status.
+        status: u16,
+    },
+    /// The device was not configured before the replay.
+    #[error("the device is not configured; configure it before a replay")]
+    NotConfigured,
+    /// The trace's time does not fit the device's step register.
+    #[error("request at {timestamp_ms} ms is step {step}, beyond 32 bits; use a greater --step-ms")]
+    StepOverflow {
+        /// The request's time.
+        timestamp_ms: u64,
+        /// The step it would be.
+        step: u64,
+    },
+    /// A file could not be written.
+    #[error("{}: {source}; check the path and its permissions", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A plot could not be drawn.
+    #[error("drawing the report: {0}")]
+    Plot(String),
+    /// A block came back with other bytes than were written.
+    #[error("{mismatches} of {checked} blocks read back held other bytes than their keys say: the device lost or mixed up data; run `kvctl selftest` on it")]
+    Mismatch {
+        /// Blocks that differed.
+        mismatches: u64,
+        /// Blocks compared.
+        checked: u64,
+    },
+    /// The directory was not empty after everything in it had been released.
+    #[error("{left} directory entries are left after every block was released; run `kvctl selftest` on the device")]
+    NotEmpty {
+        /// Entries.
+        left: u32,
+    },
+}
+
+fn status_name(code: u16) -> String {
+    Status::from_code(code).map_or_else(|| format!("unknown status {code}"), |s| format!("{s:?}: {}", s.describe()))
+}
+
+/// Replays a trace and returns what came of it. The caller prints it.
+pub fn replay(args: &Args, backing: Arc<dyn Backing>) -> Result<Report, ReplayError> {
+    let options = ReadOptions { skip_bad: args.skip_bad, limit: args.limit };
+    let (name, reading) = match &args.trace {
+        Some(path) => (path.display().to_string(), read_path(path, &options)?),
+        None => (SAMPLE_NAME.to_string(), read(SAMPLE, &options)?),
+    };
+    let device: Device = Device::probe(backing)?;
+    let config = args.config(device.geometry().entries());
+    serve_t3(args, &config, &device)?;
+    device.configure(config.clone())?;
+    let mut report = play(args, &device, &config, name, &reading)?;
+    if !args.no_baselines {
+        let dense = reading.trace.dense();
+        report.add_baselines(&curve(&Kind::ALL, &[report.capacity_blocks as usize], &dense));
+    }
+    if let Some(path) = &args.html {
+        let page = html::page(&report, &reading.trace)?;
+        std::fs::write(path, page).map_err(|source| ReplayError::Output { path: path.clone(), source })?;
+    }
+    Ok(report)
+}
+
+/// Gives the device a T3, if it has one and bytes move.
+fn serve_t3(args: &Args, config: &Config, device: &Device) -> Result<(), ReplayError> {
+    if !config.uses_t3() {
+        return Ok(());
+    }
+    let slots = config.tiers[3].frames;
+    let options = T3Options { durable: args.t3_durable, ..T3Options::default() };
+    let path = match &args.t3_path {
+        Some(path) => path.clone(),
+        None => std::env::temp_dir().join(format!("kvctl-t3-{}.tmp", std::process::id())),
+    };
+    let file = T3File::create_with(&path, config.block_bytes(), slots, &options)?;
+    if args.t3_path.is_none() {
+        // The file lives on without a name until the process ends, however it ends.
+        std::fs::remove_file(&path).map_err(|source| ReplayError::Output { path, source })?;
+    }
+    device.set_t3_backend(Box::new(Served::new(file)));
+    Ok(())
+}
+
+fn play(args: &Args, device: &Device, config: &Config, name: String, reading: &Reading) -> Result<Report, ReplayError> {
+    let trace = &reading.trace;
+    let times = || trace.requests().iter().map(|request| request.timestamp_ms);
+    let first_ms = times().next().unwrap_or(0);
+    let mut timeline = Timeline::new(first_ms, times().next_back().unwrap_or(0));
+    let progress = ProgressBar::new(trace.len() as u64);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} requests, {eta} left");
+    progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let mut engine = Engine::new(device)?;
+    let begin = Instant::now();
+    for (number, (request, chain)) in trace.iter().enumerate() {
+        let elapsed = request.timestamp_ms - first_ms;
+        let step = elapsed / args.step_ms;
+        let step = u32::try_from(step)
+            .map_err(|_| ReplayError::StepOverflow { timestamp_ms: request.timestamp_ms, step })?;
+        if timeline.ends_before(request.timestamp_ms) {
+            timeline.close(device.occupancy()?.tiers.map(|tier| tier.used));
+        }
+        let hits = engine.request(step, chain)?;
+        timeline.add(request.timestamp_ms, chain.len() as u64, hits);
+        if number % 64 == 0 {
+            progress.set_position(number as u64);
+        }
+    }
+    engine.fence()?;
+    let seconds = begin.elapsed().as_secs_f64();
+    progress.finish_and_clear();
+    timeline.close(device.occupancy()?.tiers.map(|tier| tier.used));
+    let counters = device.counters()?;
+    let drained = drain::drain(device, &mut engine)?;
+    let violations = device.read(&kvcpu_mmio::regs::luf::LUF_VIOLATIONS)? as u32;
+    let mut report = Report::new(name, device, config, reading, &engine.tally, &counters, seconds);
+    report.timeline = timeline.into_points();
+    report.resident_at_end = drained.resident;
+    report.luf_violations = violations;
+    if drained.left > 0 {
+        return Err(ReplayError::NotEmpty { left: drained.left });
+    }
+    Ok(report)
+}
+
+impl Report {
+    /// The verdict: an error if bytes were lost or mixed up.
+    pub fn verdict(&self) -> Result<(), ReplayError> {
+        if self.mismatches > 0 {
+            return Err(ReplayError::Mismatch { mismatches: self.mismatches, checked: self.blocks_checked });
+        }
+        Ok(())
+    }
+}
