@@ -123,7 +123,10 @@ fn header_io(
         *direct = false;
         result = io(file);
     }
-    result.map_err(|e| io_error(path, what, errno(&e)))
+    result.map_err(|e| match errno(&e) {
+        Errno::NOSPC | Errno::DQUOT | Errno::FBIG => no_space(file, path, PAGE_BYTES as u64),
+        source => io_error(path, what, source),
+    })
 }
 
 fn warn_buffered(path: &Path, at: &str) {
@@ -146,6 +149,14 @@ fn lock(file: &File, path: &Arc<Path>, patience: Duration) -> Result<(), StoreEr
             }
             Err(source) => return Err(io_error(path, "cannot lock it", source)),
         }
+    }
+}
+
+/// Gives the lock back. Closing the file would do that too, but a kernel worker that has just
+/// reported its last operation may hold the file open a moment longer.
+pub(crate) fn unlock(file: &File) {
+    if let Err(error) = rustix::fs::flock(file, FlockOperation::Unlock) {
+        tracing::debug!(%error, "cannot unlock the T3 file");
     }
 }
 

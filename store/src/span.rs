@@ -12,8 +12,8 @@ use kvcpu_mmio::DmaMemory;
 use crate::page::Page;
 use crate::{PAGE_BYTES, StoreError};
 
-/// Words copied at a time on the way to the CRC: 1 KiB stays in the first-level cache.
-const CHUNK_WORDS: usize = 128;
+/// Words copied at a time on the way to the CRC: a page was fastest of 1 to 24 KiB when measured.
+const CHUNK_WORDS: usize = 512;
 
 /// `bytes` bytes of a DMA memory, which it keeps alive.
 #[derive(Clone)]

@@ -330,8 +330,10 @@ impl BlockStore for T3File {
 
 impl Drop for T3File {
     fn drop(&mut self) {
-        if let Err(error) = self.drain(self.options.close_wait) {
-            tracing::warn!(%error, "T3 file closed before its operations ended");
+        match self.drain(self.options.close_wait) {
+            Ok(()) => open::unlock(self.ring.file()),
+            // The kernel keeps the lock for as long as it may still write.
+            Err(error) => tracing::warn!(%error, "T3 file closed before its operations ended"),
         }
     }
 }
