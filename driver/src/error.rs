@@ -34,14 +34,13 @@ pub enum DriverError {
         waited: Duration,
     },
     /// The device refused a command.
-    #[error("{opcode:?} of {} refused", show(key))]
+    #[error("{}: {status}", show(*opcode, key))]
     Command {
         /// The command.
         opcode: Opcode,
         /// Its key; all zeroes for a command without one.
         key: Key,
         /// The device's answer.
-        #[source]
         status: StatusError,
     },
     /// A queue stopped; its unfinished commands are lost.
@@ -99,7 +98,7 @@ pub enum DriverError {
     Config(#[from] ConfigError),
     /// The transport refused.
     #[error("backing: {0}; see its log")]
-    Backing(#[source] BackingError),
+    Backing(BackingError),
     /// A register was asked for that is not in the map, or a value that does not fit it.
     #[error("register {register}: {problem}")]
     Register {
@@ -109,13 +108,12 @@ pub enum DriverError {
         problem: &'static str,
     },
     /// The device published an index that cannot be.
-    #[error("{ring}: the device broke the ring protocol; reset it")]
+    #[error("{ring}: {error}")]
     Ring {
         /// Which ring.
         ring: &'static str,
         /// How.
-        #[source]
-        source: RingError,
+        error: RingError,
     },
     /// The device answered something the protocol does not allow.
     #[error("{what}: expected {expected:#x}, the device said {found:#x}; reset it")]
@@ -248,9 +246,12 @@ pub struct ConfigError {
     pub remedy: &'static str,
 }
 
-/// `tenant/request/tag`, as the store prints keys.
-fn show(key: &Key) -> String {
-    format!("{}/{}/{:#018x}", key.tenant, key.request, key.tag)
+/// The command, with `tenant/request/tag` (as the store prints keys) if it has a key.
+fn show(opcode: Opcode, key: &Key) -> String {
+    match opcode {
+        Opcode::Nop | Opcode::Fence | Opcode::StepAdvance => format!("{opcode:?} refused"),
+        _ => format!("{opcode:?} of {}/{}/{:#018x} refused", key.tenant, key.request, key.tag),
+    }
 }
 
 /// What the bits of a well-known status register say.

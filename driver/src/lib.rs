@@ -27,9 +27,11 @@ mod eventfd;
 mod interrupts;
 mod programming;
 mod queue_pair;
+mod queue_rings;
 mod service;
 mod single_shot;
 mod t3;
+mod transfers;
 mod wait;
 
 pub use batch::{Batch, sqe};
@@ -46,3 +48,8 @@ pub use queue_pair::QueuePair;
 pub use service::{Served, ServiceError};
 pub use single_shot::SingleShot;
 pub use t3::{T3Backend, T3Done, T3Error, T3Op, T3Request};
+
+/// The example of the page is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/driver.md")]
+struct Page;

@@ -9,7 +9,7 @@ use kvcpu_mmio::regs::{control, dma, hepc, luf, rtbd, service, tier};
 use kvcpu_mmio::{Backing, Geometry};
 
 use crate::device::lock;
-use crate::service::Rings;
+use crate::transfers::Rings;
 use crate::wait::Wait;
 use crate::{Config, ConfigError, Device, DmaBuffer, DriverError};
 
@@ -49,7 +49,11 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         // Metadata-only T3 never asks the host, but the device wants the rings all the same.
         let rings = if config.tiers[3].limit > 0 { Some(Rings::new(self, &config)?) } else { None };
         self.program(&config, t0.as_ref(), t2.as_ref(), rings.as_ref())?;
-        self.enable()?;
+        if let Err(error) = self.enable() {
+            // It must not come up later, when its memory is gone.
+            let _ = self.write(&control::CTRL, 0);
+            return Err(error);
+        }
         lock(&self.inner.service).start(rings, &config);
         *lock(&self.inner.active) = Some(Active { config: config.clone(), _arenas: [t0, t2] });
         self.inner.serves.store(config.uses_t3() || config.agents != 0, Ordering::Release);

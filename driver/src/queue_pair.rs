@@ -14,27 +14,18 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use kvcpu_mmio::queue::{CQE_BYTES, Cqe, SQE_BYTES, Sqe};
+use kvcpu_mmio::queue::{Cqe, Sqe};
 use kvcpu_mmio::regs::{control, queue};
 use kvcpu_mmio::{Backing, Bar};
-use kvcpu_ring::{Completions, RingError, Submitter};
 
-use crate::dma::RingMemory;
+use crate::queue_rings::{Rings, broken, check_running, start};
 use crate::wait::Wait;
-use crate::{Commands, Device, DmaBuffer, DriverError, QueueConfig, Source, WaitMode};
+use crate::{Commands, Device, DriverError, QueueConfig, Source, WaitMode};
 
 /// Looks at memory before the first tick: a completion that is on its way arrives within a few.
 const SPINS: u32 = 32;
 /// Ticks between two looks whether the queue halted.
 const HALT_EVERY: u32 = 8;
-
-/// The rings of a running queue.
-struct Rings {
-    sq: Submitter<RingMemory>,
-    cq: Completions<RingMemory>,
-    /// Keep the rings mapped.
-    _memory: [DmaBuffer; 2],
-}
 
 /// A submission/completion queue pair. It belongs to one thread at a time.
 pub struct QueuePair<B: Backing + ?Sized + 'static = dyn Backing> {
@@ -270,7 +261,7 @@ impl<B: Backing + ?Sized + 'static> QueuePair<B> {
             if new > 0 {
                 wait.progressed();
             } else if expired || wait.ticks().is_multiple_of(HALT_EVERY) {
-                self.check_running()?;
+                check_running(&device, self.qid)?;
                 if expired {
                     let status = device.read(&control::STATUS)?;
                     return Err(wait.timeout("a completion", "STATUS", status));
@@ -279,64 +270,6 @@ impl<B: Backing + ?Sized + 'static> QueuePair<B> {
         }
         Ok(())
     }
-
-    /// `QueueHalted` if the queue is not running.
-    fn check_running(&self) -> Result<(), DriverError> {
-        let instance = u32::from(self.qid);
-        let status = self.device.read_at(&queue::Q_STATUS, instance, 0)?;
-        if queue::Q_STATUS::HALTED.get(status) == 1 {
-            let last = self.device.read_at(&queue::Q_ERR, instance, 0)?;
-            return Err(DriverError::QueueHalted { qid: self.qid, register: "Q_ERR", last });
-        }
-        if queue::Q_STATUS::RUNNING.get(status) == 0 {
-            return Err(DriverError::QueueHalted { qid: self.qid, register: "Q_STATUS", last: status });
-        }
-        Ok(())
-    }
-}
-
-/// Makes rings and starts queue `qid` on them.
-fn start<B>(device: &Device<B>, qid: u16, config: &QueueConfig) -> Result<Rings, DriverError>
-where
-    B: Backing + ?Sized + 'static,
-{
-    let instance = u32::from(qid);
-    let write = |register, value| device.write_at(register, instance, 0, value);
-    write(&queue::Q_CTRL, 0)?;
-    let (sq_entries, cq_entries) = (1 << config.sq_log2, 1 << config.cq_log2);
-    let sq_memory = device.dma_alloc(sq_entries as usize * SQE_BYTES)?;
-    let cq_memory = device.dma_alloc(cq_entries as usize * CQE_BYTES)?;
-    let sq = Submitter::new(RingMemory::of(&sq_memory), sq_entries).map_err(broken)?;
-    let cq = Completions::new(RingMemory::of(&cq_memory), cq_entries).map_err(broken)?;
-    write(&queue::SQ_BASE, sq_memory.iova())?;
-    write(&queue::CQ_BASE, cq_memory.iova())?;
-    let size = queue::Q_SIZE::SQ_LOG2.set(0, config.sq_log2.into());
-    write(&queue::Q_SIZE, queue::Q_SIZE::CQ_LOG2.set(size, config.cq_log2.into()))?;
-    write(&queue::Q_ERR, queue::Q_ERR.writable())?;
-    let mut ctrl = queue::Q_CTRL::ENABLE.mask();
-    if let Some(tenant) = config.tenant {
-        ctrl |= queue::Q_CTRL::TENANT_ENFORCE.mask();
-        ctrl = queue::Q_CTRL::TENANT.set(ctrl, tenant.into());
-    }
-    write(&queue::Q_CTRL, ctrl)?;
-    let mut wait = Wait::new(device, device.deadline(), None);
-    loop {
-        let status = device.read_at(&queue::Q_STATUS, instance, 0)?;
-        if queue::Q_STATUS::RUNNING.get(status) == 1 {
-            return Ok(Rings { sq, cq, _memory: [sq_memory, cq_memory] });
-        }
-        let last = device.read_at(&queue::Q_ERR, instance, 0)?;
-        if last != 0 {
-            return Err(DriverError::QueueHalted { qid, register: "Q_ERR", last });
-        }
-        if wait.tick()? {
-            return Err(wait.timeout("starting a queue", "Q_STATUS", status));
-        }
-    }
-}
-
-fn broken(source: RingError) -> DriverError {
-    DriverError::Ring { ring: "queue pair", source }
 }
 
 impl<B: Backing + ?Sized + 'static> Commands for QueuePair<B> {

@@ -1,4 +1,5 @@
 //! DMA buffers: any offset and length, against a plain vector.
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! What probe and configure refuse. The mock is only for what an emulator cannot be: the wrong
 //! device.
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod common;
 

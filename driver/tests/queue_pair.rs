@@ -1,4 +1,5 @@
 //! Queue pairs under load, and every way in which one ends.
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod common;
 
