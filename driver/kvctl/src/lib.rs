@@ -6,7 +6,10 @@
 
 pub mod baseline;
 pub mod cli;
+pub mod commands;
 pub mod device;
 pub mod output;
+pub mod regs;
 pub mod replay;
+pub mod shell;
 pub mod trace;

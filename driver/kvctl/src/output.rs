@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::{NOTHING, UTF8_BORDERS_ONLY};
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
@@ -38,20 +38,26 @@ impl Output {
     }
 }
 
+/// Width of a table that is not written to a terminal, in columns.
+const WIDTH: u16 = 140;
+
 /// An empty table in the house's style.
 pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(UTF8_HORIZONTAL_ONLY)
+        .load_style(UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header);
+    if !table.is_tty() {
+        table.set_width(WIDTH);
+    }
     table
 }
 
 /// A two-column table of names and values.
 pub fn pairs<N: ToString, V: ToString>(rows: impl IntoIterator<Item = (N, V)>) -> String {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
+    table.load_style(NOTHING);
     for (name, value) in rows {
         table.add_row([name.to_string(), value.to_string()]);
     }

@@ -9,8 +9,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::device::DeviceArgs;
+use crate::commands::{Command, Session};
 use crate::output::{Output, to_json};
-use crate::replay;
+use crate::shell::ShellArgs;
+use crate::{regs, replay, shell};
+
+pub mod parse;
+
+pub use parse::number;
 
 /// Anything a verb can fail with. Shown as its chain of sources on one line.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -28,6 +34,9 @@ struct Cli {
     /// Log to stderr: -v what happens, -vv each step, -vvv every register access
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// Give commands through the single-shot registers instead of a queue pair
+    #[arg(long, global = true, help_heading = "Device")]
+    single_shot: bool,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -36,6 +45,10 @@ struct Cli {
 enum Verb {
     /// Feed a serving trace through the device and report
     Replay(replay::Args),
+    #[command(flatten)]
+    Command(Command),
+    /// Give many commands to one device, a line each
+    Shell(ShellArgs),
 }
 
 /// Runs the command line of this process.
@@ -63,6 +76,19 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
             let report = replay::replay(&args, cli.device.backing()?)?;
             output.line(&if output.json { to_json(&report).to_string() } else { report.to_string() })?;
             report.verdict()?;
+        }
+        Some(Verb::Command(Command::Regs(args))) if args.is_list() => {
+            if let Some(report) = regs::list(&args) {
+                output.show(&*report?)?;
+            }
+        }
+        Some(Verb::Command(command)) => {
+            let mut session = Session::new(cli.device.probe()?, cli.single_shot);
+            output.show(&*session.run(&command)?)?;
+        }
+        Some(Verb::Shell(args)) => {
+            let mut session = Session::new(cli.device.probe()?, cli.single_shot);
+            return shell::run(&args, &mut session, output);
         }
         None => {}
     }
