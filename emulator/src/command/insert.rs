@@ -62,7 +62,7 @@ impl Core {
         self.rtbd.set_state(i, EntryState::Resident);
         self.rtbd.set_tier(i, usize::from(sqe.tier));
         self.rtbd.set_depth(i, sqe.depth);
-        self.rtbd.access[i] = self.step;
+        self.rtbd.set_access(i, self.step);
         self.rtbd.frame[i] = frame;
     }
 }

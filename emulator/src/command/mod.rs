@@ -210,7 +210,7 @@ impl Core {
     /// Counts an access to entry `i`.
     fn access(&mut self, i: usize, sqe: &Sqe) {
         self.rtbd.set_frequency(i, self.rtbd.frequency(i) + 1);
-        self.rtbd.access[i] = self.step;
+        self.rtbd.set_access(i, self.step);
         self.rtbd.set_flags(i, self.rtbd.flags(i) - (EntryFlags::DEAD | EntryFlags::TARGET_VALID));
         self.note_child(sqe);
     }

@@ -176,7 +176,7 @@ impl Core {
     }
 
     fn prefetch(&mut self, sqe: &Sqe, i: usize) -> Result<Effect, Wait> {
-        self.rtbd.target[i] = sqe.argument;
+        self.rtbd.set_target(i, sqe.argument);
         self.rtbd.set_flags(i, self.rtbd.flags(i) | EntryFlags::TARGET_VALID);
         if !self.rtbd.placed(i) {
             return Ok(Effect::Nothing);

@@ -27,7 +27,7 @@ impl FullDirectory {
                 rtbd.occupy(placed.index, key);
                 rtbd.set_tier(placed.index, 1);
                 rtbd.set_frequency(placed.index, (x >> 40) as u32 & 15);
-                rtbd.access[placed.index] = now - ((x >> 20) as u32 & 4095);
+                rtbd.set_access(placed.index, now - ((x >> 20) as u32 & 4095));
             }
         }
         let weights = Weights { wr: 8, wf: 50, ws: 128, wd: 16 };
@@ -41,8 +41,14 @@ impl FullDirectory {
         FullDirectory { rtbd, lists: Lists::default(), input }
     }
 
-    /// One sweep; returns the index of the best victim.
-    pub fn sweep(&mut self) -> Option<u32> {
+    /// The sweep of a new step, which scores every entry; returns the index of the best victim.
+    pub fn sweep_step(&mut self) -> Option<u32> {
+        self.input.scorer.now += 1;
+        self.sweep_again()
+    }
+
+    /// A sweep within the step, as when a list ran dry.
+    pub fn sweep_again(&mut self) -> Option<u32> {
         self.lists.sweep(&mut self.rtbd, &self.input);
         self.lists.victims[1].front().map(|item| item.index)
     }

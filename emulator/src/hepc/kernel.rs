@@ -21,50 +21,63 @@ fn q3(x: u32) -> u32 {
     ((x as i32 as f32).to_bits() >> 20).wrapping_sub(127 * 8)
 }
 
-/// The columns of the directory that the scorer reads, and those it writes.
-pub(crate) struct Columns<'a> {
-    pub(crate) meta: &'a [u32],
-    pub(crate) access: &'a [u32],
-    pub(crate) target: &'a [u32],
-    pub(crate) score: &'a mut [u16],
-    pub(crate) rank: &'a mut [u32],
-}
-
 /// Scores every entry that is placed, and ranks every entry that may be a victim of its tier.
-#[multiversion(targets("x86_64+avx2+fma+bmi2"))]
-pub(crate) fn score_all(columns: Columns<'_>, scorer: Scorer, any_target: bool) {
-    let Columns { meta: metas, access, target, score, rank } = columns;
-    let n = metas.len();
-    let (access, target, score, rank) = (&access[..n], &target[..n], &mut score[..n], &mut rank[..n]);
-    let w = scorer.weights;
-    for i in 0..n {
-        let m = metas[i];
-        let state = m >> meta::STATE_LSB & 3;
-        let r = R_MAX - (scorer.now.wrapping_sub(access[i]) >> scorer.recency_shift).min(R_MAX);
-        let frequency = m >> meta::FREQUENCY_LSB & 15;
-        let f = if frequency == 0 { 0 } else { 4 * q3(frequency) };
-        let s = if any_target {
-            let dt = target[i].max(scorer.now) - target[i].min(scorer.now);
-            if m & flag(EntryFlags::TARGET_VALID) == 0 { 0 } else { 255 - q3(dt.min(DT_MAX) + 1) }
-        } else {
-            0
-        };
-        let prefix = if m & flag(EntryFlags::PREFIX) == 0 { 0 } else { D_PREFIX };
-        let d = if m & flag(EntryFlags::BRANCH) == 0 { prefix } else { D_BRANCH };
-        let p = (w.wr * r + w.wf * f + w.ws * s + w.wd * d).min(0xFFFF);
-        let placed = state == EntryState::Resident as u32 || state == EntryState::InFlight as u32;
-        score[i] = if placed { p as u16 } else { score[i] };
-        let barred = m & (flag(EntryFlags::HOT) | flag(EntryFlags::RETAINED) | meta::SHARED);
-        let eligible = state == EntryState::Resident as u32 && barred == 0;
-        let alive = if m & flag(EntryFlags::DEAD) == 0 { 1 << 28 } else { 0 };
-        let value = alive | p << 12 | (meta::DEPTH - (m & meta::DEPTH));
-        rank[i] = if eligible { value } else { NO_RANK };
+///
+/// The columns are arguments of their own so that the compiler knows that they do not overlap.
+/// `target` is empty if no entry has one: then S is 0 throughout and not computed.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+pub(crate) fn score_all(
+    metas: &[u32],
+    access: &[u32],
+    target: &[u32],
+    score: &mut [u16],
+    rank: &mut [u32],
+    scorer: &Scorer,
+) {
+    let outputs = score.iter_mut().zip(rank);
+    if target.is_empty() {
+        for ((&m, &access), (score, rank)) in metas.iter().zip(access).zip(outputs) {
+            (*score, *rank) = score_one(scorer, m, access, 0);
+        }
+    } else {
+        for (((&m, &access), &target), (score, rank)) in metas.iter().zip(access).zip(target).zip(outputs) {
+            (*score, *rank) = score_one(scorer, m, access, proximity(scorer, m, target));
+        }
     }
 }
 
-/// Appends to `out` the numbers of the chunks of `CHUNK` ranks from `from` on that hold one below
-/// `threshold`; stops after the first.
-#[multiversion(targets("x86_64+avx2"))]
+/// S of an entry.
+#[inline(always)]
+pub(crate) fn proximity(scorer: &Scorer, m: u32, target: u32) -> u32 {
+    let dt = target.max(scorer.now) - target.min(scorer.now);
+    if m & flag(EntryFlags::TARGET_VALID) == 0 { 0 } else { 255 - q3(dt.min(DT_MAX) + 1) }
+}
+
+/// Score and rank of one entry. Factors are masked to the bits they have, which lets the compiler
+/// use 16-bit multiplications.
+#[inline(always)]
+pub(crate) fn score_one(scorer: &Scorer, m: u32, access: u32, s: u32) -> (u16, u32) {
+    let w = scorer.weights;
+    let r = R_MAX - (scorer.now.wrapping_sub(access) >> (scorer.recency_shift & 31)).min(R_MAX);
+    let frequency = m >> meta::FREQUENCY_LSB & 15;
+    let f = if frequency == 0 { 0 } else { 4 * q3(frequency) };
+    let prefix = if m & flag(EntryFlags::PREFIX) == 0 { 0 } else { w.wd * D_PREFIX };
+    let d = if m & flag(EntryFlags::BRANCH) == 0 { prefix } else { w.wd * D_BRANCH };
+    let sum = ((w.wr & 0xFF) * (r & 0xFFF)) + ((w.wf & 0xFF) * (f & 0xFF)) + ((w.ws & 0xFF) * (s & 0xFF)) + d;
+    let p = sum.min(0xFFFF);
+    let state = m >> meta::STATE_LSB & 3;
+    let resident = state == EntryState::Resident as u32;
+    // Free and ghost entries have score 0, and keep it.
+    let placed = resident | (state == EntryState::InFlight as u32);
+    let barred = m & (flag(EntryFlags::HOT) | flag(EntryFlags::RETAINED) | meta::SHARED);
+    let alive = if m & flag(EntryFlags::DEAD) == 0 { 1 << 28 } else { 0 };
+    let rank = alive | p << 12 | (meta::DEPTH - (m & meta::DEPTH));
+    (if placed { p as u16 } else { 0 }, if resident & (barred == 0) { rank } else { NO_RANK })
+}
+
+/// The number of the first chunk of `CHUNK` ranks, from `from` on, that holds one below
+/// `threshold`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx2", "x86_64+avx2"))]
 pub(crate) fn next_chunk_below(ranks: &[u32], from: usize, threshold: u32) -> Option<usize> {
     for (number, chunk) in ranks.chunks(CHUNK).enumerate().skip(from) {
         let mut hits = 0u32;
@@ -79,4 +92,4 @@ pub(crate) fn next_chunk_below(ranks: &[u32], from: usize, threshold: u32) -> Op
 }
 
 /// Ranks looked at together.
-pub(crate) const CHUNK: usize = 64;
+pub(crate) const CHUNK: usize = 32;

@@ -16,7 +16,7 @@ pub(crate) const D_PREFIX: u32 = 128;
 pub(crate) const NO_RANK: u32 = i32::MAX as u32;
 
 /// The weights, taken apart.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Weights {
     pub(crate) wr: u32,
     pub(crate) wf: u32,
@@ -32,7 +32,7 @@ impl Weights {
 }
 
 /// All that a score depends on besides the entry.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scorer {
     pub(crate) weights: Weights,
     pub(crate) now: u32,

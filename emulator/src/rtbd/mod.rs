@@ -42,6 +42,8 @@ pub struct Rtbd {
     pub(crate) meta: Vec<u32>,
     pub(crate) access: Vec<u32>,
     pub(crate) target: Vec<u32>,
+    /// Entries of which a field that the scorer reads was written since the last sweep.
+    pub(crate) changed: Vec<u32>,
     pub(crate) frame: Vec<u16>,
     pub(crate) score: Vec<u16>,
     refcount: Vec<u8>,
@@ -70,6 +72,7 @@ impl Rtbd {
             meta: vec![0; n],
             access: vec![0; n],
             target: vec![0; n],
+            changed: Vec::new(),
             frame: vec![0; n],
             score: vec![0; n],
             refcount: vec![0; n],
@@ -104,6 +107,7 @@ impl Rtbd {
             self.wipe(i);
         }
         (self.used, self.ghosts, self.stash_used, self.targets, self.retained) = (0, 0, 0, 0, 0);
+        self.changed.clear();
     }
 
     fn wipe(&mut self, i: usize) {
@@ -193,6 +197,7 @@ impl Rtbd {
         let count = |meta: u32, flag: EntryFlags| meta >> meta::FLAGS_LSB & u32::from(flag.bits()) != 0;
         let old = self.meta[i];
         self.meta[i] = value;
+        self.note_change(i);
         if old >> meta::FLAGS_LSB != value >> meta::FLAGS_LSB {
             let step = |n: &mut u32, was: bool, is: bool| *n = *n + u32::from(is) - u32::from(was);
             let state = |m: u32| m >> meta::STATE_LSB & 3;
@@ -206,6 +211,23 @@ impl Rtbd {
                 step(&mut self.stash_used, state(old) != 0, state(value) != 0);
             }
         }
+    }
+
+    /// Notes that a sweep must score entry `i` anew. Past a point a sweep scores all entries anyhow.
+    fn note_change(&mut self, i: usize) {
+        if self.changed.last() != Some(&(i as u32)) && self.changed.len() < self.slots() {
+            self.changed.push(i as u32);
+        }
+    }
+
+    pub(crate) fn set_access(&mut self, i: usize, step: u32) {
+        self.access[i] = step;
+        self.note_change(i);
+    }
+
+    pub(crate) fn set_target(&mut self, i: usize, step: u32) {
+        self.target[i] = step;
+        self.note_change(i);
     }
 
     fn replace(&mut self, i: usize, lsb: u32, width: u32, value: u32) {

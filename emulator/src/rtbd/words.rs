@@ -44,8 +44,8 @@ impl Rtbd {
                 self.frame[i] = ENTRY_PLACE::FRAME.get(v) as u16;
                 self.score[i] = ENTRY_PLACE::SCORE.get(v) as u16;
             }
-            4 => self.access[i] = value,
-            5 => self.target[i] = value,
+            4 => self.set_access(i, value),
+            5 => self.set_target(i, value),
             6 => {
                 self.replace(i, 0, 12, ENTRY_HISTORY::DEPTH.get(v) as u32);
                 self.set_frequency(i, ENTRY_HISTORY::FREQUENCY.get(v) as u32);
