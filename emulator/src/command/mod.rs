@@ -186,8 +186,22 @@ impl Core {
     }
 
     fn lookup(&mut self, key: Key) -> Outcome {
+        let found = self.rtbd.find(key);
+        self.answer_lookup(found)
+    }
+
+    fn touch(&mut self, sqe: &Sqe) -> Outcome {
+        let found = self.rtbd.find(sqe.key);
+        let outcome = self.answer_lookup(found);
+        if let Some(i) = found {
+            self.access(i, sqe);
+        }
+        outcome
+    }
+
+    fn answer_lookup(&mut self, found: Option<usize>) -> Outcome {
         self.counters.add(&CNT_LOOKUPS, 1);
-        let Some(i) = self.rtbd.find(key) else {
+        let Some(i) = found else {
             self.counters.add(&CNT_MISSES, 1);
             return Outcome::status(Status::NotFound);
         };
@@ -197,14 +211,6 @@ impl Core {
             self.counters.add(&CNT_GHOST_HITS, 1);
         }
         self.describe(i)
-    }
-
-    fn touch(&mut self, sqe: &Sqe) -> Outcome {
-        let outcome = self.lookup(sqe.key);
-        if let Some(i) = self.rtbd.find(sqe.key) {
-            self.access(i, sqe);
-        }
-        outcome
     }
 
     /// Counts an access to entry `i`.

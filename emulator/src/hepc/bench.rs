@@ -34,16 +34,16 @@ impl FullDirectory {
         let input = SweepInput {
             scorer: Scorer { weights, now, recency_shift: 0 },
             k: geometry.victim_k as usize,
-            used: [0, blocks, 0, 0],
+            in_use: [false, true, false, false],
             prefetch_tier: 1,
             lookahead: [0; 4],
         };
         FullDirectory { rtbd, lists: Lists::default(), input }
     }
 
-    /// The sweep of a new step, which scores every entry; returns the index of the best victim.
+    /// The sweep of another step, which scores every entry; returns the index of the best victim.
     pub fn sweep_step(&mut self) -> Option<u32> {
-        self.input.scorer.now += 1;
+        self.input.scorer.now ^= 1;
         self.sweep_again()
     }
 

@@ -34,7 +34,7 @@ impl Core {
         let input = SweepInput {
             scorer: self.scorer(),
             k: self.geometry.victim_k as usize,
-            used: std::array::from_fn(|t| self.tiers[t].used),
+            in_use: std::array::from_fn(|t| self.tiers[t].in_use()),
             prefetch_tier: self.prefetch_tier(),
             lookahead: self.lookahead(),
         };

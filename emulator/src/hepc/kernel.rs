@@ -75,21 +75,18 @@ pub(crate) fn score_one(scorer: &Scorer, m: u32, access: u32, s: u32) -> (u16, u
     (if placed { p as u16 } else { 0 }, if resident & (barred == 0) { rank } else { NO_RANK })
 }
 
-/// The number of the first chunk of `CHUNK` ranks, from `from` on, that holds one below
-/// `threshold`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx2", "x86_64+avx2"))]
-pub(crate) fn next_chunk_below(ranks: &[u32], from: usize, threshold: u32) -> Option<usize> {
-    for (number, chunk) in ranks.chunks(CHUNK).enumerate().skip(from) {
-        let mut hits = 0u32;
-        for &rank in chunk {
-            hits |= u32::from((rank as i32) < (threshold as i32));
-        }
-        if hits != 0 {
-            return Some(number);
-        }
-    }
-    None
-}
-
-/// Ranks looked at together.
+/// Ranks whose minimum is kept.
 pub(crate) const CHUNK: usize = 32;
+
+/// The lowest rank of a victim of `tier` in each chunk.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx2", "x86_64+avx2"))]
+pub(crate) fn chunk_minima(ranks: &[u32], metas: &[u32], tier: u32, minima: &mut [u32]) {
+    for ((ranks, metas), minimum) in ranks.chunks(CHUNK).zip(metas.chunks(CHUNK)).zip(minima) {
+        let mut lowest = NO_RANK as i32;
+        for (&rank, &m) in ranks.iter().zip(metas) {
+            let ours = m >> meta::TIER_LSB & 3 == tier;
+            lowest = lowest.min(if ours { rank as i32 } else { NO_RANK as i32 });
+        }
+        *minimum = lowest as u32;
+    }
+}

@@ -1,6 +1,6 @@
 //! The sweep and the sorted lists it leaves. `docs/hepc.md`, Sweep.
 
-use super::kernel::{CHUNK, next_chunk_below, proximity, score_all, score_one};
+use super::kernel::{CHUNK, chunk_minima, proximity, score_all, score_one};
 use super::score::{NO_RANK, Scorer};
 use crate::rtbd::Rtbd;
 use kvcpu_mmio::geometry::TIERS;
@@ -15,9 +15,6 @@ pub(crate) struct Item {
     pub(crate) rank: u32,
     pub(crate) index: u32,
 }
-
-/// One entry in so many is looked at to guess how low the best ranks are.
-const SAMPLE_STRIDE: usize = 64;
 
 /// The best K of what is offered in index order.
 #[derive(Default)]
@@ -64,17 +61,19 @@ pub(crate) struct Lists {
     ranks: Vec<u32>,
     /// What `ranks` were computed with.
     scored: Option<Scorer>,
-    samples: Vec<u32>,
+    /// The lowest rank of each chunk of entries, by tier: a sweep looks only into chunks that can
+    /// hold one of the best.
+    minima: [Vec<u32>; TIERS],
+    lowest: Vec<u32>,
     best: Best,
-    best_of_tier: [Best; TIERS],
 }
 
 /// What a sweep depends on besides the directory.
 pub(crate) struct SweepInput {
     pub(crate) scorer: Scorer,
     pub(crate) k: usize,
-    /// Blocks resident in each tier.
-    pub(crate) used: [u32; TIERS],
+    /// The tiers in use; others hold no blocks.
+    pub(crate) in_use: [bool; TIERS],
     pub(crate) prefetch_tier: usize,
     pub(crate) lookahead: [u32; TIERS],
 }
@@ -96,58 +95,69 @@ impl Lists {
         }
         self.ranks.resize(rtbd.slots(), NO_RANK);
         if self.scored == Some(input.scorer) && rtbd.changed.len() < rtbd.slots() / 8 {
-            rtbd.score_changed(&mut self.ranks, &input.scorer);
+            self.score_changed(rtbd, input);
         } else {
-            rtbd.score_all(&mut self.ranks, &input.scorer);
+            self.score_all(rtbd, input);
         }
         rtbd.changed.clear();
-        self.scored = Some(input.scorer);
-        self.select_victims(rtbd, input);
+        for tier in (0..TIERS).filter(|&tier| input.in_use[tier]) {
+            self.select_victims(rtbd, tier, input.k);
+        }
         self.select_prefetches(rtbd, input);
     }
 
-    fn select_victims(&mut self, rtbd: &Rtbd, input: &SweepInput) {
-        let guesses: [u32; TIERS] =
-            std::array::from_fn(|tier| if input.used[tier] == 0 { 0 } else { self.guess(rtbd, tier, input.k) });
-        self.offer_victims(rtbd, input.k, guesses);
-        let too_low = |(best, guess): (&Best, u32)| 0 < guess && guess < NO_RANK && best.items.len() < input.k;
-        if self.best_of_tier.iter().zip(guesses).any(too_low) {
-            self.offer_victims(rtbd, input.k, guesses.map(|guess| if guess == 0 { 0 } else { NO_RANK }));
-        }
-        for (best, list) in self.best_of_tier.iter_mut().zip(&mut self.victims) {
-            best.finish(list);
+    fn score_all(&mut self, rtbd: &mut Rtbd, input: &SweepInput) {
+        let target: &[u32] = if rtbd.targets > 0 { &rtbd.target } else { &[] };
+        score_all(&rtbd.meta, &rtbd.access, target, &mut rtbd.score, &mut self.ranks, &input.scorer);
+        self.scored = Some(input.scorer);
+        for (tier, minima) in self.minima.iter_mut().enumerate() {
+            minima.clear();
+            minima.resize(self.ranks.len().div_ceil(CHUNK), NO_RANK);
+            if input.in_use[tier] {
+                chunk_minima(&self.ranks, &rtbd.meta, tier as u32, minima);
+            }
         }
     }
 
-    /// A rank that more than `k` victims of a tier are likely to be below, from a sample.
-    fn guess(&mut self, rtbd: &Rtbd, tier: usize, k: usize) -> u32 {
-        let sampled = self.ranks.iter().enumerate().step_by(SAMPLE_STRIDE);
-        let ours = sampled.filter(|&(i, &rank)| rank != NO_RANK && rtbd.tier(i) == tier);
-        self.samples.clear();
-        self.samples.extend(ours.map(|(_, rank)| *rank));
-        let nth = 3 * k / SAMPLE_STRIDE + 4;
-        if self.samples.len() <= nth {
-            return NO_RANK;
+    /// Scores the entries that changed since the last sweep; one may be named twice.
+    fn score_changed(&mut self, rtbd: &mut Rtbd, input: &SweepInput) {
+        let scorer = &input.scorer;
+        for &i in &rtbd.changed {
+            let i = i as usize;
+            let s = proximity(scorer, rtbd.meta[i], rtbd.target[i]);
+            (rtbd.score[i], self.ranks[i]) = score_one(scorer, rtbd.meta[i], rtbd.access[i], s);
         }
-        *self.samples.select_nth_unstable(nth).1
+        for &i in &rtbd.changed {
+            let chunk = i as usize / CHUNK;
+            let entries = chunk * CHUNK..((chunk + 1) * CHUNK).min(self.ranks.len());
+            for (tier, minima) in self.minima.iter_mut().enumerate().filter(|(tier, _)| input.in_use[*tier]) {
+                let (ranks, metas) = (&self.ranks[entries.clone()], &rtbd.meta[entries.clone()]);
+                chunk_minima(ranks, metas, tier as u32, &mut minima[chunk..=chunk]);
+            }
+        }
     }
 
-    /// Collects the best victims of each tier of those below its threshold.
-    fn offer_victims(&mut self, rtbd: &Rtbd, k: usize, thresholds: [u32; TIERS]) {
-        for (best, threshold) in self.best_of_tier.iter_mut().zip(thresholds) {
-            best.begin(k, threshold.into());
-        }
-        let mut at = 0;
-        loop {
-            let threshold = self.best_of_tier.iter().map(|b| b.threshold).max().unwrap_or(0) as u32;
-            let Some(chunk) = next_chunk_below(&self.ranks, at, threshold) else { break };
-            for i in chunk * CHUNK..((chunk + 1) * CHUNK).min(self.ranks.len()) {
-                if self.ranks[i] < threshold {
-                    self.best_of_tier[rtbd.tier(i)].offer(Item { rank: self.ranks[i], index: i as u32 });
+    fn select_victims(&mut self, rtbd: &Rtbd, tier: usize, k: usize) {
+        // The k lowest minima are k victims, so no victim above the k-th is among the best k.
+        self.lowest.clear();
+        self.lowest.extend(self.minima[tier].iter().filter(|&&minimum| minimum != NO_RANK));
+        let bound = match self.lowest.len() {
+            n if n < k => NO_RANK,
+            _ => *self.lowest.select_nth_unstable(k - 1).1 + 1,
+        };
+        self.best.begin(k, bound.into());
+        for (chunk, &minimum) in self.minima[tier].iter().enumerate() {
+            if u64::from(minimum) >= self.best.threshold {
+                continue;
+            }
+            let first = chunk * CHUNK;
+            for (&rank, i) in self.ranks[first..].iter().take(CHUNK).zip(first..) {
+                if u64::from(rank) < self.best.threshold && rtbd.tier(i) == tier {
+                    self.best.offer(Item { rank, index: i as u32 });
                 }
             }
-            at = chunk + 1;
         }
+        self.best.finish(&mut self.victims[tier]);
     }
 
     fn select_prefetches(&mut self, rtbd: &Rtbd, input: &SweepInput) {
@@ -164,20 +174,6 @@ impl Lists {
 }
 
 impl Rtbd {
-    fn score_all(&mut self, ranks: &mut [u32], scorer: &Scorer) {
-        let target: &[u32] = if self.targets > 0 { &self.target } else { &[] };
-        score_all(&self.meta, &self.access, target, &mut self.score, ranks, scorer);
-    }
-
-    /// Scores the entries that changed since the last sweep; one may be named twice.
-    fn score_changed(&mut self, ranks: &mut [u32], scorer: &Scorer) {
-        for &i in &self.changed {
-            let i = i as usize;
-            let s = proximity(scorer, self.meta[i], self.target[i]);
-            (self.score[i], ranks[i]) = score_one(scorer, self.meta[i], self.access[i], s);
-        }
-    }
-
     /// Clears RETAINED where its step has come.
     fn expire_retention(&mut self, now: u32) {
         for i in 0..self.slots() {
@@ -248,10 +244,9 @@ mod tests {
                 let weights = Weights { wr: rng.random_range(0..9), wf: 50, ws: rng.random_range(0..99), wd: 16 };
                 let scorer = Scorer { weights, now, recency_shift: rng.random_range(0..3) };
                 for _ in 0..3 {
-                    let mut used = [0; TIERS];
-                    (0..rtbd.slots()).filter(|&i| rtbd.placed(i)).for_each(|i| used[rtbd.tier(i)] += 1);
+                    let in_use = [false, true, true, true];
                     let k = geometry.victim_k as usize;
-                    let input = SweepInput { scorer, k, used, prefetch_tier: 1, lookahead: [0, 0, 500, 2000] };
+                    let input = SweepInput { scorer, k, in_use, prefetch_tier: 1, lookahead: [0, 0, 500, 2000] };
                     lists.sweep(&mut rtbd, &input);
                     let (victims, prefetch) = plainly(&rtbd, &input);
                     assert_eq!(lists.victims, victims, "round {round}");
