@@ -11,5 +11,6 @@ pub mod device;
 pub mod output;
 pub mod regs;
 pub mod replay;
+pub mod selftest;
 pub mod shell;
 pub mod trace;

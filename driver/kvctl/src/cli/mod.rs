@@ -8,13 +8,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::device::DeviceArgs;
 use crate::commands::{Command, Session};
+use crate::device::DeviceArgs;
 use crate::output::{Output, to_json};
 use crate::shell::ShellArgs;
-use crate::{regs, replay, shell};
+use crate::{regs, replay, selftest, shell};
 
 pub mod parse;
+mod t3;
+mod trace;
 
 pub use parse::number;
 
@@ -23,7 +25,11 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The command line.
 #[derive(Parser, Debug)]
-#[command(name = "kvctl", version, about = "Drives a KV-CPU: replay a serving trace, look at registers, give commands, test a board.")]
+#[command(
+    name = "kvctl",
+    version,
+    about = "Drives a KV-CPU: replay a serving trace, look at registers, give commands, test a board."
+)]
 #[command(after_help = "Without a command kvctl replays its sample trace on the emulator.")]
 struct Cli {
     #[command(flatten)]
@@ -49,6 +55,31 @@ enum Verb {
     Command(Command),
     /// Give many commands to one device, a line each
     Shell(ShellArgs),
+    /// Test a device from the ground up; what it held is lost
+    Selftest(SelftestArgs),
+    /// Make and measure serving traces
+    Trace(trace::TraceArgs),
+    /// Look into a T3 file
+    T3(t3::T3Args),
+}
+
+/// Options of `kvctl selftest`.
+#[derive(clap::Args, Debug)]
+struct SelftestArgs {
+    /// Sample where the whole set takes long
+    #[arg(long)]
+    quick: bool,
+    /// Only tests whose name contains this; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = test_name)]
+    only: Vec<String>,
+}
+
+fn test_name(text: &str) -> Result<String, String> {
+    if selftest::names().any(|name| name.contains(text)) {
+        return Ok(text.to_owned());
+    }
+    let all: Vec<_> = selftest::names().collect();
+    Err(format!("no test has that in its name; there are {}", all.join(", ")))
 }
 
 /// Runs the command line of this process.
@@ -90,6 +121,16 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
             let mut session = Session::new(cli.device.probe()?, cli.single_shot);
             return shell::run(&args, &mut session, output);
         }
+        Some(Verb::Selftest(SelftestArgs { quick, only })) => {
+            let options = selftest::Options { deadline: cli.device.deadline(), quick, only };
+            let report = selftest::run(&cli.device.backing()?, &options);
+            output.show(&report)?;
+            if report.failed() > 0 {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Some(Verb::Trace(args)) => trace::run(&args, output)?,
+        Some(Verb::T3(args)) => return t3::run(&args, output),
         None => {}
     }
     Ok(ExitCode::SUCCESS)

@@ -49,7 +49,9 @@ pub fn request(text: &str) -> Result<(u8, u16), String> {
 
 /// `tier:number`.
 pub fn tier_number(text: &str) -> Result<(u32, u32), String> {
-    let (tier, number) = text.split_once(':').ok_or_else(|| format!("`{text}`: write TIER:NUMBER, for example 1:200"))?;
+    let (tier, number) = text
+        .split_once(':')
+        .ok_or_else(|| format!("`{text}`: write TIER:NUMBER, for example 1:200"))?;
     Ok((small::<u8>(tier.trim_start_matches(['T', 't'])).and_then(tier_exists)?, small(number)?))
 }
 

@@ -134,9 +134,7 @@ impl Session {
                 let placement = self.way()?.insert(&insert)?;
                 Reply { command: "insert", body: Body::Placed(insert.key, placement) }
             }
-            Command::Lookup { key } => {
-                Reply { command: "lookup", body: Body::Found(*key, self.way()?.lookup(*key)?) }
-            }
+            Command::Lookup { key } => Reply { command: "lookup", body: Body::Found(*key, self.way()?.lookup(*key)?) },
             Command::Touch { key, parent } => {
                 Reply { command: "touch", body: Body::Found(*key, self.way()?.touch(*key, *parent)?) }
             }

@@ -112,7 +112,16 @@ impl Report for Telemetry {
         ]);
         let c = &self.counters;
         let mut tiers = output::table(&[
-            "tier", "blocks", "free", "quarantined", "hits", "inserts", "evictions", "drops", "promotions", "bytes in",
+            "tier",
+            "blocks",
+            "free",
+            "quarantined",
+            "hits",
+            "inserts",
+            "evictions",
+            "drops",
+            "promotions",
+            "bytes in",
             "bytes out",
         ]);
         for (number, tier) in of.tiers.iter().enumerate() {
@@ -131,7 +140,13 @@ impl Report for Telemetry {
                 (false, false) => "off",
             };
             let errors = queue.errors.join(", ");
-            queues.add_row([queue.qid.to_string(), state.into(), queue.sq_head.to_string(), queue.cq_tail.to_string(), errors]);
+            queues.add_row([
+                queue.qid.to_string(),
+                state.into(),
+                queue.sq_head.to_string(),
+                queue.cq_tail.to_string(),
+                errors,
+            ]);
         }
         let errors = self.errors.iter().map(|e| {
             let set = if e.set.is_empty() { "none".to_owned() } else { e.set.join(", ") };

@@ -112,7 +112,9 @@ pub fn exists(geometry: &Geometry, path: &Path) -> bool {
     }
     match register.name {
         name if name == luf::AGENT_ACK.name => path.element < geometry.agents,
-        name if name == rtbd::RTBD_STASH.name => path.element < geometry.stash * (kvcpu_mmio::geometry::ENTRY_BYTES / 4),
+        name if name == rtbd::RTBD_STASH.name => {
+            path.element < geometry.stash * (kvcpu_mmio::geometry::ENTRY_BYTES / 4)
+        }
         _ => true,
     }
 }
@@ -137,9 +139,14 @@ fn write(device: &Device<dyn Backing>, path: &Path, value: u64, force: bool) -> 
     must_exist(device, path)?;
     if register.writable() == 0 && !force {
         let access = access_name(register.access);
-        return Err(format!("{path} is {access}: the device ignores writes and counts them; --force tries all the same").into());
+        return Err(format!(
+            "{path} is {access}: the device ignores writes and counts them; --force tries all the same"
+        )
+        .into());
     }
-    let limit = path.field.map_or(1u64.checked_shl(register.width.into()), |field| 1u64.checked_shl(field.width.into()));
+    let limit = path
+        .field
+        .map_or(1u64.checked_shl(register.width.into()), |field| 1u64.checked_shl(field.width.into()));
     if limit.is_some_and(|limit| value >= limit) {
         let width = path.field.map_or(register.width, |field| field.width);
         return Err(format!("{value:#x} does not fit into the {width} bits of {path}").into());
@@ -166,7 +173,8 @@ fn write(device: &Device<dyn Backing>, path: &Path, value: u64, force: bool) -> 
 fn refusal(device: &Device<dyn Backing>, path: &Path) -> Result<&'static str, Error> {
     use control::BAD_ACCESS_ADDR as A;
     let last = device.read(&control::BAD_ACCESS_ADDR)?;
-    let here = A::OFFSET.get(last) == u64::from(path.offset()) && A::BAR.get(last) == u64::from(path.register.bar.index());
+    let here =
+        A::OFFSET.get(last) == u64::from(path.offset()) && A::BAR.get(last) == u64::from(path.register.bar.index());
     Ok(match A::CAUSE.get(last) {
         _ if !here => "; the device changed it, see its purpose in `kvctl regs list`",
         5 => ": it is locked while enabled; clear CTRL.ENABLE (or Q_CTRL.ENABLE for a queue) first",

@@ -66,9 +66,9 @@ impl FromStr for Path {
             (part, rest) = rest.split_at(end);
             let doubled = match kind {
                 '.' => field.replace(find_field(register, &part[1..])?).is_some(),
-                '@' => {
-                    instance.replace(index(&part[1..], register.instances, "instance", register.name)?).is_some()
-                }
+                '@' => instance
+                    .replace(index(&part[1..], register.instances, "instance", register.name)?)
+                    .is_some(),
                 _ => {
                     let inner = part[1..].strip_suffix(']').ok_or("`[` without `]`; an element is written [3]")?;
                     element.replace(index(inner, register.elements, "element", register.name)?).is_some()
@@ -114,7 +114,8 @@ fn nearest(typed: &str, names: impl Iterator<Item = &'static str>) -> String {
         strsim::normalized_damerau_levenshtein(&typed, name) + prefix
     };
     let best = names.map(|name| (similar(&name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|(score, _)| *score > 0.4).map_or(String::new(), |(_, name)| format!(", did you mean {name}?"))
+    best.filter(|(score, _)| *score > 0.4)
+        .map_or(String::new(), |(_, name)| format!(", did you mean {name}?"))
 }
 
 /// How the map writes an access kind.
