@@ -52,16 +52,11 @@ impl Core {
 
     /// Fills the entry of a block that now has a frame; what a ghost remembers stays.
     fn write_entry(&mut self, i: usize, sqe: &Sqe, frame: u16) {
-        let ghost = self.rtbd.state(i) == EntryState::Ghost;
-        if !ghost || self.rtbd.access[i] != self.step {
-            self.rtbd.set_frequency(i, self.rtbd.frequency(i) + 1);
-        }
+        let counted = self.rtbd.state(i) == EntryState::Ghost && self.rtbd.access[i] == self.step;
+        let frequency = self.rtbd.frequency(i) + u32::from(!counted);
         let given = EntryFlags::PREFIX | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
-        let kept = self.rtbd.flags(i) - given;
-        self.rtbd.set_flags(i, kept | EntryFlags::from_bits_retain(sqe.block_flags));
-        self.rtbd.set_state(i, EntryState::Resident);
-        self.rtbd.set_tier(i, usize::from(sqe.tier));
-        self.rtbd.set_depth(i, sqe.depth);
+        let flags = self.rtbd.flags(i) - given | EntryFlags::from_bits_retain(sqe.block_flags);
+        self.rtbd.set_resident(i, usize::from(sqe.tier), sqe.depth, frequency, flags);
         self.rtbd.set_access(i, self.step);
         self.rtbd.frame[i] = frame;
     }

@@ -211,11 +211,10 @@ mod tests {
 
     fn random_entry(rtbd: &mut Rtbd, rng: &mut ChaCha8Rng, i: usize, now: u32) {
         let state = [EntryState::Resident, EntryState::Resident, EntryState::InFlight, EntryState::Ghost];
+        let flags = EntryFlags::from_bits_retain(rng.random::<u8>() & rng.random::<u8>() & rng.random::<u8>());
+        let tier = [1, 1, 1, 2, 3][rng.random_range(0..5)];
+        rtbd.set_resident(i, tier, rng.random_range(0..64), rng.random_range(0..16), flags);
         rtbd.set_state(i, state[rng.random_range(0..4)]);
-        rtbd.set_tier(i, [1, 1, 1, 2, 3][rng.random_range(0..5)]);
-        rtbd.set_flags(i, EntryFlags::from_bits_retain(rng.random::<u8>() & rng.random::<u8>() & rng.random::<u8>()));
-        rtbd.set_frequency(i, rng.random_range(0..16));
-        rtbd.set_depth(i, rng.random_range(0..64));
         rtbd.set_refcount(i, u8::from(rng.random_range(0..10) == 0));
         rtbd.set_access(i, now - rng.random_range(0..6000));
         rtbd.set_target(i, now.wrapping_add(rng.random_range(0..3000)).wrapping_sub(1000));

@@ -133,8 +133,9 @@ impl Rtbd {
         let id = u32::from(key.request) | u32::from(key.tenant) << 16;
         let is = |&i: &usize| self.tag[i] == key.tag && self.id[i] == id && self.state(i) != EntryState::Free;
         for bucket in [b0, b1] {
-            let first = (bucket * WAYS) as usize;
-            if let Some(i) = (first..first + WAYS as usize).find(is) {
+            let ways = Self::ways(bucket);
+            let same = self.tag[ways.clone()].iter().fold(false, |any, tag| any | (*tag == key.tag));
+            if same && let Some(i) = ways.into_iter().find(is) {
                 return Some(i);
             }
         }
@@ -247,8 +248,14 @@ impl Rtbd {
         self.replace(i, meta::TIER_LSB, 2, tier as u32);
     }
 
-    pub(crate) fn set_depth(&mut self, i: usize, depth: u16) {
-        self.replace(i, 0, 12, u32::from(depth).min(meta::DEPTH));
+    /// Makes entry `i` resident, with all its packed fields.
+    pub(crate) fn set_resident(&mut self, i: usize, tier: usize, depth: u16, frequency: u32, flags: EntryFlags) {
+        let value = u32::from(depth).min(meta::DEPTH)
+            | frequency.min(15) << meta::FREQUENCY_LSB
+            | u32::from(flags.bits()) << meta::FLAGS_LSB
+            | (tier as u32) << meta::TIER_LSB
+            | (EntryState::Resident as u32) << meta::STATE_LSB;
+        self.set_meta(i, value | self.meta[i] & meta::SHARED);
     }
 
     pub(crate) fn set_frequency(&mut self, i: usize, frequency: u32) {

@@ -50,7 +50,7 @@ impl Rtbd {
         oldest.map(|(_, i)| i)
     }
 
-    fn ways(bucket: u32) -> std::ops::Range<usize> {
+    pub(super) fn ways(bucket: u32) -> std::ops::Range<usize> {
         (bucket * WAYS) as usize..((bucket + 1) * WAYS) as usize
     }
 
