@@ -131,6 +131,7 @@ impl Core {
         let frames = |t: usize| self.word(&tier::TIER_FRAMES, t as u32);
         let t1_bytes = u64::from(self.geometry.t1_mib) << 20;
         let t1_end = self.word64(&tier::TIER_BASE, 1).saturating_add(u64::from(frames(1)) << shift);
+        let bytes_move = self.word(&dma::DMA_CTRL, 0) == 0;
         let served = self.word(&service::SVC_CTRL, 0) == 1
             && (1..=64).contains(&self.word(&service::SVC_STAGE_SLOTS, 0))
             && (1..=15).contains(&self.word(&service::SVC_SIZE, 0));
@@ -140,9 +141,9 @@ impl Core {
             2
         } else if (0..TIERS).any(|t| limits[t] > frames(t)) {
             3
-        } else if frames(1) > 0 && t1_end > t1_bytes {
+        } else if bytes_move && frames(1) > 0 && t1_end > t1_bytes {
             4
-        } else if limits[3] > 0 && !served {
+        } else if bytes_move && limits[3] > 0 && !served {
             5
         } else if limits.iter().all(|&limit| limit == 0) {
             6
@@ -192,7 +193,8 @@ impl Core {
             single_shot |= current.origin == Origin::SingleShot;
         }
         if single_shot {
-            self.complete_single_shot(0, Outcome::status(Status::Aborted));
+            let cid = self.words[kvcpu_mmio::regs::command::CMD_SQE.at(0) as usize / 4] >> 16;
+            self.complete_single_shot(cid as u16, Outcome::status(Status::Aborted));
         }
         self.queues.disable_all();
         for qid in 0..self.geometry.queues {

@@ -164,7 +164,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_BAD_ACCESS_ADDR_CAUSE_SHIFT 28u /* 1 unaligned, 2 wrong size, 3 unknown, 4 not writable, 5 locked while enabled. */
 #define KVCPU_BAD_ACCESS_ADDR_CAUSE_MASK UINT32_C(0xf0000000)
 
-/* RO, 32 bits. Why the last ENABLE was refused: 0 accepted, 1 BLOCK_SHIFT out of range, 2 a tier has more frames than the directory has entries, 3 a tier's LIMIT exceeds its FRAMES, 4 T1 exceeds the card memory, 5 T3 without the service queue and staging slots, 6 no tier has frames, 7 PREFETCH_TIER has no frames, 8 a tier's LOW exceeds its HIGH, 9 the directory is in maintenance mode. */
+/* RO, 32 bits. Why the last ENABLE was refused: 0 accepted, 1 BLOCK_SHIFT out of range, 2 a tier has more frames than the directory has entries, 3 a tier's LIMIT exceeds its FRAMES, 4 T1 exceeds the card memory (if bytes move), 5 T3 without the service queue and staging slots (if bytes move), 6 no tier has frames, 7 PREFETCH_TIER has no frames, 8 a tier's LOW exceeds its HIGH, 9 the directory is in maintenance mode. */
 #define KVCPU_CONFIG_ERR 0x0034u
 #define KVCPU_CONFIG_ERR_RESET_VALUE UINT32_C(0x0)
 

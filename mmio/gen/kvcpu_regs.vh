@@ -158,7 +158,7 @@ localparam integer KVCPU_BAD_ACCESS_ADDR_WRITE_LSB = 27; // It was a write.
 localparam integer KVCPU_BAD_ACCESS_ADDR_WRITE_WIDTH = 1;
 localparam integer KVCPU_BAD_ACCESS_ADDR_CAUSE_LSB = 28; // 1 unaligned, 2 wrong size, 3 unknown, 4 not writable, 5 locked while enabled.
 localparam integer KVCPU_BAD_ACCESS_ADDR_CAUSE_WIDTH = 4;
-// RO. Why the last ENABLE was refused: 0 accepted, 1 BLOCK_SHIFT out of range, 2 a tier has more frames than the directory has entries, 3 a tier's LIMIT exceeds its FRAMES, 4 T1 exceeds the card memory, 5 T3 without the service queue and staging slots, 6 no tier has frames, 7 PREFETCH_TIER has no frames, 8 a tier's LOW exceeds its HIGH, 9 the directory is in maintenance mode.
+// RO. Why the last ENABLE was refused: 0 accepted, 1 BLOCK_SHIFT out of range, 2 a tier has more frames than the directory has entries, 3 a tier's LIMIT exceeds its FRAMES, 4 T1 exceeds the card memory (if bytes move), 5 T3 without the service queue and staging slots (if bytes move), 6 no tier has frames, 7 PREFETCH_TIER has no frames, 8 a tier's LOW exceeds its HIGH, 9 the directory is in maintenance mode.
 localparam [31:0] KVCPU_CONFIG_ERR_OFFSET = 32'h00000034;
 localparam integer KVCPU_CONFIG_ERR_WIDTH = 32;
 localparam [31:0] KVCPU_CONFIG_ERR_RESET_VALUE = 32'h00000000;

@@ -101,8 +101,8 @@ pub trait Backing: Send + Sync {
     /// Unmaps the memory at `iova`: the device's accesses to it fault from now on. The host may
     /// keep reading it for as long as it holds the handle.
     fn dma_free(&self, iova: u64) -> Result<(), BackingError>;
-    /// The eventfd that MSI-X vector `vector` signals. It stays owned by the backing, which
-    /// keeps it open for as long as it lives.
+    /// The eventfd that MSI-X vector `vector` signals. Asking for it wires the vector up, which
+    /// unmasks it. It stays owned by the backing, which keeps it open for as long as it lives.
     fn irq_fd(&self, vector: u16) -> Result<i32, BackingError>;
     /// Sets or clears Bus Master Enable; while clear, every device access to host memory faults.
     fn bus_master(&self, on: bool) -> Result<(), BackingError>;

@@ -55,7 +55,7 @@ impl Core {
         let counted = self.rtbd.state(i) == EntryState::Ghost && self.rtbd.access[i] == self.step;
         let frequency = self.rtbd.frequency(i) + u32::from(!counted);
         let given = EntryFlags::PREFIX | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
-        let flags = self.rtbd.flags(i) - given | EntryFlags::from_bits_retain(sqe.block_flags);
+        let flags = (self.rtbd.flags(i) - given) | EntryFlags::from_bits_retain(sqe.block_flags);
         self.rtbd.set_resident(i, usize::from(sqe.tier), sqe.depth, frequency, flags);
         self.rtbd.set_access(i, self.step);
         self.rtbd.frame[i] = frame;

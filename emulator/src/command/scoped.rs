@@ -182,10 +182,10 @@ impl Core {
             return Ok(Effect::Nothing);
         }
         let candidate = self.scorer().prefetch_rank(&self.rtbd, i, self.prefetch_tier(), &self.lookahead());
-        if candidate.is_some() {
-            if let Err(Stop::Wait(wait)) = self.promote(i, true) {
-                return Err(wait);
-            }
+        if candidate.is_some()
+            && let Err(Stop::Wait(wait)) = self.promote(i, true)
+        {
+            return Err(wait);
         }
         Ok(Effect::Affected)
     }
