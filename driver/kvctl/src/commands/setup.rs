@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 use crate::cli::parse::small;
 use crate::output::{self, Report};
 
+/// Blocks hinted for use within so many steps are moved up at once.
+const LOOKAHEAD: u32 = 64;
+
 /// 4 KiB blocks: 64 in T0, 256 in T1, 512 in T2, 1,024 in T3, which is kept in memory.
 pub(super) fn default() -> Config {
-    let tiers = [64, 256, 512, 1024].map(TierConfig::blocks);
+    let tiers = [64, 256, 512, 1024].map(|blocks| TierConfig::blocks(blocks).lookahead(LOOKAHEAD));
     Config { tiers, ..Config::default() }
 }
 

@@ -1,0 +1,309 @@
+//! The selftest must fail where something is broken: for every row there is a fault that only a working
+//! check sees, injected around the emulator or into its bus.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use kvcpu_driver::decorator::{FaultPlan, Faulty};
+use kvcpu_emulator::{BusFault, Emulator, HostBus, HostMemory};
+use kvcpu_mmio::map::by_name;
+use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory, Geometry, Register};
+use kvctl::selftest::{Options, Report, Verdict, names, run};
+use rustix::event::{EventfdFlags, eventfd};
+
+/// One thing that is wrong.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// A bit of a register, or of BAR2 at an offset, reads as this.
+    Stuck(&'static str, u64, bool),
+    StuckEntry(u32, u32),
+    /// Writes to a register are lost.
+    Deaf(&'static str),
+    /// A register reads what was written to it, whatever the device thinks.
+    Shadow(&'static str),
+    /// Instance 1 of a register is instance 0.
+    Alias(&'static str),
+    /// Reads give this where there is nothing.
+    Floating,
+    /// The low bits of an address are not looked at.
+    Aligned,
+    /// The halves of an 8-byte access are exchanged.
+    Swapped,
+    /// Eventfds that nobody signals; or none at all.
+    NoSignals,
+    NoEventfds,
+    /// The backing does not do what it is told.
+    NoReset,
+    NoBusMasterOff,
+    NoUnmap,
+    /// On the bus: a bit of a block that is read flips; the phase of completions is wrong.
+    BadRead,
+    BadPhase,
+}
+
+struct Broken {
+    fault: Fault,
+    inner: Emulator,
+    shadow: Mutex<Option<u64>>,
+    silent: OwnedFd,
+}
+
+fn broken(fault: Fault) -> Arc<dyn Backing> {
+    let inner = Emulator::with_bus(Geometry::TEST, |memory| match fault {
+        Fault::BadRead | Fault::BadPhase => Box::new(BrokenBus { fault, memory }),
+        _ => Box::new(memory),
+    });
+    let silent = eventfd(0, EventfdFlags::NONBLOCK).expect("an eventfd");
+    Arc::new(Broken { fault, inner: inner.expect("a geometry"), shadow: Mutex::new(None), silent })
+}
+
+fn register(name: &str) -> &'static Register {
+    by_name(name).unwrap_or_else(|| panic!("no register {name}"))
+}
+
+fn at(name: &str, bar: Bar, offset: u32) -> bool {
+    let register = register(name);
+    let (first, end) = (register.offset, register.offset + register.bytes() * register.elements);
+    let in_block =
+        (0..register.instances).any(|n| (first + n * register.stride..end + n * register.stride).contains(&offset));
+    register.bar == bar && in_block
+}
+
+impl Broken {
+    fn spoil(&self, bar: Bar, offset: u32, value: u64) -> u64 {
+        match self.fault {
+            Fault::Stuck(name, bit, on) if at(name, bar, offset) => {
+                if on {
+                    value | bit
+                } else {
+                    value & !bit
+                }
+            }
+            Fault::StuckEntry(wrong, bit) if bar == Bar::Rtbd && offset == wrong => value & !u64::from(bit),
+            Fault::Shadow(name) if at(name, bar, offset) => self.shadow.lock().expect("whole").unwrap_or(value),
+            Fault::Floating if bar == Bar::Regs && kvcpu_mmio::map::by_offset(bar, offset & !3).is_none() => u64::MAX,
+            _ => value,
+        }
+    }
+
+    /// Where a write goes, if anywhere.
+    fn write_to(&self, bar: Bar, offset: u32, value: u64) -> Option<u32> {
+        match self.fault {
+            Fault::Deaf(name) if at(name, bar, offset) => None,
+            Fault::Shadow(name) if at(name, bar, offset) => {
+                *self.shadow.lock().expect("whole") = Some(value);
+                Some(offset)
+            }
+            Fault::Alias(name) if offset == register(name).at(1) => Some(register(name).at(0)),
+            Fault::Aligned => Some(offset & !3),
+            _ => Some(offset),
+        }
+    }
+}
+
+impl Backing for Broken {
+    fn read32(&self, bar: Bar, offset: u32) -> Result<u32, BackingError> {
+        let to = if matches!(self.fault, Fault::Aligned) { offset & !3 } else { offset };
+        Ok(self.spoil(bar, offset, self.inner.read32(bar, to)?.into()) as u32)
+    }
+    fn write32(&self, bar: Bar, offset: u32, value: u32) -> Result<(), BackingError> {
+        match self.write_to(bar, offset, value.into()) {
+            Some(to) => self.inner.write32(bar, to, value),
+            None => Ok(()),
+        }
+    }
+    fn read64(&self, bar: Bar, offset: u32) -> Result<u64, BackingError> {
+        let value = self.inner.read64(bar, offset)?;
+        let value = if matches!(self.fault, Fault::Swapped) { value.rotate_left(32) } else { value };
+        Ok(self.spoil(bar, offset, value))
+    }
+    fn write64(&self, bar: Bar, offset: u32, value: u64) -> Result<(), BackingError> {
+        match self.write_to(bar, offset, value) {
+            Some(to) => self.inner.write64(bar, to, value),
+            None => Ok(()),
+        }
+    }
+    fn dma_alloc(&self, bytes: usize) -> Result<Arc<dyn DmaMemory>, BackingError> {
+        self.inner.dma_alloc(bytes)
+    }
+    fn dma_free(&self, iova: u64) -> Result<(), BackingError> {
+        if matches!(self.fault, Fault::NoUnmap) { Ok(()) } else { self.inner.dma_free(iova) }
+    }
+    fn irq_fd(&self, vector: u16) -> Result<i32, BackingError> {
+        match self.fault {
+            Fault::NoSignals => Ok(self.silent.as_raw_fd()),
+            Fault::NoEventfds => Err(BackingError::Unsupported("interrupts")),
+            _ => self.inner.irq_fd(vector),
+        }
+    }
+    fn bus_master(&self, on: bool) -> Result<(), BackingError> {
+        self.inner.bus_master(on || matches!(self.fault, Fault::NoBusMasterOff))
+    }
+    fn reset(&self) -> Result<(), BackingError> {
+        *self.shadow.lock().expect("whole") = None;
+        if matches!(self.fault, Fault::NoReset) { Ok(()) } else { self.inner.reset() }
+    }
+    fn advance(&self, cycles: u64) -> Result<(), BackingError> {
+        self.inner.advance(cycles)
+    }
+    fn name(&self) -> String {
+        format!("emulator with {:?}", self.fault)
+    }
+}
+
+struct BrokenBus {
+    fault: Fault,
+    memory: HostMemory,
+}
+
+impl HostBus for BrokenBus {
+    fn read(&self, iova: u64, out: &mut [u64]) -> Result<(), BusFault> {
+        self.memory.read(iova, out)?;
+        // A block, not a queue entry.
+        if matches!(self.fault, Fault::BadRead) && out.len() > 64 {
+            out[17] ^= 1 << 5;
+        }
+        Ok(())
+    }
+    fn write(&self, iova: u64, data: &[u64]) -> Result<(), BusFault> {
+        match (self.fault, data) {
+            (Fault::BadPhase, [low, high]) => self.memory.write(iova, &[*low, high ^ 1 << 48]),
+            _ => self.memory.write(iova, data),
+        }
+    }
+}
+
+fn options(only: &[&str]) -> Options {
+    let only = only.iter().map(|name| (*name).to_owned()).collect();
+    Options { deadline: Duration::from_millis(20), quick: true, only }
+}
+
+/// The faults, and the row that must see each.
+const FAULTS: [(&str, Fault); 38] = [
+    ("identity", Fault::Stuck("MAGIC", 1, true)),
+    ("identity", Fault::Stuck("MAP_VERSION", 1 << 17, true)),
+    ("identity", Fault::Stuck("STATUS", 1, false)),
+    ("scratch", Fault::Stuck("SCRATCH", 1 << 31, false)),
+    ("scratch", Fault::Deaf("SCRATCH")),
+    ("csr-reset", Fault::NoReset),
+    ("csr-reset", Fault::Stuck("TIER_LOOKAHEAD", 4, true)),
+    ("csr-read-only", Fault::Shadow("STEP")),
+    ("csr-read-only", Fault::Deaf("RTBD_GHOSTS")),
+    ("csr-read-write", Fault::Stuck("TIER_BASE", 1 << 40, false)),
+    ("csr-read-write", Fault::Stuck("RECENCY_SHIFT", 1 << 5, true)),
+    ("csr-alias", Fault::Alias("TIER_HIGH")),
+    ("csr-write-only", Fault::Stuck("SQ_DOORBELL", 1, true)),
+    ("csr-write-1-to-clear", Fault::Deaf("INT_STATUS")),
+    ("csr-write-1-to-clear", Fault::Stuck("Q_ERR", 1 << 3, false)),
+    ("csr-read-to-clear", Fault::Stuck("BAD_ACCESS_COUNT", 2, false)),
+    ("csr-gaps", Fault::Floating),
+    ("csr-unaligned", Fault::Aligned),
+    ("csr-wide", Fault::Swapped),
+    ("csr-locked", Fault::Shadow("BLOCK_SHIFT")),
+    ("csr-msix", Fault::Stuck("MSIX_DATA", 1 << 9, true)),
+    ("march", Fault::StuckEntry(256 * 32 + 8, 1 << 3)),
+    ("directory", Fault::Stuck("CMD_CQE", 1, true)),
+    ("directory-full", Fault::Stuck("CNT_DIRECTORY_FULL", 4, true)),
+    ("dma-t0", Fault::BadRead),
+    ("dma-t1", Fault::BadRead),
+    ("dma-t2", Fault::BadRead),
+    ("moves", Fault::Stuck("CNT_MOVE_BYTES", 1, true)),
+    ("t3", Fault::Deaf("SVC_CQ_DOORBELL")),
+    ("rings", Fault::BadPhase),
+    ("ring-full", Fault::Stuck("STATUS", 4, false)),
+    ("interrupt-force", Fault::NoSignals),
+    ("interrupt-completion", Fault::NoSignals),
+    ("interrupt-mask", Fault::Deaf("MSIX_CONTROL")),
+    ("luf-lazy", Fault::Deaf("AGENT_ACK")),
+    ("luf-acknowledge", Fault::Deaf("AGENT_ACK")),
+    ("fault-bus-master", Fault::NoBusMasterOff),
+    ("fault-unmapped", Fault::NoUnmap),
+];
+
+/// Faults of the last rows, which need no backing of their own.
+const LAST: [(&str, Fault); 3] = [
+    ("fault-doorbell", Fault::Stuck("Q_ERR", 1, false)),
+    ("fault-halt", Fault::Stuck("Q_STATUS", 2, false)),
+    ("reset", Fault::Deaf("CTRL")),
+];
+
+fn verdict<'r>(report: &'r Report, name: &str) -> &'r Verdict {
+    &report.row(name).unwrap_or_else(|| panic!("no row {name}")).verdict
+}
+
+#[test]
+fn each_row_sees_its_fault_in_time_and_says_where() {
+    for (name, fault) in FAULTS.into_iter().chain(LAST) {
+        let begin = Instant::now();
+        let report = run(&broken(fault), &options(&[name]));
+        let Verdict::Fail(failures, total) = verdict(&report, name) else {
+            panic!("{name} does not see {fault:?}: {report:?}");
+        };
+        assert!(*total >= failures.len() && !failures.is_empty(), "{name}");
+        assert!(failures.iter().all(|f| !f.register.is_empty() && f.expected != f.found), "{failures:?}");
+        assert!(begin.elapsed() < Duration::from_secs(20), "{name} hung on {fault:?}");
+    }
+}
+
+#[test]
+fn every_row_has_a_fault() {
+    for name in names() {
+        assert!(FAULTS.iter().chain(&LAST).any(|(row, _)| *row == name), "no fault proves {name}");
+    }
+}
+
+#[test]
+fn failures_name_the_register_the_values_and_what_to_probe() {
+    let report = run(&broken(Fault::Stuck("SCRATCH", 1 << 31, false)), &options(&["scratch"]));
+    let Verdict::Fail(failures, _) = verdict(&report, "scratch") else { panic!("{report:?}") };
+    assert_eq!((&*failures[0].register, &*failures[0].found), ("SCRATCH", "0x0"));
+    assert_eq!(failures[0].expected, "0x80000000");
+    use kvctl::output::Report as _;
+    assert!(report.text().contains("next: the bits that differ are data lines"), "{}", report.text());
+    let json = report.json();
+    assert_eq!((&json["failed"], &json["rows"][0]["result"]), (&1.into(), &"fail".into()));
+    assert_eq!(json["rows"][0]["failures"][0]["register"], "SCRATCH");
+}
+
+#[test]
+fn a_good_device_passes_whichever_its_geometry() {
+    let small = Geometry { entries_log2: 6, stash: 2, queues: 1, agents: 1, lanes: 2, victim_k: 3, ..Geometry::TEST };
+    for geometry in [Geometry::TEST, Geometry::BOARD, Geometry::FULL, small] {
+        let backing: Arc<dyn Backing> = Arc::new(Emulator::new(geometry).expect("a geometry"));
+        let report = run(&backing, &Options { deadline: Duration::from_secs(10), ..options(&[]) });
+        assert_eq!(report.failed(), 0, "{geometry:?}: {report:?}");
+    }
+}
+
+#[test]
+fn what_a_backing_cannot_do_is_not_available() {
+    let report = run(&broken(Fault::NoEventfds), &options(&["interrupt", "scratch"]));
+    assert_eq!((report.failed(), report.passed()), (0, 1));
+    assert!(matches!(verdict(&report, "interrupt-force"), Verdict::NotAvailable(why) if why.contains("interrupts")));
+}
+
+#[test]
+fn a_dead_or_silent_device_fails_every_row_that_needs_it_and_hangs_none() {
+    let begin = Instant::now();
+    for silent in [false, true] {
+        let emulator = Arc::new(Emulator::new(Geometry::TEST).expect("a geometry"));
+        let faulty = Arc::new(Faulty::new(emulator, FaultPlan::default()));
+        if silent {
+            faulty.silence()
+        } else {
+            faulty.die()
+        }
+        let backing: Arc<dyn Backing> = faulty;
+        let report = run(&backing, &options(&[]));
+        if silent {
+            for name in ["directory", "dma-t1", "rings", "luf-lazy"] {
+                assert!(matches!(verdict(&report, name), Verdict::Fail(..)), "{name}: {report:?}");
+            }
+            assert_eq!(*verdict(&report, "scratch"), Verdict::Pass);
+        } else {
+            assert_eq!(report.failed(), report.rows.len(), "{report:?}");
+        }
+    }
+    assert!(begin.elapsed() < Duration::from_secs(60));
+}
