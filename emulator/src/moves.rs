@@ -128,8 +128,14 @@ impl Core {
         }
     }
 
-    /// Moves a resident block down, to the next tier in use or to `dest`, or drops it.
+    /// A move of a block that is in flight waits for the one before.
+    pub(crate) fn await_settled(&self, i: usize) -> Result<(), Stop> {
+        if self.rtbd.state(i) == EntryState::InFlight { Err(Stop::Wait(Wait::Move)) } else { Ok(()) }
+    }
+
+    /// Moves a block down, to the next tier in use or to `dest`, or drops it.
     pub(crate) fn demote(&mut self, i: usize, dest: Option<usize>, purpose: Purpose) -> Result<(), Stop> {
+        self.await_settled(i)?;
         let from = self.rtbd.tier(i);
         let dead = self.rtbd.flags(i).contains(EntryFlags::DEAD);
         let to = if dead && dest.is_none() { None } else { dest.or_else(|| self.lower_tier(from)) };

@@ -147,9 +147,6 @@ impl Core {
 
     /// EVICT and DEMOTE.
     fn send_down(&mut self, i: usize, dest: Option<usize>) -> Result<Effect, Wait> {
-        if self.rtbd.state(i) == EntryState::InFlight {
-            return Err(Wait::Move);
-        }
         if dest.is_some_and(|dest| dest <= self.rtbd.tier(i)) {
             return Ok(Effect::Refused(Status::InvalidTier));
         }

@@ -78,9 +78,10 @@ impl Core {
         let (from, to) = (self.rtbd.tier(i), self.prefetch_tier());
         loop {
             // The block itself may have been pushed out to make room below.
-            if self.moves.take_room_failed() || !self.rtbd.resident_in(i, from) {
+            if self.moves.take_room_failed() || !self.rtbd.placed_in(i, from) {
                 return Ok(false);
             }
+            self.await_settled(i)?;
             if self.tiers[to].used < self.tiers[to].limit {
                 break;
             }

@@ -66,13 +66,12 @@ pub(crate) fn score_one(scorer: &Scorer, m: u32, access: u32, s: u32) -> (u16, u
     let sum = ((w.wr & 0xFF) * (r & 0xFFF)) + ((w.wf & 0xFF) * (f & 0xFF)) + ((w.ws & 0xFF) * (s & 0xFF)) + d;
     let p = sum.min(0xFFFF);
     let state = m >> meta::STATE_LSB & 3;
-    let resident = state == EntryState::Resident as u32;
     // Free and ghost entries have score 0, and keep it.
-    let placed = resident | (state == EntryState::InFlight as u32);
+    let placed = (state == EntryState::Resident as u32) | (state == EntryState::InFlight as u32);
     let barred = m & (flag(EntryFlags::HOT) | flag(EntryFlags::RETAINED) | meta::SHARED);
     let alive = if m & flag(EntryFlags::DEAD) == 0 { 1 << 28 } else { 0 };
     let rank = alive | p << 12 | (meta::DEPTH - (m & meta::DEPTH));
-    (if placed { p as u16 } else { 0 }, if resident & (barred == 0) { rank } else { NO_RANK })
+    (if placed { p as u16 } else { 0 }, if placed & (barred == 0) { rank } else { NO_RANK })
 }
 
 /// Ranks whose minimum is kept.

@@ -3,7 +3,7 @@
 
 use crate::rtbd::{Rtbd, meta};
 use kvcpu_mmio::regs::hepc::WEIGHTS;
-use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
+use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
 /// Largest R.
 pub(crate) const R_MAX: u32 = 4095;
@@ -72,7 +72,7 @@ impl Scorer {
 
     /// Victim rank of entry `i`, if it is eligible in `tier`.
     pub(crate) fn victim_rank(&self, rtbd: &Rtbd, i: usize, tier: usize) -> Option<u32> {
-        let eligible = rtbd.state(i) == EntryState::Resident && rtbd.tier(i) == tier && !rtbd.protected(i);
+        let eligible = rtbd.placed_in(i, tier) && !rtbd.protected(i);
         eligible.then(|| {
             let alive = u32::from(!rtbd.flags(i).contains(EntryFlags::DEAD));
             alive << 28 | self.score(rtbd, i) << 12 | (meta::DEPTH - (rtbd.metas()[i] & meta::DEPTH))
@@ -82,7 +82,7 @@ impl Scorer {
     /// Prefetch rank of entry `i`, if it is a candidate for `PREFETCH_TIER` `to`.
     pub(crate) fn prefetch_rank(&self, rtbd: &Rtbd, i: usize, to: usize, lookahead: &[u32; 4]) -> Option<u32> {
         let tier = rtbd.tier(i);
-        let candidate = rtbd.state(i) == EntryState::Resident
+        let candidate = rtbd.placed(i)
             && tier > to
             && rtbd.flags(i).contains(EntryFlags::TARGET_VALID)
             && rtbd.target[i] >= self.now

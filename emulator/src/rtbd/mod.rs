@@ -167,9 +167,9 @@ impl Rtbd {
         matches!(self.state(i), EntryState::Resident | EntryState::InFlight)
     }
 
-    /// In its frame of `tier`, no move under way.
-    pub(crate) fn resident_in(&self, i: usize, tier: usize) -> bool {
-        self.state(i) == EntryState::Resident && self.tier(i) == tier
+    /// Resident in `tier`, or in flight to it.
+    pub(crate) fn placed_in(&self, i: usize, tier: usize) -> bool {
+        self.placed(i) && self.tier(i) == tier
     }
 
     pub(crate) fn tier(&self, i: usize) -> usize {
