@@ -103,7 +103,7 @@ impl DeviceArgs {
     }
 
     /// The device, identified.
-    pub fn probe(&self) -> Result<Device<dyn Backing>, Error> {
+    pub fn probe(&self) -> Result<Device, Error> {
         let device = Device::probe(self.backing()?)?;
         device.set_deadline(self.deadline());
         Ok(device)

@@ -1,7 +1,6 @@
 //! `copy in`, `copy out`: a block's bytes from and to files.
 
 use kvcpu_driver::{Commands, Device};
-use kvcpu_mmio::Backing;
 
 use super::args::CopyWay;
 use super::reply::{Body, Reply};
@@ -10,7 +9,7 @@ use crate::cli::Error;
 /// Bytes of a block that are shown if they are not written to a file.
 const HEAD_BYTES: usize = 64;
 
-pub(super) fn copy(device: &Device<dyn Backing>, way: &mut impl Commands, args: &CopyWay) -> Result<Reply, Error> {
+pub(super) fn copy(device: &Device, way: &mut impl Commands, args: &CopyWay) -> Result<Reply, Error> {
     let bytes = way.block_bytes();
     let buffer = device.dma_alloc(bytes as usize)?;
     match args {

@@ -5,7 +5,6 @@
 //! registers, since the queues may have an owner.
 
 use kvcpu_driver::{Commands, Config, Device, DriverError, QueuePair, SingleShot, StatusError};
-use kvcpu_mmio::Backing;
 use kvcpu_mmio::queue::{Cqe, Sqe};
 use kvcpu_mmio::regs::control;
 use kvcpu_store::MemStore;
@@ -21,8 +20,8 @@ use crate::replay::Served;
 
 /// How commands reach the device.
 enum Way {
-    Ring(QueuePair<dyn Backing>),
-    Registers(SingleShot<dyn Backing>),
+    Ring(Box<QueuePair>),
+    Registers(SingleShot),
 }
 
 impl Commands for Way {
@@ -47,18 +46,18 @@ pub struct Session {
     way: Option<Way>,
     config: Config,
     single_shot: bool,
-    device: Device<dyn Backing>,
+    device: Device,
 }
 
 impl Session {
     /// A session on `device`, by rings or, with `single_shot`, by registers.
-    pub fn new(device: Device<dyn Backing>, single_shot: bool) -> Session {
+    pub fn new(device: Device, single_shot: bool) -> Session {
         let config = Config { deadline: device.deadline(), ..setup::default() };
         Session { way: None, config, single_shot, device }
     }
 
     /// The device.
-    pub fn device(&self) -> &Device<dyn Backing> {
+    pub fn device(&self) -> &Device {
         &self.device
     }
 
@@ -99,7 +98,7 @@ impl Session {
         self.way = Some(if self.single_shot {
             Way::Registers(self.device.single_shot())
         } else {
-            Way::Ring(self.device.queue_pair(0)?)
+            Way::Ring(Box::new(self.device.queue_pair(0)?))
         });
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use kvcpu_driver::{Counters, Device, Occupancy};
 use kvcpu_mmio::regs::{control, dma, hepc, luf, queue, service};
-use kvcpu_mmio::{Backing, Field, Register};
+use kvcpu_mmio::{Field, Register};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -52,7 +52,7 @@ fn set(fields: &'static [Field], value: u64) -> Vec<&'static str> {
 }
 
 /// Reads it. Nothing is cleared: BAD_ACCESS_COUNT, which reading clears, is left to `regs read`.
-pub(super) fn read(device: &Device<dyn Backing>) -> Result<Telemetry, Error> {
+pub(super) fn read(device: &Device) -> Result<Telemetry, Error> {
     let status = device.read(&control::STATUS)?;
     let queue = |qid| -> Result<Queue, Error> {
         let read = |register: &Register| device.read_at(register, qid, 0);

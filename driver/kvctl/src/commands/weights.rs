@@ -2,8 +2,8 @@
 
 use clap::Args;
 use kvcpu_driver::{Config, Device, Weights};
+use kvcpu_mmio::Register;
 use kvcpu_mmio::regs::{hepc, tier};
-use kvcpu_mmio::{Backing, Register};
 use serde_json::{Value, json};
 
 use crate::cli::Error;
@@ -70,7 +70,7 @@ impl WeightsArgs {
     }
 
     /// Writes what was given.
-    pub(super) fn apply(&self, device: &Device<dyn Backing>) -> Result<(), Error> {
+    pub(super) fn apply(&self, device: &Device) -> Result<(), Error> {
         let old = device.weights()?;
         let new = Weights {
             wr: self.wr.unwrap_or(old.wr),
@@ -87,21 +87,26 @@ impl WeightsArgs {
         if let Some(score) = self.evict_thresh {
             device.write(&hepc::EVICT_THRESH, score.into())?;
         }
-        let marks: [(&[(u32, u32)], &Register, u32); 3] = [
-            (&self.high, &tier::TIER_HIGH, 0x1_FFFF),
-            (&self.low, &tier::TIER_LOW, 0x1_FFFF),
-            (&self.lookahead, &tier::TIER_LOOKAHEAD, u32::MAX),
-        ];
-        for (values, register, most) in marks {
-            for (number, value) in values {
-                if value > &most {
-                    return Err(format!("{}@{number} takes at most {most}, not {value}", register.name).into());
-                }
-                device.write_at(register, *number, 0, (*value).into())?;
-            }
+        for (number, blocks) in &self.high {
+            mark(device, &tier::TIER_HIGH, *number, *blocks)?;
+        }
+        for (number, blocks) in &self.low {
+            mark(device, &tier::TIER_LOW, *number, *blocks)?;
+        }
+        for (number, steps) in &self.lookahead {
+            mark(device, &tier::TIER_LOOKAHEAD, *number, *steps)?;
         }
         Ok(())
     }
+}
+
+/// Sets a mark of a tier, if it fits the register.
+fn mark(device: &Device, register: &Register, tier: u32, value: u32) -> Result<(), Error> {
+    let most = register.writable();
+    if u64::from(value) > most {
+        return Err(format!("{}@{tier} takes at most {most}, not {value}", register.name).into());
+    }
+    Ok(device.write_at(register, tier, 0, value.into())?)
 }
 
 impl Policy {
@@ -117,7 +122,7 @@ impl Policy {
 }
 
 /// Reads the policy in force.
-pub(super) fn read(device: &Device<dyn Backing>) -> Result<Policy, Error> {
+pub(super) fn read(device: &Device) -> Result<Policy, Error> {
     let marks = |number| -> Result<Marks, Error> {
         let read = |register| device.read_at(register, number, 0);
         Ok(Marks {

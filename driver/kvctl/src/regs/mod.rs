@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use kvcpu_driver::Device;
 use kvcpu_mmio::map::{BLOCKS, registers};
 use kvcpu_mmio::regs::{control, luf, queue, rtbd};
-use kvcpu_mmio::{Access, Backing, Bar, Geometry, Register};
+use kvcpu_mmio::{Access, Bar, Geometry, Register};
 use show::{Listing, Values};
 
 use crate::cli::{Error, number};
@@ -74,7 +74,7 @@ pub fn list(args: &RegsArgs) -> Option<Result<Box<dyn Report>, Error>> {
 }
 
 /// Carries out a verb on a device.
-pub fn run(args: &RegsArgs, device: &Device<dyn Backing>) -> Result<Box<dyn Report>, Error> {
+pub fn run(args: &RegsArgs, device: &Device) -> Result<Box<dyn Report>, Error> {
     match &args.verb {
         Verb::List { filter } => Ok(Box::new(Listing(select(filter.as_deref())?))),
         Verb::Read { paths } => {
@@ -119,7 +119,7 @@ pub fn exists(geometry: &Geometry, path: &Path) -> bool {
     }
 }
 
-fn read(device: &Device<dyn Backing>, path: &Path) -> Result<(Path, u64), Error> {
+fn read(device: &Device, path: &Path) -> Result<(Path, u64), Error> {
     if path.register.access == Access::WO {
         return Err(format!("{path} is write-only: there is nothing to read; see `kvctl regs list {path}`").into());
     }
@@ -127,14 +127,14 @@ fn read(device: &Device<dyn Backing>, path: &Path) -> Result<(Path, u64), Error>
     Ok((*path, device.read_at(path.register, path.instance, path.element)?))
 }
 
-fn must_exist(device: &Device<dyn Backing>, path: &Path) -> Result<(), Error> {
+fn must_exist(device: &Device, path: &Path) -> Result<(), Error> {
     if exists(device.geometry(), path) {
         return Ok(());
     }
     Err(format!("{path} is beyond this device's geometry; `kvctl regs read CAP_RTBD CAP_ENGINES` shows it").into())
 }
 
-fn write(device: &Device<dyn Backing>, path: &Path, value: u64, force: bool) -> Result<Box<dyn Report>, Error> {
+fn write(device: &Device, path: &Path, value: u64, force: bool) -> Result<Box<dyn Report>, Error> {
     let register = path.register;
     must_exist(device, path)?;
     if register.writable() == 0 && !force {
@@ -170,7 +170,7 @@ fn write(device: &Device<dyn Backing>, path: &Path, value: u64, force: bool) -> 
 }
 
 /// What BAD_ACCESS_ADDR says if it is about this place.
-fn refusal(device: &Device<dyn Backing>, path: &Path) -> Result<&'static str, Error> {
+fn refusal(device: &Device, path: &Path) -> Result<&'static str, Error> {
     use control::BAD_ACCESS_ADDR as A;
     let last = device.read(&control::BAD_ACCESS_ADDR)?;
     let here =
@@ -183,7 +183,7 @@ fn refusal(device: &Device<dyn Backing>, path: &Path) -> Result<&'static str, Er
     })
 }
 
-fn dump(device: &Device<dyn Backing>, filter: Option<&str>, changed: bool) -> Result<Box<dyn Report>, Error> {
+fn dump(device: &Device, filter: Option<&str>, changed: bool) -> Result<Box<dyn Report>, Error> {
     let mut values = Vec::new();
     // BAR2 holds half a million words; `regs read ENTRY_ID@5` shows one.
     let wanted = |r: &&Register| r.access != Access::WO && r.bar != Bar::Rtbd && r.name != rtbd::RTBD_STASH.name;

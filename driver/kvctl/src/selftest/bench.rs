@@ -212,14 +212,14 @@ impl Bench {
     }
 
     /// The device through the driver.
-    pub(super) fn probe(&self) -> Result<Device<dyn Backing>, Problem> {
+    pub(super) fn probe(&self) -> Result<Device, Problem> {
         let device = Device::probe(self.backing.clone())?;
         device.set_deadline(self.deadline);
         Ok(device)
     }
 
     /// The device, configured.
-    pub(super) fn configured(&self, config: Config) -> Result<Device<dyn Backing>, Problem> {
+    pub(super) fn configured(&self, config: Config) -> Result<Device, Problem> {
         let device = self.probe()?;
         device.configure(Config { deadline: self.deadline, ..config })?;
         Ok(device)

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use kvcpu_driver::{Commands, Config, Device, Insert, Lookup, SingleShot, Target, TierConfig};
-use kvcpu_mmio::Backing;
 use kvcpu_mmio::queue::{Key, Status};
 use kvcpu_mmio::regs::rtbd;
 
@@ -22,7 +21,7 @@ fn name(number: u32) -> Key {
     key(1 + (number % REQUESTS) as u16, tag)
 }
 
-fn start(bench: &Bench, t1: u32, t2: u32) -> Result<(Device<dyn Backing>, SingleShot<dyn Backing>), Problem> {
+fn start(bench: &Bench, t1: u32, t2: u32) -> Result<(Device, SingleShot), Problem> {
     let tiers = [TierConfig::OFF, TierConfig::blocks(t1), TierConfig::blocks(t2), TierConfig::OFF];
     let config = bench.config(tiers)?;
     let block_shift = config.block_shift.min(12);

@@ -1,7 +1,6 @@
 //! What goes wrong on the bus is reported, undone, and over when its cause is. `docs/moves.md`.
 
 use kvcpu_driver::{Commands, Device, Insert, SingleShot, TierConfig};
-use kvcpu_mmio::Backing;
 use kvcpu_mmio::queue::{Key, Status};
 use kvcpu_mmio::regs::dma::{self, DMA_ERR, DMA_ERR_ID};
 use kvcpu_mmio::regs::queue::Q_STATUS;
@@ -14,7 +13,7 @@ use crate::regs::Path;
 const KEY: Key = key(6, 0xFA17_0000_0000_0001);
 
 /// A device with one block of known bytes in T1.
-fn one_block(bench: &Bench) -> Result<(Device<dyn Backing>, SingleShot<dyn Backing>, Vec<u8>), Problem> {
+fn one_block(bench: &Bench) -> Result<(Device, SingleShot, Vec<u8>), Problem> {
     let tier = TierConfig::blocks(4);
     let device = bench.configured(bench.config([TierConfig::OFF, tier, tier, TierConfig::OFF])?)?;
     let data = noise(KEY.tag, device.block_bytes() as usize);
@@ -27,12 +26,7 @@ fn one_block(bench: &Bench) -> Result<(Device<dyn Backing>, SingleShot<dyn Backi
 }
 
 /// The block is in T1 with its bytes.
-fn intact(
-    device: &Device<dyn Backing>,
-    commands: &mut SingleShot<dyn Backing>,
-    data: &[u8],
-    findings: &mut Findings,
-) -> Result<(), Problem> {
+fn intact(device: &Device, commands: &mut SingleShot, data: &[u8], findings: &mut Findings) -> Result<(), Problem> {
     let found = commands.lookup(KEY)?;
     findings.fact("LOOKUP afterwards", "T1", found.placed().is_some_and(|p| p.tier == 1), format_args!("{found:?}"));
     let buffer = device.dma_alloc(data.len())?;
@@ -46,7 +40,7 @@ fn intact(
 
 /// The DMA error registers name the fault, and can be cleared.
 fn reported(
-    device: &Device<dyn Backing>,
+    device: &Device,
     findings: &mut Findings,
     bit: u64,
     key: Key,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use kvcpu_driver::{Commands, Device, Source};
+use kvcpu_mmio::Bar;
 use kvcpu_mmio::regs::{irq, msix};
-use kvcpu_mmio::{Backing, Bar};
 
 use super::bench::{Bench, Check, Findings, Problem};
 use super::ring;
@@ -29,7 +29,7 @@ fn name(source: Source) -> String {
 }
 
 /// Drops what came before, so that the next signal is the one that was asked for.
-fn settle(device: &Device<dyn Backing>, source: Source) -> Result<(), Problem> {
+fn settle(device: &Device, source: Source) -> Result<(), Problem> {
     device.clear_interrupt(source)?;
     device.wait_interrupt(source, Duration::ZERO)?;
     Ok(())

@@ -4,7 +4,6 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 use kvcpu_driver::{Device, DmaBuffer, TierConfig};
-use kvcpu_mmio::Backing;
 use kvcpu_mmio::queue::{CQE_BYTES, Cqe, Opcode, SQE_BYTES, Sqe};
 use kvcpu_mmio::regs::{control, queue};
 
@@ -32,7 +31,7 @@ pub(super) struct Hand<'b> {
 
 impl<'b> Hand<'b> {
     /// Starts queue `qid` with 8 and 4 entries.
-    pub(super) fn start(bench: &'b Bench, device: &Device<dyn Backing>, qid: u32) -> Result<Hand<'b>, Problem> {
+    pub(super) fn start(bench: &'b Bench, device: &Device, qid: u32) -> Result<Hand<'b>, Problem> {
         let sq = device.dma_alloc(SQ_ENTRIES as usize * SQE_BYTES)?;
         let cq = device.dma_alloc(CQ_ENTRIES as usize * CQE_BYTES)?;
         let hand = Hand { bench, qid, sq, cq, submitted: 0, completed: 0 };
@@ -114,7 +113,7 @@ impl<'b> Hand<'b> {
 }
 
 /// A device for tests of queues.
-pub(super) fn device(bench: &Bench) -> Result<Device<dyn Backing>, Problem> {
+pub(super) fn device(bench: &Bench) -> Result<Device, Problem> {
     bench.configured(bench.config([TierConfig::OFF, TierConfig::blocks(8), TierConfig::OFF, TierConfig::OFF])?)
 }
 

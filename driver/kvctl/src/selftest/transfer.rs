@@ -1,7 +1,6 @@
 //! Bytes: into each tier and back, from tier to tier, and to T3 through the service queue.
 
 use kvcpu_driver::{Commands, Config, Device, DmaBuffer, Insert, QueuePair, TierConfig};
-use kvcpu_mmio::Backing;
 use kvcpu_mmio::queue::{Key, Status};
 use kvcpu_store::MemStore;
 
@@ -16,13 +15,13 @@ const FIRST_TAG: u64 = 0xC0FF_EE00_0000_1000;
 
 /// A queue pair and two buffers: one the device reads, one it writes.
 pub(super) struct Copier {
-    pub(super) queue: QueuePair<dyn Backing>,
+    pub(super) queue: QueuePair,
     pub(super) from: DmaBuffer,
     pub(super) to: DmaBuffer,
 }
 
 impl Copier {
-    pub(super) fn new(device: &Device<dyn Backing>) -> Result<Copier, Problem> {
+    pub(super) fn new(device: &Device) -> Result<Copier, Problem> {
         let bytes = device.block_bytes() as usize;
         let (from, to) = (device.dma_alloc(bytes)?, device.dma_alloc(bytes)?);
         Ok(Copier { queue: device.queue_pair(0)?, from, to })
