@@ -13,14 +13,15 @@ impl Core {
         if tier > 2 || !self.tiers[tier].in_use() {
             return Ok(Outcome::status(Status::InvalidTier));
         }
-        let known = self.rtbd.find(sqe.key);
+        let hash = self.rtbd.hash(sqe.key);
+        let known = self.rtbd.find_hashed(sqe.key, hash);
         if let Some(i) = known.filter(|&i| self.rtbd.placed(i)) {
-            self.access(i, sqe);
+            self.access(i, sqe, hash);
             let mut outcome = self.describe(i);
             outcome.flags |= ResultFlags::EXISTED;
             return Ok(outcome);
         }
-        if known.is_none() && !self.rtbd.can_place(sqe.key, self.step) {
+        if known.is_none() && !self.rtbd.can_place(hash, self.step) {
             self.counters.add(&CNT_DIRECTORY_FULL, 1);
             return Ok(Outcome::status(Status::DirectoryFull));
         }
@@ -30,20 +31,20 @@ impl Core {
             Err(Stop::TierFull) => return Ok(Outcome::status(Status::TierFull)),
             Err(Stop::MoveFailed) => return Ok(Outcome::status(Status::MoveFailed)),
         };
-        let Some(i) = known.or_else(|| self.new_entry(sqe)) else {
+        let Some(i) = known.or_else(|| self.new_entry(sqe, hash)) else {
             self.counters.add(&CNT_DIRECTORY_FULL, 1);
             return Ok(Outcome::status(Status::DirectoryFull));
         };
         self.take_frame(tier);
         self.write_entry(i, sqe, frame as u16);
-        self.note_child(sqe);
+        self.note_child(sqe, hash);
         self.counters.add_to(&CNT_INSERTS, tier, 1);
         Ok(self.describe(i))
     }
 
     /// A slot for a new key, with the key in it.
-    fn new_entry(&mut self, sqe: &Sqe) -> Option<usize> {
-        let placed = self.rtbd.place(sqe.key, self.step)?;
+    fn new_entry(&mut self, sqe: &Sqe, hash: u32) -> Option<usize> {
+        let placed = self.rtbd.place_hashed(hash, self.step)?;
         self.counters.add(&CNT_KICKS, placed.kicks.into());
         self.counters.add(&CNT_GHOSTS_RECLAIMED, placed.ghosts_reclaimed.into());
         self.rtbd.occupy(placed.index, sqe.key);

@@ -8,6 +8,7 @@ use crate::core::{Core, Wait};
 use crate::hepc::AutoMoves;
 use crate::moves::Stop;
 use crate::queue::Origin;
+use crate::rtbd::Rtbd;
 use kvcpu_mmio::queue::{CommandFlags, Cqe, Key, Opcode, ResultFlags, Scope, Sqe, Status};
 use kvcpu_mmio::regs::counter::{CNT_DENIALS, CNT_GHOST_HITS, CNT_HITS, CNT_LOOKUPS, CNT_MISSES};
 use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
@@ -191,10 +192,11 @@ impl Core {
     }
 
     fn touch(&mut self, sqe: &Sqe) -> Outcome {
-        let found = self.rtbd.find(sqe.key);
+        let hash = self.rtbd.hash(sqe.key);
+        let found = self.rtbd.find_hashed(sqe.key, hash);
         let outcome = self.answer_lookup(found);
         if let Some(i) = found {
-            self.access(i, sqe);
+            self.access(i, sqe, hash);
         }
         outcome
     }
@@ -214,20 +216,20 @@ impl Core {
     }
 
     /// Counts an access to entry `i`.
-    fn access(&mut self, i: usize, sqe: &Sqe) {
+    fn access(&mut self, i: usize, sqe: &Sqe, hash: u32) {
         self.rtbd.set_frequency(i, self.rtbd.frequency(i) + 1);
         self.rtbd.set_access(i, self.step);
         self.rtbd.set_flags(i, self.rtbd.flags(i) - (EntryFlags::DEAD | EntryFlags::TARGET_VALID));
-        self.note_child(sqe);
+        self.note_child(sqe, hash);
     }
 
     /// The branch rule: tells the parent of a child it has.
-    fn note_child(&mut self, sqe: &Sqe) {
+    fn note_child(&mut self, sqe: &Sqe, hash: u32) {
         if sqe.flags & CommandFlags::PARENT.bits() == 0 {
             return;
         }
         let Some(parent) = self.rtbd.find(Key { tag: sqe.parent, ..sqe.key }) else { return };
-        let signature = self.rtbd.signature(sqe.key);
+        let signature = Rtbd::signature(hash);
         match self.rtbd.child[parent] {
             0 => self.rtbd.child[parent] = signature,
             seen if seen != signature => {

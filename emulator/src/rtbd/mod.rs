@@ -122,14 +122,24 @@ impl Rtbd {
         (b0, if b0 == b1 { b1 ^ 1 } else { b1 })
     }
 
-    /// The child signature of a key.
-    pub(crate) fn signature(&self, key: Key) -> u8 {
-        ((self.h3.hash(key) >> 24) as u8).max(1)
+    /// Both hashes of a key.
+    pub(crate) fn hash(&self, key: Key) -> u32 {
+        self.h3.hash(key)
+    }
+
+    /// The child signature of a key with this hash.
+    pub(crate) fn signature(hash: u32) -> u8 {
+        ((hash >> 24) as u8).max(1)
     }
 
     /// Index of the entry with this key, ghost or not.
     pub fn find(&self, key: Key) -> Option<usize> {
-        let (b0, b1) = self.buckets_of(self.h3.hash(key));
+        self.find_hashed(key, self.hash(key))
+    }
+
+    /// As [`Rtbd::find`], for who has the hash already.
+    pub(crate) fn find_hashed(&self, key: Key, hash: u32) -> Option<usize> {
+        let (b0, b1) = self.buckets_of(hash);
         let id = u32::from(key.request) | u32::from(key.tenant) << 16;
         let is = |&i: &usize| self.tag[i] == key.tag && self.id[i] == id && self.state(i) != EntryState::Free;
         for bucket in [b0, b1] {

@@ -59,8 +59,8 @@ impl Rtbd {
         if i as u32 / WAYS == b0 { b1 } else { b0 }
     }
 
-    fn search(&self, key: Key, now: u32) -> Option<Found> {
-        let (b0, b1) = self.buckets_of(self.h3.hash(key));
+    fn search(&self, hash: u32, now: u32) -> Option<Found> {
+        let (b0, b1) = self.buckets_of(hash);
         if let Some(i) = self.best(Self::ways(b0).chain(Self::ways(b1)), now) {
             return Some(Found::Here(i));
         }
@@ -82,15 +82,20 @@ impl Rtbd {
         self.best(self.stash()..self.slots(), now).map(Found::Here)
     }
 
-    /// Whether [`Rtbd::place`] would find a slot.
-    pub(crate) fn can_place(&self, key: Key, now: u32) -> bool {
-        self.search(key, now).is_some()
+    /// Whether [`Rtbd::place_hashed`] would find a slot.
+    pub(crate) fn can_place(&self, hash: u32, now: u32) -> bool {
+        self.search(hash, now).is_some()
     }
 
     /// Makes a slot for a key that is not in the directory: the slot is wiped, and in use once the
     /// caller sets its state. `None` if the directory is full; then nothing has moved.
     pub fn place(&mut self, key: Key, now: u32) -> Option<Placed> {
-        let (path, slot) = match self.search(key, now)? {
+        self.place_hashed(self.hash(key), now)
+    }
+
+    /// As [`Rtbd::place`], for who has the hash already.
+    pub(crate) fn place_hashed(&mut self, hash: u32, now: u32) -> Option<Placed> {
+        let (path, slot) = match self.search(hash, now)? {
             Found::Here(slot) => (Vec::new(), slot),
             Found::Path(nodes, slot) => (nodes, slot),
         };
