@@ -116,7 +116,7 @@ pub fn replay(args: &Args, backing: Arc<dyn Backing>) -> Result<Report, ReplayEr
         report.add_baselines(&curve(&Kind::ALL, &[report.capacity_blocks as usize], &dense));
     }
     if let Some(path) = &args.html {
-        let page = html::page(&report, &reading.trace)?;
+        let page = html::page(&report, &reading.trace, args, *device.geometry())?;
         std::fs::write(path, page).map_err(|source| ReplayError::Output { path: path.clone(), source })?;
     }
     Ok(report)
