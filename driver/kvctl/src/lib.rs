@@ -2,6 +2,9 @@
 //!
 //! * [`trace`] reads, measures and makes serving traces in the Mooncake format (`docs/traces.md`).
 //! * [`baseline`] plays a trace against the policies a device is compared with (`docs/baselines.md`).
+//! * [`cli`], [`device`] and [`output`] are the frame: what can be typed, which backing, tables and JSON (`docs/kvctl.md`).
+//! * [`regs`] and [`commands`] are verbs on a device, [`shell`] a session of them.
+//! * [`selftest`] tells whether a device works (`docs/selftest.md`).
 #![forbid(unsafe_code)]
 
 pub mod baseline;

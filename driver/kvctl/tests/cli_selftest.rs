@@ -15,11 +15,13 @@ use rustix::event::{EventfdFlags, eventfd};
 /// One thing that is wrong.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// A bit of a register, or of BAR2 at an offset, reads as this.
+    /// A bit of a register, or at an offset, reads as this.
     Stuck(&'static str, u64, bool),
-    StuckEntry(u32, u32),
+    StuckAt(Bar, u32, u64, bool),
     /// Writes to a register are lost.
     Deaf(&'static str),
+    /// Writes of a register that have this bit are lost.
+    DeafTo(&'static str, u64),
     /// A register reads what was written to it, whatever the device thinks.
     Shadow(&'static str),
     /// Instance 1 of a register is instance 0.
@@ -37,8 +39,9 @@ enum Fault {
     NoReset,
     NoBusMasterOff,
     NoUnmap,
-    /// On the bus: a bit of a block that is read flips; the phase of completions is wrong.
-    BadRead,
+    /// On the bus: a bit of every block that is written flips, and flips back when it is read; or the
+    /// phase of completions is wrong.
+    BadWrite,
     BadPhase,
 }
 
@@ -51,7 +54,7 @@ struct Broken {
 
 fn broken(fault: Fault) -> Arc<dyn Backing> {
     let inner = Emulator::with_bus(Geometry::TEST, |memory| match fault {
-        Fault::BadRead | Fault::BadPhase => Box::new(BrokenBus { fault, memory }),
+        Fault::BadWrite | Fault::BadPhase => Box::new(BrokenBus { fault, memory }),
         _ => Box::new(memory),
     });
     let silent = eventfd(0, EventfdFlags::NONBLOCK).expect("an eventfd");
@@ -80,7 +83,13 @@ impl Broken {
                     value & !bit
                 }
             }
-            Fault::StuckEntry(wrong, bit) if bar == Bar::Rtbd && offset == wrong => value & !u64::from(bit),
+            Fault::StuckAt(of, wrong, bit, on) if bar == of && offset == wrong => {
+                if on {
+                    value | bit
+                } else {
+                    value & !bit
+                }
+            }
             Fault::Shadow(name) if at(name, bar, offset) => self.shadow.lock().expect("whole").unwrap_or(value),
             Fault::Floating if bar == Bar::Regs && kvcpu_mmio::map::by_offset(bar, offset & !3).is_none() => u64::MAX,
             _ => value,
@@ -91,6 +100,7 @@ impl Broken {
     fn write_to(&self, bar: Bar, offset: u32, value: u64) -> Option<u32> {
         match self.fault {
             Fault::Deaf(name) if at(name, bar, offset) => None,
+            Fault::DeafTo(name, bit) if at(name, bar, offset) && value & bit != 0 => None,
             Fault::Shadow(name) if at(name, bar, offset) => {
                 *self.shadow.lock().expect("whole") = Some(value);
                 Some(offset)
@@ -160,16 +170,28 @@ struct BrokenBus {
 impl HostBus for BrokenBus {
     fn read(&self, iova: u64, out: &mut [u64]) -> Result<(), BusFault> {
         self.memory.read(iova, out)?;
-        // A block, not a queue entry.
-        if matches!(self.fault, Fault::BadRead) && out.len() > 64 {
-            out[17] ^= 1 << 5;
-        }
+        self.flip(out);
         Ok(())
     }
     fn write(&self, iova: u64, data: &[u64]) -> Result<(), BusFault> {
         match (self.fault, data) {
             (Fault::BadPhase, [low, high]) => self.memory.write(iova, &[*low, high ^ 1 << 48]),
-            _ => self.memory.write(iova, data),
+            _ => {
+                let mut data = data.to_vec();
+                self.flip(&mut data);
+                self.memory.write(iova, &data)
+            }
+        }
+    }
+}
+
+impl BrokenBus {
+    /// A line of the bus that is the wrong way round: the device's own CRC check cannot see it, only
+    /// software can.
+    fn flip(&self, block: &mut [u64]) {
+        // A block, not a queue entry.
+        if matches!(self.fault, Fault::BadWrite) && block.len() > 64 {
+            block[17] ^= 1 << 5;
         }
     }
 }
@@ -179,53 +201,53 @@ fn options(only: &[&str]) -> Options {
     Options { deadline: Duration::from_millis(20), quick: true, only }
 }
 
-/// The faults, and the row that must see each.
-const FAULTS: [(&str, Fault); 38] = [
-    ("identity", Fault::Stuck("MAGIC", 1, true)),
-    ("identity", Fault::Stuck("MAP_VERSION", 1 << 17, true)),
-    ("identity", Fault::Stuck("STATUS", 1, false)),
-    ("scratch", Fault::Stuck("SCRATCH", 1 << 31, false)),
-    ("scratch", Fault::Deaf("SCRATCH")),
-    ("csr-reset", Fault::NoReset),
-    ("csr-reset", Fault::Stuck("TIER_LOOKAHEAD", 4, true)),
-    ("csr-read-only", Fault::Shadow("STEP")),
-    ("csr-read-only", Fault::Deaf("RTBD_GHOSTS")),
-    ("csr-read-write", Fault::Stuck("TIER_BASE", 1 << 40, false)),
-    ("csr-read-write", Fault::Stuck("RECENCY_SHIFT", 1 << 5, true)),
-    ("csr-alias", Fault::Alias("TIER_HIGH")),
-    ("csr-write-only", Fault::Stuck("SQ_DOORBELL", 1, true)),
-    ("csr-write-1-to-clear", Fault::Deaf("INT_STATUS")),
-    ("csr-write-1-to-clear", Fault::Stuck("Q_ERR", 1 << 3, false)),
-    ("csr-read-to-clear", Fault::Stuck("BAD_ACCESS_COUNT", 2, false)),
-    ("csr-gaps", Fault::Floating),
-    ("csr-unaligned", Fault::Aligned),
-    ("csr-wide", Fault::Swapped),
-    ("csr-locked", Fault::Shadow("BLOCK_SHIFT")),
-    ("csr-msix", Fault::Stuck("MSIX_DATA", 1 << 9, true)),
-    ("march", Fault::StuckEntry(256 * 32 + 8, 1 << 3)),
-    ("directory", Fault::Stuck("CMD_CQE", 1, true)),
-    ("directory-full", Fault::Stuck("CNT_DIRECTORY_FULL", 4, true)),
-    ("dma-t0", Fault::BadRead),
-    ("dma-t1", Fault::BadRead),
-    ("dma-t2", Fault::BadRead),
-    ("moves", Fault::Stuck("CNT_MOVE_BYTES", 1, true)),
-    ("t3", Fault::Deaf("SVC_CQ_DOORBELL")),
-    ("rings", Fault::BadPhase),
-    ("ring-full", Fault::Stuck("STATUS", 4, false)),
-    ("interrupt-force", Fault::NoSignals),
-    ("interrupt-completion", Fault::NoSignals),
-    ("interrupt-mask", Fault::Deaf("MSIX_CONTROL")),
-    ("luf-lazy", Fault::Deaf("AGENT_ACK")),
-    ("luf-acknowledge", Fault::Deaf("AGENT_ACK")),
-    ("fault-bus-master", Fault::NoBusMasterOff),
-    ("fault-unmapped", Fault::NoUnmap),
+/// The faults, the row that must see each, and the place it must name.
+const FAULTS: [(&str, Fault, &str); 38] = [
+    ("identity", Fault::Stuck("MAGIC", 1, true), "MAGIC"),
+    ("identity", Fault::Stuck("MAP_VERSION", 1 << 17, true), "MAP_VERSION.MAJOR"),
+    ("identity", Fault::Stuck("STATUS", 1, false), "STATUS.READY"),
+    ("scratch", Fault::Stuck("SCRATCH", 1 << 31, false), "SCRATCH"),
+    ("scratch", Fault::Deaf("SCRATCH"), "SCRATCH"),
+    ("csr-reset", Fault::NoReset, "SCRATCH after function-level reset"),
+    ("csr-reset", Fault::Stuck("TIER_LOOKAHEAD", 4, true), "TIER_LOOKAHEAD@3 after CTRL.RESET"),
+    ("csr-read-only", Fault::Shadow("STEP"), "STEP"),
+    ("csr-read-only", Fault::Deaf("RTBD_GHOSTS"), "BAR0+0x3008"),
+    ("csr-read-write", Fault::Stuck("TIER_BASE", 1 << 40, false), "TIER_BASE@0"),
+    ("csr-read-write", Fault::Stuck("RECENCY_SHIFT", 1 << 5, true), "RECENCY_SHIFT"),
+    ("csr-alias", Fault::Alias("TIER_HIGH"), "TIER_HIGH@0"),
+    ("csr-write-only", Fault::Stuck("SQ_DOORBELL", 1, true), "SQ_DOORBELL@0"),
+    ("csr-write-1-to-clear", Fault::Deaf("INT_STATUS"), "INT_STATUS bit 0x1"),
+    ("csr-write-1-to-clear", Fault::Stuck("Q_ERR", 1 << 3, false), "Q_ERR@0 bit 0x8"),
+    ("csr-read-to-clear", Fault::Stuck("BAD_ACCESS_COUNT", 2, false), "BAD_ACCESS_COUNT after 3"),
+    ("csr-gaps", Fault::Floating, "gap at BAR0+0x38"),
+    ("csr-unaligned", Fault::Aligned, "unaligned read"),
+    ("csr-wide", Fault::Swapped, "MAGIC and MAP_VERSION"),
+    ("csr-locked", Fault::Shadow("BLOCK_SHIFT"), "BLOCK_SHIFT"),
+    ("csr-msix", Fault::Stuck("MSIX_DATA", 1 << 9, true), "MSIX_DATA@"),
+    ("march", Fault::StuckAt(Bar::Rtbd, 256 * 32 + 8, 1 << 3, false), "entry 256, word 2"),
+    ("directory", Fault::StuckAt(Bar::Regs, kvcpu_mmio::regs::command::CMD_CQE.offset, 1, true), "INSERT 94:"),
+    ("directory-full", Fault::Stuck("CNT_DIRECTORY_FULL", 4, true), "CNT_DIRECTORY_FULL"),
+    ("dma-t0", Fault::BadWrite, "CRC-32C of COPY into"),
+    ("dma-t1", Fault::BadWrite, "CRC-32C of COPY into"),
+    ("dma-t2", Fault::BadWrite, "CRC-32C of COPY into"),
+    ("moves", Fault::Stuck("CNT_MOVE_BYTES", 1, true), "CNT_MOVE_BYTES[0]"),
+    ("t3", Fault::Deaf("SVC_CQ_DOORBELL"), "STATUS"),
+    ("rings", Fault::BadPhase, "completion 0 of queue 0"),
+    ("ring-full", Fault::Stuck("STATUS", 4, false), "STATUS.BLOCKED"),
+    ("interrupt-force", Fault::NoSignals, "vector 0"),
+    ("interrupt-completion", Fault::NoSignals, "vector 0"),
+    ("interrupt-mask", Fault::Deaf("MSIX_CONTROL"), "pending bit 0"),
+    ("luf-lazy", Fault::Deaf("AGENT_ACK"), "STATUS"),
+    ("luf-acknowledge", Fault::Deaf("AGENT_ACK"), "CMD_STATUS.DONE"),
+    ("fault-bus-master", Fault::NoBusMasterOff, "COPY with bus mastering off"),
+    ("fault-unmapped", Fault::NoUnmap, "COPY to an unmapped"),
 ];
 
 /// Faults of the last rows, which need no backing of their own.
-const LAST: [(&str, Fault); 3] = [
-    ("fault-doorbell", Fault::Stuck("Q_ERR", 1, false)),
-    ("fault-halt", Fault::Stuck("Q_STATUS", 2, false)),
-    ("reset", Fault::Deaf("CTRL")),
+const LAST: [(&str, Fault, &str); 3] = [
+    ("fault-doorbell", Fault::Stuck("Q_ERR", 1, false), "Q_ERR after"),
+    ("fault-halt", Fault::Stuck("Q_STATUS", 2, false), "Q_STATUS.HALTED"),
+    ("reset", Fault::DeafTo("CTRL", 2), "CTRL"),
 ];
 
 fn verdict<'r>(report: &'r Report, name: &str) -> &'r Verdict {
@@ -234,13 +256,14 @@ fn verdict<'r>(report: &'r Report, name: &str) -> &'r Verdict {
 
 #[test]
 fn each_row_sees_its_fault_in_time_and_says_where() {
-    for (name, fault) in FAULTS.into_iter().chain(LAST) {
+    for (name, fault, place) in FAULTS.into_iter().chain(LAST) {
         let begin = Instant::now();
         let report = run(&broken(fault), &options(&[name]));
         let Verdict::Fail(failures, total) = verdict(&report, name) else {
             panic!("{name} does not see {fault:?}: {report:?}");
         };
         assert!(*total >= failures.len() && !failures.is_empty(), "{name}");
+        assert!(failures.iter().any(|f| f.register.contains(place)), "{name} with {fault:?} names {failures:?}");
         assert!(failures.iter().all(|f| !f.register.is_empty() && f.expected != f.found), "{failures:?}");
         assert!(begin.elapsed() < Duration::from_secs(20), "{name} hung on {fault:?}");
     }
@@ -249,7 +272,7 @@ fn each_row_sees_its_fault_in_time_and_says_where() {
 #[test]
 fn every_row_has_a_fault() {
     for name in names() {
-        assert!(FAULTS.iter().chain(&LAST).any(|(row, _)| *row == name), "no fault proves {name}");
+        assert!(FAULTS.iter().chain(&LAST).any(|(row, ..)| *row == name), "no fault proves {name}");
     }
 }
 

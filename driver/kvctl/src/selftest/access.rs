@@ -14,7 +14,7 @@ const UNKNOWN: u64 = 3;
 const LOCKED: u64 = 5;
 
 /// Everything the map leaves out, and what the geometry leaves out, reads 0, ignores writes, counts.
-pub(super) fn gaps(bench: &Bench) -> Check {
+pub(super) fn gaps(bench: &Bench, findings: &mut Findings) -> Check {
     let geometry = *bench.probe()?.geometry();
     let gap = |offset: &u32| match by_offset(Bar::Regs, *offset) {
         None => true,
@@ -24,58 +24,55 @@ pub(super) fn gaps(bench: &Bench) -> Check {
     let beyond = beyond.into_iter().filter(|_| geometry.entries() < MAX_ENTRIES);
     let step = if bench.quick { 13 } else { 1 };
     let places = (0..BAR0_BYTES).step_by(4).filter(gap).step_by(step).map(|offset| (Bar::Regs, offset));
-    let mut findings = Findings::default();
     let mut count = 0;
     bench.bad_accesses()?;
     for (bar, offset) in places.chain(beyond) {
         count += 1;
         let name = format!("gap at BAR{}+{offset:#x}", bar.index());
         findings.number(&name, 0, bench.read32(bar, offset)?);
-        bench.expect_bad(&mut findings, (bar, offset), false, UNKNOWN)?;
+        bench.expect_bad(findings, (bar, offset), false, UNKNOWN)?;
         bench.write32(bar, offset, u32::MAX)?;
-        bench.expect_bad(&mut findings, (bar, offset), true, UNKNOWN)?;
+        bench.expect_bad(findings, (bar, offset), true, UNKNOWN)?;
         findings.number(&name, 0, bench.read32(bar, offset)?);
         bench.bad_accesses()?;
         if findings.full() {
             break;
         }
     }
-    findings.finish(format!("{count} words"))
+    Ok(format!("{count} words"))
 }
 
 /// Unaligned accesses read 0, change nothing, count; a wide one that fails counts once.
-pub(super) fn unaligned(bench: &Bench) -> Check {
+pub(super) fn unaligned(bench: &Bench, findings: &mut Findings) -> Check {
     let refused = |error: BackingError| match error {
         BackingError::BadAccess { reason, .. } => {
             Problem::NotAvailable(format!("the transport refuses unaligned accesses itself: {reason}"))
         }
         other => other.into(),
     };
-    let mut findings = Findings::default();
     let at = control::SCRATCH.offset;
     let backing: &dyn Backing = &*bench.backing;
     bench.set(&control::SCRATCH, 0x1234_5678)?;
     bench.bad_accesses()?;
     for offset in at + 1..at + 4 {
         findings.number("unaligned read", 0, backing.read32(Bar::Regs, offset).map_err(refused)?);
-        bench.expect_bad(&mut findings, (Bar::Regs, offset), false, UNALIGNED)?;
+        bench.expect_bad(findings, (Bar::Regs, offset), false, UNALIGNED)?;
         backing.write32(Bar::Regs, offset, u32::MAX).map_err(refused)?;
-        bench.expect_bad(&mut findings, (Bar::Regs, offset), true, UNALIGNED)?;
+        bench.expect_bad(findings, (Bar::Regs, offset), true, UNALIGNED)?;
     }
     findings.number("wide read at 4", 0, backing.read64(Bar::Regs, 4).map_err(refused)?);
-    bench.expect_bad(&mut findings, (Bar::Regs, 4), false, UNALIGNED)?;
+    bench.expect_bad(findings, (Bar::Regs, 4), false, UNALIGNED)?;
     backing.write64(Bar::Regs, at, u64::MAX).map_err(refused)?;
-    bench.expect_bad(&mut findings, (Bar::Regs, at), true, UNALIGNED)?;
+    bench.expect_bad(findings, (Bar::Regs, at), true, UNALIGNED)?;
     findings.number("SCRATCH after all that", 0x1234_5678, bench.get(&control::SCRATCH)?);
     // 0x2000 to 0x2FFF are reserved.
     findings.number("wide read of a gap", 0, backing.read64(Bar::Regs, 0x2000)?);
-    bench.expect_bad(&mut findings, (Bar::Regs, 0x2000), false, UNKNOWN)?;
-    findings.finish("4-byte and 8-byte accesses off their boundaries")
+    bench.expect_bad(findings, (Bar::Regs, 0x2000), false, UNKNOWN)?;
+    Ok("4-byte and 8-byte accesses off their boundaries".into())
 }
 
 /// 8-byte accesses take two registers at once, and halves of 64-bit registers cannot tear.
-pub(super) fn wide(bench: &Bench) -> Check {
-    let mut findings = Findings::default();
+pub(super) fn wide(bench: &Bench, findings: &mut Findings) -> Check {
     let both = bench.backing.read64(Bar::Regs, control::MAGIC.offset)?;
     findings.number("MAGIC and MAP_VERSION", control::MAP_VERSION.reset << 32 | control::MAGIC.reset, both);
     bench.backing.write64(Bar::Regs, tier::TIER_HIGH.offset, 7 << 32 | 9)?;
@@ -83,9 +80,9 @@ pub(super) fn wide(bench: &Bench) -> Check {
     findings.number("TIER_LOW of a wide write", 7, bench.get(&tier::TIER_LOW)?);
     let places = bench.places(|r| in_bar0(r) && r.width == 64 && r.access == Access::RW)?;
     for path in &places {
-        tearing(bench, path, &mut findings)?;
+        tearing(bench, path, findings)?;
     }
-    findings.finish(format!("two registers at once; {} wide registers by halves", places.len()))
+    Ok(format!("two registers at once; {} wide registers by halves", places.len()))
 }
 
 fn tearing(bench: &Bench, path: &Path, findings: &mut Findings) -> Result<(), Problem> {
@@ -143,12 +140,11 @@ const FREE: [&Register; 9] = [
 ];
 
 /// Configuration is locked while enabled, and only that.
-pub(super) fn locked(bench: &Bench) -> Check {
+pub(super) fn locked(bench: &Bench, findings: &mut Findings) -> Check {
     let config = bench.config([TierConfig::OFF, TierConfig::blocks(8), TierConfig::OFF, TierConfig::OFF])?;
     let device = bench.configured(config)?;
     let _queue = device.queue_pair(0)?;
     let among = |set: &[&Register], r: &Register| set.iter().any(|other| other.name == r.name);
-    let mut findings = Findings::default();
     bench.bad_accesses()?;
     let places = bench.places(|r| among(&DEVICE_LOCKED, r) || among(&QUEUE_LOCKED, r) || among(&FREE, r))?;
     for path in &places {
@@ -170,7 +166,7 @@ pub(super) fn locked(bench: &Bench) -> Check {
     }
     let entry = (Bar::Rtbd, 0);
     bench.write32(entry.0, entry.1, u32::MAX)?;
-    bench.expect_bad(&mut findings, entry, true, LOCKED)?;
+    bench.expect_bad(findings, entry, true, LOCKED)?;
     findings.number("ENTRY_TAG_LO@0", 0, bench.read32(entry.0, entry.1)?);
-    findings.finish(format!("{} registers while the device and queue 0 are enabled", places.len()))
+    Ok(format!("{} registers while the device and queue 0 are enabled", places.len()))
 }

@@ -22,13 +22,13 @@ const KEPT: usize = 8;
 /// How a test ends early.
 #[derive(Debug)]
 pub(super) enum Problem {
-    /// It failed.
-    Fail(Vec<Failure>, usize),
+    /// It failed, and cannot go on.
+    Fail(Failure),
     /// The backing cannot do it.
     NotAvailable(String),
 }
 
-/// What was checked, or how the test ended.
+/// What was checked, or why the test ended early. What was noted before is in its findings either way.
 pub(super) type Check = Result<String, Problem>;
 
 impl From<BackingError> for Problem {
@@ -53,7 +53,7 @@ impl From<DriverError> for Problem {
 /// One failure that ends the test.
 pub(super) fn failure(register: impl Display, expected: impl Display, found: impl Display) -> Problem {
     let failure = Failure { register: register.to_string(), expected: expected.to_string(), found: found.to_string() };
-    Problem::Fail(vec![failure], 1)
+    Problem::Fail(failure)
 }
 
 /// The sheet on which a test notes what is wrong.
@@ -93,9 +93,15 @@ impl Findings {
         self.total >= KEPT
     }
 
-    /// The test's end.
-    pub(super) fn finish(self, checked: impl Into<String>) -> Check {
-        if self.total == 0 { Ok(checked.into()) } else { Err(Problem::Fail(self.kept, self.total)) }
+    /// Takes over what ended a test.
+    pub(super) fn end(&mut self, failure: Failure) {
+        self.total += 1;
+        self.kept.push(failure);
+    }
+
+    /// What was noted, and how much it was in all; `None` if nothing.
+    pub(super) fn take(self) -> Option<(Vec<Failure>, usize)> {
+        (self.total > 0).then_some((self.kept, self.total))
     }
 }
 
@@ -190,7 +196,7 @@ impl Bench {
         Ok((count, last))
     }
 
-    /// Notes it if exactly one bad access was not recorded as it should be.
+    /// Notes it if not exactly one bad access was recorded, and as it should be.
     pub(super) fn expect_bad(
         &self,
         findings: &mut Findings,

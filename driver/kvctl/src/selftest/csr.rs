@@ -33,9 +33,8 @@ fn capability(register: &Register) -> bool {
 }
 
 /// Both resets give every register its reset value, whatever it held.
-pub(super) fn reset_values(bench: &Bench) -> Check {
+pub(super) fn reset_values(bench: &Bench, findings: &mut Findings) -> Check {
     let places = bench.places(|r| in_bar0(r) && readable(r) && !r.volatile && !capability(r))?;
-    let mut findings = Findings::default();
     for kind in ["function-level reset", "CTRL.RESET"] {
         scribble(bench)?;
         if kind == "CTRL.RESET" {
@@ -48,7 +47,7 @@ pub(super) fn reset_values(bench: &Bench) -> Check {
             findings.number(format_args!("{path} after {kind}"), path.register.reset, bench.read(path)?);
         }
     }
-    findings.finish(format!("{} registers after each of both resets", places.len()))
+    Ok(format!("{} registers after each of both resets", places.len()))
 }
 
 /// Puts something else than the reset value wherever that is possible.
@@ -64,9 +63,8 @@ fn scribble(bench: &Bench) -> Result<(), Problem> {
 }
 
 /// Read-only and read-to-clear registers ignore writes, and count them.
-pub(super) fn read_only(bench: &Bench) -> Check {
+pub(super) fn read_only(bench: &Bench, findings: &mut Findings) -> Check {
     let places = bench.places(|r| in_bar0(r) && matches!(r.access, Access::RO | Access::RC))?;
-    let mut findings = Findings::default();
     bench.bad_accesses()?;
     for path in &places {
         let records = path.register.name.starts_with("BAD_ACCESS");
@@ -75,19 +73,18 @@ pub(super) fn read_only(bench: &Bench) -> Check {
             let at = path.offset() + 4 * half;
             let word = (before >> (32 * half)) as u32;
             bench.write32(path.register.bar, at, !word)?;
-            bench.expect_bad(&mut findings, (path.register.bar, at), true, NOT_WRITABLE)?;
+            bench.expect_bad(findings, (path.register.bar, at), true, NOT_WRITABLE)?;
         }
         if !records && !path.register.volatile {
             findings.number(path, before, bench.read(path)?);
         }
     }
-    findings.finish(format!("{} registers, both halves of wide ones", places.len()))
+    Ok(format!("{} registers, both halves of wide ones", places.len()))
 }
 
 /// Read-write registers keep exactly the bits that their fields cover.
-pub(super) fn read_write(bench: &Bench) -> Check {
+pub(super) fn read_write(bench: &Bench, findings: &mut Findings) -> Check {
     let places = bench.places(rw)?;
-    let mut findings = Findings::default();
     bench.bad_accesses()?;
     for path in &places {
         let register = path.register;
@@ -105,11 +102,11 @@ pub(super) fn read_write(bench: &Bench) -> Check {
     }
     let (count, _) = bench.bad_accesses()?;
     findings.number("BAD_ACCESS_COUNT after good writes", 0, count);
-    findings.finish(format!("{} registers, every bit", places.len()))
+    Ok(format!("{} registers, every bit", places.len()))
 }
 
 /// Each read-write register has storage of its own.
-pub(super) fn aliases(bench: &Bench) -> Check {
+pub(super) fn aliases(bench: &Bench, findings: &mut Findings) -> Check {
     let places = bench.places(|r| rw(r) && harmless(r) != 0)?;
     let own = |number: usize, register: &Register| {
         // Odd multiples of a large odd number: neighbours differ in low and in high bits.
@@ -118,29 +115,26 @@ pub(super) fn aliases(bench: &Bench) -> Check {
     for (number, path) in places.iter().enumerate() {
         bench.write(path, own(number, path.register))?;
     }
-    let mut findings = Findings::default();
     for (number, path) in places.iter().enumerate() {
         findings.number(path, own(number, path.register), bench.read(path)?);
     }
-    findings.finish(format!("{} registers written with values of their own, then read", places.len()))
+    Ok(format!("{} registers written with values of their own, then read", places.len()))
 }
 
 /// Write-only registers read 0, which is no bad access.
-pub(super) fn write_only(bench: &Bench) -> Check {
+pub(super) fn write_only(bench: &Bench, findings: &mut Findings) -> Check {
     let places = bench.places(|r| in_bar0(r) && r.access == Access::WO)?;
-    let mut findings = Findings::default();
     bench.bad_accesses()?;
     for path in &places {
         findings.number(path, 0, bench.read(path)?);
     }
     let (count, _) = bench.bad_accesses()?;
     findings.number("BAD_ACCESS_COUNT after reads of write-only registers", 0, count);
-    findings.finish(format!("{} registers", places.len()))
+    Ok(format!("{} registers", places.len()))
 }
 
 /// Error and status bits: set by their event, kept by 0, cleared by 1 and only by it.
-pub(super) fn write_one_to_clear(bench: &Bench) -> Check {
-    let mut findings = Findings::default();
+pub(super) fn write_one_to_clear(bench: &Bench, findings: &mut Findings) -> Check {
     let mut bits = 0;
     let mut check = |path: Path, bit: u64, raise: &dyn Fn() -> Result<(), Problem>| -> Result<(), Problem> {
         bits += 1;
@@ -175,12 +169,11 @@ pub(super) fn write_one_to_clear(bench: &Bench) -> Check {
         // No tier has frames.
         bench.set(&control::CTRL, control::CTRL::ENABLE.mask())
     })?;
-    findings.finish(format!("{bits} bits, each raised by its event"))
+    Ok(format!("{bits} bits, each raised by its event"))
 }
 
 /// BAD_ACCESS_COUNT counts, and reading clears it.
-pub(super) fn read_to_clear(bench: &Bench) -> Check {
-    let mut findings = Findings::default();
+pub(super) fn read_to_clear(bench: &Bench, findings: &mut Findings) -> Check {
     bench.get(&control::BAD_ACCESS_COUNT)?;
     for count in [0u64, 1, 3] {
         for _ in 0..count {
@@ -190,15 +183,14 @@ pub(super) fn read_to_clear(bench: &Bench) -> Check {
         findings.number(format_args!("BAD_ACCESS_COUNT after {count} bad accesses"), count, found);
         findings.number("BAD_ACCESS_COUNT, read again", 0, bench.get(&control::BAD_ACCESS_COUNT)?);
     }
-    findings.finish("counts 0, 1 and 3, then 0")
+    Ok("counts 0, 1 and 3, then 0".into())
 }
 
 /// The MSI-X table keeps what is written, vector by vector, while all of it is masked; the pending
 /// bits are read-only.
-pub(super) fn msix(bench: &Bench) -> Check {
+pub(super) fn msix(bench: &Bench, findings: &mut Findings) -> Check {
     let places = bench.places(|r| r.bar == Bar::Msix && r.name != msix::MSIX_CONTROL.name)?;
     let masks = bench.places(|r| r.name == msix::MSIX_CONTROL.name)?;
-    let mut findings = Findings::default();
     let mut before = Vec::new();
     for path in places.iter().chain(&masks) {
         before.push((*path, bench.read(path)?));
@@ -216,10 +208,10 @@ pub(super) fn msix(bench: &Bench) -> Check {
     }
     bench.bad_accesses()?;
     bench.write32(Bar::Msix, msix::PBA_OFFSET, u32::MAX)?;
-    bench.expect_bad(&mut findings, (Bar::Msix, msix::PBA_OFFSET), true, NOT_WRITABLE)?;
+    bench.expect_bad(findings, (Bar::Msix, msix::PBA_OFFSET), true, NOT_WRITABLE)?;
     findings.number("pending bits", 0, bench.read32(Bar::Msix, msix::PBA_OFFSET)?);
     for (path, value) in before {
         bench.write(&path, value)?;
     }
-    findings.finish(format!("{} vectors while masked", masks.len()))
+    Ok(format!("{} vectors while masked", masks.len()))
 }

@@ -31,12 +31,11 @@ fn start(bench: &Bench, t1: u32, t2: u32) -> Result<(Device, SingleShot), Proble
 }
 
 /// Insert up to the promised load, look everything up, release request by request.
-pub(super) fn directory(bench: &Bench) -> Check {
+pub(super) fn directory(bench: &Bench, findings: &mut Findings) -> Check {
     let entries = bench.probe()?.geometry().entries();
     let full = (u64::from(entries) * u64::from(LOAD_PCT)).div_ceil(100) as u32;
     let count = if bench.quick { full.min(2000) } else { full };
     let (device, mut commands) = start(bench, 0, count)?;
-    let mut findings = Findings::default();
     let mut frames = HashSet::new();
     for number in 0..count {
         let placement = commands.insert(&Insert::new(name(number), 2))?;
@@ -77,18 +76,17 @@ pub(super) fn directory(bench: &Bench) -> Check {
     findings.number("TIER_USED@2, emptied", 0, occupancy.tiers[2].used);
     findings.number("TIER_FREE@2, emptied", count, occupancy.tiers[2].free);
     let load = 100 * u64::from(count) / u64::from(entries);
-    findings.finish(format!("{count} blocks ({load}% of the entries) inserted, found, released"))
+    Ok(format!("{count} blocks ({load}% of the entries) inserted, found, released"))
 }
 
 /// Beyond its capacity the directory says so, and loses nothing.
-pub(super) fn directory_full(bench: &Bench) -> Check {
+pub(super) fn directory_full(bench: &Bench, findings: &mut Findings) -> Check {
     let geometry = *bench.probe()?.geometry();
     let entries = geometry.entries();
     if bench.quick && entries > 2048 {
         return Err(Problem::NotAvailable("left out by --quick".into()));
     }
     let (device, mut commands) = start(bench, entries, entries)?;
-    let mut findings = Findings::default();
     let mut held = 0;
     for number in 0..2 * entries {
         match commands.insert(&Insert::new(name(number), 1 + (number % 2) as u8)) {
@@ -113,5 +111,5 @@ pub(super) fn directory_full(bench: &Bench) -> Check {
         }
     }
     findings.number("CNT_DIRECTORY_FULL", 1, device.counters()?.directory_full);
-    findings.finish(format!("{held} blocks, then DIRECTORY_FULL, all of them still there"))
+    Ok(format!("{held} blocks, then DIRECTORY_FULL, all of them still there"))
 }

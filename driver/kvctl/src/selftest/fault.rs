@@ -66,32 +66,30 @@ fn reported(
 }
 
 /// Bus mastering off: COPY and moves fail cleanly, nothing is lost, and it is over when it is on again.
-pub(super) fn bus_master(bench: &Bench) -> Check {
+pub(super) fn bus_master(bench: &Bench, findings: &mut Findings) -> Check {
     let (device, mut commands, data) = one_block(bench)?;
-    let mut findings = Findings::default();
     let buffer = device.dma_alloc(data.len())?;
     device.backing().bus_master(false)?;
     let status = commands.copy_out(KEY, &buffer, 0).err().and_then(|error| error.status());
     let faulted = status == Some(Status::DmaFault);
     findings.fact("COPY with bus mastering off", "DmaFault", faulted, format_args!("{status:?}"));
     let place = Some((buffer.iova(), data.len() as u64));
-    reported(&device, &mut findings, DMA_ERR::BUS_MASTER_OFF.mask(), KEY, place)?;
+    reported(&device, findings, DMA_ERR::BUS_MASTER_OFF.mask(), KEY, place)?;
     commands.demote(KEY.into(), 2)?;
     let fenced = commands.fence().err().and_then(|error| error.status());
     let failed = fenced == Some(Status::MoveFailed);
     findings.fact("FENCE after a move that failed", "MoveFailed", failed, format_args!("{fenced:?}"));
-    reported(&device, &mut findings, DMA_ERR::BUS_MASTER_OFF.mask(), KEY, None)?;
+    reported(&device, findings, DMA_ERR::BUS_MASTER_OFF.mask(), KEY, None)?;
     device.backing().bus_master(true)?;
-    intact(&device, &mut commands, &data, &mut findings)?;
+    intact(&device, &mut commands, &data, findings)?;
     findings.number("CNT_MOVES_FAILED", 1, device.counters()?.moves_failed);
     commands.fence()?;
-    findings.finish("COPY and a move failed, were undone, and worked again")
+    Ok("COPY and a move failed, were undone, and worked again".into())
 }
 
 /// A buffer that was unmapped: a fault that names its address, and nothing else.
-pub(super) fn unmapped(bench: &Bench) -> Check {
+pub(super) fn unmapped(bench: &Bench, findings: &mut Findings) -> Check {
     let (device, mut commands, data) = one_block(bench)?;
-    let mut findings = Findings::default();
     let gone = device.dma_alloc(data.len())?;
     let iova = gone.iova();
     drop(gone);
@@ -100,15 +98,14 @@ pub(super) fn unmapped(bench: &Bench) -> Check {
     let faulted = status == Some(Status::DmaFault);
     findings.fact("COPY to an unmapped buffer", "DmaFault", faulted, format_args!("{status:?}"));
     let place = Some((iova, data.len() as u64));
-    reported(&device, &mut findings, DMA_ERR::IOVA_FAULT.mask(), KEY, place)?;
-    intact(&device, &mut commands, &data, &mut findings)?;
-    findings.finish("COPY failed with its address, the block unchanged")
+    reported(&device, findings, DMA_ERR::IOVA_FAULT.mask(), KEY, place)?;
+    intact(&device, &mut commands, &data, findings)?;
+    Ok("COPY failed with its address, the block unchanged".into())
 }
 
 /// A doorbell beyond the ring is ignored and noted; the queue goes on.
-pub(super) fn doorbell(bench: &Bench) -> Check {
+pub(super) fn doorbell(bench: &Bench, findings: &mut Findings) -> Check {
     let device = ring::device(bench)?;
-    let mut findings = Findings::default();
     let mut hand = ring::Hand::start(bench, &device, 0)?;
     for register in [&queue::SQ_DOORBELL, &queue::CQ_DOORBELL] {
         for index in [8, 0xFFFF] {
@@ -122,16 +119,15 @@ pub(super) fn doorbell(bench: &Bench) -> Check {
     let running = Q_STATUS::RUNNING.get(device.read(&queue::Q_STATUS)?);
     findings.number("Q_STATUS.RUNNING", 1, running);
     hand.submit(2)?;
-    hand.take(&mut findings)?;
-    hand.take(&mut findings)?;
+    hand.take(findings)?;
+    hand.take(findings)?;
     hand.stop()?;
-    findings.finish("indexes past both rings, then commands as usual")
+    Ok("indexes past both rings, then commands as usual".into())
 }
 
 /// A fault on fetching an entry halts its queue, no other; disable and enable start it again.
-pub(super) fn halt(bench: &Bench) -> Check {
+pub(super) fn halt(bench: &Bench, findings: &mut Findings) -> Check {
     let device = ring::device(bench)?;
-    let mut findings = Findings::default();
     let mut hand = ring::Hand::start(bench, &device, 0)?;
     device.backing().bus_master(false)?;
     hand.submit(1)?;
@@ -145,18 +141,17 @@ pub(super) fn halt(bench: &Bench) -> Check {
     for qid in (0..device.geometry().queues).rev() {
         let mut hand = ring::Hand::start(bench, &device, qid)?;
         hand.submit(1)?;
-        hand.take(&mut findings)?;
+        hand.take(findings)?;
         hand.stop()?;
     }
     findings.number("Q_ERR, started again", 0, bench.read(&Path::of(&queue::Q_ERR, 0, 0))?);
-    findings.finish("queue 0 halted on a fetch fault and was started again")
+    Ok("queue 0 halted on a fetch fault and was started again".into())
 }
 
 /// A reset ends everything but DMA mappings, and the device works as before.
-pub(super) fn reset(bench: &Bench) -> Check {
+pub(super) fn reset(bench: &Bench, findings: &mut Findings) -> Check {
     let (device, mut commands, data) = one_block(bench)?;
     let config = device.config();
-    let mut findings = Findings::default();
     let buffer = device.dma_alloc(data.len())?;
     buffer.write(0, &data)?;
     let queue = device.queue_pair(0)?;
@@ -175,6 +170,6 @@ pub(super) fn reset(bench: &Bench) -> Check {
     device.configure(config.unwrap_or_default())?;
     commands.insert(&Insert::new(KEY, 1))?;
     commands.copy_in(KEY, &buffer, 0)?;
-    intact(&device, &mut commands, &data, &mut findings)?;
-    findings.finish("CTRL.RESET with a block and a queue; then configured and used with the old buffer")
+    intact(&device, &mut commands, &data, findings)?;
+    Ok("CTRL.RESET with a block and a queue; then configured and used with the old buffer".into())
 }

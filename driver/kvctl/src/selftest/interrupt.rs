@@ -36,10 +36,9 @@ fn settle(device: &Device, source: Source) -> Result<(), Problem> {
 }
 
 /// INT_FORCE of each source signals its vector's eventfd, and no other.
-pub(super) fn force(bench: &Bench) -> Check {
+pub(super) fn force(bench: &Bench, findings: &mut Findings) -> Check {
     let device = bench.probe()?;
     device.enable_interrupts(&SOURCES)?;
-    let mut findings = Findings::default();
     for source in SOURCES {
         settle(&device, source)?;
     }
@@ -59,13 +58,12 @@ pub(super) fn force(bench: &Bench) -> Check {
             break;
         }
     }
-    findings.finish(format!("{} sources, forced one by one", SOURCES.len()))
+    Ok(format!("{} sources, forced one by one", SOURCES.len()))
 }
 
 /// Nothing comes from a source that is disabled or masked; it comes when that ends.
-pub(super) fn mask(bench: &Bench) -> Check {
+pub(super) fn mask(bench: &Bench, findings: &mut Findings) -> Check {
     let device = bench.probe()?;
-    let mut findings = Findings::default();
     for source in SOURCES {
         device.enable_interrupts(&[source])?;
         settle(&device, source)?;
@@ -76,7 +74,7 @@ pub(super) fn mask(bench: &Bench) -> Check {
         };
         device.disable_interrupts(&[source])?;
         device.force_interrupt(source)?;
-        quiet("disabled", &mut findings)?;
+        quiet("disabled", findings)?;
         device.force_interrupt(source)?;
         device.enable_interrupts(&[source])?;
         let came = device.wait_interrupt(source, bench.deadline)?;
@@ -86,7 +84,7 @@ pub(super) fn mask(bench: &Bench) -> Check {
         device.force_interrupt(source)?;
         let pending = bench.read32(Bar::Msix, msix::PBA_OFFSET)? >> source.vector() & 1;
         findings.number(format_args!("pending bit {} while masked", source.vector()), 1, pending);
-        quiet("masked", &mut findings)?;
+        quiet("masked", findings)?;
         bench.write(&control, 0)?;
         let came = device.wait_interrupt(source, bench.deadline)?;
         findings.fact(name(source), "a signal when unmasked", came, "none");
@@ -97,13 +95,12 @@ pub(super) fn mask(bench: &Bench) -> Check {
             break;
         }
     }
-    findings.finish(format!("{} sources, INT_ENABLE and the MSI-X mask", SOURCES.len()))
+    Ok(format!("{} sources, INT_ENABLE and the MSI-X mask", SOURCES.len()))
 }
 
 /// A completion on a ring, and a single-shot command, interrupt.
-pub(super) fn completion(bench: &Bench) -> Check {
+pub(super) fn completion(bench: &Bench, findings: &mut Findings) -> Check {
     let device = ring::device(bench)?;
-    let mut findings = Findings::default();
     let queues = device.geometry().queues;
     for qid in 0..queues {
         let source = Source::Queue(qid as u16);
@@ -113,7 +110,7 @@ pub(super) fn completion(bench: &Bench) -> Check {
         hand.submit(1)?;
         let came = device.wait_interrupt(source, bench.deadline)?;
         findings.fact(name(source), "a signal for a completion", came, "none");
-        hand.take(&mut findings)?;
+        hand.take(findings)?;
         hand.stop()?;
     }
     device.enable_interrupts(&[Source::Command])?;
@@ -121,5 +118,5 @@ pub(super) fn completion(bench: &Bench) -> Check {
     device.single_shot().nop()?;
     let came = device.wait_interrupt(Source::Command, bench.deadline)?;
     findings.fact(name(Source::Command), "a signal for a single-shot command", came, "none");
-    findings.finish(format!("{queues} queues and the single-shot path"))
+    Ok(format!("{queues} queues and the single-shot path"))
 }

@@ -14,9 +14,8 @@ use super::bench::{Bench, Check, Findings, Problem};
 const MAINTENANCE: u64 = 9;
 
 /// The whole of BAR2.
-pub(super) fn march(bench: &Bench) -> Check {
+pub(super) fn march(bench: &Bench, findings: &mut Findings) -> Check {
     let entries = bench.probe()?.geometry().entries();
-    let mut findings = Findings::default();
     bench.set(&rtbd::RTBD_CTRL, rtbd::RTBD_CTRL::MAINT.mask())?;
     bench.bad_accesses()?;
     let words: Vec<u32> = (0..entries)
@@ -24,7 +23,7 @@ pub(super) fn march(bench: &Bench) -> Check {
         .flat_map(|index| (0..ENTRY_BYTES).step_by(4).map(move |byte| index * ENTRY_BYTES + byte))
         .collect();
     for background in [0, 0x5555_5555] {
-        elements(bench, &words, background, &mut findings)?;
+        elements(bench, &words, background, findings)?;
     }
     let (count, _) = bench.bad_accesses()?;
     findings.number("BAD_ACCESS_COUNT during the march", 0, count);
@@ -39,7 +38,7 @@ pub(super) fn march(bench: &Bench) -> Check {
         findings.number(name(offset, "after maintenance"), 0, bench.read32(Bar::Rtbd, offset)?);
     }
     findings.number("RTBD_USED after maintenance", 0, bench.get(&rtbd::RTBD_USED)?);
-    findings.finish(format!("{} words, March C- with two backgrounds", words.len()))
+    Ok(format!("{} words, March C- with two backgrounds", words.len()))
 }
 
 fn elements(bench: &Bench, words: &[u32], zero: u32, findings: &mut Findings) -> Result<(), Problem> {

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use kvcpu_mmio::Backing;
 
-use bench::{Bench, Check, Problem};
+use bench::{Bench, Check, Findings, Problem};
 
 /// How to test.
 #[derive(Clone, Debug)]
@@ -46,11 +46,11 @@ impl Default for Options {
 /// One test.
 struct Test {
     name: &'static str,
-    run: fn(&Bench) -> Check,
+    run: fn(&Bench, &mut Findings) -> Check,
     hint: &'static str,
 }
 
-const fn test(name: &'static str, run: fn(&Bench) -> Check, hint: &'static str) -> Test {
+const fn test(name: &'static str, run: fn(&Bench, &mut Findings) -> Check, hint: &'static str) -> Test {
     Test { name, run, hint }
 }
 
@@ -213,12 +213,21 @@ pub fn run(backing: &Arc<dyn Backing>, options: &Options) -> Report {
 }
 
 fn row(bench: &Bench, test: &Test) -> Row {
-    let result = bench.reset().and_then(|()| (test.run)(bench));
-    tracing::info!(test = test.name, passed = result.is_ok(), "selftest");
-    let (checked, verdict) = match result {
-        Ok(checked) => (checked, Verdict::Pass),
-        Err(Problem::Fail(failures, total)) => (String::new(), Verdict::Fail(failures, total)),
-        Err(Problem::NotAvailable(why)) => (String::new(), Verdict::NotAvailable(why)),
+    let mut findings = Findings::default();
+    let result = bench.reset().and_then(|()| (test.run)(bench, &mut findings));
+    let (checked, missing) = match result {
+        Ok(checked) => (checked, None),
+        Err(Problem::Fail(failure)) => {
+            findings.end(failure);
+            (String::new(), None)
+        }
+        Err(Problem::NotAvailable(why)) => (String::new(), Some(why)),
     };
+    let verdict = match (findings.take(), missing) {
+        (Some((failures, total)), _) => Verdict::Fail(failures, total),
+        (None, Some(why)) => Verdict::NotAvailable(why),
+        (None, None) => Verdict::Pass,
+    };
+    tracing::info!(test = test.name, passed = verdict == Verdict::Pass, "selftest");
     Row { name: test.name, checked, verdict, hint: test.hint }
 }

@@ -118,17 +118,16 @@ pub(super) fn device(bench: &Bench) -> Result<Device, Problem> {
 }
 
 /// Every queue, both rings over several wraps, in batches of 1 to 3.
-pub(super) fn rings(bench: &Bench) -> Check {
+pub(super) fn rings(bench: &Bench, findings: &mut Findings) -> Check {
     let device = device(bench)?;
     let queues = device.geometry().queues;
-    let mut findings = Findings::default();
     for qid in 0..queues {
         let mut hand = Hand::start(bench, &device, qid)?;
         while hand.submitted < COMMANDS {
             let batch = 1 + hand.submitted % (CQ_ENTRIES - 1);
             hand.submit(batch)?;
             for _ in 0..batch {
-                hand.take(&mut findings)?;
+                hand.take(findings)?;
             }
             let extra = hand.look().is_some();
             findings.fact(format_args!("queue {qid}"), "no completion that nothing asked for", !extra, "one");
@@ -140,27 +139,26 @@ pub(super) fn rings(bench: &Bench) -> Check {
         findings.number(format_args!("Q_ERR@{qid}"), 0, errors);
         hand.stop()?;
     }
-    findings.finish(format!("{queues} queues, {COMMANDS} commands each through rings of {SQ_ENTRIES} and {CQ_ENTRIES}"))
+    Ok(format!("{queues} queues, {COMMANDS} commands each through rings of {SQ_ENTRIES} and {CQ_ENTRIES}"))
 }
 
 /// A full completion ring holds commands up, says so, and loses none.
-pub(super) fn ring_full(bench: &Bench) -> Check {
+pub(super) fn ring_full(bench: &Bench, findings: &mut Findings) -> Check {
     let device = device(bench)?;
-    let mut findings = Findings::default();
     let mut hand = Hand::start(bench, &device, 0)?;
     let room = CQ_ENTRIES - 1;
     hand.submit(room + 2)?;
     for _ in 0..room {
-        hand.take(&mut findings)?;
+        hand.take(findings)?;
     }
     bench.wait(&control::STATUS, &control::STATUS::BLOCKED, 1)?;
     let on = control::STATUS::BLOCKED_ON.get(bench.get(&control::STATUS)?);
     findings.number("STATUS.BLOCKED_ON", COMPLETION_SPACE, on);
     hand.give_back()?;
-    hand.take(&mut findings)?;
-    hand.take(&mut findings)?;
+    hand.take(findings)?;
+    hand.take(findings)?;
     hand.give_back()?;
     bench.wait(&control::STATUS, &control::STATUS::BLOCKED, 0)?;
     hand.stop()?;
-    findings.finish(format!("{} commands against {room} places", room + 2))
+    Ok(format!("{} commands against {room} places", room + 2))
 }

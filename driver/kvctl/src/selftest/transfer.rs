@@ -62,63 +62,61 @@ fn patterns(bytes: usize) -> Vec<Vec<u8>> {
 }
 
 /// COPY in and out of one tier: several frames, several patterns.
-fn loopback(bench: &Bench, tier: u8) -> Check {
+fn loopback(bench: &Bench, findings: &mut Findings, tier: u8) -> Check {
     let mut tiers = [TierConfig::OFF; 4];
     tiers[usize::from(tier)] = TierConfig::blocks(FRAMES);
     let config = bench.config(tiers)?;
     let bytes = config.block_bytes();
     let device = bench.configured(config)?;
     let mut copier = Copier::new(&device)?;
-    let mut findings = Findings::default();
     let patterns = patterns(bytes);
     for frame in 0..FRAMES {
         let key = key(3, FIRST_TAG + u64::from(frame));
         copier.queue.insert(&Insert::new(key, tier))?;
         for pattern in &patterns {
-            copier.put(&mut findings, key, pattern)?;
-            copier.check(&mut findings, key, pattern)?;
+            copier.put(findings, key, pattern)?;
+            copier.check(findings, key, pattern)?;
         }
-        copier.put(&mut findings, key, &noise(key.tag, bytes))?;
+        copier.put(findings, key, &noise(key.tag, bytes))?;
     }
     for frame in 0..FRAMES {
         let key = key(3, FIRST_TAG + u64::from(frame));
-        copier.check(&mut findings, key, &noise(key.tag, bytes))?;
+        copier.check(findings, key, &noise(key.tag, bytes))?;
     }
     let counted = device.counters()?.copy_in_bytes[usize::from(tier)];
     let expected = u64::from(FRAMES) * (patterns.len() as u64 + 1) * bytes as u64;
     findings.number(format_args!("CNT_COPY_IN_BYTES[{tier}]"), expected, counted);
-    findings
-        .finish(format!("{FRAMES} frames of {bytes} bytes, {} patterns each, CRC-32C both ways", patterns.len() + 1))
+    Ok(format!("{FRAMES} frames of {bytes} bytes, {} patterns each, CRC-32C both ways", patterns.len() + 1))
 }
 
-pub(super) fn loopback_t0(bench: &Bench) -> Check {
-    loopback(bench, 0)
+pub(super) fn loopback_t0(bench: &Bench, findings: &mut Findings) -> Check {
+    loopback(bench, findings, 0)
 }
 
-pub(super) fn loopback_t1(bench: &Bench) -> Check {
-    loopback(bench, 1)
+pub(super) fn loopback_t1(bench: &Bench, findings: &mut Findings) -> Check {
+    loopback(bench, findings, 1)
 }
 
-pub(super) fn loopback_t2(bench: &Bench) -> Check {
-    loopback(bench, 2)
+pub(super) fn loopback_t2(bench: &Bench, findings: &mut Findings) -> Check {
+    loopback(bench, findings, 2)
 }
 
 /// Blocks keep their bytes on the way down through the tiers and up again.
-pub(super) fn moves(bench: &Bench) -> Check {
+pub(super) fn moves(bench: &Bench, findings: &mut Findings) -> Check {
     let tier = TierConfig::blocks(FRAMES).lookahead(16);
     let config = bench.config([tier, tier, tier, TierConfig::OFF])?;
-    walk(bench, config, &[(0, 1), (1, 2)], 2)
+    walk(bench, findings, config, &[(0, 1), (1, 2)], 2)
 }
 
 /// The same to T3, which the host keeps in memory.
-pub(super) fn t3(bench: &Bench) -> Check {
+pub(super) fn t3(bench: &Bench, findings: &mut Findings) -> Check {
     let tier = TierConfig::blocks(FRAMES).lookahead(16);
     let config = bench.config([TierConfig::OFF, tier, TierConfig::OFF, tier])?;
-    walk(bench, config, &[(1, 3)], 3)
+    walk(bench, findings, config, &[(1, 3)], 3)
 }
 
 /// Fills the first tier, demotes along `down`, prefetches up from `last`, and checks at each stop.
-fn walk(bench: &Bench, config: Config, down: &[(u8, u8)], last: u8) -> Check {
+fn walk(bench: &Bench, findings: &mut Findings, config: Config, down: &[(u8, u8)], last: u8) -> Check {
     let device = bench.probe()?;
     let bytes = config.block_bytes();
     if config.uses_t3() {
@@ -127,24 +125,23 @@ fn walk(bench: &Bench, config: Config, down: &[(u8, u8)], last: u8) -> Check {
     }
     device.configure(Config { deadline: bench.deadline, ..config })?;
     let mut copier = Copier::new(&device)?;
-    let mut findings = Findings::default();
     let keys: Vec<Key> = (0..u64::from(FRAMES)).map(|n| key(4, FIRST_TAG + n)).collect();
     for key in &keys {
         copier.queue.insert(&Insert::new(*key, down[0].0))?;
-        copier.put(&mut findings, *key, &noise(key.tag, bytes))?;
+        copier.put(findings, *key, &noise(key.tag, bytes))?;
     }
     let mut expected = [0; 16];
     for (from, to) in down {
         for key in &keys {
             copier.queue.demote((*key).into(), *to)?;
         }
-        arrive(&mut copier, &mut findings, &keys, *to, bytes)?;
+        arrive(&mut copier, findings, &keys, *to, bytes)?;
         expected[usize::from(4 * from + to)] = (keys.len() * bytes) as u64;
     }
     for key in &keys {
         copier.queue.prefetch((*key).into(), 1)?;
     }
-    arrive(&mut copier, &mut findings, &keys, 1, bytes)?;
+    arrive(&mut copier, findings, &keys, 1, bytes)?;
     expected[usize::from(4 * last + 1)] = (keys.len() * bytes) as u64;
     let counted = device.counters()?.move_bytes;
     for (element, (expected, counted)) in expected.into_iter().zip(counted).enumerate() {
@@ -154,7 +151,7 @@ fn walk(bench: &Bench, config: Config, down: &[(u8, u8)], last: u8) -> Check {
         findings.add("service queue", "no errors", error);
     }
     let path: Vec<String> = down.iter().map(|(from, to)| format!("T{from} to T{to}")).collect();
-    findings.finish(format!("{} blocks, {}, T{last} to T1", keys.len(), path.join(", ")))
+    Ok(format!("{} blocks, {}, T{last} to T1", keys.len(), path.join(", ")))
 }
 
 /// After a fence every block is in `tier` with its bytes; those of T3 the device must refuse to copy.

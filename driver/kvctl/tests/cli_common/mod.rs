@@ -7,10 +7,10 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 /// What a run said.
-pub struct Said {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl From<Output> for Said {
@@ -25,12 +25,12 @@ impl From<Output> for Said {
 
 impl Said {
     /// The one object on standard output.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {} {}", self.out, self.err))
     }
 
     /// One object a line.
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         self.out
             .lines()
             .map(|line| serde_json::from_str(line).expect("an object a line"))
@@ -38,7 +38,7 @@ impl Said {
     }
 
     /// It failed with `code`, and one line on standard error holds `text`.
-    pub fn refused(&self, code: i32, text: &str) {
+    pub(crate) fn refused(&self, code: i32, text: &str) {
         assert_eq!(self.code, code, "{} {}", self.out, self.err);
         let lines = self.err.lines().filter(|line| line.contains(text)).count();
         assert_eq!(lines, 1, "{text:?} in one line of: {}", self.err);
@@ -47,7 +47,7 @@ impl Said {
         }
     }
 
-    pub fn good(self) -> Said {
+    pub(crate) fn good(self) -> Said {
         assert_eq!(self.code, 0, "{} {}", self.out, self.err);
         self
     }
@@ -60,12 +60,12 @@ fn command(args: &[&str]) -> Command {
 }
 
 /// Runs `kvctl --geometry test ARGS`.
-pub fn kvctl(args: &[&str]) -> Said {
+pub(crate) fn kvctl(args: &[&str]) -> Said {
     command(args).stdin(Stdio::null()).output().expect("it runs").into()
 }
 
 /// Runs a shell session on these lines.
-pub fn session(args: &[&str], lines: &str) -> Said {
+pub(crate) fn session(args: &[&str], lines: &str) -> Said {
     let mut child = command(&[&["shell"], args].concat())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
