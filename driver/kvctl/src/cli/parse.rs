@@ -4,14 +4,18 @@ use kvcpu_mmio::queue::Key;
 
 /// A number, decimal or with `0x` hexadecimal; `_` between digits is allowed.
 pub fn number(text: &str) -> Result<u64, String> {
-    let digits = text.trim().replace('_', "");
-    let parsed = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        Some(hex) if !hex.starts_with('+') => u64::from_str_radix(hex, 16),
-        Some(hex) => hex.parse(),
-        None if digits.starts_with('+') => "".parse(),
-        None => digits.parse(),
+    let text = text.trim();
+    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => (hex, 16),
+        None => (text, 10),
     };
-    parsed.map_err(|_| format!("`{text}` is not a number of at most 64 bits; write 17 or 0x11"))
+    // `from_str_radix` would let a sign through.
+    let plain = digits.chars().all(|c| c == '_' || c.is_digit(radix));
+    let parsed = u64::from_str_radix(&digits.replace('_', ""), radix);
+    parsed
+        .ok()
+        .filter(|_| plain)
+        .ok_or_else(|| format!("`{text}` is not a number of at most 64 bits; write 17 or 0x11"))
 }
 
 /// A number that fits into `T`.
