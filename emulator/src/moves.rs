@@ -31,6 +31,19 @@ pub(crate) enum Purpose {
     Itself,
 }
 
+/// What a walk down the tiers came to. After anything but `Own` the lists may have other heads, so the walk begins
+/// again at its top. A command that has to wait is tried again from there in any case; one that has not must
+/// choose the same blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The block it began with was decided.
+    Own,
+    /// One in a lower tier was.
+    Below,
+    /// A list ran dry, and all were renewed.
+    Swept,
+}
+
 /// A move that was decided.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Move {
@@ -49,6 +62,8 @@ pub(crate) struct Moves {
     room: Option<u64>,
     /// That move failed.
     room_failed: bool,
+    /// A dry sweep was made, and nothing decided since: another would find the same.
+    swept: bool,
     /// Moves failed since the last FENCE.
     failed_since_fence: u32,
 }
@@ -60,7 +75,7 @@ impl Moves {
 
     /// A new need for room begins: moves begun for earlier ones do not matter any more.
     pub(crate) fn begin_need(&mut self) {
-        (self.room, self.room_failed) = (None, false);
+        (self.room, self.room_failed, self.swept) = (None, false, false);
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
@@ -92,11 +107,19 @@ impl Core {
             if self.tiers[tier].used < self.tiers[tier].limit {
                 return self.ensure_free(tier);
             }
-            let begin = Instant::now();
-            let victim = self.next_victim(tier, true).ok_or(Stop::TierFull)?;
-            self.demote(victim, None, Purpose::Room)?;
-            self.counters.decision(begin.elapsed().as_nanos() as u64);
+            let victim = self.victim_for_room(tier).ok_or(Stop::TierFull)?;
+            self.step_down(victim, None, Purpose::Room)?;
         }
+    }
+
+    /// The next victim of a tier that must have room.
+    pub(crate) fn victim_for_room(&mut self, tier: usize) -> Option<usize> {
+        let listed = self.next_victim(tier, false);
+        if listed.is_some() || self.moves.swept {
+            return listed;
+        }
+        self.moves.swept = true;
+        self.next_victim(tier, true)
     }
 
     fn ensure_free(&mut self, tier: usize) -> Result<(), Stop> {
@@ -135,26 +158,45 @@ impl Core {
 
     /// Moves a block down, to the next tier in use or to `dest`, or drops it.
     pub(crate) fn demote(&mut self, i: usize, dest: Option<usize>, purpose: Purpose) -> Result<(), Stop> {
+        while self.step_down(i, dest, purpose)? != Step::Own {
+            if self.moves.take_room_failed() {
+                return Err(Stop::MoveFailed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks down from a block that is to be demoted to the first that can go, and decides that one.
+    pub(crate) fn step_down(&mut self, i: usize, dest: Option<usize>, purpose: Purpose) -> Result<Step, Stop> {
+        let begin = Instant::now();
         self.await_settled(i)?;
         let from = self.rtbd.tier(i);
         let dead = self.rtbd.flags(i).contains(EntryFlags::DEAD);
-        let to = if dead && dest.is_none() { None } else { dest.or_else(|| self.lower_tier(from)) };
-        let Some(to) = to else {
-            self.drop_block(i);
-            return Ok(());
-        };
-        match self.make_room(to) {
-            Err(Stop::TierFull) => {
-                self.drop_block(i);
-                return Ok(());
+        let mut to = if dead && dest.is_none() { None } else { dest.or_else(|| self.lower_tier(from)) };
+        if let Some(full) = to.filter(|&to| self.tiers[to].used >= self.tiers[to].limit) {
+            let swept = self.moves.swept;
+            let victim = self.victim_for_room(full);
+            if self.moves.swept != swept {
+                return Ok(Step::Swept);
             }
-            other => other?,
+            if let Some(victim) = victim {
+                let step = self.step_down(victim, None, Purpose::Room)?;
+                return Ok(if step == Step::Own { Step::Below } else { step });
+            }
+            to = None;
         }
-        let staging = self.prepare_move(from, to)?;
-        self.pop_victim(from, i);
-        self.counters.add_to(&CNT_EVICTIONS, from, 1);
-        self.start_move(i, to, staging, purpose);
-        Ok(())
+        match to {
+            None => self.drop_block(i),
+            Some(to) => {
+                let staging = self.prepare_move(from, to)?;
+                self.pop_victim(from, i);
+                self.counters.add_to(&CNT_EVICTIONS, from, 1);
+                self.start_move(i, to, staging, purpose);
+            }
+        }
+        self.moves.swept = false;
+        self.counters.decision(begin.elapsed().as_nanos() as u64);
+        Ok(Step::Own)
     }
 
     /// The block is gone; its entry becomes a ghost.

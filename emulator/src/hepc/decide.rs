@@ -2,7 +2,7 @@
 
 use super::sweep::SweepInput;
 use crate::core::Core;
-use crate::moves::{Purpose, Stop};
+use crate::moves::{Purpose, Step, Stop};
 use kvcpu_mmio::geometry::TIERS;
 use kvcpu_mmio::regs::counter::{CNT_DRY_SWEEPS, CNT_LIST_POPS, CNT_LIST_STALE, CNT_PROMOTIONS, CNT_SWEEPS};
 use kvcpu_mmio::regs::hepc::{EVICT_THRESH, PREFETCH_TIER};
@@ -85,15 +85,16 @@ impl Core {
             if self.tiers[to].used < self.tiers[to].limit {
                 break;
             }
-            let Some(victim) = self.next_victim(to, may_sweep) else { return Ok(false) };
+            let victim = if may_sweep { self.victim_for_room(to) } else { self.next_victim(to, false) };
+            let Some(victim) = victim else { return Ok(false) };
             let scorer = self.scorer();
             let dead = self.rtbd.flags(victim).contains(EntryFlags::DEAD);
             if !dead && scorer.score(&self.rtbd, victim) >= scorer.score(&self.rtbd, i) {
                 return Ok(false);
             }
-            match self.demote(victim, None, Purpose::Room) {
+            match self.step_down(victim, None, Purpose::Room) {
                 Err(Stop::MoveFailed | Stop::TierFull) => return Ok(false),
-                other => other?,
+                other => drop(other?),
             }
         }
         let staging = match self.prepare_move(from, to) {
@@ -135,15 +136,17 @@ impl Core {
         let (high, low) = (self.word(&TIER_HIGH, tier as u32), self.word(&TIER_LOW, tier as u32));
         progress.draining |= self.tiers[tier].in_use() && self.tiers[tier].used > high;
         while progress.draining && self.tiers[tier].used > low {
-            let begin = Instant::now();
+            if self.moves.take_room_failed() {
+                break;
+            }
             let Some(victim) = self.next_victim(tier, false) else { break };
             let dead = self.rtbd.flags(victim).contains(EntryFlags::DEAD);
             if !dead && self.scorer().score(&self.rtbd, victim) >= self.word(&EVICT_THRESH, 0) {
                 break;
             }
-            self.demote(victim, None, Purpose::Itself)?;
-            self.moves.begin_need();
-            self.counters.decision(begin.elapsed().as_nanos() as u64);
+            if self.step_down(victim, None, Purpose::Itself)? == Step::Own {
+                self.moves.begin_need();
+            }
         }
         Ok(())
     }
