@@ -1,1 +1,10 @@
-//! Cross-crate tests of KV-CPU.
+//! Cross-crate tests of KV-CPU: an independent model of the device, and what drives both side by side.
+//!
+//! `docs/testing.md` has the tour. The tests themselves are in `tests/tests/`.
+
+pub mod bus;
+pub mod check;
+pub mod model;
+pub mod rig;
+pub mod stream;
+pub mod t3;

@@ -1,0 +1,114 @@
+//! The bus between device and host memory, with faults: a decorator over the emulator's seam.
+//!
+//! It leaves out Bus Master Enable and unmapping, which the backing itself offers.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kvcpu_emulator::{BusFault, Emulator, HostBus, HostMemory};
+use kvcpu_mmio::Geometry;
+
+/// What a test sees and does while the emulator has the bus.
+#[derive(Debug, Default)]
+pub struct Bus {
+    /// Accesses so far, by words: a whole block is one access.
+    accesses: AtomicU64,
+    /// Accesses until one faults; below 0 none does.
+    fault_in: AtomicI64,
+    /// Block writes until one arrives with a bit flipped; below 0 none does.
+    corrupt_in: AtomicI64,
+    /// Every write of at least a block's length arrives with a bit flipped.
+    corrupt_all: AtomicBool,
+    /// Address ranges that fault.
+    torn: Mutex<Vec<std::ops::Range<u64>>>,
+}
+
+/// Words from which on an access is taken for a block's.
+const BLOCK_WORDS: usize = 16;
+
+impl Bus {
+    /// An emulator behind such a bus.
+    ///
+    /// # Panics
+    /// If the geometry is impossible.
+    pub fn emulator(geometry: Geometry) -> (Emulator, Arc<Bus>) {
+        let bus = Arc::new(Bus::default());
+        bus.fault_in.store(-1, Ordering::SeqCst);
+        bus.corrupt_in.store(-1, Ordering::SeqCst);
+        let control = bus.clone();
+        let emulator = Emulator::with_bus(geometry, |memory| Box::new(Wire { memory, control }));
+        (emulator.expect("tests use possible geometries"), bus)
+    }
+
+    /// Accesses so far.
+    pub fn accesses(&self) -> u64 {
+        self.accesses.load(Ordering::SeqCst)
+    }
+
+    /// The access after `n` more faults, once.
+    pub fn fault_in(&self, n: i64) {
+        self.fault_in.store(n, Ordering::SeqCst);
+    }
+
+    /// The block write after `n` more arrives with a bit flipped, once.
+    pub fn corrupt_in(&self, n: i64) {
+        self.corrupt_in.store(n, Ordering::SeqCst);
+    }
+
+    /// From now on every block write is flipped, or none.
+    pub fn corrupt_all(&self, on: bool) {
+        self.corrupt_all.store(on, Ordering::SeqCst);
+    }
+
+    /// Accesses that touch `range` fault.
+    pub fn tear(&self, range: std::ops::Range<u64>) {
+        self.torn().push(range);
+    }
+
+    /// No more faults.
+    pub fn heal(&self) {
+        self.fault_in(-1);
+        self.corrupt_in(-1);
+        self.corrupt_all(false);
+        self.torn().clear();
+    }
+
+    fn torn(&self) -> std::sync::MutexGuard<'_, Vec<std::ops::Range<u64>>> {
+        self.torn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn access(&self, iova: u64, words: usize) -> Result<(), BusFault> {
+        self.accesses.fetch_add(1, Ordering::SeqCst);
+        let end = iova + 8 * words as u64;
+        let torn = self.torn().iter().any(|range| iova < range.end && range.start < end);
+        if torn || due(&self.fault_in) { Err(BusFault { iova }) } else { Ok(()) }
+    }
+}
+
+/// Counts down; true when it gets to 0.
+fn due(counter: &AtomicI64) -> bool {
+    counter.load(Ordering::SeqCst) >= 0 && counter.fetch_sub(1, Ordering::SeqCst) == 0
+}
+
+struct Wire {
+    memory: HostMemory,
+    control: Arc<Bus>,
+}
+
+impl HostBus for Wire {
+    fn read(&self, iova: u64, out: &mut [u64]) -> Result<(), BusFault> {
+        self.control.access(iova, out.len())?;
+        self.memory.read(iova, out)
+    }
+
+    fn write(&self, iova: u64, data: &[u64]) -> Result<(), BusFault> {
+        self.control.access(iova, data.len())?;
+        let block = data.len() >= BLOCK_WORDS;
+        if block && (self.control.corrupt_all.load(Ordering::SeqCst) || due(&self.control.corrupt_in)) {
+            let mut flipped = data.to_vec();
+            flipped[data.len() / 2] ^= 1 << 17;
+            return self.memory.write(iova, &flipped);
+        }
+        self.memory.write(iova, data)
+    }
+}

@@ -1,0 +1,342 @@
+//! Device and model side by side: each command goes to both, and whatever the device shows is compared.
+//!
+//! Left out of the comparison: what the map calls volatile, except that entries, which are volatile only while
+//! a move is under way, are compared after a FENCE.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kvcpu_driver::{Commands, Config, Counters, Device, DmaBuffer, DriverError, Entry, QueuePair, SingleShot, sqe};
+use kvcpu_mmio::geometry::TIERS;
+use kvcpu_mmio::queue::{Cqe, Key, Opcode, ResultFlags, Sqe, Status};
+use kvcpu_mmio::regs::rtbd_entry::EntryState;
+use kvcpu_mmio::regs::{control, hepc, luf};
+use kvcpu_mmio::{Backing, Geometry};
+
+use crate::model::{Block, Model};
+use crate::t3::T3;
+
+/// How commands reach the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// CMD_SQE and CMD_GO.
+    SingleShot,
+    /// A queue pair.
+    Ring,
+}
+
+enum Way<B: Backing + 'static> {
+    SingleShot(SingleShot<B>),
+    Ring(Box<QueuePair<B>>),
+}
+
+/// A device, its model, and the bytes that every block should hold.
+pub struct Rig<B: Backing + 'static> {
+    /// The device.
+    pub device: Device<B>,
+    /// What it should do.
+    pub model: Model,
+    /// Where T3's blocks are.
+    pub t3: Arc<T3>,
+    way: Way<B>,
+    buffer: DmaBuffer,
+    /// How often each block was written: its content follows from key and number.
+    written: BTreeMap<Key, u64>,
+    writes: u64,
+    /// The tenant of the queue, if it belongs to one.
+    tenant: Option<u8>,
+}
+
+/// The bytes of a block: its key, the number of the write, and what follows from them.
+pub fn content(key: Key, write: u64, bytes: usize) -> Vec<u8> {
+    let mut state = key.tag ^ u64::from(key.request) << 40 ^ u64::from(key.tenant) << 56 ^ write << 20;
+    let mut out = Vec::with_capacity(bytes);
+    while out.len() < bytes {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        out.extend_from_slice(&(mixed ^ mixed >> 27).to_le_bytes());
+    }
+    out
+}
+
+/// A driver error as text, with its causes.
+pub fn text(error: DriverError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl<B: Backing + 'static> Rig<B> {
+    /// Configures the device behind `backing` and enables it.
+    pub fn new(backing: Arc<B>, config: &Config, path: Path) -> Result<Rig<B>, String> {
+        let device = Device::probe(backing).map_err(text)?;
+        let t3 = T3::new();
+        device.set_t3_backend(t3.backend());
+        device.configure(config.clone()).map_err(text)?;
+        let way = match path {
+            Path::SingleShot => Way::SingleShot(device.single_shot()),
+            Path::Ring => Way::Ring(Box::new(device.queue_pair(1).map_err(text)?)),
+        };
+        let buffer = device.dma_alloc(config.block_bytes()).map_err(text)?;
+        let model = Model::new(*device.geometry(), config);
+        let tenant = config.queue.tenant.filter(|_| path == Path::Ring);
+        Ok(Rig { device, model, t3, way, buffer, written: BTreeMap::new(), writes: 0, tenant })
+    }
+
+    /// The geometry.
+    pub fn geometry(&self) -> Geometry {
+        *self.device.geometry()
+    }
+
+    /// The queue, on the ring path.
+    pub fn queue(&mut self) -> Option<&mut QueuePair<B>> {
+        match &mut self.way {
+            Way::Ring(queue) => Some(queue),
+            Way::SingleShot(_) => None,
+        }
+    }
+
+    /// Bus address of the buffer that `copy_in` and `copy_out` use.
+    pub fn buffer_iova(&self) -> u64 {
+        self.buffer.iova()
+    }
+
+    fn submit(&mut self, sqes: &[Sqe]) -> Result<Vec<Cqe>, String> {
+        let mut out = Vec::new();
+        match &mut self.way {
+            Way::SingleShot(way) => {
+                for sqe in sqes {
+                    out.push(way.execute(*sqe).map_err(text)?);
+                }
+            }
+            Way::Ring(queue) => queue.run(sqes, &mut out).map_err(text)?,
+        }
+        Ok(out)
+    }
+
+    /// Carries commands out on both sides, in one batch, and compares the completions. Blocks that were
+    /// inserted get their bytes.
+    pub fn run(&mut self, sqes: &[Sqe]) -> Result<Vec<Cqe>, String> {
+        let cqes = self.submit(sqes)?;
+        if cqes.len() != sqes.len() {
+            return Err(format!("{} completions for {} commands", cqes.len(), sqes.len()));
+        }
+        for (number, (sqe, cqe)) in sqes.iter().zip(&cqes).enumerate() {
+            let expected = self.model.execute(sqe, self.tenant);
+            let (found, expected) = (seen(sqe, cqe), seen(sqe, &expected));
+            if found != expected {
+                return Err(format!(
+                    "command {number} of the batch: {sqe:?}\n  device {}\n  model  {}",
+                    describe(&found),
+                    describe(&expected)
+                ));
+            }
+        }
+        let inserted = sqes.iter().filter(|sqe| sqe.opcode == Opcode::Insert.code());
+        for key in inserted.map(|sqe| sqe.key).collect::<Vec<_>>() {
+            if self.model.blocks.get(&key).is_some_and(Block::placed) && !self.model.metadata_only {
+                self.fill(key)?;
+            }
+        }
+        Ok(cqes)
+    }
+
+    /// One command.
+    pub fn one(&mut self, sqe: Sqe) -> Result<Cqe, String> {
+        Ok(self.run(&[sqe])?[0])
+    }
+
+    /// COPY IN of fresh bytes. A block that is in T3 by now keeps what it has: nothing is known of it.
+    fn fill(&mut self, key: Key) -> Result<(), String> {
+        self.writes += 1;
+        let bytes = content(key, self.writes, self.buffer.len());
+        self.buffer.write(0, &bytes).map_err(text)?;
+        let cqe = self.one(sqe::copy_in(key, self.buffer.iova(), self.buffer.len() as u32))?;
+        if cqe.status == Status::Ok.code() {
+            self.written.insert(key, self.writes);
+        } else {
+            self.written.remove(&key);
+        }
+        if cqe.status == Status::Ok.code() && cqe.value != crc32c::crc32c(&bytes) {
+            return Err(format!("COPY IN of {key:?} answers CRC {:#x}", cqe.value));
+        }
+        Ok(())
+    }
+
+    /// COPY OUT of a block, compared with what was written.
+    pub fn read_back(&mut self, key: Key) -> Result<Cqe, String> {
+        self.buffer.fill(0xEE);
+        let cqe = self.one(sqe::copy_out(key, self.buffer.iova(), self.buffer.len() as u32))?;
+        if cqe.status != Status::Ok.code() {
+            return Ok(cqe);
+        }
+        let Some(&write) = self.written.get(&key) else { return Ok(cqe) };
+        let expected = content(key, write, self.buffer.len());
+        let mut found = vec![0; self.buffer.len()];
+        self.buffer.read(0, &mut found).map_err(text)?;
+        if found != expected || cqe.value != crc32c::crc32c(&expected) {
+            return Err(format!("{key:?} ({:?}) reads back other bytes", self.model.blocks.get(&key)));
+        }
+        Ok(cqe)
+    }
+
+    /// Serves T3 and invalidations until nothing is left to do; then no move is in flight.
+    pub fn settle(&mut self) -> Result<(), String> {
+        for _ in 0..1000 {
+            let idle = !self.device.service().map_err(text)?.any();
+            let status = self.device.read(&control::STATUS).map_err(text)?;
+            if idle && control::STATUS::MOVES_IN_FLIGHT.get(status) == 0 {
+                self.model.acknowledge();
+                return Ok(());
+            }
+        }
+        Err("moves are in flight and nobody is asked to carry them out".into())
+    }
+
+    /// FENCE, then everything is compared: registers, lists, entries.
+    pub fn compare(&mut self) -> Result<(), String> {
+        self.one(sqe::fence())?;
+        self.compare_entries()?;
+        self.compare_lists()?;
+        self.compare_registers()?;
+        invariants(self)
+    }
+
+    fn compare_registers(&self) -> Result<(), String> {
+        let (device, model) = (&self.device, &self.model);
+        let counters = device.counters().map_err(text)?;
+        let counters = Counters { decision_hist: [0; 16], decision_max: 0, ..counters };
+        same("counters", &counters, &model.counters)?;
+        same("occupancy", &device.occupancy().map_err(text)?, &model.occupancy())?;
+        let read = |register| device.read(register).map_err(text);
+        same("STEP", &read(&hepc::STEP)?, &model.now.into())?;
+        same("INV_EPOCH", &read(&luf::INV_EPOCH)?, &model.epoch.into())?;
+        same("LUF_VIOLATIONS", &read(&luf::LUF_VIOLATIONS)?, &0)?;
+        Ok(())
+    }
+
+    fn compare_lists(&self) -> Result<(), String> {
+        for tier in 0..TIERS {
+            let select = hepc::LIST_SELECT::TIER.mask() & (tier as u64) << hepc::LIST_SELECT::TIER.lsb;
+            self.compare_list(&format!("victim list {tier}"), select, &self.model.victims[tier])?;
+        }
+        self.compare_list("prefetch list", hepc::LIST_SELECT::PREFETCH.mask(), &self.model.candidates)
+    }
+
+    fn compare_list<'l>(
+        &self,
+        name: &str,
+        select: u64,
+        list: impl IntoIterator<Item = &'l crate::model::Listed>,
+    ) -> Result<(), String> {
+        let mut found = Vec::new();
+        for position in 0.. {
+            self.device.write(&hepc::LIST_SELECT, select | position).map_err(text)?;
+            let index = self.device.read(&hepc::LIST_INDEX).map_err(text)?;
+            let rank = self.device.read(&hepc::LIST_RANK).map_err(text)?;
+            if index == u64::from(u32::MAX) {
+                break;
+            }
+            found.push((rank, index as usize));
+        }
+        let count = self.device.read(&hepc::LIST_COUNT).map_err(text)?;
+        same(&format!("LIST_COUNT of {name}"), &count, &(found.len() as u64))?;
+        let expected: Vec<_> = list.into_iter().map(|line| (line.rank, line.index)).collect();
+        same(name, &found, &expected)
+    }
+
+    fn compare_entries(&self) -> Result<(), String> {
+        for index in 0..self.geometry().slots() {
+            let entry = self.device.entry(index).map_err(text)?;
+            match self.model.at(index as usize) {
+                None => same(&format!("entry {index}"), &entry.state, &EntryState::Free)?,
+                Some((key, block)) => same(&format!("entry {index}"), &entry, &as_entry(index, key, block))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Every block whose bytes are known is read back; those in T3 are looked up where T3 keeps them.
+    pub fn read_back_all(&mut self) -> Result<(), String> {
+        if self.model.metadata_only {
+            return Ok(());
+        }
+        self.one(sqe::fence())?;
+        for (key, write) in self.written.clone() {
+            let Some(block) = self.model.blocks.get(&key).copied().filter(Block::placed) else { continue };
+            if block.tier != 3 {
+                self.read_back(key)?;
+            } else if self.t3.slot(block.frame) != Some((key, content(key, write, self.buffer.len()))) {
+                return Err(format!("T3 slot {} does not hold {key:?}", block.frame));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A completion without what depends on the path or on time, or is checked apart (a block's CRC).
+fn seen(sqe: &Sqe, cqe: &Cqe) -> Cqe {
+    let value = if sqe.opcode == Opcode::Copy.code() { 0 } else { cqe.value };
+    let flags = cqe.flags & !ResultFlags::IN_FLIGHT.bits();
+    Cqe { flags, value, sq_head: 0, qid: 0, cid: 0, phase: false, ..*cqe }
+}
+
+fn describe(cqe: &Cqe) -> String {
+    let status = Status::from_code(cqe.status);
+    let flags = ResultFlags::from_bits_retain(cqe.flags);
+    format!("{status:?} value {:#x} tier {} frame {} {flags:?}", cqe.value, cqe.tier, cqe.frame)
+}
+
+/// A block of the model as the driver would read it.
+fn as_entry(index: u32, key: Key, block: &Block) -> Entry {
+    Entry {
+        index,
+        key,
+        state: block.state,
+        flags: block.flags,
+        tier: block.tier as u8,
+        frame: block.frame as u16,
+        score: block.score as u16,
+        access: block.access,
+        target: block.target,
+        depth: block.depth as u16,
+        frequency: block.frequency as u8,
+        refcount: block.refcount as u8,
+        child: block.child as u8,
+        retain: block.retain,
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, device: &T, model: &T) -> Result<(), String> {
+    if device == model {
+        return Ok(());
+    }
+    Err(format!("{what}\n  device {device:?}\n  model  {model:?}"))
+}
+
+/// What holds whatever was commanded, told from the device alone.
+fn invariants<B: Backing + 'static>(rig: &Rig<B>) -> Result<(), String> {
+    let mut owners = BTreeMap::new();
+    let mut used = [0; TIERS];
+    for entry in rig.device.entries() {
+        let entry = entry.map_err(text)?;
+        if entry.state == EntryState::Ghost {
+            continue;
+        }
+        used[usize::from(entry.tier)] += 1;
+        if let Some(other) = owners.insert((entry.tier, entry.frame), entry.key) {
+            return Err(format!("{other:?} and {:?} share frame {} of T{}", entry.key, entry.frame, entry.tier));
+        }
+    }
+    let occupancy = rig.device.occupancy().map_err(text)?;
+    for (tier, of) in occupancy.tiers.iter().enumerate() {
+        same(&format!("blocks in T{tier}"), &of.used, &used[tier])?;
+        let frames = rig.model.tiers[tier].frames;
+        same(&format!("used + free + quarantined of T{tier}"), &(of.used + of.free + of.quarantined), &frames)?;
+    }
+    Ok(())
+}
