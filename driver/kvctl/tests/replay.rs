@@ -1,12 +1,18 @@
 //! The main job end to end: real bytes through every tier, the same decisions with and without
 //! them, and the recency policy where the weights ask for it.
 
+#![allow(clippy::unwrap_used)]
+
 use clap::Parser;
 use kvcpu_emulator::Emulator;
 use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory, Geometry};
 use kvctl::replay::{Args, ReplayError, Report, replay};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Far beyond what anything here takes.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Parser)]
 struct Line {
@@ -20,7 +26,7 @@ fn args(line: &str) -> Args {
 
 fn run(line: &str) -> Report {
     let emulator = Emulator::new(Geometry::FULL).unwrap();
-    replay(&args(line), Arc::new(emulator)).unwrap()
+    replay(&args(line), Arc::new(emulator), DEADLINE).unwrap()
 }
 
 #[test]
@@ -78,7 +84,7 @@ fn tiers_together_are_one_cache() {
 #[test]
 fn capacities_the_geometry_cannot_hold_name_the_tier() {
     let emulator = Arc::new(Emulator::new(Geometry::TEST).unwrap());
-    let error = replay(&args("--t1 5000 --no-baselines"), emulator).unwrap_err().to_string();
+    let error = replay(&args("--t1 5000 --no-baselines"), emulator, DEADLINE).unwrap_err().to_string();
     assert!(error.contains("tiers[1]") && error.contains("1024"), "{error}");
 }
 
@@ -91,7 +97,7 @@ fn steps_beyond_32_bits_name_the_option() {
     };
     std::fs::write(&path, line(0, 1) + &line(5_000_000_000, 2)).unwrap();
     let emulator = Arc::new(Emulator::new(Geometry::FULL).unwrap());
-    let error = replay(&args(&format!("{} --step-ms 1 --t1 100", path.display())), emulator).unwrap_err();
+    let error = replay(&args(&format!("{} --step-ms 1 --t1 100", path.display())), emulator, DEADLINE).unwrap_err();
     assert!(matches!(error, ReplayError::StepOverflow { .. }), "{error}");
 }
 
@@ -159,7 +165,7 @@ fn a_damaged_block_fails_the_replay() {
         writes: AtomicU64::new(0),
         largest: std::sync::Mutex::new(None),
     };
-    let report = replay(&args("--t1 256 --t2 1024 --no-baselines"), Arc::new(rotten)).unwrap();
+    let report = replay(&args("--t1 256 --t2 1024 --no-baselines"), Arc::new(rotten), DEADLINE).unwrap();
     assert!(report.mismatches > 0);
     assert!(matches!(report.verdict(), Err(ReplayError::Mismatch { .. })));
 }

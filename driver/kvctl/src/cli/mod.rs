@@ -104,7 +104,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
     match cli.verb {
         Some(Verb::Replay(args)) => {
-            let report = replay::replay(&args, cli.device.backing()?)?;
+            let report = replay::replay(&args, cli.device.backing()?, cli.device.deadline())?;
             output.line(&if output.json { to_json(&report).to_string() } else { report.to_string() })?;
             report.verdict()?;
         }

@@ -25,7 +25,7 @@ use kvcpu_mmio::queue::{Key, Status};
 use kvcpu_store::{StoreError, T3File, T3Options};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use timeline::Timeline;
 
 /// The trace that is replayed if none is named: `docs/traces.md` says how it was made.
@@ -99,15 +99,16 @@ fn status_name(code: u16) -> String {
     Status::from_code(code).map_or_else(|| format!("unknown status {code}"), |s| format!("{s:?}: {}", s.describe()))
 }
 
-/// Replays a trace and returns what came of it. The caller prints it.
-pub fn replay(args: &Args, backing: Arc<dyn Backing>) -> Result<Report, ReplayError> {
+/// Replays a trace and returns what came of it. The caller prints it. A device that shows no sign
+/// of life for `deadline` is an error.
+pub fn replay(args: &Args, backing: Arc<dyn Backing>, deadline: Duration) -> Result<Report, ReplayError> {
     let options = ReadOptions { skip_bad: args.skip_bad, limit: args.limit };
     let (name, reading) = match &args.trace {
         Some(path) => (path.display().to_string(), read_path(path, &options)?),
         None => (SAMPLE_NAME.to_string(), read(SAMPLE, &options)?),
     };
     let device: Device = Device::probe(backing)?;
-    let config = args.config(device.geometry().entries());
+    let config = Config { deadline, ..args.config(device.geometry().entries()) };
     serve_t3(args, &config, &device)?;
     device.configure(config.clone())?;
     let mut report = play(args, &device, &config, name, &reading)?;
