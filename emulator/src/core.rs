@@ -5,7 +5,7 @@ use crate::command::{Current, Outcome};
 use crate::counter::Counters;
 use crate::csr::BadAccess;
 use crate::dma::Dma;
-use crate::hepc::{Lists, Scorer, Weights};
+use crate::hepc::{Lists, Scorer, Tuning};
 use crate::irq::{Irq, Source};
 use crate::luf::Luf;
 use crate::moves::Moves;
@@ -39,6 +39,10 @@ pub(crate) struct Core {
     pub(crate) enabled: bool,
     pub(crate) err_status: u32,
     pub(crate) step: u32,
+    /// The policy registers as the present command found them.
+    pub(crate) tuning: Tuning,
+    /// A plain register was written since `tuning` was taken.
+    pub(crate) registers_written: bool,
     pub(crate) counters: Counters,
     pub(crate) irq: Irq,
     pub(crate) rtbd: Rtbd,
@@ -63,6 +67,8 @@ impl Core {
             enabled: false,
             err_status: 0,
             step: 0,
+            tuning: Tuning::default(),
+            registers_written: true,
             counters: Counters::default(),
             irq: Irq::default(),
             rtbd: Rtbd::new(&geometry),
@@ -84,6 +90,7 @@ impl Core {
     pub(crate) fn reset(&mut self) {
         self.disable();
         self.words.fill(0);
+        self.registers_written = true;
         for register in registers().filter(|r| r.bar == Bar::Regs) {
             for instance in 0..register.instances {
                 for element in 0..register.elements {
@@ -96,7 +103,6 @@ impl Core {
             }
         }
         self.counters = Counters::default();
-        self.luf.lazy = luf::LUF_CTRL::LAZY.get(luf::LUF_CTRL.reset) == 1;
         self.luf.check = false;
         (self.err_status, self.bad_access) = (0, BadAccess::default());
         self.queues = Queues::default();
@@ -153,9 +159,29 @@ impl Core {
             8
         } else if self.word(&rtbd::RTBD_CTRL, 0) == 1 {
             9
+        } else if self.word(&luf::AGENT_MASK, 0) >> self.geometry.agents != 0 {
+            10
+        } else if bytes_move && !self.addresses_fit(shift) {
+            11
         } else {
             0
         }
+    }
+
+    /// Whether the addresses in use are aligned and do not pass the end of the address space.
+    fn addresses_fit(&self, shift: u32) -> bool {
+        let frames = |t: u32| u64::from(self.word(&tier::TIER_FRAMES, t));
+        let fits = |base: u64, align: u64, bytes: u64| base.is_multiple_of(align) && base.checked_add(bytes).is_some();
+        let arenas = [0, 2]
+            .iter()
+            .all(|&t| frames(t) == 0 || fits(self.word64(&tier::TIER_BASE, t), 8, frames(t) << shift));
+        let slots = u64::from(self.word(&service::SVC_STAGE_SLOTS, 0));
+        let size = self.word(&service::SVC_SIZE, 0);
+        let served = self.word(&service::SVC_CTRL, 0) == 0
+            || fits(self.word64(&service::SVC_SQ_BASE, 0), 64, 64 << size.min(15))
+                && fits(self.word64(&service::SVC_CQ_BASE, 0), 16, 16 << size.min(15))
+                && fits(self.word64(&service::SVC_STAGE_BASE, 0), 8, slots << shift);
+        arenas && served
     }
 
     /// CTRL.ENABLE rises.
@@ -193,8 +219,7 @@ impl Core {
             single_shot |= current.origin == Origin::SingleShot;
         }
         if single_shot {
-            let cid = self.words[kvcpu_mmio::regs::command::CMD_SQE.at(0) as usize / 4] >> 16;
-            self.complete_single_shot(cid as u16, Outcome::status(Status::Aborted));
+            self.complete_single_shot(Outcome::status(Status::Aborted));
         }
         self.queues.disable_all();
         for qid in 0..self.geometry.queues {
@@ -211,11 +236,7 @@ impl Core {
     }
 
     pub(crate) fn scorer(&self) -> Scorer {
-        Scorer {
-            weights: Weights::from_register(self.word(&hepc::WEIGHTS, 0)),
-            now: self.step,
-            recency_shift: self.word(&hepc::RECENCY_SHIFT, 0),
-        }
+        Scorer { weights: self.tuning.weights, now: self.step, recency_shift: self.tuning.recency_shift }
     }
 
     /// Carries out commands until there are none or one has to wait.
@@ -227,6 +248,7 @@ impl Core {
                 None => match self.next_command() {
                     Ok(Some(current)) => {
                         self.moves.begin_need();
+                        self.take_tuning();
                         current
                     }
                     Ok(None) => return,

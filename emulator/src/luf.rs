@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 
 #[derive(Default)]
 pub(crate) struct Luf {
-    pub(crate) lazy: bool,
     pub(crate) check: bool,
     pub(crate) mask: u8,
     pub(crate) epoch: u32,
@@ -22,7 +21,7 @@ pub(crate) struct Luf {
 impl Luf {
     /// Starts over with these agents.
     pub(crate) fn begin(&mut self, mask: u8) {
-        *self = Luf { lazy: self.lazy, check: self.check, mask, ..Luf::default() };
+        *self = Luf { check: self.check, mask, ..Luf::default() };
     }
 
     /// Whether every agent acknowledged `epoch`.
@@ -43,7 +42,7 @@ impl Core {
         }
         self.counters.add(&CNT_SHOOTDOWNS_NEEDED, 1);
         self.luf.quarantine.push_back((tier, frame));
-        if !(self.luf.lazy && read_only) {
+        if !(self.tuning.lazy && read_only) {
             self.flush_quarantine();
         }
     }
@@ -104,7 +103,7 @@ mod tests {
     fn check_sees_a_frame_reused_before_its_invalidation() {
         let mut core = Core::new(Geometry::TEST, Box::new(HostMemory::default()));
         core.tiers[1] = Tier::new(4, 4, 0);
-        (core.luf.mask, core.luf.check, core.luf.lazy) = (1, true, true);
+        (core.luf.mask, core.luf.check, core.tuning.lazy) = (1, true, true);
         core.retire_frame(1, 2, true);
         core.check_reuse(1, 2);
         assert_eq!(core.luf.violations, 1, "reused while still in quarantine");

@@ -49,10 +49,12 @@ impl Queue {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct SingleShot {
     busy: bool,
     done: bool,
+    /// CMD_SQE as it was at CMD_GO.
+    sqe: Sqe,
 }
 
 impl SingleShot {
@@ -214,7 +216,10 @@ impl Core {
         if self.queues.single_shot.busy {
             return Err(Cause::NotWritable);
         }
-        self.queues.single_shot = SingleShot { busy: true, done: false };
+        let first = command::CMD_SQE.at(0) as usize / 4;
+        let half = |i: usize| u64::from(self.words[first + i]);
+        let sqe = Sqe::from_words(std::array::from_fn(|i| half(2 * i) | half(2 * i + 1) << 32));
+        self.queues.single_shot = SingleShot { busy: true, done: false, sqe };
         self.queues.doorbells.push_back((Origin::SingleShot, 0));
         self.run();
         Ok(())
@@ -225,10 +230,7 @@ impl Core {
         while let Some(&(origin, tail)) = self.queues.doorbells.front() {
             let Origin::Queue(qid) = origin else {
                 self.queues.doorbells.pop_front();
-                let first = command::CMD_SQE.at(0) as usize / 4;
-                let half = |i: usize| u64::from(self.words[first + i]);
-                let words = std::array::from_fn(|i| half(2 * i) | half(2 * i + 1) << 32);
-                return Ok(Some(Current::new(Sqe::from_words(words), origin)));
+                return Ok(Some(Current::new(self.queues.single_shot.sqe, origin)));
             };
             let queue = &mut self.queues.queues[qid];
             if queue.sq_head == tail {
@@ -262,7 +264,7 @@ impl Core {
             self.counters.add(&CNT_REFUSED, 1);
         }
         match current.origin {
-            Origin::SingleShot => self.complete_single_shot(current.sqe.cid, outcome),
+            Origin::SingleShot => self.complete_single_shot(outcome),
             Origin::Queue(qid) => {
                 let queue = &self.queues.queues[qid];
                 let cqe = outcome.cqe(current.sqe.cid, qid as u16, queue.sq_head as u16, queue.phase);
@@ -280,14 +282,15 @@ impl Core {
         }
     }
 
-    pub(crate) fn complete_single_shot(&mut self, cid: u16, outcome: Outcome) {
+    pub(crate) fn complete_single_shot(&mut self, outcome: Outcome) {
+        let cid = self.queues.single_shot.sqe.cid;
         let cqe: Cqe = outcome.cqe(cid, SINGLE_SHOT_QID, 0, false);
         let first = command::CMD_CQE.at(0) as usize / 4;
         for (i, word) in cqe.to_words().into_iter().enumerate() {
             self.words[first + 2 * i] = word as u32;
             self.words[first + 2 * i + 1] = (word >> 32) as u32;
         }
-        self.queues.single_shot = SingleShot { busy: false, done: true };
+        self.queues.single_shot = SingleShot { busy: false, done: true, ..self.queues.single_shot };
         self.irq.raise(Source::Command);
     }
 }

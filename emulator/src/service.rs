@@ -51,9 +51,9 @@ impl Service {
         }
     }
 
-    /// Whether a request fits in the ring.
+    /// Whether a request can be posted, or fail, at once.
     pub(crate) fn has_space(&self) -> bool {
-        (self.sq_tail + 1) & (self.size - 1) != self.sq_head
+        self.broken || (self.sq_tail + 1) & (self.size - 1) != self.sq_head
     }
 
     /// Bus address of a staging slot.

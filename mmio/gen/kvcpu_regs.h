@@ -164,7 +164,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_BAD_ACCESS_ADDR_CAUSE_SHIFT 28u /* 1 unaligned, 2 wrong size, 3 unknown, 4 not writable, 5 locked while enabled. */
 #define KVCPU_BAD_ACCESS_ADDR_CAUSE_MASK UINT32_C(0xf0000000)
 
-/* RO, 32 bits. Why the last ENABLE was refused: 0 accepted, 1 BLOCK_SHIFT out of range, 2 a tier has more frames than the directory has entries, 3 a tier's LIMIT exceeds its FRAMES, 4 T1 exceeds the card memory (if bytes move), 5 T3 without the service queue and staging slots (if bytes move), 6 no tier has frames, 7 PREFETCH_TIER has no frames, 8 a tier's LOW exceeds its HIGH, 9 the directory is in maintenance mode. */
+/* RO, 32 bits. Why the last ENABLE was refused: 0 accepted, 1 BLOCK_SHIFT out of range, 2 a tier has more frames than the directory has entries, 3 a tier's LIMIT exceeds its FRAMES, 4 T1 exceeds the card memory (if bytes move), 5 T3 without the service queue and staging slots (if bytes move), 6 no tier has a LIMIT, 7 PREFETCH_TIER has LIMIT 0, 8 a tier's LOW exceeds its HIGH, 9 the directory is in maintenance mode, 10 AGENT_MASK names agents the device does not have, 11 an address in use is not aligned (tiers and staging 8, submission ring 64, completion ring 16 bytes) or passes 2^64 (if bytes move). The lowest number that applies. */
 #define KVCPU_CONFIG_ERR 0x0034u
 #define KVCPU_CONFIG_ERR_RESET_VALUE UINT32_C(0x0)
 
@@ -264,13 +264,13 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_BLOCK_TIER_INSTANCES 4u
 #define KVCPU_BLOCK_TIER_STRIDE 0x40u
 
-/* RW, 32 bits, in frames. Block-sized slots the tier has; 0 leaves the tier out. */
+/* RW, 32 bits, in frames. Block-sized slots the tier has. */
 #define KVCPU_TIER_FRAMES(n) (0x0200u + (uint32_t)(n) * 0x40u)
 #define KVCPU_TIER_FRAMES_RESET_VALUE UINT32_C(0x0)
 #define KVCPU_TIER_FRAMES_FRAMES_SHIFT 0u /* Up to the directory's entries. [frames] */
 #define KVCPU_TIER_FRAMES_FRAMES_MASK UINT32_C(0x1ffff)
 
-/* RW, 32 bits, in blocks. Blocks that may be resident; the other frames are room for the quarantine. */
+/* RW, 32 bits, in blocks. Blocks that may be resident; 0 leaves the tier out. The other frames are room for the quarantine. */
 #define KVCPU_TIER_LIMIT(n) (0x0204u + (uint32_t)(n) * 0x40u)
 #define KVCPU_TIER_LIMIT_RESET_VALUE UINT32_C(0x0)
 #define KVCPU_TIER_LIMIT_LIMIT_SHIFT 0u /* Up to FRAMES. [blocks] */
@@ -382,7 +382,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_Q_ERR_NOT_RUNNING_SHIFT 4u /* A doorbell to a queue that is not running; ignored. */
 #define KVCPU_Q_ERR_NOT_RUNNING_MASK UINT32_C(0x10)
 
-/* Block service: Requests from the device to the host: T3 transfers and invalidations. */
+/* Block service: Requests from the device to the host: T3 transfers. */
 #define KVCPU_BLOCK_SERVICE_BAR KVCPU_BAR_REGS
 #define KVCPU_BLOCK_SERVICE_BASE 0x1100u
 #define KVCPU_BLOCK_SERVICE_INSTANCES 1u
@@ -443,7 +443,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_SVC_ERR_RESET_VALUE UINT32_C(0x0)
 #define KVCPU_SVC_ERR_BAD_DOORBELL_SHIFT 0u /* An index at or above the ring's size; ignored. */
 #define KVCPU_SVC_ERR_BAD_DOORBELL_MASK UINT32_C(0x1)
-#define KVCPU_SVC_ERR_FAULT_SHIFT 1u /* Reading a completion or writing a request faulted; T3 moves and invalidations that need the host fail from now on. */
+#define KVCPU_SVC_ERR_FAULT_SHIFT 1u /* Reading a completion or writing a request faulted; T3 moves fail until the device is enabled anew. */
 #define KVCPU_SVC_ERR_FAULT_MASK UINT32_C(0x2)
 #define KVCPU_SVC_ERR_UNKNOWN_ID_SHIFT 2u /* A completion named no request in flight; ignored. */
 #define KVCPU_SVC_ERR_UNKNOWN_ID_MASK UINT32_C(0x4)
@@ -482,7 +482,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_DMA_ERR_T3_SHIFT 3u /* The host reported a failed T3 transfer. */
 #define KVCPU_DMA_ERR_T3_MASK UINT32_C(0x8)
 
-/* RO, 64 bits, in bytes. Bus address of the last fault. */
+/* RO, 64 bits, in bytes. Bus address at which the transfer that faulted last began. */
 #define KVCPU_DMA_ERR_IOVA 0x1210u
 #define KVCPU_DMA_ERR_IOVA_RESET_VALUE UINT64_C(0x0)
 
@@ -573,7 +573,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_INT_STATUS_QUEUE_MASK UINT32_C(0xf)
 #define KVCPU_INT_STATUS_SERVICE_SHIFT 4u /* The service queue holds a new request. */
 #define KVCPU_INT_STATUS_SERVICE_MASK UINT32_C(0x10)
-#define KVCPU_INT_STATUS_ERROR_SHIFT 5u /* A bit of ERR_STATUS rose. */
+#define KVCPU_INT_STATUS_ERROR_SHIFT 5u /* An error was noted in ERR_STATUS, whether or not its bit was set already. */
 #define KVCPU_INT_STATUS_ERROR_MASK UINT32_C(0x20)
 #define KVCPU_INT_STATUS_COMMAND_SHIFT 6u /* The single-shot command completed. */
 #define KVCPU_INT_STATUS_COMMAND_MASK UINT32_C(0x40)
@@ -830,7 +830,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_STATUS_INVALID_TIER 0x03u /* The tier has no frames, or is not one this command may name. */
 #define KVCPU_STATUS_NOT_FOUND 0x04u /* No block of that key is in the directory (or, where bytes are needed, it is a ghost). */
 #define KVCPU_STATUS_DIRECTORY_FULL 0x05u /* No directory slot could be freed for the key; release blocks or use fewer frames. */
-#define KVCPU_STATUS_TIER_FULL 0x06u /* No frame could be freed: every block of the tier is pinned, shared, retained or in flight. */
+#define KVCPU_STATUS_TIER_FULL 0x06u /* No frame could be freed: every block of the tier is pinned, shared or retained. */
 #define KVCPU_STATUS_WRONG_TENANT 0x07u /* The queue belongs to another tenant. */
 #define KVCPU_STATUS_STEP_BACKWARD 0x08u /* The step is behind the current one. */
 #define KVCPU_STATUS_REFCOUNT_OVERFLOW 0x09u /* The reference count would exceed 255. */

@@ -158,7 +158,7 @@ localparam integer KVCPU_BAD_ACCESS_ADDR_WRITE_LSB = 27; // It was a write.
 localparam integer KVCPU_BAD_ACCESS_ADDR_WRITE_WIDTH = 1;
 localparam integer KVCPU_BAD_ACCESS_ADDR_CAUSE_LSB = 28; // 1 unaligned, 2 wrong size, 3 unknown, 4 not writable, 5 locked while enabled.
 localparam integer KVCPU_BAD_ACCESS_ADDR_CAUSE_WIDTH = 4;
-// RO. Why the last ENABLE was refused: 0 accepted, 1 BLOCK_SHIFT out of range, 2 a tier has more frames than the directory has entries, 3 a tier's LIMIT exceeds its FRAMES, 4 T1 exceeds the card memory (if bytes move), 5 T3 without the service queue and staging slots (if bytes move), 6 no tier has frames, 7 PREFETCH_TIER has no frames, 8 a tier's LOW exceeds its HIGH, 9 the directory is in maintenance mode.
+// RO. Why the last ENABLE was refused: 0 accepted, 1 BLOCK_SHIFT out of range, 2 a tier has more frames than the directory has entries, 3 a tier's LIMIT exceeds its FRAMES, 4 T1 exceeds the card memory (if bytes move), 5 T3 without the service queue and staging slots (if bytes move), 6 no tier has a LIMIT, 7 PREFETCH_TIER has LIMIT 0, 8 a tier's LOW exceeds its HIGH, 9 the directory is in maintenance mode, 10 AGENT_MASK names agents the device does not have, 11 an address in use is not aligned (tiers and staging 8, submission ring 64, completion ring 16 bytes) or passes 2^64 (if bytes move). The lowest number that applies.
 localparam [31:0] KVCPU_CONFIG_ERR_OFFSET = 32'h00000034;
 localparam integer KVCPU_CONFIG_ERR_WIDTH = 32;
 localparam [31:0] KVCPU_CONFIG_ERR_RESET_VALUE = 32'h00000000;
@@ -269,14 +269,14 @@ localparam [31:0] KVCPU_CMD_CQE_WRITABLE = 32'h00000000;
 localparam [31:0] KVCPU_BLOCK_TIER_BASE = 32'h00000200;
 localparam integer KVCPU_BLOCK_TIER_INSTANCES = 4;
 localparam [31:0] KVCPU_BLOCK_TIER_STRIDE = 32'h00000040;
-// RW, in frames. Block-sized slots the tier has; 0 leaves the tier out.
+// RW, in frames. Block-sized slots the tier has.
 localparam [31:0] KVCPU_TIER_FRAMES_OFFSET = 32'h00000200;
 localparam integer KVCPU_TIER_FRAMES_WIDTH = 32;
 localparam [31:0] KVCPU_TIER_FRAMES_RESET_VALUE = 32'h00000000;
 localparam [31:0] KVCPU_TIER_FRAMES_WRITABLE = 32'h0001ffff;
 localparam integer KVCPU_TIER_FRAMES_FRAMES_LSB = 0; // Up to the directory's entries.
 localparam integer KVCPU_TIER_FRAMES_FRAMES_WIDTH = 17;
-// RW, in blocks. Blocks that may be resident; the other frames are room for the quarantine.
+// RW, in blocks. Blocks that may be resident; 0 leaves the tier out. The other frames are room for the quarantine.
 localparam [31:0] KVCPU_TIER_LIMIT_OFFSET = 32'h00000204;
 localparam integer KVCPU_TIER_LIMIT_WIDTH = 32;
 localparam [31:0] KVCPU_TIER_LIMIT_RESET_VALUE = 32'h00000000;
@@ -406,7 +406,7 @@ localparam integer KVCPU_Q_ERR_BAD_CONFIG_WIDTH = 1;
 localparam integer KVCPU_Q_ERR_NOT_RUNNING_LSB = 4; // A doorbell to a queue that is not running; ignored.
 localparam integer KVCPU_Q_ERR_NOT_RUNNING_WIDTH = 1;
 
-// Block service, BAR0: Requests from the device to the host: T3 transfers and invalidations.
+// Block service, BAR0: Requests from the device to the host: T3 transfers.
 localparam [31:0] KVCPU_BLOCK_SERVICE_BASE = 32'h00001100;
 localparam integer KVCPU_BLOCK_SERVICE_INSTANCES = 1;
 localparam [31:0] KVCPU_BLOCK_SERVICE_STRIDE = 32'h00000080;
@@ -477,7 +477,7 @@ localparam [31:0] KVCPU_SVC_ERR_RESET_VALUE = 32'h00000000;
 localparam [31:0] KVCPU_SVC_ERR_WRITABLE = 32'h0000001f;
 localparam integer KVCPU_SVC_ERR_BAD_DOORBELL_LSB = 0; // An index at or above the ring's size; ignored.
 localparam integer KVCPU_SVC_ERR_BAD_DOORBELL_WIDTH = 1;
-localparam integer KVCPU_SVC_ERR_FAULT_LSB = 1; // Reading a completion or writing a request faulted; T3 moves and invalidations that need the host fail from now on.
+localparam integer KVCPU_SVC_ERR_FAULT_LSB = 1; // Reading a completion or writing a request faulted; T3 moves fail until the device is enabled anew.
 localparam integer KVCPU_SVC_ERR_FAULT_WIDTH = 1;
 localparam integer KVCPU_SVC_ERR_UNKNOWN_ID_LSB = 2; // A completion named no request in flight; ignored.
 localparam integer KVCPU_SVC_ERR_UNKNOWN_ID_WIDTH = 1;
@@ -517,7 +517,7 @@ localparam integer KVCPU_DMA_ERR_CRC_LSB = 2; // The CRC-32C of what arrived dif
 localparam integer KVCPU_DMA_ERR_CRC_WIDTH = 1;
 localparam integer KVCPU_DMA_ERR_T3_LSB = 3; // The host reported a failed T3 transfer.
 localparam integer KVCPU_DMA_ERR_T3_WIDTH = 1;
-// RO, in bytes. Bus address of the last fault.
+// RO, in bytes. Bus address at which the transfer that faulted last began.
 localparam [31:0] KVCPU_DMA_ERR_IOVA_OFFSET = 32'h00001210;
 localparam integer KVCPU_DMA_ERR_IOVA_WIDTH = 64;
 localparam [63:0] KVCPU_DMA_ERR_IOVA_RESET_VALUE = 64'h0000000000000000;
@@ -620,7 +620,7 @@ localparam integer KVCPU_INT_STATUS_QUEUE_LSB = 0; // Queue pair n posted a comp
 localparam integer KVCPU_INT_STATUS_QUEUE_WIDTH = 4;
 localparam integer KVCPU_INT_STATUS_SERVICE_LSB = 4; // The service queue holds a new request.
 localparam integer KVCPU_INT_STATUS_SERVICE_WIDTH = 1;
-localparam integer KVCPU_INT_STATUS_ERROR_LSB = 5; // A bit of ERR_STATUS rose.
+localparam integer KVCPU_INT_STATUS_ERROR_LSB = 5; // An error was noted in ERR_STATUS, whether or not its bit was set already.
 localparam integer KVCPU_INT_STATUS_ERROR_WIDTH = 1;
 localparam integer KVCPU_INT_STATUS_COMMAND_LSB = 6; // The single-shot command completed.
 localparam integer KVCPU_INT_STATUS_COMMAND_WIDTH = 1;
@@ -913,7 +913,7 @@ localparam [14:0] KVCPU_STATUS_INVALID_FIELD = 15'h0002; // A reserved bit, the 
 localparam [14:0] KVCPU_STATUS_INVALID_TIER = 15'h0003; // The tier has no frames, or is not one this command may name.
 localparam [14:0] KVCPU_STATUS_NOT_FOUND = 15'h0004; // No block of that key is in the directory (or, where bytes are needed, it is a ghost).
 localparam [14:0] KVCPU_STATUS_DIRECTORY_FULL = 15'h0005; // No directory slot could be freed for the key; release blocks or use fewer frames.
-localparam [14:0] KVCPU_STATUS_TIER_FULL = 15'h0006; // No frame could be freed: every block of the tier is pinned, shared, retained or in flight.
+localparam [14:0] KVCPU_STATUS_TIER_FULL = 15'h0006; // No frame could be freed: every block of the tier is pinned, shared or retained.
 localparam [14:0] KVCPU_STATUS_WRONG_TENANT = 15'h0007; // The queue belongs to another tenant.
 localparam [14:0] KVCPU_STATUS_STEP_BACKWARD = 15'h0008; // The step is behind the current one.
 localparam [14:0] KVCPU_STATUS_REFCOUNT_OVERFLOW = 15'h0009; // The reference count would exceed 255.

@@ -16,12 +16,12 @@ pub const CQE_PHASE_BIT: u32 = 48;
 
 /// Bus address of entry `index` of a submission queue at `base`.
 pub const fn sqe_address(base: u64, index: u32) -> u64 {
-    base + index as u64 * SQE_BYTES as u64
+    base.wrapping_add(index as u64 * SQE_BYTES as u64)
 }
 
 /// Bus address of entry `index` of a completion queue at `base`.
 pub const fn cqe_address(base: u64, index: u32) -> u64 {
-    base + index as u64 * CQE_BYTES as u64
+    base.wrapping_add(index as u64 * CQE_BYTES as u64)
 }
 
 /// Declares an enum with a lossless conversion from its code.
@@ -114,7 +114,7 @@ codes! {
         NotFound = 4,
         /// No directory slot could be freed for the key; release blocks or use fewer frames.
         DirectoryFull = 5,
-        /// No frame could be freed: every block of the tier is pinned, shared, retained or in flight.
+        /// No frame could be freed: every block of the tier is pinned, shared or retained.
         TierFull = 6,
         /// The queue belongs to another tenant.
         WrongTenant = 7,
@@ -223,7 +223,7 @@ pub struct Sqe {
     pub cid: u16,
     /// The block.
     pub key: Key,
-    /// Tier (INSERT, DEMOTE; in service requests the T3 tier's peer).
+    /// Tier (INSERT, DEMOTE).
     pub tier: u8,
     /// Code of a [`Scope`].
     pub scope: u8,

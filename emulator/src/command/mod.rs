@@ -20,6 +20,8 @@ const MAX_COUNT: u32 = 65_536;
 pub(crate) struct Current {
     pub(crate) sqe: Sqe,
     pub(crate) origin: Origin,
+    /// The checks were passed.
+    checked: bool,
     /// STEP_ADVANCE has set the step and swept; a scoped command has checked its blocks.
     begun: bool,
     auto: AutoMoves,
@@ -35,6 +37,7 @@ impl Current {
         Current {
             sqe,
             origin,
+            checked: false,
             begun: false,
             auto: AutoMoves::default(),
             cursor: 0,
@@ -128,13 +131,17 @@ impl Core {
             return refuse(Status::NotEnabled);
         }
         let names_key = !matches!(opcode, Opcode::Fence | Opcode::StepAdvance);
-        if names_key && self.queues.tenant(current.origin).is_some_and(|tenant| tenant != sqe.key.tenant) {
+        if names_key
+            && !current.checked
+            && self.queues.tenant(current.origin).is_some_and(|tenant| tenant != sqe.key.tenant)
+        {
             self.counters.add(&CNT_DENIALS, 1);
             return refuse(match opcode {
                 Opcode::Lookup | Opcode::Touch => Status::NotFound,
                 _ => Status::WrongTenant,
             });
         }
+        current.checked = true;
         match opcode {
             Opcode::Fence => self.fence(),
             Opcode::StepAdvance => self.step_advance(current),

@@ -178,7 +178,9 @@ impl Core {
         if !self.rtbd.placed(i) {
             return Ok(Effect::Nothing);
         }
-        let candidate = self.scorer().prefetch_rank(&self.rtbd, i, self.prefetch_tier(), &self.lookahead());
+        let candidate = self
+            .scorer()
+            .prefetch_rank(&self.rtbd, i, self.tuning.prefetch_tier, &self.tuning.lookahead);
         if candidate.is_some()
             && let Err(Stop::Wait(wait)) = self.promote(i, true)
         {

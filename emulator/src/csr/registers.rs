@@ -173,6 +173,7 @@ impl Core {
             self.irq.set(self.irq.status | value, self.irq.enable);
         } else {
             self.words[offset as usize / 4] = value;
+            self.registers_written = true;
             self.after_write(place.register, value);
         }
         Ok(())
@@ -181,7 +182,6 @@ impl Core {
     /// Plain registers that a block keeps a copy of.
     fn after_write(&mut self, register: &Register, value: u32) {
         if register.offset == luf::LUF_CTRL.offset {
-            self.luf.lazy = luf::LUF_CTRL::LAZY.get(value.into()) == 1;
             self.luf.check = luf::LUF_CTRL::CHECK.get(value.into()) == 1;
         } else if register.offset == rtbd::RTBD_CTRL.offset && value == 0 {
             self.rtbd = Rtbd::new(&self.geometry);

@@ -3,11 +3,8 @@
 use super::sweep::SweepInput;
 use crate::core::Core;
 use crate::moves::{Purpose, Step, Stop};
-use kvcpu_mmio::geometry::TIERS;
 use kvcpu_mmio::regs::counter::{CNT_DRY_SWEEPS, CNT_LIST_POPS, CNT_LIST_STALE, CNT_PROMOTIONS, CNT_SWEEPS};
-use kvcpu_mmio::regs::hepc::{EVICT_THRESH, PREFETCH_TIER};
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
-use kvcpu_mmio::regs::tier::{TIER_HIGH, TIER_LOOKAHEAD, TIER_LOW};
 use std::time::Instant;
 
 /// How far the automatic moves of a STEP_ADVANCE have come.
@@ -17,17 +14,11 @@ pub(crate) struct AutoMoves {
     tiers_done: usize,
     /// The present tier was found above its high watermark.
     draining: bool,
+    /// The block whose promotion is under way.
+    promoting: Option<usize>,
 }
 
 impl Core {
-    pub(crate) fn prefetch_tier(&self) -> usize {
-        self.word(&PREFETCH_TIER, 0) as usize
-    }
-
-    pub(crate) fn lookahead(&self) -> [u32; TIERS] {
-        std::array::from_fn(|t| self.word(&TIER_LOOKAHEAD, t as u32))
-    }
-
     /// Scores every entry and makes the lists.
     pub(crate) fn sweep(&mut self) {
         self.counters.add(&CNT_SWEEPS, 1);
@@ -35,8 +26,8 @@ impl Core {
             scorer: self.scorer(),
             k: self.geometry.victim_k as usize,
             in_use: std::array::from_fn(|t| self.tiers[t].in_use()),
-            prefetch_tier: self.prefetch_tier(),
-            lookahead: self.lookahead(),
+            prefetch_tier: self.tuning.prefetch_tier,
+            lookahead: self.tuning.lookahead,
         };
         self.lists.sweep(&mut self.rtbd, &input);
     }
@@ -75,13 +66,16 @@ impl Core {
     /// moved.
     pub(crate) fn promote(&mut self, i: usize, may_sweep: bool) -> Result<bool, Stop> {
         let begin = Instant::now();
-        let (from, to) = (self.rtbd.tier(i), self.prefetch_tier());
+        let (from, to) = (self.rtbd.tier(i), self.tuning.prefetch_tier);
         loop {
             // The block itself may have been pushed out to make room below.
             if self.moves.take_room_failed() || !self.rtbd.placed_in(i, from) {
                 return Ok(false);
             }
             self.await_settled(i)?;
+            if !self.tiers[to].in_use() {
+                return Ok(false);
+            }
             if self.tiers[to].used < self.tiers[to].limit {
                 break;
             }
@@ -116,16 +110,18 @@ impl Core {
             let tier = 2 - progress.tiers_done;
             match self.drain(tier, progress) {
                 Ok(()) | Err(Stop::MoveFailed | Stop::TierFull) => {
-                    *progress = AutoMoves { tiers_done: progress.tiers_done + 1, draining: false };
+                    *progress = AutoMoves { tiers_done: progress.tiers_done + 1, ..AutoMoves::default() };
                     self.moves.begin_need();
                 }
                 Err(wait) => return Err(wait),
             }
         }
-        while let Some(i) = self.next_prefetch() {
+        while let Some(i) = progress.promoting.or_else(|| self.next_prefetch()) {
+            progress.promoting = Some(i);
             if !self.promote(i, false)? {
                 break;
             }
+            progress.promoting = None;
             self.moves.begin_need();
         }
         Ok(())
@@ -133,7 +129,7 @@ impl Core {
 
     /// Demotes from `tier` down to its low watermark, if it is above the high one.
     fn drain(&mut self, tier: usize, progress: &mut AutoMoves) -> Result<(), Stop> {
-        let (high, low) = (self.word(&TIER_HIGH, tier as u32), self.word(&TIER_LOW, tier as u32));
+        let (high, low) = (self.tuning.high[tier], self.tuning.low[tier]);
         progress.draining |= self.tiers[tier].in_use() && self.tiers[tier].used > high;
         while progress.draining && self.tiers[tier].used > low {
             if self.moves.take_room_failed() {
@@ -141,7 +137,7 @@ impl Core {
             }
             let Some(victim) = self.next_victim(tier, false) else { break };
             let dead = self.rtbd.flags(victim).contains(EntryFlags::DEAD);
-            if !dead && self.scorer().score(&self.rtbd, victim) >= self.word(&EVICT_THRESH, 0) {
+            if !dead && self.scorer().score(&self.rtbd, victim) >= self.tuning.evict_thresh {
                 break;
             }
             if self.step_down(victim, None, Purpose::Itself)? == Step::Own {
@@ -153,7 +149,7 @@ impl Core {
 
     /// The first entry of the prefetch list that still is a candidate.
     fn next_prefetch(&mut self) -> Option<usize> {
-        let (scorer, to, lookahead) = (self.scorer(), self.prefetch_tier(), self.lookahead());
+        let (scorer, to, lookahead) = (self.scorer(), self.tuning.prefetch_tier, self.tuning.lookahead);
         while let Some(item) = self.lists.prefetch.front() {
             let i = item.index as usize;
             if scorer.prefetch_rank(&self.rtbd, i, to, &lookahead) == Some(item.rank) {

@@ -104,7 +104,7 @@ block! {
         /// 1 unaligned, 2 wrong size, 3 unknown, 4 not writable, 5 locked while enabled.
         CAUSE[28 + 4] "";
     };
-    /// Why the last ENABLE was refused: 0 accepted, 1 BLOCK_SHIFT out of range, 2 a tier has more frames than the directory has entries, 3 a tier's LIMIT exceeds its FRAMES, 4 T1 exceeds the card memory (if bytes move), 5 T3 without the service queue and staging slots (if bytes move), 6 no tier has frames, 7 PREFETCH_TIER has no frames, 8 a tier's LOW exceeds its HIGH, 9 the directory is in maintenance mode.
+    /// Why the last ENABLE was refused: 0 accepted, 1 BLOCK_SHIFT out of range, 2 a tier has more frames than the directory has entries, 3 a tier's LIMIT exceeds its FRAMES, 4 T1 exceeds the card memory (if bytes move), 5 T3 without the service queue and staging slots (if bytes move), 6 no tier has a LIMIT, 7 PREFETCH_TIER has LIMIT 0, 8 a tier's LOW exceeds its HIGH, 9 the directory is in maintenance mode, 10 AGENT_MASK names agents the device does not have, 11 an address in use is not aligned (tiers and staging 8, submission ring 64, completion ring 16 bytes) or passes 2^64 (if bytes move). The lowest number that applies.
     0x34 CONFIG_ERR: u32 RO = 0, "";
     /// Reserved.
     0x38 CONTROL_RESERVED[2]: u32 Reserved = 0, "";

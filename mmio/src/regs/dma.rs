@@ -29,7 +29,7 @@ block! {
     };
     /// Reserved.
     0x0C DMA_RESERVED0: u32 Reserved = 0, "";
-    /// Bus address of the last fault.
+    /// Bus address at which the transfer that faulted last began.
     0x10 DMA_ERR_IOVA: u64 RO = 0, "bytes";
     /// Tag of the block whose transfer failed last.
     0x18 DMA_ERR_TAG: u64 RO = 0, "";

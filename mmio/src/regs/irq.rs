@@ -12,7 +12,7 @@ block! {
         QUEUE[0 + 4] "";
         /// The service queue holds a new request.
         SERVICE[4 + 1] "";
-        /// A bit of ERR_STATUS rose.
+        /// An error was noted in ERR_STATUS, whether or not its bit was set already.
         ERROR[5 + 1] "";
         /// The single-shot command completed.
         COMMAND[6 + 1] "";

@@ -1,4 +1,4 @@
-//! The service queue: what the device asks of the host (T3 moves, invalidations).
+//! The service queue: what the device asks of the host (T3 moves).
 //!
 //! Roles are turned round: the device submits, the host completes. A slot of staging memory holds
 //! the block on its way between the device's tiers and T3.
@@ -6,7 +6,7 @@
 use crate::register::block;
 
 block! {
-    /// Requests from the device to the host: T3 transfers and invalidations.
+    /// Requests from the device to the host: T3 transfers.
     service in Regs @ 0x1100, 1 x 0x80;
 
     /// Bus address of the ring the device submits to; writable while CTRL.ENABLE is 0.
@@ -48,7 +48,7 @@ block! {
     0x34 SVC_ERR: u32 W1C = 0, "" {
         /// An index at or above the ring's size; ignored.
         BAD_DOORBELL[0 + 1] "";
-        /// Reading a completion or writing a request faulted; T3 moves and invalidations that need the host fail from now on.
+        /// Reading a completion or writing a request faulted; T3 moves fail until the device is enabled anew.
         FAULT[1 + 1] "";
         /// A completion named no request in flight; ignored.
         UNKNOWN_ID[2 + 1] "";

@@ -6,12 +6,12 @@ block! {
     /// Frames, limits and watermarks of one tier. Writable only while CTRL.ENABLE is 0, watermarks and LOOKAHEAD always.
     tier in Regs @ 0x0200, 4 x 0x40;
 
-    /// Block-sized slots the tier has; 0 leaves the tier out.
+    /// Block-sized slots the tier has.
     0x00 TIER_FRAMES: u32 RW = 0, "frames" {
         /// Up to the directory's entries.
         FRAMES[0 + 17] "frames";
     };
-    /// Blocks that may be resident; the other frames are room for the quarantine.
+    /// Blocks that may be resident; 0 leaves the tier out. The other frames are room for the quarantine.
     0x04 TIER_LIMIT: u32 RW = 0, "blocks" {
         /// Up to FRAMES.
         LIMIT[0 + 17] "blocks";

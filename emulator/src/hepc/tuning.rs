@@ -1,0 +1,44 @@
+//! The registers that steer the policy, as a command found them when it began: a command that has to
+//! wait ends as it began, whatever is written in between. `docs/hepc.md`, Registers.
+
+use super::score::Weights;
+use crate::core::Core;
+use kvcpu_mmio::geometry::TIERS;
+use kvcpu_mmio::regs::hepc::{EVICT_THRESH, PREFETCH_TIER, RECENCY_SHIFT, WEIGHTS};
+use kvcpu_mmio::regs::luf::LUF_CTRL;
+use kvcpu_mmio::regs::tier::{TIER_HIGH, TIER_LOOKAHEAD, TIER_LOW};
+
+/// Values of the policy registers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tuning {
+    pub(crate) weights: Weights,
+    pub(crate) recency_shift: u32,
+    pub(crate) evict_thresh: u32,
+    pub(crate) prefetch_tier: usize,
+    pub(crate) high: [u32; TIERS],
+    pub(crate) low: [u32; TIERS],
+    pub(crate) lookahead: [u32; TIERS],
+    /// Frames of read-only blocks go to the quarantine.
+    pub(crate) lazy: bool,
+}
+
+impl Core {
+    /// Reads the policy registers for a command that begins, if any register was written since the
+    /// last one.
+    pub(crate) fn take_tuning(&mut self) {
+        if !std::mem::take(&mut self.registers_written) {
+            return;
+        }
+        let of_tiers = |register| std::array::from_fn(|t| self.word(register, t as u32));
+        self.tuning = Tuning {
+            weights: Weights::from_register(self.word(&WEIGHTS, 0)),
+            recency_shift: self.word(&RECENCY_SHIFT, 0),
+            evict_thresh: self.word(&EVICT_THRESH, 0),
+            prefetch_tier: self.word(&PREFETCH_TIER, 0) as usize,
+            high: of_tiers(&TIER_HIGH),
+            low: of_tiers(&TIER_LOW),
+            lookahead: of_tiers(&TIER_LOOKAHEAD),
+            lazy: LUF_CTRL::LAZY.get(self.word(&LUF_CTRL, 0).into()) == 1,
+        };
+    }
+}
