@@ -50,17 +50,27 @@ pub(crate) struct Move {
     key: Key,
     from: (usize, u32),
     to: (usize, u32),
-    id: u64,
+    /// The need for room that it was begun for.
+    need: Option<u64>,
+}
+
+/// A staging slot.
+#[derive(Clone, Default)]
+struct Staged {
+    mv: Option<Move>,
+    /// Counts the slot's uses: half of the cid of its requests.
+    uses: u8,
 }
 
 #[derive(Default)]
 pub(crate) struct Moves {
     /// Moves that wait for the host, by staging slot.
-    staged: Vec<Option<Move>>,
-    next_id: u64,
-    /// The last move begun to make room for the present command.
-    room: Option<u64>,
-    /// That move failed.
+    staged: Vec<Staged>,
+    /// When the decision being made began.
+    deciding: Option<Instant>,
+    /// Counts needs for room, so that what was begun for one is known from what was begun for others.
+    need: u64,
+    /// A move begun for the present need failed.
     room_failed: bool,
     /// A dry sweep was made, and nothing decided since: another would find the same.
     swept: bool,
@@ -70,19 +80,20 @@ pub(crate) struct Moves {
 
 impl Moves {
     pub(crate) fn begin(&mut self, staging_slots: u32) {
-        *self = Moves { staged: vec![None; staging_slots as usize], ..Moves::default() };
+        *self = Moves { staged: vec![Staged::default(); staging_slots as usize], ..Moves::default() };
     }
 
     /// A new need for room begins: moves begun for earlier ones do not matter any more.
     pub(crate) fn begin_need(&mut self) {
-        (self.room, self.room_failed, self.swept) = (None, false, false);
+        self.need += 1;
+        (self.room_failed, self.swept) = (false, false);
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
-        self.staged.iter().flatten().count() as u32
+        self.staged.iter().filter(|slot| slot.mv.is_some()).count() as u32
     }
 
-    /// Whether the move begun to make room failed, since last asked.
+    /// Whether a move begun to make room failed, since last asked.
     pub(crate) fn take_room_failed(&mut self) -> bool {
         std::mem::take(&mut self.room_failed)
     }
@@ -158,17 +169,19 @@ impl Core {
 
     /// Moves a block down, to the next tier in use or to `dest`, or drops it.
     pub(crate) fn demote(&mut self, i: usize, dest: Option<usize>, purpose: Purpose) -> Result<(), Stop> {
-        while self.step_down(i, dest, purpose)? != Step::Own {
+        loop {
             if self.moves.take_room_failed() {
                 return Err(Stop::MoveFailed);
             }
+            if self.step_down(i, dest, purpose)? == Step::Own {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Walks down from a block that is to be demoted to the first that can go, and decides that one.
     pub(crate) fn step_down(&mut self, i: usize, dest: Option<usize>, purpose: Purpose) -> Result<Step, Stop> {
-        let begin = Instant::now();
+        self.begin_decision();
         self.await_settled(i)?;
         let from = self.rtbd.tier(i);
         let dead = self.rtbd.flags(i).contains(EntryFlags::DEAD);
@@ -195,8 +208,19 @@ impl Core {
             }
         }
         self.moves.swept = false;
-        self.counters.decision(begin.elapsed().as_nanos() as u64);
         Ok(Step::Own)
+    }
+
+    /// A decision begins, or begins again after it had to wait.
+    pub(crate) fn begin_decision(&mut self) {
+        self.moves.deciding = Some(Instant::now());
+    }
+
+    /// The decision is a descriptor now.
+    fn count_decision(&mut self) {
+        if let Some(begin) = self.moves.deciding.take() {
+            self.counters.decision(begin.elapsed().as_nanos() as u64);
+        }
     }
 
     /// The block is gone; its entry becomes a ghost.
@@ -212,6 +236,7 @@ impl Core {
         self.rtbd.set_state(i, EntryState::Ghost);
         self.rtbd.set_tier(i, 0);
         (self.rtbd.frame[i], self.rtbd.score[i], self.rtbd.retain[i]) = (0, 0, 0);
+        self.count_decision();
     }
 
     /// Takes a block out of the frame it is in.
@@ -230,7 +255,12 @@ impl Core {
         if self.dma.metadata_only || (from != T3 && to != T3) {
             return Ok(None);
         }
-        let slot = self.moves.staged.iter().position(Option::is_none).ok_or(Stop::Wait(Wait::Staging))?;
+        let slot = self
+            .moves
+            .staged
+            .iter()
+            .position(|slot| slot.mv.is_none())
+            .ok_or(Stop::Wait(Wait::Staging))?;
         if self.service.has_space() { Ok(Some(slot as u16)) } else { Err(Stop::Wait(Wait::ServiceSpace)) }
     }
 
@@ -239,16 +269,14 @@ impl Core {
         let Ok(frame) = self.quiet_frame(to) else { return };
         let from = (self.rtbd.tier(i), u32::from(self.rtbd.frame[i]));
         self.take_frame(to);
-        self.moves.next_id += 1;
-        let mv = Move { key: self.rtbd.key(i), from, to: (to, frame), id: self.moves.next_id };
-        if purpose == Purpose::Room {
-            self.moves.room = Some(mv.id);
-        }
+        let need = (purpose == Purpose::Room).then_some(self.moves.need);
+        let mv = Move { key: self.rtbd.key(i), from, to: (to, frame), need };
         self.tiers[from.0].moving[from.1 as usize] = true;
         self.leave_frame(i);
         self.rtbd.set_state(i, EntryState::InFlight);
         self.rtbd.set_tier(i, to);
         self.rtbd.frame[i] = frame as u16;
+        self.count_decision();
         let begun = match staging {
             Some(slot) => self.stage(slot, mv),
             None if self.dma.metadata_only => Ok(()),
@@ -270,9 +298,12 @@ impl Core {
         let down = mv.to.0 == T3;
         let crc32c =
             if down { self.transfer(self.location(mv.from.0, mv.from.1), Location::Bus(iova), None)? } else { 0 };
+        let staged = &mut self.moves.staged[usize::from(slot)];
+        staged.uses = staged.uses.wrapping_add(1);
+        let cid = u16::from(staged.uses) << 8 | slot;
         self.post_request(&Sqe {
             opcode: if down { Opcode::SvcStore } else { Opcode::SvcFetch }.code(),
-            cid: slot,
+            cid,
             key: mv.key,
             iova,
             length: self.dma.block_bytes() as u32,
@@ -280,18 +311,19 @@ impl Core {
             slot: if down { mv.to.1 } else { mv.from.1 },
             ..Sqe::default()
         })?;
-        self.moves.staged[usize::from(slot)] = Some(mv);
+        self.moves.staged[usize::from(slot)].mv = Some(mv);
         Ok(())
     }
 
     /// The host answered a T3 request; says whether there was such a request.
     pub(crate) fn answer_staged_move(&mut self, answer: &Cqe) -> bool {
-        let slot = usize::from(answer.cid);
-        let Some(mv) = self.moves.staged.get_mut(slot).and_then(Option::take) else { return false };
+        let [slot, uses] = answer.cid.to_le_bytes();
+        let staged = self.moves.staged.get_mut(usize::from(slot)).filter(|staged| staged.uses == uses);
+        let Some(mv) = staged.and_then(|staged| staged.mv.take()) else { return false };
         let result = if answer.status != 0 {
             Err(DmaFault::T3)
         } else if mv.from.0 == T3 {
-            let staged = Location::Bus(self.service.stage_address(answer.cid, self.dma.shift));
+            let staged = Location::Bus(self.service.stage_address(slot.into(), self.dma.shift));
             let dest = self.location(mv.to.0, mv.to.1);
             self.transfer(staged, dest, Some(answer.value)).map(|_| ())
         } else {
@@ -307,7 +339,7 @@ impl Core {
     /// The host is out of reach: every move that waits for it has failed.
     pub(crate) fn fail_staged_moves(&mut self) {
         for slot in 0..self.moves.staged.len() {
-            if let Some(mv) = self.moves.staged[slot].take() {
+            if let Some(mv) = self.moves.staged[slot].mv.take() {
                 self.fail_move(mv, &DmaFault::T3);
             }
         }
@@ -327,7 +359,7 @@ impl Core {
         self.note_block_fault(fault, mv.key);
         self.counters.add(&CNT_MOVES_FAILED, 1);
         self.moves.failed_since_fence += 1;
-        self.moves.room_failed |= self.moves.room == Some(mv.id);
+        self.moves.room_failed |= mv.need == Some(self.moves.need);
         let ((from, source), (to, dest)) = (mv.from, mv.to);
         self.tiers[from].moving[source as usize] = false;
         self.unretire_frame(from, source);

@@ -96,6 +96,14 @@ impl Core {
         }
     }
 
+    /// SVC_ABORT: the host gives up what it was asked.
+    pub(crate) fn abort_service(&mut self, value: u32) {
+        if value != 0 {
+            self.fail_staged_moves();
+            self.run();
+        }
+    }
+
     /// SVC_CQ_DOORBELL: the host completed requests.
     pub(crate) fn service_completed(&mut self, tail: u32) {
         if !self.service.running {

@@ -452,6 +452,12 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_SVC_ERR_NOT_RUNNING_SHIFT 4u /* A doorbell while the service queue is not in use; ignored. */
 #define KVCPU_SVC_ERR_NOT_RUNNING_MASK UINT32_C(0x10)
 
+/* WO, 32 bits. Fails moves that wait for the host: the way out when it does not answer. */
+#define KVCPU_SVC_ABORT 0x1138u
+#define KVCPU_SVC_ABORT_RESET_VALUE UINT32_C(0x0)
+#define KVCPU_SVC_ABORT_ABORT_SHIFT 0u /* Writing 1 fails all of them. */
+#define KVCPU_SVC_ABORT_ABORT_MASK UINT32_C(0x1)
+
 /* Block dma: DMA engine: two channels (0 down, 1 up) and its errors. */
 #define KVCPU_BLOCK_DMA_BAR KVCPU_BAR_REGS
 #define KVCPU_BLOCK_DMA_BASE 0x1200u

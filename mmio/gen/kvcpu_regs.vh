@@ -485,6 +485,13 @@ localparam integer KVCPU_SVC_ERR_T3_FAILED_LSB = 3; // The host reported a faile
 localparam integer KVCPU_SVC_ERR_T3_FAILED_WIDTH = 1;
 localparam integer KVCPU_SVC_ERR_NOT_RUNNING_LSB = 4; // A doorbell while the service queue is not in use; ignored.
 localparam integer KVCPU_SVC_ERR_NOT_RUNNING_WIDTH = 1;
+// WO. Fails moves that wait for the host: the way out when it does not answer.
+localparam [31:0] KVCPU_SVC_ABORT_OFFSET = 32'h00001138;
+localparam integer KVCPU_SVC_ABORT_WIDTH = 32;
+localparam [31:0] KVCPU_SVC_ABORT_RESET_VALUE = 32'h00000000;
+localparam [31:0] KVCPU_SVC_ABORT_WRITABLE = 32'h00000001;
+localparam integer KVCPU_SVC_ABORT_ABORT_LSB = 0; // Writing 1 fails all of them.
+localparam integer KVCPU_SVC_ABORT_ABORT_WIDTH = 1;
 
 // Block dma, BAR0: DMA engine: two channels (0 down, 1 up) and its errors.
 localparam [31:0] KVCPU_BLOCK_DMA_BASE = 32'h00001200;

@@ -161,6 +161,8 @@ impl Core {
             self.service_taken(value);
         } else if is(&service::SVC_CQ_DOORBELL) {
             self.service_completed(value);
+        } else if is(&service::SVC_ABORT) {
+            self.abort_service(value);
         } else if is(&service::SVC_ERR) {
             self.service.err &= !value;
         } else if is(&luf::AGENT_ACK) {

@@ -5,7 +5,6 @@ use crate::core::Core;
 use crate::moves::{Purpose, Step, Stop};
 use kvcpu_mmio::regs::counter::{CNT_DRY_SWEEPS, CNT_LIST_POPS, CNT_LIST_STALE, CNT_PROMOTIONS, CNT_SWEEPS};
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
-use std::time::Instant;
 
 /// How far the automatic moves of a STEP_ADVANCE have come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +64,7 @@ impl Core {
     /// Moves a block to PREFETCH_TIER if there is room, or something worse there. Says whether it
     /// moved.
     pub(crate) fn promote(&mut self, i: usize, may_sweep: bool) -> Result<bool, Stop> {
-        let begin = Instant::now();
+        self.begin_decision();
         let (from, to) = (self.rtbd.tier(i), self.tuning.prefetch_tier);
         loop {
             // The block itself may have been pushed out to make room below.
@@ -100,7 +99,6 @@ impl Core {
         }
         self.counters.add_to(&CNT_PROMOTIONS, from, 1);
         self.start_move(i, to, staging, Purpose::Itself);
-        self.counters.decision(begin.elapsed().as_nanos() as u64);
         Ok(true)
     }
 

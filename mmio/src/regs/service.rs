@@ -57,4 +57,9 @@ block! {
         /// A doorbell while the service queue is not in use; ignored.
         NOT_RUNNING[4 + 1] "";
     };
+    /// Fails moves that wait for the host: the way out when it does not answer.
+    0x38 SVC_ABORT: u32 WO = 0, "" {
+        /// Writing 1 fails all of them.
+        ABORT[0 + 1] "";
+    };
 }
