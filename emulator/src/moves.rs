@@ -25,7 +25,8 @@ pub(crate) enum Stop {
 /// Whether a command waits for what a move leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// The move makes room: if it fails, so does what needs the room.
+    /// The move makes room, or is one of several: if it fails, so does what needs the room, and the others are not
+    /// made.
     Room,
     /// The move is an end in itself.
     Itself,

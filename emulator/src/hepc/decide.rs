@@ -2,7 +2,7 @@
 
 use super::sweep::SweepInput;
 use crate::core::Core;
-use crate::moves::{Purpose, Step, Stop};
+use crate::moves::{Purpose, Stop};
 use kvcpu_mmio::regs::counter::{CNT_DRY_SWEEPS, CNT_LIST_POPS, CNT_LIST_STALE, CNT_PROMOTIONS, CNT_SWEEPS};
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
@@ -98,7 +98,10 @@ impl Core {
             self.counters.add(&CNT_LIST_POPS, 1);
         }
         self.counters.add_to(&CNT_PROMOTIONS, from, 1);
-        self.start_move(i, to, staging, Purpose::Itself);
+        // Automatic promotions end with the first that fails: sweeps made for room below renew the list, so that
+        // there might be no end of them.
+        let purpose = if may_sweep { Purpose::Itself } else { Purpose::Room };
+        self.start_move(i, to, staging, purpose);
         Ok(true)
     }
 
@@ -120,12 +123,12 @@ impl Core {
                 break;
             }
             progress.promoting = None;
-            self.moves.begin_need();
         }
         Ok(())
     }
 
-    /// Demotes from `tier` down to its low watermark, if it is above the high one.
+    /// Demotes from `tier` down to its low watermark, if it is above the high one. Ends with the first move that
+    /// fails: sweeps made for room below renew the list, so that there might be no end of them.
     fn drain(&mut self, tier: usize, progress: &mut AutoMoves) -> Result<(), Stop> {
         let (high, low) = (self.tuning.high[tier], self.tuning.low[tier]);
         progress.draining |= self.tiers[tier].in_use() && self.tiers[tier].used > high;
@@ -138,9 +141,7 @@ impl Core {
             if !dead && self.scorer().score(&self.rtbd, victim) >= self.tuning.evict_thresh {
                 break;
             }
-            if self.step_down(victim, None, Purpose::Itself)? == Step::Own {
-                self.moves.begin_need();
-            }
+            self.step_down(victim, None, Purpose::Room)?;
         }
         Ok(())
     }
