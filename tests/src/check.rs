@@ -5,12 +5,13 @@
 
 use std::fmt::Debug;
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Attempts at cutting a failing stream down.
-const MOST_ATTEMPTS: usize = 4000;
+/// How long a failing stream is cut down.
+const SHRINK_FOR: Duration = Duration::from_secs(20);
 
 /// A number from the environment, decimal or 0x hexadecimal.
 fn number(name: &str) -> Option<u64> {
@@ -69,11 +70,10 @@ fn shrink<Op: Clone>(
     mut error: String,
     run: impl Fn(&[Op]) -> Result<(), String>,
 ) -> (Vec<Op>, String) {
-    let (mut chunk, mut attempts) = (ops.len().div_ceil(2), 0);
-    while chunk > 0 && attempts < MOST_ATTEMPTS {
+    let (mut chunk, start) = (ops.len().div_ceil(2), Instant::now());
+    while chunk > 0 && start.elapsed() < SHRINK_FOR {
         let mut at = 0;
-        while at < ops.len() && attempts < MOST_ATTEMPTS {
-            attempts += 1;
+        while at < ops.len() && start.elapsed() < SHRINK_FOR {
             let mut fewer = ops.clone();
             fewer.drain(at..(at + chunk).min(ops.len()));
             match run(&fewer) {

@@ -2,17 +2,19 @@
 //! pinned, shared and retained blocks, step jumps, commands that must be refused.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use kvcpu_driver::{Config, QueueConfig, TierConfig, Weights, sqe};
-use kvcpu_emulator::Emulator;
+use kvcpu_driver::{Config, Counters, QueueConfig, TierConfig, Weights, sqe};
 use kvcpu_mmio::queue::{Key, Opcode, Scope, Sqe};
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 use kvcpu_mmio::regs::{hepc, tier};
-use kvcpu_mmio::{Geometry, Register};
+use kvcpu_mmio::{Backing, Geometry, Register};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
+use crate::bus::Bus;
 use crate::rig::{Path, Rig, text};
 
 /// One step of a stream.
@@ -24,8 +26,25 @@ pub enum Op {
     Tune(Tune),
     /// A block's bytes are read back.
     ReadBack(Key),
+    /// The driver's service loop has a turn.
+    Serve,
     /// Everything is compared.
     Compare,
+    /// Something breaks, or all is well again.
+    Fault(Fault),
+}
+
+/// What may break.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// The memory of T0 or T2 is not mapped.
+    Tear(usize),
+    /// The host fails T3 requests.
+    T3,
+    /// Bus Master Enable is cleared.
+    BusMaster,
+    /// Nothing is broken any more.
+    Heal,
 }
 
 /// Writes that are always allowed.
@@ -45,6 +64,9 @@ pub enum Tune {
     Lookahead(usize, u32),
 }
 
+const FAULTS: [Fault; 8] =
+    [Fault::Tear(0), Fault::Tear(2), Fault::T3, Fault::BusMaster, Fault::Heal, Fault::Heal, Fault::Heal, Fault::Heal];
+
 /// What the commands of a stream are drawn from.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -58,6 +80,8 @@ pub struct Scenario {
     pub batch: usize,
     /// Most looks before T3 answers.
     pub t3_delay: u32,
+    /// Each command is fenced, as docs/moves.md asks under faults.
+    pub fenced: bool,
 }
 
 /// What kinds of device a stream may get.
@@ -67,6 +91,8 @@ pub struct Kind {
     pub bytes: bool,
     /// T3 may be in use.
     pub t3: bool,
+    /// Things break.
+    pub faults: bool,
     /// Commands.
     pub length: usize,
 }
@@ -112,7 +138,9 @@ pub fn scenario(rng: &mut ChaCha8Rng, kind: Kind) -> (Scenario, Vec<Op>) {
         tiers[1] = tier_of(rng, entries - 4);
     }
     let in_use: Vec<u8> = (0..4).filter(|number| tiers[usize::from(*number)].limit > 0).collect();
-    let agents = if rng.random_bool(0.5) { rng.random_range(0..16) } else { 0 };
+    // What a command learns of a T3 failure while it waits for an agent is a matter of time, too.
+    let invalidates = rng.random_bool(0.5) && !(kind.faults && tiers[3].limit > 0);
+    let agents = if invalidates { rng.random_range(0..16) } else { 0 };
     let tenant = rng.random_bool(0.1).then_some(1);
     let config = Config {
         block_shift: rng.random_range(7..=8),
@@ -125,17 +153,25 @@ pub fn scenario(rng: &mut ChaCha8Rng, kind: Kind) -> (Scenario, Vec<Op>) {
         agents,
         luf_lazy: rng.random_bool(0.8),
         luf_check: true,
-        staging_slots: rng.random_range(1..=4),
+        deadline: Duration::from_millis(300),
+        // With several T3 moves under way it depends on time which failure a command learns of first.
+        staging_slots: if kind.faults { 1 } else { rng.random_range(1..=4) },
         service_log2: rng.random_range(1..=4),
         queue: QueueConfig { sq_log2: rng.random_range(1..=5), cq_log2: rng.random_range(1..=5), tenant },
         ..Config::default()
     };
-    let path = if rng.random_bool(0.5) { Path::Ring } else { Path::SingleShot };
+    let path = if rng.random_bool(0.5) && !kind.faults { Path::Ring } else { Path::SingleShot };
     let batch = rng.random_range(1..=24);
     let t3_delay = *[0, 0, 1, 5, 20].choose(rng).unwrap_or(&0);
     let mut stream = Stream::new(&geometry, &config, rng);
-    let ops = (0..kind.length).map(|_| stream.op(rng)).collect();
-    (Scenario { geometry, config, path, batch, t3_delay }, ops)
+    let mut ops = Vec::with_capacity(kind.length);
+    for _ in 0..kind.length {
+        ops.push(match rng.random_range(0..40) {
+            0 if kind.faults => Op::Fault(*FAULTS.choose(rng).unwrap_or(&Fault::Heal)),
+            _ => stream.op(rng),
+        });
+    }
+    (Scenario { geometry, config, path, batch, t3_delay, fenced: kind.faults }, ops)
 }
 
 fn weights(rng: &mut ChaCha8Rng) -> Weights {
@@ -194,7 +230,8 @@ impl Stream {
         match rng.random_range(0..200) {
             0..3 => Op::Compare,
             3..5 => Op::Tune(self.tune(rng)),
-            5..12 => Op::ReadBack(self.key(rng)),
+            5 => Op::Serve,
+            6..12 => Op::ReadBack(self.key(rng)),
             12..20 => Op::Command(self.garbled(rng)),
             _ => Op::Command(self.command(rng)),
         }
@@ -326,9 +363,14 @@ impl Mend for Sqe {
 
 /// Runs a stream on an emulator and on the model.
 pub fn run(scenario: &Scenario, ops: &[Op]) -> Result<(), String> {
-    let emulator = Emulator::new(scenario.geometry).map_err(|error| error.to_string())?;
+    run_counted(scenario, ops).map(drop)
+}
+
+/// The same; returns what was counted, to see which corners were reached.
+pub fn run_counted(scenario: &Scenario, ops: &[Op]) -> Result<Counters, String> {
+    let (emulator, bus) = Bus::emulator(scenario.geometry);
     let mut rig = Rig::new(Arc::new(emulator), &scenario.config, scenario.path)?;
-    rig.t3.delay.store(scenario.t3_delay, std::sync::atomic::Ordering::SeqCst);
+    rig.t3.delay.store(scenario.t3_delay, Ordering::SeqCst);
     let batch = if scenario.path == Path::Ring { scenario.batch } else { 1 };
     let mut pending = Vec::new();
     for op in ops {
@@ -336,20 +378,53 @@ pub fn run(scenario: &Scenario, ops: &[Op]) -> Result<(), String> {
             rig.run(&std::mem::take(&mut pending))?;
         }
         match op {
+            Op::Command(sqe) if scenario.fenced => drop(rig.run(&[*sqe, sqe::fence()])?),
             Op::Command(sqe) => pending.push(*sqe),
             Op::Tune(tune) => apply(&mut rig, *tune)?,
             Op::ReadBack(key) => drop(rig.read_back(*key)?),
+            Op::Serve => drop(rig.device.service().map_err(text)?),
             Op::Compare => rig.compare()?,
+            Op::Fault(fault) => inject(&mut rig, &bus, *fault)?,
         }
     }
     rig.run(&pending)?;
+    inject(&mut rig, &bus, Fault::Heal)?;
     rig.compare()?;
     rig.read_back_all()?;
-    rig.compare()
+    rig.compare()?;
+    Ok(rig.model.counters)
+}
+
+/// Breaks or mends both sides.
+fn inject<B: Backing + 'static>(rig: &mut Rig<B>, bus: &Bus, fault: Fault) -> Result<(), String> {
+    match fault {
+        Fault::Tear(number) => {
+            let base = rig.device.read_at(&tier::TIER_BASE, number as u32, 0).map_err(text)?;
+            let bytes = rig.model.block_bytes * u64::from(rig.model.tiers[number].frames);
+            bus.tear(base..base + bytes);
+            rig.model.broken[number] = true;
+        }
+        Fault::T3 => {
+            rig.t3.failing.store(true, Ordering::SeqCst);
+            rig.model.t3_fails = true;
+        }
+        Fault::BusMaster => {
+            rig.device.backing().bus_master(false).map_err(|error| error.to_string())?;
+            rig.model.bus_off = true;
+        }
+        Fault::Heal => {
+            bus.heal();
+            rig.t3.failing.store(false, Ordering::SeqCst);
+            rig.device.backing().bus_master(true).map_err(|error| error.to_string())?;
+            rig.model.broken = [false; 4];
+            (rig.model.t3_fails, rig.model.bus_off) = (false, false);
+        }
+    }
+    Ok(())
 }
 
 /// Writes a register on both sides.
-pub fn apply<B: kvcpu_mmio::Backing + 'static>(rig: &mut Rig<B>, tune: Tune) -> Result<(), String> {
+pub fn apply<B: Backing + 'static>(rig: &mut Rig<B>, tune: Tune) -> Result<(), String> {
     let write = |register: &Register, instance: usize, value: u32| {
         rig.device.write_at(register, instance as u32, 0, value.into()).map_err(text)
     };

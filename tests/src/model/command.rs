@@ -230,7 +230,7 @@ impl Model {
         if tier == 3 {
             return plain(Status::NotAddressable);
         }
-        if self.broken[tier] {
+        if self.broken[tier] || self.bus_off {
             return plain(Status::DmaFault);
         }
         let counter = if sqe.flags & CommandFlags::OUT.bits() == 0 {

@@ -105,6 +105,8 @@ pub struct Tier {
 /// A move that is not acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Move {
+    /// The need for room that it was begun for.
+    need: Option<u64>,
     key: Key,
     from: usize,
     from_frame: u32,
@@ -154,11 +156,16 @@ pub struct Model {
     pub broken: [bool; TIERS],
     /// The host answers T3 requests with an error.
     pub t3_fails: bool,
+    /// Bus Master Enable is clear: T1 alone is within reach.
+    pub bus_off: bool,
     /// What is counted; the volatile decision latencies stay 0.
     pub counters: Counters,
     pub(crate) moves: Vec<Move>,
     pub(crate) failed_since_fence: u32,
-    pub(crate) failures: u64,
+    /// Needs for room so far, and whether a move begun for the present one failed.
+    pub(crate) need: u64,
+    pub(crate) room_failed: bool,
+    pub(crate) service_lost: bool,
 }
 
 impl Model {
@@ -194,10 +201,13 @@ impl Model {
             candidates: VecDeque::new(),
             broken: [false; TIERS],
             t3_fails: false,
+            bus_off: false,
             counters: Counters::default(),
             moves: Vec::new(),
             failed_since_fence: 0,
-            failures: 0,
+            need: 0,
+            room_failed: false,
+            service_lost: false,
         }
     }
 

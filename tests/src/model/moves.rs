@@ -21,8 +21,8 @@ pub(crate) enum Step {
     Own,
     /// One below it was.
     Below,
-    /// A list ran dry and all were renewed.
-    Swept,
+    /// None, but things have changed: a list ran dry and all were renewed, or a move failed while it waited.
+    Again,
 }
 
 /// A move that was to make room failed and was undone.
@@ -39,24 +39,36 @@ impl Model {
         self.tiers[tier].used >= self.tiers[tier].limit
     }
 
+    /// A new need for room: what was begun for earlier ones does not matter to it.
+    pub(crate) fn begin_need(&mut self) {
+        self.need += 1;
+        self.room_failed = false;
+    }
+
+    fn check_room(&self) -> Result<(), Failed> {
+        if self.room_failed { Err(Failed) } else { Ok(()) }
+    }
+
     /// Makes room in a tier: `TierFull` or `MoveFailed` if there is none to be had.
     pub(crate) fn make_room(&mut self, tier: usize) -> Result<(), Status> {
-        let (before, mut swept) = (self.failures, false);
-        while self.full(tier) {
-            let victim = self.victim(tier, &mut swept).ok_or(Status::TierFull)?;
-            self.step_down(victim, None, &mut swept).map_err(|Failed| Status::MoveFailed)?;
-            if self.failures > before {
-                return Err(Status::MoveFailed);
+        self.begin_need();
+        let mut swept = false;
+        loop {
+            self.check_room().map_err(|Failed| Status::MoveFailed)?;
+            if self.full(tier) {
+                let victim = self.victim(tier, &mut swept).ok_or(Status::TierFull)?;
+                self.step_down(victim, None, true, &mut swept).map_err(|Failed| Status::MoveFailed)?;
+            } else if !self.fails_meanwhile(|model| model.await_frame(tier)) {
+                return Ok(());
             }
         }
-        self.await_frame(tier);
-        if self.failures > before { Err(Status::MoveFailed) } else { Ok(()) }
     }
 
     /// Moves a block down to `named`, or to the next tier, or drops it.
     pub(crate) fn demote(&mut self, key: Key, named: Option<usize>) -> Result<(), Failed> {
+        self.begin_need();
         let mut swept = false;
-        while self.step_down(key, named, &mut swept)? != Step::Own {}
+        while self.step_down(key, named, false, &mut swept)? != Step::Own {}
         Ok(())
     }
 
@@ -70,8 +82,17 @@ impl Model {
 
     /// Walks down from a block that is to be demoted to the first that can go, and decides that one. A dry sweep on
     /// the way ends the walk: it may have put others at the head of the lists above.
-    pub(crate) fn step_down(&mut self, key: Key, named: Option<usize>, swept: &mut bool) -> Result<Step, Failed> {
-        self.await_block(key);
+    pub(crate) fn step_down(
+        &mut self,
+        key: Key,
+        named: Option<usize>,
+        for_room: bool,
+        swept: &mut bool,
+    ) -> Result<Step, Failed> {
+        if self.fails_meanwhile(|model| model.await_block(key)) {
+            self.check_room()?;
+            return Ok(Step::Again);
+        }
         let block = self.blocks[&key];
         let dest = match named {
             Some(tier) => Some(tier),
@@ -83,14 +104,11 @@ impl Model {
             let before = *swept;
             let victim = self.victim(tier, swept);
             if *swept != before {
-                return Ok(Step::Swept);
+                return Ok(Step::Again);
             }
             if let Some(victim) = victim {
-                let failures = self.failures;
-                let step = self.step_down(victim, None, swept)?;
-                if self.failures > failures {
-                    return Err(Failed);
-                }
+                let step = self.step_down(victim, None, true, swept)?;
+                self.check_room()?;
                 return Ok(if step == Step::Own { Step::Below } else { step });
             }
             room = None;
@@ -98,11 +116,17 @@ impl Model {
         match room {
             None => self.drop_block(key),
             Some(tier) => {
-                self.await_frame(tier);
-                self.await_staging(block.tier, tier);
+                let prepare = |model: &mut Model| {
+                    model.await_frame(tier);
+                    model.await_staging(block.tier, tier);
+                };
+                if self.fails_meanwhile(prepare) {
+                    self.check_room()?;
+                    return Ok(Step::Again);
+                }
                 self.pop_victim(block.tier, key);
                 self.counters.evictions[block.tier] += 1;
-                self.start_move(key, tier);
+                self.start_move(key, tier, for_room);
             }
         }
         *swept = false;
@@ -124,32 +148,49 @@ impl Model {
     }
 
     /// Moves a block up to PREFETCH_TIER if there is room or something worse there.
-    pub(crate) fn promote(&mut self, key: Key, dry_sweep: bool) -> Promotion {
+    pub(crate) fn promote(&mut self, key: Key, automatic: bool) -> Promotion {
         self.await_block(key);
         let (block, dest) = (self.blocks[&key], self.prefetch_tier);
         let mut swept = false;
-        while self.full(dest) {
-            let victim = if dry_sweep { self.victim(dest, &mut swept) } else { self.next_victim(dest, false) };
+        loop {
+            let after = self.blocks[&key];
+            if self.room_failed || !after.placed() || after.tier != block.tier {
+                return Promotion::GivenUp;
+            }
+            if !self.full(dest) {
+                let prepare = |model: &mut Model| {
+                    model.await_frame(dest);
+                    model.await_staging(block.tier, dest);
+                };
+                if self.fails_meanwhile(prepare) {
+                    continue;
+                }
+                break;
+            }
+            if self.tiers[dest].limit == 0 {
+                return Promotion::NoRoom;
+            }
+            let victim = if automatic { self.next_victim(dest, false) } else { self.victim(dest, &mut swept) };
             let Some(victim) = victim else { return Promotion::NoRoom };
             let worse = self.blocks[&victim];
             if !worse.is(EntryFlags::DEAD) && self.score(&worse) >= self.score(&block) {
                 return Promotion::NoRoom;
             }
-            let failures = self.failures;
-            if self.step_down(victim, None, &mut swept).is_err() || self.failures > failures {
-                return Promotion::GivenUp;
-            }
-            let after = self.blocks[&key];
-            if !after.placed() || after.tier != block.tier {
+            if self.step_down(victim, None, true, &mut swept).is_err() {
                 return Promotion::GivenUp;
             }
         }
-        self.await_frame(dest);
-        self.await_staging(block.tier, dest);
         self.pop_candidate(key);
         self.counters.promotions[block.tier] += 1;
-        self.start_move(key, dest);
+        self.start_move(key, dest, automatic);
         Promotion::Moved
+    }
+
+    /// Whether a move fails while `wait` waits: then the command is looked at anew.
+    fn fails_meanwhile(&mut self, wait: impl FnOnce(&mut Model)) -> bool {
+        let before = self.counters.moves_failed;
+        wait(self);
+        self.counters.moves_failed > before
     }
 
     /// Waits for a staging slot, if the move needs one.
@@ -159,19 +200,26 @@ impl Model {
         }
     }
 
-    /// The decision.
-    fn start_move(&mut self, key: Key, dest: usize) {
+    /// The decision. Where both ends are within reach at once, the end of the move too.
+    fn start_move(&mut self, key: Key, dest: usize, for_room: bool) {
         let old = self.blocks[&key];
         let frame = self.take_frame(dest);
         self.tiers[old.tier].used -= 1;
         *self.block(key) = Block { state: EntryState::InFlight, tier: dest, frame, ..old };
         self.retire(&old);
-        let started = Move { key, from: old.tier, from_frame: old.frame, to: dest };
+        let need = for_room.then_some(self.need);
+        let started = Move { need, key, from: old.tier, from_frame: old.frame, to: dest };
+        let by_host = old.tier == 3 || dest == 3;
+        let out_of_reach = self.bus_off && (old.tier != 1 || dest != 1);
+        // A fetch begins with a request to the host: if that cannot be written, T3 is lost for good (SVC_ERR.FAULT).
+        self.service_lost |= self.bus_off && old.tier == 3 && !self.metadata_only;
+        let out_of_reach = out_of_reach || by_host && self.service_lost;
+        let fails = self.broken[old.tier] || self.broken[dest] && old.tier != 3;
         if self.metadata_only {
             self.finish(started);
-        } else if self.broken[old.tier] || self.broken[dest] {
+        } else if out_of_reach || fails {
             self.undo(started);
-        } else if old.tier == 3 || dest == 3 {
+        } else if by_host {
             self.moves.push(started);
         } else {
             self.finish(started);
@@ -185,7 +233,7 @@ impl Model {
 
     fn undo(&mut self, failed: Move) {
         let block = self.blocks[&failed.key];
-        let Move { key, from, from_frame, to } = failed;
+        let Move { need, key, from, from_frame, to } = failed;
         *self.block(key) = Block { state: EntryState::Resident, tier: from, frame: from_frame, ..block };
         self.tiers[to].used -= 1;
         self.tiers[from].used += 1;
@@ -193,14 +241,14 @@ impl Model {
         self.quarantine.retain(|frame| *frame != (from, from_frame));
         self.tiers[to].free.push_back(block.frame);
         self.counters.moves_failed += 1;
-        self.failures += 1;
+        self.room_failed |= need == Some(self.need);
         self.failed_since_fence += 1;
     }
 
     /// The host answers everything that is in flight.
     pub fn acknowledge(&mut self) {
         for done in std::mem::take(&mut self.moves) {
-            if self.t3_fails {
+            if self.t3_fails || self.broken[done.to] {
                 self.undo(done);
             } else {
                 self.finish(done);

@@ -138,6 +138,7 @@ impl Model {
             if self.tiers[tier].limit == 0 || self.tiers[tier].used <= self.tiers[tier].high {
                 continue;
             }
+            self.begin_need();
             let mut swept = false;
             while self.tiers[tier].used > self.tiers[tier].low {
                 let Some(key) = self.next_victim(tier, false) else { break };
@@ -145,11 +146,12 @@ impl Model {
                 if !block.is(EntryFlags::DEAD) && self.score(&block) >= self.evict_thresh.into() {
                     break;
                 }
-                if self.step_down(key, None, &mut swept).is_err() {
+                if self.step_down(key, None, true, &mut swept).is_err() || self.room_failed {
                     break;
                 }
             }
         }
+        self.begin_need();
         while let Some(&head) = self.candidates.front() {
             let still = self.at(head.index).filter(|(_, block)| self.as_candidate(block) == Some(head.rank));
             let Some((key, _)) = still else {
@@ -158,7 +160,7 @@ impl Model {
                 self.counters.list_stale += 1;
                 continue;
             };
-            if self.promote(key, false) != Promotion::Moved {
+            if self.promote(key, true) != Promotion::Moved {
                 break;
             }
         }

@@ -107,7 +107,8 @@ impl Model {
             Opcode::Prefetch => {
                 self.hint(key, sqe.argument);
                 if self.wanted_up(&self.blocks[&key]) {
-                    self.promote(key, true);
+                    self.begin_need();
+                    self.promote(key, false);
                 }
             }
             _ => self.mark(opcode, sqe, key),
