@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use kvcpu_mmio::Backing;
 use kvcpu_mmio::queue::{Cqe, Key};
-use kvcpu_mmio::regs::luf;
+use kvcpu_mmio::regs::{luf, service};
 use thiserror::Error;
 
 use crate::device::lock;
@@ -233,6 +233,12 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             return Ok(Served::default());
         }
         lock(&self.inner.service).serve(self, false)
+    }
+
+    /// Fails all T3 moves under way: the way out, without losing the directory, when the backend does
+    /// not answer. The blocks stay where they were; the next FENCE reports them.
+    pub fn abort_transfers(&self) -> Result<(), DriverError> {
+        self.write(&service::SVC_ABORT, 1)
     }
 
     /// What went wrong on the host's side since last asked, oldest first (at most 1024).

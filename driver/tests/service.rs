@@ -143,6 +143,25 @@ fn a_backend_that_never_answers_is_a_timeout_and_disabling_gives_up() {
 }
 
 #[test]
+fn aborting_transfers_frees_a_device_whose_backend_never_answers() {
+    let (device, levers) = with_t3(Config { deadline: SHORT, ..three_tiers() });
+    let mut queue = device.queue_pair(0).unwrap();
+    fill(&mut queue, 0..1);
+    levers.stuck.store(true, Ordering::SeqCst);
+    queue.demote(key(0).into(), 3).unwrap();
+    let mut commands = device.single_shot();
+    assert!(matches!(commands.fence().unwrap_err(), DriverError::Timeout { .. }));
+    device.abort_transfers().unwrap();
+    // The fence that timed out was answered by the abort; the block is where it was, and whole.
+    check(&mut queue, 0);
+    levers.stuck.store(false, Ordering::SeqCst);
+    queue.fence().unwrap();
+    queue.demote(key(0).into(), 3).unwrap();
+    queue.fence().unwrap();
+    assert_eq!(queue.lookup(key(0)).unwrap().placed().map(|p| p.tier), Some(3), "the late answer disturbs nothing");
+}
+
+#[test]
 fn without_its_backend_the_device_is_told_no() {
     let (device, _) = with_t3(three_tiers());
     let mut queue = device.queue_pair(0).unwrap();
