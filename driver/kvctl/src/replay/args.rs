@@ -26,9 +26,10 @@ impl FromStr for Capacity {
     fn from_str(s: &str) -> Result<Capacity, String> {
         let digits = s.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(s.len());
         let (number, unit) = s.split_at(digits);
-        let n: u64 = number.replace('_', "").parse().map_err(|_| {
-            format!("`{s}` is no capacity; write blocks (16384) or bytes with a unit (64MiB)")
-        })?;
+        let n: u64 = number
+            .replace('_', "")
+            .parse()
+            .map_err(|_| format!("`{s}` is no capacity; write blocks (16384) or bytes with a unit (64MiB)"))?;
         let shift = match unit.trim().to_ascii_lowercase().as_str() {
             "" => return Ok(Capacity::Blocks(n)),
             "b" => 0,
@@ -38,7 +39,9 @@ impl FromStr for Capacity {
             "t" | "tib" => 40,
             other => return Err(format!("unknown unit `{other}`; use B, KiB, MiB, GiB or TiB, or none for blocks")),
         };
-        n.checked_mul(1 << shift).map(Capacity::Bytes).ok_or_else(|| format!("`{s}` overflows 64 bits"))
+        n.checked_mul(1 << shift)
+            .map(Capacity::Bytes)
+            .ok_or_else(|| format!("`{s}` overflows 64 bits"))
     }
 }
 

@@ -97,7 +97,8 @@ impl Engine {
         // Where a hit may be moved up, the access is counted after that: TOUCH ends a prefetch hint.
         for (i, &tag) in chain.iter().enumerate() {
             let key = Key::shared(TENANT, tag);
-            self.sqes.push(if self.lower_tiers { sqe::lookup(key) } else { sqe::touch(key, parent(chain, i)) });
+            self.sqes
+                .push(if self.lower_tiers { sqe::lookup(key) } else { sqe::touch(key, parent(chain, i)) });
         }
         self.run()?;
         self.found.clear();
@@ -170,7 +171,13 @@ impl Engine {
         self.tally.checked += 1;
         if let Some(word) = first_difference(key, &buffer.words()[slot * words..(slot + 1) * words]) {
             self.tally.mismatches += 1;
-            tracing::error!(?key, tier = cqe.tier, frame = cqe.frame, byte = 8 * word, "block holds other bytes than its key's");
+            tracing::error!(
+                ?key,
+                tier = cqe.tier,
+                frame = cqe.frame,
+                byte = 8 * word,
+                "block holds other bytes than its key's"
+            );
         }
         Ok(())
     }
@@ -233,7 +240,8 @@ impl Engine {
                 self.sqes.clear();
                 self.sqes.extend(part.iter().map(|&key| sqe::prefetch(Target::Single(key), self.step)));
                 let copies = part.iter().enumerate();
-                self.sqes.extend(copies.map(|(slot, &key)| sqe::copy_out(key, slot_at(slot), self.block_bytes)));
+                self.sqes
+                    .extend(copies.map(|(slot, &key)| sqe::copy_out(key, slot_at(slot), self.block_bytes)));
                 self.run()?;
                 self.cqes.drain(..part.len());
                 for (slot, &key) in part.iter().enumerate() {
@@ -248,7 +256,8 @@ impl Engine {
     /// Frees blocks and their history.
     pub(super) fn release(&mut self, keys: &[Key]) -> Result<(), ReplayError> {
         self.sqes.clear();
-        self.sqes.extend(keys.iter().map(|&key| sqe::scoped(Opcode::Release, Target::Single(key))));
+        self.sqes
+            .extend(keys.iter().map(|&key| sqe::scoped(Opcode::Release, Target::Single(key))));
         self.run()
     }
 

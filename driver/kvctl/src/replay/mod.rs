@@ -80,7 +80,9 @@ pub enum ReplayError {
     #[error("drawing the report: {0}")]
     Plot(String),
     /// A block came back with other bytes than were written.
-    #[error("{mismatches} of {checked} blocks read back held other bytes than their keys say: the device lost or mixed up data; run `kvctl selftest` on it")]
+    #[error(
+        "{mismatches} of {checked} blocks read back held other bytes than their keys say: the device lost or mixed up data; run `kvctl selftest` on it"
+    )]
     Mismatch {
         /// Blocks that differed.
         mismatches: u64,
@@ -156,8 +158,8 @@ fn play(args: &Args, device: &Device, config: &Config, name: String, reading: &R
     for (number, (request, chain)) in trace.iter().enumerate() {
         let elapsed = request.timestamp_ms - first_ms;
         let step = elapsed / args.step_ms;
-        let step = u32::try_from(step)
-            .map_err(|_| ReplayError::StepOverflow { timestamp_ms: request.timestamp_ms, step })?;
+        let step =
+            u32::try_from(step).map_err(|_| ReplayError::StepOverflow { timestamp_ms: request.timestamp_ms, step })?;
         if timeline.ends_before(request.timestamp_ms) {
             timeline.close(device.occupancy()?.tiers.map(|tier| tier.used));
         }

@@ -32,7 +32,11 @@ impl<S: BlockStore> Served<S> {
 
     fn report(&mut self, out: &mut Vec<T3Done>) {
         out.append(&mut self.refused);
-        out.extend(self.done.drain(..).map(|Done { id, result }| T3Done { id, result: result.map_err(boxed) }));
+        out.extend(
+            self.done
+                .drain(..)
+                .map(|Done { id, result }| T3Done { id, result: result.map_err(boxed) }),
+        );
     }
 }
 

@@ -88,12 +88,7 @@ impl Report {
         if let Some(gap) = self.gap_closed_pct {
             writeln!(f, "LRU-Belady gap closed: {gap:.1}%")?;
         }
-        writeln!(
-            f,
-            "blocks read back and compared: {}, mismatches: {}",
-            count(self.blocks_checked),
-            self.mismatches
-        )?;
+        writeln!(f, "blocks read back and compared: {}, mismatches: {}", count(self.blocks_checked), self.mismatches)?;
         if self.unread + self.not_inserted > 0 {
             writeln!(f, "hits not readable: {}, blocks not taken: {}", self.unread, self.not_inserted)?;
         }

@@ -64,7 +64,8 @@ fn horizontal(what: &str, x_name: &str, rows: &[Bar]) -> Result<String, ReplayEr
         let mut mesh = chart.configure_mesh();
         axes(&mut mesh, x_name, "");
         mesh.disable_y_mesh().y_label_formatter(&name_at).y_labels(rows.len());
-        mesh.x_label_formatter(&|v| if *v >= 1000.0 { count(*v as u64) } else { short(*v) }).draw()?;
+        mesh.x_label_formatter(&|v| if *v >= 1000.0 { count(*v as u64) } else { short(*v) })
+            .draw()?;
         chart.draw_series(rows.iter().enumerate().map(|(i, (_, length, _, ink))| {
             let y = middle(i);
             Rectangle::new([(0.0, y - 0.36), (*length, y + 0.36)], ink.rgb().filled())
@@ -97,7 +98,9 @@ pub(super) fn latency(report: &Report) -> Result<String, ReplayError> {
             .build_cartesian_2d(Ticks::new(first as f64..end as f64, ticks), 0.0..most * 1.15)?;
         let mut mesh = chart.configure_mesh();
         axes(&mut mesh, "latency of a decision (powers of two of the timebase)", "decisions");
-        mesh.disable_x_mesh().x_label_formatter(&edge).y_label_formatter(&|v| format!("{} %", short(*v)));
+        mesh.disable_x_mesh()
+            .x_label_formatter(&edge)
+            .y_label_formatter(&|v| format!("{} %", short(*v)));
         mesh.y_labels(6).draw()?;
         chart.draw_series((first..end).map(|i| {
             let (from, to) = (i as f64 + 0.04, i as f64 + 0.96);

@@ -63,12 +63,7 @@ fn capacities(replayed: usize, unique: usize) -> Vec<usize> {
 }
 
 /// Plays the trace at each capacity.
-pub(super) fn compute(
-    report: &Report,
-    trace: &Trace,
-    args: &Args,
-    geometry: Geometry,
-) -> Result<Curve, ReplayError> {
+pub(super) fn compute(report: &Report, trace: &Trace, args: &Args, geometry: Geometry) -> Result<Curve, ReplayError> {
     let capacities = capacities(report.capacity_blocks as usize, report.unique_blocks);
     let card = (u64::from(geometry.t1_mib) << 20) / report.block_bytes.max(1) as u64;
     let device_limit = card.min(u64::from(geometry.entries()) * LOAD_PCT / 100);

@@ -31,12 +31,7 @@ use kvcpu_mmio::geometry::TIERS;
 use page::{count, escape, figure, section};
 
 /// The page on a replay of `trace` that was run with `args` on a device of `geometry`.
-pub(super) fn page(
-    report: &Report,
-    trace: &Trace,
-    args: &Args,
-    geometry: Geometry,
-) -> Result<String, ReplayError> {
+pub(super) fn page(report: &Report, trace: &Trace, args: &Args, geometry: Geometry) -> Result<String, ReplayError> {
     let sections = [
         section("headline", "Result", &headline(report)),
         section("hits", "Hit rate over time", &hits(report)?),
@@ -97,12 +92,7 @@ fn occupancy(report: &Report) -> Result<String, ReplayError> {
     Ok(figure(&legend, &time::occupancy(report, &tiers(report))?, note))
 }
 
-fn capacity_curve(
-    report: &Report,
-    trace: &Trace,
-    args: &Args,
-    geometry: Geometry,
-) -> Result<String, ReplayError> {
+fn capacity_curve(report: &Report, trace: &Trace, args: &Args, geometry: Geometry) -> Result<String, ReplayError> {
     let curve = curve::compute(report, trace, args, geometry)?;
     let note = format!(
         "All series play the same references. The device's line is a replay for each capacity on a fresh emulator with \

@@ -27,11 +27,7 @@ pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Drawn = Result<(), Box<dyn Error>>;
 
 /// Draws a plot; `what` names it to those who cannot see it.
-pub(super) fn svg(
-    what: &str,
-    height: u32,
-    draw: impl FnOnce(&Area<'_>) -> Drawn,
-) -> Result<String, ReplayError> {
+pub(super) fn svg(what: &str, height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, ReplayError> {
     let mut text = String::new();
     let root = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
     let drawn = draw(&root).and_then(|()| Ok(root.present()?));
@@ -62,7 +58,13 @@ where
 
 /// A number with three figures, without a point it does not need.
 pub(super) fn short(value: f64) -> String {
-    let digits = if value >= 99.95 || value == value.trunc() { 0 } else if value >= 9.995 { 1 } else { 2 };
+    let digits = if value >= 99.95 || value == value.trunc() {
+        0
+    } else if value >= 9.995 {
+        1
+    } else {
+        2
+    };
     format!("{value:.digits$}")
 }
 

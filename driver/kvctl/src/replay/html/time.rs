@@ -99,7 +99,10 @@ fn draw(report: &Report, tiers: &[usize], stacked: Stacked<'_>) -> Result<String
             .build_cartesian_2d(0.0..x_max, 0.0..stacked.y_max)?;
         let mut mesh = chart.configure_mesh();
         axes(&mut mesh, &format!("trace time, {name}"), stacked.y_name);
-        mesh.disable_x_mesh().y_label_formatter(stacked.y_label).x_label_formatter(&|v| short(*v)).x_labels(12);
+        mesh.disable_x_mesh()
+            .y_label_formatter(stacked.y_label)
+            .x_label_formatter(&|v| short(*v))
+            .x_labels(12);
         mesh.y_labels(6).draw()?;
         for (layer, &t) in tiers.iter().enumerate() {
             let style = tier(t).rgb().filled();
