@@ -5,6 +5,7 @@
 pub mod bus;
 pub mod check;
 pub mod model;
+pub mod raw;
 pub mod rig;
 pub mod stream;
 pub mod t3;
