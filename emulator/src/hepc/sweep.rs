@@ -31,6 +31,12 @@ impl Best {
         self.items.clear();
     }
 
+    /// The threshold as a rank; victims' ranks are all below `u32::MAX`.
+    #[inline(always)]
+    fn bound(&self) -> u32 {
+        self.threshold as u32
+    }
+
     fn offer(&mut self, item: Item) {
         if u64::from(item.rank) >= self.threshold {
             return;
@@ -140,19 +146,19 @@ impl Lists {
     fn select_victims(&mut self, rtbd: &Rtbd, tier: usize, k: usize) {
         // The k lowest minima are k victims, so no victim above the k-th is among the best k.
         self.lowest.clear();
-        self.lowest.extend(self.minima[tier].iter().filter(|&&minimum| minimum != NO_RANK));
+        self.lowest.extend_from_slice(&self.minima[tier]);
         let bound = match self.lowest.len() {
             n if n < k => NO_RANK,
-            _ => *self.lowest.select_nth_unstable(k - 1).1 + 1,
+            _ => self.lowest.select_nth_unstable(k - 1).1.saturating_add(1).min(NO_RANK),
         };
         self.best.begin(k, bound.into());
         for (chunk, &minimum) in self.minima[tier].iter().enumerate() {
-            if u64::from(minimum) >= self.best.threshold {
+            if minimum >= self.best.bound() {
                 continue;
             }
             let first = chunk * CHUNK;
             for (&rank, i) in self.ranks[first..].iter().take(CHUNK).zip(first..) {
-                if u64::from(rank) < self.best.threshold && rtbd.tier(i) == tier {
+                if rank < self.best.bound() && rtbd.tier(i) == tier {
                     self.best.offer(Item { rank, index: i as u32 });
                 }
             }
