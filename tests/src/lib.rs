@@ -7,5 +7,6 @@ pub mod check;
 pub mod model;
 pub mod raw;
 pub mod rig;
+pub mod setup;
 pub mod stream;
 pub mod t3;

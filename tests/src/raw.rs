@@ -48,7 +48,9 @@ pub fn blocked_on<B: Backing + 'static>(device: &Device<B>) -> u64 {
 pub fn start<B: Backing + 'static>(device: &Device<B>, sqe: Sqe) {
     for (element, word) in (0..).step_by(2).zip(sqe.to_words()) {
         for (half, value) in [(0, word & u64::from(u32::MAX)), (1, word >> 32)] {
-            device.write_at(&command::CMD_SQE, 0, element + half, value).expect("CMD_SQE can be written");
+            device
+                .write_at(&command::CMD_SQE, 0, element + half, value)
+                .expect("CMD_SQE can be written");
         }
     }
     device.write(&command::CMD_GO, 1).expect("CMD_GO can be written");
@@ -120,7 +122,9 @@ impl<B: Backing + 'static> RawQueue<B> {
     /// # Panics
     /// If it cannot be written.
     pub fn write(&self, register: &Register, value: u64) {
-        self.device.write_at(register, self.qid.into(), 0, value).expect("a queue register can be written");
+        self.device
+            .write_at(register, self.qid.into(), 0, value)
+            .expect("a queue register can be written");
     }
 
     /// Bus addresses of the rings, submissions first.

@@ -95,7 +95,11 @@ fn a_full_completion_ring_holds_the_commands_and_draining_releases_them() {
 #[test]
 fn doorbells_are_served_in_the_order_in_which_they_arrive() {
     let device = device();
-    let mut queues: Vec<_> = [1, 3, 3, 3].into_iter().zip(0..).map(|(cq, qid)| RawQueue::new(&device, qid, 4, cq, 0)).collect();
+    let mut queues: Vec<_> = [1, 3, 3, 3]
+        .into_iter()
+        .zip(0..)
+        .map(|(cq, qid)| RawQueue::new(&device, qid, 4, cq, 0))
+        .collect();
     // Queue 0 has room for one completion: its second command holds up all that comes after.
     queues[0].push(insert(0));
     queues[0].push(insert(1));
@@ -111,9 +115,8 @@ fn doorbells_are_served_in_the_order_in_which_they_arrive() {
     assert!(raw::done(&device).is_none());
     let first = queues[0].take(2);
     assert_eq!([first[0].frame, first[1].frame], [0, 1]);
-    let frames = |queue: &mut RawQueue<Emulator>, count| -> Vec<u16> {
-        queue.take(count).iter().map(|cqe| cqe.frame).collect()
-    };
+    let frames =
+        |queue: &mut RawQueue<Emulator>, count| -> Vec<u16> { queue.take(count).iter().map(|cqe| cqe.frame).collect() };
     assert_eq!(frames(&mut queues[2], 2), [2, 4]);
     assert_eq!(frames(&mut queues[1], 2), [3, 8]);
     assert_eq!(raw::done(&device).expect("its turn came").frame, 5);
@@ -123,7 +126,11 @@ fn doorbells_are_served_in_the_order_in_which_they_arrive() {
 #[test]
 fn with_twelve_doorbells_waiting_a_queue_joins_its_last_one() {
     let device = device();
-    let mut queues: Vec<_> = [1, 4, 4].into_iter().zip(0..).map(|(cq, qid)| RawQueue::new(&device, qid, 4, cq, 0)).collect();
+    let mut queues: Vec<_> = [1, 4, 4]
+        .into_iter()
+        .zip(0..)
+        .map(|(cq, qid)| RawQueue::new(&device, qid, 4, cq, 0))
+        .collect();
     queues[0].push(insert(0));
     queues[0].push(insert(1));
     queues[0].ring();
@@ -131,9 +138,8 @@ fn with_twelve_doorbells_waiting_a_queue_joins_its_last_one() {
     for n in 0..12 {
         queues[1 + n % 2].submit(insert(2 + n as u64));
     }
-    let frames = |queue: &mut RawQueue<Emulator>, count| -> Vec<u16> {
-        queue.take(count).iter().map(|cqe| cqe.frame).collect()
-    };
+    let frames =
+        |queue: &mut RawQueue<Emulator>, count| -> Vec<u16> { queue.take(count).iter().map(|cqe| cqe.frame).collect() };
     assert_eq!(frames(&mut queues[0], 2), [0, 1]);
     assert_eq!(frames(&mut queues[1], 6), [2, 4, 6, 8, 10, 13]);
     assert_eq!(frames(&mut queues[2], 6), [3, 5, 7, 9, 11, 12]);
@@ -172,9 +178,15 @@ fn an_impossible_queue_does_not_start() {
     let queue = RawQueue::new(&device, 1, 2, 2, 0);
     let [sq, cq] = queue.iovas();
     let good = (sq, cq, 2, 2);
-    for (sq, cq, sq_log2, cq_log2) in
-        [(sq + 32, cq, 2, 2), (sq, cq + 8, 2, 2), (sq, cq, 0, 2), (sq, cq, 16, 2), (sq, cq, 2, 0), (sq, cq, 2, 31), good]
-    {
+    for (sq, cq, sq_log2, cq_log2) in [
+        (sq + 32, cq, 2, 2),
+        (sq, cq + 8, 2, 2),
+        (sq, cq, 0, 2),
+        (sq, cq, 16, 2),
+        (sq, cq, 2, 0),
+        (sq, cq, 2, 31),
+        good,
+    ] {
         queue.write(&queue::Q_CTRL, 0);
         queue.write(&queue::SQ_BASE, sq);
         queue.write(&queue::CQ_BASE, cq);
@@ -266,7 +278,10 @@ fn the_driver_drives_four_queues_at_once() {
                 let mut out = Vec::new();
                 queue.run(&sqes, &mut out).unwrap();
                 let looked: Vec<_> = out[16..].iter().map(|cqe| Lookup::of(cqe).and_then(Lookup::placed)).collect();
-                looked.into_iter().map(|place| place.expect("it was inserted before").frame).collect::<Vec<_>>()
+                looked
+                    .into_iter()
+                    .map(|place| place.expect("it was inserted before").frame)
+                    .collect::<Vec<_>>()
             })
         })
         .collect();
