@@ -843,7 +843,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_STATUS_REFCOUNT_UNDERFLOW 0x0au /* The reference count is already 0. */
 #define KVCPU_STATUS_DMA_FAULT 0x0bu /* A device access to host memory faulted; see DMA_ERR_IOVA. */
 #define KVCPU_STATUS_CRC_ERROR 0x0cu /* What arrived does not have the CRC-32C of what was sent. */
-#define KVCPU_STATUS_MOVE_FAILED 0x0du /* INSERT: the move that was to free its frame failed and was undone. FENCE: that many moves (`value`) failed since the last FENCE. */
+#define KVCPU_STATUS_MOVE_FAILED 0x0du /* INSERT, EVICT, DEMOTE: a move that was to make room failed and was undone. FENCE: that many moves (`value`) failed since the last FENCE. */
 #define KVCPU_STATUS_NOT_ADDRESSABLE 0x0eu /* The block is in T3, which the device cannot address; PREFETCH it first. */
 #define KVCPU_STATUS_IN_USE 0x0fu /* The block is pinned, shared or retained. */
 #define KVCPU_STATUS_BAD_LENGTH 0x10u /* COPY length is not the block size. */

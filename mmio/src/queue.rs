@@ -128,7 +128,7 @@ codes! {
         DmaFault = 11,
         /// What arrived does not have the CRC-32C of what was sent.
         CrcError = 12,
-        /// INSERT: the move that was to free its frame failed and was undone. FENCE: that many moves (`value`) failed since the last FENCE.
+        /// INSERT, EVICT, DEMOTE: a move that was to make room failed and was undone. FENCE: that many moves (`value`) failed since the last FENCE.
         MoveFailed = 13,
         /// The block is in T3, which the device cannot address; PREFETCH it first.
         NotAddressable = 14,

@@ -29,6 +29,7 @@ pub(crate) struct Current {
     cursor: u32,
     affected: u32,
     passed_over: bool,
+    room_failed: bool,
     only_ghosts: bool,
 }
 
@@ -43,6 +44,7 @@ impl Current {
             cursor: 0,
             affected: 0,
             passed_over: false,
+            room_failed: false,
             only_ghosts: false,
         }
     }

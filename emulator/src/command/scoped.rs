@@ -12,6 +12,8 @@ enum Effect {
     Affected,
     /// Passed over because it is pinned, shared or retained.
     InUse,
+    /// Passed over because a move that was to make room for it failed.
+    NoRoom,
     /// Passed over otherwise.
     Nothing,
     /// Only history was there, and it was freed.
@@ -78,6 +80,7 @@ impl Core {
             match effect {
                 Effect::Affected => current.affected += 1,
                 Effect::InUse => current.passed_over = true,
+                Effect::NoRoom => current.room_failed = true,
                 Effect::GhostFreed => current.only_ghosts = true,
                 Effect::Nothing => {}
                 Effect::Refused(status) if sqe.scope == Scope::Single.code() => {
@@ -103,6 +106,8 @@ impl Core {
             Status::Ok
         } else if current.passed_over {
             Status::InUse
+        } else if current.room_failed {
+            Status::MoveFailed
         } else {
             Status::NotFound
         };
@@ -156,7 +161,7 @@ impl Core {
         match self.demote(i, dest, Purpose::Itself) {
             Ok(()) => Ok(Effect::Affected),
             Err(Stop::Wait(wait)) => Err(wait),
-            Err(Stop::MoveFailed | Stop::TierFull) => Ok(Effect::Nothing),
+            Err(Stop::MoveFailed | Stop::TierFull) => Ok(Effect::NoRoom),
         }
     }
 
