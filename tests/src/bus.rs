@@ -79,7 +79,7 @@ impl Bus {
 
     fn access(&self, iova: u64, words: usize) -> Result<(), BusFault> {
         self.accesses.fetch_add(1, Ordering::SeqCst);
-        let end = iova + 8 * words as u64;
+        let end = iova.saturating_add(8 * words as u64);
         let torn = self.torn().iter().any(|range| iova < range.end && range.start < end);
         if torn || due(&self.fault_in) { Err(BusFault { iova }) } else { Ok(()) }
     }

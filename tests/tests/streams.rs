@@ -1,5 +1,6 @@
 //! Random command streams: the device does exactly what the model does.
 
+use kvcpu_driver::Counters;
 use kvcpu_tests::check;
 use kvcpu_tests::stream::{self, Kind};
 
@@ -51,4 +52,57 @@ fn fault_streams_match_the_model_and_lose_nothing() {
         |seed| stream::scenario(&mut check::rng(4, seed), kind),
         stream::run,
     );
+}
+
+/// The streams are worth their time only if they get everywhere.
+#[test]
+fn the_streams_reach_the_corners() {
+    let mut total = Counters::default();
+    let mut refused_inserts = 0;
+    for (stream, bytes, t3, faults) in [(1, false, true, false), (3, true, true, false), (4, true, true, true)] {
+        for seed in 0..60 {
+            let kind = Kind { bytes, t3, faults, length: 400 };
+            let (scenario, ops) = stream::scenario(&mut check::rng(stream, seed), kind);
+            let counted = stream::run_counted(&scenario, &ops).unwrap_or_else(|error| panic!("{error}"));
+            total.kicks += counted.kicks;
+            total.ghosts_reclaimed += counted.ghosts_reclaimed;
+            total.ghost_hits += counted.ghost_hits;
+            total.directory_full += counted.directory_full;
+            total.dry_sweeps += counted.dry_sweeps;
+            total.list_stale += counted.list_stale;
+            total.denials += counted.denials;
+            total.moves_failed += counted.moves_failed;
+            total.shootdowns_needed += counted.shootdowns_needed;
+            total.shootdowns_sent += counted.shootdowns_sent;
+            for tier in 0..4 {
+                total.drops[tier] += counted.drops[tier];
+                total.evictions[tier] += counted.evictions[tier];
+                total.promotions[tier] += counted.promotions[tier];
+            }
+            refused_inserts += counted.refused;
+        }
+    }
+    let reached = [
+        ("kicks", total.kicks),
+        ("ghosts reclaimed", total.ghosts_reclaimed),
+        ("ghost hits", total.ghost_hits),
+        ("directory full", total.directory_full),
+        ("dry sweeps", total.dry_sweeps),
+        ("stale list entries", total.list_stale),
+        ("denials", total.denials),
+        ("failed moves", total.moves_failed),
+        ("invalidations saved", total.shootdowns_needed - total.shootdowns_sent),
+        ("refusals", refused_inserts),
+        ("drops from T0", total.drops[0]),
+        ("drops from T3", total.drops[3]),
+        ("demotions from T0", total.evictions[0] - total.drops[0]),
+        ("demotions from T1", total.evictions[1] - total.drops[1]),
+        ("demotions from T2", total.evictions[2] - total.drops[2]),
+        ("promotions from T1", total.promotions[1]),
+        ("promotions from T2", total.promotions[2]),
+        ("promotions from T3", total.promotions[3]),
+    ];
+    for (what, count) in reached {
+        assert!(count >= 20, "{what}: {count}; of all: {reached:?}");
+    }
 }

@@ -6,6 +6,7 @@ use kvcpu_mmio::queue::{Cqe, Key, Opcode, Scope, Sqe, Status};
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
 use super::command::plain;
+use super::moves::Failed;
 use super::{Block, Model};
 
 /// Largest `retain`: 28 bits of 16 steps.
@@ -16,6 +17,7 @@ const MAX_RETAIN: u64 = (1 << 28) - 1;
 struct Tally {
     affected: u32,
     in_use: bool,
+    room_failed: bool,
     ghosts: bool,
 }
 
@@ -36,6 +38,7 @@ impl Model {
             Tally { affected: 1.., .. } => Status::Ok,
             Tally { ghosts: true, .. } if opcode == Opcode::Release => Status::Ok,
             Tally { in_use: true, .. } => Status::InUse,
+            Tally { room_failed: true, .. } => Status::MoveFailed,
             _ => Status::NotFound,
         };
         let cqe = if sqe.scope == Scope::Single.code() { self.located(status, sqe.key) } else { plain(status) };
@@ -156,8 +159,9 @@ impl Model {
             tally.in_use = true;
             return;
         }
-        if self.demote(key, named).is_ok() {
-            tally.affected += 1;
+        match self.demote(key, named) {
+            Ok(()) => tally.affected += 1,
+            Err(Failed) => tally.room_failed = true,
         }
     }
 
