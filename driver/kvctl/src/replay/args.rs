@@ -9,7 +9,7 @@ use std::str::FromStr;
 /// Most commands a request's batch puts in a ring before it is submitted.
 const RING_LOG2: u32 = 10;
 /// Tiers of a replay that names none: enough pressure for the bundled sample to reach every tier.
-const DEFAULT_TIERS: [u32; TIERS] = [0, 512, 512, 1024];
+const DEFAULT_TIERS: [u32; TIERS] = [0, 256, 256, 512];
 
 /// A capacity: a number of blocks, or bytes with a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub struct Args {
     /// Capacity of T0 (GPU memory), in blocks or bytes (64MiB).
     #[arg(long, value_name = "CAPACITY")]
     pub t0: Option<Capacity>,
-    /// Capacity of T1 (card memory). If no tier is named: T1 512, T2 512, T3 1024 blocks.
+    /// Capacity of T1 (card memory). If no tier is named: T1 256, T2 256, T3 512 blocks.
     #[arg(long, value_name = "CAPACITY")]
     pub t1: Option<Capacity>,
     /// Capacity of T2 (host memory).
