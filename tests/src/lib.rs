@@ -10,3 +10,4 @@ pub mod rig;
 pub mod setup;
 pub mod stream;
 pub mod t3;
+pub mod workload;

@@ -1,5 +1,6 @@
 //! Register accesses that `kvctl selftest` does not make: the record of bad ones, and a storm of random ones beside
 //! live blocks. Its battery (`csr-*` in docs/selftest.md) covers resets, masks, gaps, halves, locks and clears.
+#![allow(clippy::unwrap_used, reason = "a test says where it failed by panicking, in its helpers too")]
 
 use std::sync::Arc;
 
@@ -53,7 +54,14 @@ fn a_bad_access_is_recorded_with_place_direction_and_cause() {
 /// Whether a random write there would take the device away, or let it write to memory.
 fn disturbs(bar: Bar, offset: u32) -> bool {
     let Some(at) = map::by_offset(bar, offset & !3) else { return false };
-    let names = [&control::CTRL, &command::CMD_GO, &queue::SQ_DOORBELL, &queue::CQ_DOORBELL, &queue::Q_CTRL, &service::SVC_ABORT];
+    let names = [
+        &control::CTRL,
+        &command::CMD_GO,
+        &queue::SQ_DOORBELL,
+        &queue::CQ_DOORBELL,
+        &queue::Q_CTRL,
+        &service::SVC_ABORT,
+    ];
     names.iter().any(|register| register.name == at.register.name)
 }
 

@@ -18,7 +18,10 @@ use kvcpu_tests::stream::{self, Kind, Op, Scenario};
 type Picture = BTreeMap<Key, Entry>;
 
 fn picture<B: Backing + 'static>(device: &Device<B>) -> Result<Picture, String> {
-    device.entries().map(|entry| entry.map(|entry| (entry.key, entry)).map_err(text)).collect()
+    device
+        .entries()
+        .map(|entry| entry.map(|entry| (entry.key, entry)).map_err(text))
+        .collect()
 }
 
 fn placed(entry: &Entry) -> bool {

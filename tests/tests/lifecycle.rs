@@ -1,4 +1,5 @@
 //! Enable, disable, reset: what is refused, what is forgotten, what is aborted.
+#![allow(clippy::unwrap_used, reason = "a test says where it failed by panicking, in its helpers too")]
 
 use kvcpu_driver::{Commands, Config, Device, Insert, sqe};
 use kvcpu_mmio::queue::Status;
@@ -34,7 +35,8 @@ fn each_reason_to_refuse_enable_is_told() {
     let device = probed();
     let entries = u64::from(device.geometry().entries());
     let t1_blocks = u64::from(device.geometry().t1_mib) << 20 >> 21;
-    let cases: &[(u64, bool, &[(&Register, u32, u64)])] = &[
+    type Write<'r> = (&'r Register, u32, u64);
+    let cases: &[(u64, bool, &[Write<'_>])] = &[
         (0, false, &[]),
         (0, true, &[]),
         (1, false, &[(&dma::BLOCK_SHIFT, 0, 5)]),
@@ -164,7 +166,11 @@ fn reset_gives_every_register_its_reset_value() {
     let from_geometry = ["CAP_RTBD", "CAP_ENGINES", "CAP_T1_MIB", "BUILD_ID", "TIMEBASE_HZ"];
     let mut checked = 0;
     for register in map::registers().filter(|r| r.bar == Bar::Regs && r.access != Access::WO) {
-        let instances = if register.instances == 4 && register.offset >= 0x1000 { device.geometry().queues } else { register.instances };
+        let instances = if register.instances == 4 && register.offset >= 0x1000 {
+            device.geometry().queues
+        } else {
+            register.instances
+        };
         for (instance, element) in (0..instances).flat_map(|i| (0..register.elements).map(move |e| (i, e))) {
             if from_geometry.contains(&register.name) || register.name == "RTBD_STASH" || register.name == "STATUS" {
                 continue;

@@ -1,4 +1,5 @@
 //! Lazy invalidation: frames come back when every agent has let go of them, and not before.
+#![allow(clippy::unwrap_used, reason = "a test says where it failed by panicking, in its helpers too")]
 
 use kvcpu_driver::{Commands, Config, Device, Insert, TierConfig, sqe};
 use kvcpu_emulator::Emulator;

@@ -1,4 +1,5 @@
 //! T3 through the driver's service loop: moves are in flight until the host answers, and only those wait that must.
+#![allow(clippy::unwrap_used, reason = "a test says where it failed by panicking, in its helpers too")]
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

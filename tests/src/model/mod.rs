@@ -12,9 +12,11 @@
 //! | `frames.rs` | docs/luf.md and the free lists of docs/moves.md |
 //! | `moves.rs` | docs/moves.md |
 //! | `command.rs`, `scoped.rs` | docs/commands.md |
+//! | `doorbells.rs` | docs/queue.md, the order between queues |
 
 mod command;
 mod directory;
+pub mod doorbells;
 mod frames;
 mod moves;
 mod policy;

@@ -1,0 +1,192 @@
+//! Random devices and random command streams, on an emulator and on the model.
+//!
+//! What they are drawn from is in `generate.rs`.
+
+mod generate;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use kvcpu_driver::{Config, Counters, Weights, sqe};
+use kvcpu_mmio::queue::{Key, Sqe};
+use kvcpu_mmio::regs::{hepc, tier};
+use kvcpu_mmio::{Backing, Geometry, Register};
+
+use crate::bus::Bus;
+use crate::rig::{Path, Rig, text};
+
+pub use generate::{geometry, scenario};
+
+/// One step of a stream.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// A command.
+    Command(Sqe),
+    /// A register that may be written at any time.
+    Tune(Tune),
+    /// A block's bytes are read back.
+    ReadBack(Key),
+    /// The driver's service loop has a turn.
+    Serve,
+    /// Everything is compared.
+    Compare,
+    /// Something breaks, or all is well again.
+    Fault(Fault),
+}
+
+/// What may break.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// The memory of T0 or T2 is not mapped.
+    Tear(usize),
+    /// The host fails T3 requests.
+    T3,
+    /// Bus Master Enable is cleared.
+    BusMaster,
+    /// Nothing is broken any more.
+    Heal,
+}
+
+/// Writes that are always allowed.
+#[derive(Clone, Copy, Debug)]
+pub enum Tune {
+    /// WEIGHTS.
+    Weights(Weights),
+    /// EVICT_THRESH.
+    Threshold(u16),
+    /// RECENCY_SHIFT.
+    Shift(u8),
+    /// PREFETCH_TIER, also one without frames.
+    PrefetchTier(u8),
+    /// TIER_LOW and TIER_HIGH.
+    Watermarks(usize, u32, u32),
+    /// TIER_LOOKAHEAD.
+    Lookahead(usize, u32),
+}
+
+/// What the commands of a stream are drawn from.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The device.
+    pub geometry: Geometry,
+    /// How it is set up.
+    pub config: Config,
+    /// How commands reach it.
+    pub path: Path,
+    /// Commands of one batch, on the ring path.
+    pub batch: usize,
+    /// Most looks before T3 answers.
+    pub t3_delay: u32,
+    /// Each command is fenced, as docs/moves.md asks under faults.
+    pub fenced: bool,
+}
+
+/// What kinds of device a stream may get.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Bytes move.
+    pub bytes: bool,
+    /// T3 may be in use.
+    pub t3: bool,
+    /// Things break.
+    pub faults: bool,
+    /// Commands.
+    pub length: usize,
+}
+
+/// Runs a stream on an emulator and on the model.
+pub fn run(scenario: &Scenario, ops: &[Op]) -> Result<(), String> {
+    run_counted(scenario, ops).map(drop)
+}
+
+/// The same; returns what was counted, to see which corners were reached.
+pub fn run_counted(scenario: &Scenario, ops: &[Op]) -> Result<Counters, String> {
+    let (emulator, bus) = Bus::emulator(scenario.geometry);
+    let mut rig = Rig::new(Arc::new(emulator), &scenario.config, scenario.path)?;
+    rig.t3.delay.store(scenario.t3_delay, Ordering::SeqCst);
+    let batch = if scenario.path == Path::Ring { scenario.batch } else { 1 };
+    let mut pending = Vec::new();
+    for op in ops {
+        if !matches!(op, Op::Command(_)) || pending.len() >= batch {
+            rig.run(&std::mem::take(&mut pending))?;
+        }
+        match op {
+            Op::Command(sqe) if scenario.fenced => drop(rig.run(&[*sqe, sqe::fence()])?),
+            Op::Command(sqe) => pending.push(*sqe),
+            Op::Tune(tune) => apply(&mut rig, *tune)?,
+            Op::ReadBack(key) => drop(rig.read_back(*key)?),
+            Op::Serve => drop(rig.device.service().map_err(text)?),
+            Op::Compare => rig.compare()?,
+            Op::Fault(fault) => inject(&mut rig, &bus, *fault)?,
+        }
+    }
+    rig.run(&pending)?;
+    inject(&mut rig, &bus, Fault::Heal)?;
+    rig.compare()?;
+    rig.read_back_all()?;
+    rig.compare()?;
+    Ok(rig.model.counters)
+}
+
+/// Breaks or mends both sides.
+fn inject<B: Backing + 'static>(rig: &mut Rig<B>, bus: &Bus, fault: Fault) -> Result<(), String> {
+    match fault {
+        Fault::Tear(number) => {
+            let base = rig.device.read_at(&tier::TIER_BASE, number as u32, 0).map_err(text)?;
+            let bytes = rig.model.block_bytes * u64::from(rig.model.tiers[number].frames);
+            bus.tear(base..base + bytes);
+            rig.model.broken[number] = true;
+        }
+        Fault::T3 => {
+            rig.t3.failing.store(true, Ordering::SeqCst);
+            rig.model.t3_fails = true;
+        }
+        Fault::BusMaster => {
+            rig.device.backing().bus_master(false).map_err(|error| error.to_string())?;
+            rig.model.bus_off = true;
+        }
+        Fault::Heal => {
+            bus.heal();
+            rig.t3.failing.store(false, Ordering::SeqCst);
+            rig.device.backing().bus_master(true).map_err(|error| error.to_string())?;
+            rig.model.broken = [false; 4];
+            (rig.model.t3_fails, rig.model.bus_off) = (false, false);
+        }
+    }
+    Ok(())
+}
+
+/// Writes a register on both sides.
+pub fn apply<B: Backing + 'static>(rig: &mut Rig<B>, tune: Tune) -> Result<(), String> {
+    let write = |register: &Register, instance: usize, value: u32| {
+        rig.device.write_at(register, instance as u32, 0, value.into()).map_err(text)
+    };
+    match tune {
+        Tune::Weights(weights) => {
+            write(&hepc::WEIGHTS, 0, weights.to_register() as u32)?;
+            rig.model.weights = weights;
+        }
+        Tune::Threshold(value) => {
+            write(&hepc::EVICT_THRESH, 0, value.into())?;
+            rig.model.evict_thresh = value.into();
+        }
+        Tune::Shift(value) => {
+            write(&hepc::RECENCY_SHIFT, 0, value.into())?;
+            rig.model.recency_shift = value.into();
+        }
+        Tune::PrefetchTier(value) => {
+            write(&hepc::PREFETCH_TIER, 0, value.into())?;
+            rig.model.prefetch_tier = value.into();
+        }
+        Tune::Watermarks(number, low, high) => {
+            write(&tier::TIER_LOW, number, low)?;
+            write(&tier::TIER_HIGH, number, high)?;
+            (rig.model.tiers[number].low, rig.model.tiers[number].high) = (low, high);
+        }
+        Tune::Lookahead(number, steps) => {
+            write(&tier::TIER_LOOKAHEAD, number, steps)?;
+            rig.model.tiers[number].lookahead = steps;
+        }
+    }
+    Ok(())
+}
