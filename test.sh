@@ -10,7 +10,7 @@ if ! command -v cargo >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo"
     PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 fi
 if ! command -v cargo >/dev/null; then
-    echo "test.sh: cargo is not on PATH; install Rust from https://rustup.rs" >&2
+    echo "test.sh: cargo is not on PATH; install Rust with rustup" >&2
     exit 1
 fi
 
