@@ -219,6 +219,25 @@ fn a_fault_on_fetching_halts_that_queue_alone() {
 }
 
 #[test]
+fn doorbells_that_wait_behind_a_queue_that_halts_are_served() {
+    let device = device();
+    let mut first = RawQueue::new(&device, 0, 3, 1, 0);
+    let mut broken = RawQueue::new(&device, 1, 3, 3, 0);
+    let mut last = RawQueue::new(&device, 2, 3, 3, 0);
+    device.backing().dma_free(broken.iovas()[0]).unwrap();
+    first.push(insert(0));
+    first.push(insert(1));
+    first.ring();
+    broken.submit(insert(2));
+    last.submit(insert(3));
+    broken.submit(insert(4));
+    assert_eq!(blocked_on(&device), BlockedOn::CompletionQueue as u64);
+    assert_eq!(first.take(2)[1].frame, 1);
+    assert_eq!(broken.read(&queue::Q_STATUS), queue::Q_STATUS::HALTED.mask());
+    assert_eq!(last.take(1)[0].frame, 2);
+}
+
+#[test]
 fn a_fault_on_posting_halts_the_queue_after_the_command_was_executed() {
     let device = device();
     let mut broken = RawQueue::new(&device, 0, 2, 2, 0);
