@@ -141,11 +141,6 @@ impl Batch {
         self.push(sqe::fence())
     }
 
-    /// The entries.
-    pub fn as_slice(&self) -> &[Sqe] {
-        &self.sqes
-    }
-
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.sqes.len()

@@ -2,7 +2,8 @@
 //!
 //! A tick lets simulated time pass, serves T3 and invalidations (the device may be waiting for
 //! us), and after a while gives the processor away. The deadline counts from the last progress, not
-//! from the start: a slow simulation that still completes commands is alive.
+//! from the start: a slow simulation that still completes commands is alive. Serving the device
+//! counts as progress too, but not for ever: a device that only keeps asking is not alive.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ const YIELD_AFTER: u32 = 64;
 const SLEEP_AFTER: u32 = 512;
 /// Ticks between two looks whether the device is still there.
 const ALIVE_EVERY: u32 = 16;
+/// Deadlines that a wait may last on the strength of what was served alone.
+const SERVED_DEADLINES: u32 = 16;
 /// Longest sleep without an interrupt, and with.
 const NAP: Duration = Duration::from_micros(50);
 const SLICE: Duration = Duration::from_millis(1);
@@ -27,6 +30,8 @@ pub(crate) struct Wait<'d, B: Backing + ?Sized + 'static> {
     device: &'d Device<B>,
     deadline: Duration,
     progress: Instant,
+    /// When the device last did what is waited for.
+    answered: Instant,
     ticks: u32,
     cycles: u64,
     source: Option<Source>,
@@ -36,11 +41,25 @@ pub(crate) struct Wait<'d, B: Backing + ?Sized + 'static> {
 impl<'d, B: Backing + ?Sized + 'static> Wait<'d, B> {
     /// A wait that begins now. With `source` it sleeps until that interrupt.
     pub(crate) fn new(device: &'d Device<B>, deadline: Duration, source: Option<Source>) -> Wait<'d, B> {
-        Wait { device, deadline, progress: Instant::now(), ticks: 0, cycles: FIRST_CYCLES, source, armed: false }
+        Wait {
+            device,
+            deadline,
+            progress: Instant::now(),
+            answered: Instant::now(),
+            ticks: 0,
+            cycles: FIRST_CYCLES,
+            source,
+            armed: false,
+        }
     }
 
     /// The device did something.
     pub(crate) fn progressed(&mut self) {
+        self.answered = Instant::now();
+        self.served();
+    }
+
+    fn served(&mut self) {
         self.progress = Instant::now();
         self.cycles = FIRST_CYCLES;
     }
@@ -56,14 +75,15 @@ impl<'d, B: Backing + ?Sized + 'static> Wait<'d, B> {
         self.device.backing().advance(self.cycles)?;
         self.cycles = (self.cycles * 2).min(LAST_CYCLES);
         if self.device.serve_if_free(self.ticks > YIELD_AFTER)? {
-            self.progressed();
+            self.served();
         } else {
             self.pause()?;
         }
         if self.ticks % ALIVE_EVERY == ALIVE_EVERY - 1 {
             self.device.check_alive()?;
         }
-        Ok(self.progress.elapsed() >= self.deadline)
+        let given_up = self.answered.elapsed() >= self.deadline.saturating_mul(SERVED_DEADLINES);
+        Ok(given_up || self.progress.elapsed() >= self.deadline)
     }
 
     /// Sleeping takes two ticks: the first clears the status bit, so that the caller looks for work
@@ -96,6 +116,6 @@ impl<'d, B: Backing + ?Sized + 'static> Wait<'d, B> {
 
     /// The error for a wait that is over.
     pub(crate) fn timeout(&self, what: &'static str, register: &'static str, last: u64) -> DriverError {
-        DriverError::Timeout { what, register, last, waited: self.progress.elapsed() }
+        DriverError::Timeout { what, register, last, waited: self.answered.elapsed() }
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// T1 frames of the measured run: policy.md's middle capacity for the conversation trace.
+/// T1 frames of the measured run: a middle capacity of docs/baselines.md for the conversation trace.
 const T1_BLOCKS: &str = "16384";
 /// log2 of the bytes of a block in the measured run.
 const BLOCK_SHIFT: &str = "12";

@@ -169,3 +169,47 @@ fn a_damaged_block_fails_the_replay() {
     assert!(report.mismatches > 0);
     assert!(matches!(report.verdict(), Err(ReplayError::Mismatch { .. })));
 }
+
+/// What T3 holds at the end is read back whole even where T1 is far smaller.
+#[test]
+fn a_small_t1_does_not_keep_t3_from_being_read_at_the_end() {
+    let report = run("--t1 8 --t3 512 --no-baselines");
+    let residents: u64 = report.resident_at_end.iter().sum();
+    assert_eq!(residents, 520);
+    assert_eq!(report.blocks_checked + report.unread, report.hits + residents);
+    assert!(report.unread <= report.hits);
+    assert!(report.verdict().is_ok());
+}
+
+fn refusal(line: &str) -> String {
+    replay(&args(line), Arc::new(Emulator::new(Geometry::FULL).unwrap()), DEADLINE)
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn refusals_name_what_to_change_and_leave_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t3");
+    let shown = path.display();
+    assert!(refusal("--t3 100").contains("--t1"));
+    for line in ["--block-shift 70 --t1 10 --t3 100", "--block-shift 20 --t1 10 --t3 70000"] {
+        let error = refusal(&format!("{line} --t3-path {shown}"));
+        assert!(error.contains("block_shift") || error.contains("tiers[3]"), "{error}");
+        assert!(!path.exists(), "{line}");
+    }
+    assert!(refusal("--t1 100 --quarantine 4000000000").contains("frames"));
+    std::fs::write(&path, "mine").unwrap();
+    assert!(refusal(&format!("--t1 10 --t3 100 --t3-path {shown}")).contains("--t3-path"));
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+    assert!(refusal(&format!("--html {shown}/no/such.html")).contains("such.html"));
+}
+
+/// Capacity that the card holds to the last block leaves no room for the quarantine, and is taken.
+#[test]
+fn a_card_filled_to_the_brim_is_taken() {
+    let geometry = Geometry { t1_mib: 4, ..Geometry::FULL };
+    let emulator = Arc::new(Emulator::new(geometry).unwrap());
+    let report = replay(&args("--t1 1024 --no-baselines"), emulator, DEADLINE).unwrap();
+    assert_eq!((report.capacity_by_tier[1], report.quarantine_by_tier[1], report.mismatches), (1024, 0, 0));
+}

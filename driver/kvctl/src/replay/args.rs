@@ -2,6 +2,7 @@
 
 use clap::Args as ClapArgs;
 use kvcpu_driver::{Config, QueueConfig, TierConfig, Weights};
+use kvcpu_mmio::Geometry;
 use kvcpu_mmio::geometry::TIERS;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -99,7 +100,7 @@ pub struct Args {
     #[arg(long)]
     pub skip_bad: bool,
     /// Replay only so many requests.
-    #[arg(long, value_name = "REQUESTS")]
+    #[arg(long, value_name = "REQUESTS", value_parser = limit)]
     pub limit: Option<usize>,
     /// Do not run the baseline policies.
     #[arg(long)]
@@ -107,6 +108,14 @@ pub struct Args {
     /// Write a self-contained HTML report.
     #[arg(long, value_name = "PATH")]
     pub html: Option<PathBuf>,
+}
+
+fn limit(s: &str) -> Result<usize, String> {
+    match s.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(n) => Ok(n),
+        Err(e) => Err(format!("{e}")),
+    }
 }
 
 fn parse_numbers<const N: usize>(s: &str, max: u32) -> Result<[u32; N], String> {
@@ -152,14 +161,18 @@ impl Args {
         }
     }
 
-    /// The configuration, for a directory of `entries` entries. Frames beyond the capacity give way
-    /// where the directory cannot name them.
-    pub fn config(&self, entries: u32) -> Config {
+    /// The configuration for a device of this geometry. Unless they were asked for, frames beyond the
+    /// capacity give way where the directory cannot name them or the card cannot hold them.
+    pub fn config(&self, geometry: &Geometry) -> Config {
         let capacities = self.capacities();
         let lowest = capacities.iter().rposition(|&c| c > 0).unwrap_or(0);
         let tiers = std::array::from_fn(|t| {
             let tier = self.tier(capacities[t], t == lowest);
-            TierConfig { frames: tier.frames.min(entries.max(tier.limit)), ..tier }
+            let card = (u64::from(geometry.t1_mib) << 20) >> self.block_shift.min(63);
+            let card = if t == 1 && !self.metadata_only { u32::try_from(card).unwrap_or(u32::MAX) } else { u32::MAX };
+            let most = geometry.entries().min(card).max(tier.limit);
+            let frames = if self.quarantine.is_some() { tier.frames } else { tier.frames.min(most) };
+            TierConfig { frames, ..tier }
         });
         let top = capacities.iter().position(|&c| c > 0).unwrap_or(1);
         let prefetch_tier = if capacities[1] > 0 { 1 } else { top as u8 };

@@ -8,7 +8,7 @@ use super::ReplayError;
 use super::content::{fill, first_difference};
 use kvcpu_driver::{Device, DmaBuffer, Insert, QueuePair, Target, sqe};
 use kvcpu_mmio::geometry::TIERS;
-use kvcpu_mmio::queue::{Cqe, Key, Opcode, ResultFlags, Sqe, Status};
+use kvcpu_mmio::queue::{Cqe, Key, Opcode, Sqe, Status};
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
 /// Tenant that a replay works as.
@@ -44,9 +44,12 @@ pub struct Engine {
     block_bytes: u32,
     insert_tier: u8,
     prefetch_tier: u8,
+    /// Blocks the prefetch tier holds.
+    prefetch_blocks: usize,
     /// There are tiers below the one hits are served from.
     lower_tiers: bool,
     step: u32,
+    started: bool,
     sqes: Vec<Sqe>,
     cqes: Vec<Cqe>,
     /// The tiers the present chain's blocks were found in.
@@ -76,8 +79,10 @@ impl Engine {
             block_bytes,
             insert_tier,
             prefetch_tier: config.prefetch_tier,
+            prefetch_blocks: config.tiers[usize::from(config.prefetch_tier)].limit.max(1) as usize,
             lower_tiers,
             step: 0,
+            started: false,
             sqes: Vec::new(),
             cqes: Vec::new(),
             found: Vec::new(),
@@ -89,7 +94,7 @@ impl Engine {
     /// Serves one request at `step`. Returns its hits by tier.
     pub fn request(&mut self, step: u32, chain: &[u64]) -> Result<[u64; TIERS], ReplayError> {
         self.sqes.clear();
-        let advances = step > self.step || self.tally.references == 0;
+        let advances = step > self.step || !std::mem::replace(&mut self.started, true);
         if advances {
             self.step = step;
             self.sqes.push(sqe::step_advance(step));
@@ -102,9 +107,18 @@ impl Engine {
         }
         self.run()?;
         self.found.clear();
-        for cqe in &self.cqes[usize::from(advances)..] {
-            let placed = cqe.flags & ResultFlags::PLACED.bits() != 0;
-            self.found.push(placed.then_some(cqe.tier));
+        let (advanced, looked_up) = self.cqes.split_at(usize::from(advances));
+        if let Some(cqe) = advanced.iter().find(|cqe| cqe.status != Status::Ok.code()) {
+            return Err(ReplayError::StepRefused { step, status: cqe.status });
+        }
+        for (cqe, &tag) in looked_up.iter().zip(chain) {
+            let key = Key::shared(TENANT, tag);
+            self.found.push(match Status::from_code(cqe.status) {
+                Some(Status::NotFound) => None,
+                Some(Status::Ok) if usize::from(cqe.tier) < TIERS => Some(cqe.tier),
+                Some(Status::Ok) => return Err(ReplayError::NoSuchTier { key, tier: cqe.tier }),
+                _ => return Err(ReplayError::Refused { key, status: cqe.status }),
+            });
         }
         let run = self.found.iter().take_while(|tier| tier.is_some()).count();
         let mut hits = [0; TIERS];
@@ -148,26 +162,26 @@ impl Engine {
             }
             self.run()?;
             for (slot, &tag) in part.iter().enumerate() {
-                self.check_block(slot, Key::shared(TENANT, tag))?;
+                // Moved down or out again by the request's own promotions, before it could be read.
+                if !self.check_block(slot, Key::shared(TENANT, tag))? {
+                    self.tally.unread += 1;
+                }
             }
         }
         Ok(())
     }
 
     /// Compares the block that completion `slot` of the last batch brought to buffer slot `slot`.
-    fn check_block(&mut self, slot: usize, key: Key) -> Result<(), ReplayError> {
+    /// `false` if the device did not have it within reach.
+    fn check_block(&mut self, slot: usize, key: Key) -> Result<bool, ReplayError> {
         let cqe = &self.cqes[slot];
         match Status::from_code(cqe.status) {
             Some(Status::Ok) => {}
-            // Moved down or out again by the requests' own inserts, before it could be read.
-            Some(Status::NotAddressable | Status::NotFound) => {
-                self.tally.unread += 1;
-                return Ok(());
-            }
+            Some(Status::NotAddressable | Status::NotFound) => return Ok(false),
             _ => return Err(ReplayError::Refused { key, status: cqe.status }),
         }
         let words = self.block_bytes as usize / 8;
-        let Some(buffer) = &self.buffer else { return Ok(()) };
+        let Some(buffer) = &self.buffer else { return Ok(true) };
         self.tally.checked += 1;
         if let Some(word) = first_difference(key, &buffer.words()[slot * words..(slot + 1) * words]) {
             self.tally.mismatches += 1;
@@ -179,7 +193,7 @@ impl Engine {
                 "block holds other bytes than its key's"
             );
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Tells the device of the blocks that were not there, and writes them.
@@ -234,7 +248,7 @@ impl Engine {
 
     /// Brings blocks up if need be, reads, compares and releases them.
     pub(super) fn read_and_release(&mut self, keys: &[Key]) -> Result<(), ReplayError> {
-        for part in keys.chunks(self.part) {
+        for part in keys.chunks(self.part.min(self.prefetch_blocks)) {
             if let Some(buffer) = &self.buffer {
                 let slot_at = |slot: usize| buffer.iova() + slot as u64 * u64::from(self.block_bytes);
                 self.sqes.clear();
@@ -245,7 +259,9 @@ impl Engine {
                 self.run()?;
                 self.cqes.drain(..part.len());
                 for (slot, &key) in part.iter().enumerate() {
-                    self.check_block(slot, key)?;
+                    if !self.check_block(slot, key)? {
+                        return Err(ReplayError::Lost { key });
+                    }
                 }
             }
             self.release(part)?;

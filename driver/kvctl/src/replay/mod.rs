@@ -57,6 +57,53 @@ pub enum ReplayError {
         /// The status.
         status: u16,
     },
+    /// The device would not take the trace's time.
+    #[error("the device refused STEP_ADVANCE to {step} with {}; run `kvctl selftest` on it", status_name(*status))]
+    StepRefused {
+        /// The step.
+        step: u32,
+        /// The status.
+        status: u16,
+    },
+    /// The device named a tier that does not exist.
+    #[error("the device says that block {:#x} is in tier {tier}, which does not exist; run `kvctl selftest` on it", key.tag)]
+    NoSuchTier {
+        /// The block.
+        key: Key,
+        /// The tier.
+        tier: u8,
+    },
+    /// A block that the directory holds could not be read at the end.
+    #[error("the directory holds block {:#x}, but it cannot be read back: the device lost it; run `kvctl selftest` on it", key.tag)]
+    Lost {
+        /// The block.
+        key: Key,
+    },
+    /// Only T3 has a capacity.
+    #[error("a runtime reaches no block in T3 alone; give --t0, --t1 or --t2 a capacity too")]
+    OnlyT3,
+    /// T3 did not do what it was asked.
+    #[error("{failure}; T3 had failed {count} times before, first: {first}")]
+    T3 {
+        /// What the replay met.
+        failure: Box<ReplayError>,
+        /// Failures of T3.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// Frames were reused while an agent could still read them.
+    #[error("{violations} frames were reused while an agent could still read them; run `kvctl selftest` on the device")]
+    Luf {
+        /// Frames.
+        violations: u32,
+    },
+    /// The file for T3 is there already.
+    #[error("{}: a file is there already; name another with --t3-path, or remove it", path.display())]
+    T3Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The device was not configured before the replay.
     #[error("the device is not configured; configure it before a replay")]
     NotConfigured,
@@ -110,10 +157,27 @@ pub fn replay(args: &Args, backing: Arc<dyn Backing>, deadline: Duration) -> Res
         None => (SAMPLE_NAME.to_string(), read(SAMPLE, &options)?),
     };
     let device: Device = Device::probe(backing)?;
-    let config = Config { deadline, ..args.config(device.geometry().entries()) };
+    let config = Config { deadline, ..args.config(device.geometry()) };
+    if config.tiers[..3].iter().all(|tier| tier.limit == 0) && config.tiers[3].limit > 0 {
+        return Err(ReplayError::OnlyT3);
+    }
+    config.check(device.geometry()).map_err(DriverError::from)?;
+    if let Some(path) = &args.html {
+        // Better to hear of a bad path before the run than after it.
+        std::fs::write(path, "").map_err(|source| ReplayError::Output { path: path.clone(), source })?;
+    }
     serve_t3(args, &config, &device)?;
     device.configure(config.clone())?;
-    let mut report = play(args, &device, &config, name, &reading)?;
+    let mut report = play(args, &device, &config, name, &reading).map_err(|failure| {
+        let errors = device.take_service_errors();
+        match errors.first() {
+            None => failure,
+            Some(first) => {
+                let (count, first) = (errors.len(), first.to_string());
+                ReplayError::T3 { failure: Box::new(failure), count, first }
+            }
+        }
+    })?;
     if !args.no_baselines {
         let dense = reading.trace.dense();
         report.add_baselines(&curve(&Kind::ALL, &[report.capacity_blocks as usize], &dense));
@@ -133,6 +197,7 @@ fn serve_t3(args: &Args, config: &Config, device: &Device) -> Result<(), ReplayE
     let slots = config.tiers[3].frames;
     let options = T3Options { durable: args.t3_durable, ..T3Options::default() };
     let path = match &args.t3_path {
+        Some(path) if path.exists() => return Err(ReplayError::T3Exists { path: path.clone() }),
         Some(path) => path.clone(),
         None => std::env::temp_dir().join(format!("kvctl-t3-{}.tmp", std::process::id())),
     };
@@ -180,17 +245,21 @@ fn play(args: &Args, device: &Device, config: &Config, name: String, reading: &R
     report.timeline = timeline.into_points();
     report.resident_at_end = drained.resident;
     report.luf_violations = violations;
-    if drained.left > 0 {
-        return Err(ReplayError::NotEmpty { left: drained.left });
-    }
+    report.entries_left = drained.left;
     Ok(report)
 }
 
 impl Report {
-    /// The verdict: an error if bytes were lost or mixed up.
+    /// The verdict: an error if bytes were lost or mixed up, or the device's own invariants broken.
     pub fn verdict(&self) -> Result<(), ReplayError> {
         if self.mismatches > 0 {
             return Err(ReplayError::Mismatch { mismatches: self.mismatches, checked: self.blocks_checked });
+        }
+        if self.luf_violations > 0 {
+            return Err(ReplayError::Luf { violations: self.luf_violations });
+        }
+        if self.entries_left > 0 {
+            return Err(ReplayError::NotEmpty { left: self.entries_left });
         }
         Ok(())
     }

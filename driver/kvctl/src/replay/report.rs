@@ -56,7 +56,8 @@ pub struct Report {
     /// Share of the gap between LRU and Belady that the device closed; absent without baselines or
     /// without a gap.
     pub gap_closed_pct: Option<f64>,
-    /// Bytes moved between tiers, and between tiers and the runtime.
+    /// Bytes moved between tiers, and between tiers and the runtime; with `metadata_only` what would
+    /// have moved between tiers.
     pub bytes_moved: u64,
     /// Bytes moved from tier (row) to tier (column).
     pub move_bytes: [[u64; TIERS]; TIERS],
@@ -88,6 +89,8 @@ pub struct Report {
     pub decision_max: u64,
     /// Ticks a second.
     pub timebase_hz: u32,
+    /// Directory entries left after all blocks had been released; 0 on a correct device.
+    pub entries_left: u32,
     /// All counters of the device.
     pub counters: Counters,
     /// Time from the first request to the end of the last move.
@@ -148,6 +151,7 @@ impl Report {
             shootdowns_sent: sent,
             shootdowns_elided_pct: percent(needed.saturating_sub(sent), needed),
             luf_violations: 0,
+            entries_left: 0,
             decision_hist: counters.decision_hist,
             decision_max: counters.decision_max,
             timebase_hz: device.read(&kvcpu_mmio::regs::control::TIMEBASE_HZ).unwrap_or(0) as u32,
@@ -178,7 +182,7 @@ impl Report {
     }
 
     /// Latency in ticks below which `share` (0 to 1) of the decisions lie, rounded up to a power
-    /// of two.
+    /// of two; `None` without decisions, or if it lies in the last, open-ended class.
     pub fn decision_quantile(&self, share: f64) -> Option<u64> {
         let total: u64 = self.decision_hist.iter().sum();
         let wanted = (total as f64 * share).ceil() as u64;
@@ -187,6 +191,6 @@ impl Report {
             sum += n;
             sum >= wanted.max(1)
         })?;
-        Some(2 << bucket)
+        (bucket + 1 < self.decision_hist.len()).then_some(2 << bucket)
     }
 }

@@ -92,7 +92,8 @@ impl Report {
         if self.unread + self.not_inserted > 0 {
             writeln!(f, "hits not readable: {}, blocks not taken: {}", self.unread, self.not_inserted)?;
         }
-        writeln!(f, "bytes moved: {}", bytes(self.bytes_moved))?;
+        let moved = if self.metadata_only { "bytes that would have moved between tiers" } else { "bytes moved" };
+        writeln!(f, "{moved}: {}", bytes(self.bytes_moved))?;
         writeln!(
             f,
             "shootdowns: {} needed, {} sent, {:.1}% elided",

@@ -95,10 +95,7 @@ fn device_hit_pct(capacity: usize, trace: &Trace, args: &Args, geometry: Geometr
     let device = Device::probe(Arc::new(emulator) as Arc<dyn Backing>)?;
     let t1 = Some(Capacity::Blocks(capacity as u64));
     let alone = Args { t0: None, t1, t2: None, t3: None, metadata_only: true, ..args.clone() };
-    let mut config = alone.config(geometry.entries());
-    let frames = (u64::from(geometry.t1_mib) << 20) >> config.block_shift;
-    config.tiers[1].frames = config.tiers[1].frames.min(frames.min(u64::from(u32::MAX)) as u32);
-    device.configure(config)?;
+    device.configure(alone.config(&geometry))?;
     let mut engine = Engine::new(&device)?;
     let first_ms = trace.requests().first().map_or(0, |request| request.timestamp_ms);
     for (request, chain) in trace.iter() {
