@@ -10,7 +10,7 @@ fn metadata_streams_match_the_model() {
     let kind = Kind { bytes: false, t3: true, faults: false, length: 600 };
     check::streams(
         ("streams", "metadata_streams_match_the_model"),
-        300,
+        1000,
         |seed| stream::scenario(&mut check::rng(1, seed), kind),
         stream::run,
     );
@@ -22,7 +22,7 @@ fn byte_streams_match_the_model_and_read_back() {
     let kind = Kind { bytes: true, t3: false, faults: false, length: 400 };
     check::streams(
         ("streams", "byte_streams_match_the_model_and_read_back"),
-        200,
+        600,
         |seed| stream::scenario(&mut check::rng(2, seed), kind),
         stream::run,
     );
@@ -35,7 +35,7 @@ fn t3_streams_match_the_model_however_late_the_answers() {
     let kind = Kind { bytes: true, t3: true, faults: false, length: 400 };
     check::streams(
         ("streams", "t3_streams_match_the_model_however_late_the_answers"),
-        200,
+        600,
         |seed| stream::scenario(&mut check::rng(3, seed), kind),
         stream::run,
     );
@@ -48,7 +48,7 @@ fn fault_streams_match_the_model_and_lose_nothing() {
     let kind = Kind { bytes: true, t3: true, faults: true, length: 300 };
     check::streams(
         ("streams", "fault_streams_match_the_model_and_lose_nothing"),
-        200,
+        600,
         |seed| stream::scenario(&mut check::rng(4, seed), kind),
         stream::run,
     );
