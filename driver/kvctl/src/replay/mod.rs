@@ -23,7 +23,7 @@ use kvcpu_driver::{Config, Device, DriverError};
 use kvcpu_mmio::Backing;
 use kvcpu_mmio::queue::{Key, Status};
 use kvcpu_store::{StoreError, T3File, T3Options};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timeline::Timeline;
@@ -196,16 +196,17 @@ fn serve_t3(args: &Args, config: &Config, device: &Device) -> Result<(), ReplayE
     }
     let slots = config.tiers[3].frames;
     let options = T3Options { durable: args.t3_durable, ..T3Options::default() };
-    let path = match &args.t3_path {
+    let create = |path: &Path| T3File::create_with(path, config.block_bytes(), slots, &options);
+    let file = match &args.t3_path {
         Some(path) if path.exists() => return Err(ReplayError::T3Exists { path: path.clone() }),
-        Some(path) => path.clone(),
-        None => std::env::temp_dir().join(format!("kvctl-t3-{}.tmp", std::process::id())),
+        Some(path) => create(path)?,
+        None => {
+            // The file lives on without a name until the process ends, however it ends.
+            let output = |source| ReplayError::Output { path: std::env::temp_dir(), source };
+            let folder = tempfile::Builder::new().prefix("kvctl-t3-").tempdir().map_err(output)?;
+            create(&folder.path().join("t3"))?
+        }
     };
-    let file = T3File::create_with(&path, config.block_bytes(), slots, &options)?;
-    if args.t3_path.is_none() {
-        // The file lives on without a name until the process ends, however it ends.
-        std::fs::remove_file(&path).map_err(|source| ReplayError::Output { path, source })?;
-    }
     device.set_t3_backend(Box::new(Served::new(file)));
     Ok(())
 }
