@@ -97,10 +97,8 @@ pub(super) fn latency(report: &Report) -> Result<String, ReplayError> {
             .y_label_area_size(88)
             .build_cartesian_2d(Ticks::new(first as f64..end as f64, ticks), 0.0..most * 1.15)?;
         let mut mesh = chart.configure_mesh();
-        axes(&mut mesh, "latency of a decision (powers of two of the timebase)", "decisions");
-        mesh.disable_x_mesh()
-            .x_label_formatter(&edge)
-            .y_label_formatter(&|v| format!("{} %", short(*v)));
+        axes(&mut mesh, "latency of a decision", "decisions, %");
+        mesh.disable_x_mesh().x_label_formatter(&edge).y_label_formatter(&|v| short(*v));
         mesh.y_labels(6).draw()?;
         chart.draw_series((first..end).map(|i| {
             let (from, to) = (i as f64 + 0.04, i as f64 + 0.96);

@@ -90,8 +90,8 @@ pub(super) fn draw(curve: &Curve) -> Result<String, ReplayError> {
             .y_label_area_size(88)
             .build_cartesian_2d(Ticks::new(-0.15..last + 0.15, ticks), 0.0..(top * 1.08).min(100.0))?;
         let mut mesh = chart.configure_mesh();
-        axes(&mut mesh, "capacity, blocks (log scale)", "references hit");
-        mesh.x_label_formatter(&label).y_label_formatter(&|v| format!("{} %", short(*v))).draw()?;
+        axes(&mut mesh, "capacity, blocks (log scale)", "references hit, %");
+        mesh.x_label_formatter(&label).y_label_formatter(&|v| short(*v)).draw()?;
         let shape = |at, corners: Marker, ink: Ink| EmptyElement::at(at) + Polygon::new(corners, ink.rgb());
         for (player, line) in &curve.lines {
             let points = curve.capacities.iter().zip(line).filter_map(|(&c, hit)| Some((doublings(c), (*hit)?)));

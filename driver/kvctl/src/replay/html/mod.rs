@@ -82,7 +82,7 @@ fn headline(report: &Report) -> String {
 
 fn hits(report: &Report) -> Result<String, ReplayError> {
     let note = "Share of each stretch's references that were in the leading resident run of their request, by the tier \
-                the block was found in. A stretch without requests is blank.";
+                the block was found in. A stretch without requests is blank, as is one without hits.";
     Ok(figure(&page::tier_legend(&tiers(report)), &time::hits(report, &tiers(report))?, note))
 }
 

@@ -22,7 +22,7 @@ figcaption{color:var(--mute);font-size:.88rem}
 .legend span{display:inline-flex;align-items:center;gap:.45rem}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;margin:.6rem 0}
-th,td{padding:.2rem .9rem .2rem 0;text-align:right;border-bottom:1px solid var(--line);vertical-align:top;font-weight:400}
+th,td{padding:.2rem 1.3rem .2rem 0;text-align:right;border-bottom:1px solid var(--line);vertical-align:top;font-weight:400}
 thead th{color:var(--mute);font-size:.84rem}
 th:first-child,td:first-child{text-align:left}
 .raw{columns:2;column-gap:2.5rem}

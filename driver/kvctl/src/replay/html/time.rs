@@ -54,9 +54,9 @@ pub(super) fn hits(report: &Report, tiers: &[usize]) -> Result<String, ReplayErr
         .collect();
     let top = steps.iter().map(|(_, _, shares)| shares.iter().sum::<f64>()).fold(1.0, f64::max);
     let y_max = (top * 1.05).min(100.0);
-    let y_label = |v: &f64| format!("{} %", short(*v));
+    let y_label = |v: &f64| short(*v);
     let what = "Hit rate by tier over trace time";
-    draw(report, tiers, Stacked { what, y_name: "references hit", y_label: &y_label, y_max, limit: None, steps })
+    draw(report, tiers, Stacked { what, y_name: "references hit, %", y_label: &y_label, y_max, limit: None, steps })
 }
 
 /// Blocks resident, by tier.
