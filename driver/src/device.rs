@@ -74,13 +74,18 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             }
             found => return Err(DriverError::NotKvCpu { name: name(), found }),
         }
-        let version = u64::from(read(&MAP_VERSION)?);
+        let seen = |register: &kvcpu_mmio::Register| match read(register)? {
+            // No register read here can be all ones: the device went away since MAGIC was read.
+            u32::MAX => Err(DriverError::Gone { name: name(), why: format!("{} reads all ones", register.name) }),
+            value => Ok(value),
+        };
+        let version = u64::from(seen(&MAP_VERSION)?);
         let (major, minor) = (MAP_VERSION::MAJOR.get(version) as u16, MAP_VERSION::MINOR.get(version) as u16);
         if major != control::MAP_MAJOR {
             return Err(DriverError::Version { name: name(), major, minor });
         }
-        let rtbd = u64::from(read(&control::CAP_RTBD)?);
-        let engines = u64::from(read(&control::CAP_ENGINES)?);
+        let rtbd = u64::from(seen(&control::CAP_RTBD)?);
+        let engines = u64::from(seen(&control::CAP_ENGINES)?);
         let geometry = Geometry {
             entries_log2: CAP_RTBD::ENTRIES_LOG2.get(rtbd) as u32,
             lanes: CAP_RTBD::LANES.get(rtbd) as u32,
@@ -88,7 +93,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             stash: CAP_RTBD::STASH.get(rtbd) as u32,
             queues: CAP_ENGINES::QUEUES.get(engines) as u32,
             agents: CAP_ENGINES::AGENTS.get(engines) as u32,
-            t1_mib: read(&control::CAP_T1_MIB)?,
+            t1_mib: seen(&control::CAP_T1_MIB)?,
             min_block_shift: CAP_ENGINES::MIN_BLOCK_SHIFT.get(engines) as u32,
             max_block_shift: CAP_ENGINES::MAX_BLOCK_SHIFT.get(engines) as u32,
         };
