@@ -93,8 +93,7 @@ fn a_device_that_dies_at_any_access_is_gone_in_time() {
         for at in (0..all).step_by((all / 40) as usize) {
             let plan = FaultPlan { die_at: Some(at), ..FaultPlan::default() };
             let error = in_time("death", plan, ring).expect("a dead device does not finish");
-            // While it is being identified it may look like another device.
-            assert!(error.is_gone() || at < 12, "access {at}: {error}");
+            assert!(error.is_gone(), "access {at}: {error}");
         }
     }
 }
