@@ -79,6 +79,9 @@ fn tiers_together_are_one_cache() {
     let one = run("--metadata-only --t1 2048 --no-baselines");
     let three = run("--metadata-only --t1 512 --t2 512 --t3 1024 --no-baselines");
     assert!((one.hit_pct - three.hit_pct).abs() < 0.3, "{:.2} and {:.2}", one.hit_pct, three.hit_pct);
+    let with_t0 = run("--t0 512 --t1 512 --t2 512 --t3 512 --no-baselines");
+    assert!((one.hit_pct - with_t0.hit_pct).abs() < 0.3, "{:.2} and {:.2}", one.hit_pct, with_t0.hit_pct);
+    assert_eq!((with_t0.resident_at_end, with_t0.mismatches), ([512; 4], 0));
 }
 
 #[test]

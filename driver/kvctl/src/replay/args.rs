@@ -174,8 +174,8 @@ impl Args {
             let frames = if self.quarantine.is_some() { tier.frames } else { tier.frames.min(most) };
             TierConfig { frames, ..tier }
         });
-        let top = capacities.iter().position(|&c| c > 0).unwrap_or(1);
-        let prefetch_tier = if capacities[1] > 0 { 1 } else { top as u8 };
+        // Blocks are made in the highest tier, and hits are served from it.
+        let prefetch_tier = capacities.iter().position(|&c| c > 0).unwrap_or(1) as u8;
         Config {
             block_shift: self.block_shift,
             tiers,

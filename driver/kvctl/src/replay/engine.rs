@@ -42,7 +42,6 @@ pub struct Engine {
     /// Blocks handled in one batch.
     part: usize,
     block_bytes: u32,
-    insert_tier: u8,
     prefetch_tier: u8,
     /// Blocks the prefetch tier holds.
     prefetch_blocks: usize,
@@ -70,14 +69,12 @@ impl Engine {
             true => None,
             false => Some(device.dma_alloc(part * block_bytes as usize)?),
         };
-        let insert_tier = if config.tiers[1].limit > 0 { 1 } else { config.prefetch_tier };
         let lower_tiers = config.tiers[usize::from(config.prefetch_tier) + 1..].iter().any(|t| t.limit > 0);
         Ok(Engine {
             queue: device.queue_pair(0)?,
             buffer,
             part,
             block_bytes,
-            insert_tier,
             prefetch_tier: config.prefetch_tier,
             prefetch_blocks: config.tiers[usize::from(config.prefetch_tier)].limit.max(1) as usize,
             lower_tiers,
@@ -207,7 +204,7 @@ impl Engine {
                 let key = Key::shared(TENANT, chain[i]);
                 self.sqes.push(sqe::insert(&Insert {
                     key,
-                    tier: self.insert_tier,
+                    tier: self.prefetch_tier,
                     depth: i.min(usize::from(u16::MAX)) as u16,
                     flags: EntryFlags::READ_ONLY,
                     parent: parent(chain, i),
