@@ -231,7 +231,7 @@ impl Core {
         self.tiers = Default::default();
         self.luf.begin(0);
         self.dma.end();
-        self.moves = Moves::default();
+        self.moves.begin(0);
         self.service.end();
     }
 

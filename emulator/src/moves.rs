@@ -56,10 +56,11 @@ pub(crate) struct Move {
 }
 
 /// A staging slot.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 struct Staged {
     mv: Option<Move>,
-    /// Counts the slot's uses: half of the cid of its requests.
+    /// Counts the slot's uses: half of the cid of its requests. Never cleared, so that an answer to a request from
+    /// before a disable is known.
     uses: u8,
 }
 
@@ -67,6 +68,8 @@ struct Staged {
 pub(crate) struct Moves {
     /// Moves that wait for the host, by staging slot.
     staged: Vec<Staged>,
+    /// Slots that are configured; `staged` remembers those that were.
+    slots: usize,
     /// When the decision being made began.
     deciding: Option<Instant>,
     /// Counts needs for room, so that what was begun for one is known from what was begun for others.
@@ -81,7 +84,10 @@ pub(crate) struct Moves {
 
 impl Moves {
     pub(crate) fn begin(&mut self, staging_slots: u32) {
-        *self = Moves { staged: vec![Staged::default(); staging_slots as usize], ..Moves::default() };
+        let mut staged = std::mem::take(&mut self.staged);
+        staged.iter_mut().for_each(|slot| slot.mv = None);
+        staged.resize(staged.len().max(staging_slots as usize), Staged::default());
+        *self = Moves { staged, slots: staging_slots as usize, ..Moves::default() };
     }
 
     /// A new need for room begins: moves begun for earlier ones do not matter any more.
@@ -260,6 +266,7 @@ impl Core {
             .moves
             .staged
             .iter()
+            .take(self.moves.slots)
             .position(|slot| slot.mv.is_none())
             .ok_or(Stop::Wait(Wait::Staging))?;
         if self.service.has_space() { Ok(Some(slot as u16)) } else { Err(Stop::Wait(Wait::ServiceSpace)) }
@@ -372,5 +379,24 @@ impl Core {
             self.rtbd.set_tier(i, from);
             self.rtbd.frame[i] = source as u16;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::bus::HostMemory;
+    use crate::core::Core;
+    use kvcpu_mmio::Geometry;
+
+    /// Requests after a disable must not repeat the cids of those before it.
+    #[test]
+    fn request_numbers_survive_disable_and_reset() {
+        let mut core = Core::new(Geometry::TEST, Box::new(HostMemory::default()));
+        core.moves.begin(4);
+        core.moves.staged[2].uses = 7;
+        core.disable();
+        core.reset();
+        core.moves.begin(4);
+        assert_eq!(core.moves.staged[2].uses, 7);
     }
 }
