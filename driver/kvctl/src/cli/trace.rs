@@ -38,7 +38,7 @@ enum Verb {
 
 #[derive(Args, Debug)]
 struct GenArgs {
-    /// chat, agent, rag or mixed
+    /// chat, agent, rag, mixed, drift, batch, scan or loop
     #[arg(long)]
     workload: Option<Workload>,
     /// Seed

@@ -8,12 +8,26 @@ use std::collections::HashMap;
 /// A stretch of text: who wrote it. Equal segments are equal text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Segment {
-    /// The system prompt of this rank of a workload.
-    System(super::Workload, u32),
-    /// A document of the collection.
-    Document(u32),
+    /// A text that sessions have in common, by its number on its shelf.
+    Shared(Shelf, u32),
     /// Text that occurs once: a prompt, an answer, a tool's output.
     Private(u64),
+}
+
+/// Where a shared text stands. The numbers are the upper halves of the streams that lengths are drawn from: they stay,
+/// so that traces do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Shelf {
+    /// System prompts of chat.
+    Chat = 0,
+    /// System prompts of agents.
+    Agent = 1,
+    /// System prompts of retrieval.
+    Rag = 2,
+    /// Documents.
+    Documents = 4,
+    /// Prompts of the regression set.
+    Regression = 5,
 }
 
 /// A part of a segment inside one block.

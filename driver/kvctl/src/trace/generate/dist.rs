@@ -16,12 +16,14 @@ const GEOMETRIC_MAX: f64 = 10_000.0;
 /// What a stream of randomness is for; each kind has 2^56 streams.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Domain {
-    /// When sessions arrive and what kind they are.
+    /// When sessions arrive and what kind they are; in stream 1, when what comes besides arrives.
     Arrivals = 0,
     /// Lengths of shared texts, a stream for each.
     Texts = 1,
     /// What happens in a session, a stream for each.
     Sessions = 2,
+    /// When documents are born that are talked about for a time, and for how long.
+    Births = 3,
 }
 
 /// One stream of randomness.

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::context::Namer;
 use super::dist::{Domain, Source};
-use super::session::{Session, Tables, Then};
+use super::session::{Kind, Session, Tables, Then};
 use super::{GenerateError, Mix, Params, Workload};
 use crate::trace::Trace;
 use crate::trace::check::{Builder, Candidate};
@@ -18,6 +18,7 @@ pub fn generate(params: &Params) -> Result<Trace, GenerateError> {
         let Some(Reverse((now_ms, _, event))) = engine.events.pop() else { break };
         match event {
             Event::Arrival => engine.arrive(now_ms),
+            Event::Beside => engine.arrive_beside(now_ms),
             Event::Step(session) => engine.step(now_ms, session)?,
         }
     }
@@ -26,7 +27,10 @@ pub fn generate(params: &Params) -> Result<Trace, GenerateError> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
+    /// Of a session of the ordinary kind.
     Arrival,
+    /// Of what has a clock of its own: jobs, crawled pages, the regression set.
+    Beside,
     Step(usize),
 }
 
@@ -34,6 +38,9 @@ struct Engine<'a> {
     params: &'a Params,
     tables: Tables,
     arrivals: Source,
+    beside: Source,
+    /// How much has arrived beside the sessions.
+    beside_made: u64,
     namer: Namer,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
     events_made: u64,
@@ -49,6 +56,8 @@ impl<'a> Engine<'a> {
             params,
             tables: Tables::new(params),
             arrivals: Source::new(params.seed, Domain::Arrivals, 0),
+            beside: Source::new(params.seed, Domain::Arrivals, 1),
+            beside_made: 0,
             namer: Namer::default(),
             events: BinaryHeap::new(),
             events_made: 0,
@@ -57,6 +66,7 @@ impl<'a> Engine<'a> {
             candidate: Candidate::default(),
         };
         engine.schedule(0, Event::Arrival);
+        engine.schedule(0, Event::Beside);
         engine
     }
 
@@ -65,18 +75,47 @@ impl<'a> Engine<'a> {
         self.events_made += 1;
     }
 
-    /// A session arrives and sends its first request; the next arrival is drawn.
+    /// A session arrives; the next arrival is drawn.
     fn arrive(&mut self, now_ms: u64) {
-        let workload = match self.params.workload {
+        let kind = match self.params.workload {
+            Workload::Chat | Workload::Batch | Workload::Scan | Workload::Loop => Kind::Chat,
+            Workload::Agent => Kind::Agent,
+            Workload::Rag => Kind::Rag,
             Workload::Mixed => mixed(&self.params.mix, self.arrivals.uniform()),
-            one => one,
+            Workload::Drift => {
+                self.tables.news.advance(now_ms);
+                Kind::News
+            }
         };
-        let number = self.sessions.len();
-        let session = Session::begin(workload, number as u64, self.params, &self.tables, &mut self.namer);
-        self.sessions.push(Some(session));
-        self.schedule(now_ms, Event::Step(number));
+        self.begin(now_ms, kind);
         let gap_ms = self.arrivals.exponential(1e3 / self.params.sessions_per_s);
         self.schedule(now_ms + gap_ms, Event::Arrival);
+    }
+
+    /// What the workload has beside its sessions arrives, if it has such; the next arrival is drawn.
+    fn arrive_beside(&mut self, now_ms: u64) {
+        let Params { batch, scan, r#loop, .. } = self.params;
+        let made = self.beside_made;
+        let (kind, next_ms) = match self.params.workload {
+            Workload::Batch => (Kind::Job, now_ms + self.beside.exponential(1e3 / batch.jobs_per_s)),
+            Workload::Scan => (Kind::Page, now_ms + self.beside.exponential(1e3 / scan.pages_per_s)),
+            Workload::Loop => {
+                let prompt = (made % u64::from(r#loop.prompts)) as u32;
+                (Kind::Regression(prompt), r#loop.due_ms(made + 1))
+            }
+            Workload::Chat | Workload::Agent | Workload::Rag | Workload::Mixed | Workload::Drift => return,
+        };
+        self.beside_made += 1;
+        self.begin(now_ms, kind);
+        self.schedule(next_ms, Event::Beside);
+    }
+
+    /// A session sends its first request.
+    fn begin(&mut self, now_ms: u64, kind: Kind) {
+        let number = self.sessions.len();
+        let session = Session::begin(kind, number as u64, self.params, &self.tables, &mut self.namer);
+        self.sessions.push(Some(session));
+        self.schedule(now_ms, Event::Step(number));
     }
 
     fn step(&mut self, now_ms: u64, number: usize) -> Result<(), GenerateError> {
@@ -120,14 +159,14 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Which workload a draw falls on.
-fn mixed(mix: &Mix, uniform: f64) -> Workload {
+/// Which kind of session a draw falls on.
+fn mixed(mix: &Mix, uniform: f64) -> Kind {
     let at = uniform * (mix.chat + mix.agent + mix.rag);
     if at < mix.chat {
-        Workload::Chat
+        Kind::Chat
     } else if at < mix.chat + mix.agent {
-        Workload::Agent
+        Kind::Agent
     } else {
-        Workload::Rag
+        Kind::Rag
     }
 }

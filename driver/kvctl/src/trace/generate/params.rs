@@ -2,60 +2,10 @@
 //!
 //! Times are between one request of a session and its next, so they contain the answer's decoding.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-/// Which workload to make.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Workload {
-    /// Multi-turn conversations under shared system prompts.
-    Chat,
-    /// Agents that re-send a growing context every few seconds and fork sub-agents.
-    Agent,
-    /// Questions over popular documents.
-    Rag,
-    /// Sessions of all three, in proportions [`Mix`].
-    #[default]
-    Mixed,
-}
-
-impl Workload {
-    /// All workloads.
-    pub const ALL: [Self; 4] = [Self::Chat, Self::Agent, Self::Rag, Self::Mixed];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Agent => "agent",
-            Self::Rag => "rag",
-            Self::Mixed => "mixed",
-        }
-    }
-}
-
-impl fmt::Display for Workload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// A name that no workload has.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("unknown workload `{0}`; there are chat, agent, rag and mixed")]
-pub struct UnknownWorkload(pub String);
-
-impl FromStr for Workload {
-    type Err = UnknownWorkload;
-
-    fn from_str(s: &str) -> Result<Self, UnknownWorkload> {
-        Self::ALL.into_iter().find(|w| w.name() == s).ok_or_else(|| UnknownWorkload(s.to_owned()))
-    }
-}
+use super::Workload;
+use super::adverse::{Batch, Drift, Loop, Scan};
 
 /// A lognormal distribution, told by two of its percentiles, rounded to integers and kept in 1..=max.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,7 +19,8 @@ pub struct LogNormal {
     pub max: f64,
 }
 
-const fn log_normal(p10: f64, p50: f64, max: f64) -> LogNormal {
+/// In one line.
+pub(super) const fn log_normal(p10: f64, p50: f64, max: f64) -> LogNormal {
     LogNormal { p10, p50, max }
 }
 
@@ -228,7 +179,7 @@ pub struct Params {
     pub requests: usize,
     /// Tokens of a block: 512 in the published Mooncake traces.
     pub block_tokens: u32,
-    /// Sessions arriving a second (Poisson).
+    /// Sessions arriving a second (Poisson); jobs, crawled pages and the regression set come besides.
     pub sessions_per_s: f64,
     /// A session ends when its context is longer than this.
     pub context_tokens_max: u32,
@@ -240,6 +191,14 @@ pub struct Params {
     pub rag: Rag,
     /// Proportions of the mixed workload.
     pub mix: Mix,
+    /// How popularity moves in the drift workload; all else there is as in `rag`.
+    pub drift: Drift,
+    /// Jobs of the batch workload; the chat beside them is `chat`.
+    pub batch: Batch,
+    /// The crawler of the scan workload; the chat beside it is `chat`.
+    pub scan: Scan,
+    /// The regression set of the loop workload; the chat beside it is `chat`.
+    pub r#loop: Loop,
 }
 
 impl Default for Params {
@@ -255,6 +214,10 @@ impl Default for Params {
             agent: Agent::default(),
             rag: Rag::default(),
             mix: Mix { chat: 0.6, agent: 0.05, rag: 0.35 },
+            drift: Drift::default(),
+            batch: Batch::default(),
+            scan: Scan::default(),
+            r#loop: Loop::default(),
         }
     }
 }

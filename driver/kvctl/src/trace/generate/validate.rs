@@ -28,11 +28,17 @@ pub enum GenerateError {
 impl Params {
     /// Refuses parameters that would give no trace or never end.
     pub fn check(&self) -> Result<(), GenerateError> {
-        let Self { chat, agent, rag, mix, .. } = self;
+        let Self { chat, agent, rag, mix, drift, batch, scan, r#loop, .. } = self;
         at_least_one("requests", self.requests as f64)?;
         at_least_one("block_tokens", f64::from(self.block_tokens))?;
         at_least_one("context_tokens_max", f64::from(self.context_tokens_max))?;
-        check("sessions_per_s", self.sessions_per_s, "1e-6 to 1e6", |v| (1e-6..=1e6).contains(&v))?;
+        for (name, per_s) in [
+            ("sessions_per_s", self.sessions_per_s),
+            ("batch.jobs_per_s", batch.jobs_per_s),
+            ("scan.pages_per_s", scan.pages_per_s),
+        ] {
+            check(name, per_s, "1e-6 to 1e6", |v| (1e-6..=1e6).contains(&v))?;
+        }
         for (name, system) in
             [("chat.system", &chat.system), ("agent.system", &agent.system), ("rag.system", &rag.system)]
         {
@@ -40,13 +46,17 @@ impl Params {
             check(name, system.zipf, "an exponent from 0 to 10", |v| (0.0..=10.0).contains(&v))?;
             lengths(name, &system.tokens)?;
         }
-        for (name, mean) in [
+        for (name, value) in [
             ("chat.turns_mean", chat.turns_mean),
             ("agent.steps_mean", agent.steps_mean),
             ("agent.child_steps_mean", agent.child_steps_mean),
             ("rag.questions_mean", rag.questions_mean),
+            ("batch.questions_mean", batch.questions_mean),
+            ("drift.ranks", f64::from(drift.ranks)),
+            ("loop.prompts", f64::from(r#loop.prompts)),
+            ("loop.period_ms", f64::from(r#loop.period_ms)),
         ] {
-            at_least_one(name, mean)?;
+            at_least_one(name, value)?;
         }
         for (name, most) in [("agent.children_max", agent.children_max), ("rag.documents_max", rag.documents_max)] {
             check(name, f64::from(most), "1 to 100", |v| (1.0..=100.0).contains(&v))?;
@@ -65,11 +75,26 @@ impl Params {
             ("rag.question_tokens", &rag.question_tokens),
             ("rag.answer_tokens", &rag.answer_tokens),
             ("rag.think_ms", &rag.think_ms),
+            ("drift.hot_ms", &drift.hot_ms),
+            ("batch.document_tokens", &batch.document_tokens),
+            ("batch.question_tokens", &batch.question_tokens),
+            ("batch.answer_tokens", &batch.answer_tokens),
+            ("batch.gap_ms", &batch.gap_ms),
+            ("scan.page_tokens", &scan.page_tokens),
+            ("scan.answer_tokens", &scan.answer_tokens),
+            ("loop.prompt_tokens", &r#loop.prompt_tokens),
+            ("loop.answer_tokens", &r#loop.answer_tokens),
         ] {
             lengths(name, d)?;
         }
         check("agent.fork_probability", agent.fork_probability, "0 to 1", |v| (0.0..=1.0).contains(&v))?;
-        check("rag.zipf", rag.zipf, "an exponent from 0 to 10", |v| (0.0..=10.0).contains(&v))?;
+        for (name, zipf) in [("rag.zipf", rag.zipf), ("drift.zipf", drift.zipf)] {
+            check(name, zipf, "an exponent from 0 to 10", |v| (0.0..=10.0).contains(&v))?;
+        }
+        // So that there are at most some 100,000 documents alive.
+        check("drift.birth_ms", drift.birth_ms, "from 1 and drift.hot_ms.max / 100,000 to 1e9", |v| {
+            (1.0..=1e9).contains(&v) && v >= drift.hot_ms.max / 1e5
+        })?;
         let documents = f64::from(rag.documents);
         check("rag.documents", documents, "at least rag.documents_max", |v| v >= f64::from(rag.documents_max))?;
         for share in [mix.chat, mix.agent, mix.rag] {
