@@ -97,6 +97,13 @@ impl DeviceArgs {
         }
     }
 
+    /// Whether each backing is a device of its own, so that several may be used at once.
+    pub fn is_private(&self) -> bool {
+        match self.device {
+            Location::Emulator => true,
+        }
+    }
+
     /// The deadline asked for, or the driver's own.
     pub fn deadline(&self) -> Duration {
         self.deadline.unwrap_or(Config::default().deadline)

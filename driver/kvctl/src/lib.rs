@@ -2,6 +2,8 @@
 //!
 //! * [`trace`] reads, measures and makes serving traces in the Mooncake format (`docs/traces.md`).
 //! * [`baseline`] plays a trace against the policies a device is compared with (`docs/baselines.md`).
+//! * [`replay`] plays a trace through a device, [`policy`] through it and all baselines over capacities, with or without
+//!   oracle hints ([`hint`]; `docs/policy.md`).
 //! * [`cli`], [`device`] and [`output`] are the frame: what can be typed, which backing, tables and JSON (`docs/kvctl.md`).
 //! * [`regs`] and [`commands`] are verbs on a device, [`shell`] a session of them.
 //! * [`selftest`] tells whether a device works (`docs/selftest.md`).
@@ -11,7 +13,9 @@ pub mod baseline;
 pub mod cli;
 pub mod commands;
 pub mod device;
+pub mod hint;
 pub mod output;
+pub mod policy;
 pub mod regs;
 pub mod replay;
 pub mod selftest;

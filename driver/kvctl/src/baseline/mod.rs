@@ -26,7 +26,7 @@ pub use arc::Arc;
 pub use belady::{Belady, NextUse};
 pub use fifo::Fifo;
 pub use lru::Lru;
-pub use run::{Kind, Outcome, UnknownPolicy, curve, percent, run};
+pub use run::{Kind, Outcome, UnknownPolicy, curve, gap_closed, percent, run, run_warm};
 pub use s3fifo::S3Fifo;
 pub use sieve::Sieve;
 

@@ -93,7 +93,7 @@ pub struct Outcome {
     pub policy: &'static str,
     /// Its capacity.
     pub capacity_blocks: usize,
-    /// References played.
+    /// References counted.
     pub references: usize,
     /// References that were part of a leading resident run.
     pub hits: usize,
@@ -104,7 +104,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The policy's speed.
+    /// The policy's speed, if all of the trace was counted.
     pub fn references_per_s(&self) -> f64 {
         if self.seconds > 0.0 { self.references as f64 / self.seconds } else { 0.0 }
     }
@@ -115,19 +115,31 @@ pub fn percent(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
 }
 
+/// The share in percent of the way from LRU's hits to the best possible that `hit_pct` went; `None` where there is no
+/// way to go.
+pub fn gap_closed(hit_pct: f64, lru: f64, best: f64) -> Option<f64> {
+    (best > lru).then(|| (hit_pct - lru) / (best - lru) * 100.0)
+}
+
 /// Plays all of `trace` against `policy`.
 pub fn run<P: Policy + ?Sized>(policy: &mut P, trace: &Dense) -> Outcome {
+    run_warm(policy, trace, 0)
+}
+
+/// Plays all of `trace` against `policy`, and counts references and hits from request `warm` on.
+pub fn run_warm<P: Policy + ?Sized>(policy: &mut P, trace: &Dense, warm: usize) -> Outcome {
     let start = Instant::now();
-    let hits = trace.chains().map(|chain| policy.request(chain)).sum();
-    let seconds = start.elapsed().as_secs_f64();
-    Outcome {
-        policy: policy.name(),
-        capacity_blocks: policy.capacity(),
-        references: trace.references(),
-        hits,
-        hit_pct: percent(hits, trace.references()),
-        seconds,
+    let (mut references, mut hits) = (0, 0);
+    for (number, chain) in trace.chains().enumerate() {
+        let run = policy.request(chain);
+        if number >= warm {
+            references += chain.len();
+            hits += run;
+        }
     }
+    let seconds = start.elapsed().as_secs_f64();
+    let (policy, capacity_blocks) = (policy.name(), policy.capacity());
+    Outcome { policy, capacity_blocks, references, hits, hit_pct: percent(hits, references), seconds }
 }
 
 /// Plays `trace` against each policy at each capacity, policy by policy.

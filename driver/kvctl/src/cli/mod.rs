@@ -12,7 +12,7 @@ use crate::commands::{Command, Session};
 use crate::device::DeviceArgs;
 use crate::output::{Output, to_json};
 use crate::shell::ShellArgs;
-use crate::{regs, replay, selftest, shell};
+use crate::{policy, regs, replay, selftest, shell};
 
 pub mod parse;
 mod t3;
@@ -51,6 +51,8 @@ struct Cli {
 enum Verb {
     /// Feed a serving trace through the device and report
     Replay(replay::Args),
+    /// Compare the device with other policies over a range of capacities
+    Policy(policy::Args),
     #[command(flatten)]
     Command(Command),
     /// Give many commands to one device, a line each
@@ -107,6 +109,11 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
             let report = replay::replay(&args, cli.device.backing()?, cli.device.deadline())?;
             output.line(&if output.json { to_json(&report).to_string() } else { report.to_string() })?;
             report.verdict()?;
+        }
+        Some(Verb::Policy(args)) => {
+            let sweep = policy::policy(&args, &cli.device)?;
+            // Rows keep the order of their members, which a JSON value would sort.
+            output.line(&if output.json { serde_json::to_string(&sweep.rows())? } else { sweep.to_string() })?;
         }
         Some(Verb::Command(Command::Regs(args))) if args.is_list() => {
             if let Some(report) = regs::list(&args) {

@@ -1,5 +1,7 @@
 //! The options of a replay, and the device configuration they ask for.
 
+use crate::hint::HintArgs;
+use crate::trace::ReadOptions;
 use clap::Args as ClapArgs;
 use kvcpu_driver::{Config, QueueConfig, TierConfig, Weights};
 use kvcpu_mmio::Geometry;
@@ -9,6 +11,8 @@ use std::str::FromStr;
 
 /// Most commands a request's batch puts in a ring before it is submitted.
 const RING_LOG2: u32 = 10;
+/// log2 of the bytes of a block, if nothing else was said.
+pub const BLOCK_SHIFT: u32 = 12;
 /// Tiers of a replay that names none: enough pressure for the bundled sample to reach every tier.
 const DEFAULT_TIERS: [u32; TIERS] = [0, 256, 256, 512];
 
@@ -55,6 +59,29 @@ impl Capacity {
     }
 }
 
+/// Options of every verb that plays a trace against a device.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct PlayArgs {
+    /// Milliseconds of trace time for one decode step as the device sees it.
+    #[arg(long, default_value_t = 1000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub step_ms: u64,
+    /// Scorer weights; the device's defaults if left out.
+    #[arg(long, value_name = "WR,WF,WS,WD", value_parser = parse_weights)]
+    pub weights: Option<Weights>,
+    /// Pass over bad trace lines, and count them.
+    #[arg(long)]
+    pub skip_bad: bool,
+    /// Play only so many requests.
+    #[arg(long, value_name = "REQUESTS", value_parser = limit)]
+    pub limit: Option<usize>,
+    /// Do not run the baseline policies.
+    #[arg(long)]
+    pub no_baselines: bool,
+    /// What the device is told of the future.
+    #[command(flatten)]
+    pub hints: HintArgs,
+}
+
 /// Options of `kvctl replay`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
@@ -73,11 +100,8 @@ pub struct Args {
     #[arg(long, value_name = "CAPACITY")]
     pub t3: Option<Capacity>,
     /// Block size, log2 bytes.
-    #[arg(long, default_value_t = 12, value_name = "LOG2")]
+    #[arg(long, default_value_t = BLOCK_SHIFT, value_name = "LOG2")]
     pub block_shift: u32,
-    /// Milliseconds of trace time for one decode step as the device sees it.
-    #[arg(long, default_value_t = 1000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub step_ms: u64,
     /// Move and check no bytes: for studying the policy alone.
     #[arg(long)]
     pub metadata_only: bool,
@@ -87,27 +111,18 @@ pub struct Args {
     /// Demote by itself above HIGH percent of a tier down to LOW percent, if a lower tier takes the blocks.
     #[arg(long, value_name = "LOW,HIGH", value_parser = parse_watermarks)]
     pub watermarks: Option<(u32, u32)>,
-    /// Scorer weights; the device's defaults if left out.
-    #[arg(long, value_name = "WR,WF,WS,WD", value_parser = parse_weights)]
-    pub weights: Option<Weights>,
     /// File that holds T3; a temporary one if left out.
     #[arg(long, value_name = "PATH")]
     pub t3_path: Option<PathBuf>,
     /// Every T3 write reaches the disk before it counts.
     #[arg(long)]
     pub t3_durable: bool,
-    /// Pass over bad trace lines, and count them.
-    #[arg(long)]
-    pub skip_bad: bool,
-    /// Replay only so many requests.
-    #[arg(long, value_name = "REQUESTS", value_parser = limit)]
-    pub limit: Option<usize>,
-    /// Do not run the baseline policies.
-    #[arg(long)]
-    pub no_baselines: bool,
     /// Write a self-contained HTML report.
     #[arg(long, value_name = "PATH")]
     pub html: Option<PathBuf>,
+    /// How the trace is played.
+    #[command(flatten)]
+    pub play: PlayArgs,
 }
 
 fn limit(s: &str) -> Result<usize, String> {
@@ -137,7 +152,39 @@ fn parse_watermarks(s: &str) -> Result<(u32, u32), String> {
     if low > high { Err(format!("LOW {low} is above HIGH {high}")) } else { Ok((low, high)) }
 }
 
+impl PlayArgs {
+    /// How the trace is read.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions { skip_bad: self.skip_bad, limit: self.limit }
+    }
+}
+
 impl Args {
+    /// A replay with nothing but `play` said.
+    pub fn new(play: PlayArgs) -> Args {
+        Args {
+            trace: None,
+            t0: None,
+            t1: None,
+            t2: None,
+            t3: None,
+            block_shift: BLOCK_SHIFT,
+            metadata_only: false,
+            quarantine: None,
+            watermarks: None,
+            t3_path: None,
+            t3_durable: false,
+            html: None,
+            play,
+        }
+    }
+
+    /// The same replay without bytes, with `blocks` in T1 and no other tier.
+    pub fn t1_alone(&self, blocks: u32) -> Args {
+        let t1 = Some(Capacity::Blocks(blocks.into()));
+        Args { t0: None, t1, t2: None, t3: None, metadata_only: true, ..self.clone() }
+    }
+
     /// Capacity of each tier in blocks. A number no tier can hold is cut to `u32::MAX`, which the
     /// driver refuses with the tier's name.
     pub fn capacities(&self) -> [u32; TIERS] {
@@ -180,7 +227,7 @@ impl Args {
             block_shift: self.block_shift,
             tiers,
             metadata_only: self.metadata_only,
-            weights: self.weights.unwrap_or_default(),
+            weights: self.play.weights.unwrap_or_default(),
             prefetch_tier,
             agents: 1,
             luf_check: true,

@@ -6,6 +6,7 @@
 
 use super::ReplayError;
 use super::content::{fill, first_difference};
+use crate::hint::{Hint, Told};
 use kvcpu_driver::{Device, DmaBuffer, Insert, QueuePair, Target, sqe};
 use kvcpu_mmio::geometry::TIERS;
 use kvcpu_mmio::queue::{Cqe, Key, Opcode, Sqe, Status};
@@ -132,6 +133,27 @@ impl Engine {
         self.read_hits(&chain[..run])?;
         self.insert_misses(chain)?;
         Ok(hits)
+    }
+
+    /// Tells the device what is known of blocks. It may have dropped a block by then, or find no room to move it up:
+    /// a hint asks for nothing, so neither is an error.
+    pub fn hint(&mut self, told: &[Told]) -> Result<(), ReplayError> {
+        self.sqes.clear();
+        self.sqes.extend(told.iter().map(|Told { tag, hint }| {
+            let block = Target::Single(Key::shared(TENANT, *tag));
+            match hint {
+                Hint::Dead => sqe::scoped(Opcode::Dead, block),
+                Hint::NextUse(step) => sqe::prefetch(block, *step),
+            }
+        }));
+        self.run()?;
+        for (cqe, Told { tag, .. }) in self.cqes.iter().zip(told) {
+            match Status::from_code(cqe.status) {
+                Some(Status::Ok | Status::NotFound | Status::InUse | Status::MoveFailed) => {}
+                _ => return Err(ReplayError::Refused { key: Key::shared(TENANT, *tag), status: cqe.status }),
+            }
+        }
+        Ok(())
     }
 
     /// Moves the hits below the prefetch tier up, and counts the accesses.

@@ -5,19 +5,22 @@ mod args;
 pub mod content;
 mod drain;
 mod engine;
-mod html;
+pub(crate) mod html;
 mod report;
+mod script;
 mod t3;
 mod table;
 mod timeline;
 
-pub use args::{Args, Capacity};
+pub use args::{Args, BLOCK_SHIFT, Capacity, PlayArgs};
 pub use engine::{Engine, Tally};
 pub use report::{Baseline, Report};
+pub use script::{Script, most_blocks};
 pub use t3::Served;
 
 use crate::baseline::{Kind, curve};
-use crate::trace::{ReadOptions, Reading, TraceError, read, read_path};
+use crate::hint::HintError;
+use crate::trace::{Reading, TraceError, read, read_path};
 use indicatif::{ProgressBar, ProgressStyle};
 use kvcpu_driver::{Config, Device, DriverError};
 use kvcpu_mmio::Backing;
@@ -39,6 +42,9 @@ pub enum ReplayError {
     /// The trace cannot be used.
     #[error(transparent)]
     Trace(#[from] TraceError),
+    /// The hints asked for cannot be given.
+    #[error(transparent)]
+    Hint(#[from] HintError),
     /// The device or the driver failed.
     #[error(transparent)]
     Driver(#[from] DriverError),
@@ -151,11 +157,12 @@ fn status_name(code: u16) -> String {
 /// Replays a trace and returns what came of it. The caller prints it. A device that shows no sign
 /// of life for `deadline` is an error.
 pub fn replay(args: &Args, backing: Arc<dyn Backing>, deadline: Duration) -> Result<Report, ReplayError> {
-    let options = ReadOptions { skip_bad: args.skip_bad, limit: args.limit };
+    let options = args.play.read_options();
     let (name, reading) = match &args.trace {
         Some(path) => (path.display().to_string(), read_path(path, &options)?),
         None => (SAMPLE_NAME.to_string(), read(SAMPLE, &options)?),
     };
+    let script = Script::new(&reading.trace, &args.play)?;
     let device: Device = Device::probe(backing)?;
     let config = Config { deadline, ..args.config(device.geometry()) };
     if config.tiers[..3].iter().all(|tier| tier.limit == 0) && config.tiers[3].limit > 0 {
@@ -168,7 +175,7 @@ pub fn replay(args: &Args, backing: Arc<dyn Backing>, deadline: Duration) -> Res
     }
     serve_t3(args, &config, &device)?;
     device.configure(config.clone())?;
-    let mut report = play(args, &device, &config, name, &reading).map_err(|failure| {
+    let mut report = play(&script, &device, &config, name, &reading).map_err(|failure| {
         let errors = device.take_service_errors();
         match errors.first() {
             None => failure,
@@ -178,12 +185,13 @@ pub fn replay(args: &Args, backing: Arc<dyn Backing>, deadline: Duration) -> Res
             }
         }
     })?;
-    if !args.no_baselines {
+    if !args.play.no_baselines {
         let dense = reading.trace.dense();
         report.add_baselines(&curve(&Kind::ALL, &[report.capacity_blocks as usize], &dense));
     }
+    report.hints = script.hints();
     if let Some(path) = &args.html {
-        let page = html::page(&report, &reading.trace, args, *device.geometry())?;
+        let page = html::page(&report, &script, args, *device.geometry())?;
         std::fs::write(path, page).map_err(|source| ReplayError::Output { path: path.clone(), source })?;
     }
     Ok(report)
@@ -211,7 +219,13 @@ fn serve_t3(args: &Args, config: &Config, device: &Device) -> Result<(), ReplayE
     Ok(())
 }
 
-fn play(args: &Args, device: &Device, config: &Config, name: String, reading: &Reading) -> Result<Report, ReplayError> {
+fn play(
+    script: &Script<'_>,
+    device: &Device,
+    config: &Config,
+    name: String,
+    reading: &Reading,
+) -> Result<Report, ReplayError> {
     let trace = &reading.trace;
     let times = || trace.requests().iter().map(|request| request.timestamp_ms);
     let first_ms = times().next().unwrap_or(0);
@@ -222,14 +236,10 @@ fn play(args: &Args, device: &Device, config: &Config, name: String, reading: &R
     let mut engine = Engine::new(device)?;
     let begin = Instant::now();
     for (number, (request, chain)) in trace.iter().enumerate() {
-        let elapsed = request.timestamp_ms - first_ms;
-        let step = elapsed / args.step_ms;
-        let step =
-            u32::try_from(step).map_err(|_| ReplayError::StepOverflow { timestamp_ms: request.timestamp_ms, step })?;
         if timeline.ends_before(request.timestamp_ms) {
             timeline.close(device.occupancy()?.tiers.map(|tier| tier.used));
         }
-        let hits = engine.request(step, chain)?;
+        let hits = script.request(&mut engine, number, chain)?;
         timeline.add(request.timestamp_ms, chain.len() as u64, hits);
         if number % 64 == 0 {
             progress.set_position(number as u64);

@@ -3,7 +3,8 @@
 
 use super::engine::Tally;
 use super::timeline::Point;
-use crate::baseline::Outcome;
+use crate::baseline::{Outcome, gap_closed};
+use crate::hint::NO_HINTS;
 use crate::trace::Reading;
 use kvcpu_driver::{Config, Counters, Device};
 use kvcpu_mmio::geometry::TIERS;
@@ -29,6 +30,8 @@ pub struct Report {
     pub trace: String,
     /// The backing.
     pub device: String,
+    /// What the device was told of the future: "none", or which oracle hints.
+    pub hints: String,
     /// No bytes were moved.
     pub metadata_only: bool,
     /// Size of a block.
@@ -125,6 +128,7 @@ impl Report {
         Report {
             trace,
             device: device.backing().name(),
+            hints: NO_HINTS.to_string(),
             metadata_only: config.metadata_only,
             block_bytes: config.block_bytes(),
             capacity_blocks: config.tiers.iter().map(|tier| u64::from(tier.limit)).sum(),
@@ -176,7 +180,7 @@ impl Report {
             .collect();
         let hit_pct = |name: &str| self.baselines.iter().find(|b| b.policy == name).map(|b| b.hit_pct);
         self.gap_closed_pct = match (hit_pct("LRU"), hit_pct("Belady")) {
-            (Some(lru), Some(best)) if best > lru => Some((self.hit_pct - lru) / (best - lru) * 100.0),
+            (Some(lru), Some(best)) => gap_closed(self.hit_pct, lru, best),
             _ => None,
         };
     }

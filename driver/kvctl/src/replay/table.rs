@@ -1,6 +1,7 @@
 //! The report for a terminal.
 
 use super::report::Report;
+use crate::hint::NO_HINTS;
 use comfy_table::{CellAlignment, Table};
 use kvcpu_mmio::geometry::TIERS;
 use std::fmt;
@@ -39,6 +40,9 @@ impl Report {
             self.seconds,
             count(self.references_per_s as u64)
         )?;
+        if self.hints != NO_HINTS {
+            writeln!(f, "hints from the trace's own future: {}", self.hints)?;
+        }
         if self.skipped_lines > 0 {
             writeln!(f, "{} bad lines of the trace passed over", self.skipped_lines)?;
         }

@@ -25,6 +25,7 @@ mod write;
 pub use dense::{Dense, NO_PARENT};
 pub use error::{BadKind, BadLine, BadReason, TraceError};
 pub use idmap::IdMap;
+pub(crate) use idmap::mix64;
 pub use open::Compression;
 pub use read::{FIRST_BAD_KEPT, LINE_LIMIT_BYTES, ReadOptions, Reading, Skipped, read, read_path};
 pub use stat::{Percentiles, TraceStat};

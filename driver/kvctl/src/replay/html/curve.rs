@@ -4,53 +4,54 @@
 //! geometry, with the same steps and weights.
 
 use crate::baseline::{Kind, curve, percent};
+use crate::hint::NO_HINTS;
 use crate::replay::report::Report;
-use crate::replay::{Args, Capacity, Engine, ReplayError};
-use crate::trace::Trace;
+use crate::replay::{Args, ReplayError, Script, most_blocks};
 use indicatif::{ProgressBar, ProgressStyle};
-use kvcpu_driver::Device;
+use kvcpu_driver::Config;
 use kvcpu_emulator::Emulator;
-use kvcpu_mmio::{Backing, Geometry};
+use kvcpu_mmio::Geometry;
 use std::sync::Arc;
 
 /// Capacities of the curve.
 const POINTS: usize = 7;
 /// Powers of two above the replayed capacity at most.
 const ABOVE: u32 = 2;
-/// Load of the directory, in percent, up to which it takes every block (`docs/rtbd.md`).
-const LOAD_PCT: u64 = 95;
 
 /// Who a line is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Player {
+pub(crate) enum Player {
     /// A policy.
     Policy(Kind),
     /// The device with T1 alone.
     Device,
 }
 
-impl Player {
-    /// Its name in legends and tables.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Player::Policy(Kind::Belady) => "Belady (exact)",
-            Player::Policy(kind) => kind.name(),
-            Player::Device => "device (emulator, T1 only, metadata)",
-        }
-    }
-}
-
 /// The lines of the plot.
 #[derive(Clone, Debug)]
-pub(super) struct Curve {
-    /// The capacities, ascending, each twice the one before.
-    pub(super) capacities: Vec<usize>,
+pub(crate) struct Curve {
+    /// The capacities, ascending.
+    pub(crate) capacities: Vec<usize>,
     /// Hit % of each player at each capacity; none where the device cannot hold so many blocks.
-    pub(super) lines: Vec<(Player, Vec<Option<f64>>)>,
-    /// Capacity and hit % of the replay that is reported.
-    pub(super) replayed: (usize, f64),
+    pub(crate) lines: Vec<(Player, Vec<Option<f64>>)>,
+    /// Capacity and hit % of the replay that is reported, if there was one besides.
+    pub(crate) replayed: Option<(usize, f64)>,
+    /// What the device was told of the future.
+    pub(crate) hints: String,
     /// Most blocks that the device of this geometry holds in T1.
-    pub(super) device_limit: u64,
+    pub(crate) device_limit: u64,
+}
+
+impl Curve {
+    /// A line's name in legends and tables.
+    pub(crate) fn name(&self, player: Player) -> String {
+        match player {
+            Player::Policy(Kind::Belady) => "Belady (exact)".to_string(),
+            Player::Policy(kind) => kind.name().to_string(),
+            Player::Device if self.hints == NO_HINTS => "device (emulator, T1 only, metadata)".to_string(),
+            Player::Device => format!("device (emulator, T1 only, metadata), hints {}", self.hints),
+        }
+    }
 }
 
 /// Powers of two times the replayed capacity: up to 4 times it, but not beyond what holds the whole trace.
@@ -63,13 +64,17 @@ fn capacities(replayed: usize, unique: usize) -> Vec<usize> {
 }
 
 /// Plays the trace at each capacity.
-pub(super) fn compute(report: &Report, trace: &Trace, args: &Args, geometry: Geometry) -> Result<Curve, ReplayError> {
+pub(super) fn compute(
+    report: &Report,
+    script: &Script<'_>,
+    args: &Args,
+    geometry: Geometry,
+) -> Result<Curve, ReplayError> {
     let capacities = capacities(report.capacity_blocks as usize, report.unique_blocks);
-    let card = (u64::from(geometry.t1_mib) << 20) / report.block_bytes.max(1) as u64;
-    let device_limit = card.min(u64::from(geometry.entries()) * LOAD_PCT / 100);
+    let device_limit = most_blocks(&geometry, report.block_bytes as u64);
     let mut lines = Vec::new();
-    if !args.no_baselines {
-        let dense = trace.dense();
+    if !args.play.no_baselines {
+        let dense = script.trace().dense();
         for kind in Kind::ALL {
             let line = curve(&[kind], &capacities, &dense).iter().map(|outcome| Some(outcome.hit_pct)).collect();
             lines.push((Player::Policy(kind), line));
@@ -81,31 +86,21 @@ pub(super) fn compute(report: &Report, trace: &Trace, args: &Args, geometry: Geo
     let mut line = Vec::new();
     for &capacity in &capacities {
         let fits = capacity as u64 <= device_limit;
-        line.push(if fits { Some(device_hit_pct(capacity, trace, args, geometry)?) } else { None });
+        line.push(if fits { Some(device_hit_pct(capacity as u32, script, args, geometry)?) } else { None });
         progress.inc(1);
     }
     progress.finish_and_clear();
     lines.push((Player::Device, line));
-    Ok(Curve { capacities, lines, replayed: (report.capacity_blocks as usize, report.hit_pct), device_limit })
+    let replayed = Some((report.capacity_blocks as usize, report.hit_pct));
+    Ok(Curve { capacities, lines, replayed, hints: script.hints(), device_limit })
 }
 
 /// Replays the trace without bytes on a fresh emulator whose T1 holds `capacity` blocks.
-fn device_hit_pct(capacity: usize, trace: &Trace, args: &Args, geometry: Geometry) -> Result<f64, ReplayError> {
+fn device_hit_pct(capacity: u32, script: &Script<'_>, args: &Args, geometry: Geometry) -> Result<f64, ReplayError> {
     let emulator = Emulator::new(geometry).map_err(|error| ReplayError::Plot(error.to_string()))?;
-    let device = Device::probe(Arc::new(emulator) as Arc<dyn Backing>)?;
-    let t1 = Some(Capacity::Blocks(capacity as u64));
-    let alone = Args { t0: None, t1, t2: None, t3: None, metadata_only: true, ..args.clone() };
-    device.configure(alone.config(&geometry))?;
-    let mut engine = Engine::new(&device)?;
-    let first_ms = trace.requests().first().map_or(0, |request| request.timestamp_ms);
-    for (request, chain) in trace.iter() {
-        let timestamp_ms = request.timestamp_ms;
-        let step = (timestamp_ms - first_ms) / args.step_ms;
-        let step = u32::try_from(step).map_err(|_| ReplayError::StepOverflow { timestamp_ms, step })?;
-        engine.request(step, chain)?;
-    }
-    let hits: u64 = engine.tally.hits_by_tier.iter().sum();
-    Ok(percent(hits as usize, engine.tally.references as usize))
+    let deadline = Config::default().deadline;
+    let hits = script.play_alone(capacity, args, Arc::new(emulator), deadline, 0, &|| ())?;
+    Ok(percent(hits as usize, script.trace().references()))
 }
 
 #[cfg(test)]

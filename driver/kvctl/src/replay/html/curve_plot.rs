@@ -55,7 +55,7 @@ fn is_dashed(player: Player) -> bool {
 }
 
 /// Entries for the lines and the star.
-pub(super) fn legend(curve: &Curve) -> String {
+pub(crate) fn legend(curve: &Curve) -> String {
     let polygon = |corners: Marker, ink: Ink| {
         let points = corners.iter().fold(String::new(), |mut out, (x, y)| {
             let _ = write!(out, "{},{} ", 13 + x, 7 + y);
@@ -67,19 +67,23 @@ pub(super) fn legend(curve: &Curve) -> String {
         let dash = if is_dashed(*player) { " stroke-dasharray=\"6 4\"" } else { "" };
         let (color, width) = (ink(*player).hex(), stroke(*player));
         let path = format!("<path d=\"M0 7H26\" stroke=\"{color}\" stroke-width=\"{width}\"{dash}/>");
-        key(player.name(), &(path + &polygon(marker(*player), ink(*player))))
+        key(&curve.name(*player), &(path + &polygon(marker(*player), ink(*player))))
     };
     let lines: String = curve.lines.iter().map(line).collect();
-    lines + &key("this replay", &polygon(corners(10, 7.0, 3.0, 0.0), DEVICE))
+    match curve.replayed {
+        Some(_) => lines + &key("this replay", &polygon(corners(10, 7.0, 3.0, 0.0), DEVICE)),
+        None => lines,
+    }
 }
 
 /// The plot. The capacity's axis counts doublings of the smallest.
-pub(super) fn draw(curve: &Curve) -> Result<String, ReplayError> {
+pub(crate) fn draw(curve: &Curve) -> Result<String, ReplayError> {
     let first = curve.capacities.first().copied().unwrap_or(1) as f64;
     let doublings = |capacity: usize| (capacity as f64 / first).log2();
     let last = doublings(curve.capacities.last().copied().unwrap_or(1));
     let of_lines = curve.lines.iter().flat_map(|(_, line)| line.iter().flatten().copied());
-    let top = of_lines.fold(curve.replayed.1, f64::max).max(1.0);
+    let replayed = curve.replayed.map_or(0.0, |(_, hit_pct)| hit_pct);
+    let top = of_lines.fold(replayed, f64::max).max(1.0);
     svg("Hit rate against capacity", 480, |area| {
         let ticks: Vec<f64> = curve.capacities.iter().map(|&c| doublings(c)).collect();
         let label = |x: &f64| count((first * x.exp2()).round() as u64);
@@ -104,10 +108,11 @@ pub(super) fn draw(curve: &Curve) -> Result<String, ReplayError> {
             }
             chart.draw_series(points.iter().map(|at| shape(*at, marker(*player), ink(*player))))?;
         }
-        let (capacity, hit_pct) = curve.replayed;
-        let at = (doublings(capacity.max(1)), hit_pct);
-        // Ground of ink, so that the star shows on its own line.
-        chart.draw_series([shape(at, corners(10, 17.0, 8.0, 0.0), INK), shape(at, star(), DEVICE)])?;
+        if let Some((capacity, hit_pct)) = curve.replayed {
+            let at = (doublings(capacity.max(1)), hit_pct);
+            // Ground of ink, so that the star shows on its own line.
+            chart.draw_series([shape(at, corners(10, 17.0, 8.0, 0.0), INK), shape(at, star(), DEVICE)])?;
+        }
         Ok(())
     })
 }

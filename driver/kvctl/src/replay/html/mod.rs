@@ -14,28 +14,33 @@
 //! Leaves out the curve's baselines with `--no-baselines`. Everything else comes from the [`Report`].
 
 mod bars;
-mod curve;
-mod curve_plot;
-mod numbers;
-mod page;
+pub(crate) mod curve;
+pub(crate) mod curve_plot;
+pub(crate) mod numbers;
+pub(crate) mod page;
 mod palette;
 mod plot;
 mod time;
 
 use super::report::Report;
 use super::table::bytes;
-use super::{Args, ReplayError};
-use crate::trace::Trace;
+use super::{Args, ReplayError, Script};
+use crate::hint::NO_HINTS;
 use kvcpu_mmio::Geometry;
 use kvcpu_mmio::geometry::TIERS;
 use page::{count, escape, figure, section};
 
-/// The page on a replay of `trace` that was run with `args` on a device of `geometry`.
-pub(super) fn page(report: &Report, trace: &Trace, args: &Args, geometry: Geometry) -> Result<String, ReplayError> {
+/// The page on a replay of `script` that was run with `args` on a device of `geometry`.
+pub(super) fn page(
+    report: &Report,
+    script: &Script<'_>,
+    args: &Args,
+    geometry: Geometry,
+) -> Result<String, ReplayError> {
     let sections = [
         section("headline", "Result", &headline(report)),
         section("hits", "Hit rate over time", &hits(report)?),
-        section("curve", "Hit rate against capacity", &capacity_curve(report, trace, args, geometry)?),
+        section("curve", "Hit rate against capacity", &capacity_curve(report, script, args, geometry)?),
         section("moves", "Bytes moved", &moves(report)?),
         section("occupancy", "Occupancy over time", &occupancy(report)?),
         section("shootdowns", "Invalidations", &shootdowns(report)?),
@@ -68,8 +73,12 @@ fn headline(report: &Report) -> String {
         (count(report.references_per_s as u64), format!("references/s, {:.2} s in all", report.seconds), false),
         (count(report.mismatches), compared, report.mismatches > 0),
     ];
+    let hints = match report.hints.as_str() {
+        NO_HINTS => String::new(),
+        hints => format!(" Hints from the trace's own future: {}.", escape(hints)),
+    };
     format!(
-        "<p>{} on {}, {content}: {} requests, {} references, {} unique blocks.</p>{}{}",
+        "<p>{} on {}, {content}: {} requests, {} references, {} unique blocks.{hints}</p>{}{}",
         escape(&report.trace),
         escape(&report.device),
         count(report.requests as u64),
@@ -92,8 +101,13 @@ fn occupancy(report: &Report) -> Result<String, ReplayError> {
     Ok(figure(&legend, &time::occupancy(report, &tiers(report))?, note))
 }
 
-fn capacity_curve(report: &Report, trace: &Trace, args: &Args, geometry: Geometry) -> Result<String, ReplayError> {
-    let curve = curve::compute(report, trace, args, geometry)?;
+fn capacity_curve(
+    report: &Report,
+    script: &Script<'_>,
+    args: &Args,
+    geometry: Geometry,
+) -> Result<String, ReplayError> {
+    let curve = curve::compute(report, script, args, geometry)?;
     let note = format!(
         "All series play the same references. The device's line is a replay for each capacity on a fresh emulator with \
          T1 alone and no bytes; it ends where its directory of {} entries does ({} blocks at 95 % load, and no more than \

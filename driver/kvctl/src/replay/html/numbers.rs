@@ -56,13 +56,13 @@ pub(super) fn policies(report: &Report) -> String {
 }
 
 /// The values of the curve.
-pub(super) fn curve(curve: &Curve) -> String {
+pub(crate) fn curve(curve: &Curve) -> String {
     let names = std::iter::once("hit % at".to_string()).chain(curve.capacities.iter().map(|&c| count(c as u64)));
     let cell = |hit: &Option<f64>| hit.map_or_else(|| "\u{2013}".to_string(), |hit| format!("{hit:.2}"));
     let row = |name: &str, line: &[Option<f64>]| {
         std::iter::once(name.to_string()).chain(line.iter().map(cell)).collect::<Vec<_>>()
     };
-    let rows: Vec<_> = curve.lines.iter().map(|(player, line)| row(player.name(), line)).collect();
+    let rows: Vec<_> = curve.lines.iter().map(|(player, line)| row(&curve.name(*player), line)).collect();
     table(&names.collect::<Vec<_>>(), &rows)
 }
 

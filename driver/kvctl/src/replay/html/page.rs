@@ -35,7 +35,7 @@ pre{background:var(--soft);border-radius:6px;padding:.7rem 1rem;white-space:pre-
 ";
 
 /// The whole page.
-pub(super) fn document(title: &str, body: &str) -> String {
+pub(crate) fn document(title: &str, body: &str) -> String {
     let title = escape(title);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -50,7 +50,7 @@ pub(super) fn document(title: &str, body: &str) -> String {
 }
 
 /// Text as HTML, also within a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
             '&' => out.push_str("&amp;"),
@@ -65,17 +65,17 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A number with its thousands apart.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     indicatif::HumanCount(n).to_string()
 }
 
 /// A section; `body` is HTML.
-pub(super) fn section(id: &str, title: &str, body: &str) -> String {
+pub(crate) fn section(id: &str, title: &str, body: &str) -> String {
     format!("<section id=\"{id}\">\n<h2>{}</h2>\n{body}\n</section>\n", escape(title))
 }
 
 /// A plot under its legend, over a note.
-pub(super) fn figure(legend: &str, svg: &str, note: &str) -> String {
+pub(crate) fn figure(legend: &str, svg: &str, note: &str) -> String {
     let legend = if legend.is_empty() { String::new() } else { format!("<div class=\"legend\">{legend}</div>\n") };
     format!("{legend}<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>", escape(note))
 }
@@ -91,7 +91,7 @@ pub(super) fn tiles(tiles: &[(String, String, bool)]) -> String {
 }
 
 /// A table. The first column holds names.
-pub(super) fn table(header: &[String], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(header: &[String], rows: &[Vec<String>]) -> String {
     let cells = |row: &[String], tag: &str| {
         row.iter().fold(String::new(), |mut out, cell| {
             let _ = write!(out, "<{tag}>{}</{tag}>", escape(cell));
@@ -125,7 +125,7 @@ pub(super) fn tier_legend(tiers: &[usize]) -> String {
 }
 
 /// What was typed to make the page, in a form that a shell takes.
-pub(super) fn command_line() -> String {
+pub(crate) fn command_line() -> String {
     let words: Vec<_> = std::env::args_os().map(|word| quote(&word.to_string_lossy())).collect();
     words.join(" ")
 }
