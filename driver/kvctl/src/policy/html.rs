@@ -6,10 +6,10 @@ use crate::replay::ReplayError;
 use crate::replay::html::curve::{Curve, Player};
 use crate::replay::html::{curve_plot, numbers, page as parts};
 
-/// The page. The device holds at most `device_limit` blocks.
-pub(super) fn page(sweep: &Sweep, device_limit: u64) -> Result<String, ReplayError> {
+/// The page.
+pub(super) fn page(sweep: &Sweep) -> Result<String, ReplayError> {
     let sections = sweep.traces.iter().enumerate().map(|(number, swept)| {
-        let body = section(swept, device_limit)?;
+        let body = section(swept)?;
         Ok(parts::section(&format!("trace-{number}"), &swept.trace, &body))
     });
     let sections: String = sections.collect::<Result<_, ReplayError>>()?;
@@ -18,7 +18,7 @@ pub(super) fn page(sweep: &Sweep, device_limit: u64) -> Result<String, ReplayErr
     Ok(parts::document("kvctl policy: hit rate against capacity", &body))
 }
 
-fn section(swept: &Swept, device_limit: u64) -> Result<String, ReplayError> {
+fn section(swept: &Swept) -> Result<String, ReplayError> {
     let line = |(who, hits): &(Option<Kind>, Vec<u64>)| {
         let hit_pct = swept.hit_pct(hits).into_iter().map(Some).collect();
         (who.map_or(Player::Device, Player::Policy), hit_pct)
@@ -28,7 +28,6 @@ fn section(swept: &Swept, device_limit: u64) -> Result<String, ReplayError> {
         lines: swept.lines.iter().map(line).collect(),
         replayed: None,
         hints: swept.hints.clone(),
-        device_limit,
     };
     let note = "All series play the same references. Each point of the device's line is a replay on a device of its own with \
                 T1 alone and no bytes. Belady knows the future and is the most any cache of that size can hit.";

@@ -123,6 +123,7 @@ impl Swept {
         };
         let skipped = match self.skipped_lines {
             0 => String::new(),
+            1 => "; 1 bad line passed over".to_string(),
             lines => format!("; {lines} bad lines passed over"),
         };
         let (requests, unique) = (count(self.requests), count(self.unique));

@@ -12,7 +12,7 @@ use kvcpu_driver::Device;
 use kvcpu_mmio::{Backing, Geometry};
 
 use super::report::{Sweep, Swept};
-use super::{Args, PolicyError, html};
+use super::{Args, Half, PolicyError, html};
 use crate::baseline::{Kind, NextUse, run_warm};
 use crate::device::DeviceArgs;
 use crate::replay::{self, BLOCK_SHIFT, ReplayError, SAMPLE, SAMPLE_NAME, Script, most_blocks};
@@ -98,7 +98,7 @@ pub fn policy(args: &Args, device: &DeviceArgs) -> Result<Sweep, PolicyError> {
         .collect();
     let sweep = Sweep { traces };
     if let Some(path) = &args.html {
-        write_page(path, &html::page(&sweep, most_blocks(&geometry, 1 << BLOCK_SHIFT)).map_err(PolicyError::Page)?)?;
+        write_page(path, &html::page(&sweep).map_err(PolicyError::Page)?)?;
     }
     Ok(sweep)
 }
@@ -129,6 +129,9 @@ fn read_all(args: &Args) -> Result<Vec<(String, Reading)>, PolicyError> {
 
 fn prepare<'a>(args: &Args, name: &'a str, reading: &'a Reading) -> Result<Play<'a>, PolicyError> {
     let trace = &reading.trace;
+    if args.half == Half::Second && trace.len() < 2 {
+        return Err(PolicyError::NoHalf { trace: name.to_string() });
+    }
     let script =
         Script::new(trace, &args.play).map_err(|source| PolicyError::Trace { trace: name.to_string(), source })?;
     let dense = trace.dense();

@@ -38,8 +38,6 @@ pub(crate) struct Curve {
     pub(crate) replayed: Option<(usize, f64)>,
     /// What the device was told of the future.
     pub(crate) hints: String,
-    /// Most blocks that the device of this geometry holds in T1.
-    pub(crate) device_limit: u64,
 }
 
 impl Curve {
@@ -63,6 +61,11 @@ fn capacities(replayed: usize, unique: usize) -> Vec<usize> {
     down
 }
 
+/// Most blocks that the device of this geometry holds in T1.
+pub(super) fn device_limit(report: &Report, geometry: Geometry) -> u64 {
+    most_blocks(&geometry, report.block_bytes as u64)
+}
+
 /// Plays the trace at each capacity.
 pub(super) fn compute(
     report: &Report,
@@ -71,7 +74,7 @@ pub(super) fn compute(
     geometry: Geometry,
 ) -> Result<Curve, ReplayError> {
     let capacities = capacities(report.capacity_blocks as usize, report.unique_blocks);
-    let device_limit = most_blocks(&geometry, report.block_bytes as u64);
+    let device_limit = device_limit(report, geometry);
     let mut lines = Vec::new();
     if !args.play.no_baselines {
         let dense = script.trace().dense();
@@ -92,7 +95,7 @@ pub(super) fn compute(
     progress.finish_and_clear();
     lines.push((Player::Device, line));
     let replayed = Some((report.capacity_blocks as usize, report.hit_pct));
-    Ok(Curve { capacities, lines, replayed, hints: script.hints(), device_limit })
+    Ok(Curve { capacities, lines, replayed, hints: script.hints() })
 }
 
 /// Replays the trace without bytes on a fresh emulator whose T1 holds `capacity` blocks.

@@ -113,7 +113,7 @@ fn capacity_curve(
          T1 alone and no bytes; it ends where its directory of {} entries does ({} blocks at 95 % load, and no more than \
          its card memory holds). The star is the replay this page reports, all tiers counted.",
         count(geometry.entries().into()),
-        count(curve.device_limit)
+        count(curve::device_limit(report, geometry))
     );
     let plot = curve_plot::draw(&curve)?;
     Ok(figure(&curve_plot::legend(&curve), &plot, &note) + &numbers::curve(&curve))
