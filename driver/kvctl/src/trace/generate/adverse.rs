@@ -86,7 +86,7 @@ impl Default for Scan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Loop {
-    /// Prompts of the set. With their lengths: a set of about 7,000 blocks, which all but the largest caches of a
+    /// Prompts of the set. With their lengths: a set of about 7,500 blocks, which all but the largest caches of a
     /// sweep cannot hold.
     pub prompts: u32,
     /// A round, in milliseconds: every prompt comes again after exactly this. Short, so that 10,000 requests see more
