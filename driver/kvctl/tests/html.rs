@@ -120,3 +120,16 @@ fn a_replay_without_moves_has_the_devices_curve_point_of_its_own_capacity() {
     let row = section(&page, "curve").split_once("<td>device").unwrap().1.split_once("</tr>").unwrap().0;
     assert!(row.contains(&format!("<td>{:.2}</td>", report.hit_pct)), "{row}");
 }
+
+#[test]
+fn oracle_hints_are_named_where_their_hits_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["--t1", "512", "--metadata-only", "--no-baselines", "--hints", "dead,next-use"];
+    let (report, page) = replayed(&folder.path().join("page.html"), &words);
+    assert_eq!(report.hints, "dead,next-use coverage=1 noise=1 seed=1 (oracle)");
+    for id in ["headline", "curve", "numbers"] {
+        assert!(section(&page, id).contains(&report.hints), "{id}");
+    }
+    let row = section(&page, "curve").split_once("<td>device").unwrap().1.split_once("</tr>").unwrap().0;
+    assert!(row.contains(&format!("<td>{:.2}</td>", report.hit_pct)), "{row}");
+}
