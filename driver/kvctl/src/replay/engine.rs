@@ -6,14 +6,13 @@
 
 use super::ReplayError;
 use super::content::{fill, first_difference};
-use crate::hint::{Hint, Told};
 use kvcpu_driver::{Device, DmaBuffer, Insert, QueuePair, Target, sqe};
 use kvcpu_mmio::geometry::TIERS;
 use kvcpu_mmio::queue::{Cqe, Key, Opcode, Sqe, Status};
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
 /// Tenant that a replay works as.
-const TENANT: u8 = 0;
+pub(super) const TENANT: u8 = 0;
 /// Blocks the transfer buffer holds at most; longer chains go in parts.
 const BUFFER_BLOCKS: usize = 256;
 /// Bytes of the transfer buffer at most, if that leaves room for a block.
@@ -133,27 +132,6 @@ impl Engine {
         self.read_hits(&chain[..run])?;
         self.insert_misses(chain)?;
         Ok(hits)
-    }
-
-    /// Tells the device what is known of blocks. It may have dropped a block by then, or find no room to move it up:
-    /// a hint asks for nothing, so neither is an error.
-    pub fn hint(&mut self, told: &[Told]) -> Result<(), ReplayError> {
-        self.sqes.clear();
-        self.sqes.extend(told.iter().map(|Told { tag, hint }| {
-            let block = Target::Single(Key::shared(TENANT, *tag));
-            match hint {
-                Hint::Dead => sqe::scoped(Opcode::Dead, block),
-                Hint::NextUse(step) => sqe::prefetch(block, *step),
-            }
-        }));
-        self.run()?;
-        for (cqe, Told { tag, .. }) in self.cqes.iter().zip(told) {
-            match Status::from_code(cqe.status) {
-                Some(Status::Ok | Status::NotFound | Status::InUse | Status::MoveFailed) => {}
-                _ => return Err(ReplayError::Refused { key: Key::shared(TENANT, *tag), status: cqe.status }),
-            }
-        }
-        Ok(())
     }
 
     /// Moves the hits below the prefetch tier up, and counts the accesses.
@@ -298,6 +276,14 @@ impl Engine {
 
     pub(super) fn queue_mut(&mut self) -> &mut QueuePair {
         &mut self.queue
+    }
+
+    /// Carries out commands and returns their completions.
+    pub(super) fn carry_out(&mut self, sqes: impl Iterator<Item = Sqe>) -> Result<&[Cqe], ReplayError> {
+        self.sqes.clear();
+        self.sqes.extend(sqes);
+        self.run()?;
+        Ok(&self.cqes)
     }
 
     fn run(&mut self) -> Result<(), ReplayError> {

@@ -10,6 +10,7 @@ mod report;
 mod script;
 mod t3;
 mod table;
+mod tell;
 mod timeline;
 
 pub use args::{Args, BLOCK_SHIFT, Capacity, PlayArgs};
