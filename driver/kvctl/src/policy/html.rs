@@ -49,7 +49,7 @@ fn gap(swept: &Swept) -> String {
         .map(|(_, hits)| {
             let cells = swept.gap_closed(hits).into_iter();
             let cells = cells.map(|gap| gap.map_or_else(|| "\u{2013}".to_string(), |gap| format!("{gap:.1}")));
-            std::iter::once("device".to_string()).chain(cells).collect()
+            std::iter::once(swept.device_name()).chain(cells).collect()
         })
         .collect();
     parts::table(&header, &rows)

@@ -130,6 +130,14 @@ impl Swept {
         format!("{}: {requests} requests, {counted}, {unique} unique blocks{skipped}", self.trace)
     }
 
+    /// The device's name in tables: it says if hints helped.
+    pub fn device_name(&self) -> String {
+        match self.hints.as_str() {
+            NO_HINTS => DEVICE.to_string(),
+            _ => format!("{DEVICE}, oracle hints"),
+        }
+    }
+
     /// What the device was told, in a sentence; empty if nothing.
     pub fn told(&self) -> String {
         match self.hints.as_str() {
@@ -153,7 +161,7 @@ impl fmt::Display for Swept {
         }
         let told = if self.hints == NO_HINTS { "" } else { ", oracle hints" };
         for (who, line) in &self.lines {
-            let name = who.map_or_else(|| format!("{DEVICE}{told}"), |kind| kind.to_string());
+            let name = who.map_or_else(|| self.device_name(), |kind| kind.to_string());
             let cells = self.hit_pct(line).into_iter().map(|hit_pct| format!("{hit_pct:.2}"));
             table.add_row(std::iter::once(name).chain(cells));
         }
