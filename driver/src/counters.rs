@@ -81,6 +81,7 @@ counters! {
     moves_failed: u64 = CNT_MOVES_FAILED, "Moves undone.";
     sweeps: u64 = CNT_SWEEPS, "Sweeps.";
     dry_sweeps: u64 = CNT_DRY_SWEEPS, "Sweeps because a list ran dry.";
+    guard_switches: u64 = CNT_GUARD_SWITCHES, "Changes of the guard's policy.";
     list_pops: u64 = CNT_LIST_POPS, "List entries popped.";
     list_stale: u64 = CNT_LIST_STALE, "List entries popped that no longer held.";
     kicks: u64 = CNT_KICKS, "Entries moved within the directory.";

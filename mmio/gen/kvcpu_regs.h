@@ -178,9 +178,9 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_STEP 0x0040u
 #define KVCPU_STEP_RESET_VALUE UINT32_C(0x0)
 
-/* RW, 32 bits. Weights of the score P = sat16(WR*R + WF*F + WS*S + WD*D). */
+/* RW, 32 bits. Weights of the score P = sat16(WR*R + ((WF*F + WS*S + WD*D) >> max(SHIFT - 4, 0))). */
 #define KVCPU_WEIGHTS 0x0044u
-#define KVCPU_WEIGHTS_RESET_VALUE UINT32_C(0x803208)
+#define KVCPU_WEIGHTS_RESET_VALUE UINT32_C(0x108004)
 #define KVCPU_WEIGHTS_WR_SHIFT 0u /* Recency. */
 #define KVCPU_WEIGHTS_WR_MASK UINT32_C(0xff)
 #define KVCPU_WEIGHTS_WF_SHIFT 8u /* Frequency. */
@@ -190,11 +190,11 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_WEIGHTS_WD_SHIFT 24u /* Durability of a prefix. */
 #define KVCPU_WEIGHTS_WD_MASK UINT32_C(0xff000000)
 
-/* RW, 32 bits. R = 4095 - min(age >> RECENCY_SHIFT, 4095). */
+/* RW, 32 bits. The unit of recency. */
 #define KVCPU_RECENCY_SHIFT 0x0048u
 #define KVCPU_RECENCY_SHIFT_RESET_VALUE UINT32_C(0x0)
-#define KVCPU_RECENCY_SHIFT_SHIFT_SHIFT 0u /* Steps per unit of R, log2. [log2 steps] */
-#define KVCPU_RECENCY_SHIFT_SHIFT_MASK UINT32_C(0x1f)
+#define KVCPU_RECENCY_SHIFT_SHIFT_SHIFT 0u /* Accesses per unit of R, log2; 0 lets the device choose by GUARD_CAPACITY. [log2 accesses] */
+#define KVCPU_RECENCY_SHIFT_SHIFT_MASK UINT32_C(0xf)
 
 /* RW, 32 bits. Automatic demotion takes blocks whose score is below this. */
 #define KVCPU_EVICT_THRESH 0x004cu
@@ -229,6 +229,40 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 /* RO, 32 bits, in entries. Entries left in the selected list. */
 #define KVCPU_LIST_COUNT 0x0060u
 #define KVCPU_LIST_COUNT_RESET_VALUE UINT32_C(0x0)
+
+/* RW, 32 bits. Who chooses the policy. */
+#define KVCPU_GUARD 0x0064u
+#define KVCPU_GUARD_RESET_VALUE UINT32_C(0x41)
+#define KVCPU_GUARD_ENABLE_SHIFT 0u /* 1: the guard chooses, 0: POLICY is active. */
+#define KVCPU_GUARD_ENABLE_MASK UINT32_C(0x1)
+#define KVCPU_GUARD_POLICY_SHIFT 4u /* The policy without the guard; 0 is LRU, 4 the weights as given. */
+#define KVCPU_GUARD_POLICY_MASK UINT32_C(0x70)
+
+/* RO, 32 bits. What the guard chose. */
+#define KVCPU_GUARD_STATE 0x0068u
+#define KVCPU_GUARD_STATE_RESET_VALUE UINT32_C(0x11)
+#define KVCPU_GUARD_STATE_ACTIVE_SHIFT 0u /* The active policy. */
+#define KVCPU_GUARD_STATE_ACTIVE_MASK UINT32_C(0x7)
+#define KVCPU_GUARD_STATE_CHOICE_SHIFT 4u /* The policy the guard prefers, enabled or not. */
+#define KVCPU_GUARD_STATE_CHOICE_MASK UINT32_C(0x70)
+
+/* RO, 32 bits, in blocks. Blocks the guard compares policies for: all tiers together, at most 3/4 of ENTRIES; 0 while disabled. */
+#define KVCPU_GUARD_CAPACITY 0x006cu
+#define KVCPU_GUARD_CAPACITY_RESET_VALUE UINT32_C(0x0)
+
+/* RW, 32 bits. Selects what GUARD_HITS shows. */
+#define KVCPU_GUARD_SELECT 0x0070u
+#define KVCPU_GUARD_SELECT_RESET_VALUE UINT32_C(0x0)
+#define KVCPU_GUARD_SELECT_POLICY_SHIFT 0u /* Policy. */
+#define KVCPU_GUARD_SELECT_POLICY_MASK UINT32_C(0x7)
+
+/* RO, 32 bits, in references. Recent references that the selected policy would have hit, decaying. */
+#define KVCPU_GUARD_HITS 0x0074u
+#define KVCPU_GUARD_HITS_RESET_VALUE UINT32_C(0x0)
+
+/* RO, 32 bits, in accesses. Accesses counted since ENABLE, mod 2^32. */
+#define KVCPU_ACCESS_CLOCK 0x0078u
+#define KVCPU_ACCESS_CLOCK_RESET_VALUE UINT32_C(0x0)
 
 /* Block command: One command in registers, with the semantics of the rings. */
 #define KVCPU_BLOCK_COMMAND_BAR KVCPU_BAR_REGS
@@ -708,6 +742,10 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_CNT_SHOOTDOWNS_SENT 0x61d8u
 #define KVCPU_CNT_SHOOTDOWNS_SENT_RESET_VALUE UINT64_C(0x0)
 
+/* RO, 64 bits, in changes. Changes of the guard's policy. */
+#define KVCPU_CNT_GUARD_SWITCHES 0x61e0u
+#define KVCPU_CNT_GUARD_SWITCHES_RESET_VALUE UINT64_C(0x0)
+
 /* RO, 64 bits, in decisions, volatile. Decisions (a victim or a promotion turned into a descriptor) by latency: element i counts latencies of 2^i to 2^(i+1)-1 timebase ticks, the last all above. */
 #define KVCPU_CNT_DECISION_HIST(i) (0x6200u + (uint32_t)(i) * 8u)
 #define KVCPU_CNT_DECISION_HIST_ELEMENTS 16u
@@ -749,7 +787,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_ENTRY_PLACE_SCORE_SHIFT 16u /* Score P of the last sweep that saw it resident. [score] */
 #define KVCPU_ENTRY_PLACE_SCORE_MASK UINT32_C(0xffff0000)
 
-/* RW, 32 bits, in steps, volatile. Step of the last access. */
+/* RW, 32 bits, in accesses, volatile. ACCESS_CLOCK when the chain of the last access began. */
 #define KVCPU_ENTRY_ACCESS(n) (0x0010u + (uint32_t)(n) * 0x20u)
 #define KVCPU_ENTRY_ACCESS_RESET_VALUE UINT32_C(0x0)
 

@@ -173,10 +173,10 @@ localparam [31:0] KVCPU_STEP_OFFSET = 32'h00000040;
 localparam integer KVCPU_STEP_WIDTH = 32;
 localparam [31:0] KVCPU_STEP_RESET_VALUE = 32'h00000000;
 localparam [31:0] KVCPU_STEP_WRITABLE = 32'h00000000;
-// RW. Weights of the score P = sat16(WR*R + WF*F + WS*S + WD*D).
+// RW. Weights of the score P = sat16(WR*R + ((WF*F + WS*S + WD*D) >> max(SHIFT - 4, 0))).
 localparam [31:0] KVCPU_WEIGHTS_OFFSET = 32'h00000044;
 localparam integer KVCPU_WEIGHTS_WIDTH = 32;
-localparam [31:0] KVCPU_WEIGHTS_RESET_VALUE = 32'h00803208;
+localparam [31:0] KVCPU_WEIGHTS_RESET_VALUE = 32'h00108004;
 localparam [31:0] KVCPU_WEIGHTS_WRITABLE = 32'hffffffff;
 localparam integer KVCPU_WEIGHTS_WR_LSB = 0; // Recency.
 localparam integer KVCPU_WEIGHTS_WR_WIDTH = 8;
@@ -186,13 +186,13 @@ localparam integer KVCPU_WEIGHTS_WS_LSB = 16; // Proximity of the next use.
 localparam integer KVCPU_WEIGHTS_WS_WIDTH = 8;
 localparam integer KVCPU_WEIGHTS_WD_LSB = 24; // Durability of a prefix.
 localparam integer KVCPU_WEIGHTS_WD_WIDTH = 8;
-// RW. R = 4095 - min(age >> RECENCY_SHIFT, 4095).
+// RW. The unit of recency.
 localparam [31:0] KVCPU_RECENCY_SHIFT_OFFSET = 32'h00000048;
 localparam integer KVCPU_RECENCY_SHIFT_WIDTH = 32;
 localparam [31:0] KVCPU_RECENCY_SHIFT_RESET_VALUE = 32'h00000000;
-localparam [31:0] KVCPU_RECENCY_SHIFT_WRITABLE = 32'h0000001f;
-localparam integer KVCPU_RECENCY_SHIFT_SHIFT_LSB = 0; // Steps per unit of R, log2.
-localparam integer KVCPU_RECENCY_SHIFT_SHIFT_WIDTH = 5;
+localparam [31:0] KVCPU_RECENCY_SHIFT_WRITABLE = 32'h0000000f;
+localparam integer KVCPU_RECENCY_SHIFT_SHIFT_LSB = 0; // Accesses per unit of R, log2; 0 lets the device choose by GUARD_CAPACITY.
+localparam integer KVCPU_RECENCY_SHIFT_SHIFT_WIDTH = 4;
 // RW. Automatic demotion takes blocks whose score is below this.
 localparam [31:0] KVCPU_EVICT_THRESH_OFFSET = 32'h0000004c;
 localparam integer KVCPU_EVICT_THRESH_WIDTH = 32;
@@ -233,6 +233,46 @@ localparam [31:0] KVCPU_LIST_COUNT_OFFSET = 32'h00000060;
 localparam integer KVCPU_LIST_COUNT_WIDTH = 32;
 localparam [31:0] KVCPU_LIST_COUNT_RESET_VALUE = 32'h00000000;
 localparam [31:0] KVCPU_LIST_COUNT_WRITABLE = 32'h00000000;
+// RW. Who chooses the policy.
+localparam [31:0] KVCPU_GUARD_OFFSET = 32'h00000064;
+localparam integer KVCPU_GUARD_WIDTH = 32;
+localparam [31:0] KVCPU_GUARD_RESET_VALUE = 32'h00000041;
+localparam [31:0] KVCPU_GUARD_WRITABLE = 32'h00000071;
+localparam integer KVCPU_GUARD_ENABLE_LSB = 0; // 1: the guard chooses, 0: POLICY is active.
+localparam integer KVCPU_GUARD_ENABLE_WIDTH = 1;
+localparam integer KVCPU_GUARD_POLICY_LSB = 4; // The policy without the guard; 0 is LRU, 4 the weights as given.
+localparam integer KVCPU_GUARD_POLICY_WIDTH = 3;
+// RO. What the guard chose.
+localparam [31:0] KVCPU_GUARD_STATE_OFFSET = 32'h00000068;
+localparam integer KVCPU_GUARD_STATE_WIDTH = 32;
+localparam [31:0] KVCPU_GUARD_STATE_RESET_VALUE = 32'h00000011;
+localparam [31:0] KVCPU_GUARD_STATE_WRITABLE = 32'h00000000;
+localparam integer KVCPU_GUARD_STATE_ACTIVE_LSB = 0; // The active policy.
+localparam integer KVCPU_GUARD_STATE_ACTIVE_WIDTH = 3;
+localparam integer KVCPU_GUARD_STATE_CHOICE_LSB = 4; // The policy the guard prefers, enabled or not.
+localparam integer KVCPU_GUARD_STATE_CHOICE_WIDTH = 3;
+// RO, in blocks. Blocks the guard compares policies for: all tiers together, at most 3/4 of ENTRIES; 0 while disabled.
+localparam [31:0] KVCPU_GUARD_CAPACITY_OFFSET = 32'h0000006c;
+localparam integer KVCPU_GUARD_CAPACITY_WIDTH = 32;
+localparam [31:0] KVCPU_GUARD_CAPACITY_RESET_VALUE = 32'h00000000;
+localparam [31:0] KVCPU_GUARD_CAPACITY_WRITABLE = 32'h00000000;
+// RW. Selects what GUARD_HITS shows.
+localparam [31:0] KVCPU_GUARD_SELECT_OFFSET = 32'h00000070;
+localparam integer KVCPU_GUARD_SELECT_WIDTH = 32;
+localparam [31:0] KVCPU_GUARD_SELECT_RESET_VALUE = 32'h00000000;
+localparam [31:0] KVCPU_GUARD_SELECT_WRITABLE = 32'h00000007;
+localparam integer KVCPU_GUARD_SELECT_POLICY_LSB = 0; // Policy.
+localparam integer KVCPU_GUARD_SELECT_POLICY_WIDTH = 3;
+// RO, in references. Recent references that the selected policy would have hit, decaying.
+localparam [31:0] KVCPU_GUARD_HITS_OFFSET = 32'h00000074;
+localparam integer KVCPU_GUARD_HITS_WIDTH = 32;
+localparam [31:0] KVCPU_GUARD_HITS_RESET_VALUE = 32'h00000000;
+localparam [31:0] KVCPU_GUARD_HITS_WRITABLE = 32'h00000000;
+// RO, in accesses. Accesses counted since ENABLE, mod 2^32.
+localparam [31:0] KVCPU_ACCESS_CLOCK_OFFSET = 32'h00000078;
+localparam integer KVCPU_ACCESS_CLOCK_WIDTH = 32;
+localparam [31:0] KVCPU_ACCESS_CLOCK_RESET_VALUE = 32'h00000000;
+localparam [31:0] KVCPU_ACCESS_CLOCK_WRITABLE = 32'h00000000;
 
 // Block command, BAR0: One command in registers, with the semantics of the rings.
 localparam [31:0] KVCPU_BLOCK_COMMAND_BASE = 32'h00000100;
@@ -780,6 +820,11 @@ localparam [31:0] KVCPU_CNT_SHOOTDOWNS_SENT_OFFSET = 32'h000061d8;
 localparam integer KVCPU_CNT_SHOOTDOWNS_SENT_WIDTH = 64;
 localparam [63:0] KVCPU_CNT_SHOOTDOWNS_SENT_RESET_VALUE = 64'h0000000000000000;
 localparam [63:0] KVCPU_CNT_SHOOTDOWNS_SENT_WRITABLE = 64'h0000000000000000;
+// RO, in changes. Changes of the guard's policy.
+localparam [31:0] KVCPU_CNT_GUARD_SWITCHES_OFFSET = 32'h000061e0;
+localparam integer KVCPU_CNT_GUARD_SWITCHES_WIDTH = 64;
+localparam [63:0] KVCPU_CNT_GUARD_SWITCHES_RESET_VALUE = 64'h0000000000000000;
+localparam [63:0] KVCPU_CNT_GUARD_SWITCHES_WRITABLE = 64'h0000000000000000;
 // RO, in decisions, volatile. Decisions (a victim or a promotion turned into a descriptor) by latency: element i counts latencies of 2^i to 2^(i+1)-1 timebase ticks, the last all above.
 localparam [31:0] KVCPU_CNT_DECISION_HIST_OFFSET = 32'h00006200;
 localparam integer KVCPU_CNT_DECISION_HIST_WIDTH = 64;
@@ -826,7 +871,7 @@ localparam integer KVCPU_ENTRY_PLACE_FRAME_LSB = 0; // Frame in its tier.
 localparam integer KVCPU_ENTRY_PLACE_FRAME_WIDTH = 16;
 localparam integer KVCPU_ENTRY_PLACE_SCORE_LSB = 16; // Score P of the last sweep that saw it resident.
 localparam integer KVCPU_ENTRY_PLACE_SCORE_WIDTH = 16;
-// RW, in steps, volatile. Step of the last access.
+// RW, in accesses, volatile. ACCESS_CLOCK when the chain of the last access began.
 localparam [31:0] KVCPU_ENTRY_ACCESS_OFFSET = 32'h00000010;
 localparam integer KVCPU_ENTRY_ACCESS_WIDTH = 32;
 localparam [31:0] KVCPU_ENTRY_ACCESS_RESET_VALUE = 32'h00000000;

@@ -55,8 +55,10 @@ block! {
     0x1D0 CNT_SHOOTDOWNS_NEEDED: u64 RO = 0, "invalidations";
     /// Invalidations sent.
     0x1D8 CNT_SHOOTDOWNS_SENT: u64 RO = 0, "invalidations";
+    /// Changes of the guard's policy.
+    0x1E0 CNT_GUARD_SWITCHES: u64 RO = 0, "changes";
     /// Reserved.
-    0x1E0 COUNTER_RESERVED0[8]: u32 Reserved = 0, "";
+    0x1E8 COUNTER_RESERVED0[6]: u32 Reserved = 0, "";
     /// Decisions (a victim or a promotion turned into a descriptor) by latency: element i counts latencies of 2^i to 2^(i+1)-1 timebase ticks, the last all above.
     0x200 CNT_DECISION_HIST[16]: u64 RO = 0, "decisions" volatile;
     /// Longest decision.

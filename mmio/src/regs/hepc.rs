@@ -8,8 +8,8 @@ block! {
 
     /// The decode step last given by STEP_ADVANCE.
     0x00 STEP: u32 RO = 0, "steps";
-    /// Weights of the score P = sat16(WR*R + WF*F + WS*S + WD*D).
-    0x04 WEIGHTS: u32 RW = 0x0080_3208, "" {
+    /// Weights of the score P = sat16(WR*R + ((WF*F + WS*S + WD*D) >> max(SHIFT - 4, 0))).
+    0x04 WEIGHTS: u32 RW = 0x0010_8004, "" {
         /// Recency.
         WR[0 + 8] "";
         /// Frequency.
@@ -19,10 +19,10 @@ block! {
         /// Durability of a prefix.
         WD[24 + 8] "";
     };
-    /// R = 4095 - min(age >> RECENCY_SHIFT, 4095).
+    /// The unit of recency.
     0x08 RECENCY_SHIFT: u32 RW = 0, "" {
-        /// Steps per unit of R, log2.
-        SHIFT[0 + 5] "log2 steps";
+        /// Accesses per unit of R, log2; 0 lets the device choose by GUARD_CAPACITY.
+        SHIFT[0 + 4] "log2 accesses";
     };
     /// Automatic demotion takes blocks whose score is below this.
     0x0C EVICT_THRESH: u32 RW = 0xFFFF, "" {
@@ -49,6 +49,31 @@ block! {
     0x1C LIST_RANK: u32 RO = 0xFFFF_FFFF, "";
     /// Entries left in the selected list.
     0x20 LIST_COUNT: u32 RO = 0, "entries";
+    /// Who chooses the policy.
+    0x24 GUARD: u32 RW = 0x41, "" {
+        /// 1: the guard chooses, 0: POLICY is active.
+        ENABLE[0 + 1] "";
+        /// The policy without the guard; 0 is LRU, 4 the weights as given.
+        POLICY[4 + 3] "";
+    };
+    /// What the guard chose.
+    0x28 GUARD_STATE: u32 RO = 0x11, "" {
+        /// The active policy.
+        ACTIVE[0 + 3] "";
+        /// The policy the guard prefers, enabled or not.
+        CHOICE[4 + 3] "";
+    };
+    /// Blocks the guard compares policies for: all tiers together, at most 3/4 of ENTRIES; 0 while disabled.
+    0x2C GUARD_CAPACITY: u32 RO = 0, "blocks";
+    /// Selects what GUARD_HITS shows.
+    0x30 GUARD_SELECT: u32 RW = 0, "" {
+        /// Policy.
+        POLICY[0 + 3] "";
+    };
+    /// Recent references that the selected policy would have hit, decaying.
+    0x34 GUARD_HITS: u32 RO = 0, "references";
+    /// Accesses counted since ENABLE, mod 2^32.
+    0x38 ACCESS_CLOCK: u32 RO = 0, "accesses";
     /// Reserved.
-    0x24 HEPC_RESERVED[7]: u32 Reserved = 0, "";
+    0x3C HEPC_RESERVED: u32 Reserved = 0, "";
 }

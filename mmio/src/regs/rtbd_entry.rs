@@ -27,8 +27,8 @@ block! {
         /// Score P of the last sweep that saw it resident.
         SCORE[16 + 16] "score";
     };
-    /// Step of the last access.
-    0x10 ENTRY_ACCESS: u32 RW = 0, "steps" volatile;
+    /// ACCESS_CLOCK when the chain of the last access began.
+    0x10 ENTRY_ACCESS: u32 RW = 0, "accesses" volatile;
     /// Step of the next use, if flag target valid is set.
     0x14 ENTRY_TARGET: u32 RW = 0, "steps" volatile;
     /// Position and history.
