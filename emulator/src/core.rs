@@ -5,7 +5,7 @@ use crate::command::{Current, Outcome};
 use crate::counter::Counters;
 use crate::csr::BadAccess;
 use crate::dma::Dma;
-use crate::hepc::{Lists, Scorer, Tuning};
+use crate::hepc::{Guard, History, Lists, Tuning};
 use crate::irq::{Irq, Source};
 use crate::luf::Luf;
 use crate::moves::Moves;
@@ -45,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) registers_written: bool,
     pub(crate) counters: Counters,
     pub(crate) irq: Irq,
+    pub(crate) history: History,
+    pub(crate) guard: Guard,
     pub(crate) rtbd: Rtbd,
     pub(crate) lists: Lists,
     pub(crate) tiers: [Tier; TIERS],
@@ -71,6 +73,8 @@ impl Core {
             registers_written: true,
             counters: Counters::default(),
             irq: Irq::default(),
+            history: History::new(),
+            guard: Guard::default(),
             rtbd: Rtbd::new(&geometry),
             lists: Lists::default(),
             tiers: Default::default(),
@@ -197,7 +201,9 @@ impl Core {
             self.tiers[t as usize] = Tier::new(frames, limit, self.word64(&tier::TIER_BASE, t));
         }
         self.counters = Counters::default();
-        self.step = 0;
+        (self.step, self.history) = (0, History::new());
+        let blocks: u64 = self.tiers.iter().map(|tier| u64::from(tier.limit)).sum();
+        self.guard = Guard::new(blocks.min(u64::from(self.geometry.entries() / 4 * 3)) as u32);
         self.luf.begin(self.words[luf::AGENT_MASK.at(0) as usize / 4] as u8);
         let metadata_only = self.word(&dma::DMA_CTRL, 0) == 1;
         let t1_frames = self.word(&tier::TIER_FRAMES, 1);
@@ -226,6 +232,7 @@ impl Core {
             self.words[kvcpu_mmio::regs::queue::Q_CTRL.at(qid) as usize / 4] = 0;
         }
         (self.enabled, self.blocked, self.step) = (false, None, 0);
+        (self.history, self.guard) = (History::new(), Guard::default());
         self.rtbd.clear();
         self.lists.clear();
         self.tiers = Default::default();
@@ -233,10 +240,6 @@ impl Core {
         self.dma.end();
         self.moves.begin(0);
         self.service.end();
-    }
-
-    pub(crate) fn scorer(&self) -> Scorer {
-        Scorer { weights: self.tuning.weights, now: self.step, recency_shift: self.tuning.recency_shift }
     }
 
     /// Carries out commands until there are none or one has to wait.

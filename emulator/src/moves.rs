@@ -191,7 +191,7 @@ impl Core {
         self.begin_decision();
         self.await_settled(i)?;
         let from = self.rtbd.tier(i);
-        let dead = self.rtbd.flags(i).contains(EntryFlags::DEAD);
+        let dead = self.scorer().dead(&self.rtbd, i);
         let mut to = if dead && dest.is_none() { None } else { dest.or_else(|| self.lower_tier(from)) };
         if let Some(full) = to.filter(|&to| self.tiers[to].used >= self.tiers[to].limit) {
             let swept = self.moves.swept;
@@ -238,7 +238,7 @@ impl Core {
         self.counters.add_to(&CNT_DROPS, tier, 1);
         self.leave_frame(i);
         let gone =
-            EntryFlags::HOT | EntryFlags::DEAD | EntryFlags::RETAINED | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
+            EntryFlags::HOT | EntryFlags::RETAINED | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
         self.rtbd.set_flags(i, self.rtbd.flags(i) - gone);
         self.rtbd.set_state(i, EntryState::Ghost);
         self.rtbd.set_tier(i, 0);

@@ -5,7 +5,7 @@ mod insert;
 mod scoped;
 
 use crate::core::{Core, Wait};
-use crate::hepc::AutoMoves;
+use crate::hepc::{AutoMoves, Use};
 use crate::moves::Stop;
 use crate::queue::Origin;
 use crate::rtbd::Rtbd;
@@ -170,6 +170,7 @@ impl Core {
                 return Ok(Outcome::status(Status::StepBackward));
             }
             self.step = current.sqe.argument;
+            (self.history.epoch, self.history.pending) = (self.history.clock, true);
             self.sweep();
             current.begun = true;
         }
@@ -205,7 +206,8 @@ impl Core {
         let found = self.rtbd.find_hashed(sqe.key, hash);
         let outcome = self.answer_lookup(found);
         if let Some(i) = found {
-            self.access(i, sqe, hash);
+            let depth = self.rtbd.depth(i);
+            self.access(i, sqe, hash, &Use { entry: found, depth, by_insert: false });
         }
         outcome
     }
@@ -224,10 +226,12 @@ impl Core {
         self.describe(i)
     }
 
-    /// Counts an access to entry `i`.
-    fn access(&mut self, i: usize, sqe: &Sqe, hash: u32) {
-        self.rtbd.set_frequency(i, self.rtbd.frequency(i) + 1);
-        self.rtbd.set_access(i, self.step);
+    /// An access to entry `i`.
+    fn access(&mut self, i: usize, sqe: &Sqe, hash: u32, used: &Use) {
+        if self.count_use(used) {
+            self.rtbd.set_frequency(i, self.rtbd.frequency(i) + 1);
+            self.rtbd.serve(i, self.history.stamp);
+        }
         self.rtbd.set_flags(i, self.rtbd.flags(i) - (EntryFlags::DEAD | EntryFlags::TARGET_VALID));
         self.note_child(sqe, hash);
     }
@@ -239,8 +243,8 @@ impl Core {
         }
         let Some(parent) = self.rtbd.find(Key { tag: sqe.parent, ..sqe.key }) else { return };
         let signature = Rtbd::signature(hash);
-        match self.rtbd.child[parent] {
-            0 => self.rtbd.child[parent] = signature,
+        match self.rtbd.child(parent) {
+            0 => self.rtbd.set_child(parent, signature),
             seen if seen != signature => {
                 self.rtbd.set_flags(parent, self.rtbd.flags(parent) | EntryFlags::BRANCH);
             }

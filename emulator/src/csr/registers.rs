@@ -50,6 +50,14 @@ impl Core {
             self.bad_access.address
         } else if is(&hepc::STEP) {
             self.step
+        } else if is(&hepc::GUARD_STATE) {
+            self.guard_state()
+        } else if is(&hepc::GUARD_CAPACITY) {
+            self.guard.capacity
+        } else if is(&hepc::GUARD_HITS) {
+            self.guard.hits(self.word(&hepc::GUARD_SELECT, 0) as usize)
+        } else if is(&hepc::ACCESS_CLOCK) {
+            self.history.clock
         } else if is(&hepc::LIST_INDEX) || is(&hepc::LIST_RANK) || is(&hepc::LIST_COUNT) {
             self.list_window(place.register)
         } else if is(&command::CMD_STATUS) {
@@ -89,6 +97,14 @@ impl Core {
         } else {
             self.words[offset as usize / 4]
         }
+    }
+
+    fn guard_state(&self) -> u32 {
+        use hepc::{GUARD, GUARD_STATE as S};
+        let guard = u64::from(self.word(&hepc::GUARD, 0));
+        let choice = self.guard.choice as u64;
+        let active = if GUARD::ENABLE.get(guard) == 1 { choice } else { GUARD::POLICY.get(guard) };
+        S::CHOICE.set(S::ACTIVE.set(0, active), choice) as u32
     }
 
     fn capability(&self, register: &Register) -> u32 {

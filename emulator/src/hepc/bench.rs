@@ -1,5 +1,6 @@
 //! A sweep over a full directory, for benches.
 
+use super::policy::Policy;
 use super::score::{Scorer, Weights};
 use super::sweep::{Lists, SweepInput};
 use crate::rtbd::Rtbd;
@@ -27,12 +28,13 @@ impl FullDirectory {
                 rtbd.occupy(placed.index, key);
                 rtbd.set_tier(placed.index, 1);
                 rtbd.set_frequency(placed.index, (x >> 40) as u32 & 15);
-                rtbd.set_access(placed.index, now - ((x >> 20) as u32 & 4095));
+                rtbd.set_access(placed.index, now - ((x >> 20) as u32 & 0xFFFF));
             }
         }
-        let weights = Weights { wr: 8, wf: 50, ws: 128, wd: 16 };
+        let weights = Weights { wr: 4, wf: 128, ws: 16, wd: 0 };
+        let scorer = Scorer { policy: Policy::new(weights, 4), base: now - 65_536, shift: 4, stamp: now, epoch: now, now: 0 };
         let input = SweepInput {
-            scorer: Scorer { weights, now, recency_shift: 0 },
+            scorer,
             k: geometry.victim_k as usize,
             in_use: [false, true, false, false],
             prefetch_tier: 1,
@@ -41,13 +43,13 @@ impl FullDirectory {
         FullDirectory { rtbd, lists: Lists::default(), input }
     }
 
-    /// The sweep of another step, which scores every entry; returns the index of the best victim.
-    pub fn sweep_step(&mut self) -> Option<u32> {
-        self.input.scorer.now ^= 1;
+    /// A sweep that scores every entry, as after a change of policy; returns the index of the best victim.
+    pub fn sweep_all(&mut self) -> Option<u32> {
+        self.input.scorer.base ^= 16;
         self.sweep_again()
     }
 
-    /// A sweep within the step, as when a list ran dry.
+    /// A sweep that finds the scores as they were, as when a list ran dry.
     pub fn sweep_again(&mut self) -> Option<u32> {
         self.lists.sweep(&mut self.rtbd, &self.input);
         self.lists.victims[1].front().map(|item| item.index)

@@ -4,7 +4,6 @@ use super::sweep::SweepInput;
 use crate::core::Core;
 use crate::moves::{Purpose, Stop};
 use kvcpu_mmio::regs::counter::{CNT_DRY_SWEEPS, CNT_LIST_POPS, CNT_LIST_STALE, CNT_PROMOTIONS, CNT_SWEEPS};
-use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
 /// How far the automatic moves of a STEP_ADVANCE have come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,6 +20,8 @@ impl Core {
     /// Scores every entry and makes the lists.
     pub(crate) fn sweep(&mut self) {
         self.counters.add(&CNT_SWEEPS, 1);
+        let scorers = self.scorers();
+        self.guard.count(&scorers, &self.rtbd, self.history.clock);
         let input = SweepInput {
             scorer: self.scorer(),
             k: self.geometry.victim_k as usize,
@@ -81,8 +82,7 @@ impl Core {
             let victim = if may_sweep { self.victim_for_room(to) } else { self.next_victim(to, false) };
             let Some(victim) = victim else { return Ok(false) };
             let scorer = self.scorer();
-            let dead = self.rtbd.flags(victim).contains(EntryFlags::DEAD);
-            if !dead && scorer.score(&self.rtbd, victim) >= scorer.score(&self.rtbd, i) {
+            if !scorer.dead(&self.rtbd, victim) && scorer.score(&self.rtbd, victim) >= scorer.score(&self.rtbd, i) {
                 return Ok(false);
             }
             match self.step_down(victim, None, Purpose::Room) {
@@ -137,8 +137,8 @@ impl Core {
                 break;
             }
             let Some(victim) = self.next_victim(tier, false) else { break };
-            let dead = self.rtbd.flags(victim).contains(EntryFlags::DEAD);
-            if !dead && self.scorer().score(&self.rtbd, victim) >= self.tuning.evict_thresh {
+            let scorer = self.scorer();
+            if !scorer.dead(&self.rtbd, victim) && scorer.score(&self.rtbd, victim) >= self.tuning.evict_thresh {
                 break;
             }
             self.step_down(victim, None, Purpose::Room)?;

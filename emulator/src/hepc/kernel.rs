@@ -5,7 +5,7 @@
 //! checks the feature itself before it calls.
 #![allow(unsafe_code)]
 
-use super::score::{D_BRANCH, D_PREFIX, DT_MAX, NO_RANK, R_MAX, Scorer};
+use super::score::{D_BRANCH, D_PREFIX, DT_MAX, NO_RANK, PROBATION_SHIFT, R_MAX, S_MAX, Scorer};
 use crate::rtbd::meta;
 use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
 use multiversion::multiversion;
@@ -14,17 +14,17 @@ const fn flag(flag: EntryFlags) -> u32 {
     (flag.bits() as u32) << meta::FLAGS_LSB
 }
 
-/// log2 in eighths: a float's exponent and the top of its mantissa. Exact below 2^24, where the
-/// conversion does not round.
+/// A number's float bits: exponent and mantissa are its logarithm, truncated. Exact below 2^24,
+/// where the conversion does not round.
 #[inline(always)]
-fn q3(x: u32) -> u32 {
-    ((x as i32 as f32).to_bits() >> 20).wrapping_sub(127 * 8)
+fn float(x: u32) -> u32 {
+    (x as i32 as f32).to_bits().wrapping_sub(127 << 23)
 }
 
 /// Scores every entry that is placed, and ranks every entry that may be a victim of its tier.
 ///
 /// The columns are arguments of their own so that the compiler knows that they do not overlap.
-/// `target` is empty if no entry has one: then S is 0 throughout and not computed.
+/// `target` is empty if no entry has one that counts: then it is not looked at.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(crate) fn score_all(
     metas: &[u32],
@@ -37,40 +37,67 @@ pub(crate) fn score_all(
     let outputs = score.iter_mut().zip(rank);
     if target.is_empty() {
         for ((&m, &access), (score, rank)) in metas.iter().zip(access).zip(outputs) {
-            (*score, *rank) = score_one(scorer, m, access, 0);
+            (*score, *rank) = rank_one(scorer, m, points(scorer, m, access, None));
         }
     } else {
         for (((&m, &access), &target), (score, rank)) in metas.iter().zip(access).zip(target).zip(outputs) {
-            (*score, *rank) = score_one(scorer, m, access, proximity(scorer, m, target));
+            (*score, *rank) = rank_one(scorer, m, points(scorer, m, access, Some(target)));
         }
     }
 }
 
-/// S of an entry.
-#[inline(always)]
-pub(crate) fn proximity(scorer: &Scorer, m: u32, target: u32) -> u32 {
-    let dt = target.max(scorer.now) - target.min(scorer.now);
-    if m & flag(EntryFlags::TARGET_VALID) == 0 { 0 } else { 255 - q3(dt.min(DT_MAX) + 1) }
+/// Counts the entries that are in a policy: not free, not dead to it, and with P at least
+/// `threshold`. `target` as for [`score_all`].
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+pub(crate) fn count_in(metas: &[u32], access: &[u32], target: &[u32], threshold: u32, scorer: &Scorer) -> u32 {
+    let dead = if scorer.policy.hears { flag(EntryFlags::DEAD) } else { 0 };
+    let is_in = |m: u32, p: u32| u32::from((m >> meta::STATE_LSB & 3 != 0) & (m & dead == 0) & (p >= threshold));
+    let entries = metas.iter().zip(access);
+    if target.is_empty() {
+        entries.map(|(&m, &access)| is_in(m, points(scorer, m, access, None))).sum()
+    } else {
+        let entries = entries.zip(target);
+        entries.map(|((&m, &access), &target)| is_in(m, points(scorer, m, access, Some(target)))).sum()
+    }
 }
 
-/// Score and rank of one entry. Factors are masked to the bits they have, which lets the compiler
-/// use 16-bit multiplications.
+/// P of an entry. Without a target it is not hinted.
 #[inline(always)]
-pub(crate) fn score_one(scorer: &Scorer, m: u32, access: u32, s: u32) -> (u16, u32) {
-    let w = scorer.weights;
-    let r = R_MAX - (scorer.now.wrapping_sub(access) >> (scorer.recency_shift & 31)).min(R_MAX);
+pub(crate) fn points(scorer: &Scorer, m: u32, access: u32, target: Option<u32>) -> u32 {
+    let w = scorer.policy.weights;
+    let recency = |stamp: u32| {
+        let since_base = stamp.wrapping_sub(scorer.base) as i32;
+        (since_base.max(0) as u32 >> (scorer.shift & 31)).min(R_MAX)
+    };
     let frequency = m >> meta::FREQUENCY_LSB & 15;
-    let f = if frequency == 0 { 0 } else { 4 * q3(frequency) };
+    // log2 in eighths, and what rounding in 1/32 adds to it: a frequency has at most three bits
+    // of mantissa.
+    let eighths = float(frequency) >> 20;
+    let f = if frequency <= 1 { 0 } else { 4 * eighths + (0x1223_3210 >> (4 * (eighths & 7)) & 15) };
+    let unproven = (frequency <= 1) & (m & (meta::CHILD | flag(EntryFlags::PREFIX)) == 0);
+    let serving = access == scorer.stamp;
+    let hinted = !serving & scorer.policy.hears & target.is_some() & (m & flag(EntryFlags::TARGET_VALID) != 0);
+    let on_probation = !serving & !hinted & scorer.policy.probation & unproven;
+    let target = target.unwrap_or(scorer.now);
+    let dt = target.max(scorer.now) - target.min(scorer.now);
+    let near = S_MAX - (float(dt.min(DT_MAX) + 1) >> 18);
+    let r = recency(if hinted { scorer.epoch } else { access }) >> if on_probation { PROBATION_SHIFT } else { 0 };
+    let f = if hinted { 0 } else { f };
+    let s = if serving { S_MAX } else { 0 } | if hinted { near } else { 0 };
     let prefix = if m & flag(EntryFlags::PREFIX) == 0 { 0 } else { w.wd * D_PREFIX };
     let d = if m & flag(EntryFlags::BRANCH) == 0 { prefix } else { w.wd * D_BRANCH };
-    let sum = ((w.wr & 0xFF) * (r & 0xFFF)) + ((w.wf & 0xFF) * (f & 0xFF)) + ((w.ws & 0xFF) * (s & 0xFF)) + d;
-    let p = sum.min(0xFFFF);
+    let rest = ((w.wf & 0xFF) * (f & 0xFF)) + ((w.ws & 0xFF) * (s & 0x3FF)) + d;
+    ((w.wr & 0xFF) * (r & 0xFFF) + (rest >> (scorer.scale() & 31))).min(0xFFFF)
+}
+
+/// Score and victim rank of an entry with `p` points. Free and ghost entries have score 0, and keep it.
+#[inline(always)]
+pub(crate) fn rank_one(scorer: &Scorer, m: u32, p: u32) -> (u16, u32) {
     let state = m >> meta::STATE_LSB & 3;
-    // Free and ghost entries have score 0, and keep it.
     let placed = (state == EntryState::Resident as u32) | (state == EntryState::InFlight as u32);
     let barred = m & (flag(EntryFlags::HOT) | flag(EntryFlags::RETAINED) | meta::SHARED);
-    let alive = if m & flag(EntryFlags::DEAD) == 0 { 1 << 28 } else { 0 };
-    let rank = alive | p << 12 | (meta::DEPTH - (m & meta::DEPTH));
+    let dead = scorer.policy.hears & (m & flag(EntryFlags::DEAD) != 0);
+    let rank = if dead { 0 } else { 1 << 28 } | p << 12 | (meta::DEPTH - (m & meta::DEPTH));
     (if placed { p as u16 } else { 0 }, if placed & (barred == 0) { rank } else { NO_RANK })
 }
 

@@ -2,13 +2,17 @@
 
 pub mod bench;
 mod decide;
+mod guard;
+mod history;
 mod kernel;
+mod policy;
 mod score;
 mod sweep;
 mod tuning;
 
 pub(crate) use decide::AutoMoves;
-pub(crate) use score::Scorer;
+pub(crate) use guard::Guard;
+pub(crate) use history::{History, Use};
 #[cfg(test)]
 pub(crate) use score::Weights;
 pub(crate) use sweep::Lists;

@@ -1,12 +1,19 @@
 //! The score and the ranks, for one entry. The sweep computes the same for all at once
 //! (`kernel.rs`); a test compares them.
 
+use super::policy::Policy;
 use crate::rtbd::{Rtbd, meta};
 use kvcpu_mmio::regs::hepc::WEIGHTS;
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
 /// Largest R.
 pub(crate) const R_MAX: u32 = 4095;
+/// R of a block on probation is shifted by this.
+pub(crate) const PROBATION_SHIFT: u32 = 4;
+/// F by frequency: log2 in 1/32, rounded.
+const F: [u32; 16] = [0, 0, 32, 51, 64, 74, 83, 90, 96, 101, 106, 111, 115, 118, 122, 125];
+/// S of a block that is needed now.
+pub(crate) const S_MAX: u32 = 1023;
 /// Largest distance to the next use that S tells apart.
 pub(crate) const DT_MAX: u32 = (1 << 24) - 2;
 /// D of a branch, and of a declared prefix.
@@ -34,30 +41,49 @@ impl Weights {
 /// All that a score depends on besides the entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scorer {
-    pub(crate) weights: Weights,
+    pub(crate) policy: Policy,
+    /// SHIFT: accesses per unit of R, log2.
+    pub(crate) shift: u32,
+    pub(crate) base: u32,
+    pub(crate) stamp: u32,
+    pub(crate) epoch: u32,
+    /// STEP.
     pub(crate) now: u32,
-    pub(crate) recency_shift: u32,
 }
 
-/// log2 in eighths, truncated; x > 0.
-pub(crate) fn q3(x: u32) -> u32 {
+/// log2 in 1/32, truncated; x > 0.
+pub(crate) fn q5(x: u32) -> u32 {
     let e = x.ilog2();
-    8 * e + ((u64::from(x) << 3 >> e) as u32 & 7)
+    32 * e + ((u64::from(x) << 5 >> e) as u32 & 31)
 }
 
 impl Scorer {
+    /// How far F, S and D are shifted, so that they keep their worth in accesses.
+    pub(crate) fn scale(&self) -> u32 {
+        self.shift.saturating_sub(4)
+    }
+
+    /// R of an access stamp.
+    pub(crate) fn recency(&self, access: u32) -> u32 {
+        let since_base = access.wrapping_sub(self.base);
+        if since_base >> 31 == 1 { 0 } else { (since_base >> self.shift).min(R_MAX) }
+    }
+
     /// P of entry `i`.
     pub(crate) fn score(&self, rtbd: &Rtbd, i: usize) -> u32 {
-        let flags = rtbd.flags(i);
-        let r = R_MAX - (self.now.wrapping_sub(rtbd.access[i]) >> self.recency_shift).min(R_MAX);
-        let f = match rtbd.frequency(i) {
-            0 => 0,
-            n => 4 * q3(n),
-        };
-        let s = if flags.contains(EntryFlags::TARGET_VALID) {
-            255 - q3(rtbd.target[i].abs_diff(self.now).min(DT_MAX) + 1)
+        let (flags, frequency) = (rtbd.flags(i), rtbd.frequency(i));
+        let access = rtbd.access[i];
+        let (r, f) = (self.recency(access), F[frequency as usize]);
+        let unproven = frequency <= 1 && !rtbd.has_child(i) && !flags.contains(EntryFlags::PREFIX);
+        let (r, f, s) = if access == self.stamp {
+            (r, f, S_MAX)
+        } else if self.policy.hears && flags.contains(EntryFlags::TARGET_VALID) {
+            let dt = rtbd.target[i].abs_diff(self.now).min(DT_MAX);
+            (self.recency(self.epoch), 0, S_MAX - q5(dt + 1))
+        } else if self.policy.probation && unproven {
+            (r >> PROBATION_SHIFT, f, 0)
         } else {
-            0
+            (r, f, 0)
         };
         let d = if flags.contains(EntryFlags::BRANCH) {
             D_BRANCH
@@ -66,15 +92,20 @@ impl Scorer {
         } else {
             0
         };
-        let w = self.weights;
-        (w.wr * r + w.wf * f + w.ws * s + w.wd * d).min(0xFFFF)
+        let w = self.policy.weights;
+        (w.wr * r + ((w.wf * f + w.ws * s + w.wd * d) >> self.scale())).min(0xFFFF)
+    }
+
+    /// Whether entry `i` is to be treated as dead.
+    pub(crate) fn dead(&self, rtbd: &Rtbd, i: usize) -> bool {
+        self.policy.hears && rtbd.flags(i).contains(EntryFlags::DEAD)
     }
 
     /// Victim rank of entry `i`, if it is eligible in `tier`.
     pub(crate) fn victim_rank(&self, rtbd: &Rtbd, i: usize, tier: usize) -> Option<u32> {
         let eligible = rtbd.placed_in(i, tier) && !rtbd.protected(i);
         eligible.then(|| {
-            let alive = u32::from(!rtbd.flags(i).contains(EntryFlags::DEAD));
+            let alive = u32::from(!self.dead(rtbd, i));
             alive << 28 | self.score(rtbd, i) << 12 | (meta::DEPTH - (rtbd.metas()[i] & meta::DEPTH))
         })
     }
@@ -93,13 +124,16 @@ impl Scorer {
 
 #[cfg(test)]
 mod tests {
-    use super::q3;
+    use super::{F, q5};
 
     #[test]
-    fn q3_is_log2_in_eighths() {
-        assert_eq!([1, 2, 3, 4, 5, 6, 7, 8, 9, 15].map(q3), [0, 8, 12, 16, 18, 20, 22, 24, 25, 31]);
+    fn logarithms_are_what_their_tables_say() {
+        assert_eq!([1, 2, 3, 4, 5, 6, 7, 8, 9, 15].map(q5), [0, 32, 48, 64, 72, 80, 88, 96, 100, 124]);
         for x in (1..1 << 24).step_by(977) {
-            assert_eq!(q3(x), (x as f32).to_bits() / (1 << 20) - 127 * 8, "x = {x}");
+            assert_eq!(q5(x), (x as f32).to_bits() / (1 << 18) - 127 * 32, "x = {x}");
+        }
+        for (frequency, f) in F.iter().enumerate().skip(1) {
+            assert_eq!(f64::from(*f), (32.0 * (frequency as f64).log2()).round(), "frequency {frequency}");
         }
     }
 }

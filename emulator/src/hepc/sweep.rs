@@ -1,6 +1,6 @@
 //! The sweep and the sorted lists it leaves. `docs/hepc.md`, Sweep.
 
-use super::kernel::{CHUNK, chunk_minima, proximity, score_all, score_one};
+use super::kernel::{CHUNK, chunk_minima, points, rank_one, score_all};
 use super::score::{NO_RANK, Scorer};
 use crate::rtbd::Rtbd;
 use kvcpu_mmio::geometry::TIERS;
@@ -84,6 +84,13 @@ pub(crate) struct SweepInput {
     pub(crate) lookahead: [u32; TIERS],
 }
 
+/// What the scores of all entries depend on that are not in service: only hints depend on the step.
+fn basis(scorer: &Scorer, rtbd: &Rtbd) -> Scorer {
+    let hinted = scorer.policy.hears && rtbd.targets > 0;
+    let (now, epoch) = if hinted { (scorer.now, scorer.epoch) } else { (0, 0) };
+    Scorer { stamp: 0, now, epoch, ..*scorer }
+}
+
 impl Lists {
     pub(crate) fn clear(&mut self) {
         self.victims.iter_mut().for_each(VecDeque::clear);
@@ -94,13 +101,13 @@ impl Lists {
     /// Scores all entries and makes all lists anew.
     ///
     /// An entry's score depends on itself and on the scorer only, so a sweep with the scorer of the
-    /// one before computes those anew that changed since.
+    /// one before computes those anew that changed since, or left service.
     pub(crate) fn sweep(&mut self, rtbd: &mut Rtbd, input: &SweepInput) {
         if rtbd.retained > 0 {
             rtbd.expire_retention(input.scorer.now);
         }
         self.ranks.resize(rtbd.slots(), NO_RANK);
-        if self.scored == Some(input.scorer) && rtbd.changed.len() < rtbd.slots() / 8 {
+        if self.scored == Some(basis(&input.scorer, rtbd)) && rtbd.changed.len() < rtbd.slots() / 8 {
             self.score_changed(rtbd, input);
         } else {
             self.score_all(rtbd, input);
@@ -115,7 +122,7 @@ impl Lists {
     fn score_all(&mut self, rtbd: &mut Rtbd, input: &SweepInput) {
         let target: &[u32] = if rtbd.targets > 0 { &rtbd.target } else { &[] };
         score_all(&rtbd.meta, &rtbd.access, target, &mut rtbd.score, &mut self.ranks, &input.scorer);
-        self.scored = Some(input.scorer);
+        self.scored = Some(basis(&input.scorer, rtbd));
         for (tier, minima) in self.minima.iter_mut().enumerate() {
             minima.clear();
             minima.resize(self.ranks.len().div_ceil(CHUNK), NO_RANK);
@@ -130,8 +137,8 @@ impl Lists {
         let scorer = &input.scorer;
         for &i in &rtbd.changed {
             let i = i as usize;
-            let s = proximity(scorer, rtbd.meta[i], rtbd.target[i]);
-            (rtbd.score[i], self.ranks[i]) = score_one(scorer, rtbd.meta[i], rtbd.access[i], s);
+            let p = points(scorer, rtbd.meta[i], rtbd.access[i], Some(rtbd.target[i]));
+            (rtbd.score[i], self.ranks[i]) = rank_one(scorer, rtbd.meta[i], p);
         }
         for &i in &rtbd.changed {
             let chunk = i as usize / CHUNK;
@@ -195,8 +202,9 @@ impl Rtbd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hepc::Weights;
     use kvcpu_mmio::Geometry;
+    use crate::hepc::policy::Policy;
+    use crate::hepc::score::Weights;
     use kvcpu_mmio::queue::Key;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -247,7 +255,8 @@ mod tests {
             for _ in 0..6 {
                 now += rng.random_range(0..2);
                 let weights = Weights { wr: rng.random_range(0..9), wf: 50, ws: rng.random_range(0..99), wd: 16 };
-                let scorer = Scorer { weights, now, recency_shift: rng.random_range(0..3) };
+                let policy = Policy::new(weights, rng.random_range(0..8));
+                let mut scorer = Scorer { policy, shift: rng.random_range(0..7), base: 3000, stamp: 9500, epoch: 9400, now };
                 for _ in 0..3 {
                     let in_use = [false, true, true, true];
                     let k = geometry.victim_k as usize;

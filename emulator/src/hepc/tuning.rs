@@ -4,7 +4,7 @@
 use super::score::Weights;
 use crate::core::Core;
 use kvcpu_mmio::geometry::TIERS;
-use kvcpu_mmio::regs::hepc::{EVICT_THRESH, PREFETCH_TIER, RECENCY_SHIFT, WEIGHTS};
+use kvcpu_mmio::regs::hepc::{EVICT_THRESH, GUARD, PREFETCH_TIER, RECENCY_SHIFT, WEIGHTS};
 use kvcpu_mmio::regs::luf::LUF_CTRL;
 use kvcpu_mmio::regs::tier::{TIER_HIGH, TIER_LOOKAHEAD, TIER_LOW};
 
@@ -13,6 +13,8 @@ use kvcpu_mmio::regs::tier::{TIER_HIGH, TIER_LOOKAHEAD, TIER_LOW};
 pub(crate) struct Tuning {
     pub(crate) weights: Weights,
     pub(crate) recency_shift: u32,
+    /// The active policy, if the guard does not choose it.
+    pub(crate) fixed_policy: Option<usize>,
     pub(crate) evict_thresh: u32,
     pub(crate) prefetch_tier: usize,
     pub(crate) high: [u32; TIERS],
@@ -29,10 +31,12 @@ impl Core {
         if !std::mem::take(&mut self.registers_written) {
             return;
         }
+        let guard = u64::from(self.word(&GUARD, 0));
         let of_tiers = |register| std::array::from_fn(|t| self.word(register, t as u32));
         self.tuning = Tuning {
             weights: Weights::from_register(self.word(&WEIGHTS, 0)),
             recency_shift: self.word(&RECENCY_SHIFT, 0),
+            fixed_policy: (GUARD::ENABLE.get(guard) == 0).then(|| GUARD::POLICY.get(guard) as usize),
             evict_thresh: self.word(&EVICT_THRESH, 0),
             prefetch_tier: self.word(&PREFETCH_TIER, 0) as usize,
             high: of_tiers(&TIER_HIGH),

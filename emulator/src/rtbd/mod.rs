@@ -23,6 +23,7 @@ use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
 /// | 25:24 | tier |
 /// | 27:26 | state |
 /// | 28 | reference count > 0 |
+/// | 29 | a child was seen |
 pub(crate) mod meta {
     pub(crate) const DEPTH: u32 = 0xFFF;
     pub(crate) const FREQUENCY_LSB: u32 = 12;
@@ -30,6 +31,7 @@ pub(crate) mod meta {
     pub(crate) const TIER_LSB: u32 = 24;
     pub(crate) const STATE_LSB: u32 = 26;
     pub(crate) const SHARED: u32 = 1 << 28;
+    pub(crate) const CHILD: u32 = 1 << 29;
 }
 
 /// The directory.
@@ -44,10 +46,12 @@ pub struct Rtbd {
     pub(crate) target: Vec<u32>,
     /// Entries of which a field that the scorer reads was written since the last sweep.
     pub(crate) changed: Vec<u32>,
+    /// Entries of the chain in service, and perhaps others: their score changes when it ends.
+    serving: Vec<u32>,
     pub(crate) frame: Vec<u16>,
     pub(crate) score: Vec<u16>,
     refcount: Vec<u8>,
-    pub(crate) child: Vec<u8>,
+    child: Vec<u8>,
     /// In units of 16 steps.
     pub(crate) retain: Vec<u32>,
     /// Entries that are not free.
@@ -58,6 +62,8 @@ pub struct Rtbd {
     pub(crate) targets: u32,
     /// Entries with RETAINED, likewise.
     pub(crate) retained: u32,
+    /// Entries with DEAD.
+    pub(crate) dead: u32,
 }
 
 impl Rtbd {
@@ -73,6 +79,7 @@ impl Rtbd {
             access: vec![0; n],
             target: vec![0; n],
             changed: Vec::new(),
+            serving: Vec::new(),
             frame: vec![0; n],
             score: vec![0; n],
             refcount: vec![0; n],
@@ -83,6 +90,7 @@ impl Rtbd {
             stash_used: 0,
             targets: 0,
             retained: 0,
+            dead: 0,
         }
     }
 
@@ -106,8 +114,10 @@ impl Rtbd {
         for i in 0..self.slots() {
             self.wipe(i);
         }
-        (self.used, self.ghosts, self.stash_used, self.targets, self.retained) = (0, 0, 0, 0, 0);
+        (self.used, self.ghosts, self.stash_used) = (0, 0, 0);
+        (self.targets, self.retained, self.dead) = (0, 0, 0);
         self.changed.clear();
+        self.serving.clear();
     }
 
     fn wipe(&mut self, i: usize) {
@@ -190,6 +200,10 @@ impl Rtbd {
         EntryFlags::from_bits_retain((self.meta[i] >> meta::FLAGS_LSB) as u8)
     }
 
+    pub(crate) fn depth(&self, i: usize) -> u32 {
+        self.meta[i] & meta::DEPTH
+    }
+
     pub(crate) fn frequency(&self, i: usize) -> u32 {
         self.meta[i] >> meta::FREQUENCY_LSB & 0xF
     }
@@ -212,8 +226,12 @@ impl Rtbd {
         if old >> meta::FLAGS_LSB != value >> meta::FLAGS_LSB {
             let step = |n: &mut u32, was: bool, is: bool| *n = *n + u32::from(is) - u32::from(was);
             let state = |m: u32| m >> meta::STATE_LSB & 3;
-            for (n, flag) in [(&mut self.targets, EntryFlags::TARGET_VALID), (&mut self.retained, EntryFlags::RETAINED)]
-            {
+            let flags = [
+                (&mut self.targets, EntryFlags::TARGET_VALID),
+                (&mut self.retained, EntryFlags::RETAINED),
+                (&mut self.dead, EntryFlags::DEAD),
+            ];
+            for (n, flag) in flags {
                 step(n, count(old, flag), count(value, flag));
             }
             step(&mut self.used, state(old) != 0, state(value) != 0);
@@ -231,9 +249,23 @@ impl Rtbd {
         }
     }
 
-    pub(crate) fn set_access(&mut self, i: usize, step: u32) {
-        self.access[i] = step;
+    pub(crate) fn set_access(&mut self, i: usize, stamp: u32) {
+        self.access[i] = stamp;
         self.note_change(i);
+    }
+
+    /// Makes `stamp` the last access of entry `i`, which serves the present chain.
+    pub(crate) fn serve(&mut self, i: usize, stamp: u32) {
+        self.set_access(i, stamp);
+        self.serving.push(i as u32);
+    }
+
+    /// The chain in service ends: its entries are to be scored anew.
+    pub(crate) fn end_service(&mut self) {
+        let mut serving = std::mem::take(&mut self.serving);
+        serving.iter().for_each(|&i| self.note_change(i as usize));
+        serving.clear();
+        self.serving = serving;
     }
 
     pub(crate) fn set_target(&mut self, i: usize, step: u32) {
@@ -265,11 +297,27 @@ impl Rtbd {
             | u32::from(flags.bits()) << meta::FLAGS_LSB
             | (tier as u32) << meta::TIER_LSB
             | (EntryState::Resident as u32) << meta::STATE_LSB;
-        self.set_meta(i, value | self.meta[i] & meta::SHARED);
+        self.set_meta(i, value | self.meta[i] & (meta::SHARED | meta::CHILD));
     }
 
     pub(crate) fn set_frequency(&mut self, i: usize, frequency: u32) {
         self.replace(i, meta::FREQUENCY_LSB, 4, frequency.min(15));
+    }
+
+    /// A child of the entry's block was seen.
+    pub(crate) fn has_child(&self, i: usize) -> bool {
+        self.child[i] != 0
+    }
+
+    /// Signature of the first child seen; 0 if none was.
+    pub(crate) fn child(&self, i: usize) -> u8 {
+        self.child[i]
+    }
+
+    pub(crate) fn set_child(&mut self, i: usize, signature: u8) {
+        self.child[i] = signature;
+        let child = if signature == 0 { 0 } else { meta::CHILD };
+        self.set_meta(i, self.meta[i] & !meta::CHILD | child);
     }
 
     pub(crate) fn set_refcount(&mut self, i: usize, refcount: u8) {

@@ -148,6 +148,9 @@ impl Rtbd {
         (self.frame[to], self.score[to], self.child[to], self.retain[to], self.refcount[to]) =
             (self.frame[from], self.score[from], self.child[from], self.retain[from], self.refcount[from]);
         self.set_meta(to, self.meta[from]);
+        if self.serving.contains(&(from as u32)) {
+            self.serving.push(to as u32);
+        }
         self.release(from);
     }
 }

@@ -50,7 +50,7 @@ impl Rtbd {
                 self.replace(i, 0, 12, ENTRY_HISTORY::DEPTH.get(v) as u32);
                 self.set_frequency(i, ENTRY_HISTORY::FREQUENCY.get(v) as u32);
                 self.set_refcount(i, ENTRY_HISTORY::REFCOUNT.get(v) as u8);
-                self.child[i] = ENTRY_HISTORY::CHILD.get(v) as u8;
+                self.set_child(i, ENTRY_HISTORY::CHILD.get(v) as u8);
             }
             _ => {
                 self.retain[i] = ENTRY_STATE::RETAIN.get(v) as u32;

@@ -1,0 +1,35 @@
+//! The eight policies that WEIGHTS gives rise to. `docs/hepc.md`, Policies and the guard.
+
+use super::score::Weights;
+
+/// How many there are.
+pub(crate) const POLICIES: usize = 8;
+/// Plain LRU.
+const LRU: usize = 0;
+
+/// What victims are ranked by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub(crate) weights: Weights,
+    /// DEAD and TARGET_VALID count.
+    pub(crate) hears: bool,
+    /// Blocks used once that nothing follows are on probation.
+    pub(crate) probation: bool,
+}
+
+impl Policy {
+    /// Policy `k` of these weights.
+    pub(crate) fn new(given: Weights, k: usize) -> Policy {
+        let wf = match k {
+            2 => given.wf >> 4,
+            3 | 6 => given.wf >> 2,
+            4 | 7 => given.wf,
+            _ => 0,
+        };
+        let weights = match k {
+            LRU => Weights { wr: given.wr, ..Weights::default() },
+            _ => Weights { wf, ..given },
+        };
+        Policy { weights, hears: (1..=4).contains(&k), probation: k != LRU }
+    }
+}
