@@ -1,5 +1,6 @@
 //! The options of a replay, and the device configuration they ask for.
 
+use super::timing::{BLOCK_BYTES, Lookahead};
 use crate::hint::HintArgs;
 use crate::trace::ReadOptions;
 use clap::Args as ClapArgs;
@@ -68,6 +69,9 @@ pub struct PlayArgs {
     /// Scorer weights; the device's defaults if left out.
     #[arg(long, value_name = "WR,WF,WS,WD", value_parser = parse_weights)]
     pub weights: Option<Weights>,
+    /// Evict by one policy of docs/hepc.md, 0 (LRU) to 7, without the guard.
+    #[arg(long, value_name = "0..7", value_parser = clap::value_parser!(u8).range(..8))]
+    pub fixed_policy: Option<u8>,
     /// Pass over bad trace lines, and count them.
     #[arg(long)]
     pub skip_bad: bool,
@@ -117,6 +121,13 @@ pub struct Args {
     /// Every T3 write reaches the disk before it counts.
     #[arg(long)]
     pub t3_durable: bool,
+    /// Move hinted blocks up so early, in steps (2,5) or time (2s,5s); if left out, as early as the model's transfers
+    /// want it. For the prefetch report.
+    #[arg(long, value_name = "T2,T3")]
+    pub lookahead: Option<Lookahead>,
+    /// Size of a block in the model of the prefetch report: bytes, or with a unit (64MiB).
+    #[arg(long, default_value_t = BLOCK_BYTES, value_name = "BYTES", value_parser = model_block_bytes)]
+    pub model_block_bytes: u64,
     /// Write a self-contained HTML report.
     #[arg(long, value_name = "PATH")]
     pub html: Option<PathBuf>,
@@ -140,6 +151,13 @@ fn parse_numbers<const N: usize>(s: &str, max: u32) -> Result<[u32; N], String> 
         return Err(format!("{n} is more than {max}"));
     }
     numbers.try_into().map_err(|_| format!("`{s}`: {N} numbers are needed"))
+}
+
+fn model_block_bytes(s: &str) -> Result<u64, String> {
+    match s.parse()? {
+        Capacity::Blocks(0) | Capacity::Bytes(0) => Err("a block has at least 1 byte".into()),
+        Capacity::Blocks(bytes) | Capacity::Bytes(bytes) => Ok(bytes),
+    }
 }
 
 fn parse_weights(s: &str) -> Result<Weights, String> {
@@ -174,6 +192,8 @@ impl Args {
             watermarks: None,
             t3_path: None,
             t3_durable: false,
+            lookahead: None,
+            model_block_bytes: BLOCK_BYTES,
             html: None,
             play,
         }
@@ -212,6 +232,9 @@ impl Args {
     /// capacity give way where the directory cannot name them or the card cannot hold them.
     pub fn config(&self, geometry: &Geometry) -> Config {
         let capacities = self.capacities();
+        let step_ms = self.play.step_ms;
+        let lookahead = self.lookahead.unwrap_or_else(|| Lookahead::of_model(self.model_block_bytes, step_ms));
+        let lookahead = lookahead.steps(step_ms);
         let lowest = capacities.iter().rposition(|&c| c > 0).unwrap_or(0);
         let tiers = std::array::from_fn(|t| {
             let tier = self.tier(capacities[t], t == lowest);
@@ -219,7 +242,7 @@ impl Args {
             let card = if t == 1 && !self.metadata_only { u32::try_from(card).unwrap_or(u32::MAX) } else { u32::MAX };
             let most = geometry.entries().min(card).max(tier.limit);
             let frames = if self.quarantine.is_some() { tier.frames } else { tier.frames.min(most) };
-            TierConfig { frames, ..tier }
+            TierConfig { frames, lookahead: lookahead[t], ..tier }
         });
         // Blocks are made in the highest tier, and hits are served from it.
         let prefetch_tier = capacities.iter().position(|&c| c > 0).unwrap_or(1) as u8;
@@ -228,6 +251,7 @@ impl Args {
             tiers,
             metadata_only: self.metadata_only,
             weights: self.play.weights.unwrap_or_default(),
+            fixed_policy: self.play.fixed_policy,
             prefetch_tier,
             agents: 1,
             luf_check: true,

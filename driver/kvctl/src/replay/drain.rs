@@ -3,9 +3,9 @@
 
 use super::ReplayError;
 use super::engine::Engine;
-use kvcpu_driver::{Commands, Device};
+use kvcpu_driver::{Commands, Device, Target, sqe};
 use kvcpu_mmio::geometry::TIERS;
-use kvcpu_mmio::queue::Key;
+use kvcpu_mmio::queue::{Key, Opcode};
 use kvcpu_mmio::regs::rtbd_entry::EntryState;
 
 /// What the device held at the end.
@@ -44,5 +44,36 @@ impl Engine {
     /// Waits until all moves are done; a failed one is an error.
     pub fn fence(&mut self) -> Result<(), ReplayError> {
         Ok(self.queue_mut().fence()?)
+    }
+
+    /// Brings blocks up if need be, reads, compares and releases them.
+    fn read_and_release(&mut self, keys: &[Key]) -> Result<(), ReplayError> {
+        for part in keys.chunks(self.part.min(self.prefetch_blocks)) {
+            if let Some(buffer) = &self.buffer {
+                let slot_at = |slot: usize| buffer.iova() + slot as u64 * u64::from(self.block_bytes);
+                self.sqes.clear();
+                self.sqes.extend(part.iter().map(|&key| sqe::prefetch(Target::Single(key), self.step)));
+                let copies = part.iter().enumerate();
+                self.sqes
+                    .extend(copies.map(|(slot, &key)| sqe::copy_out(key, slot_at(slot), self.block_bytes)));
+                self.run()?;
+                self.cqes.drain(..part.len());
+                for (slot, &key) in part.iter().enumerate() {
+                    if !self.check_block(slot, key)? {
+                        return Err(ReplayError::Lost { key });
+                    }
+                }
+            }
+            self.release(part)?;
+        }
+        Ok(())
+    }
+
+    /// Frees blocks and their history.
+    fn release(&mut self, keys: &[Key]) -> Result<(), ReplayError> {
+        self.sqes.clear();
+        self.sqes
+            .extend(keys.iter().map(|&key| sqe::scoped(Opcode::Release, Target::Single(key))));
+        self.run()
     }
 }

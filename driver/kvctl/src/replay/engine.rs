@@ -6,9 +6,10 @@
 
 use super::ReplayError;
 use super::content::{fill, first_difference};
-use kvcpu_driver::{Device, DmaBuffer, Insert, QueuePair, Target, sqe};
+use super::prefetch::Watch;
+use kvcpu_driver::{Device, DmaBuffer, Insert, Placement, QueuePair, Target, sqe};
 use kvcpu_mmio::geometry::TIERS;
-use kvcpu_mmio::queue::{Cqe, Key, Opcode, Sqe, Status};
+use kvcpu_mmio::queue::{Cqe, Key, Sqe, Status};
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
 /// Tenant that a replay works as.
@@ -33,24 +34,28 @@ pub struct Tally {
     pub unread: u64,
     /// Blocks the device would not take: everything it could evict was in use.
     pub not_inserted: u64,
+    /// Hits below the prefetch tier that were moved up when they were needed.
+    pub raised: u64,
 }
 
 /// The runtime.
 pub struct Engine {
     queue: QueuePair,
-    buffer: Option<DmaBuffer>,
+    pub(super) buffer: Option<DmaBuffer>,
     /// Blocks handled in one batch.
-    part: usize,
-    block_bytes: u32,
-    prefetch_tier: u8,
+    pub(super) part: usize,
+    pub(super) block_bytes: u32,
+    pub(super) prefetch_tier: u8,
     /// Blocks the prefetch tier holds.
-    prefetch_blocks: usize,
+    pub(super) prefetch_blocks: usize,
     /// There are tiers below the one hits are served from.
     lower_tiers: bool,
-    step: u32,
+    pub(super) step: u32,
     started: bool,
-    sqes: Vec<Sqe>,
-    cqes: Vec<Cqe>,
+    /// Sees what is prefetched, if that is wanted.
+    pub(super) watch: Option<Watch>,
+    pub(super) sqes: Vec<Sqe>,
+    pub(super) cqes: Vec<Cqe>,
     /// The tiers the present chain's blocks were found in.
     found: Vec<Option<u8>>,
     /// Positions in the chain of the blocks that were not found.
@@ -80,6 +85,7 @@ impl Engine {
             lower_tiers,
             step: 0,
             started: false,
+            watch: None,
             sqes: Vec::new(),
             cqes: Vec::new(),
             found: Vec::new(),
@@ -90,12 +96,11 @@ impl Engine {
 
     /// Serves one request at `step`. Returns its hits by tier.
     pub fn request(&mut self, step: u32, chain: &[u64]) -> Result<[u64; TIERS], ReplayError> {
-        self.sqes.clear();
-        let advances = step > self.step || !std::mem::replace(&mut self.started, true);
-        if advances {
-            self.step = step;
-            self.sqes.push(sqe::step_advance(step));
+        let first = !std::mem::replace(&mut self.started, true);
+        if first || step > self.step {
+            self.advance(step, first)?;
         }
+        self.sqes.clear();
         // Where a hit may be moved up, the access is counted after that: TOUCH ends a prefetch hint.
         for (i, &tag) in chain.iter().enumerate() {
             let key = Key::shared(TENANT, tag);
@@ -104,18 +109,11 @@ impl Engine {
         }
         self.run()?;
         self.found.clear();
-        let (advanced, looked_up) = self.cqes.split_at(usize::from(advances));
-        if let Some(cqe) = advanced.iter().find(|cqe| cqe.status != Status::Ok.code()) {
-            return Err(ReplayError::StepRefused { step, status: cqe.status });
+        for (cqe, &tag) in self.cqes.iter().zip(chain) {
+            self.found.push(found(cqe, Key::shared(TENANT, tag))?);
         }
-        for (cqe, &tag) in looked_up.iter().zip(chain) {
-            let key = Key::shared(TENANT, tag);
-            self.found.push(match Status::from_code(cqe.status) {
-                Some(Status::NotFound) => None,
-                Some(Status::Ok) if usize::from(cqe.tier) < TIERS => Some(cqe.tier),
-                Some(Status::Ok) => return Err(ReplayError::NoSuchTier { key, tier: cqe.tier }),
-                _ => return Err(ReplayError::Refused { key, status: cqe.status }),
-            });
+        if let Some(watch) = &mut self.watch {
+            watch.touched(chain);
         }
         let run = self.found.iter().take_while(|tier| tier.is_some()).count();
         let mut hits = [0; TIERS];
@@ -134,6 +132,11 @@ impl Engine {
         Ok(hits)
     }
 
+    /// The tiers in which the last request found the blocks of its chain.
+    pub fn found(&self) -> &[Option<u8>] {
+        &self.found
+    }
+
     /// Moves the hits below the prefetch tier up, and counts the accesses.
     fn raise_hits(&mut self, chain: &[u64], run: usize) -> Result<(), ReplayError> {
         self.sqes.clear();
@@ -142,10 +145,14 @@ impl Engine {
                 self.sqes.push(sqe::prefetch(Target::Single(Key::shared(TENANT, tag)), self.step));
             }
         }
+        let asked = self.sqes.len();
         for (i, &tag) in chain.iter().enumerate() {
             self.sqes.push(sqe::touch(Key::shared(TENANT, tag), parent(chain, i)));
         }
-        self.run()
+        self.run()?;
+        let risen = |cqe: &&Cqe| Placement::of(cqe).is_some_and(|placement| placement.tier == self.prefetch_tier);
+        self.tally.raised += self.cqes[..asked].iter().filter(risen).count() as u64;
+        Ok(())
     }
 
     /// Reads the hits and compares them.
@@ -170,7 +177,7 @@ impl Engine {
 
     /// Compares the block that completion `slot` of the last batch brought to buffer slot `slot`.
     /// `false` if the device did not have it within reach.
-    fn check_block(&mut self, slot: usize, key: Key) -> Result<bool, ReplayError> {
+    pub(super) fn check_block(&mut self, slot: usize, key: Key) -> Result<bool, ReplayError> {
         let cqe = &self.cqes[slot];
         match Status::from_code(cqe.status) {
             Some(Status::Ok) => {}
@@ -243,37 +250,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Brings blocks up if need be, reads, compares and releases them.
-    pub(super) fn read_and_release(&mut self, keys: &[Key]) -> Result<(), ReplayError> {
-        for part in keys.chunks(self.part.min(self.prefetch_blocks)) {
-            if let Some(buffer) = &self.buffer {
-                let slot_at = |slot: usize| buffer.iova() + slot as u64 * u64::from(self.block_bytes);
-                self.sqes.clear();
-                self.sqes.extend(part.iter().map(|&key| sqe::prefetch(Target::Single(key), self.step)));
-                let copies = part.iter().enumerate();
-                self.sqes
-                    .extend(copies.map(|(slot, &key)| sqe::copy_out(key, slot_at(slot), self.block_bytes)));
-                self.run()?;
-                self.cqes.drain(..part.len());
-                for (slot, &key) in part.iter().enumerate() {
-                    if !self.check_block(slot, key)? {
-                        return Err(ReplayError::Lost { key });
-                    }
-                }
-            }
-            self.release(part)?;
-        }
-        Ok(())
-    }
-
-    /// Frees blocks and their history.
-    pub(super) fn release(&mut self, keys: &[Key]) -> Result<(), ReplayError> {
-        self.sqes.clear();
-        self.sqes
-            .extend(keys.iter().map(|&key| sqe::scoped(Opcode::Release, Target::Single(key))));
-        self.run()
-    }
-
     pub(super) fn queue_mut(&mut self) -> &mut QueuePair {
         &mut self.queue
     }
@@ -286,9 +262,19 @@ impl Engine {
         Ok(&self.cqes)
     }
 
-    fn run(&mut self) -> Result<(), ReplayError> {
+    pub(super) fn run(&mut self) -> Result<(), ReplayError> {
         self.cqes.clear();
         Ok(self.queue.run(&self.sqes, &mut self.cqes)?)
+    }
+}
+
+/// The tier that a LOOKUP or TOUCH found the block in.
+pub(super) fn found(cqe: &Cqe, key: Key) -> Result<Option<u8>, ReplayError> {
+    match Status::from_code(cqe.status) {
+        Some(Status::NotFound) => Ok(None),
+        Some(Status::Ok) if usize::from(cqe.tier) < TIERS => Ok(Some(cqe.tier)),
+        Some(Status::Ok) => Err(ReplayError::NoSuchTier { key, tier: cqe.tier }),
+        _ => Err(ReplayError::Refused { key, status: cqe.status }),
     }
 }
 

@@ -6,12 +6,14 @@ pub mod content;
 mod drain;
 mod engine;
 pub(crate) mod html;
+pub mod prefetch;
 mod report;
 mod script;
 mod t3;
 mod table;
 mod tell;
 mod timeline;
+pub mod timing;
 
 pub use args::{Args, BLOCK_SHIFT, Capacity, PlayArgs};
 pub use engine::{Engine, Tally};
@@ -176,7 +178,7 @@ pub fn replay(args: &Args, backing: Arc<dyn Backing>, deadline: Duration) -> Res
     }
     serve_t3(args, &config, &device)?;
     device.configure(config.clone())?;
-    let mut report = play(&script, &device, &config, name, &reading).map_err(|failure| {
+    let mut report = play(&script, &device, &config, args, name, &reading).map_err(|failure| {
         let errors = device.take_service_errors();
         match errors.first() {
             None => failure,
@@ -224,6 +226,7 @@ fn play(
     script: &Script<'_>,
     device: &Device,
     config: &Config,
+    args: &Args,
     name: String,
     reading: &Reading,
 ) -> Result<Report, ReplayError> {
@@ -235,6 +238,7 @@ fn play(
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} requests, {eta} left");
     progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut engine = Engine::new(device)?;
+    let mut ledger = script.begin_prefetch_report(&mut engine, config, args.model_block_bytes);
     let begin = Instant::now();
     for (number, (request, chain)) in trace.iter().enumerate() {
         if timeline.ends_before(request.timestamp_ms) {
@@ -242,6 +246,10 @@ fn play(
         }
         let hits = script.request(&mut engine, number, chain)?;
         timeline.add(request.timestamp_ms, chain.len() as u64, hits);
+        if let Some(ledger) = &mut ledger {
+            let at_ms = request.timestamp_ms - first_ms;
+            ledger.serve(at_ms, args.play.step_ms, chain, hits.iter().sum::<u64>() as usize, &mut engine);
+        }
         if number % 64 == 0 {
             progress.set_position(number as u64);
         }
@@ -258,6 +266,7 @@ fn play(
     report.resident_at_end = drained.resident;
     report.luf_violations = violations;
     report.entries_left = drained.left;
+    report.prefetch = ledger.map(|ledger| ledger.report().complete(config, &counters, engine.tally.raised));
     Ok(report)
 }
 

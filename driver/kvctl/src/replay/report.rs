@@ -2,6 +2,7 @@
 //! `docs/replay.md` documents each member.
 
 use super::engine::Tally;
+use super::prefetch::Prefetch;
 use super::timeline::Point;
 use crate::baseline::{Outcome, gap_closed};
 use crate::hint::NO_HINTS;
@@ -102,6 +103,9 @@ pub struct Report {
     pub references_per_s: f64,
     /// Other policies with the same capacity on the same references.
     pub baselines: Vec<Baseline>,
+    /// How well prefetches went; absent unless the device was told of next uses and has tiers to prefetch from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefetch: Option<Prefetch>,
     /// Hits and occupancy over time.
     pub timeline: Vec<Point>,
 }
@@ -163,6 +167,7 @@ impl Report {
             seconds,
             references_per_s: if seconds > 0.0 { tally.references as f64 / seconds } else { 0.0 },
             baselines: Vec::new(),
+            prefetch: None,
             timeline: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! A trace as the device meets it: each request with its decode step and the hints that follow it.
 
+use super::prefetch::Ledger;
 use super::{Args, Engine, PlayArgs, ReplayError};
 use crate::hint::{NO_HINTS, Oracle};
 use crate::trace::Trace;
@@ -48,6 +49,19 @@ impl<'a> Script<'a> {
         self.oracle
             .as_ref()
             .map_or_else(|| NO_HINTS.to_string(), |oracle| oracle.knowledge().to_string())
+    }
+
+    /// Begins to watch prefetches, if the device is told of next uses and there are tiers to prefetch from. Returns the
+    /// account of them.
+    pub fn begin_prefetch_report(&self, engine: &mut Engine, config: &Config, block_bytes: u64) -> Option<Ledger> {
+        let below = &config.tiers[usize::from(config.prefetch_tier) + 1..];
+        let told = self.oracle.as_ref().is_some_and(|oracle| oracle.knowledge().next_use);
+        if !told || below.iter().all(|tier| tier.limit == 0) {
+            return None;
+        }
+        let in_use = below.iter().filter(|tier| tier.limit > 0);
+        engine.watch(in_use.map(|tier| tier.lookahead).max().unwrap_or(0));
+        Some(Ledger::new(config.prefetch_tier, block_bytes))
     }
 
     /// Plays request `number` with `chain`, and what the runtime then says of it. Returns its hits by tier.

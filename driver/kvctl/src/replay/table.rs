@@ -6,7 +6,8 @@ use comfy_table::{CellAlignment, Table};
 use kvcpu_mmio::geometry::TIERS;
 use std::fmt;
 
-fn table(header: &[&str]) -> Table {
+/// A table whose columns but the first are numbers.
+pub(super) fn table(header: &[&str]) -> Table {
     let mut table = crate::output::table(header);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -19,7 +20,8 @@ pub(super) fn bytes(n: u64) -> String {
     indicatif::BinaryBytes(n).to_string()
 }
 
-fn count(n: u64) -> String {
+/// A number with its thousands apart.
+pub(super) fn count(n: u64) -> String {
     indicatif::HumanCount(n).to_string()
 }
 
@@ -123,6 +125,10 @@ impl fmt::Display for Report {
         self.summary(f)?;
         writeln!(f, "{}", self.tiers())?;
         writeln!(f, "{}", self.policies())?;
-        self.facts(f)
+        self.facts(f)?;
+        match &self.prefetch {
+            Some(prefetch) => write!(f, "{prefetch}"),
+            None => Ok(()),
+        }
     }
 }
