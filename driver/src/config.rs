@@ -129,8 +129,10 @@ pub struct Config {
     pub metadata_only: bool,
     /// Weights of the score.
     pub weights: Weights,
-    /// Steps per unit of recency, log2.
+    /// Accesses per unit of recency, log2; 0 lets the device choose by its capacity.
     pub recency_shift: u32,
+    /// The policy to evict by, 0 to 7, without the guard; `None` lets the guard choose.
+    pub fixed_policy: Option<u8>,
     /// Automatic demotion takes blocks whose score is below this.
     pub evict_thresh: u16,
     /// Where prefetched blocks go.
@@ -168,6 +170,7 @@ impl Default for Config {
             metadata_only: false,
             weights: Weights::default(),
             recency_shift: hepc::RECENCY_SHIFT.reset as u32,
+            fixed_policy: None,
             evict_thresh: hepc::EVICT_THRESH.reset as u16,
             prefetch_tier: hepc::PREFETCH_TIER.reset as u8,
             agents: 0,
@@ -234,8 +237,11 @@ impl Config {
         if self.tiers.get(usize::from(self.prefetch_tier)).is_none_or(|tier| tier.limit == 0) {
             return refuse("prefetch_tier", self.prefetch_tier, "the tier has no frames", "name a tier in use");
         }
-        if self.recency_shift > 31 {
-            return refuse("recency_shift", self.recency_shift, "must be 0 to 31", "choose less");
+        if self.recency_shift > 15 {
+            return refuse("recency_shift", self.recency_shift, "must be 0 to 15", "choose less");
+        }
+        if let Some(policy) = self.fixed_policy.filter(|&policy| policy > 7) {
+            return refuse("fixed_policy", policy, "must be 0 to 7", "0 is LRU, 4 the weights as given");
         }
         if u32::from(self.agents) >> geometry.agents != 0 {
             return refuse(

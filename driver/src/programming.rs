@@ -82,6 +82,9 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         }
         self.set_weights(config.weights)?;
         self.write(&hepc::RECENCY_SHIFT, config.recency_shift.into())?;
+        let guard = hepc::GUARD::ENABLE.set(0, config.fixed_policy.is_none().into());
+        let policy = config.fixed_policy.map_or(hepc::GUARD::POLICY.get(hepc::GUARD.reset), u64::from);
+        self.write(&hepc::GUARD, hepc::GUARD::POLICY.set(guard, policy))?;
         self.write(&hepc::EVICT_THRESH, config.evict_thresh.into())?;
         self.write(&hepc::PREFETCH_TIER, config.prefetch_tier.into())?;
         let lazy = luf::LUF_CTRL::LAZY.set(0, config.luf_lazy.into());

@@ -25,7 +25,7 @@ impl History {
     }
 }
 
-/// SHIFT where RECENCY_SHIFT leaves it to the device: R spans at least 128 times the capacity.
+/// SHIFT where RECENCY_SHIFT leaves it to the device: R spans at least 256 times the capacity.
 pub(crate) fn automatic_shift(capacity: u32) -> u32 {
     capacity.max(1).next_power_of_two().ilog2().saturating_sub(6)
 }
@@ -91,9 +91,9 @@ impl Core {
         let shift = self.shift();
         let history = &mut self.history;
         (history.pending, history.stamp) = (false, history.clock);
-        while history.clock.wrapping_sub(history.base) >> shift >= 4096 {
-            history.base = history.base.wrapping_add(2048 << shift);
-            self.guard.rebase(u64::from(self.tuning.weights.wr.max(1)) * (2048 << shift));
+        while history.clock.wrapping_sub(history.base) >> shift >= 16_384 {
+            history.base = history.base.wrapping_add(8192 << shift);
+            self.guard.rebase(u64::from(self.tuning.weights.wr.max(1)) * (8192 << shift));
         }
         if self.guard.decide(self.history.clock) {
             self.counters.add(&CNT_GUARD_SWITCHES, 1);

@@ -87,7 +87,7 @@ pub(crate) fn points(scorer: &Scorer, m: u32, access: u32, target: Option<u32>) 
     let prefix = if m & flag(EntryFlags::PREFIX) == 0 { 0 } else { w.wd * D_PREFIX };
     let d = if m & flag(EntryFlags::BRANCH) == 0 { prefix } else { w.wd * D_BRANCH };
     let rest = ((w.wf & 0xFF) * (f & 0xFF)) + ((w.ws & 0xFF) * (s & 0x3FF)) + d;
-    ((w.wr & 0xFF) * (r & 0xFFF) + (rest >> (scorer.scale() & 31))).min(0xFFFF)
+    ((w.wr & 0xFF) * (r & 0x3FFF) + (rest >> (scorer.scale() & 31))).min(0xFFFF)
 }
 
 /// Score and victim rank of an entry with `p` points. Free and ghost entries have score 0, and keep it.

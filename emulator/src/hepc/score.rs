@@ -7,7 +7,7 @@ use kvcpu_mmio::regs::hepc::WEIGHTS;
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
 /// Largest R.
-pub(crate) const R_MAX: u32 = 4095;
+pub(crate) const R_MAX: u32 = 16_383;
 /// R of a block on probation is shifted by this.
 pub(crate) const PROBATION_SHIFT: u32 = 4;
 /// F by frequency: log2 in 1/32, rounded.

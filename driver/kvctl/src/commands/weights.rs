@@ -25,8 +25,8 @@ pub struct WeightsArgs {
     /// Weight of a prefix's durability
     #[arg(long, value_parser = small::<u8>)]
     wd: Option<u8>,
-    /// Steps per unit of recency, log2, 0 to 31
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=31))]
+    /// Accesses per unit of recency, log2, 0 to 15; 0 lets the device choose
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=15))]
     recency_shift: Option<u8>,
     /// Automatic demotion takes blocks scored below this
     #[arg(long, value_parser = small::<u16>)]
@@ -149,7 +149,7 @@ impl Report for Policy {
             ("WF frequency", wf.to_string()),
             ("WS next use", ws.to_string()),
             ("WD durability", wd.to_string()),
-            ("recency shift", format!("{} (log2 steps)", self.recency_shift)),
+            ("recency shift", format!("{} (log2 accesses)", self.recency_shift)),
             ("evict threshold", format!("{} (score)", self.evict_thresh)),
             ("prefetch tier", format!("T{}", self.prefetch_tier)),
         ]);
