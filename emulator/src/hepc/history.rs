@@ -56,13 +56,15 @@ impl Core {
     }
 
     fn scorer_of(&self, policy: usize) -> Scorer {
+        let policy = Policy::new(self.tuning.weights, policy);
         Scorer {
-            policy: Policy::new(self.tuning.weights, policy),
+            policy,
             shift: self.shift(),
             base: self.history.base,
             stamp: self.history.stamp,
             epoch: self.history.epoch,
             now: self.step,
+            hinting: policy.hears && self.rtbd.targets > 0,
         }
     }
 

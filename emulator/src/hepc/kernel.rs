@@ -76,14 +76,14 @@ pub(crate) fn points(scorer: &Scorer, m: u32, access: u32, target: Option<u32>) 
     let f = if frequency <= 1 { 0 } else { 4 * eighths + (0x1223_3210 >> (4 * (eighths & 7)) & 15) };
     let unproven = (frequency <= 1) & (m & (meta::CHILD | flag(EntryFlags::PREFIX)) == 0);
     let serving = access == scorer.stamp;
-    let hinted = !serving & scorer.policy.hears & target.is_some() & (m & flag(EntryFlags::TARGET_VALID) != 0);
+    let hinted = !serving & scorer.hinting & (m & flag(EntryFlags::TARGET_VALID) != 0);
     let on_probation = !serving & !hinted & scorer.policy.probation & unproven;
     let target = target.unwrap_or(scorer.now);
     let dt = target.max(scorer.now) - target.min(scorer.now);
     let near = S_MAX - (float(dt.min(DT_MAX) + 1) >> 18);
     let r = recency(if hinted { scorer.epoch } else { access }) >> if on_probation { PROBATION_SHIFT } else { 0 };
     let f = if hinted { 0 } else { f };
-    let s = if serving { S_MAX } else { 0 } | if hinted { near } else { 0 };
+    let s = if serving & scorer.hinting { S_MAX } else { 0 } | if hinted { near } else { 0 };
     let prefix = if m & flag(EntryFlags::PREFIX) == 0 { 0 } else { w.wd * D_PREFIX };
     let d = if m & flag(EntryFlags::BRANCH) == 0 { prefix } else { w.wd * D_BRANCH };
     let rest = ((w.wf & 0xFF) * (f & 0xFF)) + ((w.ws & 0xFF) * (s & 0x3FF)) + d;

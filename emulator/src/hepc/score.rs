@@ -2,7 +2,7 @@
 //! (`kernel.rs`); a test compares them.
 
 use super::policy::Policy;
-use crate::rtbd::{Rtbd, meta};
+use crate::rtbd::{LOG_FREQUENCY, Rtbd, meta};
 use kvcpu_mmio::regs::hepc::WEIGHTS;
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
@@ -10,8 +10,6 @@ use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 pub(crate) const R_MAX: u32 = 16_383;
 /// R of a block on probation is shifted by this.
 pub(crate) const PROBATION_SHIFT: u32 = 4;
-/// F by frequency: log2 in 1/32, rounded.
-const F: [u32; 16] = [0, 0, 32, 51, 64, 74, 83, 90, 96, 101, 106, 111, 115, 118, 122, 125];
 /// S of a block that is needed now.
 pub(crate) const S_MAX: u32 = 1023;
 /// Largest distance to the next use that S tells apart.
@@ -49,6 +47,8 @@ pub(crate) struct Scorer {
     pub(crate) epoch: u32,
     /// STEP.
     pub(crate) now: u32,
+    /// The policy hears hints, and there are next-use hints.
+    pub(crate) hinting: bool,
 }
 
 /// log2 in 1/32, truncated; x > 0.
@@ -73,11 +73,11 @@ impl Scorer {
     pub(crate) fn score(&self, rtbd: &Rtbd, i: usize) -> u32 {
         let (flags, frequency) = (rtbd.flags(i), rtbd.frequency(i));
         let access = rtbd.access[i];
-        let (r, f) = (self.recency(access), F[frequency as usize]);
+        let (r, f) = (self.recency(access), LOG_FREQUENCY[frequency as usize]);
         let unproven = frequency <= 1 && !rtbd.has_child(i) && !flags.contains(EntryFlags::PREFIX);
         let (r, f, s) = if access == self.stamp {
-            (r, f, S_MAX)
-        } else if self.policy.hears && flags.contains(EntryFlags::TARGET_VALID) {
+            (r, f, if self.hinting { S_MAX } else { 0 })
+        } else if self.hinting && flags.contains(EntryFlags::TARGET_VALID) {
             let dt = rtbd.target[i].abs_diff(self.now).min(DT_MAX);
             (self.recency(self.epoch), 0, S_MAX - q5(dt + 1))
         } else if self.policy.probation && unproven {
@@ -124,7 +124,8 @@ impl Scorer {
 
 #[cfg(test)]
 mod tests {
-    use super::{F, q5};
+    use super::q5;
+    use crate::rtbd::LOG_FREQUENCY;
 
     #[test]
     fn logarithms_are_what_their_tables_say() {
@@ -132,7 +133,7 @@ mod tests {
         for x in (1..1 << 24).step_by(977) {
             assert_eq!(q5(x), (x as f32).to_bits() / (1 << 18) - 127 * 32, "x = {x}");
         }
-        for (frequency, f) in F.iter().enumerate().skip(1) {
+        for (frequency, f) in LOG_FREQUENCY.iter().enumerate().skip(1) {
             assert_eq!(f64::from(*f), (32.0 * (frequency as f64).log2()).round(), "frequency {frequency}");
         }
     }

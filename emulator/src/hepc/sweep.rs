@@ -85,9 +85,8 @@ pub(crate) struct SweepInput {
 }
 
 /// What the scores of all entries depend on that are not in service: only hints depend on the step.
-fn basis(scorer: &Scorer, rtbd: &Rtbd) -> Scorer {
-    let hinted = scorer.policy.hears && rtbd.targets > 0;
-    let (now, epoch) = if hinted { (scorer.now, scorer.epoch) } else { (0, 0) };
+fn basis(scorer: &Scorer) -> Scorer {
+    let (now, epoch) = if scorer.hinting { (scorer.now, scorer.epoch) } else { (0, 0) };
     Scorer { stamp: 0, now, epoch, ..*scorer }
 }
 
@@ -107,7 +106,7 @@ impl Lists {
             rtbd.expire_retention(input.scorer.now);
         }
         self.ranks.resize(rtbd.slots(), NO_RANK);
-        if self.scored == Some(basis(&input.scorer, rtbd)) && rtbd.changed.len() < rtbd.slots() / 8 {
+        if self.scored == Some(basis(&input.scorer)) && rtbd.changed.len() < rtbd.slots() / 8 {
             self.score_changed(rtbd, input);
         } else {
             self.score_all(rtbd, input);
@@ -122,7 +121,7 @@ impl Lists {
     fn score_all(&mut self, rtbd: &mut Rtbd, input: &SweepInput) {
         let target: &[u32] = if rtbd.targets > 0 { &rtbd.target } else { &[] };
         score_all(&rtbd.meta, &rtbd.access, target, &mut rtbd.score, &mut self.ranks, &input.scorer);
-        self.scored = Some(basis(&input.scorer, rtbd));
+        self.scored = Some(basis(&input.scorer));
         for (tier, minima) in self.minima.iter_mut().enumerate() {
             minima.clear();
             minima.resize(self.ranks.len().div_ceil(CHUNK), NO_RANK);
@@ -256,7 +255,7 @@ mod tests {
                 now += rng.random_range(0..2);
                 let weights = Weights { wr: rng.random_range(0..9), wf: 50, ws: rng.random_range(0..99), wd: 16 };
                 let policy = Policy::new(weights, rng.random_range(0..8));
-                let mut scorer = Scorer { policy, shift: rng.random_range(0..7), base: 3000, stamp: 9500, epoch: 9400, now };
+                let mut scorer = Scorer { policy, shift: rng.random_range(0..7), base: 3000, stamp: 9500, epoch: 9400, now, hinting: rng.random() };
                 for _ in 0..3 {
                     let in_use = [false, true, true, true];
                     let k = geometry.victim_k as usize;

@@ -34,6 +34,9 @@ pub(crate) mod meta {
     pub(crate) const CHILD: u32 = 1 << 29;
 }
 
+/// F by frequency: its log2 in 1/32, rounded.
+pub(crate) const LOG_FREQUENCY: [u32; 16] = [0, 0, 32, 51, 64, 74, 83, 90, 96, 101, 106, 111, 115, 118, 122, 125];
+
 /// The directory.
 pub struct Rtbd {
     buckets: u32,

@@ -1,6 +1,6 @@
 //! Finding a slot for a new key, and freeing one. `docs/rtbd.md`, "A slot for a new key".
 
-use super::Rtbd;
+use super::{LOG_FREQUENCY, Rtbd};
 use kvcpu_mmio::geometry::{SEARCH_BUCKETS, WAYS};
 use kvcpu_mmio::queue::Key;
 use kvcpu_mmio::regs::rtbd_entry::EntryState;
@@ -34,12 +34,13 @@ pub struct Placed {
 impl Rtbd {
     /// The best slot of `slots`: the first free one, else the oldest ghost, first of equals.
     fn best(&self, slots: impl Iterator<Item = usize>, now: u32) -> Option<usize> {
-        let mut oldest: Option<(u32, usize)> = None;
+        let mut oldest: Option<(i64, usize)> = None;
         for i in slots {
             match self.state(i) {
                 EntryState::Free => return Some(i),
                 EntryState::Ghost => {
-                    let age = now.wrapping_sub(self.access[i]);
+                    let since = i64::from(now.wrapping_sub(self.access[i]));
+                    let age = since - 512 * i64::from(LOG_FREQUENCY[self.frequency(i) as usize]);
                     if oldest.is_none_or(|(greatest, _)| age > greatest) {
                         oldest = Some((age, i));
                     }
