@@ -174,7 +174,7 @@ impl Ledger {
             stall,
             stall_on_demand_only,
             saved_s,
-            saved_pct: if on_demand_s > 0.0 { 100.0 * saved_s / on_demand_s } else { 0.0 },
+            saved_pct: if on_demand_s > 0.0 { 100.0 * (saved_s / on_demand_s) } else { 0.0 },
             channels: self.channels(),
             lookups: self.lookups,
             promotions_unseen: 0,
