@@ -262,7 +262,10 @@ impl Core {
                 },
             };
             match self.execute(&mut current) {
-                Ok(outcome) => self.complete(&current, outcome),
+                Ok(outcome) => {
+                    self.offer_changes();
+                    self.complete(&current, outcome);
+                }
                 Err(wait) => {
                     self.blocked = Some(wait);
                     self.current = Some(current);

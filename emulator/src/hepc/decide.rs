@@ -32,6 +32,12 @@ impl Core {
         self.lists.sweep(&mut self.rtbd, &input);
     }
 
+    /// A command has ended: its changes are offered to the victim lists.
+    pub(crate) fn offer_changes(&mut self) {
+        let scorer = self.scorer();
+        self.lists.offer(&mut self.rtbd, &scorer, self.geometry.victim_k as usize);
+    }
+
     /// The victim that `tier` would give up next.
     pub(crate) fn next_victim(&mut self, tier: usize, may_sweep: bool) -> Option<usize> {
         let scorer = self.scorer();

@@ -63,6 +63,10 @@ impl Best {
 pub(crate) struct Lists {
     pub(crate) victims: [VecDeque<Item>; TIERS],
     pub(crate) prefetch: VecDeque<Item>,
+    /// What a victim list holds no element above; `None` if it takes all.
+    bounds: [Option<Item>; TIERS],
+    /// Offers are taken.
+    open: bool,
     /// The victim rank of every entry, as of `scored`.
     ranks: Vec<u32>,
     /// What `ranks` were computed with.
@@ -94,7 +98,35 @@ impl Lists {
     pub(crate) fn clear(&mut self) {
         self.victims.iter_mut().for_each(VecDeque::clear);
         self.prefetch.clear();
-        self.scored = None;
+        (self.scored, self.open) = (None, false);
+    }
+
+    /// Takes the entries that a command changed into the lists they belong in.
+    pub(crate) fn offer(&mut self, rtbd: &mut Rtbd, scorer: &Scorer, k: usize) {
+        self.open &= self.scored == Some(basis(scorer));
+        if self.open {
+            for &i in &rtbd.touched {
+                let tier = rtbd.tier(i as usize);
+                if let Some(rank) = scorer.victim_rank(rtbd, i as usize, tier) {
+                    self.take_in(tier, Item { rank, index: i }, k);
+                }
+            }
+        }
+        rtbd.touched.clear();
+    }
+
+    fn take_in(&mut self, tier: usize, item: Item, k: usize) {
+        let (list, bound) = (&mut self.victims[tier], &mut self.bounds[tier]);
+        if bound.is_some_and(|bound| item > bound) {
+            return;
+        }
+        if let Err(at) = list.binary_search(&item) {
+            list.insert(at, item);
+            if list.len() > k {
+                list.pop_back();
+                *bound = list.back().copied();
+            }
+        }
     }
 
     /// Scores all entries and makes all lists anew.
@@ -114,7 +146,10 @@ impl Lists {
         rtbd.changed.clear();
         for tier in (0..TIERS).filter(|&tier| input.in_use[tier]) {
             self.select_victims(rtbd, tier, input.k);
+            let list = &self.victims[tier];
+            self.bounds[tier] = list.back().copied().filter(|_| list.len() == input.k);
         }
+        self.open = true;
         self.select_prefetches(rtbd, input);
     }
 

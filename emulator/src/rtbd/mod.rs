@@ -49,6 +49,8 @@ pub struct Rtbd {
     pub(crate) target: Vec<u32>,
     /// Entries of which a field that the scorer reads was written since the last sweep.
     pub(crate) changed: Vec<u32>,
+    /// Entries of which such a field was written since the last command ended.
+    pub(crate) touched: Vec<u32>,
     /// Entries of the chain in service, and perhaps others: their score changes when it ends.
     serving: Vec<u32>,
     pub(crate) frame: Vec<u16>,
@@ -82,6 +84,7 @@ impl Rtbd {
             access: vec![0; n],
             target: vec![0; n],
             changed: Vec::new(),
+            touched: Vec::new(),
             serving: Vec::new(),
             frame: vec![0; n],
             score: vec![0; n],
@@ -120,6 +123,7 @@ impl Rtbd {
         (self.used, self.ghosts, self.stash_used) = (0, 0, 0);
         (self.targets, self.retained, self.dead) = (0, 0, 0);
         self.changed.clear();
+        self.touched.clear();
         self.serving.clear();
     }
 
@@ -247,6 +251,9 @@ impl Rtbd {
 
     /// Notes that a sweep must score entry `i` anew. Past a point a sweep scores all entries anyhow.
     fn note_change(&mut self, i: usize) {
+        if self.touched.last() != Some(&(i as u32)) {
+            self.touched.push(i as u32);
+        }
         if self.changed.last() != Some(&(i as u32)) && self.changed.len() < self.slots() {
             self.changed.push(i as u32);
         }
