@@ -241,7 +241,7 @@ impl Config {
             return refuse("recency_shift", self.recency_shift, "must be 0 to 15", "choose less");
         }
         if let Some(policy) = self.fixed_policy.filter(|&policy| policy > 7) {
-            return refuse("fixed_policy", policy, "must be 0 to 7", "0 is LRU, 4 the weights as given");
+            return refuse("fixed_policy", policy, "must be 0 to 7", "0 is LRU; docs/hepc.md lists them");
         }
         if u32::from(self.agents) >> geometry.agents != 0 {
             return refuse(

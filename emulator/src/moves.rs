@@ -237,8 +237,7 @@ impl Core {
         self.counters.add_to(&CNT_EVICTIONS, tier, 1);
         self.counters.add_to(&CNT_DROPS, tier, 1);
         self.leave_frame(i);
-        let gone =
-            EntryFlags::HOT | EntryFlags::RETAINED | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
+        let gone = EntryFlags::HOT | EntryFlags::RETAINED | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
         self.rtbd.set_flags(i, self.rtbd.flags(i) - gone);
         self.rtbd.set_state(i, EntryState::Ghost);
         self.rtbd.set_tier(i, 0);

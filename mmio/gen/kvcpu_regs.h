@@ -235,7 +235,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_GUARD_RESET_VALUE UINT32_C(0x41)
 #define KVCPU_GUARD_ENABLE_SHIFT 0u /* 1: the guard chooses, 0: POLICY is active. */
 #define KVCPU_GUARD_ENABLE_MASK UINT32_C(0x1)
-#define KVCPU_GUARD_POLICY_SHIFT 4u /* The policy without the guard; 0 is LRU, 4 the weights as given. */
+#define KVCPU_GUARD_POLICY_SHIFT 4u /* The policy without the guard; 0 is LRU. */
 #define KVCPU_GUARD_POLICY_MASK UINT32_C(0x70)
 
 /* RO, 32 bits. What the guard chose. */

@@ -240,7 +240,7 @@ localparam [31:0] KVCPU_GUARD_RESET_VALUE = 32'h00000041;
 localparam [31:0] KVCPU_GUARD_WRITABLE = 32'h00000071;
 localparam integer KVCPU_GUARD_ENABLE_LSB = 0; // 1: the guard chooses, 0: POLICY is active.
 localparam integer KVCPU_GUARD_ENABLE_WIDTH = 1;
-localparam integer KVCPU_GUARD_POLICY_LSB = 4; // The policy without the guard; 0 is LRU, 4 the weights as given.
+localparam integer KVCPU_GUARD_POLICY_LSB = 4; // The policy without the guard; 0 is LRU.
 localparam integer KVCPU_GUARD_POLICY_WIDTH = 3;
 // RO. What the guard chose.
 localparam [31:0] KVCPU_GUARD_STATE_OFFSET = 32'h00000068;

@@ -32,7 +32,15 @@ impl FullDirectory {
             }
         }
         let weights = Weights { wr: 1, wf: 32, ws: 4, wd: 0 };
-        let scorer = Scorer { policy: Policy::new(weights, 4), base: now - 65_536, shift: 4, stamp: now, epoch: now, now: 0, hinting: false };
+        let scorer = Scorer {
+            policy: Policy::new(weights, 4),
+            base: now - 65_536,
+            shift: 4,
+            stamp: now,
+            epoch: now,
+            now: 0,
+            hinting: false,
+        };
         let input = SweepInput {
             scorer,
             k: geometry.victim_k as usize,

@@ -1,7 +1,7 @@
 //! The guard: what each policy would have hit, and which is active. `docs/hepc.md`, Policies and the guard.
 
 use super::kernel::count_in;
-use super::policy::POLICIES;
+use super::policy::{LRU, POLICIES};
 use super::score::Scorer;
 use crate::rtbd::Rtbd;
 
@@ -26,6 +26,10 @@ pub(crate) struct Guard {
     shadows: [Shadow; POLICIES],
     /// The policy it prefers.
     pub(crate) choice: usize,
+    /// Hits that the device really had since the choice, less those that LRU would have had.
+    lead: i64,
+    /// The present chain has really hit so far.
+    alive: bool,
     /// CAPACITY, in blocks.
     pub(crate) capacity: u32,
     last_count: u32,
@@ -41,7 +45,7 @@ impl Default for Guard {
 impl Guard {
     pub(crate) fn new(capacity: u32) -> Guard {
         let shadows = [Shadow { alive: true, ..Shadow::default() }; POLICIES];
-        Guard { shadows, choice: 1, capacity, last_count: 0, last_decay: 0 }
+        Guard { shadows, choice: 1, lead: 0, alive: true, capacity, last_count: 0, last_decay: 0 }
     }
 
     pub(crate) fn hits(&self, policy: usize) -> u32 {
@@ -55,6 +59,8 @@ impl Guard {
 
     /// A reference, before it changes the entry; `None` if the key was unknown.
     pub(crate) fn reference(&mut self, scorers: &[Scorer; POLICIES], rtbd: &Rtbd, entry: Option<usize>) {
+        self.alive &= entry.is_some_and(|i| rtbd.placed(i));
+        let lru_hits = self.hits(LRU);
         for (shadow, scorer) in self.shadows.iter_mut().zip(scorers) {
             let threshold = (shadow.threshold >> scorer.shift) as u32;
             if entry.is_some_and(|i| !scorer.dead(rtbd, i) && scorer.score(rtbd, i) >= threshold) {
@@ -64,6 +70,7 @@ impl Guard {
                 shadow.threshold = (shadow.threshold + scorer.worth()).min(0xFFFF << scorer.shift);
             }
         }
+        self.lead += i64::from(self.alive) - i64::from(self.hits(LRU) > lru_hits);
     }
 
     /// Corrects the thresholds, if that is due at `clock`.
@@ -104,6 +111,13 @@ impl Guard {
             self.shadows.iter_mut().for_each(|s| s.hits -= s.hits >> DECAY);
         }
         self.shadows.iter_mut().for_each(|s| s.alive = true);
+        self.alive = true;
+        if self.choice != LRU && self.lead < -i64::from((self.capacity / 16).clamp(16, 512)) {
+            // What it promises it does not keep: it has to earn its margin anew.
+            self.shadows[self.choice].hits = self.hits(self.choice).min(self.hits(LRU));
+            (self.choice, self.lead) = (LRU, 0);
+            return true;
+        }
         let mut best = 0;
         for k in 1..POLICIES {
             if self.hits(k) > self.hits(best) {
@@ -113,7 +127,7 @@ impl Guard {
         let margin = (self.capacity / 16).clamp(4, 48);
         let changes = u64::from(self.hits(best)) >= u64::from(self.hits(self.choice)) + u64::from(margin);
         if changes {
-            self.choice = best;
+            (self.choice, self.lead) = (best, 0);
         }
         changes
     }

@@ -57,7 +57,9 @@ pub(crate) fn count_in(metas: &[u32], access: &[u32], target: &[u32], threshold:
         entries.map(|(&m, &access)| is_in(m, points(scorer, m, access, None))).sum()
     } else {
         let entries = entries.zip(target);
-        entries.map(|((&m, &access), &target)| is_in(m, points(scorer, m, access, Some(target)))).sum()
+        entries
+            .map(|((&m, &access), &target)| is_in(m, points(scorer, m, access, Some(target))))
+            .sum()
     }
 }
 
@@ -86,7 +88,7 @@ pub(crate) fn points(scorer: &Scorer, m: u32, access: u32, target: Option<u32>) 
     let s = if serving & scorer.hinting { S_MAX } else { 0 } | if hinted { near } else { 0 };
     let prefix = if m & flag(EntryFlags::PREFIX) == 0 { 0 } else { w.wd * D_PREFIX };
     let d = if m & flag(EntryFlags::BRANCH) == 0 { prefix } else { w.wd * D_BRANCH };
-    let rest = ((w.wf & 0xFF) * (f & 0xFF)) + ((w.ws & 0xFF) * (s & 0x3FF)) + d;
+    let rest = ((w.wf & 0x1FF) * (f & 0xFF)) + ((w.ws & 0xFF) * (s & 0x3FF)) + d;
     ((w.wr & 0xFF) * (r & 0x3FFF) + (rest >> (scorer.scale() & 31))).min(0xFFFF)
 }
 

@@ -5,7 +5,7 @@ use super::score::Weights;
 /// How many there are.
 pub(crate) const POLICIES: usize = 8;
 /// Plain LRU.
-const LRU: usize = 0;
+pub(crate) const LRU: usize = 0;
 
 /// What victims are ranked by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,14 +22,16 @@ impl Policy {
     pub(crate) fn new(given: Weights, k: usize) -> Policy {
         let wf = match k {
             2 => given.wf >> 4,
-            3 | 6 => given.wf >> 2,
-            4 | 7 => given.wf,
+            3 => given.wf >> 2,
+            4 => given.wf - (given.wf >> 2),
+            5 => 2 * given.wf - (given.wf >> 2),
+            7 => given.wf,
             _ => 0,
         };
         let weights = match k {
             LRU => Weights { wr: given.wr, ..Weights::default() },
             _ => Weights { wf, ..given },
         };
-        Policy { weights, hears: (1..=4).contains(&k), probation: k != LRU }
+        Policy { weights, hears: (1..=5).contains(&k), probation: k != LRU }
     }
 }

@@ -236,9 +236,9 @@ impl Rtbd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kvcpu_mmio::Geometry;
     use crate::hepc::policy::Policy;
     use crate::hepc::score::Weights;
+    use kvcpu_mmio::Geometry;
     use kvcpu_mmio::queue::Key;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -290,7 +290,15 @@ mod tests {
                 now += rng.random_range(0..2);
                 let weights = Weights { wr: rng.random_range(0..9), wf: 50, ws: rng.random_range(0..99), wd: 16 };
                 let policy = Policy::new(weights, rng.random_range(0..8));
-                let mut scorer = Scorer { policy, shift: rng.random_range(0..7), base: 3000, stamp: 9500, epoch: 9400, now, hinting: rng.random() };
+                let mut scorer = Scorer {
+                    policy,
+                    shift: rng.random_range(0..7),
+                    base: 3000,
+                    stamp: 9500,
+                    epoch: 9400,
+                    now,
+                    hinting: rng.random(),
+                };
                 for _ in 0..3 {
                     let in_use = [false, true, true, true];
                     let k = geometry.victim_k as usize;

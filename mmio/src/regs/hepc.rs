@@ -53,7 +53,7 @@ block! {
     0x24 GUARD: u32 RW = 0x41, "" {
         /// 1: the guard chooses, 0: POLICY is active.
         ENABLE[0 + 1] "";
-        /// The policy without the guard; 0 is LRU, 4 the weights as given.
+        /// The policy without the guard; 0 is LRU.
         POLICY[4 + 3] "";
     };
     /// What the guard chose.
