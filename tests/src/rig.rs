@@ -214,8 +214,24 @@ impl<B: Backing + 'static> Rig<B> {
         same("occupancy", &device.occupancy().map_err(text)?, &model.occupancy())?;
         let read = |register| device.read(register).map_err(text);
         same("STEP", &read(&hepc::STEP)?, &model.now.into())?;
+        self.compare_guard()?;
         same("INV_EPOCH", &read(&luf::INV_EPOCH)?, &model.epoch.into())?;
         same("LUF_VIOLATIONS", &read(&luf::LUF_VIOLATIONS)?, &0)?;
+        Ok(())
+    }
+
+    fn compare_guard(&self) -> Result<(), String> {
+        let guard = &self.model.guard;
+        let read = |register| self.device.read(register).map_err(text);
+        same("ACCESS_CLOCK", &read(&hepc::ACCESS_CLOCK)?, &self.model.time.clock.into())?;
+        let state = hepc::GUARD_STATE::ACTIVE.set(0, guard.active() as u64);
+        let state = hepc::GUARD_STATE::CHOICE.set(state, guard.choice as u64);
+        same("GUARD_STATE", &read(&hepc::GUARD_STATE)?, &state)?;
+        same("GUARD_CAPACITY", &read(&hepc::GUARD_CAPACITY)?, &guard.capacity)?;
+        for (policy, hits) in guard.hits.iter().enumerate() {
+            self.device.write(&hepc::GUARD_SELECT, policy as u64).map_err(text)?;
+            same(&format!("GUARD_HITS of policy {policy}"), &read(&hepc::GUARD_HITS)?, hits)?;
+        }
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use rand::Rng;
 fn scenario(seed: u64) -> (Geometry, Vec<Sqe>) {
     let mut rng = check::rng(40, seed);
     let geometry =
-        Geometry { entries_log2: rng.random_range(10..=11), stash: rng.random_range(1..=16), ..Geometry::TEST };
+        Geometry { entries_log2: rng.random_range(10..=11), stash: rng.random_range(1..=6), ..Geometry::TEST };
     let entries = u64::from(geometry.entries());
     let key = |tag| Key { tenant: 0, request: 1, tag };
     let fill = (0..entries).map(|tag| sqe::insert(&Insert::new(key(tag), 2)));

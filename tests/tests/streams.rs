@@ -1,5 +1,7 @@
 //! Random command streams: the device does exactly what the model does.
 
+use std::collections::BTreeSet;
+
 use kvcpu_driver::Counters;
 use kvcpu_tests::check;
 use kvcpu_tests::stream::{self, Kind};
@@ -7,7 +9,7 @@ use kvcpu_tests::stream::{self, Kind};
 /// Metadata only: the directory, the policy and the invalidations.
 #[test]
 fn metadata_streams_match_the_model() {
-    let kind = Kind { bytes: false, t3: true, faults: false, length: 600 };
+    let kind = Kind { bytes: false, t3: true, faults: false, history: false, length: 600 };
     check::streams(
         ("streams", "metadata_streams_match_the_model"),
         1000,
@@ -19,7 +21,7 @@ fn metadata_streams_match_the_model() {
 /// With bytes between T0, T1 and T2.
 #[test]
 fn byte_streams_match_the_model_and_read_back() {
-    let kind = Kind { bytes: true, t3: false, faults: false, length: 400 };
+    let kind = Kind { bytes: true, t3: false, faults: false, history: false, length: 400 };
     check::streams(
         ("streams", "byte_streams_match_the_model_and_read_back"),
         600,
@@ -32,7 +34,7 @@ fn byte_streams_match_the_model_and_read_back() {
 /// must not depend on it.
 #[test]
 fn t3_streams_match_the_model_however_late_the_answers() {
-    let kind = Kind { bytes: true, t3: true, faults: false, length: 400 };
+    let kind = Kind { bytes: true, t3: true, faults: false, history: false, length: 400 };
     check::streams(
         ("streams", "t3_streams_match_the_model_however_late_the_answers"),
         600,
@@ -45,11 +47,24 @@ fn t3_streams_match_the_model_however_late_the_answers() {
 /// each completion as the model says, every failed move undone, every block readable at the end.
 #[test]
 fn fault_streams_match_the_model_and_lose_nothing() {
-    let kind = Kind { bytes: true, t3: true, faults: true, length: 300 };
+    let kind = Kind { bytes: true, t3: true, faults: true, history: false, length: 300 };
     check::streams(
         ("streams", "fault_streams_match_the_model_and_lose_nothing"),
         600,
         |seed| stream::scenario(&mut check::rng(4, seed), kind),
+        stream::run,
+    );
+}
+
+/// Long chains of accesses: the guard counts, decides and changes its mind, and history outgrows R.
+const HISTORY: Kind = Kind { bytes: false, t3: true, faults: false, history: true, length: 30_000 };
+
+#[test]
+fn long_histories_match_the_model() {
+    check::streams(
+        ("streams", "long_histories_match_the_model"),
+        10,
+        |seed| stream::scenario(&mut check::rng(5, seed), HISTORY),
         stream::run,
     );
 }
@@ -61,14 +76,16 @@ fn the_streams_reach_the_corners() {
     let mut refused_inserts = 0;
     for (stream, bytes, t3, faults) in [(1, false, true, false), (3, true, true, false), (4, true, true, true)] {
         for seed in 0..60 {
-            let kind = Kind { bytes, t3, faults, length: 400 };
+            let kind = Kind { bytes, t3, faults, history: false, length: 400 };
             let (scenario, ops) = stream::scenario(&mut check::rng(stream, seed), kind);
-            let counted = stream::run_counted(&scenario, &ops).unwrap_or_else(|error| panic!("{error}"));
+            let model = stream::run_to_end(&scenario, &ops).unwrap_or_else(|error| panic!("{error}"));
+            let counted = model.counters;
             total.kicks += counted.kicks;
             total.ghosts_reclaimed += counted.ghosts_reclaimed;
             total.ghost_hits += counted.ghost_hits;
             total.directory_full += counted.directory_full;
             total.dry_sweeps += counted.dry_sweeps;
+            total.guard_switches += counted.guard_switches;
             total.list_stale += counted.list_stale;
             total.denials += counted.denials;
             total.moves_failed += counted.moves_failed;
@@ -88,6 +105,7 @@ fn the_streams_reach_the_corners() {
         ("ghost hits", total.ghost_hits),
         ("directory full", total.directory_full),
         ("dry sweeps", total.dry_sweeps),
+        ("changes of the guard's policy", total.guard_switches),
         ("stale list entries", total.list_stale),
         ("denials", total.denials),
         ("failed moves", total.moves_failed),
@@ -104,5 +122,28 @@ fn the_streams_reach_the_corners() {
     ];
     for (what, count) in reached {
         assert!(count >= 20, "{what}: {count}; of all: {reached:?}");
+    }
+}
+
+/// What the guard does seldom happens in long histories, and what it chooses differs.
+#[test]
+fn long_histories_reach_the_corners_of_the_guard() {
+    let (mut raises, mut counts, mut switches, mut chosen) = (0, 0, 0, BTreeSet::new());
+    for seed in 0..6 {
+        let (scenario, ops) = stream::scenario(&mut check::rng(5, seed), HISTORY);
+        let model = stream::run_to_end(&scenario, &ops).unwrap_or_else(|error| panic!("{error}"));
+        raises += model.guard.raises;
+        counts += model.guard.counts;
+        switches += model.counters.guard_switches;
+        chosen.insert(model.guard.choice);
+    }
+    let reached = [
+        ("base raised", raises, 2),
+        ("counts of the guard", counts, 500),
+        ("changes of the guard's policy", switches, 20),
+        ("policies chosen at the end", chosen.len() as u64, 2),
+    ];
+    for (what, count, least) in reached {
+        assert!(count >= least, "{what}: {count}; of all: {reached:?}");
     }
 }

@@ -4,6 +4,7 @@ use kvcpu_mmio::queue::{CommandFlags, Cqe, Key, Opcode, ResultFlags, Scope, Sqe,
 use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
 
 use super::directory::hash;
+use super::guard::Access;
 use super::{Block, Model};
 
 /// Most blocks of a range.
@@ -61,6 +62,7 @@ impl Model {
             Ok(opcode) => self.carry_out(opcode, sqe),
             Err(status) => plain(status),
         };
+        self.offer();
         self.counters.commands += 1;
         self.counters.refused += u64::from(cqe.status != Status::Ok.code());
         cqe
@@ -80,7 +82,7 @@ impl Model {
             Opcode::Lookup => self.look(sqe),
             Opcode::Touch => {
                 let cqe = self.look(sqe);
-                self.touch(sqe);
+                self.touch(sqe, None);
                 cqe
             }
             Opcode::Copy => self.copy(sqe),
@@ -112,6 +114,8 @@ impl Model {
             return plain(Status::StepBackward);
         }
         self.now = step;
+        self.time.pending = true;
+        self.time.epoch = self.time.clock;
         self.sweep();
         self.automatic_moves();
         plain(Status::Ok)
@@ -135,12 +139,13 @@ impl Model {
         }
     }
 
-    fn touch(&mut self, sqe: &Sqe) {
-        let now = self.now;
-        let Some(block) = self.blocks.get_mut(&sqe.key) else { return };
-        block.frequency = (block.frequency + 1).min(15);
-        block.access = now;
-        block.flags -= EntryFlags::DEAD | EntryFlags::TARGET_VALID;
+    /// A use of an entry that stays as it is otherwise; INSERT brings its own depth.
+    fn touch(&mut self, sqe: &Sqe, inserted: Option<u32>) {
+        let Some(&block) = self.blocks.get(&sqe.key) else { return };
+        let depth = inserted.unwrap_or(block.depth);
+        let (frequency, access) = self.access(&Access { known: Some(block), depth, inserts: inserted.is_some() });
+        let flags = block.flags - (EntryFlags::DEAD | EntryFlags::TARGET_VALID);
+        *self.block(sqe.key) = Block { frequency, access, flags, ..block };
         self.branch(sqe);
     }
 
@@ -163,7 +168,7 @@ impl Model {
     }
 
     fn insert(&mut self, sqe: &Sqe) -> Cqe {
-        let (key, tier) = (sqe.key, usize::from(sqe.tier));
+        let (key, tier, depth) = (sqe.key, usize::from(sqe.tier), u32::from(sqe.depth).min(4095));
         if tier > 2 || self.tiers[tier].limit == 0 {
             return plain(Status::InvalidTier);
         }
@@ -171,7 +176,7 @@ impl Model {
         if old.is_some_and(|block| block.placed()) {
             let mut cqe = self.located(Status::Ok, key);
             cqe.flags |= ResultFlags::EXISTED.bits();
-            self.touch(sqe);
+            self.touch(sqe, Some(depth));
             return cqe;
         }
         if old.is_none() && self.find_slot(key).is_none() {
@@ -182,14 +187,15 @@ impl Model {
             return plain(status);
         }
         let frame = self.take_frame(tier);
+        let (frequency, access) = self.access(&Access { known: old, depth, inserts: true });
         let given = EntryFlags::from_bits_retain(sqe.block_flags);
         let fresh = Block {
             state: EntryState::Resident,
             tier,
             frame,
-            access: self.now,
-            depth: u32::from(sqe.depth).min(4095),
-            frequency: 1,
+            access,
+            depth,
+            frequency,
             flags: given,
             ..Block::default()
         };
@@ -199,15 +205,9 @@ impl Model {
                 self.place(&plan, key, fresh);
             }
             Some(ghost) => {
-                let again = u32::from(ghost.access != self.now);
-                let replaced = EntryFlags::PREFIX | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
-                *self.block(key) = Block {
-                    frequency: (ghost.frequency + again).min(15),
-                    flags: (ghost.flags - replaced) | given,
-                    target: ghost.target,
-                    child: ghost.child,
-                    ..fresh
-                };
+                let gone = EntryFlags::DEAD | EntryFlags::PREFIX | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
+                *self.block(key) =
+                    Block { flags: (ghost.flags - gone) | given, target: ghost.target, child: ghost.child, ..fresh };
             }
         }
         self.branch(sqe);

@@ -4,6 +4,7 @@ use kvcpu_mmio::geometry::{SEARCH_BUCKETS, WAYS};
 use kvcpu_mmio::h3::ROWS;
 use kvcpu_mmio::queue::Key;
 
+use super::score::f_of;
 use super::{Block, Model};
 
 const WAY_COUNT: usize = WAYS as usize;
@@ -53,12 +54,12 @@ impl Model {
         slots.iter().copied().find(|slot| self.slots[*slot].is_none())
     }
 
-    /// The oldest ghost of `slots`, the first of equals.
+    /// The oldest ghost of `slots`, the first of equals; frequency makes younger.
     fn oldest_ghost(&self, slots: &[usize]) -> Option<usize> {
-        let mut best: Option<(u32, usize)> = None;
+        let mut best: Option<(i64, usize)> = None;
         for &slot in slots {
             let Some((_, block)) = self.at(slot) else { continue };
-            let age = self.now.wrapping_sub(block.access);
+            let age = i64::from(self.time.clock.wrapping_sub(block.access)) - 512 * f_of(block) as i64;
             if !block.placed() && best.is_none_or(|(oldest, _)| age > oldest) {
                 best = Some((age, slot));
             }

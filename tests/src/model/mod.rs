@@ -8,7 +8,7 @@
 //! | file | page |
 //! |---|---|
 //! | `directory.rs` | docs/rtbd.md |
-//! | `policy.rs` | docs/hepc.md |
+//! | `score.rs`, `guard.rs`, `policy.rs` | docs/hepc.md |
 //! | `frames.rs` | docs/luf.md and the free lists of docs/moves.md |
 //! | `moves.rs` | docs/moves.md |
 //! | `command.rs`, `scoped.rs` | docs/commands.md |
@@ -18,9 +18,11 @@ mod command;
 mod directory;
 pub mod doorbells;
 mod frames;
+mod guard;
 mod moves;
 mod policy;
 mod scoped;
+mod score;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,6 +31,10 @@ use kvcpu_mmio::Geometry;
 use kvcpu_mmio::geometry::TIERS;
 use kvcpu_mmio::queue::Key;
 use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
+
+pub use guard::Guard;
+use score::Terms;
+pub use score::{POLICIES, Time};
 
 /// A block, or the ghost of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +49,7 @@ pub struct Block {
     pub frame: u32,
     /// Score of the last sweep.
     pub score: u32,
-    /// Step of the last access.
+    /// The clock when the chain of the last access began.
     pub access: u32,
     /// Step of the next use.
     pub target: u32,
@@ -126,7 +132,7 @@ pub struct Model {
     pub metadata_only: bool,
     /// Weights of the score.
     pub weights: Weights,
-    /// Steps per unit of recency, log2.
+    /// RECENCY_SHIFT: accesses per unit of recency, log2; 0 is automatic.
     pub recency_shift: u32,
     /// Automatic demotion takes what scores below.
     pub evict_thresh: u32,
@@ -140,6 +146,10 @@ pub struct Model {
     pub staging: usize,
     /// The step.
     pub now: u32,
+    /// What history is told by.
+    pub time: Time,
+    /// Who chooses the policy.
+    pub guard: Guard,
     /// The directory by key.
     pub blocks: BTreeMap<Key, Block>,
     /// The directory by index: buckets, then the stash.
@@ -152,6 +162,10 @@ pub struct Model {
     pub epoch: u32,
     /// Victim lists.
     pub victims: [VecDeque<Listed>; TIERS],
+    /// What is above is not offered to the list.
+    bounds: [Option<Listed>; TIERS],
+    /// The terms of the last sweep, if they have held since.
+    swept: Option<Terms>,
     /// The prefetch list.
     pub candidates: VecDeque<Listed>,
     /// Tiers whose memory faults: every move from or to them fails, and COPY.
@@ -194,12 +208,16 @@ impl Model {
             lazy: config.luf_lazy,
             staging: config.staging_slots as usize,
             now: 0,
+            time: Time::default(),
+            guard: Guard::new(&geometry, config),
             blocks: BTreeMap::new(),
             slots: vec![None; geometry.slots() as usize],
             tiers,
             quarantine: VecDeque::new(),
             epoch: 0,
             victims: Default::default(),
+            bounds: [None; TIERS],
+            swept: None,
             candidates: VecDeque::new(),
             broken: [false; TIERS],
             t3_fails: false,

@@ -96,7 +96,7 @@ impl Model {
         let block = self.blocks[&key];
         let dest = match named {
             Some(tier) => Some(tier),
-            None if block.is(EntryFlags::DEAD) => None,
+            None if self.dead(&block) => None,
             None => self.below(block.tier),
         };
         let mut room = dest;
@@ -141,8 +141,7 @@ impl Model {
         self.counters.drops[block.tier] += 1;
         self.tiers[block.tier].used -= 1;
         self.retire(&block);
-        let gone =
-            EntryFlags::HOT | EntryFlags::DEAD | EntryFlags::RETAINED | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
+        let gone = EntryFlags::HOT | EntryFlags::RETAINED | EntryFlags::DIRTY | EntryFlags::READ_ONLY;
         *self.block(key) =
             Block { state: EntryState::Ghost, tier: 0, frame: 0, score: 0, flags: block.flags - gone, ..block };
     }
@@ -172,8 +171,8 @@ impl Model {
             }
             let victim = if automatic { self.next_victim(dest, false) } else { self.victim(dest, &mut swept) };
             let Some(victim) = victim else { return Promotion::NoRoom };
-            let worse = self.blocks[&victim];
-            if !worse.is(EntryFlags::DEAD) && self.score(&worse) >= self.score(&block) {
+            let (worse, terms) = (self.blocks[&victim], self.active_terms());
+            if !self.dead(&worse) && self.score(&terms, &worse) >= self.score(&terms, &block) {
                 return Promotion::NoRoom;
             }
             if self.step_down(victim, None, true, &mut swept).is_err() {

@@ -1,46 +1,19 @@
-//! Scores, lists and automatic moves: docs/hepc.md.
+//! Lists and automatic moves: docs/hepc.md, from Who may be a victim on.
 
+use kvcpu_mmio::geometry::TIERS;
 use kvcpu_mmio::queue::Key;
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
 use super::moves::Promotion;
+use super::score::Terms;
 use super::{Block, Listed, Model};
 
-/// log2 in eighths, truncated.
-fn q3(x: u64) -> u64 {
-    let e = u64::from(x.ilog2());
-    8 * e + ((x << 3 >> e) & 7)
-}
-
 impl Model {
-    /// P of a block, now.
-    pub fn score(&self, block: &Block) -> u64 {
-        let age = u64::from(self.now.wrapping_sub(block.access));
-        let r = 4095 - (age >> self.recency_shift).min(4095);
-        let f = if block.frequency == 0 { 0 } else { 4 * q3(block.frequency.into()) };
-        let dt = u64::from(block.target.abs_diff(self.now)).min((1 << 24) - 2);
-        let s = if block.is(EntryFlags::TARGET_VALID) { 255 - q3(dt + 1) } else { 0 };
-        let d = if block.is(EntryFlags::BRANCH) {
-            255
-        } else if block.is(EntryFlags::PREFIX) {
-            128
-        } else {
-            0
-        };
-        let w = self.weights;
-        let sum = u64::from(w.wr) * r + u64::from(w.wf) * f + u64::from(w.ws) * s + u64::from(w.wd) * d;
-        sum.min(65535)
-    }
-
-    fn victim_rank(&self, block: &Block) -> u64 {
-        let not_dead = u64::from(!block.is(EntryFlags::DEAD));
-        not_dead << 28 | self.score(block) << 12 | u64::from(4095 - block.depth)
-    }
-
     /// Rank as a victim of tier `tier`, if it may be one.
-    fn as_victim(&self, block: &Block, tier: usize) -> Option<u64> {
+    fn as_victim(&self, terms: &Terms, block: &Block, tier: usize) -> Option<u64> {
         let may = block.placed() && block.tier == tier && !block.held();
-        may.then(|| self.victim_rank(block))
+        let not_dead = u64::from(!self.dead(block));
+        may.then(|| not_dead << 28 | self.score(terms, block) << 12 | u64::from(4095 - block.depth))
     }
 
     /// Whether the block's hint asks for a promotion now.
@@ -62,7 +35,9 @@ impl Model {
 
     /// A sweep of the whole directory.
     pub(crate) fn sweep(&mut self) {
+        self.count();
         self.counters.sweeps += 1;
+        let terms = self.active_terms();
         for key in self.slots.clone().into_iter().flatten() {
             let mut block = self.blocks[&key];
             if !block.placed() {
@@ -72,23 +47,60 @@ impl Model {
                 block.flags -= EntryFlags::RETAINED;
                 block.retain = 0;
             }
-            block.score = self.score(&block) as u32;
+            block.score = self.score(&terms, &block) as u32;
             *self.block(key) = block;
         }
-        for tier in 0..self.tiers.len() {
-            self.victims[tier] = self.sorted(|model, block| model.as_victim(block, tier)).into();
+        let most = self.geometry.victim_k as usize;
+        for (tier, mut victims) in self.eligible(&terms).into_iter().enumerate() {
+            victims.truncate(most);
+            self.bounds[tier] = victims.get(most - 1).copied();
+            self.victims[tier] = victims.into();
         }
-        self.candidates = self.sorted(Model::as_candidate).into();
+        let mut candidates = self.sorted(Model::as_candidate);
+        candidates.truncate(most);
+        self.candidates = candidates.into();
+        self.swept = Some(terms);
     }
 
-    /// The VICTIM_K lowest by rank, then index.
+    /// Those that have a rank, by rank, then index.
     fn sorted(&self, rank: impl Fn(&Model, &Block) -> Option<u64>) -> Vec<Listed> {
         let mut all: Vec<Listed> = (0..self.slots.len())
             .filter_map(|index| Some(Listed { rank: rank(self, self.at(index)?.1)?, index }))
             .collect();
         all.sort();
-        all.truncate(self.geometry.victim_k as usize);
         all
+    }
+
+    /// Who may be a victim, by tier.
+    fn eligible(&self, terms: &Terms) -> [Vec<Listed>; TIERS] {
+        let mut tiers = <[Vec<Listed>; TIERS]>::default();
+        for line in self.sorted(|model, block| model.as_victim(terms, block, block.tier)) {
+            let (_, block) = self.at(line.index).expect("a victim is in the directory");
+            tiers[block.tier].push(line);
+        }
+        tiers
+    }
+
+    /// What the victim lists are offered when a command ends.
+    pub(crate) fn offer(&mut self) {
+        let terms = self.active_terms();
+        if self.swept != Some(terms) {
+            self.swept = None;
+            return;
+        }
+        let most = self.geometry.victim_k as usize;
+        for (tier, eligible) in self.eligible(&terms).into_iter().enumerate() {
+            let within = |line: &Listed| self.bounds[tier].is_none_or(|bound| *line <= bound);
+            let mut list: Vec<Listed> = self.victims[tier].iter().copied().collect();
+            list.extend(eligible.into_iter().filter(within));
+            list.sort();
+            list.dedup();
+            if list.len() > most {
+                list.truncate(most);
+                self.bounds[tier] = list.last().copied();
+            }
+            self.victims[tier] = list.into();
+        }
     }
 
     /// The next victim of a tier; stale lines are popped on the way.
@@ -97,7 +109,7 @@ impl Model {
         loop {
             while let Some(&head) = self.victims[tier].front() {
                 if let Some((key, block)) = self.at(head.index)
-                    && self.as_victim(block, tier) == Some(head.rank)
+                    && self.as_victim(&self.active_terms(), block, tier) == Some(head.rank)
                 {
                     return Some(key);
                 }
@@ -143,7 +155,7 @@ impl Model {
             while self.tiers[tier].used > self.tiers[tier].low {
                 let Some(key) = self.next_victim(tier, false) else { break };
                 let block = self.blocks[&key];
-                if !block.is(EntryFlags::DEAD) && self.score(&block) >= self.evict_thresh.into() {
+                if !self.dead(&block) && self.score(&self.active_terms(), &block) >= self.evict_thresh.into() {
                     break;
                 }
                 if self.step_down(key, None, true, &mut swept).is_err() || self.room_failed {

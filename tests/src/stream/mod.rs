@@ -1,18 +1,21 @@
 //! Random devices and random command streams, on an emulator and on the model.
 //!
-//! What they are drawn from is in `generate.rs`.
+//! What they are drawn from is in `generate.rs`, `commands.rs` and `chains.rs`.
 
+mod chains;
+mod commands;
 mod generate;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use kvcpu_driver::{Config, Counters, Weights, sqe};
+use kvcpu_driver::{Config, Weights, sqe};
 use kvcpu_mmio::queue::{Key, Sqe};
 use kvcpu_mmio::regs::{hepc, tier};
 use kvcpu_mmio::{Backing, Geometry, Register};
 
 use crate::bus::Bus;
+use crate::model::Model;
 use crate::rig::{Path, Rig, text};
 
 pub use generate::{geometry, scenario};
@@ -62,6 +65,13 @@ pub enum Tune {
     Watermarks(usize, u32, u32),
     /// TIER_LOOKAHEAD.
     Lookahead(usize, u32),
+    /// GUARD.
+    Guard {
+        /// The guard chooses.
+        enable: bool,
+        /// The policy if it does not.
+        policy: u8,
+    },
 }
 
 /// What the commands of a stream are drawn from.
@@ -90,17 +100,19 @@ pub struct Kind {
     pub t3: bool,
     /// Things break.
     pub faults: bool,
+    /// Mostly accesses, so that history grows long.
+    pub history: bool,
     /// Commands.
     pub length: usize,
 }
 
 /// Runs a stream on an emulator and on the model.
 pub fn run(scenario: &Scenario, ops: &[Op]) -> Result<(), String> {
-    run_counted(scenario, ops).map(drop)
+    run_to_end(scenario, ops).map(drop)
 }
 
-/// The same; returns what was counted, to see which corners were reached.
-pub fn run_counted(scenario: &Scenario, ops: &[Op]) -> Result<Counters, String> {
+/// The same; returns the model as it ended, to see which corners were reached.
+pub fn run_to_end(scenario: &Scenario, ops: &[Op]) -> Result<Model, String> {
     let (emulator, bus) = Bus::emulator(scenario.geometry);
     let mut rig = Rig::new(Arc::new(emulator), &scenario.config, scenario.path)?;
     rig.t3.delay.store(scenario.t3_delay, Ordering::SeqCst);
@@ -125,7 +137,7 @@ pub fn run_counted(scenario: &Scenario, ops: &[Op]) -> Result<Counters, String> 
     rig.compare()?;
     rig.read_back_all()?;
     rig.compare()?;
-    Ok(rig.model.counters)
+    Ok(rig.model)
 }
 
 /// Breaks or mends both sides.
@@ -186,6 +198,11 @@ pub fn apply<B: Backing + 'static>(rig: &mut Rig<B>, tune: Tune) -> Result<(), S
         Tune::Lookahead(number, steps) => {
             write(&tier::TIER_LOOKAHEAD, number, steps)?;
             rig.model.tiers[number].lookahead = steps;
+        }
+        Tune::Guard { enable, policy } => {
+            let value = hepc::GUARD::POLICY.set(hepc::GUARD::ENABLE.set(0, enable.into()), policy.into());
+            write(&hepc::GUARD, 0, value as u32)?;
+            (rig.model.guard.enabled, rig.model.guard.given) = (enable, policy.into());
         }
     }
     Ok(())

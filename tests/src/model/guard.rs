@@ -1,0 +1,174 @@
+//! Uses of chains, and the guard that asks what each policy would have hit: docs/hepc.md, Time and Policies.
+
+use kvcpu_driver::Config;
+use kvcpu_mmio::Geometry;
+use kvcpu_mmio::regs::hepc::{self, GUARD};
+
+use super::score::{MAX_SCORE, POLICIES, Terms};
+use super::{Block, Model};
+
+/// Units of R by which `base` is behind the clock when it is raised, and by how many.
+const R_SPAN: u32 = 16_384;
+const R_RAISE: u32 = 8192;
+/// Accesses between two counts, at least.
+const COUNT_EVERY: u64 = 128;
+
+/// The guard's choice and what it rests on.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// GUARD.ENABLE.
+    pub enabled: bool,
+    /// GUARD.POLICY.
+    pub given: usize,
+    /// The policy that the guard prefers, enabled or not.
+    pub choice: usize,
+    /// CAPACITY: blocks that policies are compared for.
+    pub capacity: u64,
+    /// By policy, the least score of its CAPACITY best entries, in units of 2^-SHIFT.
+    pub thresholds: [u64; POLICIES],
+    /// By policy, what it would have hit, decaying.
+    pub hits: [u64; POLICIES],
+    /// By policy, whether it would have hit all of the present chain so far.
+    pub alive: [bool; POLICIES],
+    last_count: u32,
+    last_decay: u32,
+    /// Counts made, which no register shows.
+    pub counts: u64,
+    /// Times that `base` was raised, which no register shows.
+    pub raises: u64,
+}
+
+impl Guard {
+    /// The guard of a device that was just enabled.
+    pub(super) fn new(geometry: &Geometry, config: &Config) -> Guard {
+        let limits: u64 = config.tiers.iter().map(|tier| u64::from(tier.limit)).sum();
+        let given_at_reset = GUARD::POLICY.get(hepc::GUARD.reset) as usize;
+        Guard {
+            enabled: config.fixed_policy.is_none(),
+            given: config.fixed_policy.map_or(given_at_reset, usize::from),
+            choice: 1,
+            capacity: limits.min(u64::from(geometry.entries()) * 3 / 4),
+            thresholds: [0; POLICIES],
+            hits: [0; POLICIES],
+            alive: [true; POLICIES],
+            last_count: 0,
+            last_decay: 0,
+            counts: 0,
+            raises: 0,
+        }
+    }
+
+    /// The policy that victims are ranked by.
+    pub fn active(&self) -> usize {
+        if self.enabled { self.choice } else { self.given }
+    }
+}
+
+/// An access, as the entry was before it.
+pub(super) struct Access {
+    /// The entry, if the key was known.
+    pub known: Option<Block>,
+    /// The depth that says whether it is at the root of a chain.
+    pub depth: u32,
+    /// By INSERT, whose root begins no chain if it is in the present one already.
+    pub inserts: bool,
+}
+
+impl Model {
+    /// An access; returns the frequency and the access stamp that the entry has after it.
+    pub(super) fn access(&mut self, access: &Access) -> (u32, u32) {
+        let Access { known, depth, inserts } = *access;
+        let in_chain = |model: &Model| known.is_some_and(|block| model.in_service(&block));
+        let same_use = inserts && in_chain(self);
+        if self.time.pending || depth == 0 && !same_use {
+            self.begin_chain();
+        }
+        match known {
+            Some(block) if self.in_service(&block) => return (block.frequency, block.access),
+            _ => self.refer(known.as_ref()),
+        }
+        self.time.clock = self.time.clock.wrapping_add(1);
+        let frequency = known.map_or(0, |block| block.frequency);
+        ((frequency + 1).min(15), self.time.stamp)
+    }
+
+    /// Score by which one access more or less ages an entry, in the units of the thresholds.
+    fn age_weight(&self) -> u64 {
+        u64::from(self.weights.wr).max(1)
+    }
+
+    fn begin_chain(&mut self) {
+        self.time.pending = false;
+        self.time.stamp = self.time.clock;
+        let shift = self.shift();
+        while self.time.clock.wrapping_sub(self.time.base) >> shift >= R_SPAN {
+            self.time.base = self.time.base.wrapping_add(R_RAISE << shift);
+            let lowered = (self.age_weight() * u64::from(R_RAISE)) << shift;
+            for threshold in &mut self.guard.thresholds {
+                *threshold = threshold.saturating_sub(lowered);
+            }
+            self.guard.raises += 1;
+        }
+        self.decide();
+    }
+
+    /// Whether an entry would still be there had policy `k` ruled alone.
+    fn is_in(&self, k: usize, terms: &Terms, block: &Block) -> bool {
+        let least = self.guard.thresholds[k] >> self.shift();
+        !self.dead_under(k, block) && self.score(terms, block) >= least
+    }
+
+    /// The largest threshold.
+    fn ceiling(&self) -> u64 {
+        MAX_SCORE << self.shift()
+    }
+
+    /// A reference, before it changes the entry.
+    fn refer(&mut self, known: Option<&Block>) {
+        for k in 0..POLICIES {
+            if !known.is_some_and(|block| self.is_in(k, &self.terms(k), block)) {
+                self.guard.alive[k] = false;
+                let threshold = self.guard.thresholds[k] + self.age_weight();
+                self.guard.thresholds[k] = threshold.min(self.ceiling());
+            } else if self.guard.alive[k] {
+                self.guard.hits[k] += 1;
+            }
+        }
+    }
+
+    /// A count at the beginning of a sweep, if it is due: corrects the thresholds by how many entries are in.
+    pub(super) fn count(&mut self) {
+        let since = self.time.clock.wrapping_sub(self.guard.last_count);
+        if u64::from(since) < COUNT_EVERY.max(self.guard.capacity >> 3) {
+            return;
+        }
+        for k in 0..POLICIES {
+            let terms = self.terms(k);
+            let n = self.blocks.values().filter(|block| self.is_in(k, &terms, block)).count() as u64;
+            let threshold = self.guard.thresholds[k] + self.age_weight() * n;
+            let corrected = threshold.saturating_sub(self.age_weight() * self.guard.capacity);
+            self.guard.thresholds[k] = corrected.min(self.ceiling());
+        }
+        self.guard.last_count = self.time.clock;
+        self.guard.counts += 1;
+    }
+
+    /// A decision as a chain begins: another policy, if it would have hit clearly more.
+    fn decide(&mut self) {
+        let guard = &mut self.guard;
+        let since = self.time.clock.wrapping_sub(guard.last_decay);
+        if u64::from(since) >= guard.capacity {
+            for hits in &mut guard.hits {
+                *hits -= *hits >> 4;
+            }
+            guard.last_decay = self.time.clock;
+        }
+        let best = (0..POLICIES).rev().max_by_key(|k| guard.hits[*k]).unwrap_or(guard.choice);
+        let margin = (guard.capacity / 16).clamp(4, 48);
+        if guard.hits[best] >= guard.hits[guard.choice] + margin {
+            guard.choice = best;
+            self.counters.guard_switches += 1;
+        }
+        guard.alive = [true; POLICIES];
+    }
+}
