@@ -53,7 +53,7 @@ fn watch(
 }
 
 fn metadata(stream: u64, seed: u64) -> (Scenario, Vec<Op>) {
-    let kind = Kind { bytes: false, t3: true, faults: false, history: false, length: 300 };
+    let kind = Kind { t3: true, length: 300, ..Kind::default() };
     stream::scenario(&mut check::rng(stream, seed), kind)
 }
 

@@ -9,7 +9,7 @@ use kvcpu_tests::stream::{self, Kind};
 /// Metadata only: the directory, the policy and the invalidations.
 #[test]
 fn metadata_streams_match_the_model() {
-    let kind = Kind { bytes: false, t3: true, faults: false, history: false, length: 600 };
+    let kind = Kind { t3: true, length: 600, ..Kind::default() };
     check::streams(
         ("streams", "metadata_streams_match_the_model"),
         1000,
@@ -21,7 +21,7 @@ fn metadata_streams_match_the_model() {
 /// With bytes between T0, T1 and T2.
 #[test]
 fn byte_streams_match_the_model_and_read_back() {
-    let kind = Kind { bytes: true, t3: false, faults: false, history: false, length: 400 };
+    let kind = Kind { bytes: true, length: 400, ..Kind::default() };
     check::streams(
         ("streams", "byte_streams_match_the_model_and_read_back"),
         600,
@@ -34,7 +34,7 @@ fn byte_streams_match_the_model_and_read_back() {
 /// must not depend on it.
 #[test]
 fn t3_streams_match_the_model_however_late_the_answers() {
-    let kind = Kind { bytes: true, t3: true, faults: false, history: false, length: 400 };
+    let kind = Kind { bytes: true, t3: true, length: 400, ..Kind::default() };
     check::streams(
         ("streams", "t3_streams_match_the_model_however_late_the_answers"),
         600,
@@ -47,7 +47,7 @@ fn t3_streams_match_the_model_however_late_the_answers() {
 /// each completion as the model says, every failed move undone, every block readable at the end.
 #[test]
 fn fault_streams_match_the_model_and_lose_nothing() {
-    let kind = Kind { bytes: true, t3: true, faults: true, history: false, length: 300 };
+    let kind = Kind { bytes: true, t3: true, faults: true, length: 300, ..Kind::default() };
     check::streams(
         ("streams", "fault_streams_match_the_model_and_lose_nothing"),
         600,
@@ -57,14 +57,26 @@ fn fault_streams_match_the_model_and_lose_nothing() {
 }
 
 /// Long chains of accesses: the guard counts, decides and changes its mind, and history outgrows R.
-const HISTORY: Kind = Kind { bytes: false, t3: true, faults: false, history: true, length: 30_000 };
+const HISTORY: Kind = Kind { bytes: false, t3: true, faults: false, history: true, large: false, length: 30_000 };
 
 #[test]
 fn long_histories_match_the_model() {
     check::streams(
         ("streams", "long_histories_match_the_model"),
-        10,
+        20,
         |seed| stream::scenario(&mut check::rng(5, seed), HISTORY),
+        stream::run,
+    );
+}
+
+/// The same with capacities above the least unit of recency, margin and interval of counts.
+#[test]
+fn large_directories_are_guarded_as_the_model_says() {
+    let kind = Kind { large: true, length: 6000, ..HISTORY };
+    check::streams(
+        ("streams", "large_directories_are_guarded_as_the_model_says"),
+        3,
+        |seed| stream::scenario(&mut check::rng(6, seed), kind),
         stream::run,
     );
 }
@@ -76,7 +88,7 @@ fn the_streams_reach_the_corners() {
     let mut refused_inserts = 0;
     for (stream, bytes, t3, faults) in [(1, false, true, false), (3, true, true, false), (4, true, true, true)] {
         for seed in 0..60 {
-            let kind = Kind { bytes, t3, faults, history: false, length: 400 };
+            let kind = Kind { bytes, t3, faults, length: 400, ..Kind::default() };
             let (scenario, ops) = stream::scenario(&mut check::rng(stream, seed), kind);
             let model = stream::run_to_end(&scenario, &ops).unwrap_or_else(|error| panic!("{error}"));
             let counted = model.counters;
@@ -128,19 +140,21 @@ fn the_streams_reach_the_corners() {
 /// What the guard does seldom happens in long histories, and what it chooses differs.
 #[test]
 fn long_histories_reach_the_corners_of_the_guard() {
-    let (mut raises, mut counts, mut switches, mut chosen) = (0, 0, 0, BTreeSet::new());
+    let (mut raises, mut counts, mut switches, mut retreats, mut chosen) = (0, 0, 0, 0, BTreeSet::new());
     for seed in 0..6 {
         let (scenario, ops) = stream::scenario(&mut check::rng(5, seed), HISTORY);
         let model = stream::run_to_end(&scenario, &ops).unwrap_or_else(|error| panic!("{error}"));
         raises += model.guard.raises;
         counts += model.guard.counts;
         switches += model.counters.guard_switches;
+        retreats += model.guard.retreats;
         chosen.insert(model.guard.choice);
     }
     let reached = [
         ("base raised", raises, 2),
         ("counts of the guard", counts, 500),
-        ("changes of the guard's policy", switches, 20),
+        ("changes of the guard's policy", switches, 50),
+        ("changes back to LRU", retreats, 20),
         ("policies chosen at the end", chosen.len() as u64, 2),
     ];
     for (what, count, least) in reached {

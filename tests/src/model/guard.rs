@@ -10,6 +10,8 @@ use super::{Block, Model};
 /// Units of R by which `base` is behind the clock when it is raised, and by how many.
 const R_SPAN: u32 = 16_384;
 const R_RAISE: u32 = 8192;
+/// The policy that others are measured by.
+const LRU: usize = 0;
 /// Accesses between two counts, at least.
 const COUNT_EVERY: u64 = 128;
 
@@ -30,8 +32,13 @@ pub struct Guard {
     pub hits: [u64; POLICIES],
     /// By policy, whether it would have hit all of the present chain so far.
     pub alive: [bool; POLICIES],
+    /// Chains' hits of the device since the last change of policy, less those that LRU would have had.
+    pub lead: i64,
+    really_alive: bool,
     last_count: u32,
     last_decay: u32,
+    /// Changes back to LRU, because a policy did not keep what it promised.
+    pub retreats: u64,
     /// Counts made, which no register shows.
     pub counts: u64,
     /// Times that `base` was raised, which no register shows.
@@ -51,8 +58,11 @@ impl Guard {
             thresholds: [0; POLICIES],
             hits: [0; POLICIES],
             alive: [true; POLICIES],
+            lead: 0,
+            really_alive: true,
             last_count: 0,
             last_decay: 0,
+            retreats: 0,
             counts: 0,
             raises: 0,
         }
@@ -125,6 +135,7 @@ impl Model {
 
     /// A reference, before it changes the entry.
     fn refer(&mut self, known: Option<&Block>) {
+        let of_lru = self.guard.hits[LRU];
         for k in 0..POLICIES {
             if !known.is_some_and(|block| self.is_in(k, &self.terms(k), block)) {
                 self.guard.alive[k] = false;
@@ -134,6 +145,8 @@ impl Model {
                 self.guard.hits[k] += 1;
             }
         }
+        self.guard.really_alive &= known.is_some_and(Block::placed);
+        self.guard.lead += i64::from(self.guard.really_alive) - i64::from(self.guard.hits[LRU] > of_lru);
     }
 
     /// A count at the beginning of a sweep, if it is due: corrects the thresholds by how many entries are in.
@@ -153,7 +166,8 @@ impl Model {
         self.guard.counts += 1;
     }
 
-    /// A decision as a chain begins: another policy, if it would have hit clearly more.
+    /// A decision as a chain begins: back to LRU, if the policy does not keep what it promised; another policy, if it
+    /// would have hit clearly more.
     fn decide(&mut self) {
         let guard = &mut self.guard;
         let since = self.time.clock.wrapping_sub(guard.last_decay);
@@ -163,12 +177,22 @@ impl Model {
             }
             guard.last_decay = self.time.clock;
         }
-        let best = (0..POLICIES).rev().max_by_key(|k| guard.hits[*k]).unwrap_or(guard.choice);
-        let margin = (guard.capacity / 16).clamp(4, 48);
-        if guard.hits[best] >= guard.hits[guard.choice] + margin {
-            guard.choice = best;
-            self.counters.guard_switches += 1;
+        let (choice, margin) = (guard.choice, (guard.capacity / 16).clamp(4, 48));
+        let patience = (guard.capacity / 16).clamp(16, 512) as i64;
+        let best = (0..POLICIES).rev().max_by_key(|k| guard.hits[*k]).unwrap_or(choice);
+        if choice != LRU && guard.lead < -patience {
+            guard.hits[choice] = guard.hits[choice].min(guard.hits[LRU]);
+            guard.retreats += 1;
+            self.switch_to(LRU);
+        } else if guard.hits[best] >= guard.hits[choice] + margin {
+            self.switch_to(best);
         }
-        guard.alive = [true; POLICIES];
+        self.guard.alive = [true; POLICIES];
+        self.guard.really_alive = true;
+    }
+
+    fn switch_to(&mut self, policy: usize) {
+        (self.guard.choice, self.guard.lead) = (policy, 0);
+        self.counters.guard_switches += 1;
     }
 }

@@ -65,8 +65,10 @@ impl Policy {
         let wf = u64::from(given.wf);
         let wf = match number {
             2 => wf >> 4,
-            3 | 6 => wf >> 2,
-            4 | 7 => wf,
+            3 => wf >> 2,
+            4 => wf - (wf >> 2),
+            5 => 2 * wf - (wf >> 2),
+            7 => wf,
             _ => 0,
         };
         let lru = number == 0;
@@ -77,7 +79,7 @@ impl Policy {
 
 /// Whether DEAD and TARGET_VALID count under a policy.
 fn hears_hints(policy: usize) -> bool {
-    (1..=4).contains(&policy)
+    (1..=5).contains(&policy)
 }
 
 /// F of an entry.

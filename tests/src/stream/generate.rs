@@ -42,7 +42,10 @@ fn tier_of(rng: &mut ChaCha8Rng, most: u32) -> TierConfig {
 
 /// A device and a stream for it.
 pub fn scenario(rng: &mut ChaCha8Rng, kind: Kind) -> (Scenario, Vec<Op>) {
-    let geometry = geometry(rng);
+    let mut geometry = geometry(rng);
+    if kind.large {
+        geometry.entries_log2 = 11;
+    }
     let entries = geometry.entries();
     // Above the directory's size some inserts must be refused; far below, ghosts pile up.
     let share = *[16, 8, 4, 2, 1].choose(rng).unwrap_or(&2);

@@ -92,7 +92,7 @@ pub struct Scenario {
 }
 
 /// What kinds of device a stream may get.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Kind {
     /// Bytes move.
     pub bytes: bool,
@@ -102,6 +102,8 @@ pub struct Kind {
     pub faults: bool,
     /// Mostly accesses, so that history grows long.
     pub history: bool,
+    /// A directory of thousands of entries instead of a hundred.
+    pub large: bool,
     /// Commands.
     pub length: usize,
 }
