@@ -2,7 +2,7 @@
 
 use super::kernel::count_in;
 use super::policy::{LRU, POLICIES};
-use super::score::Scorer;
+use super::score::{DEAD_SHIFT, Scorer};
 use crate::rtbd::Rtbd;
 
 /// Hits lose 1/16 each time as many accesses have passed as the capacity.
@@ -63,7 +63,7 @@ impl Guard {
         let lru_hits = self.hits(LRU);
         for (shadow, scorer) in self.shadows.iter_mut().zip(scorers) {
             let threshold = (shadow.threshold >> scorer.shift) as u32;
-            if entry.is_some_and(|i| !scorer.dead(rtbd, i) && scorer.score(rtbd, i) >= threshold) {
+            if entry.is_some_and(|i| scorer.worth_keeping(rtbd, i) >= threshold) {
                 shadow.hits = shadow.hits.saturating_add(shadow.alive.into());
             } else {
                 shadow.alive = false;
@@ -134,6 +134,12 @@ impl Guard {
 }
 
 impl Scorer {
+    /// P of entry `i`, as far as it helps to keep it: a dead block stays while there is room.
+    fn worth_keeping(&self, rtbd: &Rtbd, i: usize) -> u32 {
+        let p = self.score(rtbd, i);
+        if self.dead(rtbd, i) { p >> DEAD_SHIFT } else { p }
+    }
+
     /// What one access of age is worth, in the thresholds' unit.
     fn worth(&self) -> u64 {
         self.policy.weights.wr.max(1).into()

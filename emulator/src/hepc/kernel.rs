@@ -5,7 +5,7 @@
 //! checks the feature itself before it calls.
 #![allow(unsafe_code)]
 
-use super::score::{D_BRANCH, D_PREFIX, DT_MAX, NO_RANK, PROBATION_SHIFT, R_MAX, S_MAX, Scorer};
+use super::score::{D_BRANCH, D_PREFIX, DEAD_SHIFT, DT_MAX, NO_RANK, PROBATION_SHIFT, R_MAX, S_MAX, Scorer};
 use crate::rtbd::meta;
 use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
 use multiversion::multiversion;
@@ -46,12 +46,15 @@ pub(crate) fn score_all(
     }
 }
 
-/// Counts the entries that are in a policy: not free, not dead to it, and with P at least
+/// Counts the entries that are in a policy: not free, and with P, shifted for the dead, at least
 /// `threshold`. `target` as for [`score_all`].
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(crate) fn count_in(metas: &[u32], access: &[u32], target: &[u32], threshold: u32, scorer: &Scorer) -> u32 {
     let dead = if scorer.policy.hears { flag(EntryFlags::DEAD) } else { 0 };
-    let is_in = |m: u32, p: u32| u32::from((m >> meta::STATE_LSB & 3 != 0) & (m & dead == 0) & (p >= threshold));
+    let is_in = |m: u32, p: u32| {
+        let p = p >> if m & dead == 0 { 0 } else { DEAD_SHIFT };
+        u32::from((m >> meta::STATE_LSB & 3 != 0) & (p >= threshold))
+    };
     let entries = metas.iter().zip(access);
     if target.is_empty() {
         entries.map(|(&m, &access)| is_in(m, points(scorer, m, access, None))).sum()

@@ -10,6 +10,8 @@ use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 pub(crate) const R_MAX: u32 = 16_383;
 /// R of a block on probation is shifted by this.
 pub(crate) const PROBATION_SHIFT: u32 = 4;
+/// P of a dead block is shifted by this where the guard weighs it.
+pub(crate) const DEAD_SHIFT: u32 = 4;
 /// S of a block that is needed now.
 pub(crate) const S_MAX: u32 = 1023;
 /// Largest distance to the next use that S tells apart.

@@ -108,7 +108,7 @@ impl Oracle {
         if next == NEVER {
             return dead.then_some(Hint::Dead);
         }
-        if draw(seed, Use::DeadLie, number, tag) < self.dead_lie {
+        if draw(seed, Use::DeadLie, number, 0) < self.dead_lie {
             return Some(Hint::Dead);
         }
         if !next_use {
@@ -118,18 +118,18 @@ impl Oracle {
         let distance = if draw(seed, Use::NextUseLie, number, tag) < lies_next_use {
             self.any_distance(number, tag)
         } else {
-            self.noisy(number, tag, self.steps[next as usize] - now)
+            self.noisy(number, self.steps[next as usize] - now)
         };
         Some(Hint::NextUse(now.saturating_add(distance)))
     }
 
-    /// `distance` times or through the noise, rounded.
-    fn noisy(&self, number: usize, tag: u64, distance: u32) -> u32 {
-        let noise = self.knowledge.noise;
-        let longer = draw(self.knowledge.seed, Use::Noise, number, tag) < 0.5;
-        let distance = f64::from(distance);
+    /// `distance` off by a factor of up to the noise either way, all magnitudes as likely, rounded. One factor for a
+    /// request: what is misjudged is when its session returns, and all its blocks return together.
+    fn noisy(&self, number: usize, distance: u32) -> u32 {
+        let exponent = 2.0 * draw(self.knowledge.seed, Use::Noise, number, 0) - 1.0;
+        let factor = libm::exp(exponent * libm::log(self.knowledge.noise));
         // A cast saturates.
-        (if longer { distance * noise } else { distance / noise }).round() as u32
+        (f64::from(distance) * factor).round() as u32
     }
 
     /// A distance from 1 step to the trace's length, all magnitudes as likely.
