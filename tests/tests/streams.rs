@@ -63,7 +63,7 @@ const HISTORY: Kind = Kind { bytes: false, t3: true, faults: false, history: tru
 fn long_histories_match_the_model() {
     check::streams(
         ("streams", "long_histories_match_the_model"),
-        20,
+        12,
         |seed| stream::scenario(&mut check::rng(5, seed), HISTORY),
         stream::run,
     );

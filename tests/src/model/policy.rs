@@ -74,9 +74,14 @@ impl Model {
     /// Who may be a victim, by tier.
     fn eligible(&self, terms: &Terms) -> [Vec<Listed>; TIERS] {
         let mut tiers = <[Vec<Listed>; TIERS]>::default();
-        for line in self.sorted(|model, block| model.as_victim(terms, block, block.tier)) {
-            let (_, block) = self.at(line.index).expect("a victim is in the directory");
-            tiers[block.tier].push(line);
+        for index in 0..self.slots.len() {
+            let Some((_, block)) = self.at(index) else { continue };
+            if let Some(rank) = self.as_victim(terms, block, block.tier) {
+                tiers[block.tier].push(Listed { rank, index });
+            }
+        }
+        for lines in &mut tiers {
+            lines.sort();
         }
         tiers
     }
