@@ -32,12 +32,12 @@ pub struct Guard {
     pub hits: [u64; POLICIES],
     /// By policy, whether it would have hit all of the present chain so far.
     pub alive: [bool; POLICIES],
-    /// Chains' hits of the device since the last change of policy, less those that LRU would have had.
+    /// Hits of the device since the last change of policy, less those that LRU would have had.
     pub lead: i64,
     really_alive: bool,
     last_count: u32,
     last_decay: u32,
-    /// Changes back to LRU, because a policy did not keep what it promised.
+    /// Changes back to LRU, because a policy did not keep what it promised; no register shows them.
     pub retreats: u64,
     /// Counts made, which no register shows.
     pub counts: u64,
@@ -125,7 +125,9 @@ impl Model {
     /// Whether an entry would still be there had policy `k` ruled alone.
     fn is_in(&self, k: usize, terms: &Terms, block: &Block) -> bool {
         let least = self.guard.thresholds[k] >> self.shift();
-        !self.dead_under(k, block) && self.score(terms, block) >= least
+        let score = self.score(terms, block);
+        let worth = if self.dead_under(k, block) { score >> 4 } else { score };
+        worth >= least
     }
 
     /// The largest threshold.
