@@ -10,7 +10,7 @@ use kvcpu_mmio::regs::hepc;
 
 use crate::ConfigError;
 
-/// Weights of the score `P = sat16(WR*R + WF*F + WS*S + WD*D)`.
+/// Weights of the score `P = sat16(WR*R + ((WF*F + WS*S + WD*D) >> max(SHIFT - 4, 0)))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weights {
     /// Recency.

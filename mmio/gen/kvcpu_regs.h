@@ -180,7 +180,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 
 /* RW, 32 bits. Weights of the score P = sat16(WR*R + ((WF*F + WS*S + WD*D) >> max(SHIFT - 4, 0))). */
 #define KVCPU_WEIGHTS 0x0044u
-#define KVCPU_WEIGHTS_RESET_VALUE UINT32_C(0x41801)
+#define KVCPU_WEIGHTS_RESET_VALUE UINT32_C(0x31801)
 #define KVCPU_WEIGHTS_WR_SHIFT 0u /* Recency. */
 #define KVCPU_WEIGHTS_WR_MASK UINT32_C(0xff)
 #define KVCPU_WEIGHTS_WF_SHIFT 8u /* Frequency. */

@@ -55,7 +55,7 @@ fn regs_read_takes_fields_instances_and_elements() {
 fn regs_write_writes_and_tells_why_a_value_did_not_stay() {
     let said = session(&["--json"], "regs write WEIGHTS.WF 0x21\nregs read WEIGHTS.WF WEIGHTS.WR").good();
     let read = &said.lines()[1]["registers"];
-    assert_eq!((&read[0]["value"], &read[1]["value"]), (&json!(0x21), &json!(8)));
+    assert_eq!((&read[0]["value"], &read[1]["value"]), (&json!(0x21), &json!(1)));
     kvctl(&["regs", "write", "MAGIC", "1"]).refused(1, "--force");
     kvctl(&["regs", "write", "MAGIC", "1", "--force"]).good();
     kvctl(&["regs", "write", "PREFETCH_TIER.TIER", "4"]).refused(1, "does not fit into the 2 bits");
@@ -176,7 +176,7 @@ fn one_shot_commands_answer_or_say_what_to_do() {
     let said = kvctl(&["release", "5", "--json"]);
     said.refused(1, "insert the block first");
     assert!(said.json()["error"].as_str().expect("text").contains("NotFound"));
-    assert_eq!(kvctl(&["weights", "--json"]).good().json()["wf"], 50);
+    assert_eq!(kvctl(&["weights", "--json"]).good().json()["wf"], 24);
     kvctl(&["weights", "--high", "1:200000"]).refused(1, "at most");
     kvctl(&["weights", "--high", "9:1"]).refused(2, "no tier 9");
     assert_eq!(kvctl(&["telemetry", "--json"]).good().json()["enabled"], false);

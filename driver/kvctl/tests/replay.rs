@@ -1,5 +1,5 @@
 //! The main job end to end: real bytes through every tier, the same decisions with and without
-//! them, and the recency policy where the weights ask for it.
+//! them, and LRU where that is asked for.
 
 #![allow(clippy::unwrap_used)]
 
@@ -62,24 +62,24 @@ fn decisions_are_the_same_with_and_without_bytes() {
     }
 }
 
-/// With recency alone the device is LRU, but for the grain of its steps.
+/// Policy 0 is LRU, but for the grain of R.
 #[test]
-fn recency_weights_make_lru() {
+fn policy_0_is_lru() {
     for capacity in [512, 1024, 2048] {
-        let report = run(&format!("--metadata-only --t1 {capacity} --weights 8,0,0,0 --step-ms 1000"));
+        let report = run(&format!("--metadata-only --t1 {capacity} --fixed-policy 0"));
         let lru = report.baselines.iter().find(|b| b.policy == "LRU").unwrap();
         let difference = (report.hit_pct - lru.hit_pct).abs();
-        assert!(difference < 0.3, "{capacity}: device {:.2}, LRU {:.2}", report.hit_pct, lru.hit_pct);
+        assert!(difference < 0.1, "{capacity}: device {:.2}, LRU {:.2}", report.hit_pct, lru.hit_pct);
     }
 }
 
 /// Exclusive tiers hold together what one tier of their size would.
 #[test]
 fn tiers_together_are_one_cache() {
-    let one = run("--metadata-only --t1 2048 --no-baselines");
-    let three = run("--metadata-only --t1 512 --t2 512 --t3 1024 --no-baselines");
+    let one = run("--metadata-only --t1 2048 --no-baselines --fixed-policy 1");
+    let three = run("--metadata-only --t1 512 --t2 512 --t3 1024 --no-baselines --fixed-policy 1");
     assert!((one.hit_pct - three.hit_pct).abs() < 0.3, "{:.2} and {:.2}", one.hit_pct, three.hit_pct);
-    let with_t0 = run("--t0 512 --t1 512 --t2 512 --t3 512 --no-baselines");
+    let with_t0 = run("--t0 512 --t1 512 --t2 512 --t3 512 --no-baselines --fixed-policy 1");
     assert!((one.hit_pct - with_t0.hit_pct).abs() < 0.3, "{:.2} and {:.2}", one.hit_pct, with_t0.hit_pct);
     assert_eq!((with_t0.resident_at_end, with_t0.mismatches), ([512; 4], 0));
 }

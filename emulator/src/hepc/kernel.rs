@@ -85,7 +85,7 @@ pub(crate) fn points(scorer: &Scorer, m: u32, access: u32, target: Option<u32>) 
     let on_probation = !serving & !hinted & scorer.policy.probation & unproven;
     let target = target.unwrap_or(scorer.now);
     let dt = target.max(scorer.now) - target.min(scorer.now);
-    let near = S_MAX - (float(dt.min(DT_MAX) + 1) >> 18);
+    let near = S_MAX.saturating_sub(2 * (float(dt.min(DT_MAX) + 1) >> 18));
     let r = recency(if hinted { scorer.epoch } else { access }) >> if on_probation { PROBATION_SHIFT } else { 0 };
     let f = if hinted { 0 } else { f };
     let s = if serving & scorer.hinting { S_MAX } else { 0 } | if hinted { near } else { 0 };

@@ -81,7 +81,7 @@ impl Scorer {
             (r, f, if self.hinting { S_MAX } else { 0 })
         } else if self.hinting && flags.contains(EntryFlags::TARGET_VALID) {
             let dt = rtbd.target[i].abs_diff(self.now).min(DT_MAX);
-            (self.recency(self.epoch), 0, S_MAX - q5(dt + 1))
+            (self.recency(self.epoch), 0, S_MAX.saturating_sub(2 * q5(dt + 1)))
         } else if self.policy.probation && unproven {
             (r >> PROBATION_SHIFT, f, 0)
         } else {

@@ -9,7 +9,7 @@ block! {
     /// The decode step last given by STEP_ADVANCE.
     0x00 STEP: u32 RO = 0, "steps";
     /// Weights of the score P = sat16(WR*R + ((WF*F + WS*S + WD*D) >> max(SHIFT - 4, 0))).
-    0x04 WEIGHTS: u32 RW = 0x0004_1801, "" {
+    0x04 WEIGHTS: u32 RW = 0x0003_1801, "" {
         /// Recency.
         WR[0 + 8] "";
         /// Frequency.
