@@ -154,7 +154,7 @@ fn table(mode: &str, replay: &Replay, cost: Measurement) -> String {
 
 /// The trace to replay: `$KVCPU_TRACES` (a directory or a file), the traces beside the
 /// repository, or else the bundled sample, and then loudly.
-fn trace(root: &Path) -> Result<PathBuf> {
+pub(crate) fn trace(root: &Path) -> Result<PathBuf> {
     let given = std::env::var_os("KVCPU_TRACES").map(PathBuf::from);
     if let Some(given) = &given {
         let file = if given.is_dir() { given.join(TRACE) } else { given.clone() };

@@ -1,8 +1,9 @@
-//! The build's verbs: `cargo xtask regs | edges | testplan | ci | bench`.
+//! The build's verbs: `cargo xtask regs | edges | testplan | ci | bench | ablation`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
 //! part of the product. It depends on the register map alone.
 
+mod ablation;
 mod bench;
 mod ci;
 mod edges;
@@ -38,6 +39,8 @@ enum Verb {
     Ci(ci::Options),
     /// Run benches: all, a crate's criterion benches, or the trace replay
     Bench(bench::Options),
+    /// Measure what each part of the eviction policy is worth: the tables of docs/hepc.md
+    Ablation,
     /// Run a command and write its wall time and peak memory as JSON
     #[command(hide = true)]
     Measure(measure::Options),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Testplan => testplan::check(),
         Verb::Ci(options) => ci::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Ablation => ablation::run(),
         Verb::Measure(options) => measure::run(&options),
     };
     match result {

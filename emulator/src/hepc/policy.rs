@@ -29,7 +29,8 @@ impl Policy {
             _ => 0,
         };
         let weights = match k {
-            LRU => Weights { wr: given.wr, ..Weights::default() },
+            // Whatever the weights are: what the guard falls back on.
+            LRU => Weights { wr: given.wr.max(1), ..Weights::default() },
             _ => Weights { wf, ..given },
         };
         Policy { weights, hears: (1..=5).contains(&k), probation: k != LRU }

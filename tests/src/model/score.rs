@@ -73,7 +73,8 @@ impl Policy {
         };
         let lru = number == 0;
         let [ws, wd] = [given.ws, given.wd].map(|weight| if lru { 0 } else { weight.into() });
-        Policy { wr: given.wr.into(), wf, ws, wd, hears_hints: hears_hints(number), probation: !lru }
+        let wr = u64::from(given.wr).max(lru.into());
+        Policy { wr, wf, ws, wd, hears_hints: hears_hints(number), probation: !lru }
     }
 }
 

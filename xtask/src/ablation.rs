@@ -1,0 +1,119 @@
+//! `cargo xtask ablation`: what each part of the eviction policy is worth, as the tables of docs/hepc.md.
+//!
+//! Every row is `kvctl policy` with something taken away, halved or doubled, on the conversation trace (the bundled
+//! sample without it) and on one made trace of each workload, with a seed that no default was chosen on.
+
+use crate::bench;
+use crate::process::{cargo, run as run_command};
+use crate::workspace;
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Capacities in blocks.
+const CAPACITIES: &str = "1k,4k,16k";
+/// The workloads of `kvctl trace gen`.
+const WORKLOADS: [&str; 8] = ["chat", "agent", "rag", "mixed", "drift", "batch", "scan", "loop"];
+/// Requests of a made trace, and its seed.
+const MADE: [&str; 4] = ["--requests", "12000", "--seed", "4711"];
+
+/// Without hints: a row's name, and what is different in it.
+const UNHINTED: [(&str, &[&str]); 17] = [
+    ("defaults", &[]),
+    ("LRU: policy 0", &["--fixed-policy", "0"]),
+    ("recency and probation: policy 1", &["--fixed-policy", "1"]),
+    ("guard off, policy 2", &["--fixed-policy", "2"]),
+    ("guard off, policy 3", &["--fixed-policy", "3"]),
+    ("guard off, policy 4", &["--fixed-policy", "4"]),
+    ("guard off, policy 5", &["--fixed-policy", "5"]),
+    ("R off (WR 0)", &["--weights", "0,24,3,0"]),
+    ("R doubled (F, S halved beside it)", &["--weights", "2,24,3,0"]),
+    ("F off (WF 0)", &["--weights", "1,0,3,0"]),
+    ("F halved (WF 12)", &["--weights", "1,12,3,0"]),
+    ("F doubled (WF 48)", &["--weights", "1,48,3,0"]),
+    ("F at most (WF 255)", &["--weights", "1,255,3,0"]),
+    ("branch bit on, WD 2", &["--weights", "1,24,3,2"]),
+    ("branch bit on, WD 4", &["--weights", "1,24,3,4"]),
+    ("branch bit on, WD 8", &["--weights", "1,24,3,8"]),
+    ("bad weights (WR 1, the rest 255)", &["--weights", "1,255,255,255"]),
+];
+
+/// With hints.
+const HINTED: [(&str, &[&str]); 16] = [
+    ("no hints", &[]),
+    ("dead", &["--hints", "dead"]),
+    ("next-use", &["--hints", "next-use"]),
+    ("both", &["--hints", "dead,next-use"]),
+    ("both, S off (WS 0)", &["--hints", "dead,next-use", "--weights", "1,24,0,0"]),
+    ("both, S halved (WS 1)", &["--hints", "dead,next-use", "--weights", "1,24,1,0"]),
+    ("both, S doubled (WS 6)", &["--hints", "dead,next-use", "--weights", "1,24,6,0"]),
+    ("50% of sessions", &["--hints", "dead,next-use", "--coverage", "0.5"]),
+    ("50%, noise 4", &["--hints", "dead,next-use", "--coverage", "0.5", "--noise", "4"]),
+    ("25%, noise 4", &["--hints", "dead,next-use", "--coverage", "0.25", "--noise", "4"]),
+    ("5% of DEAD wrong", &["--hints", "dead,next-use", "--lies-dead", "0.05"]),
+    ("10% of DEAD wrong", &["--hints", "dead,next-use", "--lies-dead", "0.1"]),
+    ("20% of DEAD wrong", &["--hints", "dead,next-use", "--lies-dead", "0.2"]),
+    ("25% of next uses random", &["--hints", "dead,next-use", "--lies-next-use", "0.25"]),
+    ("50% of next uses random", &["--hints", "dead,next-use", "--lies-next-use", "0.5"]),
+    ("all next uses random", &["--hints", "dead,next-use", "--lies-next-use", "1"]),
+];
+
+/// The members of `kvctl policy --json` that matter here.
+#[derive(Deserialize)]
+struct Row {
+    trace: String,
+    policy: String,
+    hit_pct: f64,
+}
+
+/// The verb.
+pub(crate) fn run() -> Result<()> {
+    let root = workspace::root()?;
+    run_command(cargo().current_dir(&root).args(["build", "--release", "--package", "kvctl"]))?;
+    let kvctl = workspace::metadata(&root)?.target_directory.join("release/kvctl").into_std_path_buf();
+    let scratch = tempfile::tempdir().context("cannot make a directory for the traces")?;
+    let mut traces = vec![bench::trace(&root)?];
+    for workload in WORKLOADS {
+        let path = scratch.path().join(format!("{workload}.jsonl"));
+        run_command(Command::new(&kvctl).args(["trace", "gen", "--workload", workload, "-o"]).arg(&path).args(MADE))?;
+        traces.push(path);
+    }
+    println!("\nWithout hints, hit % at {CAPACITIES}:\n\n{}", table(&kvctl, &traces, &UNHINTED)?);
+    println!("Oracle hints on the first trace, hit % at {CAPACITIES}:\n\n{}", table(&kvctl, &traces[..1], &HINTED)?);
+    Ok(())
+}
+
+/// Runs every row on every trace.
+fn table(kvctl: &Path, traces: &[PathBuf], rows: &[(&str, &[&str])]) -> Result<String> {
+    let mut text = String::from("| |");
+    for trace in traces {
+        text += &format!(" {} |", trace.file_stem().unwrap_or_default().to_string_lossy());
+    }
+    text += &format!("\n|---|{}\n", "---|".repeat(traces.len()));
+    for (name, extra) in rows {
+        let output = Command::new(kvctl)
+            .arg("policy")
+            .args(traces)
+            .args(["--no-baselines", "--json", "--capacities", CAPACITIES])
+            .args(*extra)
+            .output()
+            .context("cannot start kvctl policy")?;
+        if !output.status.success() {
+            bail!("kvctl policy {}: {}", extra.join(" "), String::from_utf8_lossy(&output.stderr));
+        }
+        let found: Vec<Row> =
+            serde_json::from_slice(&output.stdout).context("kvctl policy --json: not the documented members")?;
+        text += &format!("| {name} |");
+        for trace in traces {
+            let hits: Vec<String> = found
+                .iter()
+                .filter(|row| row.policy == "device" && Path::new(&row.trace) == trace)
+                .map(|row| format!("{:.1}", row.hit_pct))
+                .collect();
+            text += &format!(" {} |", hits.join(" "));
+        }
+        text += "\n";
+    }
+    Ok(text)
+}
