@@ -16,7 +16,8 @@ use kvctl::device::DeviceArgs;
 use kvctl::hint::{Hint, HintError, Knowledge, Oracle, Told, sessions};
 use kvctl::policy::{Args, PolicyError, Row, policy};
 use kvctl::replay::{ReplayError, SAMPLE};
-use kvctl::trace::{ReadOptions, Trace, read};
+use kvctl::trace::generate::{Params, Workload, generate};
+use kvctl::trace::{ReadOptions, Trace, read, write};
 
 #[derive(Parser)]
 struct Line {
@@ -246,29 +247,36 @@ fn perfect_hints_are_the_future() {
 }
 
 #[test]
-fn noise_is_a_factor_one_way_or_the_other() {
+fn noise_is_one_factor_for_a_request_either_way() {
     let trace = sample();
     let at = steps(&trace);
-    let [mut longer, mut shorter] = [0_usize; 2];
-    for (number, (exact, noisy)) in told(&trace, PERFECT)
-        .iter()
-        .zip(&told(&trace, Knowledge { noise: 4.0, ..PERFECT }))
-        .enumerate()
-    {
-        for (exact, noisy) in exact.iter().zip(noisy) {
-            let (Hint::NextUse(exact), Hint::NextUse(noisy)) = (exact.hint, noisy.hint) else {
-                assert_eq!(exact, noisy);
+    let noise = 4.0;
+    let [mut longer, mut all] = [0_usize; 2];
+    let pairs = told(&trace, PERFECT).into_iter().zip(told(&trace, Knowledge { noise, ..PERFECT }));
+    for (number, (exact, noisy)) in pairs.enumerate() {
+        let distance = |told: &Told| match told.hint {
+            Hint::NextUse(step) => Some(f64::from(step - at[number])),
+            Hint::Dead => None,
+        };
+        // The factors that rounding leaves open, for each block; one of them must do for all.
+        let (mut least, mut most) = (1.0 / noise, noise);
+        for (exact, noisy) in exact.iter().zip(&noisy) {
+            assert_eq!(distance(exact).is_none(), distance(noisy).is_none());
+            let (Some(exact), Some(noisy)) = (distance(exact), distance(noisy)) else { continue };
+            if exact == 0.0 {
+                assert_eq!(noisy, 0.0);
                 continue;
-            };
-            let (exact, noisy) = (exact - at[number], noisy - at[number]);
-            let (long, short) = (4 * exact, (f64::from(exact) / 4.0).round() as u32);
-            assert!(noisy == long || noisy == short, "{exact} became {noisy}");
-            longer += usize::from(exact > 0 && noisy == long);
-            shorter += usize::from(exact > 0 && noisy == short);
+            }
+            (least, most) = (f64::max(least, (noisy - 0.5) / exact), f64::min(most, (noisy + 0.5) / exact));
+        }
+        assert!(least <= most + 1e-9, "request {number}: {least} to {most}");
+        if most < 1.0 || least > 1.0 {
+            all += 1;
+            longer += usize::from(least > 1.0);
         }
     }
-    let share = longer as f64 / (longer + shorter) as f64;
-    assert!((share - 0.5).abs() < 0.03, "{longer} longer, {shorter} shorter");
+    let share = longer as f64 / all as f64;
+    assert!(all > 200 && (share - 0.5).abs() < 0.1, "{longer} of {all} longer");
 }
 
 /// Share of the DEAD hints that name a block which is used again, and their number.
@@ -290,7 +298,8 @@ fn as_many_dead_hints_are_wrong_as_was_asked() {
         for lies_dead in [0.0, 0.1, 0.5] {
             for next_use in [false, true] {
                 let (share, wrong) = wrong_dead(&trace, Knowledge { lies_dead, coverage, next_use, ..PERFECT });
-                assert!((share - lies_dead).abs() < 0.015, "{wrong} wrong, {share} of all, {lies_dead} asked");
+                // A draw is for a request, so that the share spreads as that of its 650 requests.
+                assert!((share - lies_dead).abs() < 0.05, "{wrong} wrong, {share} of all, {lies_dead} asked");
             }
         }
     }
@@ -472,4 +481,29 @@ fn perfect_hints_close_most_of_the_gap_on_the_conversation_trace() {
     let trace = kvctl::trace::read_path(&path, &ReadOptions::default()).unwrap().trace;
     let distinct: HashSet<u32> = sessions(&trace.dense()).into_iter().collect();
     assert_eq!(distinct.len(), 8640);
+}
+
+/// The guard keeps the device from falling below LRU, on every workload and with bad weights.
+#[test]
+fn the_device_is_never_much_below_lru() {
+    for workload in Workload::ALL {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trace.jsonl");
+        let made = generate(&Params::new(workload, 5, 3000)).unwrap();
+        write(&made, &mut std::fs::File::create(&path).unwrap()).unwrap();
+        for weights in ["1,24,3,0", "0,255,255,255"] {
+            let rows = rows(&format!("{} --capacities 500,2k,4k --weights {weights}", path.display()));
+            for capacity in [500, 2000, 4000] {
+                let of =
+                    |policy: &str| rows.iter().find(|r| r.policy == policy && r.capacity_blocks == capacity).unwrap();
+                let (device, lru) = (of("device"), of("LRU"));
+                let enough = match weights {
+                    "1,24,3,0" => device.hit_pct >= lru.hit_pct - 0.3,
+                    // What bad weights cost before the guard has seen enough of them is at most a cache's fill.
+                    _ => device.hits + capacity as u64 >= lru.hits,
+                };
+                assert!(enough, "{workload} {weights} {capacity}: device {}, LRU {}", device.hits, lru.hits);
+            }
+        }
+    }
 }
