@@ -491,7 +491,7 @@ fn the_device_is_never_much_below_lru() {
         let path = directory.path().join("trace.jsonl");
         let made = generate(&Params::new(workload, 5, 3000)).unwrap();
         write(&made, &mut std::fs::File::create(&path).unwrap()).unwrap();
-        for weights in ["1,24,3,0", "0,255,255,255"] {
+        for weights in ["1,24,3,0", "1,255,255,255"] {
             let rows = rows(&format!("{} --capacities 500,2k,4k --weights {weights}", path.display()));
             for capacity in [500, 2000, 4000] {
                 let of =
