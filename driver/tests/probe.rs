@@ -277,7 +277,7 @@ fn registers_are_reached_by_instance_element_and_field() {
         .modify(&hepc::WEIGHTS, &[(&hepc::WEIGHTS::WS, 9), (&hepc::WEIGHTS::WD, 8)])
         .unwrap();
     assert_eq!(device.read_field(&hepc::WEIGHTS, &hepc::WEIGHTS::WS).unwrap(), 9);
-    assert_eq!(device.read_field(&hepc::WEIGHTS, &hepc::WEIGHTS::WF).unwrap(), 0x32);
+    assert_eq!(device.read_field(&hepc::WEIGHTS, &hepc::WEIGHTS::WF).unwrap(), 0x18);
     for error in [
         device.read_at(&tier::TIER_LIMIT, 4, 0).unwrap_err(),
         device.read_at(&rtbd::RTBD_STASH, 0, 128).unwrap_err(),

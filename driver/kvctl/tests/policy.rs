@@ -499,8 +499,8 @@ fn the_device_is_never_much_below_lru() {
                 let (device, lru) = (of("device"), of("LRU"));
                 let enough = match weights {
                     "1,24,3,0" => device.hit_pct >= lru.hit_pct - 0.3,
-                    // What bad weights cost before the guard has seen enough of them is at most a cache's fill.
-                    _ => device.hits + capacity as u64 >= lru.hits,
+                    // Each policy that the bad weights spoil can fail once before the guard knows.
+                    _ => device.hit_pct >= lru.hit_pct - 4.0,
                 };
                 assert!(enough, "{workload} {weights} {capacity}: device {}, LRU {}", device.hits, lru.hits);
             }

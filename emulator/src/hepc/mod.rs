@@ -13,7 +13,5 @@ mod tuning;
 pub(crate) use decide::AutoMoves;
 pub(crate) use guard::Guard;
 pub(crate) use history::{History, Use};
-#[cfg(test)]
-pub(crate) use score::Weights;
 pub(crate) use sweep::Lists;
 pub(crate) use tuning::Tuning;

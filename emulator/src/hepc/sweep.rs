@@ -290,7 +290,7 @@ mod tests {
                 now += rng.random_range(0..2);
                 let weights = Weights { wr: rng.random_range(0..9), wf: 50, ws: rng.random_range(0..99), wd: 16 };
                 let policy = Policy::new(weights, rng.random_range(0..8));
-                let mut scorer = Scorer {
+                let scorer = Scorer {
                     policy,
                     shift: rng.random_range(0..7),
                     base: 3000,
