@@ -76,7 +76,12 @@ pub(crate) fn run() -> Result<()> {
     let mut traces = vec![bench::trace(&root)?];
     for workload in WORKLOADS {
         let path = scratch.path().join(format!("{workload}.jsonl"));
-        run_command(Command::new(&kvctl).args(["trace", "gen", "--workload", workload, "-o"]).arg(&path).args(MADE))?;
+        run_command(
+            Command::new(&kvctl)
+                .args(["trace", "gen", "--workload", workload, "-o"])
+                .arg(&path)
+                .args(MADE),
+        )?;
         traces.push(path);
     }
     println!("\nWithout hints, hit % at {CAPACITIES}:\n\n{}", table(&kvctl, &traces, &UNHINTED)?);
