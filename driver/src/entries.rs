@@ -25,7 +25,7 @@ pub struct Entry {
     pub frame: u16,
     /// Score of the last sweep that saw it resident.
     pub score: u16,
-    /// Step of the last access.
+    /// ACCESS_CLOCK when the chain of the last access began.
     pub access: u32,
     /// Step of the next use, if flag TARGET_VALID is set.
     pub target: u32,
@@ -39,6 +39,8 @@ pub struct Entry {
     pub child: u8,
     /// Retained until 16 times this step, if flag RETAINED is set.
     pub retain: u32,
+    /// Bit k: the guard counts the block as evicted by policy k since its last access.
+    pub out: u8,
 }
 
 impl Entry {
@@ -70,6 +72,7 @@ impl Entry {
             refcount: ENTRY_HISTORY::REFCOUNT.get(history) as u8,
             child: ENTRY_HISTORY::CHILD.get(history) as u8,
             retain: ENTRY_STATE::RETAIN.get(state) as u32,
+            out: ENTRY_STATE::OUT.get(state) as u8,
         }
     }
 }

@@ -180,7 +180,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 
 /* RW, 32 bits. Weights of the score P = sat16(WR*R + ((WF*F + WS*S + WD*D) >> max(SHIFT - 4, 0))). */
 #define KVCPU_WEIGHTS 0x0044u
-#define KVCPU_WEIGHTS_RESET_VALUE UINT32_C(0x31801)
+#define KVCPU_WEIGHTS_RESET_VALUE UINT32_C(0x41801)
 #define KVCPU_WEIGHTS_WR_SHIFT 0u /* Recency. */
 #define KVCPU_WEIGHTS_WR_MASK UINT32_C(0xff)
 #define KVCPU_WEIGHTS_WF_SHIFT 8u /* Frequency. */
@@ -240,7 +240,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 
 /* RO, 32 bits. What the guard chose. */
 #define KVCPU_GUARD_STATE 0x0068u
-#define KVCPU_GUARD_STATE_RESET_VALUE UINT32_C(0x11)
+#define KVCPU_GUARD_STATE_RESET_VALUE UINT32_C(0x33)
 #define KVCPU_GUARD_STATE_ACTIVE_SHIFT 0u /* The active policy. */
 #define KVCPU_GUARD_STATE_ACTIVE_MASK UINT32_C(0x7)
 #define KVCPU_GUARD_STATE_CHOICE_SHIFT 4u /* The policy the guard prefers, enabled or not. */
@@ -807,11 +807,13 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_ENTRY_HISTORY_CHILD_SHIFT 24u /* Signature of the first child seen; 0 none yet. */
 #define KVCPU_ENTRY_HISTORY_CHILD_MASK UINT32_C(0xff000000)
 
-/* RW, 32 bits, volatile. State and retention. */
+/* RW, 32 bits, volatile. State, retention, and what the guard knows. */
 #define KVCPU_ENTRY_STATE(n) (0x001cu + (uint32_t)(n) * 0x20u)
 #define KVCPU_ENTRY_STATE_RESET_VALUE UINT32_C(0x0)
 #define KVCPU_ENTRY_STATE_RETAIN_SHIFT 0u /* Retained until this step, if flag retained is set. [16 steps] */
-#define KVCPU_ENTRY_STATE_RETAIN_MASK UINT32_C(0xfffffff)
+#define KVCPU_ENTRY_STATE_RETAIN_MASK UINT32_C(0xfffff)
+#define KVCPU_ENTRY_STATE_OUT_SHIFT 20u /* Bit k: the guard counts the block as evicted by policy k since its last access. */
+#define KVCPU_ENTRY_STATE_OUT_MASK UINT32_C(0xff00000)
 #define KVCPU_ENTRY_STATE_TIER_SHIFT 28u /* Tier of the last decision. [tier] */
 #define KVCPU_ENTRY_STATE_TIER_MASK UINT32_C(0x30000000)
 #define KVCPU_ENTRY_STATE_STATE_SHIFT 30u /* 0 free, 1 resident, 2 in flight to TIER, 3 ghost. */

@@ -176,7 +176,7 @@ localparam [31:0] KVCPU_STEP_WRITABLE = 32'h00000000;
 // RW. Weights of the score P = sat16(WR*R + ((WF*F + WS*S + WD*D) >> max(SHIFT - 4, 0))).
 localparam [31:0] KVCPU_WEIGHTS_OFFSET = 32'h00000044;
 localparam integer KVCPU_WEIGHTS_WIDTH = 32;
-localparam [31:0] KVCPU_WEIGHTS_RESET_VALUE = 32'h00031801;
+localparam [31:0] KVCPU_WEIGHTS_RESET_VALUE = 32'h00041801;
 localparam [31:0] KVCPU_WEIGHTS_WRITABLE = 32'hffffffff;
 localparam integer KVCPU_WEIGHTS_WR_LSB = 0; // Recency.
 localparam integer KVCPU_WEIGHTS_WR_WIDTH = 8;
@@ -245,7 +245,7 @@ localparam integer KVCPU_GUARD_POLICY_WIDTH = 3;
 // RO. What the guard chose.
 localparam [31:0] KVCPU_GUARD_STATE_OFFSET = 32'h00000068;
 localparam integer KVCPU_GUARD_STATE_WIDTH = 32;
-localparam [31:0] KVCPU_GUARD_STATE_RESET_VALUE = 32'h00000011;
+localparam [31:0] KVCPU_GUARD_STATE_RESET_VALUE = 32'h00000033;
 localparam [31:0] KVCPU_GUARD_STATE_WRITABLE = 32'h00000000;
 localparam integer KVCPU_GUARD_STATE_ACTIVE_LSB = 0; // The active policy.
 localparam integer KVCPU_GUARD_STATE_ACTIVE_WIDTH = 3;
@@ -894,13 +894,15 @@ localparam integer KVCPU_ENTRY_HISTORY_REFCOUNT_LSB = 16; // References; above 0
 localparam integer KVCPU_ENTRY_HISTORY_REFCOUNT_WIDTH = 8;
 localparam integer KVCPU_ENTRY_HISTORY_CHILD_LSB = 24; // Signature of the first child seen; 0 none yet.
 localparam integer KVCPU_ENTRY_HISTORY_CHILD_WIDTH = 8;
-// RW, volatile. State and retention.
+// RW, volatile. State, retention, and what the guard knows.
 localparam [31:0] KVCPU_ENTRY_STATE_OFFSET = 32'h0000001c;
 localparam integer KVCPU_ENTRY_STATE_WIDTH = 32;
 localparam [31:0] KVCPU_ENTRY_STATE_RESET_VALUE = 32'h00000000;
 localparam [31:0] KVCPU_ENTRY_STATE_WRITABLE = 32'hffffffff;
 localparam integer KVCPU_ENTRY_STATE_RETAIN_LSB = 0; // Retained until this step, if flag retained is set.
-localparam integer KVCPU_ENTRY_STATE_RETAIN_WIDTH = 28;
+localparam integer KVCPU_ENTRY_STATE_RETAIN_WIDTH = 20;
+localparam integer KVCPU_ENTRY_STATE_OUT_LSB = 20; // Bit k: the guard counts the block as evicted by policy k since its last access.
+localparam integer KVCPU_ENTRY_STATE_OUT_WIDTH = 8;
 localparam integer KVCPU_ENTRY_STATE_TIER_LSB = 28; // Tier of the last decision.
 localparam integer KVCPU_ENTRY_STATE_TIER_WIDTH = 2;
 localparam integer KVCPU_ENTRY_STATE_STATE_LSB = 30; // 0 free, 1 resident, 2 in flight to TIER, 3 ghost.

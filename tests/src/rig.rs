@@ -324,6 +324,7 @@ fn as_entry(index: u32, key: Key, block: &Block) -> Entry {
         refcount: block.refcount as u8,
         child: block.child as u8,
         retain: block.retain,
+        out: block.out,
     }
 }
 

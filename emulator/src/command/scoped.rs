@@ -4,7 +4,10 @@ use super::{Current, Outcome};
 use crate::core::{Core, Wait};
 use crate::moves::{Purpose, Stop};
 use kvcpu_mmio::queue::{Key, Opcode, Scope, Sqe, Status};
-use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
+use kvcpu_mmio::regs::rtbd_entry::{ENTRY_STATE, EntryFlags, EntryState};
+
+/// Largest `retain`.
+const RETAIN_MAX: u64 = (1 << ENTRY_STATE::RETAIN.width) - 1;
 
 /// What a command did to one block.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -138,7 +141,7 @@ impl Core {
                 self.rtbd.set_flags(i, (flags | EntryFlags::DEAD) - cleared);
             }
             Opcode::Retain => {
-                let until = (u64::from(self.step) + u64::from(sqe.argument)).div_ceil(16).min((1 << 28) - 1) as u32;
+                let until = (u64::from(self.step) + u64::from(sqe.argument)).div_ceil(16).min(RETAIN_MAX) as u32;
                 self.rtbd.retain[i] = self.rtbd.retain[i].max(until);
                 self.rtbd.set_flags(i, flags | EntryFlags::RETAINED);
             }

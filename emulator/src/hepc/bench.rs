@@ -31,7 +31,7 @@ impl FullDirectory {
                 rtbd.set_access(placed.index, now - ((x >> 20) as u32 & 0xFFFF));
             }
         }
-        let weights = Weights { wr: 1, wf: 24, ws: 3, wd: 0 };
+        let weights = Weights { wr: 1, wf: 24, ws: 4, wd: 0 };
         let scorer = Scorer {
             policy: Policy::new(weights, 4),
             base: now - 65_536,

@@ -21,7 +21,7 @@ impl Core {
     pub(crate) fn sweep(&mut self) {
         self.counters.add(&CNT_SWEEPS, 1);
         let scorers = self.scorers();
-        self.guard.count(&scorers, &self.rtbd, self.history.clock);
+        self.guard.count(&scorers, &mut self.rtbd, self.history.clock);
         let input = SweepInput {
             scorer: self.scorer(),
             k: self.geometry.victim_k as usize,

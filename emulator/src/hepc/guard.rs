@@ -1,14 +1,19 @@
 //! The guard: what each policy would have hit, and which is active. `docs/hepc.md`, Policies and the guard.
 
-use super::kernel::count_in;
+use super::kernel::{Columns, nth_greatest, weigh};
 use super::policy::{LRU, POLICIES};
-use super::score::{DEAD_SHIFT, Scorer};
-use crate::rtbd::Rtbd;
+use super::score::{DEAD_SHIFT, Scorer, Seen};
+use crate::rtbd::{ALL_OUT, Rtbd};
 
 /// Hits lose 1/16 each time as many accesses have passed as the capacity.
 const DECAY: u32 = 4;
 /// Accesses between two counts, at least.
 const COUNT_MIN: u32 = 128;
+
+/// Hits by which another policy must be better to be chosen.
+const MARGIN: u32 = 8;
+/// The policy at first.
+const FIRST: usize = 3;
 
 /// A policy's shadow.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +39,9 @@ pub(crate) struct Guard {
     pub(crate) capacity: u32,
     last_count: u32,
     last_decay: u32,
+    /// Entries that some policy holds, while they are counted.
+    held: Vec<u32>,
+    columns: Columns,
 }
 
 impl Default for Guard {
@@ -45,7 +53,17 @@ impl Default for Guard {
 impl Guard {
     pub(crate) fn new(capacity: u32) -> Guard {
         let shadows = [Shadow { alive: true, ..Shadow::default() }; POLICIES];
-        Guard { shadows, choice: 1, lead: 0, alive: true, capacity, last_count: 0, last_decay: 0 }
+        Guard {
+            shadows,
+            choice: FIRST,
+            lead: 0,
+            alive: true,
+            capacity,
+            last_count: 0,
+            last_decay: 0,
+            held: Vec::new(),
+            columns: Columns::default(),
+        }
     }
 
     pub(crate) fn hits(&self, policy: usize) -> u32 {
@@ -58,50 +76,63 @@ impl Guard {
     }
 
     /// A reference, before it changes the entry; `None` if the key was unknown.
-    pub(crate) fn reference(&mut self, scorers: &[Scorer; POLICIES], rtbd: &Rtbd, entry: Option<usize>) {
+    pub(crate) fn reference(&mut self, scorers: &[Scorer; POLICIES], rtbd: &mut Rtbd, entry: Option<usize>) {
         self.alive &= entry.is_some_and(|i| rtbd.placed(i));
         let lru_hits = self.hits(LRU);
-        for (shadow, scorer) in self.shadows.iter_mut().zip(scorers) {
+        let seen = entry.map(|i| (scorers[LRU].seen(rtbd, i), rtbd.out[i]));
+        for (k, (shadow, scorer)) in self.shadows.iter_mut().zip(scorers).enumerate() {
             let threshold = (shadow.threshold >> scorer.shift) as u32;
-            if entry.is_some_and(|i| scorer.worth_keeping(rtbd, i) >= threshold) {
+            let is_in = |(seen, out): &(Seen, u8)| out >> k & 1 == 0 && scorer.worth_keeping(seen) >= threshold;
+            if seen.as_ref().is_some_and(is_in) {
                 shadow.hits = shadow.hits.saturating_add(shadow.alive.into());
             } else {
                 shadow.alive = false;
                 shadow.threshold = (shadow.threshold + scorer.worth()).min(0xFFFF << scorer.shift);
             }
         }
+        if let Some(i) = entry {
+            rtbd.out[i] = 0;
+        }
         self.lead += i64::from(self.alive) - i64::from(self.hits(LRU) > lru_hits);
     }
 
-    /// Corrects the thresholds, if that is due at `clock`.
-    pub(crate) fn count(&mut self, scorers: &[Scorer; POLICIES], rtbd: &Rtbd, clock: u32) {
+    /// Finds out what each policy would have evicted, if that is due at `clock`.
+    pub(crate) fn count(&mut self, scorers: &[Scorer; POLICIES], rtbd: &mut Rtbd, clock: u32) {
         if clock.wrapping_sub(self.last_count) < COUNT_MIN.max(self.capacity >> 3) {
             return;
         }
         self.last_count = clock;
-        let target: &[u32] = if rtbd.targets > 0 { &rtbd.target } else { &[] };
-        let hints = rtbd.targets > 0 || rtbd.dead > 0;
-        let mut counts = [0u32; POLICIES];
-        for k in 0..POLICIES {
-            let threshold = self.shadows[k].threshold;
-            // Without hints policies that hear them count as those that do not.
-            let twin = (0..k).find(|&j| {
-                let deaf = |k: usize| super::policy::Policy { hears: false, ..scorers[k].policy };
-                !hints && self.shadows[j].threshold == threshold && deaf(j) == deaf(k)
-            });
-            counts[k] = match twin {
-                Some(twin) => counts[twin],
-                None => {
-                    let threshold = (threshold >> scorers[k].shift) as u32;
-                    count_in(&rtbd.meta, &rtbd.access, target, threshold, &scorers[k])
-                }
-            };
+        self.gather(rtbd);
+        for (k, (shadow, scorer)) in self.shadows.iter_mut().zip(scorers).enumerate() {
+            let threshold = (shadow.threshold >> scorer.shift) as u32;
+            weigh(&mut self.columns, 1 << k, threshold, scorer);
+            shadow.threshold = u64::from(nth_greatest(&self.columns.worth, self.capacity)) << scorer.shift;
         }
-        for ((shadow, scorer), n) in self.shadows.iter_mut().zip(scorers).zip(counts) {
-            let excess = i64::from(n) - i64::from(self.capacity);
-            let moved = shadow.threshold as i64 + excess * scorer.worth() as i64;
-            shadow.threshold = moved.clamp(0, 0xFFFF << scorer.shift) as u64;
+        for (&i, &out) in self.held.iter().zip(&self.columns.out) {
+            rtbd.out[i as usize] = out;
         }
+    }
+
+    /// Copies what a count needs of the entries that some policy holds: few, beside the ghosts.
+    fn gather(&mut self, rtbd: &Rtbd) {
+        // Written whether it is kept or not: which entries are held is too random to branch on.
+        self.held.resize(rtbd.slots(), 0);
+        let mut n = 0;
+        for (i, out) in (0..).zip(&rtbd.out) {
+            self.held[n] = i;
+            n += usize::from(*out != ALL_OUT);
+        }
+        self.held.truncate(n);
+        fn copy<T: Copy>(to: &mut Vec<T>, held: &[u32], from: &[T]) {
+            to.clear();
+            to.extend(held.iter().map(|i| from[*i as usize]));
+        }
+        let columns = &mut self.columns;
+        copy(&mut columns.metas, &self.held, &rtbd.meta);
+        copy(&mut columns.access, &self.held, &rtbd.access);
+        copy(&mut columns.out, &self.held, &rtbd.out);
+        copy(&mut columns.target, if rtbd.targets > 0 { &self.held } else { &[] }, &rtbd.target);
+        columns.worth.resize(self.held.len(), 0);
     }
 
     /// A chain begins. Says whether another policy is preferred now than `active`.
@@ -124,8 +155,7 @@ impl Guard {
                 best = k;
             }
         }
-        let margin = (self.capacity / 16).clamp(4, 48);
-        let changes = u64::from(self.hits(best)) >= u64::from(self.hits(self.choice)) + u64::from(margin);
+        let changes = u64::from(self.hits(best)) >= u64::from(self.hits(self.choice)) + u64::from(MARGIN);
         if changes {
             (self.choice, self.lead) = (best, 0);
         }
@@ -134,10 +164,9 @@ impl Guard {
 }
 
 impl Scorer {
-    /// P of entry `i`, as far as it helps to keep it: a dead block stays while there is room.
-    fn worth_keeping(&self, rtbd: &Rtbd, i: usize) -> u32 {
-        let p = self.score(rtbd, i);
-        if self.dead(rtbd, i) { p >> DEAD_SHIFT } else { p }
+    /// P of an entry, as far as it helps to keep it: a dead block stays while there is room.
+    fn worth_keeping(&self, seen: &Seen) -> u32 {
+        self.points(seen) >> if seen.dead && self.policy.hears { DEAD_SHIFT } else { 0 }
     }
 
     /// What one access of age is worth, in the thresholds' unit.

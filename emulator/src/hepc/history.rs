@@ -1,6 +1,6 @@
 //! History: the clock of accesses, chains, and what an access counts. `docs/hepc.md`, Time.
 
-use super::policy::{POLICIES, Policy};
+use super::policy::POLICIES;
 use super::score::Scorer;
 use crate::core::Core;
 use kvcpu_mmio::regs::counter::CNT_GUARD_SWITCHES;
@@ -56,7 +56,7 @@ impl Core {
     }
 
     fn scorer_of(&self, policy: usize) -> Scorer {
-        let policy = Policy::new(self.tuning.weights, policy);
+        let policy = self.tuning.policies[policy];
         Scorer {
             policy,
             shift: self.shift(),
@@ -84,7 +84,7 @@ impl Core {
             return false;
         }
         let scorers = self.scorers();
-        self.guard.reference(&scorers, &self.rtbd, used.entry);
+        self.guard.reference(&scorers, &mut self.rtbd, used.entry);
         self.history.clock = self.history.clock.wrapping_add(1);
         true
     }

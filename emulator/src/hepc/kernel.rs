@@ -5,7 +5,9 @@
 //! checks the feature itself before it calls.
 #![allow(unsafe_code)]
 
-use super::score::{D_BRANCH, D_PREFIX, DEAD_SHIFT, DT_MAX, NO_RANK, PROBATION_SHIFT, R_MAX, S_MAX, Scorer};
+use super::score::{
+    D_BRANCH, D_PREFIX, DEAD_SHIFT, DT_MAX, NO_RANK, OVERDUE_SHIFT, PROBATION_SHIFT, R_MAX, S_MAX, Scorer,
+};
 use crate::rtbd::meta;
 use kvcpu_mmio::regs::rtbd_entry::{EntryFlags, EntryState};
 use multiversion::multiversion;
@@ -19,6 +21,17 @@ const fn flag(flag: EntryFlags) -> u32 {
 #[inline(always)]
 fn float(x: u32) -> u32 {
     (x as i32 as f32).to_bits().wrapping_sub(127 << 23)
+}
+
+/// Fields of some entries, in the order of their indexes, and what they are worth to a policy.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    pub(crate) metas: Vec<u32>,
+    pub(crate) access: Vec<u32>,
+    /// Empty if no entry has a target that counts.
+    pub(crate) target: Vec<u32>,
+    pub(crate) out: Vec<u8>,
+    pub(crate) worth: Vec<u16>,
 }
 
 /// Scores every entry that is placed, and ranks every entry that may be a victim of its tier.
@@ -46,24 +59,39 @@ pub(crate) fn score_all(
     }
 }
 
-/// Counts the entries that are in a policy: not free, and with P, shifted for the dead, at least
-/// `threshold`. `target` as for [`score_all`].
+/// What entries are worth to a policy: P, shifted for the dead. Entries whose `out` has `bit`, and those worth
+/// less than `threshold`, which get it, are worth 0. `target` as for [`score_all`].
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-pub(crate) fn count_in(metas: &[u32], access: &[u32], target: &[u32], threshold: u32, scorer: &Scorer) -> u32 {
+pub(crate) fn weigh(columns: &mut Columns, bit: u8, threshold: u32, scorer: &Scorer) {
+    let Columns { metas, access, target, out, worth } = columns;
     let dead = if scorer.policy.hears { flag(EntryFlags::DEAD) } else { 0 };
-    let is_in = |m: u32, p: u32| {
+    let weigh_one = |m: u32, p: u32, (out, worth): (&mut u8, &mut u16)| {
         let p = p >> if m & dead == 0 { 0 } else { DEAD_SHIFT };
-        u32::from((m >> meta::STATE_LSB & 3 != 0) & (p >= threshold))
+        *out |= if p >= threshold { 0 } else { bit };
+        *worth = if *out & bit == 0 { p as u16 } else { 0 };
     };
-    let entries = metas.iter().zip(access);
+    let entries = metas.iter().zip(access.iter()).zip(out.iter_mut().zip(worth.iter_mut()));
     if target.is_empty() {
-        entries.map(|(&m, &access)| is_in(m, points(scorer, m, access, None))).sum()
+        entries.for_each(|((&m, &access), o)| weigh_one(m, points(scorer, m, access, None), o));
     } else {
-        let entries = entries.zip(target);
-        entries
-            .map(|((&m, &access), &target)| is_in(m, points(scorer, m, access, Some(target))))
-            .sum()
+        let entries = entries.zip(target.iter());
+        entries.for_each(|(((&m, &access), o), &target)| weigh_one(m, points(scorer, m, access, Some(target)), o));
     }
+}
+
+/// The `n`-th greatest of `worth`, found bit by bit; 0 if there are fewer.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+pub(crate) fn nth_greatest(worth: &[u16], n: u32) -> u16 {
+    let mut least = 0u16;
+    for bit in (0..16).rev() {
+        let tried = least | 1 << bit;
+        // Counted in 16 bits, which vectorises twice as wide, so in pieces that cannot overflow.
+        let reach = |piece: &[u16]| piece.iter().map(|w| u16::from(*w >= tried)).sum::<u16>();
+        if worth.chunks(32_768).map(|piece| u32::from(reach(piece))).sum::<u32>() >= n {
+            least = tried;
+        }
+    }
+    least
 }
 
 /// P of an entry. Without a target it is not hinted.
@@ -84,7 +112,7 @@ pub(crate) fn points(scorer: &Scorer, m: u32, access: u32, target: Option<u32>) 
     let hinted = !serving & scorer.hinting & (m & flag(EntryFlags::TARGET_VALID) != 0);
     let on_probation = !serving & !hinted & scorer.policy.probation & unproven;
     let target = target.unwrap_or(scorer.now);
-    let dt = target.max(scorer.now) - target.min(scorer.now);
+    let dt = if target >= scorer.now { target - scorer.now } else { (scorer.now - target) >> OVERDUE_SHIFT };
     let near = S_MAX.saturating_sub(2 * (float(dt.min(DT_MAX) + 1) >> 18));
     let r = recency(if hinted { scorer.epoch } else { access }) >> if on_probation { PROBATION_SHIFT } else { 0 };
     let f = if hinted { 0 } else { f };

@@ -16,6 +16,8 @@ pub(crate) const DEAD_SHIFT: u32 = 4;
 pub(crate) const S_MAX: u32 = 1023;
 /// Largest distance to the next use that S tells apart.
 pub(crate) const DT_MAX: u32 = (1 << 24) - 2;
+/// The time since a target that has passed is shifted by this: who is overdue is expected soon.
+pub(crate) const OVERDUE_SHIFT: u32 = 2;
 /// D of a branch, and of a declared prefix.
 pub(crate) const D_BRANCH: u32 = 255;
 pub(crate) const D_PREFIX: u32 = 128;
@@ -53,6 +55,20 @@ pub(crate) struct Scorer {
     pub(crate) hinting: bool,
 }
 
+/// What a score rests on, of one entry.
+pub(crate) struct Seen {
+    r: u32,
+    r_hinted: u32,
+    f: u32,
+    /// S if it is hinted.
+    near: u32,
+    d: u32,
+    serving: bool,
+    targeted: bool,
+    unproven: bool,
+    pub(crate) dead: bool,
+}
+
 /// log2 in 1/32, truncated; x > 0.
 pub(crate) fn q5(x: u32) -> u32 {
     let e = x.ilog2();
@@ -71,22 +87,11 @@ impl Scorer {
         if since_base >> 31 == 1 { 0 } else { (since_base >> self.shift).min(R_MAX) }
     }
 
-    /// P of entry `i`.
-    pub(crate) fn score(&self, rtbd: &Rtbd, i: usize) -> u32 {
-        let (flags, frequency) = (rtbd.flags(i), rtbd.frequency(i));
-        let access = rtbd.access[i];
-        let (r, f) = (self.recency(access), LOG_FREQUENCY[frequency as usize]);
-        let unproven = frequency <= 1 && !rtbd.has_child(i) && !flags.contains(EntryFlags::PREFIX);
-        let (r, f, s) = if access == self.stamp {
-            (r, f, if self.hinting { S_MAX } else { 0 })
-        } else if self.hinting && flags.contains(EntryFlags::TARGET_VALID) {
-            let dt = rtbd.target[i].abs_diff(self.now).min(DT_MAX);
-            (self.recency(self.epoch), 0, S_MAX.saturating_sub(2 * q5(dt + 1)))
-        } else if self.policy.probation && unproven {
-            (r >> PROBATION_SHIFT, f, 0)
-        } else {
-            (r, f, 0)
-        };
+    /// What policies see of entry `i`. The same for all of them.
+    pub(crate) fn seen(&self, rtbd: &Rtbd, i: usize) -> Seen {
+        let (flags, frequency, access) = (rtbd.flags(i), rtbd.frequency(i), rtbd.access[i]);
+        let (target, now) = (rtbd.target[i], self.now);
+        let distance = if target >= now { target - now } else { (now - target) >> OVERDUE_SHIFT };
         let d = if flags.contains(EntryFlags::BRANCH) {
             D_BRANCH
         } else if flags.contains(EntryFlags::PREFIX) {
@@ -94,8 +99,37 @@ impl Scorer {
         } else {
             0
         };
+        Seen {
+            r: self.recency(access),
+            r_hinted: self.recency(self.epoch),
+            f: LOG_FREQUENCY[frequency as usize],
+            near: S_MAX.saturating_sub(2 * q5(distance.min(DT_MAX) + 1)),
+            d,
+            serving: access == self.stamp,
+            targeted: flags.contains(EntryFlags::TARGET_VALID),
+            unproven: frequency <= 1 && !rtbd.has_child(i) && !flags.contains(EntryFlags::PREFIX),
+            dead: flags.contains(EntryFlags::DEAD),
+        }
+    }
+
+    /// P of an entry.
+    pub(crate) fn points(&self, seen: &Seen) -> u32 {
+        let (r, f, s) = if seen.serving {
+            (seen.r, seen.f, if self.hinting { S_MAX } else { 0 })
+        } else if self.hinting && seen.targeted {
+            (seen.r_hinted, 0, seen.near)
+        } else if self.policy.probation && seen.unproven {
+            (seen.r >> PROBATION_SHIFT, seen.f, 0)
+        } else {
+            (seen.r, seen.f, 0)
+        };
         let w = self.policy.weights;
-        (w.wr * r + ((w.wf * f + w.ws * s + w.wd * d) >> self.scale())).min(0xFFFF)
+        (w.wr * r + ((w.wf * f + w.ws * s + w.wd * seen.d) >> self.scale())).min(0xFFFF)
+    }
+
+    /// P of entry `i`.
+    pub(crate) fn score(&self, rtbd: &Rtbd, i: usize) -> u32 {
+        self.points(&self.seen(rtbd, i))
     }
 
     /// Whether entry `i` is to be treated as dead.

@@ -1,6 +1,7 @@
 //! The registers that steer the policy, as a command found them when it began: a command that has to
 //! wait ends as it began, whatever is written in between. `docs/hepc.md`, Registers.
 
+use super::policy::{POLICIES, Policy};
 use super::score::Weights;
 use crate::core::Core;
 use kvcpu_mmio::geometry::TIERS;
@@ -12,6 +13,8 @@ use kvcpu_mmio::regs::tier::{TIER_HIGH, TIER_LOOKAHEAD, TIER_LOW};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tuning {
     pub(crate) weights: Weights,
+    /// What the weights give rise to.
+    pub(crate) policies: [Policy; POLICIES],
     pub(crate) recency_shift: u32,
     /// The active policy, if the guard does not choose it.
     pub(crate) fixed_policy: Option<usize>,
@@ -33,8 +36,10 @@ impl Core {
         }
         let guard = u64::from(self.word(&GUARD, 0));
         let of_tiers = |register| std::array::from_fn(|t| self.word(register, t as u32));
+        let weights = Weights::from_register(self.word(&WEIGHTS, 0));
         self.tuning = Tuning {
-            weights: Weights::from_register(self.word(&WEIGHTS, 0)),
+            weights,
+            policies: std::array::from_fn(|k| Policy::new(weights, k)),
             recency_shift: self.word(&RECENCY_SHIFT, 0),
             fixed_policy: (GUARD::ENABLE.get(guard) == 0).then(|| GUARD::POLICY.get(guard) as usize),
             evict_thresh: self.word(&EVICT_THRESH, 0),

@@ -37,6 +37,9 @@ pub(crate) mod meta {
 /// F by frequency: its log2 in 1/32, rounded.
 pub(crate) const LOG_FREQUENCY: [u32; 16] = [0, 0, 32, 51, 64, 74, 83, 90, 96, 101, 106, 111, 115, 118, 122, 125];
 
+/// OUT of an entry that no policy would hold.
+pub(crate) const ALL_OUT: u8 = 0xFF;
+
 /// The directory.
 pub struct Rtbd {
     buckets: u32,
@@ -47,6 +50,8 @@ pub struct Rtbd {
     pub(crate) meta: Vec<u32>,
     pub(crate) access: Vec<u32>,
     pub(crate) target: Vec<u32>,
+    /// OUT: bit k is set if policy k would have evicted the block since its last access. All bits of a free slot.
+    pub(crate) out: Vec<u8>,
     /// Entries of which a field that the scorer reads was written since the last sweep.
     pub(crate) changed: Vec<u32>,
     /// Entries of which such a field was written since the last command ended.
@@ -83,6 +88,7 @@ impl Rtbd {
             meta: vec![0; n],
             access: vec![0; n],
             target: vec![0; n],
+            out: vec![ALL_OUT; n],
             changed: Vec::new(),
             touched: Vec::new(),
             serving: Vec::new(),
@@ -130,6 +136,7 @@ impl Rtbd {
     fn wipe(&mut self, i: usize) {
         (self.tag[i], self.id[i], self.meta[i], self.access[i], self.target[i]) = (0, 0, 0, 0, 0);
         (self.frame[i], self.score[i], self.refcount[i], self.child[i], self.retain[i]) = (0, 0, 0, 0, 0);
+        self.out[i] = ALL_OUT;
     }
 
     /// The two buckets of a hash.

@@ -119,6 +119,7 @@ impl Rtbd {
         self.tag[i] = key.tag;
         self.id[i] = u32::from(key.request) | u32::from(key.tenant) << 16;
         self.set_state(i, EntryState::Resident);
+        self.out[i] = 0;
     }
 
     /// Frees slot `i`. The first entry of the stash that belongs in its bucket moves in.
@@ -148,6 +149,7 @@ impl Rtbd {
             (self.tag[from], self.id[from], self.access[from], self.target[from]);
         (self.frame[to], self.score[to], self.child[to], self.retain[to], self.refcount[to]) =
             (self.frame[from], self.score[from], self.child[from], self.retain[from], self.refcount[from]);
+        self.out[to] = self.out[from];
         self.set_meta(to, self.meta[from]);
         if self.serving.contains(&(from as u32)) {
             self.serving.push(to as u32);

@@ -9,7 +9,7 @@ block! {
     /// The decode step last given by STEP_ADVANCE.
     0x00 STEP: u32 RO = 0, "steps";
     /// Weights of the score P = sat16(WR*R + ((WF*F + WS*S + WD*D) >> max(SHIFT - 4, 0))).
-    0x04 WEIGHTS: u32 RW = 0x0003_1801, "" {
+    0x04 WEIGHTS: u32 RW = 0x0004_1801, "" {
         /// Recency.
         WR[0 + 8] "";
         /// Frequency.
@@ -57,7 +57,7 @@ block! {
         POLICY[4 + 3] "";
     };
     /// What the guard chose.
-    0x28 GUARD_STATE: u32 RO = 0x11, "" {
+    0x28 GUARD_STATE: u32 RO = 0x33, "" {
         /// The active policy.
         ACTIVE[0 + 3] "";
         /// The policy the guard prefers, enabled or not.

@@ -42,10 +42,12 @@ block! {
         /// Signature of the first child seen; 0 none yet.
         CHILD[24 + 8] "";
     };
-    /// State and retention.
+    /// State, retention, and what the guard knows.
     0x1C ENTRY_STATE: u32 RW = 0, "" volatile {
         /// Retained until this step, if flag retained is set.
-        RETAIN[0 + 28] "16 steps";
+        RETAIN[0 + 20] "16 steps";
+        /// Bit k: the guard counts the block as evicted by policy k since its last access.
+        OUT[20 + 8] "";
         /// Tier of the last decision.
         TIER[28 + 2] "tier";
         /// 0 free, 1 resident, 2 in flight to TIER, 3 ghost.

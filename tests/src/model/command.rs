@@ -143,9 +143,9 @@ impl Model {
     fn touch(&mut self, sqe: &Sqe, inserted: Option<u32>) {
         let Some(&block) = self.blocks.get(&sqe.key) else { return };
         let depth = inserted.unwrap_or(block.depth);
-        let (frequency, access) = self.access(&Access { known: Some(block), depth, inserts: inserted.is_some() });
+        let (frequency, access, out) = self.access(&Access { known: Some(block), depth, inserts: inserted.is_some() });
         let flags = block.flags - (EntryFlags::DEAD | EntryFlags::TARGET_VALID);
-        *self.block(sqe.key) = Block { frequency, access, flags, ..block };
+        *self.block(sqe.key) = Block { frequency, access, out, flags, ..block };
         self.branch(sqe);
     }
 
@@ -187,13 +187,14 @@ impl Model {
             return plain(status);
         }
         let frame = self.take_frame(tier);
-        let (frequency, access) = self.access(&Access { known: old, depth, inserts: true });
+        let (frequency, access, out) = self.access(&Access { known: old, depth, inserts: true });
         let given = EntryFlags::from_bits_retain(sqe.block_flags);
         let fresh = Block {
             state: EntryState::Resident,
             tier,
             frame,
             access,
+            out,
             depth,
             frequency,
             flags: given,

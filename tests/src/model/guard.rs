@@ -2,6 +2,7 @@
 
 use kvcpu_driver::Config;
 use kvcpu_mmio::Geometry;
+use kvcpu_mmio::queue::Key;
 use kvcpu_mmio::regs::hepc::{self, GUARD};
 
 use super::score::{MAX_SCORE, POLICIES, Terms};
@@ -12,6 +13,8 @@ const R_SPAN: u32 = 16_384;
 const R_RAISE: u32 = 8192;
 /// The policy that others are measured by.
 const LRU: usize = 0;
+/// Hits by which a policy must be better than the present one.
+const MARGIN: u64 = 8;
 /// Accesses between two counts, at least.
 const COUNT_EVERY: u64 = 128;
 
@@ -53,7 +56,7 @@ impl Guard {
         Guard {
             enabled: config.fixed_policy.is_none(),
             given: config.fixed_policy.map_or(given_at_reset, usize::from),
-            choice: 1,
+            choice: 3,
             capacity: limits.min(u64::from(geometry.entries()) * 3 / 4),
             thresholds: [0; POLICIES],
             hits: [0; POLICIES],
@@ -85,8 +88,8 @@ pub(super) struct Access {
 }
 
 impl Model {
-    /// An access; returns the frequency and the access stamp that the entry has after it.
-    pub(super) fn access(&mut self, access: &Access) -> (u32, u32) {
+    /// An access; returns the frequency, the access stamp and OUT that the entry has after it.
+    pub(super) fn access(&mut self, access: &Access) -> (u32, u32, u8) {
         let Access { known, depth, inserts } = *access;
         let in_chain = |model: &Model| known.is_some_and(|block| model.in_service(&block));
         let same_use = inserts && in_chain(self);
@@ -94,12 +97,12 @@ impl Model {
             self.begin_chain();
         }
         match known {
-            Some(block) if self.in_service(&block) => return (block.frequency, block.access),
+            Some(block) if self.in_service(&block) => return (block.frequency, block.access, block.out),
             _ => self.refer(known.as_ref()),
         }
         self.time.clock = self.time.clock.wrapping_add(1);
         let frequency = known.map_or(0, |block| block.frequency);
-        ((frequency + 1).min(15), self.time.stamp)
+        ((frequency + 1).min(15), self.time.stamp, 0)
     }
 
     /// Score by which one access more or less ages an entry, in the units of the thresholds.
@@ -122,12 +125,15 @@ impl Model {
         self.decide();
     }
 
+    /// What keeps an entry in the shadow of policy `k`.
+    fn worth(&self, k: usize, terms: &Terms, block: &Block) -> u64 {
+        let score = self.score(terms, block);
+        if self.dead_under(k, block) { score >> 4 } else { score }
+    }
+
     /// Whether an entry would still be there had policy `k` ruled alone.
     fn is_in(&self, k: usize, terms: &Terms, block: &Block) -> bool {
-        let least = self.guard.thresholds[k] >> self.shift();
-        let score = self.score(terms, block);
-        let worth = if self.dead_under(k, block) { score >> 4 } else { score };
-        worth >= least
+        block.out & 1 << k == 0 && self.worth(k, terms, block) >= self.guard.thresholds[k] >> self.shift()
     }
 
     /// The largest threshold.
@@ -151,7 +157,7 @@ impl Model {
         self.guard.lead += i64::from(self.guard.really_alive) - i64::from(self.guard.hits[LRU] > of_lru);
     }
 
-    /// A count at the beginning of a sweep, if it is due: corrects the thresholds by how many entries are in.
+    /// A count at the beginning of a sweep, if it is due: who is not in is out, and the thresholds keep CAPACITY entries.
     pub(super) fn count(&mut self) {
         let since = self.time.clock.wrapping_sub(self.guard.last_count);
         if u64::from(since) < COUNT_EVERY.max(self.guard.capacity >> 3) {
@@ -159,10 +165,15 @@ impl Model {
         }
         for k in 0..POLICIES {
             let terms = self.terms(k);
-            let n = self.blocks.values().filter(|block| self.is_in(k, &terms, block)).count() as u64;
-            let threshold = self.guard.thresholds[k] + self.age_weight() * n;
-            let corrected = threshold.saturating_sub(self.age_weight() * self.guard.capacity);
-            self.guard.thresholds[k] = corrected.min(self.ceiling());
+            let (inside, outside): (Vec<Key>, Vec<Key>) =
+                self.blocks.keys().partition(|key| self.is_in(k, &terms, &self.blocks[*key]));
+            let mut worths: Vec<u64> = inside.iter().map(|key| self.worth(k, &terms, &self.blocks[key])).collect();
+            worths.sort_unstable();
+            let last = worths.len().checked_sub(self.guard.capacity as usize).and_then(|least| worths.get(least));
+            self.guard.thresholds[k] = last.map_or(0, |worth| worth << self.shift());
+            for key in outside {
+                self.block(key).out |= 1 << k;
+            }
         }
         self.guard.last_count = self.time.clock;
         self.guard.counts += 1;
@@ -179,14 +190,14 @@ impl Model {
             }
             guard.last_decay = self.time.clock;
         }
-        let (choice, margin) = (guard.choice, (guard.capacity / 16).clamp(4, 48));
+        let choice = guard.choice;
         let patience = (guard.capacity / 16).clamp(16, 512) as i64;
         let best = (0..POLICIES).rev().max_by_key(|k| guard.hits[*k]).unwrap_or(choice);
         if choice != LRU && guard.lead < -patience {
             guard.hits[choice] = guard.hits[choice].min(guard.hits[LRU]);
             guard.retreats += 1;
             self.switch_to(LRU);
-        } else if guard.hits[best] >= guard.hits[choice] + margin {
+        } else if guard.hits[best] >= guard.hits[choice] + MARGIN {
             self.switch_to(best);
         }
         self.guard.alive = [true; POLICIES];

@@ -63,6 +63,8 @@ pub struct Block {
     pub child: u32,
     /// Retained until 16 times this step.
     pub retain: u32,
+    /// Bit k: under policy k it would have been evicted since its last access.
+    pub out: u8,
 }
 
 impl Block {

@@ -9,8 +9,8 @@ use super::command::plain;
 use super::moves::Failed;
 use super::{Block, Model};
 
-/// Largest `retain`: 28 bits of 16 steps.
-const MAX_RETAIN: u64 = (1 << 28) - 1;
+/// Largest `retain`: 20 bits of 16 steps.
+const MAX_RETAIN: u64 = (1 << 20) - 1;
 
 /// What a scoped command met.
 #[derive(Default)]

@@ -133,7 +133,8 @@ impl Model {
         let (r, f, s) = if self.in_service(block) {
             (recency(block.access), f_of(block), if terms.hinting { MAX_S } else { 0 })
         } else if block.is(EntryFlags::TARGET_VALID) && terms.hinting {
-            let dt = u64::from(block.target.abs_diff(self.now)).min((1 << 24) - 2);
+            let (target, now) = (u64::from(block.target), u64::from(self.now));
+            let dt = if now > target { (now - target) / 4 } else { target - now }.min((1 << 24) - 2);
             (recency(self.time.epoch), 0, MAX_S - (2 * q5(dt + 1)).min(MAX_S))
         } else if once && policy.probation {
             (recency(block.access) >> 4, f_of(block), 0)
