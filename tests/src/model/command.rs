@@ -186,6 +186,8 @@ impl Model {
         if let Err(status) = self.make_room(tier) {
             return plain(status);
         }
+        // A sweep that made room may have counted the ghost as evicted.
+        let old = self.blocks.get(&key).copied();
         let frame = self.take_frame(tier);
         let (frequency, access, out) = self.access(&Access { known: old, depth, inserts: true });
         let given = EntryFlags::from_bits_retain(sqe.block_flags);
