@@ -1,4 +1,4 @@
-//! The build's verbs: `cargo xtask regs | edges | testplan | ci | bench | ablation`.
+//! The build's verbs: `cargo xtask regs | verilog | edges | testplan | ci | bench | ablation`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
 //! part of the product. It depends on the register map alone.
@@ -10,6 +10,7 @@ mod edges;
 mod measure;
 mod process;
 mod regs;
+mod rtl;
 mod testplan;
 mod workspace;
 
@@ -28,6 +29,12 @@ enum Verb {
     /// Write mmio/gen from the register map: C header, SVD, Verilog header, JSON, Markdown
     Regs {
         /// Write nothing; fail if a file of mmio/gen is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write hdl/rtl: the hardware exported to Verilog
+    Verilog {
+        /// Write nothing; fail if a file of hdl/rtl is not what would be written
         #[arg(long)]
         check: bool,
     },
@@ -50,6 +57,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Regs { check: false } => regs::write(),
         Verb::Regs { check: true } => regs::check(),
+        Verb::Verilog { check } => rtl::verilog(check),
         Verb::Edges => edges::check(),
         Verb::Testplan => testplan::check(),
         Verb::Ci(options) => ci::run(&options),

@@ -1,0 +1,10 @@
+//! The device in rust-hdl: blocks named as in the emulator, written from docs/ alone, and their export to Verilog.
+//!
+//! rust-hdl 0.46's exported Verilog can differ from its own simulation, so what counts is the Verilog: `kvcpu-sim`
+//! runs it under Verilator and compares. Rules that keep the two the same, for every kernel here: each intermediate value has a
+//! signal of its own; parentheses round every mixed operator; no arithmetic and no `!` inside a comparison or a widening
+//! cast; constants are `Constant` fields.
+
+pub mod export;
+pub mod hepc;
+pub mod prim;

@@ -1,0 +1,13 @@
+//! What all blocks are made of.
+
+mod fifo;
+mod multiply;
+mod ram;
+mod register;
+mod skid;
+
+pub use fifo::Fifo;
+pub use multiply::Multiply;
+pub use ram::Ram;
+pub use register::Register;
+pub use skid::Skid;

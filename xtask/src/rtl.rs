@@ -1,0 +1,69 @@
+//! `cargo xtask verilog`: exports hdl/ to hdl/rtl; and the checks of what is there.
+//!
+//! The export is a program of `kvcpu-hdl`, so that the other verbs need not build rust-hdl.
+
+use crate::process::{cargo, run_until};
+use crate::workspace;
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Time for an export, with rust-hdl to build.
+const EXPORT: Duration = Duration::from_secs(900);
+
+/// Warnings that good code of rust-hdl gives too: it extends and truncates without a word, drives unused outputs, and
+/// names modules by path.
+const LINT: [&str; 4] = ["-Wall", "-Wno-WIDTH", "-Wno-UNUSED", "-Wno-DECLFILENAME"];
+
+/// Writes hdl/rtl, or checks that it is what hdl/src gives.
+pub(crate) fn verilog(check: bool) -> Result<()> {
+    export(check, Instant::now() + EXPORT)
+}
+
+fn export(check: bool, deadline: Instant) -> Result<()> {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--release", "-p", "kvcpu-hdl", "--bin", "verilog", "--"]);
+    if check {
+        command.arg("--check");
+    }
+    command.current_dir(workspace::root()?).stdin(Stdio::null());
+    run_until(&mut command, deadline)
+}
+
+/// The CI step: no stale file, and nothing that Verilator, Icarus Verilog or Yosys objects to.
+pub(crate) fn check(deadline: Instant) -> Result<()> {
+    export(true, deadline)?;
+    let folder = workspace::root()?.join("hdl/rtl");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.sort();
+    for file in &files {
+        let name = file.file_stem().and_then(|stem| stem.to_str()).context("a file name is not UTF-8")?;
+        lint(file, name)?;
+    }
+    println!("{} designs: clean in Verilator, Icarus Verilog and Yosys", files.len());
+    Ok(())
+}
+
+fn lint(file: &Path, top: &str) -> Result<()> {
+    quiet(
+        Command::new("verilator")
+            .arg("--lint-only")
+            .args(LINT)
+            .args(["--top-module", top])
+            .arg(file),
+    )?;
+    quiet(Command::new("iverilog").args(["-g2005", "-Wall", "-o", "/dev/null", "-s", top]).arg(file))?;
+    let script = format!("read_verilog {}; hierarchy -check -top {top}; proc; check -assert", file.display());
+    quiet(Command::new("yosys").args(["-q", "-e", ".", "-p", &script]))
+}
+
+/// Runs a tool that must have nothing to say.
+fn quiet(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("cannot run {command:?}; `./test.sh setup` installs it"))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    ensure!(output.status.success() && said.trim().is_empty(), "{command:?}: {}\n{said}", output.status);
+    Ok(())
+}
