@@ -18,6 +18,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_skid", verilog: verilog::<prim::Skid<Bits<16>>> },
     Design { name: "kvcpu_multiply", verilog: verilog::<prim::Multiply> },
     Design { name: "kvcpu_lane", verilog: verilog::<hepc::Lane> },
+    Design { name: "kvcpu_list", verilog: verilog::<hepc::List<16, 15>> },
 ];
 
 fn verilog<B: Block + Default>(name: &str) -> Result<String> {
