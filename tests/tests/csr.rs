@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use kvcpu_driver::{Commands, Device, Insert, TierConfig};
-use kvcpu_mmio::regs::{command, control, counter, luf, queue, rtbd_entry, service, tier};
+use kvcpu_mmio::regs::{command, control, counter, luf, queue, rtbd, rtbd_entry, service, tier};
 use kvcpu_mmio::{Backing, Bar, map};
 use kvcpu_tests::check;
 use kvcpu_tests::setup::{device, emulator, key, tiers};
@@ -106,5 +106,25 @@ fn a_storm_of_accesses_disturbs_no_block() {
         let tiers = [TierConfig::OFF, TierConfig::blocks(64), TierConfig::OFF, TierConfig::OFF];
         device.configure(kvcpu_driver::Config { tiers, ..config }).unwrap();
         storm(&device, seed);
+    }
+}
+
+/// Fields that depend on each other inside a device, state and OUT among them, must not in the window: a march with one
+/// background does not see it.
+#[test]
+fn maintenance_mode_reads_back_any_words() {
+    let emulator = emulator();
+    let mut rng = check::rng(41, 1);
+    emulator
+        .write32(Bar::Regs, rtbd::RTBD_CTRL.offset, rtbd::RTBD_CTRL::MAINT.mask() as u32)
+        .unwrap();
+    for _ in 0..200 {
+        let entry = rng.random_range(0..32) * 32;
+        let words: [u32; 8] = std::array::from_fn(|_| rng.random::<u32>() & rng.random::<u32>());
+        for (at, word) in (entry..).step_by(4).zip(words) {
+            emulator.write32(Bar::Rtbd, at, word).unwrap();
+        }
+        let found: [u32; 8] = std::array::from_fn(|n| emulator.read32(Bar::Rtbd, entry + 4 * n as u32).unwrap());
+        assert_eq!(found, words);
     }
 }

@@ -3,7 +3,8 @@
 use super::kernel::{Columns, nth_greatest, weigh};
 use super::policy::{LRU, POLICIES};
 use super::score::{DEAD_SHIFT, Scorer, Seen};
-use crate::rtbd::{ALL_OUT, Rtbd};
+use crate::rtbd::{ALL_OUT, Rtbd, meta};
+use kvcpu_mmio::regs::rtbd_entry::EntryState;
 
 /// Hits lose 1/16 each time as many accesses have passed as the capacity.
 const DECAY: u32 = 4;
@@ -118,9 +119,9 @@ impl Guard {
         // Written whether it is kept or not: which entries are held is too random to branch on.
         self.held.resize(rtbd.slots(), 0);
         let mut n = 0;
-        for (i, out) in (0..).zip(&rtbd.out) {
+        for (i, (out, meta)) in (0..).zip(rtbd.out.iter().zip(rtbd.metas())) {
             self.held[n] = i;
-            n += usize::from(*out != ALL_OUT);
+            n += usize::from((*out != ALL_OUT) & (meta >> meta::STATE_LSB & 3 != EntryState::Free as u32));
         }
         self.held.truncate(n);
         fn copy<T: Copy>(to: &mut Vec<T>, held: &[u32], from: &[T]) {

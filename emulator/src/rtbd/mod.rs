@@ -50,7 +50,7 @@ pub struct Rtbd {
     pub(crate) meta: Vec<u32>,
     pub(crate) access: Vec<u32>,
     pub(crate) target: Vec<u32>,
-    /// OUT: bit k is set if policy k would have evicted the block since its last access. All bits of a free slot.
+    /// OUT: bit k is set if policy k would have evicted the block since its last access.
     pub(crate) out: Vec<u8>,
     /// Entries of which a field that the scorer reads was written since the last sweep.
     pub(crate) changed: Vec<u32>,
@@ -88,7 +88,7 @@ impl Rtbd {
             meta: vec![0; n],
             access: vec![0; n],
             target: vec![0; n],
-            out: vec![ALL_OUT; n],
+            out: vec![0; n],
             changed: Vec::new(),
             touched: Vec::new(),
             serving: Vec::new(),
@@ -136,7 +136,7 @@ impl Rtbd {
     fn wipe(&mut self, i: usize) {
         (self.tag[i], self.id[i], self.meta[i], self.access[i], self.target[i]) = (0, 0, 0, 0, 0);
         (self.frame[i], self.score[i], self.refcount[i], self.child[i], self.retain[i]) = (0, 0, 0, 0, 0);
-        self.out[i] = ALL_OUT;
+        self.out[i] = 0;
     }
 
     /// The two buckets of a hash.

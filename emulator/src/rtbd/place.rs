@@ -119,7 +119,6 @@ impl Rtbd {
         self.tag[i] = key.tag;
         self.id[i] = u32::from(key.request) | u32::from(key.tenant) << 16;
         self.set_state(i, EntryState::Resident);
-        self.out[i] = 0;
     }
 
     /// Frees slot `i`. The first entry of the stash that belongs in its bucket moves in.

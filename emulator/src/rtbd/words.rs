@@ -1,7 +1,7 @@
 //! The entry as eight words: what BAR2 and the stash window show. `mmio/src/regs/rtbd_entry.rs`.
 
-use super::{ALL_OUT, Rtbd, meta};
-use kvcpu_mmio::regs::rtbd_entry::{ENTRY_HISTORY, ENTRY_ID, ENTRY_PLACE, ENTRY_STATE, EntryState};
+use super::{Rtbd, meta};
+use kvcpu_mmio::regs::rtbd_entry::{ENTRY_HISTORY, ENTRY_ID, ENTRY_PLACE, ENTRY_STATE};
 
 impl Rtbd {
     /// Word `word` (0 to 7) of entry `i`.
@@ -24,7 +24,7 @@ impl Rtbd {
             ]),
             _ => pack(&[
                 (ENTRY_STATE::RETAIN, self.retain[i]),
-                (ENTRY_STATE::OUT, if self.state(i) == EntryState::Free { 0 } else { self.out[i].into() }),
+                (ENTRY_STATE::OUT, self.out[i].into()),
                 (ENTRY_STATE::TIER, self.tier(i) as u32),
                 (ENTRY_STATE::STATE, self.meta[i] >> meta::STATE_LSB & 3),
             ]),
@@ -57,8 +57,7 @@ impl Rtbd {
                 self.retain[i] = ENTRY_STATE::RETAIN.get(v) as u32;
                 self.set_tier(i, ENTRY_STATE::TIER.get(v) as usize);
                 self.replace(i, meta::STATE_LSB, 2, ENTRY_STATE::STATE.get(v) as u32);
-                let free = self.state(i) == EntryState::Free;
-                self.out[i] = if free { ALL_OUT } else { ENTRY_STATE::OUT.get(v) as u8 };
+                self.out[i] = ENTRY_STATE::OUT.get(v) as u8;
             }
         }
     }
