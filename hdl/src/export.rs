@@ -1,6 +1,6 @@
 //! Export to Verilog: which designs there are, and their text.
 
-use crate::{hepc, prim};
+use crate::{hepc, prim, rtbd};
 use anyhow::{Result, anyhow};
 use rust_hdl::prelude::*;
 
@@ -19,6 +19,8 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_multiply", verilog: verilog::<prim::Multiply> },
     Design { name: "kvcpu_lane", verilog: verilog::<hepc::Lane> },
     Design { name: "kvcpu_list", verilog: verilog::<hepc::List<16, 15>> },
+    Design { name: "kvcpu_hash", verilog: verilog::<rtbd::Hash> },
+    Design { name: "kvcpu_lookup", verilog: verilog::<rtbd::Lookup<8, 10, 8>> },
 ];
 
 fn verilog<B: Block + Default>(name: &str) -> Result<String> {

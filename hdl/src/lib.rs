@@ -8,3 +8,4 @@
 pub mod export;
 pub mod hepc;
 pub mod prim;
+pub mod rtbd;
