@@ -55,7 +55,7 @@ fn the_device_is_never_much_below_lru() {
         let path = directory.path().join("trace.jsonl");
         let made = generate(&Params::new(workload, 5, 3000)).unwrap();
         write(&made, &mut std::fs::File::create(&path).unwrap()).unwrap();
-        for weights in ["1,24,4,0", "1,255,255,255"] {
+        for weights in ["1,24,4,0", "1,255,255,255", "255,24,4,0", "0,24,4,0"] {
             let rows = rows(&format!("{} --capacities 500,2k,4k --weights {weights}", path.display()));
             for capacity in [500, 2000, 4000] {
                 let of =
@@ -64,7 +64,7 @@ fn the_device_is_never_much_below_lru() {
                 let enough = match weights {
                     "1,24,4,0" => device.hit_pct >= lru.hit_pct - 0.3,
                     // Each policy that the bad weights spoil can fail once before the guard knows.
-                    _ => device.hit_pct >= lru.hit_pct - 4.0,
+                    _ => device.hit_pct >= lru.hit_pct - 1.0,
                 };
                 assert!(enough, "{workload} {weights} {capacity}: device {}, LRU {}", device.hits, lru.hits);
             }

@@ -34,6 +34,7 @@ impl Core {
             Err(Stop::MoveFailed) => return Ok(Outcome::status(Status::MoveFailed)),
         };
         let counts = self.count_use(&Use { entry: known, depth: sqe.depth.into(), by_insert: true });
+        // `can_place` has said that there is a slot, and making room takes none.
         let Some(i) = known.or_else(|| self.new_entry(sqe, hash)) else {
             self.counters.add(&CNT_DIRECTORY_FULL, 1);
             return Ok(Outcome::status(Status::DirectoryFull));

@@ -1,7 +1,7 @@
 //! The guard: what each policy would have hit, and which is active. `docs/hepc.md`, Policies and the guard.
 
 use super::kernel::{Columns, nth_greatest, weigh};
-use super::policy::{LRU, POLICIES};
+use super::policy::{LRU, POLICIES, Policy};
 use super::score::{DEAD_SHIFT, Scorer, Seen};
 use crate::rtbd::{ALL_OUT, Rtbd, meta};
 use kvcpu_mmio::regs::rtbd_entry::EntryState;
@@ -71,13 +71,33 @@ impl Guard {
         self.shadows[policy].hits
     }
 
-    /// Base rose by `points` of P.
-    pub(crate) fn rebase(&mut self, points: u64) {
-        self.shadows.iter_mut().for_each(|s| s.threshold = s.threshold.saturating_sub(points));
+    /// Base rose by so many accesses.
+    pub(crate) fn rebase(&mut self, policies: &[Policy; POLICIES], accesses: u64) {
+        for (shadow, policy) in self.shadows.iter_mut().zip(policies) {
+            shadow.threshold = shadow.threshold.saturating_sub(policy.access_worth() * accesses);
+        }
+    }
+
+    /// P is counted otherwise from now on: SHIFT or WR is another.
+    pub(crate) fn forget_thresholds(&mut self) {
+        self.shadows.iter_mut().for_each(|shadow| shadow.threshold = 0);
+    }
+
+    /// Hits that the device may fall behind LRU before it is LRU; it saves up no more either.
+    fn patience(&self) -> i64 {
+        (self.capacity / 16).clamp(16, 512).into()
     }
 
     /// A reference, before it changes the entry; `None` if the key was unknown.
-    pub(crate) fn reference(&mut self, scorers: &[Scorer; POLICIES], rtbd: &mut Rtbd, entry: Option<usize>) {
+    ///
+    /// Whether the guard's policy keeps what it promises shows only while it is `ruling`.
+    pub(crate) fn reference(
+        &mut self,
+        scorers: &[Scorer; POLICIES],
+        rtbd: &mut Rtbd,
+        entry: Option<usize>,
+        ruling: bool,
+    ) {
         self.alive &= entry.is_some_and(|i| rtbd.placed(i));
         let lru_hits = self.hits(LRU);
         let seen = entry.map(|i| (scorers[LRU].seen(rtbd, i), rtbd.out[i]));
@@ -88,13 +108,14 @@ impl Guard {
                 shadow.hits = shadow.hits.saturating_add(shadow.alive.into());
             } else {
                 shadow.alive = false;
-                shadow.threshold = (shadow.threshold + scorer.worth()).min(0xFFFF << scorer.shift);
+                shadow.threshold = (shadow.threshold + scorer.policy.access_worth()).min(0x1_0000 << scorer.shift);
             }
         }
         if let Some(i) = entry {
             rtbd.out[i] = 0;
         }
-        self.lead += i64::from(self.alive) - i64::from(self.hits(LRU) > lru_hits);
+        let lead = self.lead + i64::from(self.alive) - i64::from(self.hits(LRU) > lru_hits);
+        self.lead = if ruling { lead.min(self.patience()) } else { 0 };
     }
 
     /// Finds out what each policy would have evicted, if that is due at `clock`.
@@ -107,7 +128,11 @@ impl Guard {
         for (k, (shadow, scorer)) in self.shadows.iter_mut().zip(scorers).enumerate() {
             let threshold = (shadow.threshold >> scorer.shift) as u32;
             weigh(&mut self.columns, 1 << k, threshold, scorer);
-            shadow.threshold = u64::from(nth_greatest(&self.columns.worth, self.capacity)) << scorer.shift;
+            let least = nth_greatest(&self.columns.worth, self.capacity);
+            let held = self.columns.worth.iter().filter(|worth| **worth >= least.max(1)).count();
+            // A policy that cannot tell so many blocks apart keeps none of them.
+            let ties = held > (self.capacity + self.capacity / 4) as usize;
+            shadow.threshold = (u64::from(least) + u64::from(ties)) << scorer.shift;
         }
         for (&i, &out) in self.held.iter().zip(&self.columns.out) {
             rtbd.out[i as usize] = out;
@@ -136,7 +161,7 @@ impl Guard {
         columns.worth.resize(self.held.len(), 0);
     }
 
-    /// A chain begins. Says whether another policy is preferred now than `active`.
+    /// A chain begins. Says whether the choice changes.
     pub(crate) fn decide(&mut self, clock: u32) -> bool {
         if clock.wrapping_sub(self.last_decay) >= self.capacity {
             self.last_decay = clock;
@@ -144,7 +169,7 @@ impl Guard {
         }
         self.shadows.iter_mut().for_each(|s| s.alive = true);
         self.alive = true;
-        if self.choice != LRU && self.lead < -i64::from((self.capacity / 16).clamp(16, 512)) {
+        if self.choice != LRU && self.lead < -self.patience() {
             // What it promises it does not keep: it has to earn its margin anew.
             self.shadows[self.choice].hits = self.hits(self.choice).min(self.hits(LRU));
             (self.choice, self.lead) = (LRU, 0);
@@ -168,10 +193,5 @@ impl Scorer {
     /// P of an entry, as far as it helps to keep it: a dead block stays while there is room.
     fn worth_keeping(&self, seen: &Seen) -> u32 {
         self.points(seen) >> if seen.dead && self.policy.hears { DEAD_SHIFT } else { 0 }
-    }
-
-    /// What one access of age is worth, in the thresholds' unit.
-    fn worth(&self) -> u64 {
-        self.policy.weights.wr.max(1).into()
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Use {
 }
 
 impl Core {
-    fn shift(&self) -> u32 {
+    pub(super) fn shift(&self) -> u32 {
         match self.tuning.recency_shift {
             0 => automatic_shift(self.guard.capacity),
             given => given,
@@ -84,7 +84,8 @@ impl Core {
             return false;
         }
         let scorers = self.scorers();
-        self.guard.reference(&scorers, &mut self.rtbd, used.entry);
+        let ruling = self.active_policy() == self.guard.choice;
+        self.guard.reference(&scorers, &mut self.rtbd, used.entry, ruling);
         self.history.clock = self.history.clock.wrapping_add(1);
         true
     }
@@ -95,7 +96,7 @@ impl Core {
         (history.pending, history.stamp) = (false, history.clock);
         while history.clock.wrapping_sub(history.base) >> shift >= 16_384 {
             history.base = history.base.wrapping_add(8192 << shift);
-            self.guard.rebase(u64::from(self.tuning.weights.wr.max(1)) * (8192 << shift));
+            self.guard.rebase(&self.tuning.policies, 8192 << shift);
         }
         if self.guard.decide(self.history.clock) {
             self.counters.add(&CNT_GUARD_SWITCHES, 1);

@@ -29,10 +29,15 @@ impl Policy {
             _ => 0,
         };
         let weights = match k {
-            // Whatever the weights are: what the guard falls back on.
-            LRU => Weights { wr: given.wr.max(1), ..Weights::default() },
+            // Whatever the weights are: what the guard falls back on. A greater WR would saturate P.
+            LRU => Weights { wr: 1, ..Weights::default() },
             _ => Weights { wf, ..given },
         };
         Policy { weights, hears: (1..=5).contains(&k), probation: k != LRU }
+    }
+
+    /// W: what one access of age is worth, in the unit of the guard's thresholds.
+    pub(crate) fn access_worth(&self) -> u64 {
+        self.weights.wr.max(1).into()
     }
 }

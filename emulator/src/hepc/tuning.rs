@@ -34,6 +34,7 @@ impl Core {
         if !std::mem::take(&mut self.registers_written) {
             return;
         }
+        let (shift, wr) = (self.shift(), self.tuning.weights.wr);
         let guard = u64::from(self.word(&GUARD, 0));
         let of_tiers = |register| std::array::from_fn(|t| self.word(register, t as u32));
         let weights = Weights::from_register(self.word(&WEIGHTS, 0));
@@ -49,5 +50,8 @@ impl Core {
             lookahead: of_tiers(&TIER_LOOKAHEAD),
             lazy: LUF_CTRL::LAZY.get(self.word(&LUF_CTRL, 0).into()) == 1,
         };
+        if (shift, wr) != (self.shift(), weights.wr) {
+            self.guard.forget_thresholds();
+        }
     }
 }

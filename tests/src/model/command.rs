@@ -51,6 +51,7 @@ impl Model {
     /// Carries out a command of the queue of `tenant`, or of a queue open to all. `cid`, `qid` and ring
     /// fields of the completion stay 0, and so does the CRC-32C of COPY.
     pub fn execute(&mut self, sqe: &Sqe, tenant: Option<u8>) -> Cqe {
+        self.take_units();
         let cqe = match check(sqe) {
             Ok(opcode) if self.denied(opcode, sqe.key, tenant) => {
                 self.counters.denials += 1;

@@ -38,6 +38,8 @@ pub struct Guard {
     /// Hits of the device since the last change of policy, less those that LRU would have had.
     pub lead: i64,
     really_alive: bool,
+    /// SHIFT and WR of the last command.
+    units: Option<(u32, u8)>,
     last_count: u32,
     last_decay: u32,
     /// Changes back to LRU, because a policy did not keep what it promised; no register shows them.
@@ -63,6 +65,7 @@ impl Guard {
             alive: [true; POLICIES],
             lead: 0,
             really_alive: true,
+            units: None,
             last_count: 0,
             last_decay: 0,
             retreats: 0,
@@ -105,9 +108,23 @@ impl Model {
         ((frequency + 1).min(15), self.time.stamp, 0)
     }
 
-    /// Score by which one access more or less ages an entry, in the units of the thresholds.
-    fn age_weight(&self) -> u64 {
-        u64::from(self.weights.wr).max(1)
+    /// Score by which one access more or less ages an entry under policy `k`, in the units of the thresholds.
+    fn age_weight(&self, k: usize) -> u64 {
+        if k == LRU { 1 } else { u64::from(self.weights.wr).max(1) }
+    }
+
+    /// A command begins: thresholds of other units than those of the last are void.
+    pub(super) fn take_units(&mut self) {
+        let units = Some((self.shift(), self.weights.wr));
+        if self.guard.units != units {
+            self.guard.units = units;
+            self.guard.thresholds = [0; POLICIES];
+        }
+    }
+
+    /// Hits that lead may be below 0, and above.
+    fn patience(&self) -> i64 {
+        (self.guard.capacity / 16).clamp(16, 512) as i64
     }
 
     fn begin_chain(&mut self) {
@@ -116,9 +133,9 @@ impl Model {
         let shift = self.shift();
         while self.time.clock.wrapping_sub(self.time.base) >> shift >= R_SPAN {
             self.time.base = self.time.base.wrapping_add(R_RAISE << shift);
-            let lowered = (self.age_weight() * u64::from(R_RAISE)) << shift;
-            for threshold in &mut self.guard.thresholds {
-                *threshold = threshold.saturating_sub(lowered);
+            for k in 0..POLICIES {
+                let lowered = (self.age_weight(k) * u64::from(R_RAISE)) << shift;
+                self.guard.thresholds[k] = self.guard.thresholds[k].saturating_sub(lowered);
             }
             self.guard.raises += 1;
         }
@@ -138,7 +155,7 @@ impl Model {
 
     /// The largest threshold.
     fn ceiling(&self) -> u64 {
-        MAX_SCORE << self.shift()
+        (MAX_SCORE + 1) << self.shift()
     }
 
     /// A reference, before it changes the entry.
@@ -147,14 +164,16 @@ impl Model {
         for k in 0..POLICIES {
             if !known.is_some_and(|block| self.is_in(k, &self.terms(k), block)) {
                 self.guard.alive[k] = false;
-                let threshold = self.guard.thresholds[k] + self.age_weight();
+                let threshold = self.guard.thresholds[k] + self.age_weight(k);
                 self.guard.thresholds[k] = threshold.min(self.ceiling());
             } else if self.guard.alive[k] {
                 self.guard.hits[k] += 1;
             }
         }
         self.guard.really_alive &= known.is_some_and(Block::placed);
-        self.guard.lead += i64::from(self.guard.really_alive) - i64::from(self.guard.hits[LRU] > of_lru);
+        let won = i64::from(self.guard.really_alive) - i64::from(self.guard.hits[LRU] > of_lru);
+        let rules = self.guard.active() == self.guard.choice;
+        self.guard.lead = if rules { self.patience().min(self.guard.lead + won) } else { 0 };
     }
 
     /// A count at the beginning of a sweep, if it is due: who is not in is out, and the thresholds keep CAPACITY entries.
@@ -170,7 +189,10 @@ impl Model {
             let mut worths: Vec<u64> = inside.iter().map(|key| self.worth(k, &terms, &self.blocks[key])).collect();
             worths.sort_unstable();
             let last = worths.len().checked_sub(self.guard.capacity as usize).and_then(|least| worths.get(least));
-            self.guard.thresholds[k] = last.map_or(0, |worth| worth << self.shift());
+            let last = last.copied().unwrap_or(0);
+            let held = worths.iter().filter(|worth| **worth >= last.max(1)).count() as u64;
+            let tied = held > self.guard.capacity + self.guard.capacity / 4;
+            self.guard.thresholds[k] = (last + u64::from(tied)) << self.shift();
             for key in outside {
                 self.block(key).out |= 1 << k;
             }
@@ -182,6 +204,7 @@ impl Model {
     /// A decision as a chain begins: back to LRU, if the policy does not keep what it promised; another policy, if it
     /// would have hit clearly more.
     fn decide(&mut self) {
+        let patience = self.patience();
         let guard = &mut self.guard;
         let since = self.time.clock.wrapping_sub(guard.last_decay);
         if u64::from(since) >= guard.capacity {
@@ -191,7 +214,6 @@ impl Model {
             guard.last_decay = self.time.clock;
         }
         let choice = guard.choice;
-        let patience = (guard.capacity / 16).clamp(16, 512) as i64;
         let best = (0..POLICIES).rev().max_by_key(|k| guard.hits[*k]).unwrap_or(choice);
         if choice != LRU && guard.lead < -patience {
             guard.hits[choice] = guard.hits[choice].min(guard.hits[LRU]);

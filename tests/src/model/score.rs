@@ -73,7 +73,7 @@ impl Policy {
         };
         let lru = number == 0;
         let [ws, wd] = [given.ws, given.wd].map(|weight| if lru { 0 } else { weight.into() });
-        let wr = u64::from(given.wr).max(lru.into());
+        let wr = if lru { 1 } else { u64::from(given.wr) };
         Policy { wr, wf, ws, wd, hears_hints: hears_hints(number), probation: !lru }
     }
 }

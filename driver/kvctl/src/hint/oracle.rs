@@ -52,7 +52,7 @@ pub struct Oracle {
 const NEVER: u32 = u32::MAX;
 
 impl Oracle {
-    /// Looks ahead through `trace`, whose requests come at `steps`.
+    /// Looks ahead through `trace`, whose requests come at `steps`; those that `steps` leaves out come with the last.
     pub fn new(trace: &Trace, steps: &[u32], knowledge: Knowledge) -> Result<Oracle, HintError> {
         let dense = trace.dense();
         let mut next = vec![NEVER; dense.references()];
@@ -77,7 +77,9 @@ impl Oracle {
             chances.live += chain.len() - dead;
         }
         let dead_lie = dead_lie(knowledge.lies_dead, chances)?;
-        Ok(Oracle { knowledge, steps: steps.to_vec(), starts, next, covered, chances, dead_lie })
+        let mut steps = steps.to_vec();
+        steps.resize(trace.len(), steps.last().copied().unwrap_or(0));
+        Ok(Oracle { knowledge, steps, starts, next, covered, chances, dead_lie })
     }
 
     /// How well it knows the future.
@@ -92,7 +94,7 @@ impl Oracle {
 
     /// What is told once request `number`, for the blocks of `chain`, was served.
     pub fn after(&self, number: usize, chain: &[u64]) -> Vec<Told> {
-        if !self.covered[number] {
+        if !self.covered.get(number).is_some_and(|covered| *covered) {
             return Vec::new();
         }
         let next = &self.next[self.starts[number]..];
@@ -118,7 +120,7 @@ impl Oracle {
         let distance = if draw(seed, Use::NextUseLie, number, tag) < lies_next_use {
             self.any_distance(number, tag)
         } else {
-            self.noisy(number, self.steps[next as usize] - now)
+            self.noisy(number, self.steps[next as usize].saturating_sub(now))
         };
         Some(Hint::NextUse(now.saturating_add(distance)))
     }
