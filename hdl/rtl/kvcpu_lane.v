@@ -29,13 +29,16 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     output reg  [15:0] p;
     
     // Constant declarations
-    localparam  x_max = 24'hffffff;
     localparam  r_max = 14'b11111111111111;
     localparam  s_max = 11'b1111111111;
     localparam  p_max = 16'hffff;
-    localparam  top = 5'b10111;
     
     // Stub signals
+    reg  distance$clock;
+    reg  distance$reset;
+    reg  [31:0] distance$target;
+    reg  [31:0] distance$now;
+    wire  [10:0] distance$twice_q5;
     reg  valid1$clock;
     reg  valid1$reset;
     reg  valid1$d;
@@ -44,10 +47,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     reg  age1$reset;
     reg  [31:0] age1$d;
     wire  [31:0] age1$q;
-    reg  distance1$clock;
-    reg  distance1$reset;
-    reg  [31:0] distance1$d;
-    wire  [31:0] distance1$q;
     reg  serving1$clock;
     reg  serving1$reset;
     reg  serving1$d;
@@ -80,10 +79,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     reg  r2$reset;
     reg  [31:0] r2$d;
     wire  [31:0] r2$q;
-    reg  x2$clock;
-    reg  x2$reset;
-    reg  [23:0] x2$d;
-    wire  [23:0] x2$q;
     reg  serving2$clock;
     reg  serving2$reset;
     reg  serving2$d;
@@ -112,14 +107,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     reg  r3$reset;
     reg  [13:0] r3$d;
     wire  [13:0] r3$q;
-    reg  x3$clock;
-    reg  x3$reset;
-    reg  [23:0] x3$d;
-    wire  [23:0] x3$q;
-    reg  zeros3$clock;
-    reg  zeros3$reset;
-    reg  [4:0] zeros3$d;
-    wire  [4:0] zeros3$q;
     reg  serving3$clock;
     reg  serving3$reset;
     reg  serving3$d;
@@ -148,10 +135,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     reg  r4$reset;
     reg  [13:0] r4$d;
     wire  [13:0] r4$q;
-    reg  q4$clock;
-    reg  q4$reset;
-    reg  [10:0] q4$d;
-    wire  [10:0] q4$q;
     reg  serving4$clock;
     reg  serving4$reset;
     reg  serving4$d;
@@ -222,29 +205,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     wire  [15:0] p7$q;
     
     // Local signals
-    reg  [31:0] ahead;
-    reg  [31:0] late;
-    reg  far;
-    reg  [23:0] plus_one;
-    reg  none16;
-    reg  none8;
-    reg  none4;
-    reg  [23:0] by16;
-    reg  [23:0] by8;
-    reg  [23:0] by4;
-    reg  [4:0] zeros16;
-    reg  [4:0] zeros8;
-    reg  [4:0] zeros4;
-    reg  none2;
-    reg  none1;
-    reg  [23:0] by2;
-    reg  [23:0] by1;
-    reg  [4:0] zeros2;
-    reg  [4:0] zeros1;
-    reg  [4:0] exponent;
-    reg  [4:0] fraction;
-    reg  [10:0] exponent_wide;
-    reg  [10:0] fraction_wide;
     reg  [10:0] near;
     reg  [9:0] near_clipped;
     reg  [15:0] r_factor;
@@ -261,6 +221,13 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     reg  [7:0] over;
     
     // Sub module instances
+    kvcpu_lane$distance distance(
+        .clock(distance$clock),
+        .reset(distance$reset),
+        .target(distance$target),
+        .now(distance$now),
+        .twice_q5(distance$twice_q5)
+    );
     kvcpu_lane$valid1 valid1(
         .clock(valid1$clock),
         .reset(valid1$reset),
@@ -272,12 +239,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         .reset(age1$reset),
         .d(age1$d),
         .q(age1$q)
-    );
-    kvcpu_lane$distance1 distance1(
-        .clock(distance1$clock),
-        .reset(distance1$reset),
-        .d(distance1$d),
-        .q(distance1$q)
     );
     kvcpu_lane$serving1 serving1(
         .clock(serving1$clock),
@@ -327,12 +288,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         .d(r2$d),
         .q(r2$q)
     );
-    kvcpu_lane$x2 x2(
-        .clock(x2$clock),
-        .reset(x2$reset),
-        .d(x2$d),
-        .q(x2$q)
-    );
     kvcpu_lane$serving2 serving2(
         .clock(serving2$clock),
         .reset(serving2$reset),
@@ -375,18 +330,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         .d(r3$d),
         .q(r3$q)
     );
-    kvcpu_lane$x3 x3(
-        .clock(x3$clock),
-        .reset(x3$reset),
-        .d(x3$d),
-        .q(x3$q)
-    );
-    kvcpu_lane$zeros3 zeros3(
-        .clock(zeros3$clock),
-        .reset(zeros3$reset),
-        .d(zeros3$d),
-        .q(zeros3$q)
-    );
     kvcpu_lane$serving3 serving3(
         .clock(serving3$clock),
         .reset(serving3$reset),
@@ -428,12 +371,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         .reset(r4$reset),
         .d(r4$d),
         .q(r4$q)
-    );
-    kvcpu_lane$q4 q4(
-        .clock(q4$clock),
-        .reset(q4$reset),
-        .d(q4$d),
-        .q(q4$q)
     );
     kvcpu_lane$serving4 serving4(
         .clock(serving4$clock),
@@ -542,7 +479,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     always @(*) begin
         valid1$clock = clock;
         age1$clock = clock;
-        distance1$clock = clock;
         serving1$clock = clock;
         hinted1$clock = clock;
         unproven1$clock = clock;
@@ -551,7 +487,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         prefix1$clock = clock;
         valid2$clock = clock;
         r2$clock = clock;
-        x2$clock = clock;
         serving2$clock = clock;
         hinted2$clock = clock;
         unproven2$clock = clock;
@@ -559,8 +494,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         d2$clock = clock;
         valid3$clock = clock;
         r3$clock = clock;
-        x3$clock = clock;
-        zeros3$clock = clock;
         serving3$clock = clock;
         hinted3$clock = clock;
         unproven3$clock = clock;
@@ -568,7 +501,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         d3$clock = clock;
         valid4$clock = clock;
         r4$clock = clock;
-        q4$clock = clock;
         serving4$clock = clock;
         hinted4$clock = clock;
         unproven4$clock = clock;
@@ -588,7 +520,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         p7$clock = clock;
         valid1$reset = reset;
         age1$reset = reset;
-        distance1$reset = reset;
         serving1$reset = reset;
         hinted1$reset = reset;
         unproven1$reset = reset;
@@ -597,7 +528,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         prefix1$reset = reset;
         valid2$reset = reset;
         r2$reset = reset;
-        x2$reset = reset;
         serving2$reset = reset;
         hinted2$reset = reset;
         unproven2$reset = reset;
@@ -605,8 +535,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         d2$reset = reset;
         valid3$reset = reset;
         r3$reset = reset;
-        x3$reset = reset;
-        zeros3$reset = reset;
         serving3$reset = reset;
         hinted3$reset = reset;
         unproven3$reset = reset;
@@ -614,7 +542,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         d3$reset = reset;
         valid4$reset = reset;
         r4$reset = reset;
-        q4$reset = reset;
         serving4$reset = reset;
         hinted4$reset = reset;
         unproven4$reset = reset;
@@ -632,16 +559,12 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         d6$reset = reset;
         valid7$reset = reset;
         p7$reset = reset;
+        distance$clock = clock;
+        distance$reset = reset;
+        distance$target = target;
+        distance$now = now;
         valid1$d = in_valid;
         age1$d = access - base;
-        ahead = target - now;
-        late = now - target;
-        if (target >= now) begin
-            distance1$d = ahead;
-        end
-        else begin
-            distance1$d = late >> 32'h2;
-        end
         serving1$d = access == stamp;
         hinted1$d = hinting & target_valid;
         unproven1$d = probation & (frequency < 32'h2) & ~child & ~prefix;
@@ -655,12 +578,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         r2$d = 32'h0;
         if (~age1$q[32'h1f]) begin
             r2$d = age1$q >> shift;
-        end
-        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
-        far = distance1$q[(32'h18)+:(8)] != 32'h0;
-        x2$d = plus_one;
-        if (far | (plus_one == 32'h0)) begin
-            x2$d = x_max;
         end
         f2$d = 32'h0;
         if (frequency1$q == 32'h2) begin
@@ -722,29 +639,6 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         if (r2$q[(32'he)+:(18)] != 32'h0) begin
             r3$d = r_max;
         end
-        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
-        by16 = x2$q;
-        zeros16 = 32'h0;
-        if (none16) begin
-            by16 = x2$q << 32'h10;
-            zeros16 = 32'h10;
-        end
-        none8 = by16[(32'h10)+:(8)] == 32'h0;
-        by8 = by16;
-        zeros8 = zeros16;
-        if (none8) begin
-            by8 = by16 << 32'h8;
-            zeros8 = zeros16 | 32'h8;
-        end
-        none4 = by8[(32'h14)+:(4)] == 32'h0;
-        by4 = by8;
-        zeros4 = zeros8;
-        if (none4) begin
-            by4 = by8 << 32'h4;
-            zeros4 = zeros8 | 32'h4;
-        end
-        x3$d = by4;
-        zeros3$d = zeros4;
         valid4$d = valid3$q;
         serving4$d = serving3$q;
         hinted4$d = hinted3$q;
@@ -752,29 +646,10 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         f4$d = f3$q;
         d4$d = d3$q;
         r4$d = r3$q;
-        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
-        by2 = x3$q;
-        zeros2 = zeros3$q;
-        if (none2) begin
-            by2 = x3$q << 32'h2;
-            zeros2 = zeros3$q | 32'h2;
-        end
-        none1 = ~by2[32'h17];
-        by1 = by2;
-        zeros1 = zeros2;
-        if (none1) begin
-            by1 = by2 << 32'h1;
-            zeros1 = zeros2 | 32'h1;
-        end
-        exponent = top - zeros1;
-        fraction = by1[(32'h12)+:(5)];
-        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
-        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
-        q4$d = exponent_wide | fraction_wide;
         valid5$d = valid4$q;
-        near = s_max - q4$q;
+        near = s_max - distance$twice_q5;
         near_clipped = ((near) & 10'h3ff);
-        if (q4$q[32'ha]) begin
+        if (distance$twice_q5[32'ha]) begin
             near_clipped = 32'h0;
         end
         d5$d = d4$q;
@@ -914,7 +789,173 @@ module kvcpu_lane$d6(clock,reset,d,q);
 endmodule // kvcpu_lane$d6
 
 
-module kvcpu_lane$distance1(clock,reset,d,q);
+module kvcpu_lane$distance(clock,reset,target,now,twice_q5);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] target;
+    input wire  [31:0] now;
+    output reg  [10:0] twice_q5;
+    
+    // Constant declarations
+    localparam  x_max = 24'hffffff;
+    localparam  top = 5'b10111;
+    
+    // Stub signals
+    reg  distance1$clock;
+    reg  distance1$reset;
+    reg  [31:0] distance1$d;
+    wire  [31:0] distance1$q;
+    reg  x2$clock;
+    reg  x2$reset;
+    reg  [23:0] x2$d;
+    wire  [23:0] x2$q;
+    reg  x3$clock;
+    reg  x3$reset;
+    reg  [23:0] x3$d;
+    wire  [23:0] x3$q;
+    reg  zeros3$clock;
+    reg  zeros3$reset;
+    reg  [4:0] zeros3$d;
+    wire  [4:0] zeros3$q;
+    reg  q4$clock;
+    reg  q4$reset;
+    reg  [10:0] q4$d;
+    wire  [10:0] q4$q;
+    
+    // Local signals
+    reg  [31:0] ahead;
+    reg  [31:0] late;
+    reg  far;
+    reg  [23:0] plus_one;
+    reg  none16;
+    reg  none8;
+    reg  none4;
+    reg  [23:0] by16;
+    reg  [23:0] by8;
+    reg  [23:0] by4;
+    reg  [4:0] zeros16;
+    reg  [4:0] zeros8;
+    reg  [4:0] zeros4;
+    reg  none2;
+    reg  none1;
+    reg  [23:0] by2;
+    reg  [23:0] by1;
+    reg  [4:0] zeros2;
+    reg  [4:0] zeros1;
+    reg  [4:0] exponent;
+    reg  [4:0] fraction;
+    reg  [10:0] exponent_wide;
+    reg  [10:0] fraction_wide;
+    
+    // Sub module instances
+    kvcpu_lane$distance$distance1 distance1(
+        .clock(distance1$clock),
+        .reset(distance1$reset),
+        .d(distance1$d),
+        .q(distance1$q)
+    );
+    kvcpu_lane$distance$x2 x2(
+        .clock(x2$clock),
+        .reset(x2$reset),
+        .d(x2$d),
+        .q(x2$q)
+    );
+    kvcpu_lane$distance$x3 x3(
+        .clock(x3$clock),
+        .reset(x3$reset),
+        .d(x3$d),
+        .q(x3$q)
+    );
+    kvcpu_lane$distance$zeros3 zeros3(
+        .clock(zeros3$clock),
+        .reset(zeros3$reset),
+        .d(zeros3$d),
+        .q(zeros3$q)
+    );
+    kvcpu_lane$distance$q4 q4(
+        .clock(q4$clock),
+        .reset(q4$reset),
+        .d(q4$d),
+        .q(q4$q)
+    );
+    
+    // Update code
+    always @(*) begin
+        distance1$clock = clock;
+        x2$clock = clock;
+        x3$clock = clock;
+        zeros3$clock = clock;
+        q4$clock = clock;
+        distance1$reset = reset;
+        x2$reset = reset;
+        x3$reset = reset;
+        zeros3$reset = reset;
+        q4$reset = reset;
+        ahead = target - now;
+        late = now - target;
+        if (target >= now) begin
+            distance1$d = ahead;
+        end
+        else begin
+            distance1$d = late >> 32'h2;
+        end
+        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
+        far = distance1$q[(32'h18)+:(8)] != 32'h0;
+        x2$d = plus_one;
+        if (far | (plus_one == 32'h0)) begin
+            x2$d = x_max;
+        end
+        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+        by16 = x2$q;
+        zeros16 = 32'h0;
+        if (none16) begin
+            by16 = x2$q << 32'h10;
+            zeros16 = 32'h10;
+        end
+        none8 = by16[(32'h10)+:(8)] == 32'h0;
+        by8 = by16;
+        zeros8 = zeros16;
+        if (none8) begin
+            by8 = by16 << 32'h8;
+            zeros8 = zeros16 | 32'h8;
+        end
+        none4 = by8[(32'h14)+:(4)] == 32'h0;
+        by4 = by8;
+        zeros4 = zeros8;
+        if (none4) begin
+            by4 = by8 << 32'h4;
+            zeros4 = zeros8 | 32'h4;
+        end
+        x3$d = by4;
+        zeros3$d = zeros4;
+        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+        by2 = x3$q;
+        zeros2 = zeros3$q;
+        if (none2) begin
+            by2 = x3$q << 32'h2;
+            zeros2 = zeros3$q | 32'h2;
+        end
+        none1 = ~by2[32'h17];
+        by1 = by2;
+        zeros1 = zeros2;
+        if (none1) begin
+            by1 = by2 << 32'h1;
+            zeros1 = zeros2 | 32'h1;
+        end
+        exponent = top - zeros1;
+        fraction = by1[(32'h12)+:(5)];
+        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
+        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
+        q4$d = exponent_wide | fraction_wide;
+        twice_q5 = q4$q;
+    end
+    
+endmodule // kvcpu_lane$distance
+
+
+module kvcpu_lane$distance$distance1(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -924,7 +965,59 @@ module kvcpu_lane$distance1(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_lane$distance1
+endmodule // kvcpu_lane$distance$distance1
+
+
+module kvcpu_lane$distance$q4(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [10:0] d;
+    output reg  [10:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 11'h0 : d;
+endmodule // kvcpu_lane$distance$q4
+
+
+module kvcpu_lane$distance$x2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_lane$distance$x2
+
+
+module kvcpu_lane$distance$x3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_lane$distance$x3
+
+
+module kvcpu_lane$distance$zeros3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_lane$distance$zeros3
 
 
 module kvcpu_lane$f2(clock,reset,d,q);
@@ -1081,19 +1174,6 @@ module kvcpu_lane$prefix1(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_lane$prefix1
-
-
-module kvcpu_lane$q4(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [10:0] d;
-    output reg  [10:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 11'h0 : d;
-endmodule // kvcpu_lane$q4
 
 
 module kvcpu_lane$r2(clock,reset,d,q);
@@ -1380,42 +1460,3 @@ module kvcpu_lane$valid7(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_lane$valid7
-
-
-module kvcpu_lane$x2(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [23:0] d;
-    output reg  [23:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 24'h0 : d;
-endmodule // kvcpu_lane$x2
-
-
-module kvcpu_lane$x3(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [23:0] d;
-    output reg  [23:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 24'h0 : d;
-endmodule // kvcpu_lane$x3
-
-
-module kvcpu_lane$zeros3(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [4:0] d;
-    output reg  [4:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 5'h0 : d;
-endmodule // kvcpu_lane$zeros3

@@ -10,6 +10,7 @@
 //! comes from outside and holds still while entries are under way. No stage has more than one
 //! wide carry chain or three shifts, and the products stand between registers, as DSP blocks want them.
 
+use super::distance::Distance;
 use crate::prim::Register;
 use rust_hdl::prelude::*;
 
@@ -68,70 +69,45 @@ pub struct Lane {
     /// Its P.
     pub p: Signal<Out, Bits<16>>,
 
+    /// Stages 1 to 4 of S.
+    distance: Distance,
+
     // Stage 1.
     valid1: Register<Bit>,
     age1: Register<Bits<32>>,
-    distance1: Register<Bits<32>>,
     serving1: Register<Bit>,
     hinted1: Register<Bit>,
     unproven1: Register<Bit>,
     frequency1: Register<Bits<4>>,
     branch1: Register<Bit>,
     prefix1: Register<Bit>,
-    ahead: Signal<Local, Bits<32>>,
-    late: Signal<Local, Bits<32>>,
 
     // Stage 2.
     valid2: Register<Bit>,
     r2: Register<Bits<32>>,
-    x2: Register<Bits<24>>,
     serving2: Register<Bit>,
     hinted2: Register<Bit>,
     unproven2: Register<Bit>,
     f2: Register<Bits<7>>,
     d2: Register<Bits<8>>,
-    far: Signal<Local, Bit>,
-    plus_one: Signal<Local, Bits<24>>,
 
     // Stage 3.
     valid3: Register<Bit>,
     r3: Register<Bits<14>>,
-    x3: Register<Bits<24>>,
-    zeros3: Register<Bits<5>>,
     serving3: Register<Bit>,
     hinted3: Register<Bit>,
     unproven3: Register<Bit>,
     f3: Register<Bits<7>>,
     d3: Register<Bits<8>>,
-    none16: Signal<Local, Bit>,
-    none8: Signal<Local, Bit>,
-    none4: Signal<Local, Bit>,
-    by16: Signal<Local, Bits<24>>,
-    by8: Signal<Local, Bits<24>>,
-    by4: Signal<Local, Bits<24>>,
-    zeros16: Signal<Local, Bits<5>>,
-    zeros8: Signal<Local, Bits<5>>,
-    zeros4: Signal<Local, Bits<5>>,
 
     // Stage 4.
     valid4: Register<Bit>,
     r4: Register<Bits<14>>,
-    q4: Register<Bits<11>>,
     serving4: Register<Bit>,
     hinted4: Register<Bit>,
     unproven4: Register<Bit>,
     f4: Register<Bits<7>>,
     d4: Register<Bits<8>>,
-    none2: Signal<Local, Bit>,
-    none1: Signal<Local, Bit>,
-    by2: Signal<Local, Bits<24>>,
-    by1: Signal<Local, Bits<24>>,
-    zeros2: Signal<Local, Bits<5>>,
-    zeros1: Signal<Local, Bits<5>>,
-    exponent: Signal<Local, Bits<5>>,
-    fraction: Signal<Local, Bits<5>>,
-    exponent_wide: Signal<Local, Bits<11>>,
-    fraction_wide: Signal<Local, Bits<11>>,
 
     // Stage 5.
     valid5: Register<Bit>,
@@ -165,11 +141,9 @@ pub struct Lane {
     sum: Signal<Local, Bits<24>>,
     over: Signal<Local, Bits<8>>,
 
-    x_max: Constant<Bits<24>>,
     r_max: Constant<Bits<14>>,
     s_max: Constant<Bits<11>>,
     p_max: Constant<Bits<16>>,
-    top: Constant<Bits<5>>,
 }
 
 impl Default for Lane {
@@ -178,22 +152,19 @@ impl Default for Lane {
             ($($name:ident)*) => {
                 Self {
                     $($name: Default::default(),)*
-                    x_max: Constant::new(((1u64 << 24) - 1).into()),
                     r_max: Constant::new(16_383u64.into()),
                     s_max: Constant::new(1023u64.into()),
                     p_max: Constant::new(0xFFFFu64.into()),
-                    top: Constant::new(23u64.into()),
                 }
             };
         }
         rest!(
             clock reset wr wf ws wd probation hinting shift scale base stamp r_epoch now in_valid access target
-            frequency child prefix branch target_valid out_valid p valid1 age1 distance1 serving1 hinted1 unproven1
-            frequency1 branch1 prefix1 ahead late valid2 r2 x2 serving2 hinted2 unproven2 f2 d2 far plus_one valid3 r3
-            x3 zeros3 serving3 hinted3 unproven3 f3 d3 none16 none8 none4 by16 by8 by4 zeros16 zeros8 zeros4 valid4 r4
-            q4 serving4 hinted4 unproven4 f4 d4 none2 none1 by2 by1 zeros2 zeros1 exponent fraction exponent_wide
-            fraction_wide valid5 r5 f5 s5 d5 near near_clipped valid6 r6 f6 s6 d6 r_factor f_factor s_factor d_factor
-            wr_factor wf_factor ws_factor wd_factor valid7 p7 merits scaled sum over
+            frequency child prefix branch target_valid out_valid p distance valid1 age1 serving1 hinted1 unproven1
+            frequency1 branch1 prefix1 valid2 r2 serving2 hinted2 unproven2 f2 d2 valid3 r3 serving3 hinted3 unproven3
+            f3 d3 valid4 r4 serving4 hinted4 unproven4 f4 d4 valid5 r5 f5 s5 d5 near near_clipped valid6 r6 f6 s6 d6
+            r_factor f_factor s_factor d_factor wr_factor wf_factor ws_factor wd_factor valid7 p7 merits scaled sum
+            over
         )
     }
 }
@@ -203,7 +174,6 @@ impl Logic for Lane {
     fn update(&mut self) {
         self.valid1.clock.next = self.clock.val();
         self.age1.clock.next = self.clock.val();
-        self.distance1.clock.next = self.clock.val();
         self.serving1.clock.next = self.clock.val();
         self.hinted1.clock.next = self.clock.val();
         self.unproven1.clock.next = self.clock.val();
@@ -212,7 +182,6 @@ impl Logic for Lane {
         self.prefix1.clock.next = self.clock.val();
         self.valid2.clock.next = self.clock.val();
         self.r2.clock.next = self.clock.val();
-        self.x2.clock.next = self.clock.val();
         self.serving2.clock.next = self.clock.val();
         self.hinted2.clock.next = self.clock.val();
         self.unproven2.clock.next = self.clock.val();
@@ -220,8 +189,6 @@ impl Logic for Lane {
         self.d2.clock.next = self.clock.val();
         self.valid3.clock.next = self.clock.val();
         self.r3.clock.next = self.clock.val();
-        self.x3.clock.next = self.clock.val();
-        self.zeros3.clock.next = self.clock.val();
         self.serving3.clock.next = self.clock.val();
         self.hinted3.clock.next = self.clock.val();
         self.unproven3.clock.next = self.clock.val();
@@ -229,7 +196,6 @@ impl Logic for Lane {
         self.d3.clock.next = self.clock.val();
         self.valid4.clock.next = self.clock.val();
         self.r4.clock.next = self.clock.val();
-        self.q4.clock.next = self.clock.val();
         self.serving4.clock.next = self.clock.val();
         self.hinted4.clock.next = self.clock.val();
         self.unproven4.clock.next = self.clock.val();
@@ -249,7 +215,6 @@ impl Logic for Lane {
         self.p7.clock.next = self.clock.val();
         self.valid1.reset.next = self.reset.val();
         self.age1.reset.next = self.reset.val();
-        self.distance1.reset.next = self.reset.val();
         self.serving1.reset.next = self.reset.val();
         self.hinted1.reset.next = self.reset.val();
         self.unproven1.reset.next = self.reset.val();
@@ -258,7 +223,6 @@ impl Logic for Lane {
         self.prefix1.reset.next = self.reset.val();
         self.valid2.reset.next = self.reset.val();
         self.r2.reset.next = self.reset.val();
-        self.x2.reset.next = self.reset.val();
         self.serving2.reset.next = self.reset.val();
         self.hinted2.reset.next = self.reset.val();
         self.unproven2.reset.next = self.reset.val();
@@ -266,8 +230,6 @@ impl Logic for Lane {
         self.d2.reset.next = self.reset.val();
         self.valid3.reset.next = self.reset.val();
         self.r3.reset.next = self.reset.val();
-        self.x3.reset.next = self.reset.val();
-        self.zeros3.reset.next = self.reset.val();
         self.serving3.reset.next = self.reset.val();
         self.hinted3.reset.next = self.reset.val();
         self.unproven3.reset.next = self.reset.val();
@@ -275,7 +237,6 @@ impl Logic for Lane {
         self.d3.reset.next = self.reset.val();
         self.valid4.reset.next = self.reset.val();
         self.r4.reset.next = self.reset.val();
-        self.q4.reset.next = self.reset.val();
         self.serving4.reset.next = self.reset.val();
         self.hinted4.reset.next = self.reset.val();
         self.unproven4.reset.next = self.reset.val();
@@ -294,16 +255,14 @@ impl Logic for Lane {
         self.valid7.reset.next = self.reset.val();
         self.p7.reset.next = self.reset.val();
 
-        // 1: how old, how far from its target, and which case of the table.
+        self.distance.clock.next = self.clock.val();
+        self.distance.reset.next = self.reset.val();
+        self.distance.target.next = self.target.val();
+        self.distance.now.next = self.now.val();
+
+        // 1: how old, and which case of the table.
         self.valid1.d.next = self.in_valid.val();
         self.age1.d.next = self.access.val() - self.base.val();
-        self.ahead.next = self.target.val() - self.now.val();
-        self.late.next = self.now.val() - self.target.val();
-        if self.target.val() >= self.now.val() {
-            self.distance1.d.next = self.ahead.val();
-        } else {
-            self.distance1.d.next = self.late.val() >> 2;
-        }
         self.serving1.d.next = self.access.val() == self.stamp.val();
         self.hinted1.d.next = self.hinting.val() & self.target_valid.val();
         self.unproven1.d.next =
@@ -312,7 +271,7 @@ impl Logic for Lane {
         self.branch1.d.next = self.branch.val();
         self.prefix1.d.next = self.prefix.val();
 
-        // 2: R before it is clipped, min(distance, 2^24 - 2) + 1, F and D.
+        // 2: R before it is clipped, F and D.
         self.valid2.d.next = self.valid1.q.val();
         self.serving2.d.next = self.serving1.q.val();
         self.hinted2.d.next = self.hinted1.q.val();
@@ -320,12 +279,6 @@ impl Logic for Lane {
         self.r2.d.next = 0.into();
         if !self.age1.q.val().get_bit(31) {
             self.r2.d.next = self.age1.q.val() >> self.shift.val();
-        }
-        self.plus_one.next = bit_cast::<24, 32>(self.distance1.q.val()) + 1;
-        self.far.next = self.distance1.q.val().get_bits::<8>(24) != 0;
-        self.x2.d.next = self.plus_one.val();
-        if self.far.val() | (self.plus_one.val() == 0) {
-            self.x2.d.next = self.x_max.val();
         }
         self.f2.d.next = 0.into();
         if self.frequency1.q.val() == 2 {
@@ -378,7 +331,7 @@ impl Logic for Lane {
             self.d2.d.next = 255.into();
         }
 
-        // 3: R; the distance with its leading one in the highest four bits.
+        // 3: R.
         self.valid3.d.next = self.valid2.q.val();
         self.serving3.d.next = self.serving2.q.val();
         self.hinted3.d.next = self.hinted2.q.val();
@@ -389,31 +342,8 @@ impl Logic for Lane {
         if self.r2.q.val().get_bits::<18>(14) != 0 {
             self.r3.d.next = self.r_max.val();
         }
-        self.none16.next = self.x2.q.val().get_bits::<16>(8) == 0;
-        self.by16.next = self.x2.q.val();
-        self.zeros16.next = 0.into();
-        if self.none16.val() {
-            self.by16.next = self.x2.q.val() << 16;
-            self.zeros16.next = 16.into();
-        }
-        self.none8.next = self.by16.val().get_bits::<8>(16) == 0;
-        self.by8.next = self.by16.val();
-        self.zeros8.next = self.zeros16.val();
-        if self.none8.val() {
-            self.by8.next = self.by16.val() << 8;
-            self.zeros8.next = self.zeros16.val() | 8;
-        }
-        self.none4.next = self.by8.val().get_bits::<4>(20) == 0;
-        self.by4.next = self.by8.val();
-        self.zeros4.next = self.zeros8.val();
-        if self.none4.val() {
-            self.by4.next = self.by8.val() << 4;
-            self.zeros4.next = self.zeros8.val() | 4;
-        }
-        self.x3.d.next = self.by4.val();
-        self.zeros3.d.next = self.zeros4.val();
 
-        // 4: 2 * q5 = 64 * exponent + 2 * fraction.
+        // 4: waits for the distance.
         self.valid4.d.next = self.valid3.q.val();
         self.serving4.d.next = self.serving3.q.val();
         self.hinted4.d.next = self.hinted3.q.val();
@@ -421,31 +351,12 @@ impl Logic for Lane {
         self.f4.d.next = self.f3.q.val();
         self.d4.d.next = self.d3.q.val();
         self.r4.d.next = self.r3.q.val();
-        self.none2.next = self.x3.q.val().get_bits::<2>(22) == 0;
-        self.by2.next = self.x3.q.val();
-        self.zeros2.next = self.zeros3.q.val();
-        if self.none2.val() {
-            self.by2.next = self.x3.q.val() << 2;
-            self.zeros2.next = self.zeros3.q.val() | 2;
-        }
-        self.none1.next = !self.by2.val().get_bit(23);
-        self.by1.next = self.by2.val();
-        self.zeros1.next = self.zeros2.val();
-        if self.none1.val() {
-            self.by1.next = self.by2.val() << 1;
-            self.zeros1.next = self.zeros2.val() | 1;
-        }
-        self.exponent.next = self.top.val() - self.zeros1.val();
-        self.fraction.next = self.by1.val().get_bits::<5>(18);
-        self.exponent_wide.next = bit_cast::<11, 5>(self.exponent.val()) << 6;
-        self.fraction_wide.next = bit_cast::<11, 5>(self.fraction.val()) << 1;
-        self.q4.d.next = self.exponent_wide.val() | self.fraction_wide.val();
 
         // 5: the first case that fits.
         self.valid5.d.next = self.valid4.q.val();
-        self.near.next = self.s_max.val() - self.q4.q.val();
+        self.near.next = self.s_max.val() - self.distance.twice_q5.val();
         self.near_clipped.next = bit_cast::<10, 11>(self.near.val());
-        if self.q4.q.val().get_bit(10) {
+        if self.distance.twice_q5.val().get_bit(10) {
             self.near_clipped.next = 0.into();
         }
         self.d5.d.next = self.d4.q.val();

@@ -1,5 +1,6 @@
 //! HEPC, the eviction policy controller. `docs/hepc.md`.
 
+mod distance;
 mod lane;
 mod list;
 
