@@ -28,6 +28,14 @@ struct Entry {
     frame: u64,
 }
 
+impl Entry {
+    fn set(self, model: &mut Model, index: usize) {
+        self.key.set(model, "write_");
+        model.set("write_index", index as u64).set("write_state", self.state);
+        model.set("write_tier", self.tier).set("write_frame", self.frame);
+    }
+}
+
 /// The rows of `mmio/src/h3.rs`: high halves of SplitMix64's numbers.
 fn rows() -> [u32; 88] {
     let mut state = 0x4B56_4350_u64;
@@ -194,10 +202,8 @@ impl Plain {
     }
 
     fn write(&mut self, model: &mut Model, index: usize, entry: Entry) {
-        model.set("write", 1).set("write_index", index as u64);
-        entry.key.set(model, "write_");
-        model.set("write_state", entry.state);
-        model.set("write_tier", entry.tier).set("write_frame", entry.frame);
+        entry.set(model, index);
+        model.set("write", 1);
         self.slots[index] = entry;
         self.recent.push_back(entry.key);
     }
@@ -275,11 +281,14 @@ fn every_clock_a_key_is_found_where_it_was_last_written() {
         // Phases of many writes, and of none.
         let eager = [8, 8, 2, 0][clock / 500 % 4];
         let (mut written, mut beside) = (None, None);
-        model.set("write", 0);
+        let (index, entry) = plain.change(&mut rng);
         if rng.random_range(0..8) < eager {
-            let (index, entry) = plain.change(&mut rng);
             plain.write(&mut model, index, entry);
             (written, beside) = (Some(index), Some(entry.key));
+        } else {
+            // What stands there does not count.
+            entry.set(&mut model, index);
+            model.set("write", 0);
         }
         let key = match beside {
             Some(beside) if rng.random_range(0..4) == 0 => beside,

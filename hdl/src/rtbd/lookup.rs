@@ -39,7 +39,7 @@ pub struct Lookup<const B: usize, const A: usize, const S: usize> {
 
     /// A slot is written.
     pub write: Signal<In, Bit>,
-    /// Its index: 4 * bucket + way, or 2^A + slot of the stash.
+    /// Its index, 4 * bucket + way, or 2^A + slot of the stash; no other.
     pub write_index: Signal<In, Bits<INDEX_BITS>>,
     /// ENTRY_TAG of what it holds from now on.
     pub write_tag: Signal<In, Bits<64>>,
