@@ -7,5 +7,6 @@
 
 pub mod export;
 pub mod hepc;
+pub mod micro;
 pub mod prim;
 pub mod rtbd;

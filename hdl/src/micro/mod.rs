@@ -1,0 +1,12 @@
+//! The control unit: a sequencer, its control store, and the compiler that fills it from `hdl/micro/*.rs`. `docs/control.md`.
+
+pub mod code;
+mod compile;
+mod expr;
+mod isa;
+mod names;
+mod place;
+pub mod program;
+
+pub use code::Code;
+pub use isa::{Op, STORE_BITS, Word};
