@@ -13,12 +13,7 @@ static C_LOST: u32 = 0;
 /// 1: the chain of which these are ended in this command.
 static C_ENDED: u32 = 0;
 
-/// No chain has begun.
-fn chain_reset() {
-    chain_forget();
-}
-
-/// Begins anew with the notes.
+/// Begins anew with the notes: at ENABLE, and when the chain that ended has been offered.
 fn chain_forget() {
     C_COUNT = 0;
     C_LOST = 0;

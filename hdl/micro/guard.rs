@@ -107,7 +107,7 @@ fn guard_threshold(k: u32, threshold: u32) {
 
 /// All that WORTHS, MARK and COUNT need stands in the parameters.
 fn guard_ready() {
-    hepc_refresh();
+    hepc_hints();
     hepc_weigh(H_WEIGHTS & LINEAR_MASK);
 }
 

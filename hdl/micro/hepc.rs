@@ -7,8 +7,9 @@
 //!  STEP_ADVANCE ─► STEP, epoch ────────────────────────┘
 //! ```
 //!
-//! A parameter is written when it changes. Two cannot be: TARGETS changes with any entry, and what LOOKUP and its like never
-//! look at is left until somebody does; `hepc_refresh` writes those, before each start of a datapath.
+//! A parameter is written when it changes. Three cannot be, and are written before the datapath starts that needs them: TARGETS
+//! changes with any entry, the guard and the active policy use the same parameters for weights, and what few commands
+//! look at (PREFETCH_TIER, TIER_LOOKAHEAD) is left until one does.
 
 // Parameters.
 const HEPC_WR: u32 = HEPC;
@@ -132,7 +133,7 @@ fn hepc_reset() {
     H_SHIFT = NONE;
     H_SHOWN = NONE;
     guard_reset();
-    chain_reset();
+    chain_forget();
     lists_reset();
 }
 
@@ -210,20 +211,22 @@ fn hepc_epoch() {
     store(HEPC_R_EPOCH, r);
 }
 
-/// Writes what has changed without HEPC's doing, or was not needed until now.
-fn hepc_refresh() {
-    if H_FRESH == 0 {
-        H_FRESH = 1;
-        store(HEPC_PREFETCH_TIER, SNAP_PREFETCH_TIER);
-        let mut t = 0;
-        while t < 4 {
-            store(HEPC_LOOKAHEAD + t, load(SNAP_LOOKAHEAD + t));
-            t += 1;
-        }
-    }
+/// The mode, if TARGETS has come to 0 or left it.
+fn hepc_hints() {
     let targets = if TARGETS != 0 { MODE_TARGETS } else { 0 };
     if H_MODE & MODE_TARGETS != targets {
         hepc_mode();
+    }
+}
+
+/// What makes a prefetch candidate.
+fn hepc_lookahead() {
+    H_FRESH = 1;
+    store(HEPC_PREFETCH_TIER, SNAP_PREFETCH_TIER);
+    let mut t = 0;
+    while t < 4 {
+        store(HEPC_LOOKAHEAD + t, load(SNAP_LOOKAHEAD + t));
+        t += 1;
     }
 }
 
@@ -238,9 +241,12 @@ fn hepc_weigh(linear: u32) {
     }
 }
 
-/// All that SCORE, OFFER and SWEEP need stands in the parameters.
+/// All that SCORE and SWEEP need stands in the parameters.
 fn hepc_ready() {
-    hepc_refresh();
+    if H_FRESH == 0 {
+        hepc_lookahead();
+    }
+    hepc_hints();
     hepc_weigh(H_LINEAR);
 }
 

@@ -61,7 +61,8 @@ fn offers() {
     if ENABLED == 0 {
         return;
     }
-    hepc_ready();
+    hepc_hints();
+    hepc_weigh(H_LINEAR);
     // It stays so until the next sweep, even if they come back.
     if H_LINEAR != L_LINEAR || list_rest() != L_REST || H_BASE != L_BASE {
         L_VALID = 0;
