@@ -5,8 +5,10 @@
 //! signal of its own; parentheses round every mixed operator; no arithmetic and no `!` inside a comparison or a widening
 //! cast; constants are `Constant` fields.
 
+pub mod csr;
 pub mod export;
 pub mod hepc;
 pub mod micro;
 pub mod prim;
 pub mod rtbd;
+pub mod tier;

@@ -1,0 +1,74 @@
+//! Memories of the control unit on its bus: data RAM, register file, and the register map's description. `docs/control.md`.
+
+use super::Table;
+use crate::prim::{Ram, Register};
+use rust_hdl::prelude::*;
+
+/// Data RAM (`0x0_....`) and register file (`0x1_....`), for `Q` queues and `G` agents.
+#[derive(LogicBlock, Default)]
+pub struct File<const Q: usize, const G: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset: contents stay.
+    pub reset: Signal<In, Bit>,
+    /// A request for this block stands.
+    pub bus_select: Signal<In, Bit>,
+    /// It writes.
+    pub bus_write: Signal<In, Bit>,
+    /// Its address.
+    pub bus_address: Signal<In, Bits<24>>,
+    /// What it writes.
+    pub bus_data: Signal<In, Bits<32>>,
+    /// It is carried out.
+    pub bus_ready: Signal<Out, Bit>,
+    /// What it read.
+    pub bus_read: Signal<Out, Bits<32>>,
+
+    data: Ram<Bits<32>, 12>,
+    file: Ram<Bits<32>, 11>,
+    table: Table<Q, G>,
+    ready: Register<Bit>,
+    part: Signal<Local, Bits<8>>,
+    writes: Signal<Local, Bit>,
+}
+
+impl<const Q: usize, const G: usize> Logic for File<Q, G> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.data.clock.next = self.clock.val();
+        self.file.clock.next = self.clock.val();
+        self.table.clock.next = self.clock.val();
+        self.ready.clock.next = self.clock.val();
+        self.ready.reset.next = self.reset.val();
+
+        self.ready.d.next = self.bus_select.val() & !self.ready.q.val();
+        self.bus_ready.next = self.ready.q.val();
+        self.part.next = self.bus_address.val().get_bits::<8>(16);
+        self.writes.next = self.bus_select.val() & self.bus_write.val() & self.ready.q.val();
+
+        self.data.read_address.next = self.bus_address.val().get_bits::<12>(0);
+        self.data.write_address.next = self.bus_address.val().get_bits::<12>(0);
+        self.data.write_data.next = self.bus_data.val();
+        self.data.write_enable.next = self.writes.val() & (self.part.val() == 0);
+        self.file.read_address.next = self.bus_address.val().get_bits::<11>(0);
+        self.file.write_address.next = self.bus_address.val().get_bits::<11>(0);
+        self.file.write_data.next = self.bus_data.val();
+        self.file.write_enable.next = self.writes.val() & (self.part.val() == 16);
+        self.table.address.next = self.bus_address.val().get_bits::<11>(0);
+
+        self.bus_read.next = 0.into();
+        if self.ready.q.val() {
+            if self.part.val() == 0 {
+                self.bus_read.next = self.data.read_data.val();
+            } else if self.part.val() == 16 {
+                self.bus_read.next = self.file.read_data.val();
+            } else if self.part.val() == 17 {
+                self.bus_read.next = bit_cast::<32, 8>(self.table.descriptor.val());
+            } else if self.part.val() == 18 {
+                self.bus_read.next = self.table.writable.val();
+            } else if self.part.val() == 19 {
+                self.bus_read.next = self.table.reset_value.val();
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Register access: the AXI4-Lite slave, the register file and its description. `docs/csr.md`, `docs/control.md`.
+
+mod file;
+mod front;
+mod table;
+
+pub use file::File;
+pub use front::Front;
+pub use table::Table;

@@ -1,0 +1,169 @@
+//! The memories of the sequencer: control store, registers, call stack.
+
+use super::isa::{REGISTER_BITS, STORE_BITS};
+use super::program::load;
+use rust_hdl::prelude::*;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The control store: a word a clock, a clock after its address, held without `enable`.
+#[derive(LogicBlock)]
+pub(super) struct Store {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Reads.
+    pub enable: Signal<In, Bit>,
+    /// Word.
+    pub address: Signal<In, Bits<STORE_BITS>>,
+    /// What it says.
+    pub word: Signal<Out, Bits<64>>,
+    _words: Vec<u64>,
+}
+
+impl Default for Store {
+    /// # Panics
+    ///
+    /// If the microprogram does not compile; `cargo run -p kvcpu-hdl --bin micro` says why.
+    fn default() -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("micro");
+        let words = match load(&folder) {
+            Ok(program) => program.words,
+            Err(error) => panic!("the microprogram does not compile:\n{error:#}"),
+        };
+        Self {
+            clock: Default::default(),
+            enable: Default::default(),
+            address: Default::default(),
+            word: Default::default(),
+            _words: words,
+        }
+    }
+}
+
+impl Logic for Store {
+    fn update(&mut self) {
+        if self.clock.pos_edge() && self.enable.val() {
+            let word = self._words.get(self.address.val().index()).copied().unwrap_or_default();
+            self.word.next = word.into();
+        }
+    }
+
+    fn connect(&mut self) {
+        self.word.connect();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let last = self._words.len().next_power_of_two() - 1;
+        let mut text = format!("reg [63:0] mem [0:{last}];\ninitial begin\n");
+        for (number, word) in self._words.iter().enumerate() {
+            let _ = writeln!(text, "    mem[{number}] = 64'h{word:016x};");
+        }
+        for number in self._words.len()..=last {
+            let _ = writeln!(text, "    mem[{number}] = 64'h0;");
+        }
+        Verilog::Custom(text + "end\nalways @(posedge clock) if (enable) word <= mem[address];\n")
+    }
+}
+
+/// The registers: two read a clock, held without `enable`, and one written.
+#[derive(LogicBlock, Default)]
+pub(super) struct Registers {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Reads.
+    pub enable: Signal<In, Bit>,
+    /// First register to read.
+    pub a_address: Signal<In, Bits<REGISTER_BITS>>,
+    /// Second register to read.
+    pub b_address: Signal<In, Bits<REGISTER_BITS>>,
+    /// The first, a clock later; as it was before a write in the clock of the read.
+    pub a: Signal<Out, Bits<32>>,
+    /// The second.
+    pub b: Signal<Out, Bits<32>>,
+    /// Writes.
+    pub write: Signal<In, Bit>,
+    /// Register to write.
+    pub d_address: Signal<In, Bits<REGISTER_BITS>>,
+    /// What to write.
+    pub d: Signal<In, Bits<32>>,
+    _words: BTreeMap<usize, u64>,
+}
+
+impl Logic for Registers {
+    fn update(&mut self) {
+        if self.clock.pos_edge() {
+            let word = |address: usize| self._words.get(&address).copied().unwrap_or_default();
+            if self.enable.val() {
+                self.a.next = word(self.a_address.val().index()).into();
+                self.b.next = word(self.b_address.val().index()).into();
+            }
+            if self.write.val() {
+                self._words.insert(self.d_address.val().index(), self.d.val().index() as u64);
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        self.a.connect();
+        self.b.connect();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let last = (1 << REGISTER_BITS) - 1;
+        Verilog::Custom(format!(
+            "(* no_rw_check *) reg [31:0] a_mem [0:{last}];\n\
+             (* no_rw_check *) reg [31:0] b_mem [0:{last}];\n\
+             always @(posedge clock) begin\n    \
+                 if (enable) a <= a_mem[a_address];\n    \
+                 if (enable) b <= b_mem[b_address];\n    \
+                 if (write) a_mem[d_address] <= d;\n    \
+                 if (write) b_mem[d_address] <= d;\n\
+             end\n"
+        ))
+    }
+}
+
+/// log2 of the open calls of both threads.
+pub(super) const STACK_BITS: usize = 6;
+
+/// Where calls return to, for both threads; read in the same clock.
+#[derive(LogicBlock, Default)]
+pub(super) struct Stack {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Place to read.
+    pub read_address: Signal<In, Bits<STACK_BITS>>,
+    /// What stands there.
+    pub read_data: Signal<Out, Bits<STORE_BITS>>,
+    /// Writes.
+    pub write: Signal<In, Bit>,
+    /// Place to write.
+    pub write_address: Signal<In, Bits<STACK_BITS>>,
+    /// What to write.
+    pub write_data: Signal<In, Bits<STORE_BITS>>,
+    _words: BTreeMap<usize, u64>,
+}
+
+impl Logic for Stack {
+    fn update(&mut self) {
+        let word = self._words.get(&self.read_address.val().index()).copied().unwrap_or_default();
+        self.read_data.next = word.into();
+        if self.clock.pos_edge() && self.write.val() {
+            self._words.insert(self.write_address.val().index(), self.write_data.val().index() as u64);
+        }
+    }
+
+    fn connect(&mut self) {
+        self.read_data.connect();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let (last, high) = ((1 << STACK_BITS) - 1, STORE_BITS - 1);
+        Verilog::Custom(format!(
+            "reg [{high}:0] mem [0:{last}];\n\
+             always @* read_data = mem[read_address];\n\
+             always @(posedge clock) if (write) mem[write_address] <= write_data;\n"
+        ))
+    }
+}
