@@ -1,6 +1,6 @@
 //! Export to Verilog: which designs there are, and their text.
 
-use crate::{hepc, prim, rtbd};
+use crate::{hepc, micro, prim, rtbd};
 use anyhow::{Result, anyhow};
 use rust_hdl::prelude::*;
 
@@ -21,6 +21,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_list", verilog: verilog::<hepc::List<16, 15>> },
     Design { name: "kvcpu_hash", verilog: verilog::<rtbd::Hash> },
     Design { name: "kvcpu_lookup", verilog: verilog::<rtbd::Lookup<8, 10, 8>> },
+    Design { name: "kvcpu_sequencer", verilog: verilog::<micro::Sequencer<1>> },
 ];
 
 fn verilog<B: Block + Default>(name: &str) -> Result<String> {

@@ -12,13 +12,16 @@
 //! Thread 1 preempts thread 0 between two words. A thread's state is its pc and its part of the stack; registers are shared.
 
 use super::isa::STORE_BITS;
-use super::store::{Registers, STACK_BITS, Stack, Store};
-use crate::prim::Register;
+use super::store::{Registers, Store};
+use crate::prim::{Ram, Register};
 use rust_hdl::prelude::*;
 
-/// Carries out the microprogram.
+/// log2 of the open calls of both threads.
+const STACK_BITS: usize = 6;
+
+/// Carries out program `P`: 0 is the device's, 1 a test of the sequencer itself.
 #[derive(LogicBlock)]
-pub struct Sequencer {
+pub struct Sequencer<const P: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset: thread 1 begins, thread 0 stops.
@@ -44,9 +47,10 @@ pub struct Sequencer {
     /// The word behind it.
     pub behind: Signal<Out, Bits<STORE_BITS>>,
 
-    store: Store,
+    store: Store<P>,
     registers: Registers,
-    stack: Stack,
+    /// Where calls return to. It is read ahead: two words are dropped between a change of depth or thread and the next return.
+    stack: Ram<Bits<STORE_BITS>, STACK_BITS>,
 
     // Fetch.
     started: Register<Bit>,
@@ -120,7 +124,7 @@ pub struct Sequencer {
     short_sign: Constant<Bits<32>>,
 }
 
-impl Default for Sequencer {
+impl<const P: usize> Default for Sequencer<P> {
     fn default() -> Self {
         macro_rules! rest {
             ($($name:ident)*) => {
@@ -143,7 +147,7 @@ impl Default for Sequencer {
     }
 }
 
-impl Logic for Sequencer {
+impl<const P: usize> Logic for Sequencer<P> {
     #[hdl_gen]
     fn update(&mut self) {
         self.store.clock.next = self.clock.val();
@@ -329,7 +333,7 @@ impl Logic for Sequencer {
         }
         self.depth_above.next = self.depth.val() + 1;
         self.depth_below.next = self.depth.val() - 1;
-        self.stack.write.next = self.calls.val();
+        self.stack.write_enable.next = self.calls.val();
         self.stack.write_data.next = self.next_x.q.val();
         self.stack.write_address.next = bit_cast::<STACK_BITS, 5>(self.depth.val());
         self.stack.read_address.next = bit_cast::<STACK_BITS, 5>(self.depth_below.val());

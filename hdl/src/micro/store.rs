@@ -1,4 +1,4 @@
-//! The memories of the sequencer: control store, registers, call stack.
+//! The memories of the sequencer: control store and registers.
 
 use super::isa::{REGISTER_BITS, STORE_BITS};
 use super::program::load;
@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The control store: a word a clock, a clock after its address, held without `enable`.
+/// The control store of program `P`: a word a clock, a clock after its address, held without `enable`.
 #[derive(LogicBlock)]
-pub(super) struct Store {
+pub(super) struct Store<const P: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Reads.
@@ -21,12 +21,15 @@ pub(super) struct Store {
     _words: Vec<u64>,
 }
 
-impl Default for Store {
+/// Folder of each program: the device's, and the sequencer's own test.
+const PROGRAMS: [&str; 2] = ["micro", "micro/test"];
+
+impl<const P: usize> Default for Store<P> {
     /// # Panics
     ///
     /// If the microprogram does not compile; `cargo run -p kvcpu-hdl --bin micro` says why.
     fn default() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("micro");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(PROGRAMS[P]);
         let words = match load(&folder) {
             Ok(program) => program.words,
             Err(error) => panic!("the microprogram does not compile:\n{error:#}"),
@@ -41,7 +44,7 @@ impl Default for Store {
     }
 }
 
-impl Logic for Store {
+impl<const P: usize> Logic for Store<P> {
     fn update(&mut self) {
         if self.clock.pos_edge() && self.enable.val() {
             let word = self._words.get(self.address.val().index()).copied().unwrap_or_default();
@@ -120,50 +123,6 @@ impl Logic for Registers {
                  if (write) a_mem[d_address] <= d;\n    \
                  if (write) b_mem[d_address] <= d;\n\
              end\n"
-        ))
-    }
-}
-
-/// log2 of the open calls of both threads.
-pub(super) const STACK_BITS: usize = 6;
-
-/// Where calls return to, for both threads; read in the same clock.
-#[derive(LogicBlock, Default)]
-pub(super) struct Stack {
-    /// Clock.
-    pub clock: Signal<In, Clock>,
-    /// Place to read.
-    pub read_address: Signal<In, Bits<STACK_BITS>>,
-    /// What stands there.
-    pub read_data: Signal<Out, Bits<STORE_BITS>>,
-    /// Writes.
-    pub write: Signal<In, Bit>,
-    /// Place to write.
-    pub write_address: Signal<In, Bits<STACK_BITS>>,
-    /// What to write.
-    pub write_data: Signal<In, Bits<STORE_BITS>>,
-    _words: BTreeMap<usize, u64>,
-}
-
-impl Logic for Stack {
-    fn update(&mut self) {
-        let word = self._words.get(&self.read_address.val().index()).copied().unwrap_or_default();
-        self.read_data.next = word.into();
-        if self.clock.pos_edge() && self.write.val() {
-            self._words.insert(self.write_address.val().index(), self.write_data.val().index() as u64);
-        }
-    }
-
-    fn connect(&mut self) {
-        self.read_data.connect();
-    }
-
-    fn hdl(&self) -> Verilog {
-        let (last, high) = ((1 << STACK_BITS) - 1, STORE_BITS - 1);
-        Verilog::Custom(format!(
-            "reg [{high}:0] mem [0:{last}];\n\
-             always @* read_data = mem[read_address];\n\
-             always @(posedge clock) if (write) mem[write_address] <= write_data;\n"
         ))
     }
 }
