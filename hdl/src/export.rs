@@ -21,6 +21,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_list", verilog: verilog::<hepc::List<16, 15>> },
     Design { name: "kvcpu_hash", verilog: verilog::<rtbd::Hash> },
     Design { name: "kvcpu_lookup", verilog: verilog::<rtbd::Lookup<8, 10, 8>> },
+    Design { name: "kvcpu_directory", verilog: verilog::<rtbd::DirectoryProbe> },
 ];
 
 fn verilog<B: Block + Default>(name: &str) -> Result<String> {
