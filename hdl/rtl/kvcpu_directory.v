@@ -205,32 +205,31 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     reg  writes$reset;
     reg  writes$d;
     wire  writes$q;
-    reg  table$clock;
-    reg  table$reset;
-    reg  table$clear;
-    wire  table$cleared;
-    reg  [16:0] table$index;
-    reg  table$load;
-    wire  table$loaded;
-    wire  [255:0] table$entry;
-    reg  table$store;
-    reg  [2:0] table$word;
-    reg  [31:0] table$data;
-    wire  table$stored;
-    reg  table$row_read;
-    reg  [16:0] table$row;
-    wire  table$row_taken;
-    wire  [255:0] table$entries$0;
-    wire  [255:0] table$entries$1;
-    wire  [255:0] table$entries$2;
-    wire  [255:0] table$entries$3;
-    reg  table$row_write;
-    reg  [16:0] table$row_write_row;
-    reg  [15:0] table$row_write_lanes;
-    reg  [95:0] table$row_write_data$0;
-    reg  [95:0] table$row_write_data$1;
-    reg  [95:0] table$row_write_data$2;
-    reg  [95:0] table$row_write_data$3;
+    reg  contents$clock;
+    reg  contents$reset;
+    reg  contents$clear;
+    wire  contents$cleared;
+    reg  [16:0] contents$index;
+    reg  contents$load;
+    wire  contents$loaded;
+    wire  [255:0] contents$entry;
+    reg  contents$store;
+    reg  [2:0] contents$word;
+    reg  [31:0] contents$data;
+    reg  contents$row_read;
+    reg  [16:0] contents$row;
+    wire  contents$row_taken;
+    wire  [255:0] contents$entries$0;
+    wire  [255:0] contents$entries$1;
+    wire  [255:0] contents$entries$2;
+    wire  [255:0] contents$entries$3;
+    reg  contents$row_write;
+    reg  [16:0] contents$row_write_row;
+    reg  [15:0] contents$row_write_lanes;
+    reg  [95:0] contents$row_write_data$0;
+    reg  [95:0] contents$row_write_data$1;
+    reg  [95:0] contents$row_write_data$2;
+    reg  [95:0] contents$row_write_data$3;
     reg  lookup$clock;
     reg  lookup$reset;
     wire  lookup$ready;
@@ -315,6 +314,7 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     reg  setting;
     reg  clear;
     reg  commit;
+    reg  clearing;
     reg  simple;
     reg  answered;
     reg  [7:0] offset;
@@ -398,33 +398,32 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
         .d(writes$d),
         .q(writes$q)
     );
-    kvcpu_directory$directory$table table(
-        .clock(table$clock),
-        .reset(table$reset),
-        .clear(table$clear),
-        .cleared(table$cleared),
-        .index(table$index),
-        .load(table$load),
-        .loaded(table$loaded),
-        .entry(table$entry),
-        .store(table$store),
-        .word(table$word),
-        .data(table$data),
-        .stored(table$stored),
-        .row_read(table$row_read),
-        .row(table$row),
-        .row_taken(table$row_taken),
-        .entries$0(table$entries$0),
-        .entries$1(table$entries$1),
-        .entries$2(table$entries$2),
-        .entries$3(table$entries$3),
-        .row_write(table$row_write),
-        .row_write_row(table$row_write_row),
-        .row_write_lanes(table$row_write_lanes),
-        .row_write_data$0(table$row_write_data$0),
-        .row_write_data$1(table$row_write_data$1),
-        .row_write_data$2(table$row_write_data$2),
-        .row_write_data$3(table$row_write_data$3)
+    kvcpu_directory$directory$contents contents(
+        .clock(contents$clock),
+        .reset(contents$reset),
+        .clear(contents$clear),
+        .cleared(contents$cleared),
+        .index(contents$index),
+        .load(contents$load),
+        .loaded(contents$loaded),
+        .entry(contents$entry),
+        .store(contents$store),
+        .word(contents$word),
+        .data(contents$data),
+        .row_read(contents$row_read),
+        .row(contents$row),
+        .row_taken(contents$row_taken),
+        .entries$0(contents$entries$0),
+        .entries$1(contents$entries$1),
+        .entries$2(contents$entries$2),
+        .entries$3(contents$entries$3),
+        .row_write(contents$row_write),
+        .row_write_row(contents$row_write_row),
+        .row_write_lanes(contents$row_write_lanes),
+        .row_write_data$0(contents$row_write_data$0),
+        .row_write_data$1(contents$row_write_data$1),
+        .row_write_data$2(contents$row_write_data$2),
+        .row_write_data$3(contents$row_write_data$3)
     );
     kvcpu_directory$directory$lookup lookup(
         .clock(lookup$clock),
@@ -537,7 +536,7 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
         peeks$clock = clock;
         reads$clock = clock;
         writes$clock = clock;
-        table$clock = clock;
+        contents$clock = clock;
         lookup$clock = clock;
         touched$clock = clock;
         tag_low$clock = clock;
@@ -563,7 +562,7 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
         peeks$reset = reset;
         reads$reset = reset;
         writes$reset = reset;
-        table$reset = reset;
+        contents$reset = reset;
         tag_low$reset = reset;
         tag_high$reset = reset;
         identity$reset = reset;
@@ -608,15 +607,15 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
             writes$d = named & bus_write;
         end
         storing = fresh$q & open$q & stores$q;
-        table$index = index$q;
-        table$word = word$q;
-        table$data = bus_data;
-        table$store = storing & exists$q;
+        contents$index = index$q;
+        contents$word = word$q;
+        contents$data = bus_data;
+        contents$store = storing & exists$q;
         go = fresh$q & (open$q | peeks$q);
         if (storing & exists$q) begin
-            go = table$stored;
+            go = ~row_write;
         end
-        table$load = fresh$q & open$q & (loads$q | commits$q);
+        contents$load = fresh$q & open$q & (loads$q | commits$q);
         lookup$in_valid = go & finds$q;
         fresh$d = taken;
         if (fresh$q & ~go) begin
@@ -646,33 +645,34 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
         if (lookup$out_valid) begin
             place$d = (((lookup$state) & 32'hffffffff) << 32'h1e) | (((lookup$tier) & 32'hffffffff) << 32'h1c) | ((lookup$frame) & 32'hffffffff);
         end
-        commit = table$loaded & commits$q & exists$q;
+        commit = contents$loaded & commits$q & exists$q;
         lookup$write = commit;
         lookup$write_index = index$q;
-        lookup$write_tag = table$entry[(32'h0)+:(64)];
-        lookup$write_request = table$entry[(32'h40)+:(16)];
-        lookup$write_tenant = table$entry[(32'h50)+:(8)];
-        lookup$write_frame = table$entry[(32'h60)+:(16)];
-        lookup$write_tier = table$entry[(32'hfc)+:(2)];
-        lookup$write_state = table$entry[(32'hfe)+:(2)];
+        lookup$write_tag = contents$entry[(32'h0)+:(64)];
+        lookup$write_request = contents$entry[(32'h40)+:(16)];
+        lookup$write_tenant = contents$entry[(32'h50)+:(8)];
+        lookup$write_frame = contents$entry[(32'h60)+:(16)];
+        lookup$write_tier = contents$entry[(32'hfc)+:(2)];
+        lookup$write_state = contents$entry[(32'hfe)+:(2)];
         touched$push = commit;
         touched$index = index$q;
         touched$pop = go & reads$q & (number$q == 32'ha);
         clear = setting & (number$q == 32'h8);
-        table$clear = clear;
+        contents$clear = clear;
         restart$d = clear;
         lookup$reset = reset | restart$q;
-        open$d = table$cleared & lookup$ready & ~restart$q & ~clear;
+        open$d = contents$cleared & lookup$ready & ~restart$q & ~clear;
         touched$reset = reset | clear | (setting & (number$q == 32'hb));
+        clearing = ~open$q;
         simple = go & ~(loads$q | commits$q | finds$q);
-        answered = simple | table$loaded | lookup$out_valid;
+        answered = simple | contents$loaded | lookup$out_valid;
         working$d = (working$q | taken) & ~answered;
         ready$d = answered;
         offset = ((word$q) & 8'hff) << 32'h5;
         value$d = 32'h0;
-        if (table$loaded) begin
+        if (contents$loaded) begin
             if (loads$q & exists$q) begin
-                value$d = table$entry[(offset)+:(32)];
+                value$d = contents$entry[(offset)+:(32)];
             end
         end
         else if (lookup$out_valid) begin
@@ -692,7 +692,7 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
                 value$d = buckets$q;
             end
             else if (number$q == 32'h8) begin
-                value$d = (((~open$q)) & 32'hffffffff);
+                value$d = ((clearing) & 32'hffffffff);
             end
             else if (number$q == 32'h9) begin
                 value$d = touched$count;
@@ -703,20 +703,20 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
         end
         bus_ready = ready$q;
         bus_read = value$q;
-        table$row_read = row_read;
-        table$row = row;
-        row_taken = table$row_taken;
-        table$row_write = row_write;
-        table$row_write_row = row_write_row;
-        table$row_write_lanes = row_write_lanes;
-        entries$0 = table$entries$0;
-        table$row_write_data$0 = row_write_data$0;
-        entries$1 = table$entries$1;
-        table$row_write_data$1 = row_write_data$1;
-        entries$2 = table$entries$2;
-        table$row_write_data$2 = row_write_data$2;
-        entries$3 = table$entries$3;
-        table$row_write_data$3 = row_write_data$3;
+        contents$row_read = row_read;
+        contents$row = row;
+        row_taken = contents$row_taken;
+        contents$row_write = row_write;
+        contents$row_write_row = row_write_row;
+        contents$row_write_lanes = row_write_lanes;
+        entries$0 = contents$entries$0;
+        contents$row_write_data$0 = row_write_data$0;
+        entries$1 = contents$entries$1;
+        contents$row_write_data$1 = row_write_data$1;
+        entries$2 = contents$entries$2;
+        contents$row_write_data$2 = row_write_data$2;
+        entries$3 = contents$entries$3;
+        contents$row_write_data$3 = row_write_data$3;
     end
     
 endmodule // kvcpu_directory$directory
@@ -746,6 +746,1494 @@ module kvcpu_directory$directory$commits(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_directory$directory$commits
+
+
+module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,loaded,entry,store,word,data,row_read,row,row_taken,entries$0,entries$1,entries$2,entries$3,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  clear;
+    output reg  cleared;
+    input wire  [16:0] index;
+    input wire  load;
+    output reg  loaded;
+    output reg  [255:0] entry;
+    input wire  store;
+    input wire  [2:0] word;
+    input wire  [31:0] data;
+    input wire  row_read;
+    input wire  [16:0] row;
+    output reg  row_taken;
+    output reg  [255:0] entries$0;
+    output reg  [255:0] entries$1;
+    output reg  [255:0] entries$2;
+    output reg  [255:0] entries$3;
+    input wire  row_write;
+    input wire  [16:0] row_write_row;
+    input wire  [15:0] row_write_lanes;
+    input wire  [95:0] row_write_data$0;
+    input wire  [95:0] row_write_data$1;
+    input wire  [95:0] row_write_data$2;
+    input wire  [95:0] row_write_data$3;
+    
+    // Constant declarations
+    localparam  lanes_log2 = 5'b10;
+    localparam  lane_number$0 = 2'b0;
+    localparam  lane_number$1 = 2'b1;
+    localparam  lane_number$2 = 2'b10;
+    localparam  lane_number$3 = 2'b11;
+    localparam  last = 8'hff;
+    localparam  all_words = 8'hff;
+    localparam  swept_words = 8'h8c;
+    localparam  first_word = 8'h1;
+    
+    // Stub signals
+    reg  rows$0$clock;
+    reg  rows$0$reset;
+    reg  [16:0] rows$0$row;
+    wire  [255:0] rows$0$entry;
+    reg  [16:0] rows$0$write_row;
+    reg  [7:0] rows$0$words;
+    reg  [255:0] rows$0$data;
+    reg  rows$0$sweep;
+    reg  [95:0] rows$0$swept;
+    reg  rows$0$fill;
+    reg  rows$1$clock;
+    reg  rows$1$reset;
+    reg  [16:0] rows$1$row;
+    wire  [255:0] rows$1$entry;
+    reg  [16:0] rows$1$write_row;
+    reg  [7:0] rows$1$words;
+    reg  [255:0] rows$1$data;
+    reg  rows$1$sweep;
+    reg  [95:0] rows$1$swept;
+    reg  rows$1$fill;
+    reg  rows$2$clock;
+    reg  rows$2$reset;
+    reg  [16:0] rows$2$row;
+    wire  [255:0] rows$2$entry;
+    reg  [16:0] rows$2$write_row;
+    reg  [7:0] rows$2$words;
+    reg  [255:0] rows$2$data;
+    reg  rows$2$sweep;
+    reg  [95:0] rows$2$swept;
+    reg  rows$2$fill;
+    reg  rows$3$clock;
+    reg  rows$3$reset;
+    reg  [16:0] rows$3$row;
+    wire  [255:0] rows$3$entry;
+    reg  [16:0] rows$3$write_row;
+    reg  [7:0] rows$3$words;
+    reg  [255:0] rows$3$data;
+    reg  rows$3$sweep;
+    reg  [95:0] rows$3$swept;
+    reg  rows$3$fill;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  read1$clock;
+    reg  read1$reset;
+    reg  read1$d;
+    wire  read1$q;
+    reg  read2$clock;
+    reg  read2$reset;
+    reg  read2$d;
+    wire  read2$q;
+    reg  read3$clock;
+    reg  read3$reset;
+    reg  read3$d;
+    wire  read3$q;
+    reg  picked3$clock;
+    reg  picked3$reset;
+    reg  [255:0] picked3$d;
+    wire  [255:0] picked3$q;
+    reg  done$clock;
+    reg  done$reset;
+    reg  done$d;
+    wire  done$q;
+    reg  count$clock;
+    reg  count$reset;
+    reg  [7:0] count$d;
+    wire  [7:0] count$q;
+    
+    // Local signals
+    reg  [16:0] index_row;
+    reg  [1:0] lane;
+    reg  at$0;
+    reg  at$1;
+    reg  at$2;
+    reg  at$3;
+    reg  reading;
+    reg  [16:0] read_row;
+    reg  met;
+    reg  [255:0] gated$0;
+    reg  [255:0] gated$1;
+    reg  [255:0] gated$2;
+    reg  [255:0] gated$3;
+    reg  [255:0] gathered$0;
+    reg  [255:0] gathered$1;
+    reg  [255:0] gathered$2;
+    reg  [255:0] gathered$3;
+    reg  [255:0] picked;
+    reg  [16:0] write_row;
+    reg  [7:0] one_word;
+    reg  [255:0] twice;
+    reg  [255:0] four_times;
+    reg  [255:0] spread;
+    
+    // Sub module instances
+    kvcpu_directory$directory$contents$rows$0 rows$0(
+        .clock(rows$0$clock),
+        .reset(rows$0$reset),
+        .row(rows$0$row),
+        .entry(rows$0$entry),
+        .write_row(rows$0$write_row),
+        .words(rows$0$words),
+        .data(rows$0$data),
+        .sweep(rows$0$sweep),
+        .swept(rows$0$swept),
+        .fill(rows$0$fill)
+    );
+    kvcpu_directory$directory$contents$rows$1 rows$1(
+        .clock(rows$1$clock),
+        .reset(rows$1$reset),
+        .row(rows$1$row),
+        .entry(rows$1$entry),
+        .write_row(rows$1$write_row),
+        .words(rows$1$words),
+        .data(rows$1$data),
+        .sweep(rows$1$sweep),
+        .swept(rows$1$swept),
+        .fill(rows$1$fill)
+    );
+    kvcpu_directory$directory$contents$rows$2 rows$2(
+        .clock(rows$2$clock),
+        .reset(rows$2$reset),
+        .row(rows$2$row),
+        .entry(rows$2$entry),
+        .write_row(rows$2$write_row),
+        .words(rows$2$words),
+        .data(rows$2$data),
+        .sweep(rows$2$sweep),
+        .swept(rows$2$swept),
+        .fill(rows$2$fill)
+    );
+    kvcpu_directory$directory$contents$rows$3 rows$3(
+        .clock(rows$3$clock),
+        .reset(rows$3$reset),
+        .row(rows$3$row),
+        .entry(rows$3$entry),
+        .write_row(rows$3$write_row),
+        .words(rows$3$words),
+        .data(rows$3$data),
+        .sweep(rows$3$sweep),
+        .swept(rows$3$swept),
+        .fill(rows$3$fill)
+    );
+    kvcpu_directory$directory$contents$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_directory$directory$contents$read1 read1(
+        .clock(read1$clock),
+        .reset(read1$reset),
+        .d(read1$d),
+        .q(read1$q)
+    );
+    kvcpu_directory$directory$contents$read2 read2(
+        .clock(read2$clock),
+        .reset(read2$reset),
+        .d(read2$d),
+        .q(read2$q)
+    );
+    kvcpu_directory$directory$contents$read3 read3(
+        .clock(read3$clock),
+        .reset(read3$reset),
+        .d(read3$d),
+        .q(read3$q)
+    );
+    kvcpu_directory$directory$contents$picked3 picked3(
+        .clock(picked3$clock),
+        .reset(picked3$reset),
+        .d(picked3$d),
+        .q(picked3$q)
+    );
+    kvcpu_directory$directory$contents$done done(
+        .clock(done$clock),
+        .reset(done$reset),
+        .d(done$d),
+        .q(done$q)
+    );
+    kvcpu_directory$directory$contents$count count(
+        .clock(count$clock),
+        .reset(count$reset),
+        .d(count$d),
+        .q(count$q)
+    );
+    
+    // Update code
+    always @(*) begin
+        again$clock = clock;
+        read1$clock = clock;
+        read2$clock = clock;
+        read3$clock = clock;
+        picked3$clock = clock;
+        done$clock = clock;
+        count$clock = clock;
+        again$reset = reset;
+        read1$reset = reset;
+        read2$reset = reset;
+        read3$reset = reset;
+        picked3$reset = reset;
+        done$reset = reset;
+        count$reset = reset;
+        index_row = index >> lanes_log2;
+        lane = ((index) & 2'h3);
+        at$0 = lane == lane_number$0;
+        at$1 = lane == lane_number$1;
+        at$2 = lane == lane_number$2;
+        at$3 = lane == lane_number$3;
+        reading = load | again$q;
+        row_taken = row_read & ~reading;
+        read_row = row;
+        if (reading) begin
+            read_row = index_row;
+        end
+        met = row_write & (row_write_row == index_row);
+        again$d = reading & met;
+        read1$d = reading & ~met;
+        read2$d = read1$q;
+        read3$d = read2$q;
+        entries$0 = rows$0$entry;
+        gated$0 = 32'h0;
+        if (at$0) begin
+            gated$0 = rows$0$entry;
+        end
+        entries$1 = rows$1$entry;
+        gated$1 = 32'h0;
+        if (at$1) begin
+            gated$1 = rows$1$entry;
+        end
+        entries$2 = rows$2$entry;
+        gated$2 = 32'h0;
+        if (at$2) begin
+            gated$2 = rows$2$entry;
+        end
+        entries$3 = rows$3$entry;
+        gated$3 = 32'h0;
+        if (at$3) begin
+            gated$3 = rows$3$entry;
+        end
+        gathered$0 = gated$0;
+        gathered$1 = gathered$0 | gated$1;
+        gathered$2 = gathered$1 | gated$2;
+        gathered$3 = gathered$2 | gated$3;
+        picked = gathered$0;
+        picked = gathered$1;
+        picked = gathered$2;
+        picked = gathered$3;
+        picked3$d = picked;
+        loaded = read3$q;
+        entry = picked3$q;
+        cleared = done$q;
+        done$d = done$q;
+        count$d = count$q;
+        if (clear) begin
+            done$d = 1'b0;
+            count$d = 32'h0;
+        end
+        else if (~done$q & ~row_write) begin
+            done$d = count$q == last;
+            count$d = count$q + 32'h1;
+        end
+        write_row = ((count$q) & 17'h1ffff);
+        if (row_write) begin
+            write_row = row_write_row;
+        end
+        else if (done$q) begin
+            write_row = index_row;
+        end
+        one_word = first_word << word;
+        twice = (((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h20) | ((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
+        four_times = (twice << 32'h40) | twice;
+        spread = 32'h0;
+        if (done$q) begin
+            spread = (four_times << 32'h80) | four_times;
+        end
+        rows$0$clock = clock;
+        rows$0$reset = reset;
+        rows$0$row = read_row;
+        rows$0$write_row = write_row;
+        rows$0$data = spread;
+        rows$0$swept = row_write_data$0;
+        rows$0$sweep = row_write;
+        rows$0$fill = ~row_write & ~done$q;
+        rows$0$words = 32'h0;
+        if (row_write) begin
+            if (row_write_lanes[0]) begin
+                rows$0$words = swept_words;
+            end
+        end
+        else if (~done$q) begin
+            rows$0$words = all_words;
+        end
+        else if (store & at$0) begin
+            rows$0$words = one_word;
+        end
+        rows$1$clock = clock;
+        rows$1$reset = reset;
+        rows$1$row = read_row;
+        rows$1$write_row = write_row;
+        rows$1$data = spread;
+        rows$1$swept = row_write_data$1;
+        rows$1$sweep = row_write;
+        rows$1$fill = ~row_write & ~done$q;
+        rows$1$words = 32'h0;
+        if (row_write) begin
+            if (row_write_lanes[1]) begin
+                rows$1$words = swept_words;
+            end
+        end
+        else if (~done$q) begin
+            rows$1$words = all_words;
+        end
+        else if (store & at$1) begin
+            rows$1$words = one_word;
+        end
+        rows$2$clock = clock;
+        rows$2$reset = reset;
+        rows$2$row = read_row;
+        rows$2$write_row = write_row;
+        rows$2$data = spread;
+        rows$2$swept = row_write_data$2;
+        rows$2$sweep = row_write;
+        rows$2$fill = ~row_write & ~done$q;
+        rows$2$words = 32'h0;
+        if (row_write) begin
+            if (row_write_lanes[2]) begin
+                rows$2$words = swept_words;
+            end
+        end
+        else if (~done$q) begin
+            rows$2$words = all_words;
+        end
+        else if (store & at$2) begin
+            rows$2$words = one_word;
+        end
+        rows$3$clock = clock;
+        rows$3$reset = reset;
+        rows$3$row = read_row;
+        rows$3$write_row = write_row;
+        rows$3$data = spread;
+        rows$3$swept = row_write_data$3;
+        rows$3$sweep = row_write;
+        rows$3$fill = ~row_write & ~done$q;
+        rows$3$words = 32'h0;
+        if (row_write) begin
+            if (row_write_lanes[3]) begin
+                rows$3$words = swept_words;
+            end
+        end
+        else if (~done$q) begin
+            rows$3$words = all_words;
+        end
+        else if (store & at$3) begin
+            rows$3$words = one_word;
+        end
+    end
+    
+endmodule // kvcpu_directory$directory$contents
+
+
+module kvcpu_directory$directory$contents$again(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$again
+
+
+module kvcpu_directory$directory$contents$count(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_directory$directory$contents$count
+
+
+module kvcpu_directory$directory$contents$done(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$done
+
+
+module kvcpu_directory$directory$contents$picked3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [255:0] d;
+    output reg  [255:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 256'h0 : d;
+endmodule // kvcpu_directory$directory$contents$picked3
+
+
+module kvcpu_directory$directory$contents$read1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$read1
+
+
+module kvcpu_directory$directory$contents$read2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$read2
+
+
+module kvcpu_directory$directory$contents$read3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$read3
+
+
+module kvcpu_directory$directory$contents$rows$0(clock,reset,row,entry,write_row,words,data,sweep,swept,fill);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] row;
+    output reg  [255:0] entry;
+    input wire  [16:0] write_row;
+    input wire  [7:0] words;
+    input wire  [255:0] data;
+    input wire  sweep;
+    input wire  [95:0] swept;
+    input wire  fill;
+    
+    // Constant declarations
+    localparam  rows_log2 = 5'b1000;
+    
+    // Stub signals
+    reg  buckets$clock;
+    reg  [7:0] buckets$read_address;
+    wire  [255:0] buckets$read_data;
+    reg  [7:0] buckets$write_address;
+    reg  [7:0] buckets$words;
+    reg  [255:0] buckets$write_data;
+    reg  stash$clock;
+    reg  [3:0] stash$read_address;
+    wire  [255:0] stash$read_data;
+    reg  [3:0] stash$write_address;
+    reg  [7:0] stash$words;
+    reg  [255:0] stash$write_data;
+    reg  of_stash$clock;
+    reg  of_stash$reset;
+    reg  of_stash$d;
+    wire  of_stash$q;
+    reg  out$clock;
+    reg  out$reset;
+    reg  [255:0] out$d;
+    wire  [255:0] out$q;
+    
+    // Local signals
+    reg  [16:0] above;
+    reg  [16:0] write_above;
+    reg  to_stash;
+    reg  [255:0] written;
+    
+    // Sub module instances
+    kvcpu_directory$directory$contents$rows$0$buckets buckets(
+        .clock(buckets$clock),
+        .read_address(buckets$read_address),
+        .read_data(buckets$read_data),
+        .write_address(buckets$write_address),
+        .words(buckets$words),
+        .write_data(buckets$write_data)
+    );
+    kvcpu_directory$directory$contents$rows$0$stash stash(
+        .clock(stash$clock),
+        .read_address(stash$read_address),
+        .read_data(stash$read_data),
+        .write_address(stash$write_address),
+        .words(stash$words),
+        .write_data(stash$write_data)
+    );
+    kvcpu_directory$directory$contents$rows$0$of_stash of_stash(
+        .clock(of_stash$clock),
+        .reset(of_stash$reset),
+        .d(of_stash$d),
+        .q(of_stash$q)
+    );
+    kvcpu_directory$directory$contents$rows$0$out out(
+        .clock(out$clock),
+        .reset(out$reset),
+        .d(out$d),
+        .q(out$q)
+    );
+    
+    // Update code
+    always @(*) begin
+        buckets$clock = clock;
+        stash$clock = clock;
+        of_stash$clock = clock;
+        out$clock = clock;
+        of_stash$reset = reset;
+        out$reset = reset;
+        above = row >> rows_log2;
+        of_stash$d = above != 32'h0;
+        buckets$read_address = ((row) & 8'hff);
+        stash$read_address = ((row) & 4'hf);
+        out$d = buckets$read_data;
+        if (of_stash$q) begin
+            out$d = stash$read_data;
+        end
+        entry = out$q;
+        write_above = write_row >> rows_log2;
+        to_stash = write_above != 32'h0;
+        buckets$write_address = ((write_row) & 8'hff);
+        stash$write_address = ((write_row) & 4'hf);
+        written = data;
+        if (sweep) begin
+            written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
+        end
+        buckets$write_data = written;
+        stash$write_data = written;
+        buckets$words = words;
+        stash$words = 32'h0;
+        if (to_stash) begin
+            buckets$words = 32'h0;
+        end
+        if (to_stash | fill) begin
+            stash$words = words;
+        end
+    end
+    
+endmodule // kvcpu_directory$directory$contents$rows$0
+
+
+module kvcpu_directory$directory$contents$rows$0$buckets(clock,read_address,read_data,write_address,words,write_data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [7:0] read_address;
+    output reg  [255:0] read_data;
+    input wire  [7:0] write_address;
+    input wire  [7:0] words;
+    input wire  [255:0] write_data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [31:0] mem0 [0:255];
+    always @(posedge clock) begin
+        read_data[31:0] <= mem0[read_address];
+        if (words[0]) mem0[write_address] <= write_data[31:0];
+    end
+    (* no_rw_check *) reg [31:0] mem1 [0:255];
+    always @(posedge clock) begin
+        read_data[63:32] <= mem1[read_address];
+        if (words[1]) mem1[write_address] <= write_data[63:32];
+    end
+    (* no_rw_check *) reg [31:0] mem2 [0:255];
+    always @(posedge clock) begin
+        read_data[95:64] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:64];
+    end
+    (* no_rw_check *) reg [31:0] mem3 [0:255];
+    always @(posedge clock) begin
+        read_data[127:96] <= mem3[read_address];
+        if (words[3]) mem3[write_address] <= write_data[127:96];
+    end
+    (* no_rw_check *) reg [31:0] mem4 [0:255];
+    always @(posedge clock) begin
+        read_data[159:128] <= mem4[read_address];
+        if (words[4]) mem4[write_address] <= write_data[159:128];
+    end
+    (* no_rw_check *) reg [31:0] mem5 [0:255];
+    always @(posedge clock) begin
+        read_data[191:160] <= mem5[read_address];
+        if (words[5]) mem5[write_address] <= write_data[191:160];
+    end
+    (* no_rw_check *) reg [31:0] mem6 [0:255];
+    always @(posedge clock) begin
+        read_data[223:192] <= mem6[read_address];
+        if (words[6]) mem6[write_address] <= write_data[223:192];
+    end
+    (* no_rw_check *) reg [31:0] mem7 [0:255];
+    always @(posedge clock) begin
+        read_data[255:224] <= mem7[read_address];
+        if (words[7]) mem7[write_address] <= write_data[255:224];
+    end
+endmodule // kvcpu_directory$directory$contents$rows$0$buckets
+
+
+module kvcpu_directory$directory$contents$rows$0$of_stash(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$rows$0$of_stash
+
+
+module kvcpu_directory$directory$contents$rows$0$out(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [255:0] d;
+    output reg  [255:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 256'h0 : d;
+endmodule // kvcpu_directory$directory$contents$rows$0$out
+
+
+module kvcpu_directory$directory$contents$rows$0$stash(clock,read_address,read_data,write_address,words,write_data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [3:0] read_address;
+    output reg  [255:0] read_data;
+    input wire  [3:0] write_address;
+    input wire  [7:0] words;
+    input wire  [255:0] write_data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [31:0] mem0 [0:15];
+    always @(posedge clock) begin
+        read_data[31:0] <= mem0[read_address];
+        if (words[0]) mem0[write_address] <= write_data[31:0];
+    end
+    (* no_rw_check *) reg [31:0] mem1 [0:15];
+    always @(posedge clock) begin
+        read_data[63:32] <= mem1[read_address];
+        if (words[1]) mem1[write_address] <= write_data[63:32];
+    end
+    (* no_rw_check *) reg [31:0] mem2 [0:15];
+    always @(posedge clock) begin
+        read_data[95:64] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:64];
+    end
+    (* no_rw_check *) reg [31:0] mem3 [0:15];
+    always @(posedge clock) begin
+        read_data[127:96] <= mem3[read_address];
+        if (words[3]) mem3[write_address] <= write_data[127:96];
+    end
+    (* no_rw_check *) reg [31:0] mem4 [0:15];
+    always @(posedge clock) begin
+        read_data[159:128] <= mem4[read_address];
+        if (words[4]) mem4[write_address] <= write_data[159:128];
+    end
+    (* no_rw_check *) reg [31:0] mem5 [0:15];
+    always @(posedge clock) begin
+        read_data[191:160] <= mem5[read_address];
+        if (words[5]) mem5[write_address] <= write_data[191:160];
+    end
+    (* no_rw_check *) reg [31:0] mem6 [0:15];
+    always @(posedge clock) begin
+        read_data[223:192] <= mem6[read_address];
+        if (words[6]) mem6[write_address] <= write_data[223:192];
+    end
+    (* no_rw_check *) reg [31:0] mem7 [0:15];
+    always @(posedge clock) begin
+        read_data[255:224] <= mem7[read_address];
+        if (words[7]) mem7[write_address] <= write_data[255:224];
+    end
+endmodule // kvcpu_directory$directory$contents$rows$0$stash
+
+
+module kvcpu_directory$directory$contents$rows$1(clock,reset,row,entry,write_row,words,data,sweep,swept,fill);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] row;
+    output reg  [255:0] entry;
+    input wire  [16:0] write_row;
+    input wire  [7:0] words;
+    input wire  [255:0] data;
+    input wire  sweep;
+    input wire  [95:0] swept;
+    input wire  fill;
+    
+    // Constant declarations
+    localparam  rows_log2 = 5'b1000;
+    
+    // Stub signals
+    reg  buckets$clock;
+    reg  [7:0] buckets$read_address;
+    wire  [255:0] buckets$read_data;
+    reg  [7:0] buckets$write_address;
+    reg  [7:0] buckets$words;
+    reg  [255:0] buckets$write_data;
+    reg  stash$clock;
+    reg  [3:0] stash$read_address;
+    wire  [255:0] stash$read_data;
+    reg  [3:0] stash$write_address;
+    reg  [7:0] stash$words;
+    reg  [255:0] stash$write_data;
+    reg  of_stash$clock;
+    reg  of_stash$reset;
+    reg  of_stash$d;
+    wire  of_stash$q;
+    reg  out$clock;
+    reg  out$reset;
+    reg  [255:0] out$d;
+    wire  [255:0] out$q;
+    
+    // Local signals
+    reg  [16:0] above;
+    reg  [16:0] write_above;
+    reg  to_stash;
+    reg  [255:0] written;
+    
+    // Sub module instances
+    kvcpu_directory$directory$contents$rows$1$buckets buckets(
+        .clock(buckets$clock),
+        .read_address(buckets$read_address),
+        .read_data(buckets$read_data),
+        .write_address(buckets$write_address),
+        .words(buckets$words),
+        .write_data(buckets$write_data)
+    );
+    kvcpu_directory$directory$contents$rows$1$stash stash(
+        .clock(stash$clock),
+        .read_address(stash$read_address),
+        .read_data(stash$read_data),
+        .write_address(stash$write_address),
+        .words(stash$words),
+        .write_data(stash$write_data)
+    );
+    kvcpu_directory$directory$contents$rows$1$of_stash of_stash(
+        .clock(of_stash$clock),
+        .reset(of_stash$reset),
+        .d(of_stash$d),
+        .q(of_stash$q)
+    );
+    kvcpu_directory$directory$contents$rows$1$out out(
+        .clock(out$clock),
+        .reset(out$reset),
+        .d(out$d),
+        .q(out$q)
+    );
+    
+    // Update code
+    always @(*) begin
+        buckets$clock = clock;
+        stash$clock = clock;
+        of_stash$clock = clock;
+        out$clock = clock;
+        of_stash$reset = reset;
+        out$reset = reset;
+        above = row >> rows_log2;
+        of_stash$d = above != 32'h0;
+        buckets$read_address = ((row) & 8'hff);
+        stash$read_address = ((row) & 4'hf);
+        out$d = buckets$read_data;
+        if (of_stash$q) begin
+            out$d = stash$read_data;
+        end
+        entry = out$q;
+        write_above = write_row >> rows_log2;
+        to_stash = write_above != 32'h0;
+        buckets$write_address = ((write_row) & 8'hff);
+        stash$write_address = ((write_row) & 4'hf);
+        written = data;
+        if (sweep) begin
+            written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
+        end
+        buckets$write_data = written;
+        stash$write_data = written;
+        buckets$words = words;
+        stash$words = 32'h0;
+        if (to_stash) begin
+            buckets$words = 32'h0;
+        end
+        if (to_stash | fill) begin
+            stash$words = words;
+        end
+    end
+    
+endmodule // kvcpu_directory$directory$contents$rows$1
+
+
+module kvcpu_directory$directory$contents$rows$1$buckets(clock,read_address,read_data,write_address,words,write_data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [7:0] read_address;
+    output reg  [255:0] read_data;
+    input wire  [7:0] write_address;
+    input wire  [7:0] words;
+    input wire  [255:0] write_data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [31:0] mem0 [0:255];
+    always @(posedge clock) begin
+        read_data[31:0] <= mem0[read_address];
+        if (words[0]) mem0[write_address] <= write_data[31:0];
+    end
+    (* no_rw_check *) reg [31:0] mem1 [0:255];
+    always @(posedge clock) begin
+        read_data[63:32] <= mem1[read_address];
+        if (words[1]) mem1[write_address] <= write_data[63:32];
+    end
+    (* no_rw_check *) reg [31:0] mem2 [0:255];
+    always @(posedge clock) begin
+        read_data[95:64] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:64];
+    end
+    (* no_rw_check *) reg [31:0] mem3 [0:255];
+    always @(posedge clock) begin
+        read_data[127:96] <= mem3[read_address];
+        if (words[3]) mem3[write_address] <= write_data[127:96];
+    end
+    (* no_rw_check *) reg [31:0] mem4 [0:255];
+    always @(posedge clock) begin
+        read_data[159:128] <= mem4[read_address];
+        if (words[4]) mem4[write_address] <= write_data[159:128];
+    end
+    (* no_rw_check *) reg [31:0] mem5 [0:255];
+    always @(posedge clock) begin
+        read_data[191:160] <= mem5[read_address];
+        if (words[5]) mem5[write_address] <= write_data[191:160];
+    end
+    (* no_rw_check *) reg [31:0] mem6 [0:255];
+    always @(posedge clock) begin
+        read_data[223:192] <= mem6[read_address];
+        if (words[6]) mem6[write_address] <= write_data[223:192];
+    end
+    (* no_rw_check *) reg [31:0] mem7 [0:255];
+    always @(posedge clock) begin
+        read_data[255:224] <= mem7[read_address];
+        if (words[7]) mem7[write_address] <= write_data[255:224];
+    end
+endmodule // kvcpu_directory$directory$contents$rows$1$buckets
+
+
+module kvcpu_directory$directory$contents$rows$1$of_stash(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$rows$1$of_stash
+
+
+module kvcpu_directory$directory$contents$rows$1$out(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [255:0] d;
+    output reg  [255:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 256'h0 : d;
+endmodule // kvcpu_directory$directory$contents$rows$1$out
+
+
+module kvcpu_directory$directory$contents$rows$1$stash(clock,read_address,read_data,write_address,words,write_data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [3:0] read_address;
+    output reg  [255:0] read_data;
+    input wire  [3:0] write_address;
+    input wire  [7:0] words;
+    input wire  [255:0] write_data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [31:0] mem0 [0:15];
+    always @(posedge clock) begin
+        read_data[31:0] <= mem0[read_address];
+        if (words[0]) mem0[write_address] <= write_data[31:0];
+    end
+    (* no_rw_check *) reg [31:0] mem1 [0:15];
+    always @(posedge clock) begin
+        read_data[63:32] <= mem1[read_address];
+        if (words[1]) mem1[write_address] <= write_data[63:32];
+    end
+    (* no_rw_check *) reg [31:0] mem2 [0:15];
+    always @(posedge clock) begin
+        read_data[95:64] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:64];
+    end
+    (* no_rw_check *) reg [31:0] mem3 [0:15];
+    always @(posedge clock) begin
+        read_data[127:96] <= mem3[read_address];
+        if (words[3]) mem3[write_address] <= write_data[127:96];
+    end
+    (* no_rw_check *) reg [31:0] mem4 [0:15];
+    always @(posedge clock) begin
+        read_data[159:128] <= mem4[read_address];
+        if (words[4]) mem4[write_address] <= write_data[159:128];
+    end
+    (* no_rw_check *) reg [31:0] mem5 [0:15];
+    always @(posedge clock) begin
+        read_data[191:160] <= mem5[read_address];
+        if (words[5]) mem5[write_address] <= write_data[191:160];
+    end
+    (* no_rw_check *) reg [31:0] mem6 [0:15];
+    always @(posedge clock) begin
+        read_data[223:192] <= mem6[read_address];
+        if (words[6]) mem6[write_address] <= write_data[223:192];
+    end
+    (* no_rw_check *) reg [31:0] mem7 [0:15];
+    always @(posedge clock) begin
+        read_data[255:224] <= mem7[read_address];
+        if (words[7]) mem7[write_address] <= write_data[255:224];
+    end
+endmodule // kvcpu_directory$directory$contents$rows$1$stash
+
+
+module kvcpu_directory$directory$contents$rows$2(clock,reset,row,entry,write_row,words,data,sweep,swept,fill);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] row;
+    output reg  [255:0] entry;
+    input wire  [16:0] write_row;
+    input wire  [7:0] words;
+    input wire  [255:0] data;
+    input wire  sweep;
+    input wire  [95:0] swept;
+    input wire  fill;
+    
+    // Constant declarations
+    localparam  rows_log2 = 5'b1000;
+    
+    // Stub signals
+    reg  buckets$clock;
+    reg  [7:0] buckets$read_address;
+    wire  [255:0] buckets$read_data;
+    reg  [7:0] buckets$write_address;
+    reg  [7:0] buckets$words;
+    reg  [255:0] buckets$write_data;
+    reg  stash$clock;
+    reg  [3:0] stash$read_address;
+    wire  [255:0] stash$read_data;
+    reg  [3:0] stash$write_address;
+    reg  [7:0] stash$words;
+    reg  [255:0] stash$write_data;
+    reg  of_stash$clock;
+    reg  of_stash$reset;
+    reg  of_stash$d;
+    wire  of_stash$q;
+    reg  out$clock;
+    reg  out$reset;
+    reg  [255:0] out$d;
+    wire  [255:0] out$q;
+    
+    // Local signals
+    reg  [16:0] above;
+    reg  [16:0] write_above;
+    reg  to_stash;
+    reg  [255:0] written;
+    
+    // Sub module instances
+    kvcpu_directory$directory$contents$rows$2$buckets buckets(
+        .clock(buckets$clock),
+        .read_address(buckets$read_address),
+        .read_data(buckets$read_data),
+        .write_address(buckets$write_address),
+        .words(buckets$words),
+        .write_data(buckets$write_data)
+    );
+    kvcpu_directory$directory$contents$rows$2$stash stash(
+        .clock(stash$clock),
+        .read_address(stash$read_address),
+        .read_data(stash$read_data),
+        .write_address(stash$write_address),
+        .words(stash$words),
+        .write_data(stash$write_data)
+    );
+    kvcpu_directory$directory$contents$rows$2$of_stash of_stash(
+        .clock(of_stash$clock),
+        .reset(of_stash$reset),
+        .d(of_stash$d),
+        .q(of_stash$q)
+    );
+    kvcpu_directory$directory$contents$rows$2$out out(
+        .clock(out$clock),
+        .reset(out$reset),
+        .d(out$d),
+        .q(out$q)
+    );
+    
+    // Update code
+    always @(*) begin
+        buckets$clock = clock;
+        stash$clock = clock;
+        of_stash$clock = clock;
+        out$clock = clock;
+        of_stash$reset = reset;
+        out$reset = reset;
+        above = row >> rows_log2;
+        of_stash$d = above != 32'h0;
+        buckets$read_address = ((row) & 8'hff);
+        stash$read_address = ((row) & 4'hf);
+        out$d = buckets$read_data;
+        if (of_stash$q) begin
+            out$d = stash$read_data;
+        end
+        entry = out$q;
+        write_above = write_row >> rows_log2;
+        to_stash = write_above != 32'h0;
+        buckets$write_address = ((write_row) & 8'hff);
+        stash$write_address = ((write_row) & 4'hf);
+        written = data;
+        if (sweep) begin
+            written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
+        end
+        buckets$write_data = written;
+        stash$write_data = written;
+        buckets$words = words;
+        stash$words = 32'h0;
+        if (to_stash) begin
+            buckets$words = 32'h0;
+        end
+        if (to_stash | fill) begin
+            stash$words = words;
+        end
+    end
+    
+endmodule // kvcpu_directory$directory$contents$rows$2
+
+
+module kvcpu_directory$directory$contents$rows$2$buckets(clock,read_address,read_data,write_address,words,write_data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [7:0] read_address;
+    output reg  [255:0] read_data;
+    input wire  [7:0] write_address;
+    input wire  [7:0] words;
+    input wire  [255:0] write_data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [31:0] mem0 [0:255];
+    always @(posedge clock) begin
+        read_data[31:0] <= mem0[read_address];
+        if (words[0]) mem0[write_address] <= write_data[31:0];
+    end
+    (* no_rw_check *) reg [31:0] mem1 [0:255];
+    always @(posedge clock) begin
+        read_data[63:32] <= mem1[read_address];
+        if (words[1]) mem1[write_address] <= write_data[63:32];
+    end
+    (* no_rw_check *) reg [31:0] mem2 [0:255];
+    always @(posedge clock) begin
+        read_data[95:64] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:64];
+    end
+    (* no_rw_check *) reg [31:0] mem3 [0:255];
+    always @(posedge clock) begin
+        read_data[127:96] <= mem3[read_address];
+        if (words[3]) mem3[write_address] <= write_data[127:96];
+    end
+    (* no_rw_check *) reg [31:0] mem4 [0:255];
+    always @(posedge clock) begin
+        read_data[159:128] <= mem4[read_address];
+        if (words[4]) mem4[write_address] <= write_data[159:128];
+    end
+    (* no_rw_check *) reg [31:0] mem5 [0:255];
+    always @(posedge clock) begin
+        read_data[191:160] <= mem5[read_address];
+        if (words[5]) mem5[write_address] <= write_data[191:160];
+    end
+    (* no_rw_check *) reg [31:0] mem6 [0:255];
+    always @(posedge clock) begin
+        read_data[223:192] <= mem6[read_address];
+        if (words[6]) mem6[write_address] <= write_data[223:192];
+    end
+    (* no_rw_check *) reg [31:0] mem7 [0:255];
+    always @(posedge clock) begin
+        read_data[255:224] <= mem7[read_address];
+        if (words[7]) mem7[write_address] <= write_data[255:224];
+    end
+endmodule // kvcpu_directory$directory$contents$rows$2$buckets
+
+
+module kvcpu_directory$directory$contents$rows$2$of_stash(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$rows$2$of_stash
+
+
+module kvcpu_directory$directory$contents$rows$2$out(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [255:0] d;
+    output reg  [255:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 256'h0 : d;
+endmodule // kvcpu_directory$directory$contents$rows$2$out
+
+
+module kvcpu_directory$directory$contents$rows$2$stash(clock,read_address,read_data,write_address,words,write_data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [3:0] read_address;
+    output reg  [255:0] read_data;
+    input wire  [3:0] write_address;
+    input wire  [7:0] words;
+    input wire  [255:0] write_data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [31:0] mem0 [0:15];
+    always @(posedge clock) begin
+        read_data[31:0] <= mem0[read_address];
+        if (words[0]) mem0[write_address] <= write_data[31:0];
+    end
+    (* no_rw_check *) reg [31:0] mem1 [0:15];
+    always @(posedge clock) begin
+        read_data[63:32] <= mem1[read_address];
+        if (words[1]) mem1[write_address] <= write_data[63:32];
+    end
+    (* no_rw_check *) reg [31:0] mem2 [0:15];
+    always @(posedge clock) begin
+        read_data[95:64] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:64];
+    end
+    (* no_rw_check *) reg [31:0] mem3 [0:15];
+    always @(posedge clock) begin
+        read_data[127:96] <= mem3[read_address];
+        if (words[3]) mem3[write_address] <= write_data[127:96];
+    end
+    (* no_rw_check *) reg [31:0] mem4 [0:15];
+    always @(posedge clock) begin
+        read_data[159:128] <= mem4[read_address];
+        if (words[4]) mem4[write_address] <= write_data[159:128];
+    end
+    (* no_rw_check *) reg [31:0] mem5 [0:15];
+    always @(posedge clock) begin
+        read_data[191:160] <= mem5[read_address];
+        if (words[5]) mem5[write_address] <= write_data[191:160];
+    end
+    (* no_rw_check *) reg [31:0] mem6 [0:15];
+    always @(posedge clock) begin
+        read_data[223:192] <= mem6[read_address];
+        if (words[6]) mem6[write_address] <= write_data[223:192];
+    end
+    (* no_rw_check *) reg [31:0] mem7 [0:15];
+    always @(posedge clock) begin
+        read_data[255:224] <= mem7[read_address];
+        if (words[7]) mem7[write_address] <= write_data[255:224];
+    end
+endmodule // kvcpu_directory$directory$contents$rows$2$stash
+
+
+module kvcpu_directory$directory$contents$rows$3(clock,reset,row,entry,write_row,words,data,sweep,swept,fill);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] row;
+    output reg  [255:0] entry;
+    input wire  [16:0] write_row;
+    input wire  [7:0] words;
+    input wire  [255:0] data;
+    input wire  sweep;
+    input wire  [95:0] swept;
+    input wire  fill;
+    
+    // Constant declarations
+    localparam  rows_log2 = 5'b1000;
+    
+    // Stub signals
+    reg  buckets$clock;
+    reg  [7:0] buckets$read_address;
+    wire  [255:0] buckets$read_data;
+    reg  [7:0] buckets$write_address;
+    reg  [7:0] buckets$words;
+    reg  [255:0] buckets$write_data;
+    reg  stash$clock;
+    reg  [3:0] stash$read_address;
+    wire  [255:0] stash$read_data;
+    reg  [3:0] stash$write_address;
+    reg  [7:0] stash$words;
+    reg  [255:0] stash$write_data;
+    reg  of_stash$clock;
+    reg  of_stash$reset;
+    reg  of_stash$d;
+    wire  of_stash$q;
+    reg  out$clock;
+    reg  out$reset;
+    reg  [255:0] out$d;
+    wire  [255:0] out$q;
+    
+    // Local signals
+    reg  [16:0] above;
+    reg  [16:0] write_above;
+    reg  to_stash;
+    reg  [255:0] written;
+    
+    // Sub module instances
+    kvcpu_directory$directory$contents$rows$3$buckets buckets(
+        .clock(buckets$clock),
+        .read_address(buckets$read_address),
+        .read_data(buckets$read_data),
+        .write_address(buckets$write_address),
+        .words(buckets$words),
+        .write_data(buckets$write_data)
+    );
+    kvcpu_directory$directory$contents$rows$3$stash stash(
+        .clock(stash$clock),
+        .read_address(stash$read_address),
+        .read_data(stash$read_data),
+        .write_address(stash$write_address),
+        .words(stash$words),
+        .write_data(stash$write_data)
+    );
+    kvcpu_directory$directory$contents$rows$3$of_stash of_stash(
+        .clock(of_stash$clock),
+        .reset(of_stash$reset),
+        .d(of_stash$d),
+        .q(of_stash$q)
+    );
+    kvcpu_directory$directory$contents$rows$3$out out(
+        .clock(out$clock),
+        .reset(out$reset),
+        .d(out$d),
+        .q(out$q)
+    );
+    
+    // Update code
+    always @(*) begin
+        buckets$clock = clock;
+        stash$clock = clock;
+        of_stash$clock = clock;
+        out$clock = clock;
+        of_stash$reset = reset;
+        out$reset = reset;
+        above = row >> rows_log2;
+        of_stash$d = above != 32'h0;
+        buckets$read_address = ((row) & 8'hff);
+        stash$read_address = ((row) & 4'hf);
+        out$d = buckets$read_data;
+        if (of_stash$q) begin
+            out$d = stash$read_data;
+        end
+        entry = out$q;
+        write_above = write_row >> rows_log2;
+        to_stash = write_above != 32'h0;
+        buckets$write_address = ((write_row) & 8'hff);
+        stash$write_address = ((write_row) & 4'hf);
+        written = data;
+        if (sweep) begin
+            written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
+        end
+        buckets$write_data = written;
+        stash$write_data = written;
+        buckets$words = words;
+        stash$words = 32'h0;
+        if (to_stash) begin
+            buckets$words = 32'h0;
+        end
+        if (to_stash | fill) begin
+            stash$words = words;
+        end
+    end
+    
+endmodule // kvcpu_directory$directory$contents$rows$3
+
+
+module kvcpu_directory$directory$contents$rows$3$buckets(clock,read_address,read_data,write_address,words,write_data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [7:0] read_address;
+    output reg  [255:0] read_data;
+    input wire  [7:0] write_address;
+    input wire  [7:0] words;
+    input wire  [255:0] write_data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [31:0] mem0 [0:255];
+    always @(posedge clock) begin
+        read_data[31:0] <= mem0[read_address];
+        if (words[0]) mem0[write_address] <= write_data[31:0];
+    end
+    (* no_rw_check *) reg [31:0] mem1 [0:255];
+    always @(posedge clock) begin
+        read_data[63:32] <= mem1[read_address];
+        if (words[1]) mem1[write_address] <= write_data[63:32];
+    end
+    (* no_rw_check *) reg [31:0] mem2 [0:255];
+    always @(posedge clock) begin
+        read_data[95:64] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:64];
+    end
+    (* no_rw_check *) reg [31:0] mem3 [0:255];
+    always @(posedge clock) begin
+        read_data[127:96] <= mem3[read_address];
+        if (words[3]) mem3[write_address] <= write_data[127:96];
+    end
+    (* no_rw_check *) reg [31:0] mem4 [0:255];
+    always @(posedge clock) begin
+        read_data[159:128] <= mem4[read_address];
+        if (words[4]) mem4[write_address] <= write_data[159:128];
+    end
+    (* no_rw_check *) reg [31:0] mem5 [0:255];
+    always @(posedge clock) begin
+        read_data[191:160] <= mem5[read_address];
+        if (words[5]) mem5[write_address] <= write_data[191:160];
+    end
+    (* no_rw_check *) reg [31:0] mem6 [0:255];
+    always @(posedge clock) begin
+        read_data[223:192] <= mem6[read_address];
+        if (words[6]) mem6[write_address] <= write_data[223:192];
+    end
+    (* no_rw_check *) reg [31:0] mem7 [0:255];
+    always @(posedge clock) begin
+        read_data[255:224] <= mem7[read_address];
+        if (words[7]) mem7[write_address] <= write_data[255:224];
+    end
+endmodule // kvcpu_directory$directory$contents$rows$3$buckets
+
+
+module kvcpu_directory$directory$contents$rows$3$of_stash(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$rows$3$of_stash
+
+
+module kvcpu_directory$directory$contents$rows$3$out(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [255:0] d;
+    output reg  [255:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 256'h0 : d;
+endmodule // kvcpu_directory$directory$contents$rows$3$out
+
+
+module kvcpu_directory$directory$contents$rows$3$stash(clock,read_address,read_data,write_address,words,write_data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [3:0] read_address;
+    output reg  [255:0] read_data;
+    input wire  [3:0] write_address;
+    input wire  [7:0] words;
+    input wire  [255:0] write_data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [31:0] mem0 [0:15];
+    always @(posedge clock) begin
+        read_data[31:0] <= mem0[read_address];
+        if (words[0]) mem0[write_address] <= write_data[31:0];
+    end
+    (* no_rw_check *) reg [31:0] mem1 [0:15];
+    always @(posedge clock) begin
+        read_data[63:32] <= mem1[read_address];
+        if (words[1]) mem1[write_address] <= write_data[63:32];
+    end
+    (* no_rw_check *) reg [31:0] mem2 [0:15];
+    always @(posedge clock) begin
+        read_data[95:64] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:64];
+    end
+    (* no_rw_check *) reg [31:0] mem3 [0:15];
+    always @(posedge clock) begin
+        read_data[127:96] <= mem3[read_address];
+        if (words[3]) mem3[write_address] <= write_data[127:96];
+    end
+    (* no_rw_check *) reg [31:0] mem4 [0:15];
+    always @(posedge clock) begin
+        read_data[159:128] <= mem4[read_address];
+        if (words[4]) mem4[write_address] <= write_data[159:128];
+    end
+    (* no_rw_check *) reg [31:0] mem5 [0:15];
+    always @(posedge clock) begin
+        read_data[191:160] <= mem5[read_address];
+        if (words[5]) mem5[write_address] <= write_data[191:160];
+    end
+    (* no_rw_check *) reg [31:0] mem6 [0:15];
+    always @(posedge clock) begin
+        read_data[223:192] <= mem6[read_address];
+        if (words[6]) mem6[write_address] <= write_data[223:192];
+    end
+    (* no_rw_check *) reg [31:0] mem7 [0:15];
+    always @(posedge clock) begin
+        read_data[255:224] <= mem7[read_address];
+        if (words[7]) mem7[write_address] <= write_data[255:224];
+    end
+endmodule // kvcpu_directory$directory$contents$rows$3$stash
 
 
 module kvcpu_directory$directory$exists(clock,reset,d,q);
@@ -4241,1496 +5729,6 @@ module kvcpu_directory$directory$stores(clock,reset,d,q);
 endmodule // kvcpu_directory$directory$stores
 
 
-module kvcpu_directory$directory$table(clock,reset,clear,cleared,index,load,loaded,entry,store,word,data,stored,row_read,row,row_taken,entries$0,entries$1,entries$2,entries$3,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    output reg  cleared;
-    input wire  [16:0] index;
-    input wire  load;
-    output reg  loaded;
-    output reg  [255:0] entry;
-    input wire  store;
-    input wire  [2:0] word;
-    input wire  [31:0] data;
-    output reg  stored;
-    input wire  row_read;
-    input wire  [16:0] row;
-    output reg  row_taken;
-    output reg  [255:0] entries$0;
-    output reg  [255:0] entries$1;
-    output reg  [255:0] entries$2;
-    output reg  [255:0] entries$3;
-    input wire  row_write;
-    input wire  [16:0] row_write_row;
-    input wire  [15:0] row_write_lanes;
-    input wire  [95:0] row_write_data$0;
-    input wire  [95:0] row_write_data$1;
-    input wire  [95:0] row_write_data$2;
-    input wire  [95:0] row_write_data$3;
-    
-    // Constant declarations
-    localparam  lanes_log2 = 5'b10;
-    localparam  lane_number$0 = 2'b0;
-    localparam  lane_number$1 = 2'b1;
-    localparam  lane_number$2 = 2'b10;
-    localparam  lane_number$3 = 2'b11;
-    localparam  last = 8'hff;
-    localparam  all_words = 8'hff;
-    localparam  swept_words = 8'h8c;
-    localparam  first_word = 8'h1;
-    
-    // Stub signals
-    reg  rows$0$clock;
-    reg  rows$0$reset;
-    reg  [16:0] rows$0$row;
-    wire  [255:0] rows$0$entry;
-    reg  [16:0] rows$0$write_row;
-    reg  [7:0] rows$0$words;
-    reg  [255:0] rows$0$data;
-    reg  rows$0$sweep;
-    reg  [95:0] rows$0$swept;
-    reg  rows$0$fill;
-    reg  rows$1$clock;
-    reg  rows$1$reset;
-    reg  [16:0] rows$1$row;
-    wire  [255:0] rows$1$entry;
-    reg  [16:0] rows$1$write_row;
-    reg  [7:0] rows$1$words;
-    reg  [255:0] rows$1$data;
-    reg  rows$1$sweep;
-    reg  [95:0] rows$1$swept;
-    reg  rows$1$fill;
-    reg  rows$2$clock;
-    reg  rows$2$reset;
-    reg  [16:0] rows$2$row;
-    wire  [255:0] rows$2$entry;
-    reg  [16:0] rows$2$write_row;
-    reg  [7:0] rows$2$words;
-    reg  [255:0] rows$2$data;
-    reg  rows$2$sweep;
-    reg  [95:0] rows$2$swept;
-    reg  rows$2$fill;
-    reg  rows$3$clock;
-    reg  rows$3$reset;
-    reg  [16:0] rows$3$row;
-    wire  [255:0] rows$3$entry;
-    reg  [16:0] rows$3$write_row;
-    reg  [7:0] rows$3$words;
-    reg  [255:0] rows$3$data;
-    reg  rows$3$sweep;
-    reg  [95:0] rows$3$swept;
-    reg  rows$3$fill;
-    reg  again$clock;
-    reg  again$reset;
-    reg  again$d;
-    wire  again$q;
-    reg  read1$clock;
-    reg  read1$reset;
-    reg  read1$d;
-    wire  read1$q;
-    reg  read2$clock;
-    reg  read2$reset;
-    reg  read2$d;
-    wire  read2$q;
-    reg  read3$clock;
-    reg  read3$reset;
-    reg  read3$d;
-    wire  read3$q;
-    reg  picked3$clock;
-    reg  picked3$reset;
-    reg  [255:0] picked3$d;
-    wire  [255:0] picked3$q;
-    reg  done$clock;
-    reg  done$reset;
-    reg  done$d;
-    wire  done$q;
-    reg  count$clock;
-    reg  count$reset;
-    reg  [7:0] count$d;
-    wire  [7:0] count$q;
-    
-    // Local signals
-    reg  [16:0] index_row;
-    reg  [1:0] lane;
-    reg  at$0;
-    reg  at$1;
-    reg  at$2;
-    reg  at$3;
-    reg  reading;
-    reg  [16:0] read_row;
-    reg  met;
-    reg  [255:0] gated$0;
-    reg  [255:0] gated$1;
-    reg  [255:0] gated$2;
-    reg  [255:0] gated$3;
-    reg  [255:0] gathered$0;
-    reg  [255:0] gathered$1;
-    reg  [255:0] gathered$2;
-    reg  [255:0] gathered$3;
-    reg  [255:0] picked;
-    reg  [16:0] write_row;
-    reg  [7:0] one_word;
-    reg  [255:0] twice;
-    reg  [255:0] four_times;
-    reg  [255:0] spread;
-    
-    // Sub module instances
-    kvcpu_directory$directory$table$rows$0 rows$0(
-        .clock(rows$0$clock),
-        .reset(rows$0$reset),
-        .row(rows$0$row),
-        .entry(rows$0$entry),
-        .write_row(rows$0$write_row),
-        .words(rows$0$words),
-        .data(rows$0$data),
-        .sweep(rows$0$sweep),
-        .swept(rows$0$swept),
-        .fill(rows$0$fill)
-    );
-    kvcpu_directory$directory$table$rows$1 rows$1(
-        .clock(rows$1$clock),
-        .reset(rows$1$reset),
-        .row(rows$1$row),
-        .entry(rows$1$entry),
-        .write_row(rows$1$write_row),
-        .words(rows$1$words),
-        .data(rows$1$data),
-        .sweep(rows$1$sweep),
-        .swept(rows$1$swept),
-        .fill(rows$1$fill)
-    );
-    kvcpu_directory$directory$table$rows$2 rows$2(
-        .clock(rows$2$clock),
-        .reset(rows$2$reset),
-        .row(rows$2$row),
-        .entry(rows$2$entry),
-        .write_row(rows$2$write_row),
-        .words(rows$2$words),
-        .data(rows$2$data),
-        .sweep(rows$2$sweep),
-        .swept(rows$2$swept),
-        .fill(rows$2$fill)
-    );
-    kvcpu_directory$directory$table$rows$3 rows$3(
-        .clock(rows$3$clock),
-        .reset(rows$3$reset),
-        .row(rows$3$row),
-        .entry(rows$3$entry),
-        .write_row(rows$3$write_row),
-        .words(rows$3$words),
-        .data(rows$3$data),
-        .sweep(rows$3$sweep),
-        .swept(rows$3$swept),
-        .fill(rows$3$fill)
-    );
-    kvcpu_directory$directory$table$again again(
-        .clock(again$clock),
-        .reset(again$reset),
-        .d(again$d),
-        .q(again$q)
-    );
-    kvcpu_directory$directory$table$read1 read1(
-        .clock(read1$clock),
-        .reset(read1$reset),
-        .d(read1$d),
-        .q(read1$q)
-    );
-    kvcpu_directory$directory$table$read2 read2(
-        .clock(read2$clock),
-        .reset(read2$reset),
-        .d(read2$d),
-        .q(read2$q)
-    );
-    kvcpu_directory$directory$table$read3 read3(
-        .clock(read3$clock),
-        .reset(read3$reset),
-        .d(read3$d),
-        .q(read3$q)
-    );
-    kvcpu_directory$directory$table$picked3 picked3(
-        .clock(picked3$clock),
-        .reset(picked3$reset),
-        .d(picked3$d),
-        .q(picked3$q)
-    );
-    kvcpu_directory$directory$table$done done(
-        .clock(done$clock),
-        .reset(done$reset),
-        .d(done$d),
-        .q(done$q)
-    );
-    kvcpu_directory$directory$table$count count(
-        .clock(count$clock),
-        .reset(count$reset),
-        .d(count$d),
-        .q(count$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        again$clock = clock;
-        read1$clock = clock;
-        read2$clock = clock;
-        read3$clock = clock;
-        picked3$clock = clock;
-        done$clock = clock;
-        count$clock = clock;
-        again$reset = reset;
-        read1$reset = reset;
-        read2$reset = reset;
-        read3$reset = reset;
-        picked3$reset = reset;
-        done$reset = reset;
-        count$reset = reset;
-        index_row = index >> lanes_log2;
-        lane = ((index) & 2'h3);
-        at$0 = lane == lane_number$0;
-        at$1 = lane == lane_number$1;
-        at$2 = lane == lane_number$2;
-        at$3 = lane == lane_number$3;
-        reading = load | again$q;
-        row_taken = row_read & ~reading;
-        read_row = row;
-        if (reading) begin
-            read_row = index_row;
-        end
-        met = row_write & (row_write_row == index_row);
-        again$d = reading & met;
-        read1$d = reading & ~met;
-        read2$d = read1$q;
-        read3$d = read2$q;
-        entries$0 = rows$0$entry;
-        gated$0 = 32'h0;
-        if (at$0) begin
-            gated$0 = rows$0$entry;
-        end
-        entries$1 = rows$1$entry;
-        gated$1 = 32'h0;
-        if (at$1) begin
-            gated$1 = rows$1$entry;
-        end
-        entries$2 = rows$2$entry;
-        gated$2 = 32'h0;
-        if (at$2) begin
-            gated$2 = rows$2$entry;
-        end
-        entries$3 = rows$3$entry;
-        gated$3 = 32'h0;
-        if (at$3) begin
-            gated$3 = rows$3$entry;
-        end
-        gathered$0 = gated$0;
-        gathered$1 = gathered$0 | gated$1;
-        gathered$2 = gathered$1 | gated$2;
-        gathered$3 = gathered$2 | gated$3;
-        picked = gathered$0;
-        picked = gathered$1;
-        picked = gathered$2;
-        picked = gathered$3;
-        picked3$d = picked;
-        loaded = read3$q;
-        entry = picked3$q;
-        cleared = done$q;
-        done$d = done$q;
-        count$d = count$q;
-        if (clear) begin
-            done$d = 1'b0;
-            count$d = 32'h0;
-        end
-        else if (~done$q & ~row_write) begin
-            done$d = count$q == last;
-            count$d = count$q + 32'h1;
-        end
-        stored = store & done$q & ~row_write;
-        write_row = ((count$q) & 17'h1ffff);
-        if (row_write) begin
-            write_row = row_write_row;
-        end
-        else if (done$q) begin
-            write_row = index_row;
-        end
-        one_word = first_word << word;
-        twice = (((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h20) | ((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
-        four_times = (twice << 32'h40) | twice;
-        spread = 32'h0;
-        if (done$q) begin
-            spread = (four_times << 32'h80) | four_times;
-        end
-        rows$0$clock = clock;
-        rows$0$reset = reset;
-        rows$0$row = read_row;
-        rows$0$write_row = write_row;
-        rows$0$data = spread;
-        rows$0$swept = row_write_data$0;
-        rows$0$sweep = row_write;
-        rows$0$fill = ~row_write & ~done$q;
-        rows$0$words = 32'h0;
-        if (row_write) begin
-            if (row_write_lanes[0]) begin
-                rows$0$words = swept_words;
-            end
-        end
-        else if (~done$q) begin
-            rows$0$words = all_words;
-        end
-        else if (store & at$0) begin
-            rows$0$words = one_word;
-        end
-        rows$1$clock = clock;
-        rows$1$reset = reset;
-        rows$1$row = read_row;
-        rows$1$write_row = write_row;
-        rows$1$data = spread;
-        rows$1$swept = row_write_data$1;
-        rows$1$sweep = row_write;
-        rows$1$fill = ~row_write & ~done$q;
-        rows$1$words = 32'h0;
-        if (row_write) begin
-            if (row_write_lanes[1]) begin
-                rows$1$words = swept_words;
-            end
-        end
-        else if (~done$q) begin
-            rows$1$words = all_words;
-        end
-        else if (store & at$1) begin
-            rows$1$words = one_word;
-        end
-        rows$2$clock = clock;
-        rows$2$reset = reset;
-        rows$2$row = read_row;
-        rows$2$write_row = write_row;
-        rows$2$data = spread;
-        rows$2$swept = row_write_data$2;
-        rows$2$sweep = row_write;
-        rows$2$fill = ~row_write & ~done$q;
-        rows$2$words = 32'h0;
-        if (row_write) begin
-            if (row_write_lanes[2]) begin
-                rows$2$words = swept_words;
-            end
-        end
-        else if (~done$q) begin
-            rows$2$words = all_words;
-        end
-        else if (store & at$2) begin
-            rows$2$words = one_word;
-        end
-        rows$3$clock = clock;
-        rows$3$reset = reset;
-        rows$3$row = read_row;
-        rows$3$write_row = write_row;
-        rows$3$data = spread;
-        rows$3$swept = row_write_data$3;
-        rows$3$sweep = row_write;
-        rows$3$fill = ~row_write & ~done$q;
-        rows$3$words = 32'h0;
-        if (row_write) begin
-            if (row_write_lanes[3]) begin
-                rows$3$words = swept_words;
-            end
-        end
-        else if (~done$q) begin
-            rows$3$words = all_words;
-        end
-        else if (store & at$3) begin
-            rows$3$words = one_word;
-        end
-    end
-    
-endmodule // kvcpu_directory$directory$table
-
-
-module kvcpu_directory$directory$table$again(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$table$again
-
-
-module kvcpu_directory$directory$table$count(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_directory$directory$table$count
-
-
-module kvcpu_directory$directory$table$done(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$table$done
-
-
-module kvcpu_directory$directory$table$picked3(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [255:0] d;
-    output reg  [255:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 256'h0 : d;
-endmodule // kvcpu_directory$directory$table$picked3
-
-
-module kvcpu_directory$directory$table$read1(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$table$read1
-
-
-module kvcpu_directory$directory$table$read2(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$table$read2
-
-
-module kvcpu_directory$directory$table$read3(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$table$read3
-
-
-module kvcpu_directory$directory$table$rows$0(clock,reset,row,entry,write_row,words,data,sweep,swept,fill);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [16:0] row;
-    output reg  [255:0] entry;
-    input wire  [16:0] write_row;
-    input wire  [7:0] words;
-    input wire  [255:0] data;
-    input wire  sweep;
-    input wire  [95:0] swept;
-    input wire  fill;
-    
-    // Constant declarations
-    localparam  rows_log2 = 5'b1000;
-    
-    // Stub signals
-    reg  buckets$clock;
-    reg  [7:0] buckets$read_address;
-    wire  [255:0] buckets$read_data;
-    reg  [7:0] buckets$write_address;
-    reg  [7:0] buckets$words;
-    reg  [255:0] buckets$write_data;
-    reg  stash$clock;
-    reg  [3:0] stash$read_address;
-    wire  [255:0] stash$read_data;
-    reg  [3:0] stash$write_address;
-    reg  [7:0] stash$words;
-    reg  [255:0] stash$write_data;
-    reg  of_stash$clock;
-    reg  of_stash$reset;
-    reg  of_stash$d;
-    wire  of_stash$q;
-    reg  out$clock;
-    reg  out$reset;
-    reg  [255:0] out$d;
-    wire  [255:0] out$q;
-    
-    // Local signals
-    reg  [16:0] above;
-    reg  [16:0] write_above;
-    reg  to_stash;
-    reg  [255:0] written;
-    
-    // Sub module instances
-    kvcpu_directory$directory$table$rows$0$buckets buckets(
-        .clock(buckets$clock),
-        .read_address(buckets$read_address),
-        .read_data(buckets$read_data),
-        .write_address(buckets$write_address),
-        .words(buckets$words),
-        .write_data(buckets$write_data)
-    );
-    kvcpu_directory$directory$table$rows$0$stash stash(
-        .clock(stash$clock),
-        .read_address(stash$read_address),
-        .read_data(stash$read_data),
-        .write_address(stash$write_address),
-        .words(stash$words),
-        .write_data(stash$write_data)
-    );
-    kvcpu_directory$directory$table$rows$0$of_stash of_stash(
-        .clock(of_stash$clock),
-        .reset(of_stash$reset),
-        .d(of_stash$d),
-        .q(of_stash$q)
-    );
-    kvcpu_directory$directory$table$rows$0$out out(
-        .clock(out$clock),
-        .reset(out$reset),
-        .d(out$d),
-        .q(out$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 8'hff);
-        stash$read_address = ((row) & 4'hf);
-        out$d = buckets$read_data;
-        if (of_stash$q) begin
-            out$d = stash$read_data;
-        end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 8'hff);
-        stash$write_address = ((write_row) & 4'hf);
-        written = data;
-        if (sweep) begin
-            written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
-        end
-        buckets$write_data = written;
-        stash$write_data = written;
-        buckets$words = words;
-        stash$words = 32'h0;
-        if (to_stash) begin
-            buckets$words = 32'h0;
-        end
-        if (to_stash | fill) begin
-            stash$words = words;
-        end
-    end
-    
-endmodule // kvcpu_directory$directory$table$rows$0
-
-
-module kvcpu_directory$directory$table$rows$0$buckets(clock,read_address,read_data,write_address,words,write_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [255:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [7:0] words;
-    input wire  [255:0] write_data;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:255];
-    always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:255];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:255];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
-    end
-    (* no_rw_check *) reg [31:0] mem3 [0:255];
-    always @(posedge clock) begin
-        read_data[127:96] <= mem3[read_address];
-        if (words[3]) mem3[write_address] <= write_data[127:96];
-    end
-    (* no_rw_check *) reg [31:0] mem4 [0:255];
-    always @(posedge clock) begin
-        read_data[159:128] <= mem4[read_address];
-        if (words[4]) mem4[write_address] <= write_data[159:128];
-    end
-    (* no_rw_check *) reg [31:0] mem5 [0:255];
-    always @(posedge clock) begin
-        read_data[191:160] <= mem5[read_address];
-        if (words[5]) mem5[write_address] <= write_data[191:160];
-    end
-    (* no_rw_check *) reg [31:0] mem6 [0:255];
-    always @(posedge clock) begin
-        read_data[223:192] <= mem6[read_address];
-        if (words[6]) mem6[write_address] <= write_data[223:192];
-    end
-    (* no_rw_check *) reg [31:0] mem7 [0:255];
-    always @(posedge clock) begin
-        read_data[255:224] <= mem7[read_address];
-        if (words[7]) mem7[write_address] <= write_data[255:224];
-    end
-endmodule // kvcpu_directory$directory$table$rows$0$buckets
-
-
-module kvcpu_directory$directory$table$rows$0$of_stash(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$table$rows$0$of_stash
-
-
-module kvcpu_directory$directory$table$rows$0$out(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [255:0] d;
-    output reg  [255:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 256'h0 : d;
-endmodule // kvcpu_directory$directory$table$rows$0$out
-
-
-module kvcpu_directory$directory$table$rows$0$stash(clock,read_address,read_data,write_address,words,write_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [3:0] read_address;
-    output reg  [255:0] read_data;
-    input wire  [3:0] write_address;
-    input wire  [7:0] words;
-    input wire  [255:0] write_data;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:15];
-    always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:15];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:15];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
-    end
-    (* no_rw_check *) reg [31:0] mem3 [0:15];
-    always @(posedge clock) begin
-        read_data[127:96] <= mem3[read_address];
-        if (words[3]) mem3[write_address] <= write_data[127:96];
-    end
-    (* no_rw_check *) reg [31:0] mem4 [0:15];
-    always @(posedge clock) begin
-        read_data[159:128] <= mem4[read_address];
-        if (words[4]) mem4[write_address] <= write_data[159:128];
-    end
-    (* no_rw_check *) reg [31:0] mem5 [0:15];
-    always @(posedge clock) begin
-        read_data[191:160] <= mem5[read_address];
-        if (words[5]) mem5[write_address] <= write_data[191:160];
-    end
-    (* no_rw_check *) reg [31:0] mem6 [0:15];
-    always @(posedge clock) begin
-        read_data[223:192] <= mem6[read_address];
-        if (words[6]) mem6[write_address] <= write_data[223:192];
-    end
-    (* no_rw_check *) reg [31:0] mem7 [0:15];
-    always @(posedge clock) begin
-        read_data[255:224] <= mem7[read_address];
-        if (words[7]) mem7[write_address] <= write_data[255:224];
-    end
-endmodule // kvcpu_directory$directory$table$rows$0$stash
-
-
-module kvcpu_directory$directory$table$rows$1(clock,reset,row,entry,write_row,words,data,sweep,swept,fill);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [16:0] row;
-    output reg  [255:0] entry;
-    input wire  [16:0] write_row;
-    input wire  [7:0] words;
-    input wire  [255:0] data;
-    input wire  sweep;
-    input wire  [95:0] swept;
-    input wire  fill;
-    
-    // Constant declarations
-    localparam  rows_log2 = 5'b1000;
-    
-    // Stub signals
-    reg  buckets$clock;
-    reg  [7:0] buckets$read_address;
-    wire  [255:0] buckets$read_data;
-    reg  [7:0] buckets$write_address;
-    reg  [7:0] buckets$words;
-    reg  [255:0] buckets$write_data;
-    reg  stash$clock;
-    reg  [3:0] stash$read_address;
-    wire  [255:0] stash$read_data;
-    reg  [3:0] stash$write_address;
-    reg  [7:0] stash$words;
-    reg  [255:0] stash$write_data;
-    reg  of_stash$clock;
-    reg  of_stash$reset;
-    reg  of_stash$d;
-    wire  of_stash$q;
-    reg  out$clock;
-    reg  out$reset;
-    reg  [255:0] out$d;
-    wire  [255:0] out$q;
-    
-    // Local signals
-    reg  [16:0] above;
-    reg  [16:0] write_above;
-    reg  to_stash;
-    reg  [255:0] written;
-    
-    // Sub module instances
-    kvcpu_directory$directory$table$rows$1$buckets buckets(
-        .clock(buckets$clock),
-        .read_address(buckets$read_address),
-        .read_data(buckets$read_data),
-        .write_address(buckets$write_address),
-        .words(buckets$words),
-        .write_data(buckets$write_data)
-    );
-    kvcpu_directory$directory$table$rows$1$stash stash(
-        .clock(stash$clock),
-        .read_address(stash$read_address),
-        .read_data(stash$read_data),
-        .write_address(stash$write_address),
-        .words(stash$words),
-        .write_data(stash$write_data)
-    );
-    kvcpu_directory$directory$table$rows$1$of_stash of_stash(
-        .clock(of_stash$clock),
-        .reset(of_stash$reset),
-        .d(of_stash$d),
-        .q(of_stash$q)
-    );
-    kvcpu_directory$directory$table$rows$1$out out(
-        .clock(out$clock),
-        .reset(out$reset),
-        .d(out$d),
-        .q(out$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 8'hff);
-        stash$read_address = ((row) & 4'hf);
-        out$d = buckets$read_data;
-        if (of_stash$q) begin
-            out$d = stash$read_data;
-        end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 8'hff);
-        stash$write_address = ((write_row) & 4'hf);
-        written = data;
-        if (sweep) begin
-            written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
-        end
-        buckets$write_data = written;
-        stash$write_data = written;
-        buckets$words = words;
-        stash$words = 32'h0;
-        if (to_stash) begin
-            buckets$words = 32'h0;
-        end
-        if (to_stash | fill) begin
-            stash$words = words;
-        end
-    end
-    
-endmodule // kvcpu_directory$directory$table$rows$1
-
-
-module kvcpu_directory$directory$table$rows$1$buckets(clock,read_address,read_data,write_address,words,write_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [255:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [7:0] words;
-    input wire  [255:0] write_data;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:255];
-    always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:255];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:255];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
-    end
-    (* no_rw_check *) reg [31:0] mem3 [0:255];
-    always @(posedge clock) begin
-        read_data[127:96] <= mem3[read_address];
-        if (words[3]) mem3[write_address] <= write_data[127:96];
-    end
-    (* no_rw_check *) reg [31:0] mem4 [0:255];
-    always @(posedge clock) begin
-        read_data[159:128] <= mem4[read_address];
-        if (words[4]) mem4[write_address] <= write_data[159:128];
-    end
-    (* no_rw_check *) reg [31:0] mem5 [0:255];
-    always @(posedge clock) begin
-        read_data[191:160] <= mem5[read_address];
-        if (words[5]) mem5[write_address] <= write_data[191:160];
-    end
-    (* no_rw_check *) reg [31:0] mem6 [0:255];
-    always @(posedge clock) begin
-        read_data[223:192] <= mem6[read_address];
-        if (words[6]) mem6[write_address] <= write_data[223:192];
-    end
-    (* no_rw_check *) reg [31:0] mem7 [0:255];
-    always @(posedge clock) begin
-        read_data[255:224] <= mem7[read_address];
-        if (words[7]) mem7[write_address] <= write_data[255:224];
-    end
-endmodule // kvcpu_directory$directory$table$rows$1$buckets
-
-
-module kvcpu_directory$directory$table$rows$1$of_stash(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$table$rows$1$of_stash
-
-
-module kvcpu_directory$directory$table$rows$1$out(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [255:0] d;
-    output reg  [255:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 256'h0 : d;
-endmodule // kvcpu_directory$directory$table$rows$1$out
-
-
-module kvcpu_directory$directory$table$rows$1$stash(clock,read_address,read_data,write_address,words,write_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [3:0] read_address;
-    output reg  [255:0] read_data;
-    input wire  [3:0] write_address;
-    input wire  [7:0] words;
-    input wire  [255:0] write_data;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:15];
-    always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:15];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:15];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
-    end
-    (* no_rw_check *) reg [31:0] mem3 [0:15];
-    always @(posedge clock) begin
-        read_data[127:96] <= mem3[read_address];
-        if (words[3]) mem3[write_address] <= write_data[127:96];
-    end
-    (* no_rw_check *) reg [31:0] mem4 [0:15];
-    always @(posedge clock) begin
-        read_data[159:128] <= mem4[read_address];
-        if (words[4]) mem4[write_address] <= write_data[159:128];
-    end
-    (* no_rw_check *) reg [31:0] mem5 [0:15];
-    always @(posedge clock) begin
-        read_data[191:160] <= mem5[read_address];
-        if (words[5]) mem5[write_address] <= write_data[191:160];
-    end
-    (* no_rw_check *) reg [31:0] mem6 [0:15];
-    always @(posedge clock) begin
-        read_data[223:192] <= mem6[read_address];
-        if (words[6]) mem6[write_address] <= write_data[223:192];
-    end
-    (* no_rw_check *) reg [31:0] mem7 [0:15];
-    always @(posedge clock) begin
-        read_data[255:224] <= mem7[read_address];
-        if (words[7]) mem7[write_address] <= write_data[255:224];
-    end
-endmodule // kvcpu_directory$directory$table$rows$1$stash
-
-
-module kvcpu_directory$directory$table$rows$2(clock,reset,row,entry,write_row,words,data,sweep,swept,fill);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [16:0] row;
-    output reg  [255:0] entry;
-    input wire  [16:0] write_row;
-    input wire  [7:0] words;
-    input wire  [255:0] data;
-    input wire  sweep;
-    input wire  [95:0] swept;
-    input wire  fill;
-    
-    // Constant declarations
-    localparam  rows_log2 = 5'b1000;
-    
-    // Stub signals
-    reg  buckets$clock;
-    reg  [7:0] buckets$read_address;
-    wire  [255:0] buckets$read_data;
-    reg  [7:0] buckets$write_address;
-    reg  [7:0] buckets$words;
-    reg  [255:0] buckets$write_data;
-    reg  stash$clock;
-    reg  [3:0] stash$read_address;
-    wire  [255:0] stash$read_data;
-    reg  [3:0] stash$write_address;
-    reg  [7:0] stash$words;
-    reg  [255:0] stash$write_data;
-    reg  of_stash$clock;
-    reg  of_stash$reset;
-    reg  of_stash$d;
-    wire  of_stash$q;
-    reg  out$clock;
-    reg  out$reset;
-    reg  [255:0] out$d;
-    wire  [255:0] out$q;
-    
-    // Local signals
-    reg  [16:0] above;
-    reg  [16:0] write_above;
-    reg  to_stash;
-    reg  [255:0] written;
-    
-    // Sub module instances
-    kvcpu_directory$directory$table$rows$2$buckets buckets(
-        .clock(buckets$clock),
-        .read_address(buckets$read_address),
-        .read_data(buckets$read_data),
-        .write_address(buckets$write_address),
-        .words(buckets$words),
-        .write_data(buckets$write_data)
-    );
-    kvcpu_directory$directory$table$rows$2$stash stash(
-        .clock(stash$clock),
-        .read_address(stash$read_address),
-        .read_data(stash$read_data),
-        .write_address(stash$write_address),
-        .words(stash$words),
-        .write_data(stash$write_data)
-    );
-    kvcpu_directory$directory$table$rows$2$of_stash of_stash(
-        .clock(of_stash$clock),
-        .reset(of_stash$reset),
-        .d(of_stash$d),
-        .q(of_stash$q)
-    );
-    kvcpu_directory$directory$table$rows$2$out out(
-        .clock(out$clock),
-        .reset(out$reset),
-        .d(out$d),
-        .q(out$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 8'hff);
-        stash$read_address = ((row) & 4'hf);
-        out$d = buckets$read_data;
-        if (of_stash$q) begin
-            out$d = stash$read_data;
-        end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 8'hff);
-        stash$write_address = ((write_row) & 4'hf);
-        written = data;
-        if (sweep) begin
-            written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
-        end
-        buckets$write_data = written;
-        stash$write_data = written;
-        buckets$words = words;
-        stash$words = 32'h0;
-        if (to_stash) begin
-            buckets$words = 32'h0;
-        end
-        if (to_stash | fill) begin
-            stash$words = words;
-        end
-    end
-    
-endmodule // kvcpu_directory$directory$table$rows$2
-
-
-module kvcpu_directory$directory$table$rows$2$buckets(clock,read_address,read_data,write_address,words,write_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [255:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [7:0] words;
-    input wire  [255:0] write_data;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:255];
-    always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:255];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:255];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
-    end
-    (* no_rw_check *) reg [31:0] mem3 [0:255];
-    always @(posedge clock) begin
-        read_data[127:96] <= mem3[read_address];
-        if (words[3]) mem3[write_address] <= write_data[127:96];
-    end
-    (* no_rw_check *) reg [31:0] mem4 [0:255];
-    always @(posedge clock) begin
-        read_data[159:128] <= mem4[read_address];
-        if (words[4]) mem4[write_address] <= write_data[159:128];
-    end
-    (* no_rw_check *) reg [31:0] mem5 [0:255];
-    always @(posedge clock) begin
-        read_data[191:160] <= mem5[read_address];
-        if (words[5]) mem5[write_address] <= write_data[191:160];
-    end
-    (* no_rw_check *) reg [31:0] mem6 [0:255];
-    always @(posedge clock) begin
-        read_data[223:192] <= mem6[read_address];
-        if (words[6]) mem6[write_address] <= write_data[223:192];
-    end
-    (* no_rw_check *) reg [31:0] mem7 [0:255];
-    always @(posedge clock) begin
-        read_data[255:224] <= mem7[read_address];
-        if (words[7]) mem7[write_address] <= write_data[255:224];
-    end
-endmodule // kvcpu_directory$directory$table$rows$2$buckets
-
-
-module kvcpu_directory$directory$table$rows$2$of_stash(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$table$rows$2$of_stash
-
-
-module kvcpu_directory$directory$table$rows$2$out(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [255:0] d;
-    output reg  [255:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 256'h0 : d;
-endmodule // kvcpu_directory$directory$table$rows$2$out
-
-
-module kvcpu_directory$directory$table$rows$2$stash(clock,read_address,read_data,write_address,words,write_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [3:0] read_address;
-    output reg  [255:0] read_data;
-    input wire  [3:0] write_address;
-    input wire  [7:0] words;
-    input wire  [255:0] write_data;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:15];
-    always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:15];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:15];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
-    end
-    (* no_rw_check *) reg [31:0] mem3 [0:15];
-    always @(posedge clock) begin
-        read_data[127:96] <= mem3[read_address];
-        if (words[3]) mem3[write_address] <= write_data[127:96];
-    end
-    (* no_rw_check *) reg [31:0] mem4 [0:15];
-    always @(posedge clock) begin
-        read_data[159:128] <= mem4[read_address];
-        if (words[4]) mem4[write_address] <= write_data[159:128];
-    end
-    (* no_rw_check *) reg [31:0] mem5 [0:15];
-    always @(posedge clock) begin
-        read_data[191:160] <= mem5[read_address];
-        if (words[5]) mem5[write_address] <= write_data[191:160];
-    end
-    (* no_rw_check *) reg [31:0] mem6 [0:15];
-    always @(posedge clock) begin
-        read_data[223:192] <= mem6[read_address];
-        if (words[6]) mem6[write_address] <= write_data[223:192];
-    end
-    (* no_rw_check *) reg [31:0] mem7 [0:15];
-    always @(posedge clock) begin
-        read_data[255:224] <= mem7[read_address];
-        if (words[7]) mem7[write_address] <= write_data[255:224];
-    end
-endmodule // kvcpu_directory$directory$table$rows$2$stash
-
-
-module kvcpu_directory$directory$table$rows$3(clock,reset,row,entry,write_row,words,data,sweep,swept,fill);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [16:0] row;
-    output reg  [255:0] entry;
-    input wire  [16:0] write_row;
-    input wire  [7:0] words;
-    input wire  [255:0] data;
-    input wire  sweep;
-    input wire  [95:0] swept;
-    input wire  fill;
-    
-    // Constant declarations
-    localparam  rows_log2 = 5'b1000;
-    
-    // Stub signals
-    reg  buckets$clock;
-    reg  [7:0] buckets$read_address;
-    wire  [255:0] buckets$read_data;
-    reg  [7:0] buckets$write_address;
-    reg  [7:0] buckets$words;
-    reg  [255:0] buckets$write_data;
-    reg  stash$clock;
-    reg  [3:0] stash$read_address;
-    wire  [255:0] stash$read_data;
-    reg  [3:0] stash$write_address;
-    reg  [7:0] stash$words;
-    reg  [255:0] stash$write_data;
-    reg  of_stash$clock;
-    reg  of_stash$reset;
-    reg  of_stash$d;
-    wire  of_stash$q;
-    reg  out$clock;
-    reg  out$reset;
-    reg  [255:0] out$d;
-    wire  [255:0] out$q;
-    
-    // Local signals
-    reg  [16:0] above;
-    reg  [16:0] write_above;
-    reg  to_stash;
-    reg  [255:0] written;
-    
-    // Sub module instances
-    kvcpu_directory$directory$table$rows$3$buckets buckets(
-        .clock(buckets$clock),
-        .read_address(buckets$read_address),
-        .read_data(buckets$read_data),
-        .write_address(buckets$write_address),
-        .words(buckets$words),
-        .write_data(buckets$write_data)
-    );
-    kvcpu_directory$directory$table$rows$3$stash stash(
-        .clock(stash$clock),
-        .read_address(stash$read_address),
-        .read_data(stash$read_data),
-        .write_address(stash$write_address),
-        .words(stash$words),
-        .write_data(stash$write_data)
-    );
-    kvcpu_directory$directory$table$rows$3$of_stash of_stash(
-        .clock(of_stash$clock),
-        .reset(of_stash$reset),
-        .d(of_stash$d),
-        .q(of_stash$q)
-    );
-    kvcpu_directory$directory$table$rows$3$out out(
-        .clock(out$clock),
-        .reset(out$reset),
-        .d(out$d),
-        .q(out$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 8'hff);
-        stash$read_address = ((row) & 4'hf);
-        out$d = buckets$read_data;
-        if (of_stash$q) begin
-            out$d = stash$read_data;
-        end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 8'hff);
-        stash$write_address = ((write_row) & 4'hf);
-        written = data;
-        if (sweep) begin
-            written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
-        end
-        buckets$write_data = written;
-        stash$write_data = written;
-        buckets$words = words;
-        stash$words = 32'h0;
-        if (to_stash) begin
-            buckets$words = 32'h0;
-        end
-        if (to_stash | fill) begin
-            stash$words = words;
-        end
-    end
-    
-endmodule // kvcpu_directory$directory$table$rows$3
-
-
-module kvcpu_directory$directory$table$rows$3$buckets(clock,read_address,read_data,write_address,words,write_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [255:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [7:0] words;
-    input wire  [255:0] write_data;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:255];
-    always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:255];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:255];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
-    end
-    (* no_rw_check *) reg [31:0] mem3 [0:255];
-    always @(posedge clock) begin
-        read_data[127:96] <= mem3[read_address];
-        if (words[3]) mem3[write_address] <= write_data[127:96];
-    end
-    (* no_rw_check *) reg [31:0] mem4 [0:255];
-    always @(posedge clock) begin
-        read_data[159:128] <= mem4[read_address];
-        if (words[4]) mem4[write_address] <= write_data[159:128];
-    end
-    (* no_rw_check *) reg [31:0] mem5 [0:255];
-    always @(posedge clock) begin
-        read_data[191:160] <= mem5[read_address];
-        if (words[5]) mem5[write_address] <= write_data[191:160];
-    end
-    (* no_rw_check *) reg [31:0] mem6 [0:255];
-    always @(posedge clock) begin
-        read_data[223:192] <= mem6[read_address];
-        if (words[6]) mem6[write_address] <= write_data[223:192];
-    end
-    (* no_rw_check *) reg [31:0] mem7 [0:255];
-    always @(posedge clock) begin
-        read_data[255:224] <= mem7[read_address];
-        if (words[7]) mem7[write_address] <= write_data[255:224];
-    end
-endmodule // kvcpu_directory$directory$table$rows$3$buckets
-
-
-module kvcpu_directory$directory$table$rows$3$of_stash(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$table$rows$3$of_stash
-
-
-module kvcpu_directory$directory$table$rows$3$out(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [255:0] d;
-    output reg  [255:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 256'h0 : d;
-endmodule // kvcpu_directory$directory$table$rows$3$out
-
-
-module kvcpu_directory$directory$table$rows$3$stash(clock,read_address,read_data,write_address,words,write_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [3:0] read_address;
-    output reg  [255:0] read_data;
-    input wire  [3:0] write_address;
-    input wire  [7:0] words;
-    input wire  [255:0] write_data;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:15];
-    always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:15];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:15];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
-    end
-    (* no_rw_check *) reg [31:0] mem3 [0:15];
-    always @(posedge clock) begin
-        read_data[127:96] <= mem3[read_address];
-        if (words[3]) mem3[write_address] <= write_data[127:96];
-    end
-    (* no_rw_check *) reg [31:0] mem4 [0:15];
-    always @(posedge clock) begin
-        read_data[159:128] <= mem4[read_address];
-        if (words[4]) mem4[write_address] <= write_data[159:128];
-    end
-    (* no_rw_check *) reg [31:0] mem5 [0:15];
-    always @(posedge clock) begin
-        read_data[191:160] <= mem5[read_address];
-        if (words[5]) mem5[write_address] <= write_data[191:160];
-    end
-    (* no_rw_check *) reg [31:0] mem6 [0:15];
-    always @(posedge clock) begin
-        read_data[223:192] <= mem6[read_address];
-        if (words[6]) mem6[write_address] <= write_data[223:192];
-    end
-    (* no_rw_check *) reg [31:0] mem7 [0:15];
-    always @(posedge clock) begin
-        read_data[255:224] <= mem7[read_address];
-        if (words[7]) mem7[write_address] <= write_data[255:224];
-    end
-endmodule // kvcpu_directory$directory$table$rows$3$stash
-
-
 module kvcpu_directory$directory$tag_high(clock,reset,d,q);
     
     // Module arguments
@@ -5788,6 +5786,10 @@ module kvcpu_directory$directory$touched(clock,reset,push,index,pop,top,count);
     reg  lost$reset;
     reg  lost$d;
     wire  lost$q;
+    reg  popping$clock;
+    reg  popping$reset;
+    reg  popping$d;
+    wire  popping$q;
     
     // Sub module instances
     kvcpu_directory$directory$touched$list list(
@@ -5812,18 +5814,27 @@ module kvcpu_directory$directory$touched(clock,reset,push,index,pop,top,count);
         .d(lost$d),
         .q(lost$q)
     );
+    kvcpu_directory$directory$touched$popping popping(
+        .clock(popping$clock),
+        .reset(popping$reset),
+        .d(popping$d),
+        .q(popping$q)
+    );
     
     // Update code
     always @(*) begin
         list$clock = clock;
         held$clock = clock;
         lost$clock = clock;
+        popping$clock = clock;
         list$reset = reset;
         held$reset = reset;
         lost$reset = reset;
+        popping$reset = reset;
         list$in_valid = push;
         list$in_data = index;
-        list$out_ready = pop;
+        popping$d = pop;
+        list$out_ready = popping$q;
         held$d = held$q;
         lost$d = lost$q;
         if (push) begin
@@ -5834,7 +5845,7 @@ module kvcpu_directory$directory$touched(clock,reset,push,index,pop,top,count);
                 lost$d = 1'b1;
             end
         end
-        else if (pop & list$out_valid) begin
+        else if (popping$q & list$out_valid) begin
             held$d = held$q - 32'h1;
         end
         top = none;
@@ -6034,6 +6045,19 @@ module kvcpu_directory$directory$touched$lost(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_directory$directory$touched$lost
+
+
+module kvcpu_directory$directory$touched$popping(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$touched$popping
 
 
 module kvcpu_directory$directory$value(clock,reset,d,q);

@@ -92,7 +92,7 @@ pub struct Directory<
     writes: Register<Bit>,
 
     // Its execution.
-    table: Entries<L, LG, R, M>,
+    contents: Entries<L, LG, R, M>,
     lookup: Lookup<B, A, S>,
     touched: Touched,
     storing: Signal<Local, Bit>,
@@ -110,6 +110,7 @@ pub struct Directory<
     restart: Register<Bit>,
     /// Nothing is being cleared.
     open: Register<Bit>,
+    clearing: Signal<Local, Bit>,
 
     // Its answer.
     simple: Signal<Local, Bit>,
@@ -141,8 +142,8 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         rest!(
             clock reset bus_select bus_write bus_address bus_data bus_ready bus_read row_read row row_taken row_write
             row_write_row row_write_lanes taken asked_index of_registers above named asked working fresh index exists word
-            number loads stores commits finds peeks reads writes table lookup touched storing go setting clear commit
-            tag_low tag_high identity hash buckets place restart open simple answered offset ready value
+            number loads stores commits finds peeks reads writes contents lookup touched storing go setting clear commit
+            tag_low tag_high identity hash buckets place restart open clearing simple answered offset ready value
         )
     }
 }
@@ -165,7 +166,7 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         self.peeks.clock.next = self.clock.val();
         self.reads.clock.next = self.clock.val();
         self.writes.clock.next = self.clock.val();
-        self.table.clock.next = self.clock.val();
+        self.contents.clock.next = self.clock.val();
         self.lookup.clock.next = self.clock.val();
         self.touched.clock.next = self.clock.val();
         self.tag_low.clock.next = self.clock.val();
@@ -191,7 +192,7 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         self.peeks.reset.next = self.reset.val();
         self.reads.reset.next = self.reset.val();
         self.writes.reset.next = self.reset.val();
-        self.table.reset.next = self.reset.val();
+        self.contents.reset.next = self.reset.val();
         self.tag_low.reset.next = self.reset.val();
         self.tag_high.reset.next = self.reset.val();
         self.identity.reset.next = self.reset.val();
@@ -240,15 +241,15 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
 
         // It starts.
         self.storing.next = self.fresh.q.val() & self.open.q.val() & self.stores.q.val();
-        self.table.index.next = self.index.q.val();
-        self.table.word.next = self.word.q.val();
-        self.table.data.next = self.bus_data.val();
-        self.table.store.next = self.storing.val() & self.exists.q.val();
+        self.contents.index.next = self.index.q.val();
+        self.contents.word.next = self.word.q.val();
+        self.contents.data.next = self.bus_data.val();
+        self.contents.store.next = self.storing.val() & self.exists.q.val();
         self.go.next = self.fresh.q.val() & (self.open.q.val() | self.peeks.q.val());
         if self.storing.val() & self.exists.q.val() {
-            self.go.next = self.table.stored.val();
+            self.go.next = !self.row_write.val();
         }
-        self.table.load.next = self.fresh.q.val() & self.open.q.val() & (self.loads.q.val() | self.commits.q.val());
+        self.contents.load.next = self.fresh.q.val() & self.open.q.val() & (self.loads.q.val() | self.commits.q.val());
         self.lookup.in_valid.next = self.go.val() & self.finds.q.val();
         self.fresh.d.next = self.taken.val();
         if self.fresh.q.val() & !self.go.val() {
@@ -284,39 +285,40 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         }
 
         // COMMIT.
-        self.commit.next = self.table.loaded.val() & self.commits.q.val() & self.exists.q.val();
+        self.commit.next = self.contents.loaded.val() & self.commits.q.val() & self.exists.q.val();
         self.lookup.write.next = self.commit.val();
         self.lookup.write_index.next = self.index.q.val();
-        self.lookup.write_tag.next = self.table.entry.val().get_bits::<64>(0);
-        self.lookup.write_request.next = self.table.entry.val().get_bits::<16>(64);
-        self.lookup.write_tenant.next = self.table.entry.val().get_bits::<8>(80);
-        self.lookup.write_frame.next = self.table.entry.val().get_bits::<16>(96);
-        self.lookup.write_tier.next = self.table.entry.val().get_bits::<2>(252);
-        self.lookup.write_state.next = self.table.entry.val().get_bits::<2>(254);
+        self.lookup.write_tag.next = self.contents.entry.val().get_bits::<64>(0);
+        self.lookup.write_request.next = self.contents.entry.val().get_bits::<16>(64);
+        self.lookup.write_tenant.next = self.contents.entry.val().get_bits::<8>(80);
+        self.lookup.write_frame.next = self.contents.entry.val().get_bits::<16>(96);
+        self.lookup.write_tier.next = self.contents.entry.val().get_bits::<2>(252);
+        self.lookup.write_state.next = self.contents.entry.val().get_bits::<2>(254);
         self.touched.push.next = self.commit.val();
         self.touched.index.next = self.index.q.val();
         self.touched.pop.next = self.go.val() & self.reads.q.val() & (self.number.q.val() == 10);
 
         // CLEAR.
         self.clear.next = self.setting.val() & (self.number.q.val() == 8);
-        self.table.clear.next = self.clear.val();
+        self.contents.clear.next = self.clear.val();
         self.restart.d.next = self.clear.val();
         self.lookup.reset.next = self.reset.val() | self.restart.q.val();
         self.open.d.next =
-            self.table.cleared.val() & self.lookup.ready.val() & !self.restart.q.val() & !self.clear.val();
+            self.contents.cleared.val() & self.lookup.ready.val() & !self.restart.q.val() & !self.clear.val();
         self.touched.reset.next =
             self.reset.val() | self.clear.val() | (self.setting.val() & (self.number.q.val() == 11));
+        self.clearing.next = !self.open.q.val();
 
         // The answer.
         self.simple.next = self.go.val() & !(self.loads.q.val() | self.commits.q.val() | self.finds.q.val());
-        self.answered.next = self.simple.val() | self.table.loaded.val() | self.lookup.out_valid.val();
+        self.answered.next = self.simple.val() | self.contents.loaded.val() | self.lookup.out_valid.val();
         self.working.d.next = (self.working.q.val() | self.taken.val()) & !self.answered.val();
         self.ready.d.next = self.answered.val();
         self.offset.next = bit_cast::<8, 3>(self.word.q.val()) << 5;
         self.value.d.next = 0.into();
-        if self.table.loaded.val() {
+        if self.contents.loaded.val() {
             if self.loads.q.val() & self.exists.q.val() {
-                self.value.d.next = self.table.entry.val().get_bits::<32>(self.offset.val().index());
+                self.value.d.next = self.contents.entry.val().get_bits::<32>(self.offset.val().index());
             }
         } else if self.lookup.out_valid.val() {
             self.value.d.next = self.none.val();
@@ -331,7 +333,7 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
             } else if self.number.q.val() == 7 {
                 self.value.d.next = self.buckets.q.val();
             } else if self.number.q.val() == 8 {
-                self.value.d.next = bit_cast::<32, 1>((!self.open.q.val()).into());
+                self.value.d.next = bit_cast::<32, 1>(self.clearing.val().into());
             } else if self.number.q.val() == 9 {
                 self.value.d.next = self.touched.count.val();
             } else if self.number.q.val() == 10 {
@@ -342,15 +344,15 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         self.bus_read.next = self.value.q.val();
 
         // The sweep.
-        self.table.row_read.next = self.row_read.val();
-        self.table.row.next = self.row.val();
-        self.row_taken.next = self.table.row_taken.val();
-        self.table.row_write.next = self.row_write.val();
-        self.table.row_write_row.next = self.row_write_row.val();
-        self.table.row_write_lanes.next = self.row_write_lanes.val();
+        self.contents.row_read.next = self.row_read.val();
+        self.contents.row.next = self.row.val();
+        self.row_taken.next = self.contents.row_taken.val();
+        self.contents.row_write.next = self.row_write.val();
+        self.contents.row_write_row.next = self.row_write_row.val();
+        self.contents.row_write_lanes.next = self.row_write_lanes.val();
         for i in 0..L {
-            self.entries[i].next = self.table.entries[i].val();
-            self.table.row_write_data[i].next = self.row_write_data[i].val();
+            self.entries[i].next = self.contents.entries[i].val();
+            self.contents.row_write_data[i].next = self.row_write_data[i].val();
         }
     }
 }

@@ -12,7 +12,7 @@
 //! **Read port.** `load` goes first; `row_taken` tells the sweep. `entries` has its row two clocks after the clock of
 //! `row_taken`, and in no other clock.
 //!
-//! **Write port.** `row_write` goes first, then clearing, then `store`, which stands until `stored`.
+//! **Write port.** `row_write` goes first, then clearing, then `store`, which stands until then.
 //!
 //! **Order.** What is written is in what is read from the next clock on. A `load` that meets `row_write` of its row in its
 //! clock is done once more. A `row_read` in the clock of a write of its row gives any mixture of old and new, and nothing is
@@ -35,7 +35,7 @@ pub struct Entries<const L: usize, const LG: usize, const R: usize, const M: usi
     /// They are; 2^R clocks after `clear` without `row_write`.
     pub cleared: Signal<Out, Bit>,
 
-    /// Entry that `load` or `store` means; stands until `loaded` or `stored`.
+    /// Entry that `load` or `store` means; stands until it is done.
     pub index: Signal<In, Bits<INDEX_BITS>>,
     /// Reads it, for a clock.
     pub load: Signal<In, Bit>,
@@ -43,14 +43,12 @@ pub struct Entries<const L: usize, const LG: usize, const R: usize, const M: usi
     pub loaded: Signal<Out, Bit>,
     /// The entry, in the clock of `loaded`.
     pub entry: Signal<Out, Bits<ENTRY_BITS>>,
-    /// Writes a word of it.
+    /// Writes a word of it, in the first clock with `cleared` and without `row_write`.
     pub store: Signal<In, Bit>,
     /// Which.
     pub word: Signal<In, Bits<3>>,
     /// What is written there.
     pub data: Signal<In, Bits<32>>,
-    /// `store` is done in this clock.
-    pub stored: Signal<Out, Bit>,
 
     /// A row is to be read.
     pub row_read: Signal<In, Bit>,
@@ -127,7 +125,7 @@ impl<const L: usize, const LG: usize, const R: usize, const M: usize> Default fo
             };
         }
         rest!(
-            clock reset clear cleared index load loaded entry store word data stored row_read row row_taken row_write
+            clock reset clear cleared index load loaded entry store word data row_read row row_taken row_write
             row_write_row row_write_lanes index_row lane again reading read_row met read1 read2 read3 picked picked3 done
             count write_row one_word twice four_times spread
         )
@@ -202,7 +200,6 @@ impl<const L: usize, const LG: usize, const R: usize, const M: usize> Logic for 
         }
 
         // Writing.
-        self.stored.next = self.store.val() & self.done.q.val() & !self.row_write.val();
         self.write_row.next = bit_cast::<INDEX_BITS, R>(self.count.q.val());
         if self.row_write.val() {
             self.write_row.next = self.row_write_row.val();

@@ -9,14 +9,14 @@ use super::INDEX_BITS;
 use crate::prim::{Fifo, Register};
 use rust_hdl::prelude::*;
 
-/// What is pushed counts, and is on top, from two clocks later on.
+/// A push or a pop shows in `top` and `count` two clocks later; until then there is to be no other.
 #[derive(LogicBlock)]
 pub struct Touched {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset: empties the list.
     pub reset: Signal<In, Bit>,
-    /// An index joins; not beside `pop`.
+    /// An index joins.
     pub push: Signal<In, Bit>,
     /// The index.
     pub index: Signal<In, Bits<INDEX_BITS>>,
@@ -30,6 +30,7 @@ pub struct Touched {
     list: Fifo<Bits<INDEX_BITS>, 9, 10>,
     held: Register<Bits<10>>,
     lost: Register<Bit>,
+    popping: Register<Bit>,
     none: Constant<Bits<32>>,
 }
 
@@ -46,6 +47,7 @@ impl Default for Touched {
             list: Default::default(),
             held: Default::default(),
             lost: Default::default(),
+            popping: Default::default(),
             none: Constant::new(u64::from(u32::MAX).into()),
         }
     }
@@ -57,13 +59,16 @@ impl Logic for Touched {
         self.list.clock.next = self.clock.val();
         self.held.clock.next = self.clock.val();
         self.lost.clock.next = self.clock.val();
+        self.popping.clock.next = self.clock.val();
         self.list.reset.next = self.reset.val();
         self.held.reset.next = self.reset.val();
         self.lost.reset.next = self.reset.val();
+        self.popping.reset.next = self.reset.val();
 
         self.list.in_valid.next = self.push.val();
         self.list.in_data.next = self.index.val();
-        self.list.out_ready.next = self.pop.val();
+        self.popping.d.next = self.pop.val();
+        self.list.out_ready.next = self.popping.q.val();
         self.held.d.next = self.held.q.val();
         self.lost.d.next = self.lost.q.val();
         if self.push.val() {
@@ -72,7 +77,7 @@ impl Logic for Touched {
             } else {
                 self.lost.d.next = true;
             }
-        } else if self.pop.val() & self.list.out_valid.val() {
+        } else if self.popping.q.val() & self.list.out_valid.val() {
             self.held.d.next = self.held.q.val() - 1;
         }
         self.top.next = self.none.val();
