@@ -22,6 +22,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_hash", verilog: verilog::<rtbd::Hash> },
     Design { name: "kvcpu_lookup", verilog: verilog::<rtbd::Lookup<8, 10, 8>> },
     Design { name: "kvcpu_sequencer", verilog: verilog::<micro::Sequencer<1>> },
+    Design { name: "kvcpu_directory", verilog: verilog::<rtbd::DirectoryProbe> },
 ];
 
 fn verilog<B: Block + Default>(name: &str) -> Result<String> {

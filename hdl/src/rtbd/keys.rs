@@ -43,6 +43,13 @@ pub struct Keys<const B: usize, const A: usize, const S: usize> {
     /// Its tenant.
     pub tenant: Signal<In, Bits<8>>,
 
+    /// Hash of the key a clock before, whether it is looked up or not.
+    pub hash: Signal<Out, Bits<32>>,
+    /// Its buckets, which differ: the first.
+    pub bucket0: Signal<Out, Bits<B>>,
+    /// The second.
+    pub bucket1: Signal<Out, Bits<B>>,
+
     /// A slot is written.
     pub write: Signal<In, Bit>,
     /// Index of the slot, of a bucket or of the stash.
@@ -165,8 +172,8 @@ impl<const B: usize, const A: usize, const S: usize> Default for Keys<B, A, S> {
             };
         }
         rest!(
-            clock reset ready in_valid tag request tenant write write_index write_used write_tag write_request
-            write_tenant out_valid hit index in_stash cleared count h3 valid1 key1 key writing1 index1 word1 word banks
+            clock reset ready in_valid tag request tenant hash bucket0 bucket1 write write_index write_used write_tag
+            write_request write_tenant out_valid hit index in_stash cleared count h3 valid1 key1 key writing1 index1 word1 word banks
             b0 b1 h1 above of_stash to_bank to_stash bucket ways slots fill_bucket fill_word fill_ways valid2 key2 b0_2
             b1_2 word2 met0_2 met1_2 bank_equal word_equal valid3 b0_3 b1_3 met0_3 met1_3 idle valid4 b0_4 b1_4 bank_match any0
             any1 way0 way1 found_bucket found_way found_slot any_stash
@@ -253,6 +260,9 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Keys<B, A, S> {
         if self.h1.val() == self.b0.val() {
             self.b1.next = self.b0.val() ^ 1;
         }
+        self.hash.next = self.h3.hash.val();
+        self.bucket0.next = self.b0.val();
+        self.bucket1.next = self.b1.val();
         self.above.next = self.index1.q.val() >> self.entries_log2.val();
         self.of_stash.next = self.above.val() != 0;
         self.to_bank.next = self.writing1.q.val() & !self.of_stash.val();

@@ -37,6 +37,13 @@ pub struct Lookup<const B: usize, const A: usize, const S: usize> {
     /// Its tenant.
     pub tenant: Signal<In, Bits<8>>,
 
+    /// Hash of the key a clock before, whether it is looked up or not.
+    pub hash: Signal<Out, Bits<32>>,
+    /// Its buckets, which differ: the first.
+    pub bucket0: Signal<Out, Bits<B>>,
+    /// The second.
+    pub bucket1: Signal<Out, Bits<B>>,
+
     /// A slot is written.
     pub write: Signal<In, Bit>,
     /// Its index, 4 * bucket + way, or 2^A + slot of the stash; no other.
@@ -117,8 +124,8 @@ impl<const B: usize, const A: usize, const S: usize> Default for Lookup<B, A, S>
             };
         }
         rest!(
-            clock reset ready in_valid tag request tenant write write_index write_tag write_request write_tenant
-            write_state write_tier write_frame out_valid hit index state tier frame keys joined writing1 writing2
+            clock reset ready in_valid tag request tenant hash bucket0 bucket1 write write_index write_tag write_request
+            write_tenant write_state write_tier write_frame out_valid hit index state tier frame keys joined writing1 writing2
             writing3 writing4 index1 index2 index3 index4 place1 place2 place3 place4 places stash_places above to_stash
             valid5 hit5 found5 in_stash5 writing5 index5 place5 met valid6 hit6 found6 place6
         )
@@ -185,6 +192,9 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Lookup<B, A, S> {
         self.keys.tag.next = self.tag.val();
         self.keys.request.next = self.request.val();
         self.keys.tenant.next = self.tenant.val();
+        self.hash.next = self.keys.hash.val();
+        self.bucket0.next = self.keys.bucket0.val();
+        self.bucket1.next = self.keys.bucket1.val();
         self.keys.write.next = self.write.val();
         self.keys.write_index.next = self.write_index.val();
         self.keys.write_used.next = self.write_state.val() != 0;
