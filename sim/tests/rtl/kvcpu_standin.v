@@ -5,7 +5,9 @@
 //                                                             R: bit 0 busy, bit 1 a fault, bit 2 data in the wrong order
 //        0x60        W: pulses on irq                    0x68 R: clocks since reset
 //        0x70        the rule to break: 1 AR taken back, 2 AR changes, 3 wlast wrong, 4 an answer unasked, 5 a bad response
-//        0x78        R: {bus_master, last awsize, last arsize}   0x80 is never answered
+//        0x78        R: what was seen since reset: bit 9 write responses and bit 8 read bursts that passed another id's, bit 7
+//                       beats of two bursts in turns; {bus_master 6, last awsize 5:3, last arsize 2:0}
+//        0x80        is never answered
 //   BAR2             reads its address
 //
 // A copy goes 256 bytes at a time: four reads of eight beats, an id each; when all have come, four such writes.
@@ -125,7 +127,8 @@ module kvcpu_standin(clock,reset,bus_master,s_axil_awvalid,s_axil_awready,s_axil
     reg [3:0] of_id [0:3];
     reg [63:0] buffer [0:31];
     reg [1:0] phase;
-    reg ar_waited;
+    reg ar_waited, turns, reads_pass, writes_pass, r_open;
+    reg [1:0] r_before, r_ended;
 
     wire ar_valid = phase == 2'd1 && asked != 3'd4 && !(broken == 4'd1 && ar_waited);
     wire [63:0] ar_at = source + {asked, 6'd0} + (broken == 4'd2 && ar_waited ? 64'd64 : 64'd0);
@@ -140,6 +143,7 @@ module kvcpu_standin(clock,reset,bus_master,s_axil_awvalid,s_axil_awready,s_axil
     wire w_valid = phase == 2'd2 && w_active;
     wire w_ready = destination_card ? m_card_wready : m_host_wready;
     wire b_come = destination_card ? m_card_bvalid : m_host_bvalid;
+    wire [1:0] b_id = destination_card ? m_card_bid : m_host_bid;
     wire [1:0] b_response = destination_card ? m_card_bresp : m_host_bresp;
 
     assign m_host_arvalid = ar_valid && !source_card;
@@ -224,7 +228,7 @@ module kvcpu_standin(clock,reset,bus_master,s_axil_awvalid,s_axil_awready,s_axil
             else if (ar_address[15:6] == 10'd0) r_data <= scratch[ar_address[5:3]];
             else if (ar_address[15:3] == 13'hB) r_data <= {61'd0, disorder, fault, busy};
             else if (ar_address[15:3] == 13'hD) r_data <= clocks;
-            else if (ar_address[15:3] == 13'hF) r_data <= {57'd0, bus_master, aw_size, ar_size};
+            else if (ar_address[15:3] == 13'hF) r_data <= {54'd0, writes_pass, reads_pass, turns, bus_master, aw_size, ar_size};
             else if (ar_address[15:3] == 13'h10) begin
                 r_valid <= 1'b0;
                 never <= 1'b1;
@@ -250,6 +254,11 @@ module kvcpu_standin(clock,reset,bus_master,s_axil_awvalid,s_axil_awready,s_axil
                     buffer[{r_id, of_id[r_id][2:0]}] <= r_word;
                     of_id[r_id] <= of_id[r_id] + 4'd1;
                     come <= come + 6'd1;
+                    r_open <= !r_last;
+                    r_before <= r_id;
+                    if (r_open && r_id != r_before) turns <= 1'b1;
+                    if (r_last) r_ended <= r_ended + 2'd1;
+                    if (r_last && r_id != r_ended) reads_pass <= 1'b1;
                     if (r_response != 2'd0) fault <= 1'b1;
                     if (r_last != (of_id[r_id] == 4'd7)) disorder <= 1'b1;
                     if (come == 6'd31) phase <= fault || r_response != 2'd0 ? 2'd0 : 2'd2;
@@ -263,6 +272,7 @@ module kvcpu_standin(clock,reset,bus_master,s_axil_awvalid,s_axil_awready,s_axil
                 end
                 if (b_come && clocks[0]) begin
                     answered <= answered + 3'd1;
+                    if (b_id != answered[1:0]) writes_pass <= 1'b1;
                     if (b_response != 2'd0) fault <= 1'b1;
                     if (answered == 3'd3) begin
                         phase <= 2'd0;
@@ -278,6 +288,8 @@ module kvcpu_standin(clock,reset,bus_master,s_axil_awvalid,s_axil_awready,s_axil
         if (reset) begin
             {aw_held, w_held, b_valid, ar_held, r_valid, never} <= 6'd0;
             {busy, fault, disorder, ar_waited} <= 4'd0;
+            {turns, reads_pass, writes_pass, r_open} <= 4'd0;
+            r_ended <= 2'd0;
             broken <= 4'd0;
             clocks <= 64'd0;
             phase <= 2'd0;
