@@ -83,10 +83,10 @@ impl Lite {
     /// After a clock: takes what was handed over, and sets the inputs of the next.
     pub(crate) fn clock(&mut self, wires: &mut Wires) -> Result<(), String> {
         let p = self.ports;
-        let b = self.b.clock(wires.is(p.bvalid), wires.drove(p.bready), [wires.get(p.bresp)])?;
+        let b = self.b.clock(wires.is(p.bvalid), wires.drove(p.bready), || [wires.get(p.bresp)])?;
         let r = self
             .r
-            .clock(wires.is(p.rvalid), wires.drove(p.rready), [wires.get(p.rresp), wires.get(p.rdata)])?;
+            .clock(wires.is(p.rvalid), wires.drove(p.rready), || [wires.get(p.rresp), wires.get(p.rdata)])?;
         let Some(current) = &mut self.current else {
             return if wires.is(p.bvalid) || wires.is(p.rvalid) {
                 Err("an answer without an access".into())

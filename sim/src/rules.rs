@@ -14,8 +14,22 @@ impl<const N: usize> Channel<N> {
         Channel { name, offered: None }
     }
 
-    /// The channel in this clock; what is handed over, if anything is.
-    pub(crate) fn clock(&mut self, valid: bool, ready: bool, payload: [u64; N]) -> Result<Option<[u64; N]>, String> {
+    /// The channel in this clock; what is handed over, if anything is. Most channels rest most of the time, so the payload
+    /// is collected only when it is valid.
+    #[inline]
+    pub(crate) fn clock(
+        &mut self,
+        valid: bool,
+        ready: bool,
+        payload: impl FnOnce() -> [u64; N],
+    ) -> Result<Option<[u64; N]>, String> {
+        if !valid && self.offered.is_none() {
+            return Ok(None);
+        }
+        self.check(valid, ready, payload())
+    }
+
+    fn check(&mut self, valid: bool, ready: bool, payload: [u64; N]) -> Result<Option<[u64; N]>, String> {
         if let Some(offered) = self.offered.take() {
             if !valid {
                 return Err(format!("{}: valid was taken back before ready", self.name));
@@ -72,17 +86,17 @@ mod tests {
     fn what_is_offered_stays() {
         let offer = || {
             let mut channel = Channel::new("W");
-            assert_eq!(channel.clock(true, false, [1, 2]), Ok(None));
+            assert_eq!(channel.clock(true, false, || [1, 2]), Ok(None));
             channel
         };
-        assert_eq!(offer().clock(true, true, [1, 2]), Ok(Some([1, 2])));
-        assert!(offer().clock(true, true, [1, 3]).is_err_and(|why| why.contains("payload changed")));
-        assert!(offer().clock(false, true, [1, 2]).is_err_and(|why| why.contains("taken back")));
+        assert_eq!(offer().clock(true, true, || [1, 2]), Ok(Some([1, 2])));
+        assert!(offer().clock(true, true, || [1, 3]).is_err_and(|why| why.contains("payload changed")));
+        assert!(offer().clock(false, true, || [1, 2]).is_err_and(|why| why.contains("taken back")));
         let mut channel = offer();
         channel.reset();
-        assert_eq!(channel.clock(false, true, [0, 0]), Ok(None));
-        assert_eq!(channel.clock(true, true, [5, 6]), Ok(Some([5, 6])));
-        assert_eq!(channel.clock(true, true, [7, 8]), Ok(Some([7, 8])));
+        assert_eq!(channel.clock(false, true, || [0, 0]), Ok(None));
+        assert_eq!(channel.clock(true, true, || [5, 6]), Ok(Some([5, 6])));
+        assert_eq!(channel.clock(true, true, || [7, 8]), Ok(Some([7, 8])));
     }
 
     #[test]

@@ -127,19 +127,23 @@ impl Slave {
     fn take(&mut self, wires: &mut Wires, now: u64) -> Result<(), String> {
         let p = self.ports;
         let get = |port| wires.get(port);
-        let ar = [p.arid, p.araddr, p.arlen, p.arsize, p.arburst].map(get);
+        let ar = || [p.arid, p.araddr, p.arlen, p.arsize, p.arburst].map(get);
         if let Some(ar) = self.ar.clock(wires.is(p.arvalid), wires.drove(p.arready), ar)? {
             let (burst, due) = (Burst::new("AR", ar)?, self.due(now));
             self.reads.push(Read { burst, due, data: None, sent: 0 });
         }
-        let aw = [p.awid, p.awaddr, p.awlen, p.awsize, p.awburst].map(get);
+        let aw = || [p.awid, p.awaddr, p.awlen, p.awsize, p.awburst].map(get);
         if let Some(aw) = self.aw.clock(wires.is(p.awvalid), wires.drove(p.awready), aw)? {
             let burst = Burst::new("AW", aw)?;
             self.open.push_back(Write { burst, due: 0, data: Vec::new(), strobes: Vec::new() });
         }
-        let w = [p.wdata, p.wstrb, p.wlast].map(get);
-        self.early.extend(self.w.clock(wires.is(p.wvalid), wires.drove(p.wready), w)?);
-        self.pair(now)?;
+        let w = || [p.wdata, p.wstrb, p.wlast].map(get);
+        if let Some(w) = self.w.clock(wires.is(p.wvalid), wires.drove(p.wready), w)? {
+            self.early.push_back(w);
+        }
+        if !self.early.is_empty() {
+            self.pair(now)?;
+        }
         if wires.drove(p.rvalid) && wires.is(p.rready) {
             wires.set(p.rvalid, false);
         }
