@@ -1,6 +1,8 @@
-//! Verilates every design of hdl/rtl, compiles it, and writes `designs.rs`: a table of ports and C functions for each.
+//! Verilates every design of hdl/rtl and of tests/rtl, compiles it, and writes `designs.rs`: a table of ports and C
+//! functions for each.
 //!
-//! Works from the checked-in Verilog, so that simulating does not need rust-hdl.
+//! Works from the checked-in Verilog, so that simulating does not need rust-hdl. With the feature `trace` the designs can
+//! write waveforms.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
@@ -16,28 +18,32 @@ struct Port {
 
 fn main() -> Result<()> {
     let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
-    let (rtl, out) = (manifest.join("../hdl/rtl"), PathBuf::from(std::env::var("OUT_DIR")?));
-    for path in ["cpp", "../hdl/rtl"] {
-        println!("cargo::rerun-if-changed={path}");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let trace = std::env::var_os("CARGO_FEATURE_TRACE").is_some();
+    println!("cargo::rerun-if-changed=cpp");
+    let mut files = Vec::new();
+    for folder in ["../hdl/rtl", "tests/rtl"] {
+        println!("cargo::rerun-if-changed={folder}");
+        files.extend(verilog_of(&manifest.join(folder))?);
     }
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&rtl)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "v"));
-    files.sort();
-    ensure!(!files.is_empty(), "{} holds no Verilog; run `cargo xtask verilog`", rtl.display());
 
     let include = verilator_include()?;
     let mut cpp = cc::Build::new();
-    cpp.cpp(true).std("c++17").opt_level(3).warnings(false).define("VM_TRACE", "0");
+    cpp.cpp(true).std("c++17").opt_level(3).warnings(false);
+    cpp.define("VM_TRACE", if trace { "1" } else { "0" });
     cpp.include(&include).include(include.join("vltstd")).include(manifest.join("cpp"));
     for source in ["verilated.cpp", "verilated_threads.cpp"] {
         cpp.file(include.join(source));
     }
-    let mut bindings = String::new();
+    if trace {
+        cpp.file(include.join("verilated_vcd_c.cpp"));
+    }
+    let (mut bindings, mut constants) = (String::new(), String::new());
     for file in &files {
         let name = file.file_stem().and_then(|stem| stem.to_str()).context("a file name is not UTF-8")?;
         let ports = ports(&std::fs::read_to_string(file)?, name)?;
         let made = out.join(name);
-        verilate(file, name, &made)?;
+        verilate(file, name, &made, trace)?;
         for entry in std::fs::read_dir(&made)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "cpp") {
@@ -48,10 +54,21 @@ fn main() -> Result<()> {
         std::fs::write(&shim, shim_of(name, &ports))?;
         cpp.include(&made).file(shim);
         bindings += &binding_of(name, &ports);
+        let _ = write!(constants, "&{}, ", constant_of(name));
     }
     cpp.compile("kvcpu_rtl");
+    let _ = writeln!(bindings, "\n/// Every design.\npub static DESIGNS: &[&Design] = &[{constants}];");
     std::fs::write(out.join("designs.rs"), bindings)?;
     Ok(())
+}
+
+/// The Verilog in a folder, sorted.
+fn verilog_of(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "v"));
+    files.sort();
+    ensure!(!files.is_empty(), "{} holds no Verilog; run `cargo xtask verilog`", folder.display());
+    Ok(files)
 }
 
 /// Where Verilator's run-time library is.
@@ -62,7 +79,7 @@ fn verilator_include() -> Result<PathBuf> {
     Ok(Path::new(String::from_utf8(output.stdout)?.trim()).join("include"))
 }
 
-fn verilate(file: &Path, name: &str, made: &Path) -> Result<()> {
+fn verilate(file: &Path, name: &str, made: &Path, trace: bool) -> Result<()> {
     // What an earlier version of the design left would be compiled too.
     if made.exists() {
         std::fs::remove_dir_all(made)?;
@@ -82,6 +99,7 @@ fn verilate(file: &Path, name: &str, made: &Path) -> Result<()> {
         ])
         .args(["-Wno-WIDTH", "-Wno-UNUSED", "-Wno-DECLFILENAME", "--top-module", name, "--prefix", &prefix, "--Mdir"])
         .arg(made)
+        .args(trace.then_some("--trace"))
         .arg(file)
         .status()?;
     ensure!(status.success(), "verilator failed on {}", file.display());
@@ -116,13 +134,27 @@ fn ports(verilog: &str, name: &str) -> Result<Vec<Port>> {
 
 fn shim_of(name: &str, ports: &[Port]) -> String {
     let (mut set, mut get) = (String::new(), String::new());
-    for (number, port) in ports.iter().enumerate() {
-        let field = &port.name;
-        if port.is_input {
-            let _ = writeln!(set, "        case {number}: model.{field} = value; break;");
+    let (mut inputs, mut outputs) = (String::new(), String::new());
+    let (mut input, mut output) = (0, 0);
+    for (number, Port { name, width, is_input }) in ports.iter().enumerate() {
+        if *is_input {
+            let _ = writeln!(set, "        case {number}: model.{name} = value; break;");
+            if name != "clock" {
+                let mask = u64::MAX >> (64 - width);
+                let _ = writeln!(inputs, "    model.{name} = inputs[{input}] & {mask:#x}ull;");
+            }
+            input += 1;
+        } else {
+            let _ = writeln!(outputs, "    outputs[{output}] = model.{name};");
+            output += 1;
         }
-        let _ = writeln!(get, "        case {number}: return model.{field};");
+        let _ = writeln!(get, "        case {number}: return model.{name};");
     }
+    let edge = |level: u32| {
+        let clocked = ports.iter().any(|port| port.name == "clock");
+        if clocked { format!("    model.clock = {level};\n") } else { String::new() }
+    };
+    let (low, high) = (edge(0), edge(1));
     format!(
         r#"#include "design.h"
 #include "V{name}.h"
@@ -141,9 +173,23 @@ static uint64_t get(void *self, uint32_t port) {{
 {get}    }}
     return 0;
 }}
-extern "C" const KvcpuFunctions {name}_functions = {{make, drop, eval, set, get}};
+static void clock(void *self, const uint64_t *inputs, uint64_t *outputs) {{
+    Design &design = *static_cast<Design *>(self);
+    V{name} &model = *design.model;
+{low}{inputs}    model.eval();
+    design.dump();
+{outputs}{high}    model.eval();
+    design.dump();
+}}
+static bool trace(void *self, const char *path) {{ return static_cast<Design *>(self)->trace(path); }}
+extern "C" const KvcpuFunctions {name}_functions = {{make, drop, eval, set, get, clock, trace}};
 "#
     )
+}
+
+/// The Rust constant of a design: its name without the prefix that all have.
+fn constant_of(name: &str) -> String {
+    name.trim_start_matches("kvcpu_").to_uppercase()
 }
 
 fn binding_of(name: &str, ports: &[Port]) -> String {
@@ -151,7 +197,7 @@ fn binding_of(name: &str, ports: &[Port]) -> String {
     for Port { name, width, is_input } in ports {
         let _ = writeln!(list, "        Port {{ name: {name:?}, width: {width}, is_input: {is_input} }},");
     }
-    let constant = name.trim_start_matches("kvcpu_").to_uppercase();
+    let constant = constant_of(name);
     format!(
         r#"
 unsafe extern "C" {{
@@ -159,7 +205,7 @@ unsafe extern "C" {{
     safe static {constant}_FUNCTIONS: Functions;
 }}
 
-/// `hdl/rtl/{name}.v`.
+/// `{name}.v`.
 pub static {constant}: Design = Design {{
     name: {name:?},
     ports: &[

@@ -1,4 +1,5 @@
-//! The exported Verilog under Verilator, each design as a [`Model`] whose ports are set, evaluated and read.
+//! The exported Verilog under Verilator: each design as a [`Model`] whose ports are set, evaluated and read, and the device's
+//! top as a backing of the driver, [`Rtl`].
 //!
 //! ```
 //! let mut multiply = kvcpu_sim::Model::new(&kvcpu_sim::MULTIPLY, 1);
@@ -7,7 +8,22 @@
 //! assert_eq!(multiply.get("product"), 42);
 //! ```
 
+mod bus;
+mod card;
+mod lite;
 mod model;
+mod msix;
+mod ports;
+mod root_complex;
+mod rtl;
+mod rules;
+mod simulation;
+mod slave;
+mod top;
 
-pub use model::{Design, MULTIPLY, Model, Port};
-pub use model::{FIFO, HASH, LANE, LIST, LOOKUP, SEQUENCER, SKID};
+pub use bus::{Bus, BusFault, HostMemory};
+pub use model::{DESIGNS, Design, Model, Port, design};
+pub use model::{FIFO, HASH, LANE, LIST, LOOKUP, MULTIPLY, SEQUENCER, SKID, STANDIN};
+pub use ports::PortError;
+pub use rtl::{Rtl, RtlError, RtlOptions};
+pub use top::top;

@@ -1,7 +1,9 @@
 //! A verilated design. The build script makes a table of C functions for each; this is the only place that calls them.
 #![allow(unsafe_code, reason = "Verilator's models are C++")]
 
-use std::ffi::c_void;
+use std::ffi::{CString, c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr::NonNull;
 
 /// A port of a design.
@@ -23,6 +25,8 @@ struct Functions {
     eval: unsafe extern "C" fn(*mut c_void),
     set: unsafe extern "C" fn(*mut c_void, port: u32, value: u64),
     get: unsafe extern "C" fn(*mut c_void, port: u32) -> u64,
+    clock: unsafe extern "C" fn(*mut c_void, inputs: *const u64, outputs: *mut u64),
+    trace: unsafe extern "C" fn(*mut c_void, path: *const c_char) -> bool,
 }
 
 /// A design that was compiled in.
@@ -38,7 +42,19 @@ pub struct Design {
 // SAFETY: all fields are immutable, and the functions keep no state of their own: each model has its context.
 unsafe impl Sync for Design {}
 
+impl Design {
+    /// The ports in one direction: [`Model::clock`] counts each direction by itself.
+    pub fn side(&self, inputs: bool) -> impl Iterator<Item = &'static Port> {
+        self.ports.iter().filter(move |port| port.is_input == inputs)
+    }
+}
+
 include!(concat!(env!("OUT_DIR"), "/designs.rs"));
+
+/// The design of that name, if it was compiled in.
+pub fn design(name: &str) -> Option<&'static Design> {
+    DESIGNS.iter().copied().find(|design| design.name == name)
+}
 
 /// An instance of a design.
 ///
@@ -48,7 +64,14 @@ pub struct Model {
     design: &'static Design,
     this: NonNull<c_void>,
     clocks: u64,
+    inputs: usize,
+    outputs: usize,
 }
+
+// SAFETY: the C++ object is owned by this one, and each call into it needs `&mut` (or changes nothing). It has a context of
+// its own; the thread-local context of Verilator's library is read only while a model is made and a waveform is opened,
+// which set it.
+unsafe impl Send for Model {}
 
 impl Model {
     /// An instance with all inputs 0.
@@ -60,7 +83,8 @@ impl Model {
         // SAFETY: the table is a constant of the library that the build script compiled with this design.
         let functions = unsafe { &*design.functions };
         let this = NonNull::new((functions.make)(seed.max(1))).expect("new does not return null");
-        let mut model = Model { design, this, clocks: 0 };
+        let (inputs, outputs) = (design.side(true).count(), design.side(false).count());
+        let mut model = Model { design, this, clocks: 0, inputs, outputs };
         for port in design.ports.iter().filter(|port| port.is_input) {
             model.set(port.name, 0);
         }
@@ -114,6 +138,27 @@ impl Model {
         self.set("clock", 0).eval();
         self.clocks += 1;
         self
+    }
+
+    /// One clock in one call: sets all inputs (`clock` is left out of account), settles, reads all outputs, and gives the
+    /// rising edge. So the outputs are those before the edge, the ones that the edge's handshakes are made of.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many values as ports in that direction.
+    pub fn clock(&mut self, inputs: &[u64], outputs: &mut [u64]) {
+        assert_eq!((inputs.len(), outputs.len()), (self.inputs, self.outputs), "{}", self.design.name);
+        // SAFETY: as in `set`; the function reads and writes a value for each port of that direction.
+        unsafe { (self.functions().clock)(self.this.as_ptr(), inputs.as_ptr(), outputs.as_mut_ptr()) };
+        self.clocks += 1;
+    }
+
+    /// Writes a waveform (VCD) of what [`Model::clock`] does from now on; a clock takes two units of its time. `false` if the
+    /// file cannot be written, or if the crate was built without the feature `trace`.
+    pub fn trace(&mut self, path: &Path) -> bool {
+        let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+        // SAFETY: as in `set`; the path is a string that outlives the call.
+        unsafe { (self.functions().trace)(self.this.as_ptr(), path.as_ptr()) }
     }
 
     /// Two clocks with `reset`.
