@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kvcpu_emulator::{BusFault, Emulator, HostBus, HostMemory};
 use kvcpu_mmio::Geometry;
+use kvcpu_sim::{Rtl, RtlOptions};
 
 /// What a test sees and does while the emulator has the bus.
 #[derive(Debug, Default)]
@@ -38,6 +39,19 @@ impl Bus {
         let control = bus.clone();
         let emulator = Emulator::with_bus(geometry, |memory| Box::new(Wire { memory, control }));
         (emulator.expect("tests use possible geometries"), bus)
+    }
+
+    /// The RTL behind such a bus.
+    ///
+    /// # Panics
+    /// If `hdl/rtl` has no design of this geometry.
+    pub fn rtl(geometry: Geometry, options: RtlOptions) -> (Rtl, Arc<Bus>) {
+        let bus = Arc::new(Bus::default());
+        bus.heal();
+        let control = bus.clone();
+        let design = kvcpu_sim::top(geometry).expect("hdl/rtl has a design of this geometry");
+        let rtl = Rtl::with_bus(design, geometry, options, |memory| Box::new(RtlWire { memory, control }));
+        (rtl.expect("the design is a device"), bus)
     }
 
     /// Accesses so far.
@@ -93,6 +107,29 @@ fn due(counter: &AtomicI64) -> bool {
 struct Wire {
     memory: HostMemory,
     control: Arc<Bus>,
+}
+
+struct RtlWire {
+    memory: kvcpu_sim::HostMemory,
+    control: Arc<Bus>,
+}
+
+impl kvcpu_sim::Bus for RtlWire {
+    fn read(&mut self, address: u64, out: &mut [u64]) -> Result<(), kvcpu_sim::BusFault> {
+        self.control.access(address, out.len()).map_err(|fault| kvcpu_sim::BusFault { address: fault.iova })?;
+        self.memory.read(address, out)
+    }
+
+    fn write(&mut self, address: u64, data: &[u64], strobes: &[u8]) -> Result<(), kvcpu_sim::BusFault> {
+        self.control.access(address, data.len()).map_err(|fault| kvcpu_sim::BusFault { address: fault.iova })?;
+        let block = data.len() >= BLOCK_WORDS;
+        if block && (self.control.corrupt_all.load(Ordering::SeqCst) || due(&self.control.corrupt_in)) {
+            let mut flipped = data.to_vec();
+            flipped[data.len() / 2] ^= 1 << 17;
+            return self.memory.write(address, &flipped, strobes);
+        }
+        self.memory.write(address, data, strobes)
+    }
 }
 
 impl HostBus for Wire {

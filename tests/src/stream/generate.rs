@@ -46,6 +46,11 @@ pub fn scenario(rng: &mut ChaCha8Rng, kind: Kind) -> (Scenario, Vec<Op>) {
     if kind.large {
         geometry.entries_log2 = 11;
     }
+    scenario_of(rng, kind, geometry)
+}
+
+/// A setup of a device of this geometry, and a stream for it.
+pub fn scenario_of(rng: &mut ChaCha8Rng, kind: Kind, geometry: Geometry) -> (Scenario, Vec<Op>) {
     let entries = geometry.entries();
     // Above the directory's size some inserts must be refused; far below, ghosts pile up.
     let share = *[16, 8, 4, 2, 1].choose(rng).unwrap_or(&2);

@@ -18,7 +18,7 @@ use crate::bus::Bus;
 use crate::model::Model;
 use crate::rig::{Path, Rig, text};
 
-pub use generate::{geometry, scenario};
+pub use generate::{geometry, scenario, scenario_of};
 
 /// One step of a stream.
 #[derive(Clone, Debug)]
@@ -116,7 +116,12 @@ pub fn run(scenario: &Scenario, ops: &[Op]) -> Result<(), String> {
 /// The same; returns the model as it ended, to see which corners were reached.
 pub fn run_to_end(scenario: &Scenario, ops: &[Op]) -> Result<Model, String> {
     let (emulator, bus) = Bus::emulator(scenario.geometry);
-    let mut rig = Rig::new(Arc::new(emulator), &scenario.config, scenario.path)?;
+    run_on(emulator, &bus, scenario, ops)
+}
+
+/// The same on any device, whose accesses to memory go by `bus`.
+pub fn run_on<B: Backing + 'static>(backing: B, bus: &Bus, scenario: &Scenario, ops: &[Op]) -> Result<Model, String> {
+    let mut rig = Rig::new(Arc::new(backing), &scenario.config, scenario.path)?;
     rig.t3.delay.store(scenario.t3_delay, Ordering::SeqCst);
     let batch = if scenario.path == Path::Ring { scenario.batch } else { 1 };
     let mut pending = Vec::new();
@@ -131,11 +136,11 @@ pub fn run_to_end(scenario: &Scenario, ops: &[Op]) -> Result<Model, String> {
             Op::ReadBack(key) => drop(rig.read_back(*key)?),
             Op::Serve => drop(rig.device.service().map_err(text)?),
             Op::Compare => rig.compare()?,
-            Op::Fault(fault) => inject(&mut rig, &bus, *fault)?,
+            Op::Fault(fault) => inject(&mut rig, bus, *fault)?,
         }
     }
     rig.run(&pending)?;
-    inject(&mut rig, &bus, Fault::Heal)?;
+    inject(&mut rig, bus, Fault::Heal)?;
     rig.compare()?;
     rig.read_back_all()?;
     rig.compare()?;
