@@ -60,10 +60,10 @@ fn execute() {
         command_snapshot();
         hepc_begin();
         command_run();
+        offers();
     } else {
         CQ_STATUS = status;
     }
-    offers();
     count(CSR_CNT_COMMANDS);
     if CQ_STATUS != STATUS_OK {
         count(CSR_CNT_REFUSED);
