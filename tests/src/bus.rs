@@ -2,6 +2,7 @@
 //!
 //! It leaves out Bus Master Enable and unmapping, which the backing itself offers.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +23,17 @@ pub struct Bus {
     corrupt_all: AtomicBool,
     /// Address ranges that fault.
     torn: Mutex<Vec<std::ops::Range<u64>>>,
+    /// Words read and written since they were last asked for.
+    words: Mutex<BTreeSet<(Direction, u64)>>,
+}
+
+/// Which way a word went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// The device read it.
+    Read,
+    /// The device wrote it.
+    Write,
 }
 
 /// Words from which on an access is taken for a block's.
@@ -87,6 +99,16 @@ impl Bus {
         self.torn().clear();
     }
 
+    /// The addresses of the words that the device has read and written since the last call. A word that faulted counts.
+    pub fn take_words(&self) -> BTreeSet<(Direction, u64)> {
+        std::mem::take(&mut *self.words.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, direction: Direction, address: u64, words: usize) {
+        let mut noted = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.extend((0..words as u64).map(|word| (direction, address.wrapping_add(8 * word))));
+    }
+
     fn torn(&self) -> std::sync::MutexGuard<'_, Vec<std::ops::Range<u64>>> {
         self.torn.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,11 +138,13 @@ struct RtlWire {
 
 impl kvcpu_sim::Bus for RtlWire {
     fn read(&mut self, address: u64, out: &mut [u64]) -> Result<(), kvcpu_sim::BusFault> {
+        self.control.note(Direction::Read, address, out.len());
         self.control.access(address, out.len()).map_err(|fault| kvcpu_sim::BusFault { address: fault.iova })?;
         self.memory.read(address, out)
     }
 
     fn write(&mut self, address: u64, data: &[u64], strobes: &[u8]) -> Result<(), kvcpu_sim::BusFault> {
+        self.control.note(Direction::Write, address, data.len());
         self.control.access(address, data.len()).map_err(|fault| kvcpu_sim::BusFault { address: fault.iova })?;
         let block = data.len() >= BLOCK_WORDS;
         if block && (self.control.corrupt_all.load(Ordering::SeqCst) || due(&self.control.corrupt_in)) {
@@ -134,11 +158,13 @@ impl kvcpu_sim::Bus for RtlWire {
 
 impl HostBus for Wire {
     fn read(&self, iova: u64, out: &mut [u64]) -> Result<(), BusFault> {
+        self.control.note(Direction::Read, iova, out.len());
         self.control.access(iova, out.len())?;
         self.memory.read(iova, out)
     }
 
     fn write(&self, iova: u64, data: &[u64]) -> Result<(), BusFault> {
+        self.control.note(Direction::Write, iova, data.len());
         self.control.access(iova, data.len())?;
         let block = data.len() >= BLOCK_WORDS;
         if block && (self.control.corrupt_all.load(Ordering::SeqCst) || due(&self.control.corrupt_in)) {

@@ -4,6 +4,7 @@
 
 pub mod bus;
 pub mod check;
+pub mod lockstep;
 pub mod model;
 pub mod raw;
 pub mod rig;

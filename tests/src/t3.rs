@@ -1,6 +1,6 @@
 //! T3 in memory, for the driver's service loop: answers at once, after some looks, or when told to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -42,6 +42,12 @@ impl T3 {
     /// What a slot holds.
     pub fn slot(&self, slot: u32) -> Option<(Key, Vec<u8>)> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).get(&slot).cloned()
+    }
+
+    /// What all slots hold.
+    pub fn contents(&self) -> BTreeMap<u32, (Key, Vec<u8>)> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().map(|(slot, block)| (*slot, block.clone())).collect()
     }
 
     fn carry_out(&self, op: T3Op, request: &T3Request) -> Result<u32, T3Error> {

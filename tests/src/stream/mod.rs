@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use kvcpu_driver::{Config, Weights, sqe};
-use kvcpu_mmio::queue::{Key, Sqe};
+use kvcpu_mmio::queue::{Cqe, Key, Sqe};
 use kvcpu_mmio::regs::{hepc, tier};
 use kvcpu_mmio::{Backing, Geometry, Register};
 
@@ -31,7 +31,7 @@ pub enum Op {
     ReadBack(Key),
     /// The driver's service loop has a turn.
     Serve,
-    /// Everything is compared.
+    /// All moves end, and everything is compared.
     Compare,
     /// Something breaks, or all is well again.
     Fault(Fault),
@@ -121,30 +121,60 @@ pub fn run_to_end(scenario: &Scenario, ops: &[Op]) -> Result<Model, String> {
 
 /// The same on any device, whose accesses to memory go by `bus`.
 pub fn run_on<B: Backing + 'static>(backing: B, bus: &Bus, scenario: &Scenario, ops: &[Op]) -> Result<Model, String> {
-    let mut rig = Rig::new(Arc::new(backing), &scenario.config, scenario.path)?;
-    rig.t3.delay.store(scenario.t3_delay, Ordering::SeqCst);
-    let batch = if scenario.path == Path::Ring { scenario.batch } else { 1 };
-    let mut pending = Vec::new();
+    let mut player = Player::new(backing, scenario)?;
     for op in ops {
-        if !matches!(op, Op::Command(_)) || pending.len() >= batch {
-            rig.run(&std::mem::take(&mut pending))?;
+        player.play(bus, op)?;
+    }
+    player.end(bus)?;
+    Ok(player.rig.model)
+}
+
+/// A stream on its way through a device and the model.
+pub struct Player<B: Backing + 'static> {
+    /// The two.
+    pub rig: Rig<B>,
+    pending: Vec<Sqe>,
+    batch: usize,
+    fenced: bool,
+}
+
+impl<B: Backing + 'static> Player<B> {
+    /// Sets the device up.
+    pub fn new(backing: B, scenario: &Scenario) -> Result<Player<B>, String> {
+        let rig = Rig::new(Arc::new(backing), &scenario.config, scenario.path)?;
+        rig.t3.delay.store(scenario.t3_delay, Ordering::SeqCst);
+        let batch = if scenario.path == Path::Ring { scenario.batch } else { 1 };
+        Ok(Player { rig, pending: Vec::new(), batch, fenced: scenario.fenced })
+    }
+
+    /// One operation; the completions that it brought.
+    pub fn play(&mut self, bus: &Bus, op: &Op) -> Result<Vec<Cqe>, String> {
+        let rig = &mut self.rig;
+        let mut cqes = Vec::new();
+        if !matches!(op, Op::Command(_)) || self.pending.len() >= self.batch {
+            cqes = rig.run(&std::mem::take(&mut self.pending))?;
         }
         match op {
-            Op::Command(sqe) if scenario.fenced => drop(rig.run(&[*sqe, sqe::fence()])?),
-            Op::Command(sqe) => pending.push(*sqe),
-            Op::Tune(tune) => apply(&mut rig, *tune)?,
-            Op::ReadBack(key) => drop(rig.read_back(*key)?),
+            Op::Command(sqe) if self.fenced => cqes.extend(rig.run(&[*sqe, sqe::fence()])?),
+            Op::Command(sqe) => self.pending.push(*sqe),
+            Op::Tune(tune) => apply(rig, *tune)?,
+            Op::ReadBack(key) => cqes.push(rig.read_back(*key)?),
             Op::Serve => drop(rig.device.service().map_err(text)?),
             Op::Compare => rig.compare()?,
-            Op::Fault(fault) => inject(&mut rig, bus, *fault)?,
+            Op::Fault(fault) => inject(rig, bus, *fault)?,
         }
+        Ok(cqes)
     }
-    rig.run(&pending)?;
-    inject(&mut rig, bus, Fault::Heal)?;
-    rig.compare()?;
-    rig.read_back_all()?;
-    rig.compare()?;
-    Ok(rig.model)
+
+    /// The rest, and the comparison of all there is.
+    pub fn end(&mut self, bus: &Bus) -> Result<(), String> {
+        let rig = &mut self.rig;
+        rig.run(&std::mem::take(&mut self.pending))?;
+        inject(rig, bus, Fault::Heal)?;
+        rig.compare()?;
+        rig.read_back_all()?;
+        rig.compare()
+    }
 }
 
 /// Breaks or mends both sides.
