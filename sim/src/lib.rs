@@ -9,5 +9,5 @@
 
 mod model;
 
+pub use model::{DIRECTORY, FIFO, HASH, LANE, LIST, LOOKUP, SKID};
 pub use model::{Design, MULTIPLY, Model, Port};
-pub use model::{FIFO, HASH, LANE, LIST, LOOKUP, SKID};
