@@ -143,7 +143,7 @@ struct Orders {
     accesses: u64,
     fault_at: Option<u64>,
     corrupt_at: Option<u64>,
-    torn: Vec<Range<u64>>,
+    torn: Option<Range<u64>>,
 }
 
 struct Wire(HostMemory, Arc<Mutex<Orders>>);
@@ -196,7 +196,7 @@ fn a_decorator_of_the_bus_faults_corrupts_and_tears() {
     let differ: Vec<u64> = have.iter().zip(&want).take(64).map(|(a, b)| a ^ b).filter(|bits| *bits != 0).collect();
     assert_eq!(differ, [1 << 17]);
     let torn = to.iova() + 0x1F8;
-    *orders.lock().unwrap() = Orders { torn: vec![torn..torn + 8], ..Orders::default() };
+    *orders.lock().unwrap() = Orders { torn: Some(torn..torn + 8), ..Orders::default() };
     assert_eq!(run(), FAULT);
     *orders.lock().unwrap() = Orders::default();
     assert_eq!(run(), 0);

@@ -20,10 +20,12 @@ pub enum Location {
     /// The device model in this process; it starts empty each time.
     #[default]
     Emulator,
+    /// The RTL under Verilator, in this process; it too starts empty.
+    Rtl,
 }
 
-/// What `--device` accepts, for its error and its help.
-const LOCATIONS: &str = "emulator";
+/// What `--device` accepts, for its error.
+const LOCATIONS: &str = "emulator, rtl";
 
 impl FromStr for Location {
     type Err = String;
@@ -31,6 +33,7 @@ impl FromStr for Location {
     fn from_str(s: &str) -> Result<Location, String> {
         match s {
             "emulator" => Ok(Location::Emulator),
+            "rtl" => Ok(Location::Rtl),
             _ => Err(format!("there is no such device; there are: {LOCATIONS}")),
         }
     }
@@ -40,6 +43,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::Emulator => f.pad("emulator"),
+            Location::Rtl => f.pad("rtl"),
         }
     }
 }
@@ -70,10 +74,10 @@ impl Size {
 /// The options that choose a device; every verb has them.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DeviceArgs {
-    /// The device: `emulator`, the model in this process
+    /// The device: `emulator`, the model in this process, or `rtl`, the hardware's Verilog simulated
     #[arg(long, global = true, value_name = "DEVICE", default_value_t, help_heading = "Device")]
     pub device: Location,
-    /// Geometry of the emulator
+    /// Geometry of the emulated or simulated device
     #[arg(long, global = true, value_enum, default_value_t, help_heading = "Device")]
     pub geometry: Size,
     /// Give up when the device shows no progress for so long, for example `2s` or `500ms`
@@ -89,18 +93,33 @@ fn deadline(s: &str) -> Result<Duration, String> {
     }
 }
 
+#[cfg(feature = "rtl")]
+fn rtl(size: Size) -> Result<Arc<dyn Backing>, Error> {
+    let geometry = size.geometry();
+    let Some(top) = kvcpu_sim::top(geometry) else {
+        return Err("hdl/rtl holds no device of this geometry; try --geometry test, or --device emulator".into());
+    };
+    Ok(Arc::new(kvcpu_sim::Rtl::new(top, geometry, kvcpu_sim::RtlOptions::default())?))
+}
+
+#[cfg(not(feature = "rtl"))]
+fn rtl(_: Size) -> Result<Arc<dyn Backing>, Error> {
+    Err("this kvctl was built without the RTL; install Verilator and build it with `cargo build -p kvctl --features rtl`".into())
+}
+
 impl DeviceArgs {
     /// The backing, not yet looked at.
     pub fn backing(&self) -> Result<Arc<dyn Backing>, Error> {
         match self.device {
             Location::Emulator => Ok(Arc::new(Emulator::new(self.geometry.geometry())?)),
+            Location::Rtl => rtl(self.geometry),
         }
     }
 
     /// Whether each backing is a device of its own, so that several may be used at once.
     pub fn is_private(&self) -> bool {
         match self.device {
-            Location::Emulator => true,
+            Location::Emulator | Location::Rtl => true,
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 #[test]
 fn usage_errors_end_with_2_and_say_what_there_is() {
-    kvctl(&["--device", "rtl", "telemetry"]).refused(2, "there are: emulator");
+    kvctl(&["--device", "toaster", "telemetry"]).refused(2, "there are: emulator, rtl");
     kvctl(&["--deadline", "soon", "telemetry"]).refused(2, "5s, 500ms");
     kvctl(&["--deadline", "0s", "telemetry"]).refused(2, "try 5s");
     kvctl(&["frobnicate"]).refused(2, "unrecognized subcommand");
@@ -18,6 +18,12 @@ fn usage_errors_end_with_2_and_say_what_there_is() {
     kvctl(&["hot", "--request", "0"]).refused(2, "--range");
     kvctl(&["hot", "1", "--request", "1"]).refused(2, "cannot be used with");
     kvctl(&["selftest", "--only", "nothing"]).refused(2, "identity");
+}
+
+#[test]
+fn without_an_rtl_device_the_remedy_is_named() {
+    let remedy = if cfg!(feature = "rtl") { "--geometry test" } else { "--features rtl" };
+    kvctl(&["--device", "rtl", "--geometry", "full", "telemetry"]).refused(1, remedy);
 }
 
 #[test]
