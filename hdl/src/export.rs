@@ -1,6 +1,6 @@
 //! Export to Verilog: which designs there are, and their text.
 
-use crate::{hepc, prim, rtbd};
+use crate::{dma, hepc, prim, rtbd};
 use anyhow::{Result, anyhow};
 use rust_hdl::prelude::*;
 
@@ -21,6 +21,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_list", verilog: verilog::<hepc::List<16, 15>> },
     Design { name: "kvcpu_hash", verilog: verilog::<rtbd::Hash> },
     Design { name: "kvcpu_lookup", verilog: verilog::<rtbd::Lookup<8, 10, 8>> },
+    Design { name: "kvcpu_dma", verilog: verilog::<dma::Unit> },
 ];
 
 fn verilog<B: Block + Default>(name: &str) -> Result<String> {

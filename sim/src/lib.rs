@@ -7,7 +7,8 @@
 //! assert_eq!(multiply.get("product"), 42);
 //! ```
 
+pub mod axi;
 mod model;
 
 pub use model::{Design, MULTIPLY, Model, Port};
-pub use model::{FIFO, HASH, LANE, LIST, LOOKUP, SKID};
+pub use model::{DMA, FIFO, HASH, LANE, LIST, LOOKUP, SKID};
