@@ -1,6 +1,6 @@
 //! Export to Verilog: which designs there are, and their text.
 
-use crate::{hepc, micro, prim, rtbd};
+use crate::{dma, hepc, micro, prim, rtbd};
 use anyhow::{Result, anyhow};
 use rust_hdl::prelude::*;
 
@@ -23,6 +23,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_lookup", verilog: verilog::<rtbd::Lookup<8, 10, 8>> },
     Design { name: "kvcpu_sequencer", verilog: verilog::<micro::Sequencer<1>> },
     Design { name: "kvcpu_directory", verilog: verilog::<rtbd::DirectoryProbe> },
+    Design { name: "kvcpu_dma", verilog: verilog::<dma::Unit> },
 ];
 
 fn verilog<B: Block + Default>(name: &str) -> Result<String> {

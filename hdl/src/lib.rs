@@ -6,6 +6,7 @@
 //! cast; constants are `Constant` fields.
 
 pub mod csr;
+pub mod dma;
 pub mod export;
 pub mod hepc;
 pub mod micro;

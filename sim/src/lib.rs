@@ -11,6 +11,7 @@
 mod bus;
 mod card;
 mod lite;
+pub mod axi;
 mod model;
 mod msix;
 mod ports;
@@ -23,7 +24,7 @@ mod top;
 
 pub use bus::{Bus, BusFault, HostMemory};
 pub use model::{DESIGNS, Design, Model, Port, design};
-pub use model::{DIRECTORY, FIFO, HASH, LANE, LIST, LOOKUP, MULTIPLY, SEQUENCER, SKID, STANDIN};
+pub use model::{DIRECTORY, DMA, FIFO, HASH, LANE, LIST, LOOKUP, MULTIPLY, SEQUENCER, SKID, STANDIN};
 pub use ports::PortError;
 pub use rtl::{Rtl, RtlError, RtlOptions};
 pub use top::top;

@@ -1,0 +1,224 @@
+//! The unit between two slaves, driven over its bus.
+
+use kvcpu_sim::axi::{Manner, Slave};
+use kvcpu_sim::{DMA, Model};
+use rand::prelude::*;
+use rand_chacha::ChaCha8Rng;
+
+/// Id of no completion.
+pub const NONE: u64 = 0xFFFF_FFFF;
+/// Clocks after which whatever is waited for will not come.
+const PATIENCE: u64 = 2_000_000;
+
+/// A memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    Host,
+    Card,
+}
+
+/// A descriptor.
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    pub from: (Space, u64),
+    pub to: (Space, u64),
+    pub bytes: u64,
+    pub id: u64,
+}
+
+/// A completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    pub id: u64,
+    pub result: u64,
+    pub crc: u64,
+}
+
+pub struct Bench {
+    pub model: Model,
+    pub host: Slave,
+    pub card: Slave,
+    pub seed: u64,
+}
+
+/// The seed of this run; printed with the command that replays it.
+pub fn seed() -> u64 {
+    let seed = std::env::var("KVCPU_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    println!("seed {seed}; replay with KVCPU_SEED={seed} cargo test -p kvcpu-sim --test dma");
+    seed
+}
+
+/// Slow, late, out of order, interleaved; how much so is drawn.
+pub fn awkward(rng: &mut ChaCha8Rng) -> Manner {
+    let latency = rng.random_range(0..60);
+    Manner {
+        ready: *[0.2, 0.6, 0.95, 1.0].choose(rng).unwrap(),
+        answer: *[0.2, 0.6, 0.95, 1.0].choose(rng).unwrap(),
+        latency: latency..latency + rng.random_range(1..200),
+        interleaves: rng.random_bool(0.7),
+    }
+}
+
+impl Bench {
+    pub fn new(seed: u64, manner: &Manner) -> Bench {
+        let mut bench = Bench {
+            model: Model::new(&DMA, seed as u32),
+            host: Slave::new("m_host", manner.clone(), seed),
+            card: Slave::new("m_card", manner.clone(), !seed),
+            seed,
+        };
+        bench.model.reset();
+        bench.model.set("bus_master", 1);
+        bench
+    }
+
+    pub fn space(&mut self, space: Space) -> &mut Slave {
+        match space {
+            Space::Host => &mut self.host,
+            Space::Card => &mut self.card,
+        }
+    }
+
+    pub fn tick(&mut self) {
+        self.host.drive(&mut self.model);
+        self.card.drive(&mut self.model);
+        self.model.eval();
+        self.host.observe(&self.model);
+        self.card.observe(&self.model);
+        self.model.tick();
+    }
+
+    pub fn ticks(&mut self, clocks: u64) {
+        for _ in 0..clocks {
+            self.tick();
+        }
+    }
+
+    /// Clocks until `is_over`, which may use the bus.
+    pub fn until(&mut self, what: &str, mut is_over: impl FnMut(&mut Bench) -> bool) {
+        let start = self.model.clocks();
+        while !is_over(self) {
+            self.tick();
+            assert!(self.model.clocks() - start < PATIENCE, "seed {}: {what} does not come", self.seed);
+        }
+    }
+
+    fn access(&mut self, address: u64, write: Option<u64>) -> u64 {
+        self.model.set("bus_select", 1).set("bus_write", write.is_some().into());
+        self.model.set("bus_address", 0x70_0000 + address).set("bus_data", write.unwrap_or(0));
+        for _ in 0..100 {
+            self.tick();
+            if self.model.get("bus_ready") == 1 {
+                let read = self.model.get("bus_read");
+                // The request rests in the clock after the answer.
+                self.tick();
+                self.model.set("bus_select", 0);
+                self.tick();
+                assert_eq!((self.model.get("bus_ready"), self.model.get("bus_read")), (0, 0), "an answer to nothing");
+                return read;
+            }
+            assert_eq!(self.model.get("bus_read"), 0, "bus_read without bus_ready");
+        }
+        panic!("seed {}: no answer on the bus at {address:#x}", self.seed)
+    }
+
+    pub fn read(&mut self, address: u64) -> u64 {
+        self.access(address, None)
+    }
+
+    pub fn write(&mut self, address: u64, word: u64) {
+        self.access(address, Some(word));
+    }
+
+    pub fn room(&mut self, channel: u64) -> u64 {
+        self.read(16 * channel + 6)
+    }
+
+    pub fn go(&mut self, channel: u64, job: &Job) {
+        let is_card = |(space, _): (Space, u64)| u64::from(space == Space::Card);
+        let spaces = is_card(job.from) | is_card(job.to) << 1;
+        let (from, to) = (job.from.1, job.to.1);
+        for (number, word) in (0..).zip([from, from >> 32, to, to >> 32, job.bytes, spaces, job.id]) {
+            self.write(16 * channel + number, word & 0xFFFF_FFFF);
+        }
+    }
+
+    /// The oldest completion, taken.
+    pub fn pop(&mut self) -> Option<Done> {
+        let id = self.read(0x40);
+        if id == NONE {
+            return None;
+        }
+        let done = Done { id, result: self.read(0x41), crc: self.read(0x42) };
+        self.write(0x43, 0);
+        Some(done)
+    }
+
+    /// The next completion.
+    pub fn done(&mut self) -> Done {
+        let mut done = None;
+        self.until("completion", |bench| {
+            done = bench.pop();
+            done.is_some()
+        });
+        done.unwrap()
+    }
+
+    /// Copies, and waits.
+    pub fn copy(&mut self, channel: u64, job: &Job) -> Done {
+        self.go(channel, job);
+        self.done()
+    }
+
+    /// Begins to read or write `words` words with the ring port.
+    pub fn ring_begin(&mut self, address: u64, words: u64, write: bool) {
+        self.write(0x80, address & 0xFFFF_FFFF);
+        self.write(0x81, address >> 32);
+        self.write(if write { 0x83 } else { 0x82 }, words);
+    }
+
+    /// Its status, once it is not busy.
+    pub fn ring_end(&mut self) -> u64 {
+        let mut status = 0;
+        self.until("ring port", |bench| {
+            status = bench.read(0x84);
+            status != 0
+        });
+        status
+    }
+
+    pub fn ring(&mut self, address: u64, words: u64, write: bool) -> u64 {
+        self.ring_begin(address, words, write);
+        self.ring_end()
+    }
+
+    pub fn buffer_put(&mut self, slot: u64, word: u64) {
+        self.write(0x90 + 2 * slot, word & 0xFFFF_FFFF);
+        self.write(0x91 + 2 * slot, word >> 32);
+    }
+
+    pub fn buffer_get(&mut self, slot: u64) -> u64 {
+        self.read(0x90 + 2 * slot) | self.read(0x91 + 2 * slot) << 32
+    }
+
+    /// Random words from `address` on.
+    pub fn fill(&mut self, (space, address): (Space, u64), bytes: u64, rng: &mut ChaCha8Rng) {
+        for word in (address..address + bytes).step_by(8) {
+            self.space(space).memory.put(word, rng.random());
+        }
+    }
+
+    pub fn words(&mut self, (space, address): (Space, u64), bytes: u64) -> Vec<u64> {
+        let memory = &self.space(space).memory;
+        (address..address + bytes).step_by(8).map(|word| memory.word(word)).collect()
+    }
+}
+
+/// CRC-32C as RFC 3720 words it, a bit at a time.
+pub fn crc32c(words: &[u64]) -> u64 {
+    let bytes = words.iter().flat_map(|word| word.to_le_bytes());
+    let state = bytes.fold(u32::MAX, |state, byte| {
+        (0..8).fold(state ^ u32::from(byte), |state, _| (state >> 1) ^ if state & 1 == 1 { 0x82F6_3B78 } else { 0 })
+    });
+    u64::from(!state)
+}
