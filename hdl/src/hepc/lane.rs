@@ -1,16 +1,15 @@
 //! One scoring pipeline: an entry a clock in, its P seven clocks later. `docs/hepc.md`, Score.
 //!
 //! ```text
-//!             ┌► age ──────► R, unclipped ────────► clipped ──────┐
-//!  entry ─► 1 ┤          2                 3                   4     ├► 5 select ─► 6 products ─► 7 sum ─► P
-//!             └► distance ► clipped, + 1 ──► normalised ► q5 ───────┘        R F S D     + scale    saturate
+//!  entry ─► 1 to 4: terms ─┬► 5 select ─► 6 products ─► 7 sum ─► P
+//!                          └► facts          R F S D     + scale    saturate
 //! ```
 //!
 //! What is the same for all entries of a sweep (weights, SHIFT, base, stamp, R of the epoch, STEP, what the policy hears)
 //! comes from outside and holds still while entries are under way. No stage has more than one
 //! wide carry chain or three shifts, and the products stand between registers, as DSP blocks want them.
 
-use super::distance::Distance;
+use super::terms::{Facts, Terms};
 use crate::prim::Register;
 use rust_hdl::prelude::*;
 
@@ -69,45 +68,11 @@ pub struct Lane {
     /// Its P.
     pub p: Signal<Out, Bits<16>>,
 
-    /// Stages 1 to 4 of S.
-    distance: Distance,
+    /// Its terms, four clocks after it: what other policies' scores are made of.
+    pub facts: Signal<Out, Facts>,
 
-    // Stage 1.
-    valid1: Register<Bit>,
-    age1: Register<Bits<32>>,
-    serving1: Register<Bit>,
-    hinted1: Register<Bit>,
-    unproven1: Register<Bit>,
-    frequency1: Register<Bits<4>>,
-    branch1: Register<Bit>,
-    prefix1: Register<Bit>,
-
-    // Stage 2.
-    valid2: Register<Bit>,
-    r2: Register<Bits<32>>,
-    serving2: Register<Bit>,
-    hinted2: Register<Bit>,
-    unproven2: Register<Bit>,
-    f2: Register<Bits<7>>,
-    d2: Register<Bits<8>>,
-
-    // Stage 3.
-    valid3: Register<Bit>,
-    r3: Register<Bits<14>>,
-    serving3: Register<Bit>,
-    hinted3: Register<Bit>,
-    unproven3: Register<Bit>,
-    f3: Register<Bits<7>>,
-    d3: Register<Bits<8>>,
-
-    // Stage 4.
-    valid4: Register<Bit>,
-    r4: Register<Bits<14>>,
-    serving4: Register<Bit>,
-    hinted4: Register<Bit>,
-    unproven4: Register<Bit>,
-    f4: Register<Bits<7>>,
-    d4: Register<Bits<8>>,
+    /// Stages 1 to 4.
+    terms: Terms,
 
     // Stage 5.
     valid5: Register<Bit>,
@@ -115,8 +80,6 @@ pub struct Lane {
     f5: Register<Bits<7>>,
     s5: Register<Bits<10>>,
     d5: Register<Bits<8>>,
-    near: Signal<Local, Bits<11>>,
-    near_clipped: Signal<Local, Bits<10>>,
 
     // Stage 6.
     valid6: Register<Bit>,
@@ -141,8 +104,7 @@ pub struct Lane {
     sum: Signal<Local, Bits<24>>,
     over: Signal<Local, Bits<8>>,
 
-    r_max: Constant<Bits<14>>,
-    s_max: Constant<Bits<11>>,
+    s_max: Constant<Bits<10>>,
     p_max: Constant<Bits<16>>,
 }
 
@@ -152,7 +114,6 @@ impl Default for Lane {
             ($($name:ident)*) => {
                 Self {
                     $($name: Default::default(),)*
-                    r_max: Constant::new(16_383u64.into()),
                     s_max: Constant::new(1023u64.into()),
                     p_max: Constant::new(0xFFFFu64.into()),
                 }
@@ -160,9 +121,7 @@ impl Default for Lane {
         }
         rest!(
             clock reset wr wf ws wd probation hinting shift scale base stamp r_epoch now in_valid access target
-            frequency child prefix branch target_valid out_valid p distance valid1 age1 serving1 hinted1 unproven1
-            frequency1 branch1 prefix1 valid2 r2 serving2 hinted2 unproven2 f2 d2 valid3 r3 serving3 hinted3 unproven3
-            f3 d3 valid4 r4 serving4 hinted4 unproven4 f4 d4 valid5 r5 f5 s5 d5 near near_clipped valid6 r6 f6 s6 d6
+            frequency child prefix branch target_valid out_valid p facts terms valid5 r5 f5 s5 d5 valid6 r6 f6 s6 d6
             r_factor f_factor s_factor d_factor wr_factor wf_factor ws_factor wd_factor valid7 p7 merits scaled sum
             over
         )
@@ -172,35 +131,7 @@ impl Default for Lane {
 impl Logic for Lane {
     #[hdl_gen]
     fn update(&mut self) {
-        self.valid1.clock.next = self.clock.val();
-        self.age1.clock.next = self.clock.val();
-        self.serving1.clock.next = self.clock.val();
-        self.hinted1.clock.next = self.clock.val();
-        self.unproven1.clock.next = self.clock.val();
-        self.frequency1.clock.next = self.clock.val();
-        self.branch1.clock.next = self.clock.val();
-        self.prefix1.clock.next = self.clock.val();
-        self.valid2.clock.next = self.clock.val();
-        self.r2.clock.next = self.clock.val();
-        self.serving2.clock.next = self.clock.val();
-        self.hinted2.clock.next = self.clock.val();
-        self.unproven2.clock.next = self.clock.val();
-        self.f2.clock.next = self.clock.val();
-        self.d2.clock.next = self.clock.val();
-        self.valid3.clock.next = self.clock.val();
-        self.r3.clock.next = self.clock.val();
-        self.serving3.clock.next = self.clock.val();
-        self.hinted3.clock.next = self.clock.val();
-        self.unproven3.clock.next = self.clock.val();
-        self.f3.clock.next = self.clock.val();
-        self.d3.clock.next = self.clock.val();
-        self.valid4.clock.next = self.clock.val();
-        self.r4.clock.next = self.clock.val();
-        self.serving4.clock.next = self.clock.val();
-        self.hinted4.clock.next = self.clock.val();
-        self.unproven4.clock.next = self.clock.val();
-        self.f4.clock.next = self.clock.val();
-        self.d4.clock.next = self.clock.val();
+        self.terms.clock.next = self.clock.val();
         self.valid5.clock.next = self.clock.val();
         self.r5.clock.next = self.clock.val();
         self.f5.clock.next = self.clock.val();
@@ -213,35 +144,7 @@ impl Logic for Lane {
         self.d6.clock.next = self.clock.val();
         self.valid7.clock.next = self.clock.val();
         self.p7.clock.next = self.clock.val();
-        self.valid1.reset.next = self.reset.val();
-        self.age1.reset.next = self.reset.val();
-        self.serving1.reset.next = self.reset.val();
-        self.hinted1.reset.next = self.reset.val();
-        self.unproven1.reset.next = self.reset.val();
-        self.frequency1.reset.next = self.reset.val();
-        self.branch1.reset.next = self.reset.val();
-        self.prefix1.reset.next = self.reset.val();
-        self.valid2.reset.next = self.reset.val();
-        self.r2.reset.next = self.reset.val();
-        self.serving2.reset.next = self.reset.val();
-        self.hinted2.reset.next = self.reset.val();
-        self.unproven2.reset.next = self.reset.val();
-        self.f2.reset.next = self.reset.val();
-        self.d2.reset.next = self.reset.val();
-        self.valid3.reset.next = self.reset.val();
-        self.r3.reset.next = self.reset.val();
-        self.serving3.reset.next = self.reset.val();
-        self.hinted3.reset.next = self.reset.val();
-        self.unproven3.reset.next = self.reset.val();
-        self.f3.reset.next = self.reset.val();
-        self.d3.reset.next = self.reset.val();
-        self.valid4.reset.next = self.reset.val();
-        self.r4.reset.next = self.reset.val();
-        self.serving4.reset.next = self.reset.val();
-        self.hinted4.reset.next = self.reset.val();
-        self.unproven4.reset.next = self.reset.val();
-        self.f4.reset.next = self.reset.val();
-        self.d4.reset.next = self.reset.val();
+        self.terms.reset.next = self.reset.val();
         self.valid5.reset.next = self.reset.val();
         self.r5.reset.next = self.reset.val();
         self.f5.reset.next = self.reset.val();
@@ -255,124 +158,37 @@ impl Logic for Lane {
         self.valid7.reset.next = self.reset.val();
         self.p7.reset.next = self.reset.val();
 
-        self.distance.clock.next = self.clock.val();
-        self.distance.reset.next = self.reset.val();
-        self.distance.target.next = self.target.val();
-        self.distance.now.next = self.now.val();
-
-        // 1: how old, and which case of the table.
-        self.valid1.d.next = self.in_valid.val();
-        self.age1.d.next = self.access.val() - self.base.val();
-        self.serving1.d.next = self.access.val() == self.stamp.val();
-        self.hinted1.d.next = self.hinting.val() & self.target_valid.val();
-        self.unproven1.d.next =
-            self.probation.val() & (self.frequency.val() < 2) & !self.child.val() & !self.prefix.val();
-        self.frequency1.d.next = self.frequency.val();
-        self.branch1.d.next = self.branch.val();
-        self.prefix1.d.next = self.prefix.val();
-
-        // 2: R before it is clipped, F and D.
-        self.valid2.d.next = self.valid1.q.val();
-        self.serving2.d.next = self.serving1.q.val();
-        self.hinted2.d.next = self.hinted1.q.val();
-        self.unproven2.d.next = self.unproven1.q.val();
-        self.r2.d.next = 0.into();
-        if !self.age1.q.val().get_bit(31) {
-            self.r2.d.next = self.age1.q.val() >> self.shift.val();
-        }
-        self.f2.d.next = 0.into();
-        if self.frequency1.q.val() == 2 {
-            self.f2.d.next = 32.into();
-        }
-        if self.frequency1.q.val() == 3 {
-            self.f2.d.next = 51.into();
-        }
-        if self.frequency1.q.val() == 4 {
-            self.f2.d.next = 64.into();
-        }
-        if self.frequency1.q.val() == 5 {
-            self.f2.d.next = 74.into();
-        }
-        if self.frequency1.q.val() == 6 {
-            self.f2.d.next = 83.into();
-        }
-        if self.frequency1.q.val() == 7 {
-            self.f2.d.next = 90.into();
-        }
-        if self.frequency1.q.val() == 8 {
-            self.f2.d.next = 96.into();
-        }
-        if self.frequency1.q.val() == 9 {
-            self.f2.d.next = 101.into();
-        }
-        if self.frequency1.q.val() == 10 {
-            self.f2.d.next = 106.into();
-        }
-        if self.frequency1.q.val() == 11 {
-            self.f2.d.next = 111.into();
-        }
-        if self.frequency1.q.val() == 12 {
-            self.f2.d.next = 115.into();
-        }
-        if self.frequency1.q.val() == 13 {
-            self.f2.d.next = 118.into();
-        }
-        if self.frequency1.q.val() == 14 {
-            self.f2.d.next = 122.into();
-        }
-        if self.frequency1.q.val() == 15 {
-            self.f2.d.next = 125.into();
-        }
-        self.d2.d.next = 0.into();
-        if self.prefix1.q.val() {
-            self.d2.d.next = 128.into();
-        }
-        if self.branch1.q.val() {
-            self.d2.d.next = 255.into();
-        }
-
-        // 3: R.
-        self.valid3.d.next = self.valid2.q.val();
-        self.serving3.d.next = self.serving2.q.val();
-        self.hinted3.d.next = self.hinted2.q.val();
-        self.unproven3.d.next = self.unproven2.q.val();
-        self.f3.d.next = self.f2.q.val();
-        self.d3.d.next = self.d2.q.val();
-        self.r3.d.next = bit_cast::<14, 32>(self.r2.q.val());
-        if self.r2.q.val().get_bits::<18>(14) != 0 {
-            self.r3.d.next = self.r_max.val();
-        }
-
-        // 4: waits for the distance.
-        self.valid4.d.next = self.valid3.q.val();
-        self.serving4.d.next = self.serving3.q.val();
-        self.hinted4.d.next = self.hinted3.q.val();
-        self.unproven4.d.next = self.unproven3.q.val();
-        self.f4.d.next = self.f3.q.val();
-        self.d4.d.next = self.d3.q.val();
-        self.r4.d.next = self.r3.q.val();
+        // 1 to 4.
+        self.terms.shift.next = self.shift.val();
+        self.terms.base.next = self.base.val();
+        self.terms.stamp.next = self.stamp.val();
+        self.terms.now.next = self.now.val();
+        self.terms.in_valid.next = self.in_valid.val();
+        self.terms.access.next = self.access.val();
+        self.terms.target.next = self.target.val();
+        self.terms.frequency.next = self.frequency.val();
+        self.terms.child.next = self.child.val();
+        self.terms.prefix.next = self.prefix.val();
+        self.terms.branch.next = self.branch.val();
+        self.terms.target_valid.next = self.target_valid.val();
+        self.facts.next = self.terms.facts.val();
 
         // 5: the first case that fits.
-        self.valid5.d.next = self.valid4.q.val();
-        self.near.next = self.s_max.val() - self.distance.twice_q5.val();
-        self.near_clipped.next = bit_cast::<10, 11>(self.near.val());
-        if self.distance.twice_q5.val().get_bit(10) {
-            self.near_clipped.next = 0.into();
-        }
-        self.d5.d.next = self.d4.q.val();
-        self.r5.d.next = self.r4.q.val();
-        self.f5.d.next = self.f4.q.val();
+        self.valid5.d.next = self.terms.facts.val().valid;
+        self.d5.d.next = self.terms.facts.val().d;
+        self.r5.d.next = self.terms.facts.val().r;
+        self.f5.d.next = self.terms.facts.val().f;
         self.s5.d.next = 0.into();
-        if self.serving4.q.val() {
+        if self.terms.facts.val().serving {
             if self.hinting.val() {
-                self.s5.d.next = bit_cast::<10, 11>(self.s_max.val());
+                self.s5.d.next = self.s_max.val();
             }
-        } else if self.hinted4.q.val() {
+        } else if self.hinting.val() & self.terms.facts.val().targeted {
             self.r5.d.next = self.r_epoch.val();
             self.f5.d.next = 0.into();
-            self.s5.d.next = self.near_clipped.val();
-        } else if self.unproven4.q.val() {
-            self.r5.d.next = self.r4.q.val() >> 4;
+            self.s5.d.next = self.terms.facts.val().s;
+        } else if self.probation.val() & self.terms.facts.val().unproven {
+            self.r5.d.next = self.terms.facts.val().r >> 4;
         }
 
         // 6: products.

@@ -55,11 +55,25 @@ pub struct List<const K: usize, const M: usize> {
     /// Rank above which nothing is taken.
     pub bound_rank: Signal<Out, Bits<RANK_BITS>>,
 
+    /// The last item of a full list, inverted: {rank, index}; 0 if it is not full.
+    pub last_item: Signal<Out, Bits<ITEM_BITS>>,
+    /// Items in it.
+    pub count: Signal<Out, Bits<8>>,
+    /// An item's place, 0 the head's.
+    pub position: Signal<In, Bits<8>>,
+    /// The item there a clock before, inverted: {rank, index}; 0 if there is none.
+    pub shown: Signal<Out, Bits<ITEM_BITS>>,
+
     cells: [Register<Bits<ITEM_BITS>>; K],
     better: [Signal<Local, Bit>; K],
     found: [Signal<Local, Bit>; K],
     bound: Register<Bits<ITEM_BITS>>,
     has_bound: Register<Bit>,
+    held: Register<Bits<8>>,
+    looked_at: Register<Bits<ITEM_BITS>>,
+    there: [Signal<Local, Bits<ITEM_BITS>>; K],
+    so_far: [Signal<Local, Bits<ITEM_BITS>>; K],
+    number: [Constant<Bits<8>>; K],
     joined: Signal<Local, Bits<ITEM_BITS>>,
     item: Signal<Local, Bits<ITEM_BITS>>,
     head: Signal<Local, Bits<ITEM_BITS>>,
@@ -76,7 +90,7 @@ pub struct List<const K: usize, const M: usize> {
 
 impl<const K: usize, const M: usize> Default for List<K, M> {
     fn default() -> Self {
-        assert!(K >= 2 && M + 1 == K, "a list of at least two, and M one less");
+        assert!((2..=128).contains(&K) && M + 1 == K, "a list of 2 to 128, and M one less");
         macro_rules! rest {
             ($($name:ident)*) => {
                 Self {
@@ -84,13 +98,16 @@ impl<const K: usize, const M: usize> Default for List<K, M> {
                     cells: std::array::from_fn(|_| Default::default()),
                     better: std::array::from_fn(|_| Default::default()),
                     found: std::array::from_fn(|_| Default::default()),
+                    there: std::array::from_fn(|_| Default::default()),
+                    so_far: std::array::from_fn(|_| Default::default()),
+                    number: std::array::from_fn(|i| Constant::new((i as u64).into())),
                     index_bits: Constant::new((INDEX_BITS as u64).into()),
                 }
             };
         }
         rest!(
-            clock reset clear finish pop offer rank index head_valid head_rank head_index bounded bound_rank bound has_bound
-            joined item head last last_but_one bound_shown better_than_last better_than_last_but_one known allowed take
+            clock reset clear finish pop offer rank index head_valid head_rank head_index bounded bound_rank last_item count
+            position shown bound has_bound held looked_at joined item head last last_but_one bound_shown better_than_last better_than_last_but_one known allowed take
         )
     }
 }
@@ -102,8 +119,13 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
         self.bound.reset.next = self.reset.val();
         self.has_bound.clock.next = self.clock.val();
         self.has_bound.reset.next = self.reset.val();
+        self.held.clock.next = self.clock.val();
+        self.held.reset.next = self.reset.val();
+        self.looked_at.clock.next = self.clock.val();
+        self.looked_at.reset.next = self.reset.val();
         self.bound.d.next = self.bound.q.val();
         self.has_bound.d.next = self.has_bound.q.val();
+        self.held.d.next = self.held.q.val();
 
         self.joined.next = (bit_cast::<ITEM_BITS, RANK_BITS>(self.rank.val()) << self.index_bits.val())
             | bit_cast::<ITEM_BITS, INDEX_BITS>(self.index.val());
@@ -133,6 +155,7 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
         }
         if self.clear.val() {
             self.has_bound.d.next = false;
+            self.held.d.next = 0.into();
         } else if self.finish.val() {
             self.has_bound.d.next = self.last.val() != 0;
             self.bound.d.next = self.last.val();
@@ -143,6 +166,9 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
             }
             for i in 0..M {
                 self.cells[i].d.next = self.cells[i + 1].q.val();
+            }
+            if self.held.q.val() != 0 {
+                self.held.d.next = self.held.q.val() - 1;
             }
         } else if self.take.val() {
             if self.better[0].val() {
@@ -165,6 +191,8 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
                 if self.better_than_last_but_one.val() {
                     self.bound.d.next = self.last_but_one.val();
                 }
+            } else {
+                self.held.d.next = self.held.q.val() + 1;
             }
         }
 
@@ -175,5 +203,21 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
         self.bounded.next = self.has_bound.q.val();
         self.bound_shown.next = !self.bound.q.val();
         self.bound_rank.next = bit_cast::<RANK_BITS, ITEM_BITS>(self.bound_shown.val() >> self.index_bits.val());
+
+        self.last_item.next = self.last.val();
+        self.count.next = self.held.q.val();
+        for i in 0..K {
+            self.there[i].next = 0.into();
+            if self.position.val() == self.number[i].val() {
+                self.there[i].next = self.cells[i].q.val();
+            }
+        }
+        self.so_far[0].next = self.there[0].val();
+        self.looked_at.d.next = self.there[0].val();
+        for i in 0..M {
+            self.so_far[i + 1].next = self.so_far[i].val() | self.there[i + 1].val();
+            self.looked_at.d.next = self.so_far[i + 1].val();
+        }
+        self.shown.next = self.looked_at.q.val();
     }
 }

@@ -1,8 +1,24 @@
 //! HEPC, the eviction policy controller. `docs/hepc.md`.
 
+mod choose;
 mod distance;
+mod flags;
+mod gather;
+mod judge;
 mod lane;
 mod list;
+mod policy;
+mod probe;
+mod ranking;
+mod sieve;
+mod tally;
+mod terms;
+mod unit;
+mod worths;
 
+pub use judge::{ENTRY_BITS, WRITE_BITS};
 pub use lane::Lane;
 pub use list::{INDEX_BITS, ITEM_BITS, List, RANK_BITS};
+pub use probe::Probe;
+pub use terms::{Facts, Terms};
+pub use unit::Hepc;

@@ -4,10 +4,12 @@ mod fifo;
 mod multiply;
 mod ram;
 mod register;
+mod shelf;
 mod skid;
 
 pub use fifo::Fifo;
 pub use multiply::Multiply;
 pub use ram::Ram;
 pub use register::Register;
+pub use shelf::Shelf;
 pub use skid::Skid;

@@ -1,0 +1,633 @@
+//! HEPC on the bus: parameters, passes over the directory, five lists. `docs/control.md`, HEPC; `docs/hepc.md`.
+//!
+//! ```text
+//!  row_read ─► directory ─► entries ─► L judges ─┬► L sieves ─► 4 rankings: victims of a tier
+//!                 ▲                              ├► L sieves ─► ranking: prefetch
+//!                 └──────── row_write ◄──────────┼► gathered answers of SCORE and WORTHS
+//!                                                └► tally of COUNT
+//! ```
+//!
+//! A pass asks for a row a clock, in order, and OFFER, SCORE and WORTHS for one row of which one lane counts. A row asked for cannot be
+//! stopped any more, so a pass stops asking while a sieve is half full. A job has ended when all that it set off has
+//! arrived: `trail` has a bit for each clock since a row was taken.
+//!
+//! Everything but BUSY's read and a further OFFER waits while an OFFER, SCORE or WORTHS works; so what they make needs no look at BUSY.
+
+use super::flags::Flags;
+use super::gather::Gather;
+use super::judge::{ENTRY_BITS, Judge, PARAMETER_BITS, SCORE_BITS, WORTHS_BITS, WRITE_BITS};
+use super::ranking::Ranking;
+use super::sieve::Sieve;
+use super::tally::Tally;
+use super::{INDEX_BITS, ITEM_BITS};
+use crate::prim::{Register, Shelf};
+use rust_hdl::prelude::*;
+
+/// Clocks from a row taken until the last trace of it, but for items in sieves.
+const TRAIL: usize = 12;
+
+/// The unit: `L` lanes, lists of `K` (`M` = K - 1), 2^A entries and a stash of `S`.
+#[derive(LogicBlock)]
+pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, const S: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+
+    /// A request for this block stands.
+    pub bus_select: Signal<In, Bit>,
+    /// It writes.
+    pub bus_write: Signal<In, Bit>,
+    /// Word address.
+    pub bus_address: Signal<In, Bits<24>>,
+    /// What it writes.
+    pub bus_data: Signal<In, Bits<32>>,
+    /// It is answered in this clock.
+    pub bus_ready: Signal<Out, Bit>,
+    /// With this; otherwise 0.
+    pub bus_read: Signal<Out, Bits<32>>,
+
+    /// A row is wanted.
+    pub row_read: Signal<Out, Bit>,
+    /// Which.
+    pub row: Signal<Out, Bits<INDEX_BITS>>,
+    /// The directory reads it.
+    pub row_taken: Signal<In, Bit>,
+    /// The entries of the row taken two clocks before.
+    pub entries: [Signal<In, Bits<ENTRY_BITS>>; L],
+    /// Entries are written.
+    pub row_write: Signal<Out, Bit>,
+    /// Their row.
+    pub row_write_row: Signal<Out, Bits<INDEX_BITS>>,
+    /// A bit for each lane that is written.
+    pub row_write_lanes: Signal<Out, Bits<16>>,
+    /// {ENTRY_STATE, ENTRY_PLACE, ENTRY_ID} of each lane.
+    pub row_write_data: [Signal<Out, Bits<WRITE_BITS>>; L],
+
+    // Parameters.
+    parameters: Shelf<32, 4, PARAMETER_BITS>,
+    wfs: Shelf<9, 3, 72>,
+    thresholds: Shelf<17, 3, 136>,
+    trials: Shelf<17, 3, 136>,
+
+    // What works.
+    sweeping: Register<Bit>,
+    offering: Register<Bit>,
+    scoring: Register<Bit>,
+    weighing: Register<Bit>,
+    marking: Register<Bit>,
+    counting: Register<Bit>,
+    asking: Register<Bit>,
+    next_row: Register<Bits<INDEX_BITS>>,
+    end_row: Register<Bits<INDEX_BITS>>,
+    lanes: Register<Bits<16>>,
+    stall: Register<Bit>,
+    trail: Register<Bits<TRAIL>>,
+    asks: Signal<Local, Bit>,
+    taken: Signal<Local, Bit>,
+    busy: Signal<Local, Bit>,
+    brief: Signal<Local, Bit>,
+    passing: Signal<Local, Bit>,
+    drained: Signal<Local, Bit>,
+    on_the_way: Signal<Local, Bit>,
+    finish: Signal<Local, Bit>,
+    clear: Signal<Local, Bit>,
+    clear_counts: Signal<Local, Bit>,
+
+    // Rows on their way to the judges.
+    row1: Register<Bits<INDEX_BITS>>,
+    row2: Register<Bits<INDEX_BITS>>,
+    lanes1: Register<Bits<16>>,
+    lanes2: Register<Bits<16>>,
+    listing: Signal<Local, Bit>,
+    first_index: Signal<Local, Bits<INDEX_BITS>>,
+    judges: [Judge; L],
+    judged_row: Signal<Local, Bits<INDEX_BITS>>,
+
+    // Written back.
+    written: Flags<L>,
+    write_lanes: Register<Bits<16>>,
+    write_row: Register<Bits<INDEX_BITS>>,
+    write_words: [Register<Bits<WRITE_BITS>>; L],
+
+    // Lists.
+    victims: [Sieve; L],
+    prefetches: [Sieve; L],
+    victims0: Ranking<L, K, M>,
+    victims1: Ranking<L, K, M>,
+    victims2: Ranking<L, K, M>,
+    victims3: Ranking<L, K, M>,
+    prefetch: Ranking<L, K, M>,
+    favoured: Register<Bits<4>>,
+    crowded: Flags<L>,
+    crowded_prefetch: Flags<L>,
+    holding: Flags<L>,
+    holding_prefetch: Flags<L>,
+
+    // Answers.
+    score: Gather<L, SCORE_BITS>,
+    worths: Gather<L, WORTHS_BITS>,
+    tally: Tally<L>,
+
+    // Bus.
+    seen: Register<Bit>,
+    ready: Register<Bit>,
+    answer: Register<Bits<32>>,
+    waits: Signal<Local, Bit>,
+    accept: Signal<Local, Bit>,
+    write: Signal<Local, Bit>,
+    page: Signal<Local, Bits<4>>,
+    group: Signal<Local, Bits<12>>,
+    low: Signal<Local, Bits<8>>,
+    low3: Signal<Local, Bits<3>>,
+    low4: Signal<Local, Bits<4>>,
+    of_lists: Signal<Local, Bit>,
+    of_items: Signal<Local, Bit>,
+    list: Signal<Local, Bits<4>>,
+    is_busy: Signal<Local, Bit>,
+    is_offer: Signal<Local, Bit>,
+    is_command: Signal<Local, Bit>,
+    is_pop: Signal<Local, Bit>,
+    pop: Signal<Local, Bit>,
+    picked_row: Signal<Local, Bits<INDEX_BITS>>,
+    picked_lane: Signal<Local, Bits<4>>,
+    picked_lanes: Signal<Local, Bits<16>>,
+    head: Signal<Local, Bits<ITEM_BITS>>,
+    shown: Signal<Local, Bits<ITEM_BITS>>,
+    item: Signal<Local, Bits<ITEM_BITS>>,
+    upright: Signal<Local, Bits<ITEM_BITS>>,
+    list_count: Signal<Local, Bits<8>>,
+    item_index: Signal<Local, Bits<32>>,
+    item_rank: Signal<Local, Bits<32>>,
+    value: Signal<Local, Bits<32>>,
+    worth_at: Signal<Local, Bits<7>>,
+    worth_shifted: Signal<Local, Bits<128>>,
+    inside: Signal<Local, Bits<8>>,
+    worth_value: Signal<Local, Bits<32>>,
+    count_value: Signal<Local, Bits<32>>,
+
+    lane_number: [Constant<Bits<INDEX_BITS>>; L],
+    in_policy: Constant<Bits<32>>,
+    lane_bits: Constant<Bits<5>>,
+    lane_mask: Constant<Bits<4>>,
+    all_lanes: Constant<Bits<16>>,
+    first_lane: Constant<Bits<16>>,
+    last_row: Constant<Bits<INDEX_BITS>>,
+    none: Constant<Bits<32>>,
+}
+
+impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: usize> Default for Hepc<L, K, M, A, S> {
+    fn default() -> Self {
+        assert!(L.is_power_of_two() && (2..=16).contains(&L), "2, 4, 8 or 16 lanes");
+        assert!(A <= 16 && S.is_multiple_of(L) && (1 << A) % L == 0, "whole rows");
+        let rows = ((1 << A) + S) / L;
+        macro_rules! rest {
+            ($($name:ident)*) => {
+                Self {
+                    $($name: Default::default(),)*
+                    entries: std::array::from_fn(|_| Default::default()),
+                    row_write_data: std::array::from_fn(|_| Default::default()),
+                    judges: std::array::from_fn(|_| Default::default()),
+                    write_words: std::array::from_fn(|_| Default::default()),
+                    victims: std::array::from_fn(|_| Default::default()),
+                    prefetches: std::array::from_fn(|_| Default::default()),
+                    lane_number: std::array::from_fn(|i| Constant::new((i as u64).into())),
+                    in_policy: Constant::new((1u64 << 31).into()),
+                    lane_bits: Constant::new(u64::from(L.ilog2()).into()),
+                    lane_mask: Constant::new((L as u64 - 1).into()),
+                    all_lanes: Constant::new(((1u64 << L) - 1).into()),
+                    first_lane: Constant::new(1u64.into()),
+                    last_row: Constant::new((rows as u64 - 1).into()),
+                    none: Constant::new(0xFFFF_FFFFu64.into()),
+                }
+            };
+        }
+        rest!(
+            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read row_read row row_taken row_write row_write_row row_write_lanes parameters wfs thresholds trials sweeping offering scoring weighing marking counting asking next_row end_row lanes stall trail asks taken busy brief passing drained on_the_way finish clear clear_counts row1 row2 lanes1 lanes2 listing first_index judged_row written write_lanes write_row victims0 victims1 victims2 victims3 prefetch favoured crowded crowded_prefetch holding holding_prefetch score worths tally seen ready answer waits accept write page group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop pop picked_row picked_lane picked_lanes head shown item upright list_count item_index item_rank value worth_at worth_shifted inside worth_value count_value
+        )
+    }
+}
+
+impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: usize> Logic for Hepc<L, K, M, A, S> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.parameters.clock.next = self.clock.val();
+        self.wfs.clock.next = self.clock.val();
+        self.thresholds.clock.next = self.clock.val();
+        self.trials.clock.next = self.clock.val();
+        self.sweeping.clock.next = self.clock.val();
+        self.offering.clock.next = self.clock.val();
+        self.scoring.clock.next = self.clock.val();
+        self.weighing.clock.next = self.clock.val();
+        self.marking.clock.next = self.clock.val();
+        self.counting.clock.next = self.clock.val();
+        self.asking.clock.next = self.clock.val();
+        self.next_row.clock.next = self.clock.val();
+        self.end_row.clock.next = self.clock.val();
+        self.lanes.clock.next = self.clock.val();
+        self.stall.clock.next = self.clock.val();
+        self.trail.clock.next = self.clock.val();
+        self.row1.clock.next = self.clock.val();
+        self.row2.clock.next = self.clock.val();
+        self.lanes1.clock.next = self.clock.val();
+        self.lanes2.clock.next = self.clock.val();
+        self.write_lanes.clock.next = self.clock.val();
+        self.write_row.clock.next = self.clock.val();
+        self.victims0.clock.next = self.clock.val();
+        self.victims1.clock.next = self.clock.val();
+        self.victims2.clock.next = self.clock.val();
+        self.victims3.clock.next = self.clock.val();
+        self.prefetch.clock.next = self.clock.val();
+        self.favoured.clock.next = self.clock.val();
+        self.score.clock.next = self.clock.val();
+        self.worths.clock.next = self.clock.val();
+        self.tally.clock.next = self.clock.val();
+        self.seen.clock.next = self.clock.val();
+        self.ready.clock.next = self.clock.val();
+        self.answer.clock.next = self.clock.val();
+        self.parameters.reset.next = self.reset.val();
+        self.wfs.reset.next = self.reset.val();
+        self.thresholds.reset.next = self.reset.val();
+        self.trials.reset.next = self.reset.val();
+        self.sweeping.reset.next = self.reset.val();
+        self.offering.reset.next = self.reset.val();
+        self.scoring.reset.next = self.reset.val();
+        self.weighing.reset.next = self.reset.val();
+        self.marking.reset.next = self.reset.val();
+        self.counting.reset.next = self.reset.val();
+        self.asking.reset.next = self.reset.val();
+        self.next_row.reset.next = self.reset.val();
+        self.end_row.reset.next = self.reset.val();
+        self.lanes.reset.next = self.reset.val();
+        self.stall.reset.next = self.reset.val();
+        self.trail.reset.next = self.reset.val();
+        self.row1.reset.next = self.reset.val();
+        self.row2.reset.next = self.reset.val();
+        self.lanes1.reset.next = self.reset.val();
+        self.lanes2.reset.next = self.reset.val();
+        self.write_lanes.reset.next = self.reset.val();
+        self.write_row.reset.next = self.reset.val();
+        self.victims0.reset.next = self.reset.val();
+        self.victims1.reset.next = self.reset.val();
+        self.victims2.reset.next = self.reset.val();
+        self.victims3.reset.next = self.reset.val();
+        self.prefetch.reset.next = self.reset.val();
+        self.favoured.reset.next = self.reset.val();
+        self.seen.reset.next = self.reset.val();
+        self.ready.reset.next = self.reset.val();
+        self.answer.reset.next = self.reset.val();
+
+        // What works, and whether everything of it has arrived.
+        self.brief.next = self.offering.q.val() | self.scoring.q.val() | self.weighing.q.val();
+        self.passing.next = self.sweeping.q.val() | self.marking.q.val() | self.counting.q.val();
+        self.busy.next = self.brief.val() | self.passing.val();
+        self.on_the_way.next = (self.holding.all.val() != 0)
+            | (self.holding_prefetch.all.val() != 0)
+            | self.victims0.holding.val()
+            | self.victims1.holding.val()
+            | self.victims2.holding.val()
+            | self.victims3.holding.val()
+            | self.prefetch.holding.val();
+        self.drained.next = !self.asking.q.val() & (self.trail.q.val() == 0) & !self.on_the_way.val();
+        self.finish.next = self.sweeping.q.val() & self.drained.val();
+
+        // The request. It is looked at in its second clock: the lists have found the item that it names by then.
+        self.low.next = self.bus_address.val().get_bits::<8>(0);
+        self.low3.next = self.bus_address.val().get_bits::<3>(0);
+        self.low4.next = self.bus_address.val().get_bits::<4>(0);
+        self.group.next = self.bus_address.val().get_bits::<12>(4);
+        self.page.next = self.bus_address.val().get_bits::<4>(12);
+        self.of_lists.next = self.bus_address.val().get_bits::<8>(8) == 1;
+        self.of_items.next = (self.page.val() == 1) | (self.page.val() == 2);
+        self.list.next = self.bus_address.val().get_bits::<4>(8);
+        if self.of_lists.val() {
+            self.list.next = self.bus_address.val().get_bits::<4>(4);
+        }
+        self.is_command.next =
+            self.bus_write.val() & (self.group.val() == 2) & (self.low4.val() >= 8) & (self.low4.val() < 0xE);
+        self.is_offer.next = self.is_command.val() & (self.low4.val() == 9);
+        self.is_pop.next = self.bus_write.val() & self.of_lists.val() & (self.low4.val() == 2);
+        self.is_busy.next = !self.bus_write.val() & (self.group.val() == 2) & (self.low4.val() == 0xE);
+        self.waits.next = self.brief.val() & !self.is_busy.val();
+        if self.is_offer.val() & self.offering.q.val() {
+            self.waits.next = self.asking.q.val();
+        }
+        if self.is_pop.val() {
+            self.waits.next = self.busy.val();
+        }
+        self.accept.next = self.bus_select.val() & self.seen.q.val() & !self.waits.val();
+        self.seen.d.next = self.bus_select.val() & !self.accept.val() & !self.ready.q.val();
+        self.ready.d.next = self.accept.val();
+        self.bus_ready.next = self.ready.q.val();
+        self.bus_read.next = self.answer.q.val();
+        self.write.next = self.accept.val() & self.bus_write.val();
+
+        // Parameters.
+        self.parameters.address.next = self.low4.val();
+        self.parameters.data.next = self.bus_data.val();
+        self.parameters.write.next = self.write.val() & (self.group.val() == 0);
+        self.wfs.address.next = self.low3.val();
+        self.wfs.data.next = bit_cast::<9, 32>(self.bus_data.val());
+        self.wfs.write.next = self.write.val() & (self.group.val() == 1) & (self.low4.val() < 8);
+        self.thresholds.address.next = self.low3.val();
+        self.thresholds.data.next = bit_cast::<17, 32>(self.bus_data.val());
+        self.thresholds.write.next = self.write.val() & (self.group.val() == 1) & (self.low4.val() >= 8);
+        self.trials.address.next = self.low3.val();
+        self.trials.data.next = bit_cast::<17, 32>(self.bus_data.val());
+        self.trials.write.next = self.write.val() & (self.group.val() == 2) & (self.low4.val() < 8);
+
+        // Jobs, and the rows that they ask for.
+        self.sweeping.d.next = self.sweeping.q.val() & !self.drained.val();
+        self.offering.d.next = self.offering.q.val() & !self.drained.val();
+        self.scoring.d.next = self.scoring.q.val() & !self.drained.val();
+        self.weighing.d.next = self.weighing.q.val() & !self.drained.val();
+        self.marking.d.next = self.marking.q.val() & !self.drained.val();
+        self.counting.d.next = self.counting.q.val() & !self.drained.val();
+        self.asks.next = self.asking.q.val() & !self.stall.q.val();
+        self.row_read.next = self.asks.val();
+        self.row.next = self.next_row.q.val();
+        self.taken.next = self.asks.val() & self.row_taken.val();
+        self.asking.d.next = self.asking.q.val();
+        self.next_row.d.next = self.next_row.q.val();
+        self.end_row.d.next = self.end_row.q.val();
+        self.lanes.d.next = self.lanes.q.val();
+        if self.taken.val() {
+            self.next_row.d.next = self.next_row.q.val() + 1;
+            if self.next_row.q.val() == self.end_row.q.val() {
+                self.asking.d.next = false;
+            }
+        }
+        self.picked_row.next = bit_cast::<INDEX_BITS, 32>(self.bus_data.val()) >> self.lane_bits.val();
+        self.picked_lane.next = bit_cast::<4, 32>(self.bus_data.val()) & self.lane_mask.val();
+        self.picked_lanes.next = self.first_lane.val() << self.picked_lane.val();
+        self.clear.next = false;
+        self.clear_counts.next = false;
+        if self.accept.val() & self.is_command.val() {
+            self.asking.d.next = true;
+            self.next_row.d.next = 0.into();
+            self.end_row.d.next = self.last_row.val();
+            self.lanes.d.next = self.all_lanes.val();
+            if self.low4.val() == 8 {
+                self.sweeping.d.next = true;
+                self.clear.next = true;
+            }
+            if self.low4.val() == 0xC {
+                self.marking.d.next = true;
+            }
+            if self.low4.val() == 0xD {
+                self.counting.d.next = true;
+                self.clear_counts.next = true;
+            }
+            if (self.low4.val() == 9) | (self.low4.val() == 0xA) | (self.low4.val() == 0xB) {
+                self.next_row.d.next = self.picked_row.val();
+                self.end_row.d.next = self.picked_row.val();
+                self.lanes.d.next = self.picked_lanes.val();
+            }
+            if self.low4.val() == 9 {
+                self.offering.d.next = true;
+            }
+            if self.low4.val() == 0xA {
+                self.scoring.d.next = true;
+            }
+            if self.low4.val() == 0xB {
+                self.weighing.d.next = true;
+            }
+        }
+
+        // Rows on their way.
+        self.stall.d.next = (self.crowded.all.val() != 0) | (self.crowded_prefetch.all.val() != 0);
+        self.row1.d.next = self.next_row.q.val();
+        self.row2.d.next = self.row1.q.val();
+        self.lanes1.d.next = 0.into();
+        self.trail.d.next = self.trail.q.val() << 1;
+        if self.taken.val() {
+            self.lanes1.d.next = self.lanes.q.val();
+            self.trail.d.next = (self.trail.q.val() << 1) | 1;
+        }
+        self.lanes2.d.next = self.lanes1.q.val();
+        self.listing.next = self.sweeping.q.val() | self.offering.q.val();
+        self.first_index.next = self.row2.q.val() << self.lane_bits.val();
+        self.favoured.d.next = (self.favoured.q.val() + 1) & self.lane_mask.val();
+        for i in 0..L {
+            self.judges[i].clock.next = self.clock.val();
+            self.judges[i].reset.next = self.reset.val();
+            self.judges[i].parameters.next = self.parameters.all.val();
+            self.judges[i].wfs.next = self.wfs.all.val();
+            self.judges[i].thresholds.next = self.thresholds.all.val();
+            self.judges[i].trials.next = self.trials.all.val();
+            self.judges[i].sweeping.next = self.sweeping.q.val();
+            self.judges[i].marking.next = self.marking.q.val();
+            self.judges[i].in_valid.next = self.lanes2.q.val().get_bit(i);
+            self.judges[i].index.next = self.first_index.val() | self.lane_number[i].val();
+            self.judges[i].entry.next = self.entries[i].val();
+
+            // Written back, a clock later.
+            self.written.lanes[i].next = self.judges[i].write.val();
+            self.write_words[i].clock.next = self.clock.val();
+            self.write_words[i].reset.next = self.reset.val();
+            self.write_words[i].d.next = self.judges[i].write_data.val();
+            self.row_write_data[i].next = self.write_words[i].q.val();
+
+            // Answers.
+            self.score.valid[i].next = self.judges[i].valid.val();
+            self.score.answers[i].next = self.judges[i].score.val();
+            self.worths.valid[i].next = self.judges[i].valid.val();
+            self.worths.answers[i].next = self.judges[i].worths.val();
+            self.tally.reached[i].next = self.judges[i].reached.val();
+
+            // Victims, of all tiers, and candidates.
+            self.victims[i].clock.next = self.clock.val();
+            self.victims[i].reset.next = self.reset.val();
+            self.victims[i].in_valid.next = self.judges[i].victim.val() & self.listing.val();
+            self.victims[i].item.next = self.judges[i].victim_item.val();
+            self.victims[i].list.next = self.judges[i].tier.val();
+            self.victims[i].open.next = self.offering.q.val();
+            self.victims[i].last.next = self.victims0.last_item.val();
+            if self.judges[i].tier_early.val() == 1 {
+                self.victims[i].last.next = self.victims1.last_item.val();
+            }
+            if self.judges[i].tier_early.val() == 2 {
+                self.victims[i].last.next = self.victims2.last_item.val();
+            }
+            if self.judges[i].tier_early.val() == 3 {
+                self.victims[i].last.next = self.victims3.last_item.val();
+            }
+            self.prefetches[i].clock.next = self.clock.val();
+            self.prefetches[i].reset.next = self.reset.val();
+            self.prefetches[i].in_valid.next = self.judges[i].candidate.val() & self.sweeping.q.val();
+            self.prefetches[i].item.next = self.judges[i].candidate_item.val();
+            self.prefetches[i].list.next = 0.into();
+            self.prefetches[i].open.next = false;
+            self.prefetches[i].last.next = self.prefetch.last_item.val();
+            self.crowded.lanes[i].next = self.victims[i].crowded.val();
+            self.crowded_prefetch.lanes[i].next = self.prefetches[i].crowded.val();
+            self.holding.lanes[i].next = self.victims[i].holding.val();
+            self.holding_prefetch.lanes[i].next = self.prefetches[i].holding.val();
+
+            // Turns at the lists.
+            self.victims0.wants[i].next = self.victims[i].head_valid.val() & (self.victims[i].head_list.val() == 0);
+            self.victims0.items[i].next = self.victims[i].head.val();
+            self.victims1.wants[i].next = self.victims[i].head_valid.val() & (self.victims[i].head_list.val() == 1);
+            self.victims1.items[i].next = self.victims[i].head.val();
+            self.victims2.wants[i].next = self.victims[i].head_valid.val() & (self.victims[i].head_list.val() == 2);
+            self.victims2.items[i].next = self.victims[i].head.val();
+            self.victims3.wants[i].next = self.victims[i].head_valid.val() & (self.victims[i].head_list.val() == 3);
+            self.victims3.items[i].next = self.victims[i].head.val();
+            self.victims[i].taken.next = self.victims0.taken[i].val()
+                | self.victims1.taken[i].val()
+                | self.victims2.taken[i].val()
+                | self.victims3.taken[i].val();
+            self.prefetch.wants[i].next = self.prefetches[i].head_valid.val();
+            self.prefetch.items[i].next = self.prefetches[i].head.val();
+            self.prefetches[i].taken.next = self.prefetch.taken[i].val();
+        }
+        self.score.enable.next = self.scoring.q.val();
+        self.worths.enable.next = self.weighing.q.val();
+        self.tally.clear.next = self.clear_counts.val();
+        self.judged_row.next = self.judges[0].judged.val() >> self.lane_bits.val();
+        self.write_row.d.next = self.judged_row.val();
+        self.write_lanes.d.next = self.written.all.val();
+        self.row_write.next = self.write_lanes.q.val() != 0;
+        self.row_write_row.next = self.write_row.q.val();
+        self.row_write_lanes.next = self.write_lanes.q.val();
+
+        // Lists.
+        self.pop.next = self.accept.val() & self.is_pop.val();
+        self.victims0.clear.next = self.clear.val();
+        self.victims0.finish.next = self.finish.val();
+        self.victims0.pop.next = self.pop.val() & (self.list.val() == 0);
+        self.victims0.favoured.next = self.favoured.q.val();
+        self.victims0.position.next = self.low.val();
+        self.victims1.clear.next = self.clear.val();
+        self.victims1.finish.next = self.finish.val();
+        self.victims1.pop.next = self.pop.val() & (self.list.val() == 1);
+        self.victims1.favoured.next = self.favoured.q.val();
+        self.victims1.position.next = self.low.val();
+        self.victims2.clear.next = self.clear.val();
+        self.victims2.finish.next = self.finish.val();
+        self.victims2.pop.next = self.pop.val() & (self.list.val() == 2);
+        self.victims2.favoured.next = self.favoured.q.val();
+        self.victims2.position.next = self.low.val();
+        self.victims3.clear.next = self.clear.val();
+        self.victims3.finish.next = self.finish.val();
+        self.victims3.pop.next = self.pop.val() & (self.list.val() == 3);
+        self.victims3.favoured.next = self.favoured.q.val();
+        self.victims3.position.next = self.low.val();
+        self.prefetch.clear.next = self.clear.val();
+        self.prefetch.finish.next = self.finish.val();
+        self.prefetch.pop.next = self.pop.val() & (self.list.val() == 4);
+        self.prefetch.favoured.next = self.favoured.q.val();
+        self.prefetch.position.next = self.low.val();
+        self.head.next = 0.into();
+        self.shown.next = 0.into();
+        self.list_count.next = 0.into();
+        if self.list.val() == 0 {
+            self.head.next = self.victims0.head.val();
+            self.shown.next = self.victims0.shown.val();
+            self.list_count.next = self.victims0.count.val();
+        }
+        if self.list.val() == 1 {
+            self.head.next = self.victims1.head.val();
+            self.shown.next = self.victims1.shown.val();
+            self.list_count.next = self.victims1.count.val();
+        }
+        if self.list.val() == 2 {
+            self.head.next = self.victims2.head.val();
+            self.shown.next = self.victims2.shown.val();
+            self.list_count.next = self.victims2.count.val();
+        }
+        if self.list.val() == 3 {
+            self.head.next = self.victims3.head.val();
+            self.shown.next = self.victims3.shown.val();
+            self.list_count.next = self.victims3.count.val();
+        }
+        if self.list.val() == 4 {
+            self.head.next = self.prefetch.head.val();
+            self.shown.next = self.prefetch.shown.val();
+            self.list_count.next = self.prefetch.count.val();
+        }
+
+        // The answer.
+        self.item.next = self.head.val();
+        if self.of_items.val() {
+            self.item.next = self.shown.val();
+        }
+        self.upright.next = !self.item.val();
+        self.item_index.next = self.none.val();
+        self.item_rank.next = self.none.val();
+        if self.item.val() != 0 {
+            self.item_index.next = bit_cast::<32, 17>(self.upright.val().get_bits::<17>(0));
+            self.item_rank.next = self.upright.val().get_bits::<32>(17);
+        }
+        self.worth_at.next = bit_cast::<7, 3>(self.low3.val()) << 4;
+        self.worth_shifted.next = bit_cast::<128, WORTHS_BITS>(self.worths.kept.val()) >> self.worth_at.val();
+        self.inside.next = self.worths.kept.val().get_bits::<8>(128) >> self.low3.val();
+        self.worth_value.next = bit_cast::<32, 16>(self.worth_shifted.val().get_bits::<16>(0));
+        if self.inside.val().get_bit(0) {
+            self.worth_value.next =
+                bit_cast::<32, 16>(self.worth_shifted.val().get_bits::<16>(0)) | self.in_policy.val();
+        }
+        self.count_value.next = 0.into();
+        if self.low3.val() == 0 {
+            self.count_value.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(0));
+        }
+        if self.low3.val() == 1 {
+            self.count_value.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(17));
+        }
+        if self.low3.val() == 2 {
+            self.count_value.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(34));
+        }
+        if self.low3.val() == 3 {
+            self.count_value.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(51));
+        }
+        if self.low3.val() == 4 {
+            self.count_value.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(68));
+        }
+        if self.low3.val() == 5 {
+            self.count_value.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(85));
+        }
+        if self.low3.val() == 6 {
+            self.count_value.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(102));
+        }
+        if self.low3.val() == 7 {
+            self.count_value.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(119));
+        }
+        self.value.next = 0.into();
+        if self.is_busy.val() {
+            self.value.next = bit_cast::<32, 1>(self.busy.val().into());
+        }
+        if self.group.val() == 3 {
+            if self.low4.val() == 0 {
+                self.value.next = bit_cast::<32, 16>(self.score.kept.val().get_bits::<16>(0));
+            }
+            if self.low4.val() == 1 {
+                self.value.next = self.score.kept.val().get_bits::<32>(16);
+            }
+            if self.low4.val() == 2 {
+                self.value.next = bit_cast::<32, 6>(self.score.kept.val().get_bits::<6>(80));
+            }
+            if self.low4.val() == 3 {
+                self.value.next = self.score.kept.val().get_bits::<32>(48);
+            }
+            if self.low4.val() >= 8 {
+                self.value.next = self.worth_value.val();
+            }
+        }
+        if (self.group.val() == 4) & (self.low4.val() >= 8) {
+            self.value.next = self.count_value.val();
+        }
+        if (self.of_lists.val() & (self.low4.val() == 0)) | (self.page.val() == 1) {
+            self.value.next = self.item_index.val();
+        }
+        if (self.of_lists.val() & (self.low4.val() == 1)) | (self.page.val() == 2) {
+            self.value.next = self.item_rank.val();
+        }
+        if self.of_lists.val() & (self.low4.val() == 3) {
+            self.value.next = bit_cast::<32, 8>(self.list_count.val());
+        }
+        self.answer.d.next = 0.into();
+        if self.accept.val() & !self.bus_write.val() {
+            self.answer.d.next = self.value.val();
+        }
+    }
+}
