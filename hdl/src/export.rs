@@ -1,7 +1,9 @@
 //! Export to Verilog: which designs there are, and their text.
 
 use crate::{dma, hepc, micro, prim, rtbd};
+use crate::top::Device;
 use anyhow::{Result, anyhow};
+use kvcpu_mmio::Geometry;
 use rust_hdl::prelude::*;
 
 /// A design that is exported, one file each.
@@ -10,6 +12,15 @@ pub struct Design {
     pub name: &'static str,
     /// Makes the text.
     pub verilog: fn(&str) -> Result<String>,
+}
+
+/// Clock that the constants of a device speak of: what the board geometry is to reach.
+const CLOCK_HZ: u32 = 100_000_000;
+
+macro_rules! device {
+    ($geometry:expr, $($size:literal)*) => {
+        |name| text(name, Device::<$($size),*>::new($geometry, build_id()?, CLOCK_HZ))
+    };
 }
 
 /// All of them. Blocks stand alone too, so that each can be linted, simulated and proven by itself.
@@ -25,10 +36,22 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_sequencer", verilog: verilog::<micro::Sequencer<1>> },
     Design { name: "kvcpu_directory", verilog: verilog::<rtbd::DirectoryProbe> },
     Design { name: "kvcpu_dma", verilog: verilog::<dma::Unit> },
+    Design { name: "kvcpu_small", verilog: device!(Geometry::SMALL, 6 4 8 4 4 2 3 4 4 3 4 4) },
+    Design { name: "kvcpu", verilog: device!(Geometry::TEST, 10 8 12 8 4 2 3 8 16 15 4 4) },
 ];
 
+/// Identifies the microprogram: its FNV-1a hash.
+fn build_id() -> Result<u32> {
+    let program = micro::program::load(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("micro"))?;
+    let bytes = program.words.iter().flat_map(|word| word.to_le_bytes());
+    Ok(bytes.fold(0x811C_9DC5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)))
+}
+
 fn verilog<B: Block + Default>(name: &str) -> Result<String> {
-    let mut block = B::default();
+    text(name, B::default())
+}
+
+fn text<B: Block>(name: &str, mut block: B) -> Result<String> {
     block.connect_all();
     check_all(&block).map_err(|error| anyhow!("{name}: {error:?}"))?;
     let mut modules = ModuleDefines::default();

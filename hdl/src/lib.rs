@@ -13,3 +13,4 @@ pub mod micro;
 pub mod prim;
 pub mod rtbd;
 pub mod tier;
+pub mod top;

@@ -4,13 +4,13 @@
 //!  s_axil ─► Front ─────────┐
 //!                           │ bus   ┌─ File: data RAM, registers
 //!              Sequencer ───┼───────┼─ Frames
-//!                           │       ├─ Directory ◄─ rows ─► Unit (HEPC)
-//!                           └───────┴─ Engine (DMA) ─► m_host, m_card
+//!                           │       ├─ Directory ◄─ rows ─► Hepc
+//!                           └───────┴─ Unit (DMA) ─► m_host, m_card
 //! ```
 
 use crate::csr::{File, Front};
-use crate::dma::Engine;
-use crate::hepc::Unit;
+use crate::dma::Unit;
+use crate::hepc::Hepc;
 use crate::micro::Sequencer;
 use crate::rtbd::Directory;
 use crate::tier::Frames;
@@ -207,8 +207,8 @@ pub struct Device<
     file: File<Q, G>,
     frames: Frames<A, C>,
     directory: Directory<B, A, S, L, LG, R, M>,
-    hepc: Unit<HEPC_GENERICS>,
-    dma: Engine,
+    hepc: Hepc<L, K, J, A, S>,
+    dma: Unit,
     region: Signal<Local, Bits<4>>,
 }
 
