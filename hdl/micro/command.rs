@@ -27,8 +27,6 @@ const SQE_END: u32 = SQE + 16;
 const GIVEN_FLAGS: u32 = FLAG_PREFIX | FLAG_DIRTY | FLAG_READ_ONLY;
 /// The most tags a Range has.
 const RANGE_MOST: u32 = 65536;
-/// COMMAND_QUEUE of the single-shot path, which belongs to no tenant.
-const SINGLE_SHOT: u32 = 4;
 
 // The command, taken apart.
 /// Opcode.
@@ -167,9 +165,9 @@ fn scope_good() -> u32 {
     }
 }
 
-/// 1 if the command's queue belongs to another tenant than its key names.
+/// 1 if the command's queue belongs to another tenant than its key names. The single-shot path belongs to none.
 fn is_denied() -> u32 {
-    if COMMAND_QUEUE == SINGLE_SHOT {
+    if COMMAND_QUEUE == SINGLE_QUEUE {
         return 0;
     }
     // COMMAND_QUEUE << 4: QUEUE_STRIDE.
