@@ -26,7 +26,7 @@ pub struct File<const Q: usize, const G: usize> {
 
     data: Ram<Bits<32>, 12>,
     file: Ram<Bits<32>, 11>,
-    table: Table<Q, G>,
+    description: Table<Q, G>,
     ready: Register<Bit>,
     part: Signal<Local, Bits<8>>,
     writes: Signal<Local, Bit>,
@@ -37,7 +37,7 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
     fn update(&mut self) {
         self.data.clock.next = self.clock.val();
         self.file.clock.next = self.clock.val();
-        self.table.clock.next = self.clock.val();
+        self.description.clock.next = self.clock.val();
         self.ready.clock.next = self.clock.val();
         self.ready.reset.next = self.reset.val();
 
@@ -54,7 +54,7 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.file.write_address.next = self.bus_address.val().get_bits::<11>(0);
         self.file.write_data.next = self.bus_data.val();
         self.file.write_enable.next = self.writes.val() & (self.part.val() == 16);
-        self.table.address.next = self.bus_address.val().get_bits::<11>(0);
+        self.description.address.next = self.bus_address.val().get_bits::<11>(0);
 
         self.bus_read.next = 0.into();
         if self.ready.q.val() {
@@ -63,11 +63,11 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
             } else if self.part.val() == 16 {
                 self.bus_read.next = self.file.read_data.val();
             } else if self.part.val() == 17 {
-                self.bus_read.next = bit_cast::<32, 8>(self.table.descriptor.val());
+                self.bus_read.next = bit_cast::<32, 8>(self.description.descriptor.val());
             } else if self.part.val() == 18 {
-                self.bus_read.next = self.table.writable.val();
+                self.bus_read.next = self.description.writable.val();
             } else if self.part.val() == 19 {
-                self.bus_read.next = self.table.reset_value.val();
+                self.bus_read.next = self.description.reset_value.val();
             }
         }
     }
