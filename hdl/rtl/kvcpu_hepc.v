@@ -1339,7 +1339,6 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     wire  [31:0] answer$q;
     
     // Local signals
-    reg  asks;
     reg  taken;
     reg  busy;
     reg  brief;
@@ -1381,7 +1380,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  [31:0] value;
     reg  [6:0] worth_at;
     reg  [127:0] worth_shifted;
-    reg  [7:0] inside;
+    reg  [7:0] is_in;
     reg  [31:0] worth_value;
     reg  [31:0] count_value;
     
@@ -2118,10 +2117,9 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         weighing$d = weighing$q & ~drained;
         marking$d = marking$q & ~drained;
         counting$d = counting$q & ~drained;
-        asks = asking$q & ~stall$q;
-        row_read = asks;
+        row_read = asking$q & ~stall$q;
         row = next_row$q;
-        taken = asks & row_taken;
+        taken = asking$q & ~stall$q & row_taken;
         asking$d = asking$q;
         next_row$d = next_row$q;
         end_row$d = end_row$q;
@@ -2497,9 +2495,9 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         end
         worth_at = ((low3) & 7'h7f) << 32'h4;
         worth_shifted = ((worths$kept) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
-        inside = worths$kept[(32'h80)+:(8)] >> low3;
+        is_in = worths$kept[(32'h80)+:(8)] >> low3;
         worth_value = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
-        if (inside[32'h0]) begin
+        if (is_in[32'h0]) begin
             worth_value = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
         end
         count_value = 32'h0;
@@ -2810,7 +2808,7 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,wfs,thresholds,trials,swe
     reg  [31:0] id2;
     reg  [31:0] state2;
     reg  [31:0] distance2;
-    reg  end;
+    reg  ends;
     reg  retained;
     reg  placed;
     reg  [31:0] state8;
@@ -3007,13 +3005,13 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,wfs,thresholds,trials,swe
         state2 = looked$q[(64'h51)+:(32)];
         distance2 = looked$q[(64'h80)+:(32)];
         placed = state2[32'h1f] ^ state2[32'h1e];
-        end = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~end;
+        ends = sweeping & looked$q[(64'h7e)+:(1)];
+        retained = id2[32'h1f] & ~ends;
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
         known[(64'h51)+:(32)] = state2;
-        if (end) begin
+        if (ends) begin
             known[(64'h11)+:(32)] = id2 & unretained;
             known[(64'h51)+:(32)] = state2 & retain_none;
         end
@@ -6214,7 +6212,7 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,wfs,thresholds,trials,swe
     reg  [31:0] id2;
     reg  [31:0] state2;
     reg  [31:0] distance2;
-    reg  end;
+    reg  ends;
     reg  retained;
     reg  placed;
     reg  [31:0] state8;
@@ -6411,13 +6409,13 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,wfs,thresholds,trials,swe
         state2 = looked$q[(64'h51)+:(32)];
         distance2 = looked$q[(64'h80)+:(32)];
         placed = state2[32'h1f] ^ state2[32'h1e];
-        end = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~end;
+        ends = sweeping & looked$q[(64'h7e)+:(1)];
+        retained = id2[32'h1f] & ~ends;
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
         known[(64'h51)+:(32)] = state2;
-        if (end) begin
+        if (ends) begin
             known[(64'h11)+:(32)] = id2 & unretained;
             known[(64'h51)+:(32)] = state2 & retain_none;
         end
@@ -9618,7 +9616,7 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,wfs,thresholds,trials,swe
     reg  [31:0] id2;
     reg  [31:0] state2;
     reg  [31:0] distance2;
-    reg  end;
+    reg  ends;
     reg  retained;
     reg  placed;
     reg  [31:0] state8;
@@ -9815,13 +9813,13 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,wfs,thresholds,trials,swe
         state2 = looked$q[(64'h51)+:(32)];
         distance2 = looked$q[(64'h80)+:(32)];
         placed = state2[32'h1f] ^ state2[32'h1e];
-        end = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~end;
+        ends = sweeping & looked$q[(64'h7e)+:(1)];
+        retained = id2[32'h1f] & ~ends;
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
         known[(64'h51)+:(32)] = state2;
-        if (end) begin
+        if (ends) begin
             known[(64'h11)+:(32)] = id2 & unretained;
             known[(64'h51)+:(32)] = state2 & retain_none;
         end
@@ -13022,7 +13020,7 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,wfs,thresholds,trials,swe
     reg  [31:0] id2;
     reg  [31:0] state2;
     reg  [31:0] distance2;
-    reg  end;
+    reg  ends;
     reg  retained;
     reg  placed;
     reg  [31:0] state8;
@@ -13219,13 +13217,13 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,wfs,thresholds,trials,swe
         state2 = looked$q[(64'h51)+:(32)];
         distance2 = looked$q[(64'h80)+:(32)];
         placed = state2[32'h1f] ^ state2[32'h1e];
-        end = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~end;
+        ends = sweeping & looked$q[(64'h7e)+:(1)];
+        retained = id2[32'h1f] & ~ends;
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
         known[(64'h51)+:(32)] = state2;
-        if (end) begin
+        if (ends) begin
             known[(64'h11)+:(32)] = id2 & unretained;
             known[(64'h51)+:(32)] = state2 & retain_none;
         end
@@ -17675,24 +17673,35 @@ module kvcpu_hepc$unit$prefetches$0(clock,reset,in_valid,item,list,last,open,hea
     localparam  list_place = 6'b110001;
     
     // Stub signals
-    reg  waiting$clock;
-    reg  waiting$reset;
-    reg  waiting$in_valid;
-    wire  waiting$in_ready;
-    reg  [50:0] waiting$in_data;
-    wire  waiting$out_valid;
-    reg  waiting$out_ready;
-    wire  [50:0] waiting$out_data;
+    reg  places$clock;
+    reg  [4:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [4:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
     reg  last_held$clock;
     reg  last_held$reset;
     reg  [48:0] last_held$d;
     wire  [48:0] last_held$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [4:0] written$d;
+    wire  [4:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [4:0] gone$d;
+    wire  [4:0] gone$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
     
     // Local signals
+    reg  [4:0] gone_next;
     reg  [48:0] inverted;
     reg  [31:0] rank;
     reg  [16:0] index;
@@ -17702,21 +17711,37 @@ module kvcpu_hepc$unit$prefetches$0(clock,reset,in_valid,item,list,last,open,hea
     reg  push;
     
     // Sub module instances
-    kvcpu_hepc$unit$prefetches$0$waiting waiting(
-        .clock(waiting$clock),
-        .reset(waiting$reset),
-        .in_valid(waiting$in_valid),
-        .in_ready(waiting$in_ready),
-        .in_data(waiting$in_data),
-        .out_valid(waiting$out_valid),
-        .out_ready(waiting$out_ready),
-        .out_data(waiting$out_data)
+    kvcpu_hepc$unit$prefetches$0$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
     );
     kvcpu_hepc$unit$prefetches$0$last_held last_held(
         .clock(last_held$clock),
         .reset(last_held$reset),
         .d(last_held$d),
         .q(last_held$q)
+    );
+    kvcpu_hepc$unit$prefetches$0$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_hepc$unit$prefetches$0$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_hepc$unit$prefetches$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$prefetches$0$count count(
         .clock(count$clock),
@@ -17727,6 +17752,11 @@ module kvcpu_hepc$unit$prefetches$0(clock,reset,in_valid,item,list,last,open,hea
     
     // Update code
     always @(*) begin
+        places$clock = clock;
+        written$clock = clock;
+        written$reset = reset;
+        gone$clock = clock;
+        gone$reset = reset;
         waiting$clock = clock;
         waiting$reset = reset;
         last_held$clock = clock;
@@ -17741,12 +17771,23 @@ module kvcpu_hepc$unit$prefetches$0(clock,reset,in_valid,item,list,last,open,hea
         last_index = last_held$q[(32'h0)+:(17)];
         better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
         push = in_valid & (open | better);
-        waiting$in_valid = push;
-        waiting$in_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
-        waiting$out_ready = taken;
-        head_valid = waiting$out_valid;
-        head = ((waiting$out_data) & 49'h1ffffffffffff);
-        head_list = waiting$out_data[(32'h31)+:(2)];
+        written$d = written$q;
+        if (push) begin
+            written$d = written$q + 32'h1;
+        end
+        places$write_enable = push;
+        places$write_address = written$q;
+        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+        gone_next = gone$q;
+        if (taken) begin
+            gone_next = gone$q + 32'h1;
+        end
+        gone$d = gone_next;
+        places$read_address = gone_next;
+        waiting$d = gone_next != written$q;
+        head_valid = waiting$q;
+        head = ((places$read_data) & 49'h1ffffffffffff);
+        head_list = places$read_data[(32'h31)+:(2)];
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -17774,6 +17815,19 @@ module kvcpu_hepc$unit$prefetches$0$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$prefetches$0$count
 
 
+module kvcpu_hepc$unit$prefetches$0$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$0$gone
+
+
 module kvcpu_hepc$unit$prefetches$0$last_held(clock,reset,d,q);
     
     // Module arguments
@@ -17787,112 +17841,7 @@ module kvcpu_hepc$unit$prefetches$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$prefetches$0$last_held
 
 
-module kvcpu_hepc$unit$prefetches$0$waiting(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    output reg  in_ready;
-    input wire  [50:0] in_data;
-    output reg  out_valid;
-    input wire  out_ready;
-    output reg  [50:0] out_data;
-    
-    // Constant declarations
-    localparam  size = 6'b100000;
-    
-    // Stub signals
-    reg  ram$clock;
-    reg  [4:0] ram$read_address;
-    wire  [50:0] ram$read_data;
-    reg  [4:0] ram$write_address;
-    reg  [50:0] ram$write_data;
-    reg  ram$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  taken$clock;
-    reg  taken$reset;
-    reg  [5:0] taken$d;
-    wire  [5:0] taken$q;
-    reg  readable$clock;
-    reg  readable$reset;
-    reg  [5:0] readable$d;
-    wire  [5:0] readable$q;
-    
-    // Local signals
-    reg  [5:0] next_taken;
-    reg  [5:0] held;
-    reg  full;
-    reg  empty;
-    reg  write;
-    
-    // Sub module instances
-    kvcpu_hepc$unit$prefetches$0$waiting$ram ram(
-        .clock(ram$clock),
-        .read_address(ram$read_address),
-        .read_data(ram$read_data),
-        .write_address(ram$write_address),
-        .write_data(ram$write_data),
-        .write_enable(ram$write_enable)
-    );
-    kvcpu_hepc$unit$prefetches$0$waiting$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_hepc$unit$prefetches$0$waiting$taken taken(
-        .clock(taken$clock),
-        .reset(taken$reset),
-        .d(taken$d),
-        .q(taken$q)
-    );
-    kvcpu_hepc$unit$prefetches$0$waiting$readable readable(
-        .clock(readable$clock),
-        .reset(readable$reset),
-        .d(readable$d),
-        .q(readable$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
-        written$d = written$q;
-        if (write) begin
-            written$d = written$q + 32'h1;
-        end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 5'h1f);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
-        next_taken = taken$q;
-        if (out_ready & ~empty) begin
-            next_taken = taken$q + 32'h1;
-        end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 5'h1f);
-    end
-    
-endmodule // kvcpu_hepc$unit$prefetches$0$waiting
-
-
-module kvcpu_hepc$unit$prefetches$0$waiting$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu_hepc$unit$prefetches$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
     input wire  clock;
@@ -17908,46 +17857,33 @@ module kvcpu_hepc$unit$prefetches$0$waiting$ram(clock,read_address,read_data,wri
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
     end
-endmodule // kvcpu_hepc$unit$prefetches$0$waiting$ram
+endmodule // kvcpu_hepc$unit$prefetches$0$places
 
 
-module kvcpu_hepc$unit$prefetches$0$waiting$readable(clock,reset,d,q);
+module kvcpu_hepc$unit$prefetches$0$waiting(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$0$waiting$readable
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$0$waiting
 
 
-module kvcpu_hepc$unit$prefetches$0$waiting$taken(clock,reset,d,q);
+module kvcpu_hepc$unit$prefetches$0$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$0$waiting$taken
-
-
-module kvcpu_hepc$unit$prefetches$0$waiting$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$0$waiting$written
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$0$written
 
 
 module kvcpu_hepc$unit$prefetches$1(clock,reset,in_valid,item,list,last,open,head_valid,head,head_list,taken,holding,crowded);
@@ -17971,24 +17907,35 @@ module kvcpu_hepc$unit$prefetches$1(clock,reset,in_valid,item,list,last,open,hea
     localparam  list_place = 6'b110001;
     
     // Stub signals
-    reg  waiting$clock;
-    reg  waiting$reset;
-    reg  waiting$in_valid;
-    wire  waiting$in_ready;
-    reg  [50:0] waiting$in_data;
-    wire  waiting$out_valid;
-    reg  waiting$out_ready;
-    wire  [50:0] waiting$out_data;
+    reg  places$clock;
+    reg  [4:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [4:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
     reg  last_held$clock;
     reg  last_held$reset;
     reg  [48:0] last_held$d;
     wire  [48:0] last_held$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [4:0] written$d;
+    wire  [4:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [4:0] gone$d;
+    wire  [4:0] gone$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
     
     // Local signals
+    reg  [4:0] gone_next;
     reg  [48:0] inverted;
     reg  [31:0] rank;
     reg  [16:0] index;
@@ -17998,21 +17945,37 @@ module kvcpu_hepc$unit$prefetches$1(clock,reset,in_valid,item,list,last,open,hea
     reg  push;
     
     // Sub module instances
-    kvcpu_hepc$unit$prefetches$1$waiting waiting(
-        .clock(waiting$clock),
-        .reset(waiting$reset),
-        .in_valid(waiting$in_valid),
-        .in_ready(waiting$in_ready),
-        .in_data(waiting$in_data),
-        .out_valid(waiting$out_valid),
-        .out_ready(waiting$out_ready),
-        .out_data(waiting$out_data)
+    kvcpu_hepc$unit$prefetches$1$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
     );
     kvcpu_hepc$unit$prefetches$1$last_held last_held(
         .clock(last_held$clock),
         .reset(last_held$reset),
         .d(last_held$d),
         .q(last_held$q)
+    );
+    kvcpu_hepc$unit$prefetches$1$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_hepc$unit$prefetches$1$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_hepc$unit$prefetches$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$prefetches$1$count count(
         .clock(count$clock),
@@ -18023,6 +17986,11 @@ module kvcpu_hepc$unit$prefetches$1(clock,reset,in_valid,item,list,last,open,hea
     
     // Update code
     always @(*) begin
+        places$clock = clock;
+        written$clock = clock;
+        written$reset = reset;
+        gone$clock = clock;
+        gone$reset = reset;
         waiting$clock = clock;
         waiting$reset = reset;
         last_held$clock = clock;
@@ -18037,12 +18005,23 @@ module kvcpu_hepc$unit$prefetches$1(clock,reset,in_valid,item,list,last,open,hea
         last_index = last_held$q[(32'h0)+:(17)];
         better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
         push = in_valid & (open | better);
-        waiting$in_valid = push;
-        waiting$in_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
-        waiting$out_ready = taken;
-        head_valid = waiting$out_valid;
-        head = ((waiting$out_data) & 49'h1ffffffffffff);
-        head_list = waiting$out_data[(32'h31)+:(2)];
+        written$d = written$q;
+        if (push) begin
+            written$d = written$q + 32'h1;
+        end
+        places$write_enable = push;
+        places$write_address = written$q;
+        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+        gone_next = gone$q;
+        if (taken) begin
+            gone_next = gone$q + 32'h1;
+        end
+        gone$d = gone_next;
+        places$read_address = gone_next;
+        waiting$d = gone_next != written$q;
+        head_valid = waiting$q;
+        head = ((places$read_data) & 49'h1ffffffffffff);
+        head_list = places$read_data[(32'h31)+:(2)];
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -18070,6 +18049,19 @@ module kvcpu_hepc$unit$prefetches$1$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$prefetches$1$count
 
 
+module kvcpu_hepc$unit$prefetches$1$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$1$gone
+
+
 module kvcpu_hepc$unit$prefetches$1$last_held(clock,reset,d,q);
     
     // Module arguments
@@ -18083,112 +18075,7 @@ module kvcpu_hepc$unit$prefetches$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$prefetches$1$last_held
 
 
-module kvcpu_hepc$unit$prefetches$1$waiting(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    output reg  in_ready;
-    input wire  [50:0] in_data;
-    output reg  out_valid;
-    input wire  out_ready;
-    output reg  [50:0] out_data;
-    
-    // Constant declarations
-    localparam  size = 6'b100000;
-    
-    // Stub signals
-    reg  ram$clock;
-    reg  [4:0] ram$read_address;
-    wire  [50:0] ram$read_data;
-    reg  [4:0] ram$write_address;
-    reg  [50:0] ram$write_data;
-    reg  ram$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  taken$clock;
-    reg  taken$reset;
-    reg  [5:0] taken$d;
-    wire  [5:0] taken$q;
-    reg  readable$clock;
-    reg  readable$reset;
-    reg  [5:0] readable$d;
-    wire  [5:0] readable$q;
-    
-    // Local signals
-    reg  [5:0] next_taken;
-    reg  [5:0] held;
-    reg  full;
-    reg  empty;
-    reg  write;
-    
-    // Sub module instances
-    kvcpu_hepc$unit$prefetches$1$waiting$ram ram(
-        .clock(ram$clock),
-        .read_address(ram$read_address),
-        .read_data(ram$read_data),
-        .write_address(ram$write_address),
-        .write_data(ram$write_data),
-        .write_enable(ram$write_enable)
-    );
-    kvcpu_hepc$unit$prefetches$1$waiting$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_hepc$unit$prefetches$1$waiting$taken taken(
-        .clock(taken$clock),
-        .reset(taken$reset),
-        .d(taken$d),
-        .q(taken$q)
-    );
-    kvcpu_hepc$unit$prefetches$1$waiting$readable readable(
-        .clock(readable$clock),
-        .reset(readable$reset),
-        .d(readable$d),
-        .q(readable$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
-        written$d = written$q;
-        if (write) begin
-            written$d = written$q + 32'h1;
-        end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 5'h1f);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
-        next_taken = taken$q;
-        if (out_ready & ~empty) begin
-            next_taken = taken$q + 32'h1;
-        end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 5'h1f);
-    end
-    
-endmodule // kvcpu_hepc$unit$prefetches$1$waiting
-
-
-module kvcpu_hepc$unit$prefetches$1$waiting$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu_hepc$unit$prefetches$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
     input wire  clock;
@@ -18204,46 +18091,33 @@ module kvcpu_hepc$unit$prefetches$1$waiting$ram(clock,read_address,read_data,wri
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
     end
-endmodule // kvcpu_hepc$unit$prefetches$1$waiting$ram
+endmodule // kvcpu_hepc$unit$prefetches$1$places
 
 
-module kvcpu_hepc$unit$prefetches$1$waiting$readable(clock,reset,d,q);
+module kvcpu_hepc$unit$prefetches$1$waiting(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$1$waiting$readable
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$1$waiting
 
 
-module kvcpu_hepc$unit$prefetches$1$waiting$taken(clock,reset,d,q);
+module kvcpu_hepc$unit$prefetches$1$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$1$waiting$taken
-
-
-module kvcpu_hepc$unit$prefetches$1$waiting$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$1$waiting$written
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$1$written
 
 
 module kvcpu_hepc$unit$prefetches$2(clock,reset,in_valid,item,list,last,open,head_valid,head,head_list,taken,holding,crowded);
@@ -18267,24 +18141,35 @@ module kvcpu_hepc$unit$prefetches$2(clock,reset,in_valid,item,list,last,open,hea
     localparam  list_place = 6'b110001;
     
     // Stub signals
-    reg  waiting$clock;
-    reg  waiting$reset;
-    reg  waiting$in_valid;
-    wire  waiting$in_ready;
-    reg  [50:0] waiting$in_data;
-    wire  waiting$out_valid;
-    reg  waiting$out_ready;
-    wire  [50:0] waiting$out_data;
+    reg  places$clock;
+    reg  [4:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [4:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
     reg  last_held$clock;
     reg  last_held$reset;
     reg  [48:0] last_held$d;
     wire  [48:0] last_held$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [4:0] written$d;
+    wire  [4:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [4:0] gone$d;
+    wire  [4:0] gone$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
     
     // Local signals
+    reg  [4:0] gone_next;
     reg  [48:0] inverted;
     reg  [31:0] rank;
     reg  [16:0] index;
@@ -18294,21 +18179,37 @@ module kvcpu_hepc$unit$prefetches$2(clock,reset,in_valid,item,list,last,open,hea
     reg  push;
     
     // Sub module instances
-    kvcpu_hepc$unit$prefetches$2$waiting waiting(
-        .clock(waiting$clock),
-        .reset(waiting$reset),
-        .in_valid(waiting$in_valid),
-        .in_ready(waiting$in_ready),
-        .in_data(waiting$in_data),
-        .out_valid(waiting$out_valid),
-        .out_ready(waiting$out_ready),
-        .out_data(waiting$out_data)
+    kvcpu_hepc$unit$prefetches$2$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
     );
     kvcpu_hepc$unit$prefetches$2$last_held last_held(
         .clock(last_held$clock),
         .reset(last_held$reset),
         .d(last_held$d),
         .q(last_held$q)
+    );
+    kvcpu_hepc$unit$prefetches$2$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_hepc$unit$prefetches$2$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_hepc$unit$prefetches$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$prefetches$2$count count(
         .clock(count$clock),
@@ -18319,6 +18220,11 @@ module kvcpu_hepc$unit$prefetches$2(clock,reset,in_valid,item,list,last,open,hea
     
     // Update code
     always @(*) begin
+        places$clock = clock;
+        written$clock = clock;
+        written$reset = reset;
+        gone$clock = clock;
+        gone$reset = reset;
         waiting$clock = clock;
         waiting$reset = reset;
         last_held$clock = clock;
@@ -18333,12 +18239,23 @@ module kvcpu_hepc$unit$prefetches$2(clock,reset,in_valid,item,list,last,open,hea
         last_index = last_held$q[(32'h0)+:(17)];
         better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
         push = in_valid & (open | better);
-        waiting$in_valid = push;
-        waiting$in_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
-        waiting$out_ready = taken;
-        head_valid = waiting$out_valid;
-        head = ((waiting$out_data) & 49'h1ffffffffffff);
-        head_list = waiting$out_data[(32'h31)+:(2)];
+        written$d = written$q;
+        if (push) begin
+            written$d = written$q + 32'h1;
+        end
+        places$write_enable = push;
+        places$write_address = written$q;
+        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+        gone_next = gone$q;
+        if (taken) begin
+            gone_next = gone$q + 32'h1;
+        end
+        gone$d = gone_next;
+        places$read_address = gone_next;
+        waiting$d = gone_next != written$q;
+        head_valid = waiting$q;
+        head = ((places$read_data) & 49'h1ffffffffffff);
+        head_list = places$read_data[(32'h31)+:(2)];
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -18366,6 +18283,19 @@ module kvcpu_hepc$unit$prefetches$2$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$prefetches$2$count
 
 
+module kvcpu_hepc$unit$prefetches$2$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$2$gone
+
+
 module kvcpu_hepc$unit$prefetches$2$last_held(clock,reset,d,q);
     
     // Module arguments
@@ -18379,112 +18309,7 @@ module kvcpu_hepc$unit$prefetches$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$prefetches$2$last_held
 
 
-module kvcpu_hepc$unit$prefetches$2$waiting(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    output reg  in_ready;
-    input wire  [50:0] in_data;
-    output reg  out_valid;
-    input wire  out_ready;
-    output reg  [50:0] out_data;
-    
-    // Constant declarations
-    localparam  size = 6'b100000;
-    
-    // Stub signals
-    reg  ram$clock;
-    reg  [4:0] ram$read_address;
-    wire  [50:0] ram$read_data;
-    reg  [4:0] ram$write_address;
-    reg  [50:0] ram$write_data;
-    reg  ram$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  taken$clock;
-    reg  taken$reset;
-    reg  [5:0] taken$d;
-    wire  [5:0] taken$q;
-    reg  readable$clock;
-    reg  readable$reset;
-    reg  [5:0] readable$d;
-    wire  [5:0] readable$q;
-    
-    // Local signals
-    reg  [5:0] next_taken;
-    reg  [5:0] held;
-    reg  full;
-    reg  empty;
-    reg  write;
-    
-    // Sub module instances
-    kvcpu_hepc$unit$prefetches$2$waiting$ram ram(
-        .clock(ram$clock),
-        .read_address(ram$read_address),
-        .read_data(ram$read_data),
-        .write_address(ram$write_address),
-        .write_data(ram$write_data),
-        .write_enable(ram$write_enable)
-    );
-    kvcpu_hepc$unit$prefetches$2$waiting$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_hepc$unit$prefetches$2$waiting$taken taken(
-        .clock(taken$clock),
-        .reset(taken$reset),
-        .d(taken$d),
-        .q(taken$q)
-    );
-    kvcpu_hepc$unit$prefetches$2$waiting$readable readable(
-        .clock(readable$clock),
-        .reset(readable$reset),
-        .d(readable$d),
-        .q(readable$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
-        written$d = written$q;
-        if (write) begin
-            written$d = written$q + 32'h1;
-        end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 5'h1f);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
-        next_taken = taken$q;
-        if (out_ready & ~empty) begin
-            next_taken = taken$q + 32'h1;
-        end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 5'h1f);
-    end
-    
-endmodule // kvcpu_hepc$unit$prefetches$2$waiting
-
-
-module kvcpu_hepc$unit$prefetches$2$waiting$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu_hepc$unit$prefetches$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
     input wire  clock;
@@ -18500,46 +18325,33 @@ module kvcpu_hepc$unit$prefetches$2$waiting$ram(clock,read_address,read_data,wri
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
     end
-endmodule // kvcpu_hepc$unit$prefetches$2$waiting$ram
+endmodule // kvcpu_hepc$unit$prefetches$2$places
 
 
-module kvcpu_hepc$unit$prefetches$2$waiting$readable(clock,reset,d,q);
+module kvcpu_hepc$unit$prefetches$2$waiting(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$2$waiting$readable
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$2$waiting
 
 
-module kvcpu_hepc$unit$prefetches$2$waiting$taken(clock,reset,d,q);
+module kvcpu_hepc$unit$prefetches$2$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$2$waiting$taken
-
-
-module kvcpu_hepc$unit$prefetches$2$waiting$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$2$waiting$written
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$2$written
 
 
 module kvcpu_hepc$unit$prefetches$3(clock,reset,in_valid,item,list,last,open,head_valid,head,head_list,taken,holding,crowded);
@@ -18563,24 +18375,35 @@ module kvcpu_hepc$unit$prefetches$3(clock,reset,in_valid,item,list,last,open,hea
     localparam  list_place = 6'b110001;
     
     // Stub signals
-    reg  waiting$clock;
-    reg  waiting$reset;
-    reg  waiting$in_valid;
-    wire  waiting$in_ready;
-    reg  [50:0] waiting$in_data;
-    wire  waiting$out_valid;
-    reg  waiting$out_ready;
-    wire  [50:0] waiting$out_data;
+    reg  places$clock;
+    reg  [4:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [4:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
     reg  last_held$clock;
     reg  last_held$reset;
     reg  [48:0] last_held$d;
     wire  [48:0] last_held$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [4:0] written$d;
+    wire  [4:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [4:0] gone$d;
+    wire  [4:0] gone$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
     
     // Local signals
+    reg  [4:0] gone_next;
     reg  [48:0] inverted;
     reg  [31:0] rank;
     reg  [16:0] index;
@@ -18590,21 +18413,37 @@ module kvcpu_hepc$unit$prefetches$3(clock,reset,in_valid,item,list,last,open,hea
     reg  push;
     
     // Sub module instances
-    kvcpu_hepc$unit$prefetches$3$waiting waiting(
-        .clock(waiting$clock),
-        .reset(waiting$reset),
-        .in_valid(waiting$in_valid),
-        .in_ready(waiting$in_ready),
-        .in_data(waiting$in_data),
-        .out_valid(waiting$out_valid),
-        .out_ready(waiting$out_ready),
-        .out_data(waiting$out_data)
+    kvcpu_hepc$unit$prefetches$3$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
     );
     kvcpu_hepc$unit$prefetches$3$last_held last_held(
         .clock(last_held$clock),
         .reset(last_held$reset),
         .d(last_held$d),
         .q(last_held$q)
+    );
+    kvcpu_hepc$unit$prefetches$3$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_hepc$unit$prefetches$3$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_hepc$unit$prefetches$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$prefetches$3$count count(
         .clock(count$clock),
@@ -18615,6 +18454,11 @@ module kvcpu_hepc$unit$prefetches$3(clock,reset,in_valid,item,list,last,open,hea
     
     // Update code
     always @(*) begin
+        places$clock = clock;
+        written$clock = clock;
+        written$reset = reset;
+        gone$clock = clock;
+        gone$reset = reset;
         waiting$clock = clock;
         waiting$reset = reset;
         last_held$clock = clock;
@@ -18629,12 +18473,23 @@ module kvcpu_hepc$unit$prefetches$3(clock,reset,in_valid,item,list,last,open,hea
         last_index = last_held$q[(32'h0)+:(17)];
         better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
         push = in_valid & (open | better);
-        waiting$in_valid = push;
-        waiting$in_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
-        waiting$out_ready = taken;
-        head_valid = waiting$out_valid;
-        head = ((waiting$out_data) & 49'h1ffffffffffff);
-        head_list = waiting$out_data[(32'h31)+:(2)];
+        written$d = written$q;
+        if (push) begin
+            written$d = written$q + 32'h1;
+        end
+        places$write_enable = push;
+        places$write_address = written$q;
+        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+        gone_next = gone$q;
+        if (taken) begin
+            gone_next = gone$q + 32'h1;
+        end
+        gone$d = gone_next;
+        places$read_address = gone_next;
+        waiting$d = gone_next != written$q;
+        head_valid = waiting$q;
+        head = ((places$read_data) & 49'h1ffffffffffff);
+        head_list = places$read_data[(32'h31)+:(2)];
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -18662,6 +18517,19 @@ module kvcpu_hepc$unit$prefetches$3$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$prefetches$3$count
 
 
+module kvcpu_hepc$unit$prefetches$3$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$3$gone
+
+
 module kvcpu_hepc$unit$prefetches$3$last_held(clock,reset,d,q);
     
     // Module arguments
@@ -18675,112 +18543,7 @@ module kvcpu_hepc$unit$prefetches$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$prefetches$3$last_held
 
 
-module kvcpu_hepc$unit$prefetches$3$waiting(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    output reg  in_ready;
-    input wire  [50:0] in_data;
-    output reg  out_valid;
-    input wire  out_ready;
-    output reg  [50:0] out_data;
-    
-    // Constant declarations
-    localparam  size = 6'b100000;
-    
-    // Stub signals
-    reg  ram$clock;
-    reg  [4:0] ram$read_address;
-    wire  [50:0] ram$read_data;
-    reg  [4:0] ram$write_address;
-    reg  [50:0] ram$write_data;
-    reg  ram$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  taken$clock;
-    reg  taken$reset;
-    reg  [5:0] taken$d;
-    wire  [5:0] taken$q;
-    reg  readable$clock;
-    reg  readable$reset;
-    reg  [5:0] readable$d;
-    wire  [5:0] readable$q;
-    
-    // Local signals
-    reg  [5:0] next_taken;
-    reg  [5:0] held;
-    reg  full;
-    reg  empty;
-    reg  write;
-    
-    // Sub module instances
-    kvcpu_hepc$unit$prefetches$3$waiting$ram ram(
-        .clock(ram$clock),
-        .read_address(ram$read_address),
-        .read_data(ram$read_data),
-        .write_address(ram$write_address),
-        .write_data(ram$write_data),
-        .write_enable(ram$write_enable)
-    );
-    kvcpu_hepc$unit$prefetches$3$waiting$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_hepc$unit$prefetches$3$waiting$taken taken(
-        .clock(taken$clock),
-        .reset(taken$reset),
-        .d(taken$d),
-        .q(taken$q)
-    );
-    kvcpu_hepc$unit$prefetches$3$waiting$readable readable(
-        .clock(readable$clock),
-        .reset(readable$reset),
-        .d(readable$d),
-        .q(readable$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
-        written$d = written$q;
-        if (write) begin
-            written$d = written$q + 32'h1;
-        end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 5'h1f);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
-        next_taken = taken$q;
-        if (out_ready & ~empty) begin
-            next_taken = taken$q + 32'h1;
-        end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 5'h1f);
-    end
-    
-endmodule // kvcpu_hepc$unit$prefetches$3$waiting
-
-
-module kvcpu_hepc$unit$prefetches$3$waiting$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu_hepc$unit$prefetches$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
     input wire  clock;
@@ -18796,46 +18559,33 @@ module kvcpu_hepc$unit$prefetches$3$waiting$ram(clock,read_address,read_data,wri
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
     end
-endmodule // kvcpu_hepc$unit$prefetches$3$waiting$ram
+endmodule // kvcpu_hepc$unit$prefetches$3$places
 
 
-module kvcpu_hepc$unit$prefetches$3$waiting$readable(clock,reset,d,q);
+module kvcpu_hepc$unit$prefetches$3$waiting(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$3$waiting$readable
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$3$waiting
 
 
-module kvcpu_hepc$unit$prefetches$3$waiting$taken(clock,reset,d,q);
+module kvcpu_hepc$unit$prefetches$3$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$3$waiting$taken
-
-
-module kvcpu_hepc$unit$prefetches$3$waiting$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$prefetches$3$waiting$written
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetches$3$written
 
 
 module kvcpu_hepc$unit$ready(clock,reset,d,q);
@@ -19080,24 +18830,35 @@ module kvcpu_hepc$unit$victims$0(clock,reset,in_valid,item,list,last,open,head_v
     localparam  list_place = 6'b110001;
     
     // Stub signals
-    reg  waiting$clock;
-    reg  waiting$reset;
-    reg  waiting$in_valid;
-    wire  waiting$in_ready;
-    reg  [50:0] waiting$in_data;
-    wire  waiting$out_valid;
-    reg  waiting$out_ready;
-    wire  [50:0] waiting$out_data;
+    reg  places$clock;
+    reg  [4:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [4:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
     reg  last_held$clock;
     reg  last_held$reset;
     reg  [48:0] last_held$d;
     wire  [48:0] last_held$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [4:0] written$d;
+    wire  [4:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [4:0] gone$d;
+    wire  [4:0] gone$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
     
     // Local signals
+    reg  [4:0] gone_next;
     reg  [48:0] inverted;
     reg  [31:0] rank;
     reg  [16:0] index;
@@ -19107,21 +18868,37 @@ module kvcpu_hepc$unit$victims$0(clock,reset,in_valid,item,list,last,open,head_v
     reg  push;
     
     // Sub module instances
-    kvcpu_hepc$unit$victims$0$waiting waiting(
-        .clock(waiting$clock),
-        .reset(waiting$reset),
-        .in_valid(waiting$in_valid),
-        .in_ready(waiting$in_ready),
-        .in_data(waiting$in_data),
-        .out_valid(waiting$out_valid),
-        .out_ready(waiting$out_ready),
-        .out_data(waiting$out_data)
+    kvcpu_hepc$unit$victims$0$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
     );
     kvcpu_hepc$unit$victims$0$last_held last_held(
         .clock(last_held$clock),
         .reset(last_held$reset),
         .d(last_held$d),
         .q(last_held$q)
+    );
+    kvcpu_hepc$unit$victims$0$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_hepc$unit$victims$0$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_hepc$unit$victims$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$victims$0$count count(
         .clock(count$clock),
@@ -19132,6 +18909,11 @@ module kvcpu_hepc$unit$victims$0(clock,reset,in_valid,item,list,last,open,head_v
     
     // Update code
     always @(*) begin
+        places$clock = clock;
+        written$clock = clock;
+        written$reset = reset;
+        gone$clock = clock;
+        gone$reset = reset;
         waiting$clock = clock;
         waiting$reset = reset;
         last_held$clock = clock;
@@ -19146,12 +18928,23 @@ module kvcpu_hepc$unit$victims$0(clock,reset,in_valid,item,list,last,open,head_v
         last_index = last_held$q[(32'h0)+:(17)];
         better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
         push = in_valid & (open | better);
-        waiting$in_valid = push;
-        waiting$in_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
-        waiting$out_ready = taken;
-        head_valid = waiting$out_valid;
-        head = ((waiting$out_data) & 49'h1ffffffffffff);
-        head_list = waiting$out_data[(32'h31)+:(2)];
+        written$d = written$q;
+        if (push) begin
+            written$d = written$q + 32'h1;
+        end
+        places$write_enable = push;
+        places$write_address = written$q;
+        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+        gone_next = gone$q;
+        if (taken) begin
+            gone_next = gone$q + 32'h1;
+        end
+        gone$d = gone_next;
+        places$read_address = gone_next;
+        waiting$d = gone_next != written$q;
+        head_valid = waiting$q;
+        head = ((places$read_data) & 49'h1ffffffffffff);
+        head_list = places$read_data[(32'h31)+:(2)];
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -19179,6 +18972,19 @@ module kvcpu_hepc$unit$victims$0$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims$0$count
 
 
+module kvcpu_hepc$unit$victims$0$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$0$gone
+
+
 module kvcpu_hepc$unit$victims$0$last_held(clock,reset,d,q);
     
     // Module arguments
@@ -19192,112 +18998,7 @@ module kvcpu_hepc$unit$victims$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims$0$last_held
 
 
-module kvcpu_hepc$unit$victims$0$waiting(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    output reg  in_ready;
-    input wire  [50:0] in_data;
-    output reg  out_valid;
-    input wire  out_ready;
-    output reg  [50:0] out_data;
-    
-    // Constant declarations
-    localparam  size = 6'b100000;
-    
-    // Stub signals
-    reg  ram$clock;
-    reg  [4:0] ram$read_address;
-    wire  [50:0] ram$read_data;
-    reg  [4:0] ram$write_address;
-    reg  [50:0] ram$write_data;
-    reg  ram$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  taken$clock;
-    reg  taken$reset;
-    reg  [5:0] taken$d;
-    wire  [5:0] taken$q;
-    reg  readable$clock;
-    reg  readable$reset;
-    reg  [5:0] readable$d;
-    wire  [5:0] readable$q;
-    
-    // Local signals
-    reg  [5:0] next_taken;
-    reg  [5:0] held;
-    reg  full;
-    reg  empty;
-    reg  write;
-    
-    // Sub module instances
-    kvcpu_hepc$unit$victims$0$waiting$ram ram(
-        .clock(ram$clock),
-        .read_address(ram$read_address),
-        .read_data(ram$read_data),
-        .write_address(ram$write_address),
-        .write_data(ram$write_data),
-        .write_enable(ram$write_enable)
-    );
-    kvcpu_hepc$unit$victims$0$waiting$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_hepc$unit$victims$0$waiting$taken taken(
-        .clock(taken$clock),
-        .reset(taken$reset),
-        .d(taken$d),
-        .q(taken$q)
-    );
-    kvcpu_hepc$unit$victims$0$waiting$readable readable(
-        .clock(readable$clock),
-        .reset(readable$reset),
-        .d(readable$d),
-        .q(readable$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
-        written$d = written$q;
-        if (write) begin
-            written$d = written$q + 32'h1;
-        end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 5'h1f);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
-        next_taken = taken$q;
-        if (out_ready & ~empty) begin
-            next_taken = taken$q + 32'h1;
-        end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 5'h1f);
-    end
-    
-endmodule // kvcpu_hepc$unit$victims$0$waiting
-
-
-module kvcpu_hepc$unit$victims$0$waiting$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu_hepc$unit$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
     input wire  clock;
@@ -19313,46 +19014,33 @@ module kvcpu_hepc$unit$victims$0$waiting$ram(clock,read_address,read_data,write_
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
     end
-endmodule // kvcpu_hepc$unit$victims$0$waiting$ram
+endmodule // kvcpu_hepc$unit$victims$0$places
 
 
-module kvcpu_hepc$unit$victims$0$waiting$readable(clock,reset,d,q);
+module kvcpu_hepc$unit$victims$0$waiting(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$0$waiting$readable
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$0$waiting
 
 
-module kvcpu_hepc$unit$victims$0$waiting$taken(clock,reset,d,q);
+module kvcpu_hepc$unit$victims$0$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$0$waiting$taken
-
-
-module kvcpu_hepc$unit$victims$0$waiting$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$0$waiting$written
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$0$written
 
 
 module kvcpu_hepc$unit$victims$1(clock,reset,in_valid,item,list,last,open,head_valid,head,head_list,taken,holding,crowded);
@@ -19376,24 +19064,35 @@ module kvcpu_hepc$unit$victims$1(clock,reset,in_valid,item,list,last,open,head_v
     localparam  list_place = 6'b110001;
     
     // Stub signals
-    reg  waiting$clock;
-    reg  waiting$reset;
-    reg  waiting$in_valid;
-    wire  waiting$in_ready;
-    reg  [50:0] waiting$in_data;
-    wire  waiting$out_valid;
-    reg  waiting$out_ready;
-    wire  [50:0] waiting$out_data;
+    reg  places$clock;
+    reg  [4:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [4:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
     reg  last_held$clock;
     reg  last_held$reset;
     reg  [48:0] last_held$d;
     wire  [48:0] last_held$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [4:0] written$d;
+    wire  [4:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [4:0] gone$d;
+    wire  [4:0] gone$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
     
     // Local signals
+    reg  [4:0] gone_next;
     reg  [48:0] inverted;
     reg  [31:0] rank;
     reg  [16:0] index;
@@ -19403,21 +19102,37 @@ module kvcpu_hepc$unit$victims$1(clock,reset,in_valid,item,list,last,open,head_v
     reg  push;
     
     // Sub module instances
-    kvcpu_hepc$unit$victims$1$waiting waiting(
-        .clock(waiting$clock),
-        .reset(waiting$reset),
-        .in_valid(waiting$in_valid),
-        .in_ready(waiting$in_ready),
-        .in_data(waiting$in_data),
-        .out_valid(waiting$out_valid),
-        .out_ready(waiting$out_ready),
-        .out_data(waiting$out_data)
+    kvcpu_hepc$unit$victims$1$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
     );
     kvcpu_hepc$unit$victims$1$last_held last_held(
         .clock(last_held$clock),
         .reset(last_held$reset),
         .d(last_held$d),
         .q(last_held$q)
+    );
+    kvcpu_hepc$unit$victims$1$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_hepc$unit$victims$1$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_hepc$unit$victims$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$victims$1$count count(
         .clock(count$clock),
@@ -19428,6 +19143,11 @@ module kvcpu_hepc$unit$victims$1(clock,reset,in_valid,item,list,last,open,head_v
     
     // Update code
     always @(*) begin
+        places$clock = clock;
+        written$clock = clock;
+        written$reset = reset;
+        gone$clock = clock;
+        gone$reset = reset;
         waiting$clock = clock;
         waiting$reset = reset;
         last_held$clock = clock;
@@ -19442,12 +19162,23 @@ module kvcpu_hepc$unit$victims$1(clock,reset,in_valid,item,list,last,open,head_v
         last_index = last_held$q[(32'h0)+:(17)];
         better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
         push = in_valid & (open | better);
-        waiting$in_valid = push;
-        waiting$in_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
-        waiting$out_ready = taken;
-        head_valid = waiting$out_valid;
-        head = ((waiting$out_data) & 49'h1ffffffffffff);
-        head_list = waiting$out_data[(32'h31)+:(2)];
+        written$d = written$q;
+        if (push) begin
+            written$d = written$q + 32'h1;
+        end
+        places$write_enable = push;
+        places$write_address = written$q;
+        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+        gone_next = gone$q;
+        if (taken) begin
+            gone_next = gone$q + 32'h1;
+        end
+        gone$d = gone_next;
+        places$read_address = gone_next;
+        waiting$d = gone_next != written$q;
+        head_valid = waiting$q;
+        head = ((places$read_data) & 49'h1ffffffffffff);
+        head_list = places$read_data[(32'h31)+:(2)];
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -19475,6 +19206,19 @@ module kvcpu_hepc$unit$victims$1$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims$1$count
 
 
+module kvcpu_hepc$unit$victims$1$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$1$gone
+
+
 module kvcpu_hepc$unit$victims$1$last_held(clock,reset,d,q);
     
     // Module arguments
@@ -19488,112 +19232,7 @@ module kvcpu_hepc$unit$victims$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims$1$last_held
 
 
-module kvcpu_hepc$unit$victims$1$waiting(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    output reg  in_ready;
-    input wire  [50:0] in_data;
-    output reg  out_valid;
-    input wire  out_ready;
-    output reg  [50:0] out_data;
-    
-    // Constant declarations
-    localparam  size = 6'b100000;
-    
-    // Stub signals
-    reg  ram$clock;
-    reg  [4:0] ram$read_address;
-    wire  [50:0] ram$read_data;
-    reg  [4:0] ram$write_address;
-    reg  [50:0] ram$write_data;
-    reg  ram$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  taken$clock;
-    reg  taken$reset;
-    reg  [5:0] taken$d;
-    wire  [5:0] taken$q;
-    reg  readable$clock;
-    reg  readable$reset;
-    reg  [5:0] readable$d;
-    wire  [5:0] readable$q;
-    
-    // Local signals
-    reg  [5:0] next_taken;
-    reg  [5:0] held;
-    reg  full;
-    reg  empty;
-    reg  write;
-    
-    // Sub module instances
-    kvcpu_hepc$unit$victims$1$waiting$ram ram(
-        .clock(ram$clock),
-        .read_address(ram$read_address),
-        .read_data(ram$read_data),
-        .write_address(ram$write_address),
-        .write_data(ram$write_data),
-        .write_enable(ram$write_enable)
-    );
-    kvcpu_hepc$unit$victims$1$waiting$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_hepc$unit$victims$1$waiting$taken taken(
-        .clock(taken$clock),
-        .reset(taken$reset),
-        .d(taken$d),
-        .q(taken$q)
-    );
-    kvcpu_hepc$unit$victims$1$waiting$readable readable(
-        .clock(readable$clock),
-        .reset(readable$reset),
-        .d(readable$d),
-        .q(readable$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
-        written$d = written$q;
-        if (write) begin
-            written$d = written$q + 32'h1;
-        end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 5'h1f);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
-        next_taken = taken$q;
-        if (out_ready & ~empty) begin
-            next_taken = taken$q + 32'h1;
-        end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 5'h1f);
-    end
-    
-endmodule // kvcpu_hepc$unit$victims$1$waiting
-
-
-module kvcpu_hepc$unit$victims$1$waiting$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu_hepc$unit$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
     input wire  clock;
@@ -19609,46 +19248,33 @@ module kvcpu_hepc$unit$victims$1$waiting$ram(clock,read_address,read_data,write_
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
     end
-endmodule // kvcpu_hepc$unit$victims$1$waiting$ram
+endmodule // kvcpu_hepc$unit$victims$1$places
 
 
-module kvcpu_hepc$unit$victims$1$waiting$readable(clock,reset,d,q);
+module kvcpu_hepc$unit$victims$1$waiting(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$1$waiting$readable
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$1$waiting
 
 
-module kvcpu_hepc$unit$victims$1$waiting$taken(clock,reset,d,q);
+module kvcpu_hepc$unit$victims$1$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$1$waiting$taken
-
-
-module kvcpu_hepc$unit$victims$1$waiting$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$1$waiting$written
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$1$written
 
 
 module kvcpu_hepc$unit$victims$2(clock,reset,in_valid,item,list,last,open,head_valid,head,head_list,taken,holding,crowded);
@@ -19672,24 +19298,35 @@ module kvcpu_hepc$unit$victims$2(clock,reset,in_valid,item,list,last,open,head_v
     localparam  list_place = 6'b110001;
     
     // Stub signals
-    reg  waiting$clock;
-    reg  waiting$reset;
-    reg  waiting$in_valid;
-    wire  waiting$in_ready;
-    reg  [50:0] waiting$in_data;
-    wire  waiting$out_valid;
-    reg  waiting$out_ready;
-    wire  [50:0] waiting$out_data;
+    reg  places$clock;
+    reg  [4:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [4:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
     reg  last_held$clock;
     reg  last_held$reset;
     reg  [48:0] last_held$d;
     wire  [48:0] last_held$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [4:0] written$d;
+    wire  [4:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [4:0] gone$d;
+    wire  [4:0] gone$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
     
     // Local signals
+    reg  [4:0] gone_next;
     reg  [48:0] inverted;
     reg  [31:0] rank;
     reg  [16:0] index;
@@ -19699,21 +19336,37 @@ module kvcpu_hepc$unit$victims$2(clock,reset,in_valid,item,list,last,open,head_v
     reg  push;
     
     // Sub module instances
-    kvcpu_hepc$unit$victims$2$waiting waiting(
-        .clock(waiting$clock),
-        .reset(waiting$reset),
-        .in_valid(waiting$in_valid),
-        .in_ready(waiting$in_ready),
-        .in_data(waiting$in_data),
-        .out_valid(waiting$out_valid),
-        .out_ready(waiting$out_ready),
-        .out_data(waiting$out_data)
+    kvcpu_hepc$unit$victims$2$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
     );
     kvcpu_hepc$unit$victims$2$last_held last_held(
         .clock(last_held$clock),
         .reset(last_held$reset),
         .d(last_held$d),
         .q(last_held$q)
+    );
+    kvcpu_hepc$unit$victims$2$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_hepc$unit$victims$2$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_hepc$unit$victims$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$victims$2$count count(
         .clock(count$clock),
@@ -19724,6 +19377,11 @@ module kvcpu_hepc$unit$victims$2(clock,reset,in_valid,item,list,last,open,head_v
     
     // Update code
     always @(*) begin
+        places$clock = clock;
+        written$clock = clock;
+        written$reset = reset;
+        gone$clock = clock;
+        gone$reset = reset;
         waiting$clock = clock;
         waiting$reset = reset;
         last_held$clock = clock;
@@ -19738,12 +19396,23 @@ module kvcpu_hepc$unit$victims$2(clock,reset,in_valid,item,list,last,open,head_v
         last_index = last_held$q[(32'h0)+:(17)];
         better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
         push = in_valid & (open | better);
-        waiting$in_valid = push;
-        waiting$in_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
-        waiting$out_ready = taken;
-        head_valid = waiting$out_valid;
-        head = ((waiting$out_data) & 49'h1ffffffffffff);
-        head_list = waiting$out_data[(32'h31)+:(2)];
+        written$d = written$q;
+        if (push) begin
+            written$d = written$q + 32'h1;
+        end
+        places$write_enable = push;
+        places$write_address = written$q;
+        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+        gone_next = gone$q;
+        if (taken) begin
+            gone_next = gone$q + 32'h1;
+        end
+        gone$d = gone_next;
+        places$read_address = gone_next;
+        waiting$d = gone_next != written$q;
+        head_valid = waiting$q;
+        head = ((places$read_data) & 49'h1ffffffffffff);
+        head_list = places$read_data[(32'h31)+:(2)];
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -19771,6 +19440,19 @@ module kvcpu_hepc$unit$victims$2$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims$2$count
 
 
+module kvcpu_hepc$unit$victims$2$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$2$gone
+
+
 module kvcpu_hepc$unit$victims$2$last_held(clock,reset,d,q);
     
     // Module arguments
@@ -19784,112 +19466,7 @@ module kvcpu_hepc$unit$victims$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims$2$last_held
 
 
-module kvcpu_hepc$unit$victims$2$waiting(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    output reg  in_ready;
-    input wire  [50:0] in_data;
-    output reg  out_valid;
-    input wire  out_ready;
-    output reg  [50:0] out_data;
-    
-    // Constant declarations
-    localparam  size = 6'b100000;
-    
-    // Stub signals
-    reg  ram$clock;
-    reg  [4:0] ram$read_address;
-    wire  [50:0] ram$read_data;
-    reg  [4:0] ram$write_address;
-    reg  [50:0] ram$write_data;
-    reg  ram$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  taken$clock;
-    reg  taken$reset;
-    reg  [5:0] taken$d;
-    wire  [5:0] taken$q;
-    reg  readable$clock;
-    reg  readable$reset;
-    reg  [5:0] readable$d;
-    wire  [5:0] readable$q;
-    
-    // Local signals
-    reg  [5:0] next_taken;
-    reg  [5:0] held;
-    reg  full;
-    reg  empty;
-    reg  write;
-    
-    // Sub module instances
-    kvcpu_hepc$unit$victims$2$waiting$ram ram(
-        .clock(ram$clock),
-        .read_address(ram$read_address),
-        .read_data(ram$read_data),
-        .write_address(ram$write_address),
-        .write_data(ram$write_data),
-        .write_enable(ram$write_enable)
-    );
-    kvcpu_hepc$unit$victims$2$waiting$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_hepc$unit$victims$2$waiting$taken taken(
-        .clock(taken$clock),
-        .reset(taken$reset),
-        .d(taken$d),
-        .q(taken$q)
-    );
-    kvcpu_hepc$unit$victims$2$waiting$readable readable(
-        .clock(readable$clock),
-        .reset(readable$reset),
-        .d(readable$d),
-        .q(readable$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
-        written$d = written$q;
-        if (write) begin
-            written$d = written$q + 32'h1;
-        end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 5'h1f);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
-        next_taken = taken$q;
-        if (out_ready & ~empty) begin
-            next_taken = taken$q + 32'h1;
-        end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 5'h1f);
-    end
-    
-endmodule // kvcpu_hepc$unit$victims$2$waiting
-
-
-module kvcpu_hepc$unit$victims$2$waiting$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu_hepc$unit$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
     input wire  clock;
@@ -19905,46 +19482,33 @@ module kvcpu_hepc$unit$victims$2$waiting$ram(clock,read_address,read_data,write_
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
     end
-endmodule // kvcpu_hepc$unit$victims$2$waiting$ram
+endmodule // kvcpu_hepc$unit$victims$2$places
 
 
-module kvcpu_hepc$unit$victims$2$waiting$readable(clock,reset,d,q);
+module kvcpu_hepc$unit$victims$2$waiting(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$2$waiting$readable
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$2$waiting
 
 
-module kvcpu_hepc$unit$victims$2$waiting$taken(clock,reset,d,q);
+module kvcpu_hepc$unit$victims$2$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$2$waiting$taken
-
-
-module kvcpu_hepc$unit$victims$2$waiting$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$2$waiting$written
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$2$written
 
 
 module kvcpu_hepc$unit$victims$3(clock,reset,in_valid,item,list,last,open,head_valid,head,head_list,taken,holding,crowded);
@@ -19968,24 +19532,35 @@ module kvcpu_hepc$unit$victims$3(clock,reset,in_valid,item,list,last,open,head_v
     localparam  list_place = 6'b110001;
     
     // Stub signals
-    reg  waiting$clock;
-    reg  waiting$reset;
-    reg  waiting$in_valid;
-    wire  waiting$in_ready;
-    reg  [50:0] waiting$in_data;
-    wire  waiting$out_valid;
-    reg  waiting$out_ready;
-    wire  [50:0] waiting$out_data;
+    reg  places$clock;
+    reg  [4:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [4:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
     reg  last_held$clock;
     reg  last_held$reset;
     reg  [48:0] last_held$d;
     wire  [48:0] last_held$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [4:0] written$d;
+    wire  [4:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [4:0] gone$d;
+    wire  [4:0] gone$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
     
     // Local signals
+    reg  [4:0] gone_next;
     reg  [48:0] inverted;
     reg  [31:0] rank;
     reg  [16:0] index;
@@ -19995,21 +19570,37 @@ module kvcpu_hepc$unit$victims$3(clock,reset,in_valid,item,list,last,open,head_v
     reg  push;
     
     // Sub module instances
-    kvcpu_hepc$unit$victims$3$waiting waiting(
-        .clock(waiting$clock),
-        .reset(waiting$reset),
-        .in_valid(waiting$in_valid),
-        .in_ready(waiting$in_ready),
-        .in_data(waiting$in_data),
-        .out_valid(waiting$out_valid),
-        .out_ready(waiting$out_ready),
-        .out_data(waiting$out_data)
+    kvcpu_hepc$unit$victims$3$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
     );
     kvcpu_hepc$unit$victims$3$last_held last_held(
         .clock(last_held$clock),
         .reset(last_held$reset),
         .d(last_held$d),
         .q(last_held$q)
+    );
+    kvcpu_hepc$unit$victims$3$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_hepc$unit$victims$3$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_hepc$unit$victims$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$victims$3$count count(
         .clock(count$clock),
@@ -20020,6 +19611,11 @@ module kvcpu_hepc$unit$victims$3(clock,reset,in_valid,item,list,last,open,head_v
     
     // Update code
     always @(*) begin
+        places$clock = clock;
+        written$clock = clock;
+        written$reset = reset;
+        gone$clock = clock;
+        gone$reset = reset;
         waiting$clock = clock;
         waiting$reset = reset;
         last_held$clock = clock;
@@ -20034,12 +19630,23 @@ module kvcpu_hepc$unit$victims$3(clock,reset,in_valid,item,list,last,open,head_v
         last_index = last_held$q[(32'h0)+:(17)];
         better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
         push = in_valid & (open | better);
-        waiting$in_valid = push;
-        waiting$in_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
-        waiting$out_ready = taken;
-        head_valid = waiting$out_valid;
-        head = ((waiting$out_data) & 49'h1ffffffffffff);
-        head_list = waiting$out_data[(32'h31)+:(2)];
+        written$d = written$q;
+        if (push) begin
+            written$d = written$q + 32'h1;
+        end
+        places$write_enable = push;
+        places$write_address = written$q;
+        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+        gone_next = gone$q;
+        if (taken) begin
+            gone_next = gone$q + 32'h1;
+        end
+        gone$d = gone_next;
+        places$read_address = gone_next;
+        waiting$d = gone_next != written$q;
+        head_valid = waiting$q;
+        head = ((places$read_data) & 49'h1ffffffffffff);
+        head_list = places$read_data[(32'h31)+:(2)];
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -20067,6 +19674,19 @@ module kvcpu_hepc$unit$victims$3$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims$3$count
 
 
+module kvcpu_hepc$unit$victims$3$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$3$gone
+
+
 module kvcpu_hepc$unit$victims$3$last_held(clock,reset,d,q);
     
     // Module arguments
@@ -20080,112 +19700,7 @@ module kvcpu_hepc$unit$victims$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims$3$last_held
 
 
-module kvcpu_hepc$unit$victims$3$waiting(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    output reg  in_ready;
-    input wire  [50:0] in_data;
-    output reg  out_valid;
-    input wire  out_ready;
-    output reg  [50:0] out_data;
-    
-    // Constant declarations
-    localparam  size = 6'b100000;
-    
-    // Stub signals
-    reg  ram$clock;
-    reg  [4:0] ram$read_address;
-    wire  [50:0] ram$read_data;
-    reg  [4:0] ram$write_address;
-    reg  [50:0] ram$write_data;
-    reg  ram$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  taken$clock;
-    reg  taken$reset;
-    reg  [5:0] taken$d;
-    wire  [5:0] taken$q;
-    reg  readable$clock;
-    reg  readable$reset;
-    reg  [5:0] readable$d;
-    wire  [5:0] readable$q;
-    
-    // Local signals
-    reg  [5:0] next_taken;
-    reg  [5:0] held;
-    reg  full;
-    reg  empty;
-    reg  write;
-    
-    // Sub module instances
-    kvcpu_hepc$unit$victims$3$waiting$ram ram(
-        .clock(ram$clock),
-        .read_address(ram$read_address),
-        .read_data(ram$read_data),
-        .write_address(ram$write_address),
-        .write_data(ram$write_data),
-        .write_enable(ram$write_enable)
-    );
-    kvcpu_hepc$unit$victims$3$waiting$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_hepc$unit$victims$3$waiting$taken taken(
-        .clock(taken$clock),
-        .reset(taken$reset),
-        .d(taken$d),
-        .q(taken$q)
-    );
-    kvcpu_hepc$unit$victims$3$waiting$readable readable(
-        .clock(readable$clock),
-        .reset(readable$reset),
-        .d(readable$d),
-        .q(readable$q)
-    );
-    
-    // Update code
-    always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
-        written$d = written$q;
-        if (write) begin
-            written$d = written$q + 32'h1;
-        end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 5'h1f);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
-        next_taken = taken$q;
-        if (out_ready & ~empty) begin
-            next_taken = taken$q + 32'h1;
-        end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 5'h1f);
-    end
-    
-endmodule // kvcpu_hepc$unit$victims$3$waiting
-
-
-module kvcpu_hepc$unit$victims$3$waiting$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu_hepc$unit$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
     input wire  clock;
@@ -20201,46 +19716,33 @@ module kvcpu_hepc$unit$victims$3$waiting$ram(clock,read_address,read_data,write_
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
     end
-endmodule // kvcpu_hepc$unit$victims$3$waiting$ram
+endmodule // kvcpu_hepc$unit$victims$3$places
 
 
-module kvcpu_hepc$unit$victims$3$waiting$readable(clock,reset,d,q);
+module kvcpu_hepc$unit$victims$3$waiting(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$3$waiting$readable
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$3$waiting
 
 
-module kvcpu_hepc$unit$victims$3$waiting$taken(clock,reset,d,q);
+module kvcpu_hepc$unit$victims$3$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$3$waiting$taken
-
-
-module kvcpu_hepc$unit$victims$3$waiting$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_hepc$unit$victims$3$waiting$written
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_hepc$unit$victims$3$written
 
 
 module kvcpu_hepc$unit$victims0(clock,reset,clear,finish,pop,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,head,position,shown);

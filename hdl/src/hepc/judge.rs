@@ -133,7 +133,7 @@ pub(super) struct Judge {
     id2: Signal<Local, Bits<32>>,
     state2: Signal<Local, Bits<32>>,
     distance2: Signal<Local, Bits<32>>,
-    end: Signal<Local, Bit>,
+    ends: Signal<Local, Bit>,
     retained: Signal<Local, Bit>,
     placed: Signal<Local, Bit>,
     tiers: Register<Bits<10>>,
@@ -180,7 +180,11 @@ impl Default for Judge {
             };
         }
         rest!(
-            clock reset parameters wfs thresholds trials sweeping marking in_valid index entry tier_early reached write write_data lane worth looked id history state mode now target long_ago dead_flags known id2 state2 distance2 end retained placed tiers turn waiting valid8 p8 state8 place8 out8 above8 inside8 outside8 used8 not_dead8 depth8 height8 alive_wide state_new place_new valid judged tier victim victim_item candidate candidate_item score worths tier0 victim_rank near_rank index8
+            clock reset parameters wfs thresholds trials sweeping marking in_valid index entry tier_early reached
+            write write_data lane worth looked id history state mode now target long_ago dead_flags known id2 state2
+            distance2 ends retained placed tiers turn waiting valid8 p8 state8 place8 out8 above8 inside8 outside8
+            used8 not_dead8 depth8 height8 alive_wide state_new place_new valid judged tier victim victim_item
+            candidate candidate_item score worths tier0 victim_rank near_rank index8
         )
     }
 }
@@ -281,13 +285,13 @@ impl Logic for Judge {
         self.state2.next = self.looked.q.val().state;
         self.distance2.next = self.looked.q.val().distance;
         self.placed.next = self.state2.val().get_bit(31) ^ self.state2.val().get_bit(30);
-        self.end.next = self.sweeping.val() & self.looked.q.val().expired;
-        self.retained.next = self.id2.val().get_bit(31) & !self.end.val();
+        self.ends.next = self.sweeping.val() & self.looked.q.val().expired;
+        self.retained.next = self.id2.val().get_bit(31) & !self.ends.val();
         self.known.next.index = self.looked.q.val().index;
         self.known.next.id = self.id2.val();
         self.known.next.place = self.looked.q.val().place;
         self.known.next.state = self.state2.val();
-        if self.end.val() {
+        if self.ends.val() {
             self.known.next.id = self.id2.val() & self.unretained.val();
             self.known.next.state = self.state2.val() & self.retain_none.val();
         }

@@ -150,8 +150,9 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             };
         }
         rest!(
-            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read held load load_index load0 load1 load2
-            load3 show shown0 shown1 shown2 shown3 unit row row_loaded lane_loaded shown load_entry bank_row bank_load_row bank_write_row
+            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read held load load_index load0
+            load1 load2 load3 show shown0 shown1 shown2 shown3 unit row row_loaded lane_loaded shown load_entry
+            bank_row bank_load_row bank_write_row
         )
     }
 }

@@ -9,7 +9,7 @@
 //! Most items of a sweep stop here: of n in random order, K * (1 + ln(n / K)) pass.
 
 use super::ITEM_BITS;
-use crate::prim::{Fifo, Register};
+use crate::prim::{Ram, Register};
 use rust_hdl::prelude::*;
 
 /// Bits of an item and the number of its list.
@@ -47,8 +47,13 @@ pub(super) struct Sieve {
     /// Half full: no more than 16 items may follow.
     pub crowded: Signal<Out, Bit>,
 
-    waiting: Fifo<Bits<WAITING_BITS>, 5, 6>,
+    places: Ram<Bits<WAITING_BITS>, 5>,
     last_held: Register<Bits<ITEM_BITS>>,
+    written: Register<Bits<5>>,
+    gone: Register<Bits<5>>,
+    gone_next: Signal<Local, Bits<5>>,
+    /// The word that the RAM gives in this clock had been written when it was read.
+    waiting: Register<Bit>,
     count: Register<Bits<6>>,
     inverted: Signal<Local, Bits<ITEM_BITS>>,
     rank: Signal<Local, Bits<32>>,
@@ -71,7 +76,7 @@ impl Default for Sieve {
             };
         }
         rest!(
-            clock reset in_valid item list last open head_valid head head_list taken holding crowded waiting last_held
+            clock reset in_valid item list last open head_valid head head_list taken holding crowded places last_held written gone gone_next waiting
             count inverted rank index last_rank last_index better push
         )
     }
@@ -80,6 +85,11 @@ impl Default for Sieve {
 impl Logic for Sieve {
     #[hdl_gen]
     fn update(&mut self) {
+        self.places.clock.next = self.clock.val();
+        self.written.clock.next = self.clock.val();
+        self.written.reset.next = self.reset.val();
+        self.gone.clock.next = self.clock.val();
+        self.gone.reset.next = self.reset.val();
         self.waiting.clock.next = self.clock.val();
         self.waiting.reset.next = self.reset.val();
         self.last_held.clock.next = self.clock.val();
@@ -96,14 +106,25 @@ impl Logic for Sieve {
         self.better.next = (self.rank.val() > self.last_rank.val())
             | ((self.rank.val() == self.last_rank.val()) & (self.index.val() > self.last_index.val()));
         self.push.next = self.in_valid.val() & (self.open.val() | self.better.val());
-        self.waiting.in_valid.next = self.push.val();
-        self.waiting.in_data.next = (bit_cast::<WAITING_BITS, 2>(self.list.val()) << self.list_place.val())
+        self.written.d.next = self.written.q.val();
+        if self.push.val() {
+            self.written.d.next = self.written.q.val() + 1;
+        }
+        self.places.write_enable.next = self.push.val();
+        self.places.write_address.next = self.written.q.val();
+        self.places.write_data.next = (bit_cast::<WAITING_BITS, 2>(self.list.val()) << self.list_place.val())
             | bit_cast::<WAITING_BITS, ITEM_BITS>(self.item.val());
 
-        self.waiting.out_ready.next = self.taken.val();
-        self.head_valid.next = self.waiting.out_valid.val();
-        self.head.next = bit_cast::<ITEM_BITS, WAITING_BITS>(self.waiting.out_data.val());
-        self.head_list.next = self.waiting.out_data.val().get_bits::<2>(49);
+        self.gone_next.next = self.gone.q.val();
+        if self.taken.val() {
+            self.gone_next.next = self.gone.q.val() + 1;
+        }
+        self.gone.d.next = self.gone_next.val();
+        self.places.read_address.next = self.gone_next.val();
+        self.waiting.d.next = self.gone_next.val() != self.written.q.val();
+        self.head_valid.next = self.waiting.q.val();
+        self.head.next = bit_cast::<ITEM_BITS, WAITING_BITS>(self.places.read_data.val());
+        self.head_list.next = self.places.read_data.val().get_bits::<2>(49);
 
         self.count.d.next = self.count.q.val();
         if self.push.val() & !self.taken.val() {

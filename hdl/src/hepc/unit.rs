@@ -7,7 +7,7 @@
 //!                                                └► tally of COUNT
 //! ```
 //!
-//! A pass asks for a row a clock, in order, and OFFER, SCORE and WORTHS for one row of which one lane counts. A row asked for cannot be
+//! A pass for a row a clock, in order, and OFFER, SCORE and WORTHS for one row of which one lane counts. A row asked for cannot be
 //! stopped any more, so a pass stops asking while a sieve is half full. A job has ended when all that it set off has
 //! arrived: `trail` has a bit for each clock since a row was taken.
 //!
@@ -83,7 +83,6 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     lanes: Register<Bits<16>>,
     stall: Register<Bit>,
     trail: Register<Bits<TRAIL>>,
-    asks: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
     busy: Signal<Local, Bit>,
     brief: Signal<Local, Bit>,
@@ -162,7 +161,7 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     value: Signal<Local, Bits<32>>,
     worth_at: Signal<Local, Bits<7>>,
     worth_shifted: Signal<Local, Bits<128>>,
-    inside: Signal<Local, Bits<8>>,
+    is_in: Signal<Local, Bits<8>>,
     worth_value: Signal<Local, Bits<32>>,
     count_value: Signal<Local, Bits<32>>,
 
@@ -203,7 +202,15 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             };
         }
         rest!(
-            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read row_read row row_taken row_write row_write_row row_write_lanes parameters wfs thresholds trials sweeping offering scoring weighing marking counting asking next_row end_row lanes stall trail asks taken busy brief passing drained on_the_way finish clear clear_counts row1 row2 lanes1 lanes2 listing first_index judged_row written write_lanes write_row victims0 victims1 victims2 victims3 prefetch favoured crowded crowded_prefetch holding holding_prefetch score worths tally seen ready answer waits accept write page group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop pop picked_row picked_lane picked_lanes head shown item upright list_count item_index item_rank value worth_at worth_shifted inside worth_value count_value
+            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read row_read row row_taken
+            row_write row_write_row row_write_lanes parameters wfs thresholds trials sweeping offering scoring
+            weighing marking counting asking next_row end_row lanes stall trail taken busy brief passing
+            drained on_the_way finish clear clear_counts row1 row2 lanes1 lanes2 listing first_index judged_row
+            written write_lanes write_row victims0 victims1 victims2 victims3 prefetch favoured crowded
+            crowded_prefetch holding holding_prefetch score worths tally seen ready answer waits accept write page
+            group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop pop picked_row picked_lane
+            picked_lanes head shown item upright list_count item_index item_rank value worth_at worth_shifted is_in
+            worth_value count_value
         )
     }
 }
@@ -343,10 +350,9 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.weighing.d.next = self.weighing.q.val() & !self.drained.val();
         self.marking.d.next = self.marking.q.val() & !self.drained.val();
         self.counting.d.next = self.counting.q.val() & !self.drained.val();
-        self.asks.next = self.asking.q.val() & !self.stall.q.val();
-        self.row_read.next = self.asks.val();
+        self.row_read.next = self.asking.q.val() & !self.stall.q.val();
         self.row.next = self.next_row.q.val();
-        self.taken.next = self.asks.val() & self.row_taken.val();
+        self.taken.next = self.asking.q.val() & !self.stall.q.val() & self.row_taken.val();
         self.asking.d.next = self.asking.q.val();
         self.next_row.d.next = self.next_row.q.val();
         self.end_row.d.next = self.end_row.q.val();
@@ -561,9 +567,9 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         }
         self.worth_at.next = bit_cast::<7, 3>(self.low3.val()) << 4;
         self.worth_shifted.next = bit_cast::<128, WORTHS_BITS>(self.worths.kept.val()) >> self.worth_at.val();
-        self.inside.next = self.worths.kept.val().get_bits::<8>(128) >> self.low3.val();
+        self.is_in.next = self.worths.kept.val().get_bits::<8>(128) >> self.low3.val();
         self.worth_value.next = bit_cast::<32, 16>(self.worth_shifted.val().get_bits::<16>(0));
-        if self.inside.val().get_bit(0) {
+        if self.is_in.val().get_bit(0) {
             self.worth_value.next =
                 bit_cast::<32, 16>(self.worth_shifted.val().get_bits::<16>(0)) | self.in_policy.val();
         }

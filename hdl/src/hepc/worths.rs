@@ -102,8 +102,8 @@ impl Default for Worths {
             };
         }
         rest!(
-            clock reset wr ws wd targets scale r_epoch wfs thresholds trials facts dead worths above reaching cases products
-            died dead_now merit merit_deaf
+            clock reset wr ws wd targets scale r_epoch wfs thresholds trials facts dead worths above reaching cases
+            products died dead_now merit merit_deaf
         )
     }
 }
