@@ -13,8 +13,6 @@ use crate::prim::Register;
 use kvcpu_mmio::Geometry;
 use rust_hdl::prelude::*;
 
-/// Bit of the address that says BAR2.
-const BAR2_BIT: usize = 23;
 
 /// The front of the device.
 #[derive(LogicBlock)]
@@ -279,12 +277,12 @@ impl Logic for Front {
             self.shown_size.next = self.size.q.val();
         }
         self.offset.next = bit_cast::<32, 16>(self.shown_address.val().get_bits::<16>(0));
-        if self.shown_address.val().get_bit(BAR2_BIT) {
+        if self.shown_address.val().get_bit(23) {
             self.offset.next = bit_cast::<32, 21>(self.shown_address.val().get_bits::<21>(0)) | self.bar2_mark.val();
         }
         if self.is_write.q.val() {
             self.offset.next = bit_cast::<32, 16>(self.shown_address.val().get_bits::<16>(0)) | self.write_mark.val();
-            if self.shown_address.val().get_bit(BAR2_BIT) {
+            if self.shown_address.val().get_bit(23) {
                 self.offset.next = bit_cast::<32, 21>(self.shown_address.val().get_bits::<21>(0)) | self.bar2_write_mark.val();
             }
         }
