@@ -90,6 +90,7 @@ fn queue_stop(queue: u32) {
     store(CSR_Q_STATUS + (queue << 4), 0);
     if COMMAND_QUEUE == queue {
         FORGET = 1;
+        BLOCKED_ON = 0;
         // What has been begun on its rings ends before the host may use their memory for something else.
         ring_rest();
     }
