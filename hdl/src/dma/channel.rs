@@ -61,7 +61,7 @@ pub struct Channel {
     pub read_address: Signal<Out, Bits<64>>,
     /// Its beats.
     pub read_beats: Signal<Out, Bits<BEATS_BITS>>,
-    /// It is taken in this clock.
+    /// It was taken in the clock before.
     pub read_taken: Signal<In, Bit>,
     /// A burst is to be written to the host.
     pub write_host: Signal<Out, Bit>,
@@ -71,11 +71,9 @@ pub struct Channel {
     pub write_address: Signal<Out, Bits<64>>,
     /// Its beats.
     pub write_beats: Signal<Out, Bits<BEATS_BITS>>,
-    /// It is taken in this clock.
+    /// It was taken in the clock before.
     pub write_taken: Signal<In, Bit>,
-    /// A word to write is there.
-    pub word_valid: Signal<Out, Bit>,
-    /// The word.
+    /// The next word to write.
     pub word: Signal<Out, Bits<64>>,
     /// It is taken in this clock.
     pub word_taken: Signal<In, Bit>,
@@ -134,6 +132,7 @@ pub struct Channel {
     start: Signal<Local, Bit>,
     turn_back: Signal<Local, Bit>,
     copying: Signal<Local, Bit>,
+    active: Signal<Local, Bit>,
     halted: Signal<Local, Bit>,
     quiet: Signal<Local, Bit>,
     finished: Signal<Local, Bit>,
@@ -212,8 +211,10 @@ impl Logic for Channel {
         self.queue.pop.next = (self.state.q.val() == 4) & self.done_ready.val();
         self.start.next = (self.state.q.val() == 0) & self.queue.valid.val() & !self.stop.val();
         self.copying.next = self.state.q.val() == 1;
-        self.halted.next = self.stop.val() | (self.error.q.val() != 0);
-        self.quiet.next = (self.reads.q.val() == 0) & (self.writes.q.val() == 0);
+        self.active.next = (self.state.q.val() == 1) | (self.state.q.val() == 2);
+        self.halted.next = self.stop.val() | (self.error.q.val() != 0) | !self.active.val();
+        self.quiet.next =
+            (self.reads.q.val() == 0) & (self.writes.q.val() == 0) & !self.read_taken.val() & !self.write_taken.val();
         self.finished.next =
             self.quiet.val() & (self.halted.val() | (!self.reader.more.val() & !self.writer.more.val()));
         self.turn_back.next = self.copying.val() & self.finished.val() & !self.halted.val();
@@ -234,7 +235,6 @@ impl Logic for Channel {
         self.fifo.in_valid.next = self.store.val();
         self.fifo.in_data.next = self.r_data.q.val();
         self.fifo.out_ready.next = self.word_taken.val();
-        self.word_valid.next = self.fifo.out_valid.val();
         self.word.next = self.fifo.out_data.val();
         self.crc.start.next = self.start.val() | self.turn_back.val();
         self.crc.valid.next = self.r_valid.q.val();
@@ -265,6 +265,7 @@ impl Logic for Channel {
             & (self.credit.q.val() >= self.read_beats_wide.val());
         self.write_ready.d.next = self.writer.valid.val()
             & !self.write_taken.val()
+            & !self.start.val()
             & !self.writes.q.val().get_bit(5)
             & (self.filled.q.val() >= self.write_beats_wide.val());
         self.may_read.next = self.read_ready.q.val() & !self.halted.val();
