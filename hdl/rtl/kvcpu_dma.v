@@ -2714,7 +2714,6 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
     reg  [9:0] filled_kept;
     reg  [5:0] reads_kept;
     reg  [5:0] writes_kept;
-    reg  [18:0] all_words;
     
     // Sub module instances
     kvcpu_dma$channels$0$queue queue(
@@ -2960,14 +2959,13 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
         end
         reader$load = start | turn_back;
         reader$load_address = queue$source;
-        all_words = queue$words;
-        reader$load_words = all_words;
+        reader$load_words = queue$words;
         if (turn_back) begin
             reader$load_address = queue$destination;
         end
         writer$load = start;
         writer$load_address = queue$destination;
-        writer$load_words = all_words;
+        writer$load_words = queue$words;
         read_beats_wide = ((reader$beats) & 10'h3ff);
         write_beats_wide = ((writer$beats) & 10'h3ff);
         read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
@@ -3066,10 +3064,8 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
             end
             state$d = 32'h4;
         end
-        else if (state$q == 32'h4) begin
-            if (done_ready) begin
-                state$d = 32'h0;
-            end
+        else if ((state$q == 32'h4) & done_ready) begin
+            state$d = 32'h0;
         end
         idle = state$q == 32'h0;
         done = state$q == 32'h4;
@@ -4620,7 +4616,6 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
     reg  [9:0] filled_kept;
     reg  [5:0] reads_kept;
     reg  [5:0] writes_kept;
-    reg  [18:0] all_words;
     
     // Sub module instances
     kvcpu_dma$channels$1$queue queue(
@@ -4866,14 +4861,13 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
         end
         reader$load = start | turn_back;
         reader$load_address = queue$source;
-        all_words = queue$words;
-        reader$load_words = all_words;
+        reader$load_words = queue$words;
         if (turn_back) begin
             reader$load_address = queue$destination;
         end
         writer$load = start;
         writer$load_address = queue$destination;
-        writer$load_words = all_words;
+        writer$load_words = queue$words;
         read_beats_wide = ((reader$beats) & 10'h3ff);
         write_beats_wide = ((writer$beats) & 10'h3ff);
         read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
@@ -4972,10 +4966,8 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
             end
             state$d = 32'h4;
         end
-        else if (state$q == 32'h4) begin
-            if (done_ready) begin
-                state$d = 32'h0;
-            end
+        else if ((state$q == 32'h4) & done_ready) begin
+            state$d = 32'h0;
         end
         idle = state$q == 32'h0;
         done = state$q == 32'h4;

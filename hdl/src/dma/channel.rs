@@ -9,13 +9,13 @@
 //! ```
 //!
 //! A burst is read when the FIFO has room for all of it that is promised to no other, and written when all of it is in
-//! the FIFO: neither R nor W ever waits for the channel, and a burst that one of them could hold up does not hold up the other channel.
-//! 512 words are eight bursts on their way. Up to 32 written bursts may wait for their answers.
+//! the FIFO: neither R nor W ever waits for the channel, so that neither holds up the other channel. 512 words are eight
+//! bursts on their way. Up to 32 written bursts may wait for their answers.
 //!
-//! What is copied is read back only when all of it has been answered. The first fault halts the transfer: no burst is begun after it, and
-//! when the ones on the bus have been answered it is done, with that result. `stop` halts it likewise.
+//! What is copied is read back only when all of it has been answered. The first fault halts the transfer: no burst is
+//! begun after it, and when those on the bus have been answered it is done, with that result. `stop` halts it likewise.
 
-use super::{BEATS_BITS, Bursts, Crc, Queue, WORDS_BITS};
+use super::{BEATS_BITS, Bursts, Crc, Queue};
 use crate::prim::{Fifo, Register};
 use rust_hdl::prelude::*;
 
@@ -26,7 +26,7 @@ pub struct Channel {
     pub clock: Signal<In, Clock>,
     /// Synchronous reset; the buses must be reset with it.
     pub reset: Signal<In, Bit>,
-    /// Forgets all descriptors, and begins no burst. To be held until `idle`; what is done meanwhile is nothing to report.
+    /// Forgets all descriptors, and begins no burst. Held until `idle`; what is `done` meanwhile counts for nothing.
     pub stop: Signal<In, Bit>,
     /// The host's memory may be used.
     pub bus_master: Signal<In, Bit>,
@@ -149,7 +149,6 @@ pub struct Channel {
     filled_kept: Signal<Local, Bits<10>>,
     reads_kept: Signal<Local, Bits<6>>,
     writes_kept: Signal<Local, Bits<6>>,
-    all_words: Signal<Local, Bits<WORDS_BITS>>,
 }
 
 impl Logic for Channel {
@@ -249,14 +248,13 @@ impl Logic for Channel {
         // Bursts. What is ready stays so until it is taken.
         self.reader.load.next = self.start.val() | self.turn_back.val();
         self.reader.load_address.next = self.queue.source.val();
-        self.all_words.next = self.queue.words.val();
-        self.reader.load_words.next = self.all_words.val();
+        self.reader.load_words.next = self.queue.words.val();
         if self.turn_back.val() {
             self.reader.load_address.next = self.queue.destination.val();
         }
         self.writer.load.next = self.start.val();
         self.writer.load_address.next = self.queue.destination.val();
-        self.writer.load_words.next = self.all_words.val();
+        self.writer.load_words.next = self.queue.words.val();
         self.read_beats_wide.next = bit_cast::<10, BEATS_BITS>(self.reader.beats.val());
         self.write_beats_wide.next = bit_cast::<10, BEATS_BITS>(self.writer.beats.val());
         self.read_ready.d.next = self.reader.valid.val()
@@ -366,10 +364,8 @@ impl Logic for Channel {
                 self.result.d.next = 4.into();
             }
             self.state.d.next = 4.into();
-        } else if self.state.q.val() == 4 {
-            if self.done_ready.val() {
-                self.state.d.next = 0.into();
-            }
+        } else if (self.state.q.val() == 4) & self.done_ready.val() {
+            self.state.d.next = 0.into();
         }
         self.idle.next = self.state.q.val() == 0;
         self.done.next = self.state.q.val() == 4;

@@ -8,8 +8,9 @@
 //!  answers of each ◄── by id ◄── register ◄─────────── R, B
 //! ```
 //!
-//! Whoever has a burst to write has its words at hand, so that W never waits for one requester with another behind it.
-//! W does not wait for AW to be accepted, as AXI demands. Whoever has a burst to read has room for it, so R and B are always ready.
+//! Whoever has a burst to write has all its words at hand, so that W never waits for one requester with another behind
+//! it. W does not wait for AW to be accepted, as AXI demands: a slave may want data first. Whoever has a burst to read has
+//! room for it, so R and B are always ready. Words are drawn two clocks before the FIFO shows them.
 
 use super::{Address, BEATS_BITS};
 use crate::prim::{Fifo, Register};

@@ -5,7 +5,7 @@
 //!  bus ◄──   (two RAMs, low and high) ◄── R
 //! ```
 //!
-//! While it is busy the buffer is its own: the bus' writes to it are forgotten, and what the bus reads there means nothing.
+//! While it is busy the buffer is its own: writes of the bus to it are forgotten, and what the bus reads means nothing.
 
 use super::{BEATS_BITS, Bursts, WORDS_BITS};
 use crate::prim::{Ram, Register};

@@ -7,8 +7,8 @@
 //!          └─◄ completions, 32 ◄─ channels
 //! ```
 //!
-//! An answer comes a clock after the request. A channel whose completion does not fit waits with it. Reset forgets what is on the AXI buses, so they
-//! must be reset with it; ABORT is what ends transfers without.
+//! An answer comes a clock after the request. A channel whose completion does not fit waits with it. Reset forgets what
+//! is on the AXI buses, so they must be reset with it; ABORT is what ends transfers without.
 
 use super::{Channel, Master, Ring};
 use crate::prim::{Fifo, Register};
