@@ -10,5 +10,5 @@
 pub mod axi;
 mod model;
 
-pub use model::{Design, MULTIPLY, Model, Port};
 pub use model::{DMA, FIFO, HASH, LANE, LIST, LOOKUP, SKID};
+pub use model::{Design, MULTIPLY, Model, Port};
