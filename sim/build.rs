@@ -96,6 +96,9 @@ fn verilate(file: &Path, name: &str, made: &Path, trace: bool) -> Result<()> {
             "--noassert",
             "--no-timing",
             "-Wno-fatal",
+            // Files of a size that compiles side by side.
+            "--output-split",
+            "20000",
         ])
         .args(["-Wno-WIDTH", "-Wno-UNUSED", "-Wno-DECLFILENAME", "--top-module", name, "--prefix", &prefix, "--Mdir"])
         .arg(made)

@@ -96,7 +96,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     wire  [63:0] channels$0$write_address;
     wire  [6:0] channels$0$write_beats;
     reg  channels$0$write_taken;
-    wire  channels$0$word_valid;
     wire  [63:0] channels$0$word;
     reg  channels$0$word_taken;
     reg  channels$0$host_in_valid;
@@ -135,7 +134,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     wire  [63:0] channels$1$write_address;
     wire  [6:0] channels$1$write_beats;
     reg  channels$1$write_taken;
-    wire  channels$1$word_valid;
     wire  [63:0] channels$1$word;
     reg  channels$1$word_taken;
     reg  channels$1$host_in_valid;
@@ -168,7 +166,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     reg  ring$write_taken;
     wire  [63:0] ring$address;
     wire  [6:0] ring$beats;
-    wire  ring$word_valid;
     wire  [63:0] ring$word;
     reg  ring$word_taken;
     reg  ring$in_valid;
@@ -203,9 +200,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     wire  host$write_taken$0;
     wire  host$write_taken$1;
     wire  host$write_taken$2;
-    reg  host$word_valid$0;
-    reg  host$word_valid$1;
-    reg  host$word_valid$2;
     reg  [63:0] host$word$0;
     reg  [63:0] host$word$1;
     reg  [63:0] host$word$2;
@@ -270,9 +264,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     wire  card$write_taken$0;
     wire  card$write_taken$1;
     wire  card$write_taken$2;
-    reg  card$word_valid$0;
-    reg  card$word_valid$1;
-    reg  card$word_valid$2;
     reg  [63:0] card$word$0;
     reg  [63:0] card$word$1;
     reg  [63:0] card$word$2;
@@ -331,6 +322,10 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     reg  answer$reset;
     reg  [31:0] answer$d;
     wire  [31:0] answer$q;
+    reg  popping$clock;
+    reg  popping$reset;
+    reg  popping$d;
+    wire  popping$q;
     reg  from_buffer$clock;
     reg  from_buffer$reset;
     reg  from_buffer$d;
@@ -372,7 +367,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         .write_address(channels$0$write_address),
         .write_beats(channels$0$write_beats),
         .write_taken(channels$0$write_taken),
-        .word_valid(channels$0$word_valid),
         .word(channels$0$word),
         .word_taken(channels$0$word_taken),
         .host_in_valid(channels$0$host_in_valid),
@@ -413,7 +407,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         .write_address(channels$1$write_address),
         .write_beats(channels$1$write_beats),
         .write_taken(channels$1$write_taken),
-        .word_valid(channels$1$word_valid),
         .word(channels$1$word),
         .word_taken(channels$1$word_taken),
         .host_in_valid(channels$1$host_in_valid),
@@ -448,7 +441,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         .write_taken(ring$write_taken),
         .address(ring$address),
         .beats(ring$beats),
-        .word_valid(ring$word_valid),
         .word(ring$word),
         .word_taken(ring$word_taken),
         .in_valid(ring$in_valid),
@@ -485,9 +477,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         .write_taken$0(host$write_taken$0),
         .write_taken$1(host$write_taken$1),
         .write_taken$2(host$write_taken$2),
-        .word_valid$0(host$word_valid$0),
-        .word_valid$1(host$word_valid$1),
-        .word_valid$2(host$word_valid$2),
         .word$0(host$word$0),
         .word$1(host$word$1),
         .word$2(host$word$2),
@@ -554,9 +543,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         .write_taken$0(card$write_taken$0),
         .write_taken$1(card$write_taken$1),
         .write_taken$2(card$write_taken$2),
-        .word_valid$0(card$word_valid$0),
-        .word_valid$1(card$word_valid$1),
-        .word_valid$2(card$word_valid$2),
         .word$0(card$word$0),
         .word$1(card$word$1),
         .word$2(card$word$2),
@@ -624,6 +610,12 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         .d(answer$d),
         .q(answer$q)
     );
+    kvcpu_dma$popping popping(
+        .clock(popping$clock),
+        .reset(popping$reset),
+        .d(popping$d),
+        .q(popping$q)
+    );
     kvcpu_dma$from_buffer from_buffer(
         .clock(from_buffer$clock),
         .reset(from_buffer$reset),
@@ -641,6 +633,7 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         aborting$clock = clock;
         answered$clock = clock;
         answer$clock = clock;
+        popping$clock = clock;
         from_buffer$clock = clock;
         channels$0$reset = reset;
         channels$1$reset = reset;
@@ -650,6 +643,7 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         aborting$reset = reset;
         answered$reset = reset;
         answer$reset = reset;
+        popping$reset = reset;
         from_buffer$reset = reset;
         completions$clock = clock;
         completion = completions$out_data;
@@ -731,8 +725,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         host$write_beats$0 = channels$0$write_beats;
         card$write_beats$0 = channels$0$write_beats;
         channels$0$write_taken = host$write_taken$0 | card$write_taken$0;
-        host$word_valid$0 = channels$0$word_valid;
-        card$word_valid$0 = channels$0$word_valid;
         host$word$0 = channels$0$word;
         card$word$0 = channels$0$word;
         channels$0$word_taken = host$word_taken$0 | card$word_taken$0;
@@ -766,8 +758,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         host$write_beats$1 = channels$1$write_beats;
         card$write_beats$1 = channels$1$write_beats;
         channels$1$write_taken = host$write_taken$1 | card$write_taken$1;
-        host$word_valid$1 = channels$1$word_valid;
-        card$word_valid$1 = channels$1$word_valid;
         host$word$1 = channels$1$word;
         card$word$1 = channels$1$word;
         channels$1$word_taken = host$word_taken$1 | card$word_taken$1;
@@ -781,7 +771,8 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         if (channels$0$done) begin
             completions$in_data = (((channels$0$done_id) & 51'h7ffffffffffff) << 32'h23) | (((channels$0$done_result) & 51'h7ffffffffffff) << 32'h20) | ((channels$0$done_crc) & 51'h7ffffffffffff);
         end
-        completions$out_ready = write & (word == 32'h43);
+        popping$d = write & (word == 32'h43);
+        completions$out_ready = popping$q;
         ring$stop = aborting$q;
         ring$bus_master = bus_master;
         ring$command = write & (row == 32'h8) & (column[(32'h2)+:(2)] == 32'h0);
@@ -797,7 +788,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         host$write_address$2 = ring$address;
         host$write_beats$2 = ring$beats;
         ring$write_taken = host$write_taken$2;
-        host$word_valid$2 = ring$word_valid;
         host$word$2 = ring$word;
         ring$word_taken = host$word_taken$2;
         ring$in_valid = host$in_valid$2;
@@ -812,7 +802,6 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         card$write$2 = 1'b0;
         card$write_address$2 = 32'h0;
         card$write_beats$2 = 32'h0;
-        card$word_valid$2 = 1'b0;
         card$word$2 = 32'h0;
         m_host_awid = host$awid;
         m_host_awaddr = host$awaddr;
@@ -916,7 +905,7 @@ module kvcpu_dma$answered(clock,reset,d,q);
 endmodule // kvcpu_dma$answered
 
 
-module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_address$1,read_address$2,read_beats$0,read_beats$1,read_beats$2,read_taken$0,read_taken$1,read_taken$2,write$0,write$1,write$2,write_address$0,write_address$1,write_address$2,write_beats$0,write_beats$1,write_beats$2,write_taken$0,write_taken$1,write_taken$2,word_valid$0,word_valid$1,word_valid$2,word$0,word$1,word$2,word_taken$0,word_taken$1,word_taken$2,in_valid$0,in_valid$1,in_valid$2,in_data,in_error,in_last,done$0,done$1,done$2,done_error,awid,awaddr,awlen,awvalid,awready,wdata,wlast,wvalid,wready,bid,bresp,bvalid,arid,araddr,arlen,arvalid,arready,rid,rdata,rresp,rlast,rvalid);
+module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_address$1,read_address$2,read_beats$0,read_beats$1,read_beats$2,read_taken$0,read_taken$1,read_taken$2,write$0,write$1,write$2,write_address$0,write_address$1,write_address$2,write_beats$0,write_beats$1,write_beats$2,write_taken$0,write_taken$1,write_taken$2,word$0,word$1,word$2,word_taken$0,word_taken$1,word_taken$2,in_valid$0,in_valid$1,in_valid$2,in_data,in_error,in_last,done$0,done$1,done$2,done_error,awid,awaddr,awlen,awvalid,awready,wdata,wlast,wvalid,wready,bid,bresp,bvalid,arid,araddr,arlen,arvalid,arready,rid,rdata,rresp,rlast,rvalid);
     
     // Module arguments
     input wire  clock;
@@ -945,9 +934,6 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     output reg  write_taken$0;
     output reg  write_taken$1;
     output reg  write_taken$2;
-    input wire  word_valid$0;
-    input wire  word_valid$1;
-    input wire  word_valid$2;
     input wire  [63:0] word$0;
     input wire  [63:0] word$1;
     input wire  [63:0] word$2;
@@ -1062,6 +1048,26 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     reg  left$reset;
     reg  [6:0] left$d;
     wire  [6:0] left$q;
+    reg  level$clock;
+    reg  level$reset;
+    reg  [3:0] level$d;
+    wire  [3:0] level$q;
+    reg  drawn$0$clock;
+    reg  drawn$0$reset;
+    reg  drawn$0$d;
+    wire  drawn$0$q;
+    reg  drawn$1$clock;
+    reg  drawn$1$reset;
+    reg  drawn$1$d;
+    wire  drawn$1$q;
+    reg  drawn$2$clock;
+    reg  drawn$2$reset;
+    reg  drawn$2$d;
+    wire  drawn$2$q;
+    reg  drawn_last$clock;
+    reg  drawn_last$reset;
+    reg  drawn_last$d;
+    wire  drawn_last$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -1096,11 +1102,10 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     wire  b_error$q;
     
     // Local signals
-    reg  offered;
-    reg  [63:0] chosen;
+    reg  [3:0] level_kept;
+    reg  draw;
     reg  last;
-    reg  offer;
-    reg  moved;
+    reg  [63:0] chosen;
     
     // Sub module instances
     kvcpu_dma$card$ar ar(
@@ -1193,6 +1198,36 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
         .d(left$d),
         .q(left$q)
     );
+    kvcpu_dma$card$level level(
+        .clock(level$clock),
+        .reset(level$reset),
+        .d(level$d),
+        .q(level$q)
+    );
+    kvcpu_dma$card$drawn$0 drawn$0(
+        .clock(drawn$0$clock),
+        .reset(drawn$0$reset),
+        .d(drawn$0$d),
+        .q(drawn$0$q)
+    );
+    kvcpu_dma$card$drawn$1 drawn$1(
+        .clock(drawn$1$clock),
+        .reset(drawn$1$reset),
+        .d(drawn$1$d),
+        .q(drawn$1$q)
+    );
+    kvcpu_dma$card$drawn$2 drawn$2(
+        .clock(drawn$2$clock),
+        .reset(drawn$2$reset),
+        .d(drawn$2$d),
+        .q(drawn$2$q)
+    );
+    kvcpu_dma$card$drawn_last drawn_last(
+        .clock(drawn_last$clock),
+        .reset(drawn_last$reset),
+        .d(drawn_last$d),
+        .q(drawn_last$q)
+    );
     kvcpu_dma$card$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -1244,14 +1279,20 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     
     // Update code
     always @(*) begin
+        w$clock = clock;
+        w$reset = reset;
         ar$clock = clock;
         aw$clock = clock;
-        w$clock = clock;
         next_full$clock = clock;
         next_who$clock = clock;
         next_beats$clock = clock;
         who$clock = clock;
         left$clock = clock;
+        level$clock = clock;
+        drawn$0$clock = clock;
+        drawn$1$clock = clock;
+        drawn$2$clock = clock;
+        drawn_last$clock = clock;
         r_valid$clock = clock;
         r_id$clock = clock;
         r_data$clock = clock;
@@ -1262,12 +1303,16 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
         b_error$clock = clock;
         ar$reset = reset;
         aw$reset = reset;
-        w$reset = reset;
         next_full$reset = reset;
         next_who$reset = reset;
         next_beats$reset = reset;
         who$reset = reset;
         left$reset = reset;
+        level$reset = reset;
+        drawn$0$reset = reset;
+        drawn$1$reset = reset;
+        drawn$2$reset = reset;
+        drawn_last$reset = reset;
         r_valid$reset = reset;
         r_id$reset = reset;
         r_data$reset = reset;
@@ -1312,31 +1357,29 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
         awaddr = aw$address;
         awlen = aw$len;
         awvalid = aw$valid;
-        offered = word_valid$0;
-        chosen = word$0;
-        if (who$q == 32'h1) begin
-            offered = word_valid$1;
-            chosen = word$1;
-        end
-        else if (who$q == 32'h2) begin
-            offered = word_valid$2;
-            chosen = word$2;
-        end
         last = left$q == 32'h1;
-        offer = offered & (left$q != 32'h0);
-        moved = offer & w$in_ready;
-        word_taken$0 = moved & (who$q == 32'h0);
-        word_taken$1 = moved & (who$q == 32'h1);
-        word_taken$2 = moved & (who$q == 32'h2);
+        draw = (left$q != 32'h0) & ~level$q[32'h3];
+        drawn$0$d = draw & (who$q == 32'h0);
+        drawn$1$d = draw & (who$q == 32'h1);
+        drawn$2$d = draw & (who$q == 32'h2);
+        drawn_last$d = last;
+        level_kept = level$q;
+        if (draw) begin
+            level_kept = level$q + 32'h1;
+        end
+        level$d = level_kept;
+        if (w$out_valid & wready) begin
+            level$d = level_kept - 32'h1;
+        end
         who$d = who$q;
         left$d = left$q;
         next_full$d = next_full$q;
         next_who$d = next_who$q;
         next_beats$d = next_beats$q;
-        if (moved) begin
+        if (draw) begin
             left$d = left$q - 32'h1;
         end
-        if (next_full$q & ((left$q == 32'h0) | (moved & last))) begin
+        if (next_full$q & ((left$q == 32'h0) | (draw & last))) begin
             who$d = next_who$q;
             left$d = next_beats$q;
             next_full$d = 1'b0;
@@ -1346,8 +1389,18 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
             next_who$d = aw$who;
             next_beats$d = aw$beats;
         end
-        w$in_valid = offer;
-        w$in_data = (((last) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+        chosen = word$0;
+        if (drawn$1$q) begin
+            chosen = word$1;
+        end
+        else if (drawn$2$q) begin
+            chosen = word$2;
+        end
+        word_taken$0 = drawn$0$q;
+        word_taken$1 = drawn$1$q;
+        word_taken$2 = drawn$2$q;
+        w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
+        w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
         w$out_ready = wready;
         wvalid = w$out_valid;
         wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -1415,8 +1468,23 @@ module kvcpu_dma$card$ar(clock,reset,request$0,request$1,request$2,request_addre
     reg  turn$reset;
     reg  turn$d;
     wire  turn$q;
+    reg  held$0$clock;
+    reg  held$0$reset;
+    reg  held$0$d;
+    wire  held$0$q;
+    reg  held$1$clock;
+    reg  held$1$reset;
+    reg  held$1$d;
+    wire  held$1$q;
+    reg  held$2$clock;
+    reg  held$2$reset;
+    reg  held$2$d;
+    wire  held$2$q;
     
     // Local signals
+    reg  open$0;
+    reg  open$1;
+    reg  open$2;
     reg  [1:0] pick;
     reg  [63:0] pick_address;
     reg  [6:0] pick_beats;
@@ -1441,31 +1509,61 @@ module kvcpu_dma$card$ar(clock,reset,request$0,request$1,request$2,request_addre
         .d(turn$d),
         .q(turn$q)
     );
+    kvcpu_dma$card$ar$held$0 held$0(
+        .clock(held$0$clock),
+        .reset(held$0$reset),
+        .d(held$0$d),
+        .q(held$0$q)
+    );
+    kvcpu_dma$card$ar$held$1 held$1(
+        .clock(held$1$clock),
+        .reset(held$1$reset),
+        .d(held$1$d),
+        .q(held$1$q)
+    );
+    kvcpu_dma$card$ar$held$2 held$2(
+        .clock(held$2$clock),
+        .reset(held$2$reset),
+        .d(held$2$d),
+        .q(held$2$q)
+    );
     
     // Update code
     always @(*) begin
         skid$clock = clock;
         turn$clock = clock;
+        held$0$clock = clock;
+        held$1$clock = clock;
+        held$2$clock = clock;
         skid$reset = reset;
         turn$reset = reset;
-        wanted = request$0 | request$1 | request$2;
+        held$0$reset = reset;
+        held$1$reset = reset;
+        held$2$reset = reset;
+        open$0 = request$0 & ~held$0$q;
+        taken$0 = held$0$q;
+        open$1 = request$1 & ~held$1$q;
+        taken$1 = held$1$q;
+        open$2 = request$2 & ~held$2$q;
+        taken$2 = held$2$q;
+        wanted = open$0 | open$1 | open$2;
         go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
-        if (request$2) begin
+        if (open$2) begin
             pick = 32'h2;
             pick_address = request_address$2;
             pick_beats = request_beats$2;
         end
-        else if (request$0 & (~request$1 | ~turn$q)) begin
+        else if (open$0 & (~open$1 | ~turn$q)) begin
             pick = 32'h0;
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        taken$0 = go & (pick == 32'h0);
-        taken$1 = go & (pick == 32'h1);
-        taken$2 = go & (pick == 32'h2);
+        held$0$d = go & (pick == 32'h0);
+        held$1$d = go & (pick == 32'h1);
+        held$2$d = go & (pick == 32'h2);
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -1487,6 +1585,45 @@ module kvcpu_dma$card$ar(clock,reset,request$0,request$1,request$2,request_addre
     end
     
 endmodule // kvcpu_dma$card$ar
+
+
+module kvcpu_dma$card$ar$held$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$card$ar$held$0
+
+
+module kvcpu_dma$card$ar$held$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$card$ar$held$1
+
+
+module kvcpu_dma$card$ar$held$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$card$ar$held$2
 
 
 module kvcpu_dma$card$ar$skid(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
@@ -1687,8 +1824,23 @@ module kvcpu_dma$card$aw(clock,reset,request$0,request$1,request$2,request_addre
     reg  turn$reset;
     reg  turn$d;
     wire  turn$q;
+    reg  held$0$clock;
+    reg  held$0$reset;
+    reg  held$0$d;
+    wire  held$0$q;
+    reg  held$1$clock;
+    reg  held$1$reset;
+    reg  held$1$d;
+    wire  held$1$q;
+    reg  held$2$clock;
+    reg  held$2$reset;
+    reg  held$2$d;
+    wire  held$2$q;
     
     // Local signals
+    reg  open$0;
+    reg  open$1;
+    reg  open$2;
     reg  [1:0] pick;
     reg  [63:0] pick_address;
     reg  [6:0] pick_beats;
@@ -1713,31 +1865,61 @@ module kvcpu_dma$card$aw(clock,reset,request$0,request$1,request$2,request_addre
         .d(turn$d),
         .q(turn$q)
     );
+    kvcpu_dma$card$aw$held$0 held$0(
+        .clock(held$0$clock),
+        .reset(held$0$reset),
+        .d(held$0$d),
+        .q(held$0$q)
+    );
+    kvcpu_dma$card$aw$held$1 held$1(
+        .clock(held$1$clock),
+        .reset(held$1$reset),
+        .d(held$1$d),
+        .q(held$1$q)
+    );
+    kvcpu_dma$card$aw$held$2 held$2(
+        .clock(held$2$clock),
+        .reset(held$2$reset),
+        .d(held$2$d),
+        .q(held$2$q)
+    );
     
     // Update code
     always @(*) begin
         skid$clock = clock;
         turn$clock = clock;
+        held$0$clock = clock;
+        held$1$clock = clock;
+        held$2$clock = clock;
         skid$reset = reset;
         turn$reset = reset;
-        wanted = request$0 | request$1 | request$2;
+        held$0$reset = reset;
+        held$1$reset = reset;
+        held$2$reset = reset;
+        open$0 = request$0 & ~held$0$q;
+        taken$0 = held$0$q;
+        open$1 = request$1 & ~held$1$q;
+        taken$1 = held$1$q;
+        open$2 = request$2 & ~held$2$q;
+        taken$2 = held$2$q;
+        wanted = open$0 | open$1 | open$2;
         go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
-        if (request$2) begin
+        if (open$2) begin
             pick = 32'h2;
             pick_address = request_address$2;
             pick_beats = request_beats$2;
         end
-        else if (request$0 & (~request$1 | ~turn$q)) begin
+        else if (open$0 & (~open$1 | ~turn$q)) begin
             pick = 32'h0;
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        taken$0 = go & (pick == 32'h0);
-        taken$1 = go & (pick == 32'h1);
-        taken$2 = go & (pick == 32'h2);
+        held$0$d = go & (pick == 32'h0);
+        held$1$d = go & (pick == 32'h1);
+        held$2$d = go & (pick == 32'h2);
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -1759,6 +1941,45 @@ module kvcpu_dma$card$aw(clock,reset,request$0,request$1,request$2,request_addre
     end
     
 endmodule // kvcpu_dma$card$aw
+
+
+module kvcpu_dma$card$aw$held$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$card$aw$held$0
+
+
+module kvcpu_dma$card$aw$held$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$card$aw$held$1
+
+
+module kvcpu_dma$card$aw$held$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$card$aw$held$2
 
 
 module kvcpu_dma$card$aw$skid(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
@@ -1958,6 +2179,58 @@ module kvcpu_dma$card$b_valid(clock,reset,d,q);
 endmodule // kvcpu_dma$card$b_valid
 
 
+module kvcpu_dma$card$drawn$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$card$drawn$0
+
+
+module kvcpu_dma$card$drawn$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$card$drawn$1
+
+
+module kvcpu_dma$card$drawn$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$card$drawn$2
+
+
+module kvcpu_dma$card$drawn_last(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$card$drawn_last
+
+
 module kvcpu_dma$card$left(clock,reset,d,q);
     
     // Module arguments
@@ -1969,6 +2242,19 @@ module kvcpu_dma$card$left(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 7'h0 : d;
 endmodule // kvcpu_dma$card$left
+
+
+module kvcpu_dma$card$level(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_dma$card$level
 
 
 module kvcpu_dma$card$next_beats(clock,reset,d,q);
@@ -2087,137 +2373,155 @@ module kvcpu_dma$card$w(clock,reset,in_valid,in_ready,in_data,out_valid,out_read
     input wire  out_ready;
     output reg  [64:0] out_data;
     
+    // Constant declarations
+    localparam  size = 4'h8;
+    
     // Stub signals
-    reg  out_full$clock;
-    reg  out_full$reset;
-    reg  out_full$d;
-    wire  out_full$q;
-    reg  out$clock;
-    reg  out$reset;
-    reg  [64:0] out$d;
-    wire  [64:0] out$q;
-    reg  spare_full$clock;
-    reg  spare_full$reset;
-    reg  spare_full$d;
-    wire  spare_full$q;
-    reg  spare$clock;
-    reg  spare$reset;
-    reg  [64:0] spare$d;
-    wire  [64:0] spare$q;
+    reg  ram$clock;
+    reg  [2:0] ram$read_address;
+    wire  [64:0] ram$read_data;
+    reg  [2:0] ram$write_address;
+    reg  [64:0] ram$write_data;
+    reg  ram$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [3:0] written$d;
+    wire  [3:0] written$q;
+    reg  taken$clock;
+    reg  taken$reset;
+    reg  [3:0] taken$d;
+    wire  [3:0] taken$q;
+    reg  readable$clock;
+    reg  readable$reset;
+    reg  [3:0] readable$d;
+    wire  [3:0] readable$q;
+    
+    // Local signals
+    reg  [3:0] next_taken;
+    reg  [3:0] held;
+    reg  full;
+    reg  empty;
+    reg  write;
     
     // Sub module instances
-    kvcpu_dma$card$w$out_full out_full(
-        .clock(out_full$clock),
-        .reset(out_full$reset),
-        .d(out_full$d),
-        .q(out_full$q)
+    kvcpu_dma$card$w$ram ram(
+        .clock(ram$clock),
+        .read_address(ram$read_address),
+        .read_data(ram$read_data),
+        .write_address(ram$write_address),
+        .write_data(ram$write_data),
+        .write_enable(ram$write_enable)
     );
-    kvcpu_dma$card$w$out out(
-        .clock(out$clock),
-        .reset(out$reset),
-        .d(out$d),
-        .q(out$q)
+    kvcpu_dma$card$w$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
     );
-    kvcpu_dma$card$w$spare_full spare_full(
-        .clock(spare_full$clock),
-        .reset(spare_full$reset),
-        .d(spare_full$d),
-        .q(spare_full$q)
+    kvcpu_dma$card$w$taken taken(
+        .clock(taken$clock),
+        .reset(taken$reset),
+        .d(taken$d),
+        .q(taken$q)
     );
-    kvcpu_dma$card$w$spare spare(
-        .clock(spare$clock),
-        .reset(spare$reset),
-        .d(spare$d),
-        .q(spare$q)
+    kvcpu_dma$card$w$readable readable(
+        .clock(readable$clock),
+        .reset(readable$reset),
+        .d(readable$d),
+        .q(readable$q)
     );
     
     // Update code
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
-        out_full$d = out_full$q;
-        out$d = out$q;
-        spare_full$d = spare_full$q;
-        spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
-        if (~out_full$q | out_ready) begin
-            if (spare_full$q) begin
-                out_full$d = 1'b1;
-                out$d = spare$q;
-                spare_full$d = 1'b0;
-            end
-            else begin
-                out_full$d = in_valid;
-                out$d = in_data;
-            end
+        ram$clock = clock;
+        written$clock = clock;
+        taken$clock = clock;
+        readable$clock = clock;
+        written$reset = reset;
+        taken$reset = reset;
+        readable$reset = reset;
+        held = written$q - taken$q;
+        full = held == size;
+        in_ready = ~full;
+        write = in_valid & ~full;
+        written$d = written$q;
+        if (write) begin
+            written$d = written$q + 32'h1;
         end
-        else if (in_valid & ~spare_full$q) begin
-            spare_full$d = 1'b1;
-            spare$d = in_data;
+        ram$write_enable = write;
+        ram$write_address = ((written$q) & 3'h7);
+        ram$write_data = in_data;
+        readable$d = written$q;
+        empty = readable$q == taken$q;
+        out_valid = ~empty;
+        out_data = ram$read_data;
+        next_taken = taken$q;
+        if (out_ready & ~empty) begin
+            next_taken = taken$q + 32'h1;
         end
+        taken$d = next_taken;
+        ram$read_address = ((next_taken) & 3'h7);
     end
     
 endmodule // kvcpu_dma$card$w
 
 
-module kvcpu_dma$card$w$out(clock,reset,d,q);
+module kvcpu_dma$card$w$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [2:0] read_address;
+    output reg  [64:0] read_data;
+    input wire  [2:0] write_address;
+    input wire  [64:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [64:0] mem [0:7];
+    always @(posedge clock) begin
+        read_data <= mem[read_address];
+        if (write_enable) mem[write_address] <= write_data;
+    end
+endmodule // kvcpu_dma$card$w$ram
+
+
+module kvcpu_dma$card$w$readable(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [64:0] d;
-    output reg  [64:0] q;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 65'h0 : d;
-endmodule // kvcpu_dma$card$w$out
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_dma$card$w$readable
 
 
-module kvcpu_dma$card$w$out_full(clock,reset,d,q);
+module kvcpu_dma$card$w$taken(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  d;
-    output reg  q;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_dma$card$w$out_full
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_dma$card$w$taken
 
 
-module kvcpu_dma$card$w$spare(clock,reset,d,q);
+module kvcpu_dma$card$w$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [64:0] d;
-    output reg  [64:0] q;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 65'h0 : d;
-endmodule // kvcpu_dma$card$w$spare
-
-
-module kvcpu_dma$card$w$spare_full(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_dma$card$w$spare_full
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_dma$card$w$written
 
 
 module kvcpu_dma$card$who(clock,reset,d,q);
@@ -2233,7 +2537,7 @@ module kvcpu_dma$card$who(clock,reset,d,q);
 endmodule // kvcpu_dma$card$who
 
 
-module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word_valid,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
+module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
     
     // Module arguments
     input wire  clock;
@@ -2260,7 +2564,6 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
     output reg  [63:0] write_address;
     output reg  [6:0] write_beats;
     input wire  write_taken;
-    output reg  word_valid;
     output reg  [63:0] word;
     input wire  word_taken;
     input wire  host_in_valid;
@@ -2394,6 +2697,7 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
     reg  start;
     reg  turn_back;
     reg  copying;
+    reg  active;
     reg  halted;
     reg  quiet;
     reg  finished;
@@ -2410,7 +2714,6 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
     reg  [9:0] filled_kept;
     reg  [5:0] reads_kept;
     reg  [5:0] writes_kept;
-    reg  [18:0] all_words;
     
     // Sub module instances
     kvcpu_dma$channels$0$queue queue(
@@ -2624,8 +2927,9 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
         queue$pop = (state$q == 32'h4) & done_ready;
         start = (state$q == 32'h0) & queue$valid & ~stop;
         copying = state$q == 32'h1;
-        halted = stop | (error$q != 32'h0);
-        quiet = (reads$q == 32'h0) & (writes$q == 32'h0);
+        active = (state$q == 32'h1) | (state$q == 32'h2);
+        halted = stop | (error$q != 32'h0) | ~active;
+        quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
         finished = quiet & (halted | (~reader$more & ~writer$more));
         turn_back = copying & finished & ~halted;
         r_valid$d = host_in_valid;
@@ -2643,7 +2947,6 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
         fifo$in_valid = store;
         fifo$in_data = r_data$q;
         fifo$out_ready = word_taken;
-        word_valid = fifo$out_valid;
         word = fifo$out_data;
         crc$start = start | turn_back;
         crc$valid = r_valid$q;
@@ -2656,18 +2959,17 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
         end
         reader$load = start | turn_back;
         reader$load_address = queue$source;
-        all_words = queue$words;
-        reader$load_words = all_words;
+        reader$load_words = queue$words;
         if (turn_back) begin
             reader$load_address = queue$destination;
         end
         writer$load = start;
         writer$load_address = queue$destination;
-        writer$load_words = all_words;
+        writer$load_words = queue$words;
         read_beats_wide = ((reader$beats) & 10'h3ff);
         write_beats_wide = ((writer$beats) & 10'h3ff);
         read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
-        write_ready$d = writer$valid & ~write_taken & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
+        write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
         may_read = read_ready$q & ~halted;
         may_write = write_ready$q & ~halted;
         read_card = may_read & reading_card$q;
@@ -2762,10 +3064,8 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
             end
             state$d = 32'h4;
         end
-        else if (state$q == 32'h4) begin
-            if (done_ready) begin
-                state$d = 32'h0;
-            end
+        else if ((state$q == 32'h4) & done_ready) begin
+            state$d = 32'h0;
         end
         idle = state$q == 32'h0;
         done = state$q == 32'h4;
@@ -3203,7 +3503,7 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
                 spaces$d = ((data) & 2'h3);
             end
             else if (select == 32'h6) begin
-                pushed = fifo$in_ready;
+                pushed = ~held$q[32'h4];
             end
         end
         fifo$in_valid = pushed;
@@ -4139,7 +4439,7 @@ module kvcpu_dma$channels$0$writing_card(clock,reset,d,q);
 endmodule // kvcpu_dma$channels$0$writing_card
 
 
-module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word_valid,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
+module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
     
     // Module arguments
     input wire  clock;
@@ -4166,7 +4466,6 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
     output reg  [63:0] write_address;
     output reg  [6:0] write_beats;
     input wire  write_taken;
-    output reg  word_valid;
     output reg  [63:0] word;
     input wire  word_taken;
     input wire  host_in_valid;
@@ -4300,6 +4599,7 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
     reg  start;
     reg  turn_back;
     reg  copying;
+    reg  active;
     reg  halted;
     reg  quiet;
     reg  finished;
@@ -4316,7 +4616,6 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
     reg  [9:0] filled_kept;
     reg  [5:0] reads_kept;
     reg  [5:0] writes_kept;
-    reg  [18:0] all_words;
     
     // Sub module instances
     kvcpu_dma$channels$1$queue queue(
@@ -4530,8 +4829,9 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
         queue$pop = (state$q == 32'h4) & done_ready;
         start = (state$q == 32'h0) & queue$valid & ~stop;
         copying = state$q == 32'h1;
-        halted = stop | (error$q != 32'h0);
-        quiet = (reads$q == 32'h0) & (writes$q == 32'h0);
+        active = (state$q == 32'h1) | (state$q == 32'h2);
+        halted = stop | (error$q != 32'h0) | ~active;
+        quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
         finished = quiet & (halted | (~reader$more & ~writer$more));
         turn_back = copying & finished & ~halted;
         r_valid$d = host_in_valid;
@@ -4549,7 +4849,6 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
         fifo$in_valid = store;
         fifo$in_data = r_data$q;
         fifo$out_ready = word_taken;
-        word_valid = fifo$out_valid;
         word = fifo$out_data;
         crc$start = start | turn_back;
         crc$valid = r_valid$q;
@@ -4562,18 +4861,17 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
         end
         reader$load = start | turn_back;
         reader$load_address = queue$source;
-        all_words = queue$words;
-        reader$load_words = all_words;
+        reader$load_words = queue$words;
         if (turn_back) begin
             reader$load_address = queue$destination;
         end
         writer$load = start;
         writer$load_address = queue$destination;
-        writer$load_words = all_words;
+        writer$load_words = queue$words;
         read_beats_wide = ((reader$beats) & 10'h3ff);
         write_beats_wide = ((writer$beats) & 10'h3ff);
         read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
-        write_ready$d = writer$valid & ~write_taken & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
+        write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
         may_read = read_ready$q & ~halted;
         may_write = write_ready$q & ~halted;
         read_card = may_read & reading_card$q;
@@ -4668,10 +4966,8 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
             end
             state$d = 32'h4;
         end
-        else if (state$q == 32'h4) begin
-            if (done_ready) begin
-                state$d = 32'h0;
-            end
+        else if ((state$q == 32'h4) & done_ready) begin
+            state$d = 32'h0;
         end
         idle = state$q == 32'h0;
         done = state$q == 32'h4;
@@ -5109,7 +5405,7 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
                 spaces$d = ((data) & 2'h3);
             end
             else if (select == 32'h6) begin
-                pushed = fifo$in_ready;
+                pushed = ~held$q[32'h4];
             end
         end
         fifo$in_valid = pushed;
@@ -6221,7 +6517,7 @@ module kvcpu_dma$from_buffer(clock,reset,d,q);
 endmodule // kvcpu_dma$from_buffer
 
 
-module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_address$1,read_address$2,read_beats$0,read_beats$1,read_beats$2,read_taken$0,read_taken$1,read_taken$2,write$0,write$1,write$2,write_address$0,write_address$1,write_address$2,write_beats$0,write_beats$1,write_beats$2,write_taken$0,write_taken$1,write_taken$2,word_valid$0,word_valid$1,word_valid$2,word$0,word$1,word$2,word_taken$0,word_taken$1,word_taken$2,in_valid$0,in_valid$1,in_valid$2,in_data,in_error,in_last,done$0,done$1,done$2,done_error,awid,awaddr,awlen,awvalid,awready,wdata,wlast,wvalid,wready,bid,bresp,bvalid,arid,araddr,arlen,arvalid,arready,rid,rdata,rresp,rlast,rvalid);
+module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_address$1,read_address$2,read_beats$0,read_beats$1,read_beats$2,read_taken$0,read_taken$1,read_taken$2,write$0,write$1,write$2,write_address$0,write_address$1,write_address$2,write_beats$0,write_beats$1,write_beats$2,write_taken$0,write_taken$1,write_taken$2,word$0,word$1,word$2,word_taken$0,word_taken$1,word_taken$2,in_valid$0,in_valid$1,in_valid$2,in_data,in_error,in_last,done$0,done$1,done$2,done_error,awid,awaddr,awlen,awvalid,awready,wdata,wlast,wvalid,wready,bid,bresp,bvalid,arid,araddr,arlen,arvalid,arready,rid,rdata,rresp,rlast,rvalid);
     
     // Module arguments
     input wire  clock;
@@ -6250,9 +6546,6 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     output reg  write_taken$0;
     output reg  write_taken$1;
     output reg  write_taken$2;
-    input wire  word_valid$0;
-    input wire  word_valid$1;
-    input wire  word_valid$2;
     input wire  [63:0] word$0;
     input wire  [63:0] word$1;
     input wire  [63:0] word$2;
@@ -6367,6 +6660,26 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     reg  left$reset;
     reg  [6:0] left$d;
     wire  [6:0] left$q;
+    reg  level$clock;
+    reg  level$reset;
+    reg  [3:0] level$d;
+    wire  [3:0] level$q;
+    reg  drawn$0$clock;
+    reg  drawn$0$reset;
+    reg  drawn$0$d;
+    wire  drawn$0$q;
+    reg  drawn$1$clock;
+    reg  drawn$1$reset;
+    reg  drawn$1$d;
+    wire  drawn$1$q;
+    reg  drawn$2$clock;
+    reg  drawn$2$reset;
+    reg  drawn$2$d;
+    wire  drawn$2$q;
+    reg  drawn_last$clock;
+    reg  drawn_last$reset;
+    reg  drawn_last$d;
+    wire  drawn_last$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -6401,11 +6714,10 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     wire  b_error$q;
     
     // Local signals
-    reg  offered;
-    reg  [63:0] chosen;
+    reg  [3:0] level_kept;
+    reg  draw;
     reg  last;
-    reg  offer;
-    reg  moved;
+    reg  [63:0] chosen;
     
     // Sub module instances
     kvcpu_dma$host$ar ar(
@@ -6498,6 +6810,36 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
         .d(left$d),
         .q(left$q)
     );
+    kvcpu_dma$host$level level(
+        .clock(level$clock),
+        .reset(level$reset),
+        .d(level$d),
+        .q(level$q)
+    );
+    kvcpu_dma$host$drawn$0 drawn$0(
+        .clock(drawn$0$clock),
+        .reset(drawn$0$reset),
+        .d(drawn$0$d),
+        .q(drawn$0$q)
+    );
+    kvcpu_dma$host$drawn$1 drawn$1(
+        .clock(drawn$1$clock),
+        .reset(drawn$1$reset),
+        .d(drawn$1$d),
+        .q(drawn$1$q)
+    );
+    kvcpu_dma$host$drawn$2 drawn$2(
+        .clock(drawn$2$clock),
+        .reset(drawn$2$reset),
+        .d(drawn$2$d),
+        .q(drawn$2$q)
+    );
+    kvcpu_dma$host$drawn_last drawn_last(
+        .clock(drawn_last$clock),
+        .reset(drawn_last$reset),
+        .d(drawn_last$d),
+        .q(drawn_last$q)
+    );
     kvcpu_dma$host$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -6549,14 +6891,20 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     
     // Update code
     always @(*) begin
+        w$clock = clock;
+        w$reset = reset;
         ar$clock = clock;
         aw$clock = clock;
-        w$clock = clock;
         next_full$clock = clock;
         next_who$clock = clock;
         next_beats$clock = clock;
         who$clock = clock;
         left$clock = clock;
+        level$clock = clock;
+        drawn$0$clock = clock;
+        drawn$1$clock = clock;
+        drawn$2$clock = clock;
+        drawn_last$clock = clock;
         r_valid$clock = clock;
         r_id$clock = clock;
         r_data$clock = clock;
@@ -6567,12 +6915,16 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
         b_error$clock = clock;
         ar$reset = reset;
         aw$reset = reset;
-        w$reset = reset;
         next_full$reset = reset;
         next_who$reset = reset;
         next_beats$reset = reset;
         who$reset = reset;
         left$reset = reset;
+        level$reset = reset;
+        drawn$0$reset = reset;
+        drawn$1$reset = reset;
+        drawn$2$reset = reset;
+        drawn_last$reset = reset;
         r_valid$reset = reset;
         r_id$reset = reset;
         r_data$reset = reset;
@@ -6617,31 +6969,29 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
         awaddr = aw$address;
         awlen = aw$len;
         awvalid = aw$valid;
-        offered = word_valid$0;
-        chosen = word$0;
-        if (who$q == 32'h1) begin
-            offered = word_valid$1;
-            chosen = word$1;
-        end
-        else if (who$q == 32'h2) begin
-            offered = word_valid$2;
-            chosen = word$2;
-        end
         last = left$q == 32'h1;
-        offer = offered & (left$q != 32'h0);
-        moved = offer & w$in_ready;
-        word_taken$0 = moved & (who$q == 32'h0);
-        word_taken$1 = moved & (who$q == 32'h1);
-        word_taken$2 = moved & (who$q == 32'h2);
+        draw = (left$q != 32'h0) & ~level$q[32'h3];
+        drawn$0$d = draw & (who$q == 32'h0);
+        drawn$1$d = draw & (who$q == 32'h1);
+        drawn$2$d = draw & (who$q == 32'h2);
+        drawn_last$d = last;
+        level_kept = level$q;
+        if (draw) begin
+            level_kept = level$q + 32'h1;
+        end
+        level$d = level_kept;
+        if (w$out_valid & wready) begin
+            level$d = level_kept - 32'h1;
+        end
         who$d = who$q;
         left$d = left$q;
         next_full$d = next_full$q;
         next_who$d = next_who$q;
         next_beats$d = next_beats$q;
-        if (moved) begin
+        if (draw) begin
             left$d = left$q - 32'h1;
         end
-        if (next_full$q & ((left$q == 32'h0) | (moved & last))) begin
+        if (next_full$q & ((left$q == 32'h0) | (draw & last))) begin
             who$d = next_who$q;
             left$d = next_beats$q;
             next_full$d = 1'b0;
@@ -6651,8 +7001,18 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
             next_who$d = aw$who;
             next_beats$d = aw$beats;
         end
-        w$in_valid = offer;
-        w$in_data = (((last) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+        chosen = word$0;
+        if (drawn$1$q) begin
+            chosen = word$1;
+        end
+        else if (drawn$2$q) begin
+            chosen = word$2;
+        end
+        word_taken$0 = drawn$0$q;
+        word_taken$1 = drawn$1$q;
+        word_taken$2 = drawn$2$q;
+        w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
+        w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
         w$out_ready = wready;
         wvalid = w$out_valid;
         wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -6720,8 +7080,23 @@ module kvcpu_dma$host$ar(clock,reset,request$0,request$1,request$2,request_addre
     reg  turn$reset;
     reg  turn$d;
     wire  turn$q;
+    reg  held$0$clock;
+    reg  held$0$reset;
+    reg  held$0$d;
+    wire  held$0$q;
+    reg  held$1$clock;
+    reg  held$1$reset;
+    reg  held$1$d;
+    wire  held$1$q;
+    reg  held$2$clock;
+    reg  held$2$reset;
+    reg  held$2$d;
+    wire  held$2$q;
     
     // Local signals
+    reg  open$0;
+    reg  open$1;
+    reg  open$2;
     reg  [1:0] pick;
     reg  [63:0] pick_address;
     reg  [6:0] pick_beats;
@@ -6746,31 +7121,61 @@ module kvcpu_dma$host$ar(clock,reset,request$0,request$1,request$2,request_addre
         .d(turn$d),
         .q(turn$q)
     );
+    kvcpu_dma$host$ar$held$0 held$0(
+        .clock(held$0$clock),
+        .reset(held$0$reset),
+        .d(held$0$d),
+        .q(held$0$q)
+    );
+    kvcpu_dma$host$ar$held$1 held$1(
+        .clock(held$1$clock),
+        .reset(held$1$reset),
+        .d(held$1$d),
+        .q(held$1$q)
+    );
+    kvcpu_dma$host$ar$held$2 held$2(
+        .clock(held$2$clock),
+        .reset(held$2$reset),
+        .d(held$2$d),
+        .q(held$2$q)
+    );
     
     // Update code
     always @(*) begin
         skid$clock = clock;
         turn$clock = clock;
+        held$0$clock = clock;
+        held$1$clock = clock;
+        held$2$clock = clock;
         skid$reset = reset;
         turn$reset = reset;
-        wanted = request$0 | request$1 | request$2;
+        held$0$reset = reset;
+        held$1$reset = reset;
+        held$2$reset = reset;
+        open$0 = request$0 & ~held$0$q;
+        taken$0 = held$0$q;
+        open$1 = request$1 & ~held$1$q;
+        taken$1 = held$1$q;
+        open$2 = request$2 & ~held$2$q;
+        taken$2 = held$2$q;
+        wanted = open$0 | open$1 | open$2;
         go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
-        if (request$2) begin
+        if (open$2) begin
             pick = 32'h2;
             pick_address = request_address$2;
             pick_beats = request_beats$2;
         end
-        else if (request$0 & (~request$1 | ~turn$q)) begin
+        else if (open$0 & (~open$1 | ~turn$q)) begin
             pick = 32'h0;
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        taken$0 = go & (pick == 32'h0);
-        taken$1 = go & (pick == 32'h1);
-        taken$2 = go & (pick == 32'h2);
+        held$0$d = go & (pick == 32'h0);
+        held$1$d = go & (pick == 32'h1);
+        held$2$d = go & (pick == 32'h2);
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -6792,6 +7197,45 @@ module kvcpu_dma$host$ar(clock,reset,request$0,request$1,request$2,request_addre
     end
     
 endmodule // kvcpu_dma$host$ar
+
+
+module kvcpu_dma$host$ar$held$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$host$ar$held$0
+
+
+module kvcpu_dma$host$ar$held$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$host$ar$held$1
+
+
+module kvcpu_dma$host$ar$held$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$host$ar$held$2
 
 
 module kvcpu_dma$host$ar$skid(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
@@ -6992,8 +7436,23 @@ module kvcpu_dma$host$aw(clock,reset,request$0,request$1,request$2,request_addre
     reg  turn$reset;
     reg  turn$d;
     wire  turn$q;
+    reg  held$0$clock;
+    reg  held$0$reset;
+    reg  held$0$d;
+    wire  held$0$q;
+    reg  held$1$clock;
+    reg  held$1$reset;
+    reg  held$1$d;
+    wire  held$1$q;
+    reg  held$2$clock;
+    reg  held$2$reset;
+    reg  held$2$d;
+    wire  held$2$q;
     
     // Local signals
+    reg  open$0;
+    reg  open$1;
+    reg  open$2;
     reg  [1:0] pick;
     reg  [63:0] pick_address;
     reg  [6:0] pick_beats;
@@ -7018,31 +7477,61 @@ module kvcpu_dma$host$aw(clock,reset,request$0,request$1,request$2,request_addre
         .d(turn$d),
         .q(turn$q)
     );
+    kvcpu_dma$host$aw$held$0 held$0(
+        .clock(held$0$clock),
+        .reset(held$0$reset),
+        .d(held$0$d),
+        .q(held$0$q)
+    );
+    kvcpu_dma$host$aw$held$1 held$1(
+        .clock(held$1$clock),
+        .reset(held$1$reset),
+        .d(held$1$d),
+        .q(held$1$q)
+    );
+    kvcpu_dma$host$aw$held$2 held$2(
+        .clock(held$2$clock),
+        .reset(held$2$reset),
+        .d(held$2$d),
+        .q(held$2$q)
+    );
     
     // Update code
     always @(*) begin
         skid$clock = clock;
         turn$clock = clock;
+        held$0$clock = clock;
+        held$1$clock = clock;
+        held$2$clock = clock;
         skid$reset = reset;
         turn$reset = reset;
-        wanted = request$0 | request$1 | request$2;
+        held$0$reset = reset;
+        held$1$reset = reset;
+        held$2$reset = reset;
+        open$0 = request$0 & ~held$0$q;
+        taken$0 = held$0$q;
+        open$1 = request$1 & ~held$1$q;
+        taken$1 = held$1$q;
+        open$2 = request$2 & ~held$2$q;
+        taken$2 = held$2$q;
+        wanted = open$0 | open$1 | open$2;
         go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
-        if (request$2) begin
+        if (open$2) begin
             pick = 32'h2;
             pick_address = request_address$2;
             pick_beats = request_beats$2;
         end
-        else if (request$0 & (~request$1 | ~turn$q)) begin
+        else if (open$0 & (~open$1 | ~turn$q)) begin
             pick = 32'h0;
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        taken$0 = go & (pick == 32'h0);
-        taken$1 = go & (pick == 32'h1);
-        taken$2 = go & (pick == 32'h2);
+        held$0$d = go & (pick == 32'h0);
+        held$1$d = go & (pick == 32'h1);
+        held$2$d = go & (pick == 32'h2);
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -7064,6 +7553,45 @@ module kvcpu_dma$host$aw(clock,reset,request$0,request$1,request$2,request_addre
     end
     
 endmodule // kvcpu_dma$host$aw
+
+
+module kvcpu_dma$host$aw$held$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$host$aw$held$0
+
+
+module kvcpu_dma$host$aw$held$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$host$aw$held$1
+
+
+module kvcpu_dma$host$aw$held$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$host$aw$held$2
 
 
 module kvcpu_dma$host$aw$skid(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
@@ -7263,6 +7791,58 @@ module kvcpu_dma$host$b_valid(clock,reset,d,q);
 endmodule // kvcpu_dma$host$b_valid
 
 
+module kvcpu_dma$host$drawn$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$host$drawn$0
+
+
+module kvcpu_dma$host$drawn$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$host$drawn$1
+
+
+module kvcpu_dma$host$drawn$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$host$drawn$2
+
+
+module kvcpu_dma$host$drawn_last(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$host$drawn_last
+
+
 module kvcpu_dma$host$left(clock,reset,d,q);
     
     // Module arguments
@@ -7274,6 +7854,19 @@ module kvcpu_dma$host$left(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 7'h0 : d;
 endmodule // kvcpu_dma$host$left
+
+
+module kvcpu_dma$host$level(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_dma$host$level
 
 
 module kvcpu_dma$host$next_beats(clock,reset,d,q);
@@ -7392,137 +7985,155 @@ module kvcpu_dma$host$w(clock,reset,in_valid,in_ready,in_data,out_valid,out_read
     input wire  out_ready;
     output reg  [64:0] out_data;
     
+    // Constant declarations
+    localparam  size = 4'h8;
+    
     // Stub signals
-    reg  out_full$clock;
-    reg  out_full$reset;
-    reg  out_full$d;
-    wire  out_full$q;
-    reg  out$clock;
-    reg  out$reset;
-    reg  [64:0] out$d;
-    wire  [64:0] out$q;
-    reg  spare_full$clock;
-    reg  spare_full$reset;
-    reg  spare_full$d;
-    wire  spare_full$q;
-    reg  spare$clock;
-    reg  spare$reset;
-    reg  [64:0] spare$d;
-    wire  [64:0] spare$q;
+    reg  ram$clock;
+    reg  [2:0] ram$read_address;
+    wire  [64:0] ram$read_data;
+    reg  [2:0] ram$write_address;
+    reg  [64:0] ram$write_data;
+    reg  ram$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [3:0] written$d;
+    wire  [3:0] written$q;
+    reg  taken$clock;
+    reg  taken$reset;
+    reg  [3:0] taken$d;
+    wire  [3:0] taken$q;
+    reg  readable$clock;
+    reg  readable$reset;
+    reg  [3:0] readable$d;
+    wire  [3:0] readable$q;
+    
+    // Local signals
+    reg  [3:0] next_taken;
+    reg  [3:0] held;
+    reg  full;
+    reg  empty;
+    reg  write;
     
     // Sub module instances
-    kvcpu_dma$host$w$out_full out_full(
-        .clock(out_full$clock),
-        .reset(out_full$reset),
-        .d(out_full$d),
-        .q(out_full$q)
+    kvcpu_dma$host$w$ram ram(
+        .clock(ram$clock),
+        .read_address(ram$read_address),
+        .read_data(ram$read_data),
+        .write_address(ram$write_address),
+        .write_data(ram$write_data),
+        .write_enable(ram$write_enable)
     );
-    kvcpu_dma$host$w$out out(
-        .clock(out$clock),
-        .reset(out$reset),
-        .d(out$d),
-        .q(out$q)
+    kvcpu_dma$host$w$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
     );
-    kvcpu_dma$host$w$spare_full spare_full(
-        .clock(spare_full$clock),
-        .reset(spare_full$reset),
-        .d(spare_full$d),
-        .q(spare_full$q)
+    kvcpu_dma$host$w$taken taken(
+        .clock(taken$clock),
+        .reset(taken$reset),
+        .d(taken$d),
+        .q(taken$q)
     );
-    kvcpu_dma$host$w$spare spare(
-        .clock(spare$clock),
-        .reset(spare$reset),
-        .d(spare$d),
-        .q(spare$q)
+    kvcpu_dma$host$w$readable readable(
+        .clock(readable$clock),
+        .reset(readable$reset),
+        .d(readable$d),
+        .q(readable$q)
     );
     
     // Update code
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
-        out_full$d = out_full$q;
-        out$d = out$q;
-        spare_full$d = spare_full$q;
-        spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
-        if (~out_full$q | out_ready) begin
-            if (spare_full$q) begin
-                out_full$d = 1'b1;
-                out$d = spare$q;
-                spare_full$d = 1'b0;
-            end
-            else begin
-                out_full$d = in_valid;
-                out$d = in_data;
-            end
+        ram$clock = clock;
+        written$clock = clock;
+        taken$clock = clock;
+        readable$clock = clock;
+        written$reset = reset;
+        taken$reset = reset;
+        readable$reset = reset;
+        held = written$q - taken$q;
+        full = held == size;
+        in_ready = ~full;
+        write = in_valid & ~full;
+        written$d = written$q;
+        if (write) begin
+            written$d = written$q + 32'h1;
         end
-        else if (in_valid & ~spare_full$q) begin
-            spare_full$d = 1'b1;
-            spare$d = in_data;
+        ram$write_enable = write;
+        ram$write_address = ((written$q) & 3'h7);
+        ram$write_data = in_data;
+        readable$d = written$q;
+        empty = readable$q == taken$q;
+        out_valid = ~empty;
+        out_data = ram$read_data;
+        next_taken = taken$q;
+        if (out_ready & ~empty) begin
+            next_taken = taken$q + 32'h1;
         end
+        taken$d = next_taken;
+        ram$read_address = ((next_taken) & 3'h7);
     end
     
 endmodule // kvcpu_dma$host$w
 
 
-module kvcpu_dma$host$w$out(clock,reset,d,q);
+module kvcpu_dma$host$w$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [2:0] read_address;
+    output reg  [64:0] read_data;
+    input wire  [2:0] write_address;
+    input wire  [64:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [64:0] mem [0:7];
+    always @(posedge clock) begin
+        read_data <= mem[read_address];
+        if (write_enable) mem[write_address] <= write_data;
+    end
+endmodule // kvcpu_dma$host$w$ram
+
+
+module kvcpu_dma$host$w$readable(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [64:0] d;
-    output reg  [64:0] q;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 65'h0 : d;
-endmodule // kvcpu_dma$host$w$out
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_dma$host$w$readable
 
 
-module kvcpu_dma$host$w$out_full(clock,reset,d,q);
+module kvcpu_dma$host$w$taken(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  d;
-    output reg  q;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_dma$host$w$out_full
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_dma$host$w$taken
 
 
-module kvcpu_dma$host$w$spare(clock,reset,d,q);
+module kvcpu_dma$host$w$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [64:0] d;
-    output reg  [64:0] q;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 65'h0 : d;
-endmodule // kvcpu_dma$host$w$spare
-
-
-module kvcpu_dma$host$w$spare_full(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_dma$host$w$spare_full
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_dma$host$w$written
 
 
 module kvcpu_dma$host$who(clock,reset,d,q);
@@ -7538,7 +8149,20 @@ module kvcpu_dma$host$who(clock,reset,d,q);
 endmodule // kvcpu_dma$host$who
 
 
-module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,write,slot,data,read,read_burst,read_taken,write_burst,write_taken,address,beats,word_valid,word,word_taken,in_valid,in_data,in_error,in_last,written,written_error);
+module kvcpu_dma$popping(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$popping
+
+
+module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,write,slot,data,read,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,in_last,written,written_error);
     
     // Module arguments
     input wire  clock;
@@ -7559,7 +8183,6 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     input wire  write_taken;
     output reg  [63:0] address;
     output reg  [6:0] beats;
-    output reg  word_valid;
     output reg  [63:0] word;
     input wire  word_taken;
     input wire  in_valid;
@@ -7612,10 +8235,6 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     reg  index$reset;
     reg  [2:0] index$d;
     wire  [2:0] index$q;
-    reg  shown$clock;
-    reg  shown$reset;
-    reg  shown$d;
-    wire  shown$q;
     reg  due$clock;
     reg  due$reset;
     reg  [3:0] due$d;
@@ -7697,12 +8316,6 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         .d(index$d),
         .q(index$q)
     );
-    kvcpu_dma$ring$shown shown(
-        .clock(shown$clock),
-        .reset(shown$reset),
-        .d(shown$d),
-        .q(shown$q)
-    );
     kvcpu_dma$ring$due due(
         .clock(due$clock),
         .reset(due$reset),
@@ -7724,7 +8337,6 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         state$clock = clock;
         error$clock = clock;
         index$clock = clock;
-        shown$clock = clock;
         due$clock = clock;
         odd$clock = clock;
         bursts$reset = reset;
@@ -7733,7 +8345,6 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         state$reset = reset;
         error$reset = reset;
         index$reset = reset;
-        shown$reset = reset;
         due$reset = reset;
         odd$reset = reset;
         low$clock = clock;
@@ -7780,8 +8391,6 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
             next_index = index$q + 32'h1;
         end
         index$d = next_index;
-        shown$d = busy;
-        word_valid = shown$q;
         pair = ((slot >> 32'h1) & 3'h7);
         odd$d = slot[32'h0];
         low$read_address = pair;
@@ -7823,13 +8432,13 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
                     error$d = 32'h2;
                 end
             end
-            if ((due$q == 32'h0) & (halted | ~bursts$more)) begin
+            if ((due$q == 32'h0) & ~taken & (halted | ~bursts$more)) begin
                 state$d = 32'h0;
             end
         end
-        idle = ~busy;
+        idle = state$q == 32'h0;
         status = error$q;
-        if (busy) begin
+        if (state$q != 32'h0) begin
             status = 32'h0;
         end
         else if (error$q == 32'h0) begin
@@ -8203,19 +8812,6 @@ module kvcpu_dma$ring$odd(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_dma$ring$odd
-
-
-module kvcpu_dma$ring$shown(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_dma$ring$shown
 
 
 module kvcpu_dma$ring$state(clock,reset,d,q);

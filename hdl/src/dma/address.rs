@@ -17,13 +17,13 @@ pub struct Address {
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
     pub reset: Signal<In, Bit>,
-    /// A burst is wanted, of each; may be withdrawn until it is taken.
+    /// A burst is wanted, of each; may be withdrawn while it is not taken. In the clock of `taken` it does not count.
     pub request: [Signal<In, Bit>; 3],
     /// Its address.
     pub request_address: [Signal<In, Bits<64>>; 3],
     /// Its beats.
     pub request_beats: [Signal<In, Bits<BEATS_BITS>>; 3],
-    /// It is taken in this clock.
+    /// It was taken in the clock before.
     pub taken: [Signal<Out, Bit>; 3],
     /// None is taken while this is 1.
     pub hold: Signal<In, Bit>,
@@ -46,6 +46,8 @@ pub struct Address {
     skid: Skid<Bits<74>>,
     /// Whose turn it is if both channels want.
     turn: Register<Bit>,
+    held: [Register<Bit>; 3],
+    open: [Signal<Local, Bit>; 3],
     pick: Signal<Local, Bits<2>>,
     pick_address: Signal<Local, Bits<64>>,
     pick_beats: Signal<Local, Bits<BEATS_BITS>>,
@@ -59,25 +61,35 @@ impl Logic for Address {
     fn update(&mut self) {
         self.skid.clock.next = self.clock.val();
         self.turn.clock.next = self.clock.val();
+        self.held[0].clock.next = self.clock.val();
+        self.held[1].clock.next = self.clock.val();
+        self.held[2].clock.next = self.clock.val();
         self.skid.reset.next = self.reset.val();
         self.turn.reset.next = self.reset.val();
-        self.wanted.next = self.request[0].val() | self.request[1].val() | self.request[2].val();
+        self.held[0].reset.next = self.reset.val();
+        self.held[1].reset.next = self.reset.val();
+        self.held[2].reset.next = self.reset.val();
+        for i in 0..3 {
+            self.open[i].next = self.request[i].val() & !self.held[i].q.val();
+            self.taken[i].next = self.held[i].q.val();
+        }
+        self.wanted.next = self.open[0].val() | self.open[1].val() | self.open[2].val();
         self.go.next = self.wanted.val() & self.skid.in_ready.val() & !self.hold.val();
         self.pick.next = 1.into();
         self.pick_address.next = self.request_address[1].val();
         self.pick_beats.next = self.request_beats[1].val();
-        if self.request[2].val() {
+        if self.open[2].val() {
             self.pick.next = 2.into();
             self.pick_address.next = self.request_address[2].val();
             self.pick_beats.next = self.request_beats[2].val();
-        } else if self.request[0].val() & (!self.request[1].val() | !self.turn.q.val()) {
+        } else if self.open[0].val() & (!self.open[1].val() | !self.turn.q.val()) {
             self.pick.next = 0.into();
             self.pick_address.next = self.request_address[0].val();
             self.pick_beats.next = self.request_beats[0].val();
         }
-        self.taken[0].next = self.go.val() & (self.pick.val() == 0);
-        self.taken[1].next = self.go.val() & (self.pick.val() == 1);
-        self.taken[2].next = self.go.val() & (self.pick.val() == 2);
+        self.held[0].d.next = self.go.val() & (self.pick.val() == 0);
+        self.held[1].d.next = self.go.val() & (self.pick.val() == 1);
+        self.held[2].d.next = self.go.val() & (self.pick.val() == 2);
         self.turn.d.next = self.turn.q.val();
         if self.go.val() & (self.pick.val() == 0) {
             self.turn.d.next = true;

@@ -5,8 +5,8 @@
 //!                            ▲───────────── taken: on to the next ──┘
 //! ```
 //!
-//! A burst ends at a multiple of 512 bytes at the latest: at most 64 beats of 8 bytes, and never across 4 KiB. The next
-//! is there two clocks after one is taken; the carry from the low to the high half of the address has a clock of its own.
+//! A burst ends at a multiple of 512 bytes at the latest: at most 64 beats of 8 bytes, never across 4 KiB. The next is
+//! there two clocks after one is taken; the carry from the low to the high half of the address has a clock of its own.
 
 use super::{BEATS_BITS, WORDS_BITS};
 use crate::prim::Register;

@@ -9,13 +9,13 @@
 //! ```
 //!
 //! A burst is read when the FIFO has room for all of it that is promised to no other, and written when all of it is in
-//! the FIFO: neither R nor W ever waits for the channel, and a burst that one of them could hold up does not hold up the other channel.
-//! 512 words are eight bursts on their way. Up to 32 written bursts may wait for their answers.
+//! the FIFO: neither R nor W ever waits for the channel, so that neither holds up the other channel. 512 words are eight
+//! bursts on their way. Up to 32 written bursts may wait for their answers.
 //!
-//! What is copied is read back only when all of it has been answered. The first fault halts the transfer: no burst is begun after it, and
-//! when the ones on the bus have been answered it is done, with that result. `stop` halts it likewise.
+//! What is copied is read back only when all of it has been answered. The first fault halts the transfer: no burst is
+//! begun after it, and when those on the bus have been answered it is done, with that result. `stop` halts it likewise.
 
-use super::{BEATS_BITS, Bursts, Crc, Queue, WORDS_BITS};
+use super::{BEATS_BITS, Bursts, Crc, Queue};
 use crate::prim::{Fifo, Register};
 use rust_hdl::prelude::*;
 
@@ -26,7 +26,7 @@ pub struct Channel {
     pub clock: Signal<In, Clock>,
     /// Synchronous reset; the buses must be reset with it.
     pub reset: Signal<In, Bit>,
-    /// Forgets all descriptors, and begins no burst. To be held until `idle`; what is done meanwhile is nothing to report.
+    /// Forgets all descriptors, and begins no burst. Held until `idle`; what is `done` meanwhile counts for nothing.
     pub stop: Signal<In, Bit>,
     /// The host's memory may be used.
     pub bus_master: Signal<In, Bit>,
@@ -61,7 +61,7 @@ pub struct Channel {
     pub read_address: Signal<Out, Bits<64>>,
     /// Its beats.
     pub read_beats: Signal<Out, Bits<BEATS_BITS>>,
-    /// It is taken in this clock.
+    /// It was taken in the clock before.
     pub read_taken: Signal<In, Bit>,
     /// A burst is to be written to the host.
     pub write_host: Signal<Out, Bit>,
@@ -71,11 +71,9 @@ pub struct Channel {
     pub write_address: Signal<Out, Bits<64>>,
     /// Its beats.
     pub write_beats: Signal<Out, Bits<BEATS_BITS>>,
-    /// It is taken in this clock.
+    /// It was taken in the clock before.
     pub write_taken: Signal<In, Bit>,
-    /// A word to write is there.
-    pub word_valid: Signal<Out, Bit>,
-    /// The word.
+    /// The next word to write.
     pub word: Signal<Out, Bits<64>>,
     /// It is taken in this clock.
     pub word_taken: Signal<In, Bit>,
@@ -134,6 +132,7 @@ pub struct Channel {
     start: Signal<Local, Bit>,
     turn_back: Signal<Local, Bit>,
     copying: Signal<Local, Bit>,
+    active: Signal<Local, Bit>,
     halted: Signal<Local, Bit>,
     quiet: Signal<Local, Bit>,
     finished: Signal<Local, Bit>,
@@ -150,7 +149,6 @@ pub struct Channel {
     filled_kept: Signal<Local, Bits<10>>,
     reads_kept: Signal<Local, Bits<6>>,
     writes_kept: Signal<Local, Bits<6>>,
-    all_words: Signal<Local, Bits<WORDS_BITS>>,
 }
 
 impl Logic for Channel {
@@ -212,8 +210,10 @@ impl Logic for Channel {
         self.queue.pop.next = (self.state.q.val() == 4) & self.done_ready.val();
         self.start.next = (self.state.q.val() == 0) & self.queue.valid.val() & !self.stop.val();
         self.copying.next = self.state.q.val() == 1;
-        self.halted.next = self.stop.val() | (self.error.q.val() != 0);
-        self.quiet.next = (self.reads.q.val() == 0) & (self.writes.q.val() == 0);
+        self.active.next = (self.state.q.val() == 1) | (self.state.q.val() == 2);
+        self.halted.next = self.stop.val() | (self.error.q.val() != 0) | !self.active.val();
+        self.quiet.next =
+            (self.reads.q.val() == 0) & (self.writes.q.val() == 0) & !self.read_taken.val() & !self.write_taken.val();
         self.finished.next =
             self.quiet.val() & (self.halted.val() | (!self.reader.more.val() & !self.writer.more.val()));
         self.turn_back.next = self.copying.val() & self.finished.val() & !self.halted.val();
@@ -234,7 +234,6 @@ impl Logic for Channel {
         self.fifo.in_valid.next = self.store.val();
         self.fifo.in_data.next = self.r_data.q.val();
         self.fifo.out_ready.next = self.word_taken.val();
-        self.word_valid.next = self.fifo.out_valid.val();
         self.word.next = self.fifo.out_data.val();
         self.crc.start.next = self.start.val() | self.turn_back.val();
         self.crc.valid.next = self.r_valid.q.val();
@@ -249,14 +248,13 @@ impl Logic for Channel {
         // Bursts. What is ready stays so until it is taken.
         self.reader.load.next = self.start.val() | self.turn_back.val();
         self.reader.load_address.next = self.queue.source.val();
-        self.all_words.next = self.queue.words.val();
-        self.reader.load_words.next = self.all_words.val();
+        self.reader.load_words.next = self.queue.words.val();
         if self.turn_back.val() {
             self.reader.load_address.next = self.queue.destination.val();
         }
         self.writer.load.next = self.start.val();
         self.writer.load_address.next = self.queue.destination.val();
-        self.writer.load_words.next = self.all_words.val();
+        self.writer.load_words.next = self.queue.words.val();
         self.read_beats_wide.next = bit_cast::<10, BEATS_BITS>(self.reader.beats.val());
         self.write_beats_wide.next = bit_cast::<10, BEATS_BITS>(self.writer.beats.val());
         self.read_ready.d.next = self.reader.valid.val()
@@ -265,6 +263,7 @@ impl Logic for Channel {
             & (self.credit.q.val() >= self.read_beats_wide.val());
         self.write_ready.d.next = self.writer.valid.val()
             & !self.write_taken.val()
+            & !self.start.val()
             & !self.writes.q.val().get_bit(5)
             & (self.filled.q.val() >= self.write_beats_wide.val());
         self.may_read.next = self.read_ready.q.val() & !self.halted.val();
@@ -365,10 +364,8 @@ impl Logic for Channel {
                 self.result.d.next = 4.into();
             }
             self.state.d.next = 4.into();
-        } else if self.state.q.val() == 4 {
-            if self.done_ready.val() {
-                self.state.d.next = 0.into();
-            }
+        } else if (self.state.q.val() == 4) & self.done_ready.val() {
+            self.state.d.next = 0.into();
         }
         self.idle.next = self.state.q.val() == 0;
         self.done.next = self.state.q.val() == 4;

@@ -1,11 +1,11 @@
-//! CRC-32C of a stream of 64-bit words, a word a clock. Castagnoli's polynomial as in RFC 3720: reflected, all ones first
+//! CRC-32C of a stream of 64-bit words, a word a clock: Castagnoli's polynomial as in RFC 3720, reflected, all ones first
 //! and last, bytes in little-endian order.
 //!
 //! ```text
 //!  {state, word}, 96 bits ──► & column j ──► XOR of all bits ──► state[j]     j = 0..31
 //! ```
 //!
-//! The step is linear, so each bit of the next state is the parity of some bits of state and word, about half of them:
+//! The step is linear, so each bit of the next state is the parity of some of the bits of state and word, about half:
 //! three or four levels of 4-input gates. They are written out, for 64 steps of a bit would be left as deep as they are.
 
 use rust_hdl::prelude::*;

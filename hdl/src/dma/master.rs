@@ -3,16 +3,17 @@
 //! ```text
 //!  bursts to read  ──► Address ──────────────────────► AR
 //!  bursts to write ──► Address ──────────────────────► AW
-//!                         └─► next ─► current ─┐
-//!  words of each ──────────────────────► mux ──┴─ skid ─► W
+//!                         └─► next ─► current ─► draws ─┐
+//!  words of each ─────────────────────────────► mux ──► FIFO ─► W
 //!  answers of each ◄── by id ◄── register ◄─────────── R, B
 //! ```
 //!
-//! Whoever has a burst to write has its words at hand, so that W never waits for one requester with another behind it.
-//! W does not wait for AW to be accepted, as AXI demands. Whoever has a burst to read has room for it, so R and B are always ready.
+//! Whoever has a burst to write has all its words at hand, so that W never waits for one requester with another behind
+//! it. W does not wait for AW to be accepted, as AXI demands: a slave may want data first. Whoever has a burst to read has
+//! room for it, so R and B are always ready. Words are drawn two clocks before the FIFO shows them.
 
 use super::{Address, BEATS_BITS};
-use crate::prim::{Register, Skid};
+use crate::prim::{Fifo, Register};
 use rust_hdl::prelude::*;
 
 /// Of 64 bits, for three requesters; ids are their numbers.
@@ -29,19 +30,17 @@ pub struct Master {
     pub read_address: [Signal<In, Bits<64>>; 3],
     /// Its beats.
     pub read_beats: [Signal<In, Bits<BEATS_BITS>>; 3],
-    /// It is taken in this clock.
+    /// It was taken in the clock before.
     pub read_taken: [Signal<Out, Bit>; 3],
-    /// A burst is to be written; its words are there, or will be without waiting for anything.
+    /// A burst is to be written; all its words are there.
     pub write: [Signal<In, Bit>; 3],
     /// Its address.
     pub write_address: [Signal<In, Bits<64>>; 3],
     /// Its beats.
     pub write_beats: [Signal<In, Bits<BEATS_BITS>>; 3],
-    /// It is taken in this clock.
+    /// It was taken in the clock before.
     pub write_taken: [Signal<Out, Bit>; 3],
-    /// A word is there.
-    pub word_valid: [Signal<In, Bit>; 3],
-    /// The word.
+    /// The next word.
     pub word: [Signal<In, Bits<64>>; 3],
     /// It is taken in this clock.
     pub word_taken: [Signal<Out, Bit>; 3],
@@ -105,17 +104,21 @@ pub struct Master {
 
     ar: Address,
     aw: Address,
-    w: Skid<Bits<65>>,
+    w: Fifo<Bits<65>, 3, 4>,
     next_full: Register<Bit>,
     next_who: Register<Bits<2>>,
     next_beats: Register<Bits<BEATS_BITS>>,
     who: Register<Bits<2>>,
     left: Register<Bits<BEATS_BITS>>,
-    offered: Signal<Local, Bit>,
-    chosen: Signal<Local, Bits<64>>,
+    /// Words that were drawn and have not left.
+    level: Register<Bits<4>>,
+    level_kept: Signal<Local, Bits<4>>,
+    draw: Signal<Local, Bit>,
     last: Signal<Local, Bit>,
-    offer: Signal<Local, Bit>,
-    moved: Signal<Local, Bit>,
+    /// Whose word is taken in this clock.
+    drawn: [Register<Bit>; 3],
+    drawn_last: Register<Bit>,
+    chosen: Signal<Local, Bits<64>>,
     r_valid: Register<Bit>,
     r_id: Register<Bits<2>>,
     r_data: Register<Bits<64>>,
@@ -129,14 +132,20 @@ pub struct Master {
 impl Logic for Master {
     #[hdl_gen]
     fn update(&mut self) {
+        self.w.clock.next = self.clock.val();
+        self.w.reset.next = self.reset.val();
         self.ar.clock.next = self.clock.val();
         self.aw.clock.next = self.clock.val();
-        self.w.clock.next = self.clock.val();
         self.next_full.clock.next = self.clock.val();
         self.next_who.clock.next = self.clock.val();
         self.next_beats.clock.next = self.clock.val();
         self.who.clock.next = self.clock.val();
         self.left.clock.next = self.clock.val();
+        self.level.clock.next = self.clock.val();
+        self.drawn[0].clock.next = self.clock.val();
+        self.drawn[1].clock.next = self.clock.val();
+        self.drawn[2].clock.next = self.clock.val();
+        self.drawn_last.clock.next = self.clock.val();
         self.r_valid.clock.next = self.clock.val();
         self.r_id.clock.next = self.clock.val();
         self.r_data.clock.next = self.clock.val();
@@ -147,12 +156,16 @@ impl Logic for Master {
         self.b_error.clock.next = self.clock.val();
         self.ar.reset.next = self.reset.val();
         self.aw.reset.next = self.reset.val();
-        self.w.reset.next = self.reset.val();
         self.next_full.reset.next = self.reset.val();
         self.next_who.reset.next = self.reset.val();
         self.next_beats.reset.next = self.reset.val();
         self.who.reset.next = self.reset.val();
         self.left.reset.next = self.reset.val();
+        self.level.reset.next = self.reset.val();
+        self.drawn[0].reset.next = self.reset.val();
+        self.drawn[1].reset.next = self.reset.val();
+        self.drawn[2].reset.next = self.reset.val();
+        self.drawn_last.reset.next = self.reset.val();
         self.r_valid.reset.next = self.reset.val();
         self.r_id.reset.next = self.reset.val();
         self.r_data.reset.next = self.reset.val();
@@ -187,30 +200,29 @@ impl Logic for Master {
         self.awvalid.next = self.aw.valid.val();
 
         // W, in the order of AW.
-        self.offered.next = self.word_valid[0].val();
-        self.chosen.next = self.word[0].val();
-        if self.who.q.val() == 1 {
-            self.offered.next = self.word_valid[1].val();
-            self.chosen.next = self.word[1].val();
-        } else if self.who.q.val() == 2 {
-            self.offered.next = self.word_valid[2].val();
-            self.chosen.next = self.word[2].val();
-        }
         self.last.next = self.left.q.val() == 1;
-        self.offer.next = self.offered.val() & (self.left.q.val() != 0);
-        self.moved.next = self.offer.val() & self.w.in_ready.val();
-        self.word_taken[0].next = self.moved.val() & (self.who.q.val() == 0);
-        self.word_taken[1].next = self.moved.val() & (self.who.q.val() == 1);
-        self.word_taken[2].next = self.moved.val() & (self.who.q.val() == 2);
+        self.draw.next = (self.left.q.val() != 0) & !self.level.q.val().get_bit(3);
+        self.drawn[0].d.next = self.draw.val() & (self.who.q.val() == 0);
+        self.drawn[1].d.next = self.draw.val() & (self.who.q.val() == 1);
+        self.drawn[2].d.next = self.draw.val() & (self.who.q.val() == 2);
+        self.drawn_last.d.next = self.last.val();
+        self.level_kept.next = self.level.q.val();
+        if self.draw.val() {
+            self.level_kept.next = self.level.q.val() + 1;
+        }
+        self.level.d.next = self.level_kept.val();
+        if self.w.out_valid.val() & self.wready.val() {
+            self.level.d.next = self.level_kept.val() - 1;
+        }
         self.who.d.next = self.who.q.val();
         self.left.d.next = self.left.q.val();
         self.next_full.d.next = self.next_full.q.val();
         self.next_who.d.next = self.next_who.q.val();
         self.next_beats.d.next = self.next_beats.q.val();
-        if self.moved.val() {
+        if self.draw.val() {
             self.left.d.next = self.left.q.val() - 1;
         }
-        if self.next_full.q.val() & ((self.left.q.val() == 0) | (self.moved.val() & self.last.val())) {
+        if self.next_full.q.val() & ((self.left.q.val() == 0) | (self.draw.val() & self.last.val())) {
             self.who.d.next = self.next_who.q.val();
             self.left.d.next = self.next_beats.q.val();
             self.next_full.d.next = false;
@@ -220,8 +232,18 @@ impl Logic for Master {
             self.next_who.d.next = self.aw.who.val();
             self.next_beats.d.next = self.aw.beats.val();
         }
-        self.w.in_valid.next = self.offer.val();
-        self.w.in_data.next = (bit_cast::<65, 1>(self.last.val().into()) << 64) | bit_cast::<65, 64>(self.chosen.val());
+        self.chosen.next = self.word[0].val();
+        if self.drawn[1].q.val() {
+            self.chosen.next = self.word[1].val();
+        } else if self.drawn[2].q.val() {
+            self.chosen.next = self.word[2].val();
+        }
+        self.word_taken[0].next = self.drawn[0].q.val();
+        self.word_taken[1].next = self.drawn[1].q.val();
+        self.word_taken[2].next = self.drawn[2].q.val();
+        self.w.in_valid.next = self.drawn[0].q.val() | self.drawn[1].q.val() | self.drawn[2].q.val();
+        self.w.in_data.next =
+            (bit_cast::<65, 1>(self.drawn_last.q.val().into()) << 64) | bit_cast::<65, 64>(self.chosen.val());
         self.w.out_ready.next = self.wready.val();
         self.wvalid.next = self.w.out_valid.val();
         self.wdata.next = bit_cast::<64, 65>(self.w.out_data.val());

@@ -97,7 +97,7 @@ impl Logic for Queue {
             } else if self.select.val() == 5 {
                 self.spaces.d.next = bit_cast::<2, 32>(self.data.val());
             } else if self.select.val() == 6 {
-                self.pushed.next = self.fifo.in_ready.val();
+                self.pushed.next = !self.held.q.val().get_bit(4);
             }
         }
         self.fifo.in_valid.next = self.pushed.val();

@@ -5,7 +5,7 @@
 //!  bus ◄──   (two RAMs, low and high) ◄── R
 //! ```
 //!
-//! While it is busy the buffer is its own: the bus' writes to it are forgotten, and what the bus reads there means nothing.
+//! While it is busy the buffer is its own: writes of the bus to it are forgotten, and what the bus reads means nothing.
 
 use super::{BEATS_BITS, Bursts, WORDS_BITS};
 use crate::prim::{Ram, Register};
@@ -42,19 +42,17 @@ pub struct Ring {
 
     /// A burst is to be read.
     pub read_burst: Signal<Out, Bit>,
-    /// It is taken in this clock.
+    /// It was taken in the clock before.
     pub read_taken: Signal<In, Bit>,
     /// A burst is to be written.
     pub write_burst: Signal<Out, Bit>,
-    /// It is taken in this clock.
+    /// It was taken in the clock before.
     pub write_taken: Signal<In, Bit>,
     /// Address of either.
     pub address: Signal<Out, Bits<64>>,
     /// Beats of either.
     pub beats: Signal<Out, Bits<BEATS_BITS>>,
-    /// A word to write is there.
-    pub word_valid: Signal<Out, Bit>,
-    /// The word.
+    /// The next word to write.
     pub word: Signal<Out, Bits<64>>,
     /// It is taken in this clock.
     pub word_taken: Signal<In, Bit>,
@@ -82,8 +80,6 @@ pub struct Ring {
     error: Register<Bits<2>>,
     /// Word of the buffer that is next.
     index: Register<Bits<3>>,
-    /// The RAMs show it.
-    shown: Register<Bit>,
     /// Bursts on the bus.
     due: Register<Bits<4>>,
     odd: Register<Bit>,
@@ -109,7 +105,6 @@ impl Logic for Ring {
         self.state.clock.next = self.clock.val();
         self.error.clock.next = self.clock.val();
         self.index.clock.next = self.clock.val();
-        self.shown.clock.next = self.clock.val();
         self.due.clock.next = self.clock.val();
         self.odd.clock.next = self.clock.val();
         self.bursts.reset.next = self.reset.val();
@@ -118,7 +113,6 @@ impl Logic for Ring {
         self.state.reset.next = self.reset.val();
         self.error.reset.next = self.reset.val();
         self.index.reset.next = self.reset.val();
-        self.shown.reset.next = self.reset.val();
         self.due.reset.next = self.reset.val();
         self.odd.reset.next = self.reset.val();
         self.low.clock.next = self.clock.val();
@@ -163,7 +157,7 @@ impl Logic for Ring {
             self.due.d.next = self.due_kept.val() - 1;
         }
 
-        // The buffer. To be written, a word is shown the clock after its number stands in `index`.
+        // The buffer. The RAMs are asked for the word that will be next.
         self.next_index.next = self.index.q.val();
         if self.starts.val() {
             self.next_index.next = 0.into();
@@ -171,8 +165,6 @@ impl Logic for Ring {
             self.next_index.next = self.index.q.val() + 1;
         }
         self.index.d.next = self.next_index.val();
-        self.shown.d.next = self.busy.val();
-        self.word_valid.next = self.shown.q.val();
         self.pair.next = bit_cast::<3, 4>(self.slot.val() >> 1);
         self.odd.d.next = self.slot.val().get_bit(0);
         self.low.read_address.next = self.pair.val();
@@ -215,13 +207,13 @@ impl Logic for Ring {
                     self.error.d.next = 2.into();
                 }
             }
-            if (self.due.q.val() == 0) & (self.halted.val() | !self.bursts.more.val()) {
+            if (self.due.q.val() == 0) & !self.taken.val() & (self.halted.val() | !self.bursts.more.val()) {
                 self.state.d.next = 0.into();
             }
         }
-        self.idle.next = !self.busy.val();
+        self.idle.next = self.state.q.val() == 0;
         self.status.next = self.error.q.val();
-        if self.busy.val() {
+        if self.state.q.val() != 0 {
             self.status.next = 0.into();
         } else if self.error.q.val() == 0 {
             self.status.next = 1.into();

@@ -7,8 +7,8 @@
 //!          └─◄ completions, 32 ◄─ channels
 //! ```
 //!
-//! An answer comes a clock after the request. A channel whose completion does not fit waits with it. Reset forgets what is on the AXI buses, so they
-//! must be reset with it; ABORT is what ends transfers without.
+//! An answer comes a clock after the request. A channel whose completion does not fit waits with it. Reset forgets what
+//! is on the AXI buses, so they must be reset with it; ABORT is what ends transfers without.
 
 use super::{Channel, Master, Ring};
 use crate::prim::{Fifo, Register};
@@ -163,6 +163,7 @@ pub struct Unit {
     aborting: Register<Bit>,
     answered: Register<Bit>,
     answer: Register<Bits<32>>,
+    popping: Register<Bit>,
     from_buffer: Register<Bit>,
     word: Signal<Local, Bits<8>>,
     known: Signal<Local, Bit>,
@@ -184,6 +185,7 @@ impl Logic for Unit {
         self.aborting.clock.next = self.clock.val();
         self.answered.clock.next = self.clock.val();
         self.answer.clock.next = self.clock.val();
+        self.popping.clock.next = self.clock.val();
         self.from_buffer.clock.next = self.clock.val();
         self.channels[0].reset.next = self.reset.val();
         self.channels[1].reset.next = self.reset.val();
@@ -193,6 +195,7 @@ impl Logic for Unit {
         self.aborting.reset.next = self.reset.val();
         self.answered.reset.next = self.reset.val();
         self.answer.reset.next = self.reset.val();
+        self.popping.reset.next = self.reset.val();
         self.from_buffer.reset.next = self.reset.val();
         self.completions.clock.next = self.clock.val();
 
@@ -274,8 +277,6 @@ impl Logic for Unit {
             self.host.write_beats[i].next = self.channels[i].write_beats.val();
             self.card.write_beats[i].next = self.channels[i].write_beats.val();
             self.channels[i].write_taken.next = self.host.write_taken[i].val() | self.card.write_taken[i].val();
-            self.host.word_valid[i].next = self.channels[i].word_valid.val();
-            self.card.word_valid[i].next = self.channels[i].word_valid.val();
             self.host.word[i].next = self.channels[i].word.val();
             self.card.word[i].next = self.channels[i].word.val();
             self.channels[i].word_taken.next = self.host.word_taken[i].val() | self.card.word_taken[i].val();
@@ -296,7 +297,8 @@ impl Logic for Unit {
                 | (bit_cast::<COMPLETION_BITS, 3>(self.channels[0].done_result.val()) << 32)
                 | bit_cast::<COMPLETION_BITS, 32>(self.channels[0].done_crc.val());
         }
-        self.completions.out_ready.next = self.write.val() & (self.word.val() == 0x43);
+        self.popping.d.next = self.write.val() & (self.word.val() == 0x43);
+        self.completions.out_ready.next = self.popping.q.val();
 
         // The ring port, on the host's bus only.
         self.ring.stop.next = self.aborting.q.val();
@@ -314,7 +316,6 @@ impl Logic for Unit {
         self.host.write_address[2].next = self.ring.address.val();
         self.host.write_beats[2].next = self.ring.beats.val();
         self.ring.write_taken.next = self.host.write_taken[2].val();
-        self.host.word_valid[2].next = self.ring.word_valid.val();
         self.host.word[2].next = self.ring.word.val();
         self.ring.word_taken.next = self.host.word_taken[2].val();
         self.ring.in_valid.next = self.host.in_valid[2].val();
@@ -329,7 +330,6 @@ impl Logic for Unit {
         self.card.write[2].next = false;
         self.card.write_address[2].next = 0.into();
         self.card.write_beats[2].next = 0.into();
-        self.card.word_valid[2].next = false;
         self.card.word[2].next = 0.into();
 
         // The two buses.

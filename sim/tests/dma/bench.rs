@@ -6,50 +6,50 @@ use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 
 /// Id of no completion.
-pub const NONE: u64 = 0xFFFF_FFFF;
+pub(crate) const NONE: u64 = 0xFFFF_FFFF;
 /// Clocks after which whatever is waited for will not come.
 const PATIENCE: u64 = 2_000_000;
 
 /// A memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Space {
+pub(crate) enum Space {
     Host,
     Card,
 }
 
 /// A descriptor.
 #[derive(Clone, Copy, Debug)]
-pub struct Job {
-    pub from: (Space, u64),
-    pub to: (Space, u64),
-    pub bytes: u64,
-    pub id: u64,
+pub(crate) struct Job {
+    pub(crate) from: (Space, u64),
+    pub(crate) to: (Space, u64),
+    pub(crate) bytes: u64,
+    pub(crate) id: u64,
 }
 
 /// A completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Done {
-    pub id: u64,
-    pub result: u64,
-    pub crc: u64,
+pub(crate) struct Done {
+    pub(crate) id: u64,
+    pub(crate) result: u64,
+    pub(crate) crc: u64,
 }
 
-pub struct Bench {
-    pub model: Model,
-    pub host: Slave,
-    pub card: Slave,
-    pub seed: u64,
+pub(crate) struct Bench {
+    pub(crate) model: Model,
+    pub(crate) host: Slave,
+    pub(crate) card: Slave,
+    pub(crate) seed: u64,
 }
 
 /// The seed of this run; printed with the command that replays it.
-pub fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let seed = std::env::var("KVCPU_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
     println!("seed {seed}; replay with KVCPU_SEED={seed} cargo test -p kvcpu-sim --test dma");
     seed
 }
 
 /// Slow, late, out of order, interleaved; how much so is drawn.
-pub fn awkward(rng: &mut ChaCha8Rng) -> Manner {
+pub(crate) fn awkward(rng: &mut ChaCha8Rng) -> Manner {
     let latency = rng.random_range(0..60);
     Manner {
         ready: *[0.2, 0.6, 0.95, 1.0].choose(rng).unwrap(),
@@ -60,7 +60,7 @@ pub fn awkward(rng: &mut ChaCha8Rng) -> Manner {
 }
 
 impl Bench {
-    pub fn new(seed: u64, manner: &Manner) -> Bench {
+    pub(crate) fn new(seed: u64, manner: &Manner) -> Bench {
         let mut bench = Bench {
             model: Model::new(&DMA, seed as u32),
             host: Slave::new("m_host", manner.clone(), seed),
@@ -72,14 +72,14 @@ impl Bench {
         bench
     }
 
-    pub fn space(&mut self, space: Space) -> &mut Slave {
+    pub(crate) fn space(&mut self, space: Space) -> &mut Slave {
         match space {
             Space::Host => &mut self.host,
             Space::Card => &mut self.card,
         }
     }
 
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.host.drive(&mut self.model);
         self.card.drive(&mut self.model);
         self.model.eval();
@@ -88,14 +88,14 @@ impl Bench {
         self.model.tick();
     }
 
-    pub fn ticks(&mut self, clocks: u64) {
+    pub(crate) fn ticks(&mut self, clocks: u64) {
         for _ in 0..clocks {
             self.tick();
         }
     }
 
     /// Clocks until `is_over`, which may use the bus.
-    pub fn until(&mut self, what: &str, mut is_over: impl FnMut(&mut Bench) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, mut is_over: impl FnMut(&mut Bench) -> bool) {
         let start = self.model.clocks();
         while !is_over(self) {
             self.tick();
@@ -122,19 +122,19 @@ impl Bench {
         panic!("seed {}: no answer on the bus at {address:#x}", self.seed)
     }
 
-    pub fn read(&mut self, address: u64) -> u64 {
+    pub(crate) fn read(&mut self, address: u64) -> u64 {
         self.access(address, None)
     }
 
-    pub fn write(&mut self, address: u64, word: u64) {
+    pub(crate) fn write(&mut self, address: u64, word: u64) {
         self.access(address, Some(word));
     }
 
-    pub fn room(&mut self, channel: u64) -> u64 {
+    pub(crate) fn room(&mut self, channel: u64) -> u64 {
         self.read(16 * channel + 6)
     }
 
-    pub fn go(&mut self, channel: u64, job: &Job) {
+    pub(crate) fn go(&mut self, channel: u64, job: &Job) {
         let is_card = |(space, _): (Space, u64)| u64::from(space == Space::Card);
         let spaces = is_card(job.from) | is_card(job.to) << 1;
         let (from, to) = (job.from.1, job.to.1);
@@ -144,7 +144,7 @@ impl Bench {
     }
 
     /// The oldest completion, taken.
-    pub fn pop(&mut self) -> Option<Done> {
+    pub(crate) fn pop(&mut self) -> Option<Done> {
         let id = self.read(0x40);
         if id == NONE {
             return None;
@@ -155,7 +155,7 @@ impl Bench {
     }
 
     /// The next completion.
-    pub fn done(&mut self) -> Done {
+    pub(crate) fn done(&mut self) -> Done {
         let mut done = None;
         self.until("completion", |bench| {
             done = bench.pop();
@@ -165,20 +165,20 @@ impl Bench {
     }
 
     /// Copies, and waits.
-    pub fn copy(&mut self, channel: u64, job: &Job) -> Done {
+    pub(crate) fn copy(&mut self, channel: u64, job: &Job) -> Done {
         self.go(channel, job);
         self.done()
     }
 
     /// Begins to read or write `words` words with the ring port.
-    pub fn ring_begin(&mut self, address: u64, words: u64, write: bool) {
+    pub(crate) fn ring_begin(&mut self, address: u64, words: u64, write: bool) {
         self.write(0x80, address & 0xFFFF_FFFF);
         self.write(0x81, address >> 32);
         self.write(if write { 0x83 } else { 0x82 }, words);
     }
 
     /// Its status, once it is not busy.
-    pub fn ring_end(&mut self) -> u64 {
+    pub(crate) fn ring_end(&mut self) -> u64 {
         let mut status = 0;
         self.until("ring port", |bench| {
             status = bench.read(0x84);
@@ -187,35 +187,35 @@ impl Bench {
         status
     }
 
-    pub fn ring(&mut self, address: u64, words: u64, write: bool) -> u64 {
+    pub(crate) fn ring(&mut self, address: u64, words: u64, write: bool) -> u64 {
         self.ring_begin(address, words, write);
         self.ring_end()
     }
 
-    pub fn buffer_put(&mut self, slot: u64, word: u64) {
+    pub(crate) fn buffer_put(&mut self, slot: u64, word: u64) {
         self.write(0x90 + 2 * slot, word & 0xFFFF_FFFF);
         self.write(0x91 + 2 * slot, word >> 32);
     }
 
-    pub fn buffer_get(&mut self, slot: u64) -> u64 {
+    pub(crate) fn buffer_get(&mut self, slot: u64) -> u64 {
         self.read(0x90 + 2 * slot) | self.read(0x91 + 2 * slot) << 32
     }
 
     /// Random words from `address` on.
-    pub fn fill(&mut self, (space, address): (Space, u64), bytes: u64, rng: &mut ChaCha8Rng) {
+    pub(crate) fn fill(&mut self, (space, address): (Space, u64), bytes: u64, rng: &mut ChaCha8Rng) {
         for word in (address..address + bytes).step_by(8) {
             self.space(space).memory.put(word, rng.random());
         }
     }
 
-    pub fn words(&mut self, (space, address): (Space, u64), bytes: u64) -> Vec<u64> {
+    pub(crate) fn words(&mut self, (space, address): (Space, u64), bytes: u64) -> Vec<u64> {
         let memory = &self.space(space).memory;
         (address..address + bytes).step_by(8).map(|word| memory.word(word)).collect()
     }
 }
 
 /// CRC-32C as RFC 3720 words it, a bit at a time.
-pub fn crc32c(words: &[u64]) -> u64 {
+pub(crate) fn crc32c(words: &[u64]) -> u64 {
     let bytes = words.iter().flat_map(|word| word.to_le_bytes());
     let state = bytes.fold(u32::MAX, |state, byte| {
         (0..8).fold(state ^ u32::from(byte), |state, _| (state >> 1) ^ if state & 1 == 1 { 0x82F6_3B78 } else { 0 })

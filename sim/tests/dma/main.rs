@@ -42,7 +42,6 @@ fn draw(number: u64, rng: &mut ChaCha8Rng) -> (Job, Trouble) {
         8..19 => 8 * rng.random_range(1..1200),
         _ => 8 * rng.random_range(1..6000),
     };
-    // The first ranges are across 4 GiB.
     let mut place = |base: u64| base - 0x2_0000 + 0x4_0000 * number + 8 * rng.random_range(0..1024);
     let (from, to) = (place(0x1_0000_0000), place(0xA5A5_0000_0000));
     let trouble = match rng.random_range(0..12) {
@@ -234,7 +233,8 @@ fn abort_forgets_all_and_work_goes_on() {
     for space in SPACES {
         bench.fill((space, 0x1_0000), 0x8000, &mut rng);
     }
-    let mut busy = 0;
+    let (mut busy, ring_base) = (0, 0x100_0000);
+    bench.host.memory.unmap(ring_base + 0x1_0000..ring_base + 0x2_0000);
     for round in 0..40 {
         bench.host.manner = awkward(&mut rng);
         bench.card.manner = awkward(&mut rng);
@@ -260,7 +260,7 @@ fn abort_forgets_all_and_work_goes_on() {
             assert_eq!(done, Done { id: job.id, result: 0, crc: crc32c(&words) }, "seed {seed}, round {round}");
             assert!(bench.words(job.to, job.bytes) == words);
         }
-        ring_access(&mut bench, 0x100_0000, &mut rng);
+        ring_access(&mut bench, ring_base, &mut rng);
     }
     assert!(busy > 100, "{busy}");
 }
@@ -286,6 +286,22 @@ fn reset_in_the_middle() {
         let words = bench.words(job.from, job.bytes);
         assert_eq!(bench.copy(round as u64 % 2, &job), Done { id: 7, result: 0, crc: crc32c(&words) });
         assert!(bench.words(job.to, job.bytes) == words);
+    }
+}
+
+#[test]
+fn a_copy_across_4_gib() {
+    let seed = seed();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut bench = Bench::new(seed, &awkward(&mut rng));
+    for (id, from, to) in
+        [(0, 0x1_FFFF_F008, 0x7_0000_0000), (1, 0x1_0000, 0x2_FFFF_E010), (2, 0x3_FFFF_FFF8, 0x9_0000_0008)]
+    {
+        let job = Job { from: (Space::Host, from), to: (Space::Card, to), bytes: 0x4000, id };
+        bench.fill(job.from, job.bytes, &mut rng);
+        let words = bench.words(job.from, job.bytes);
+        assert_eq!(bench.copy(id % 2, &job), Done { id, result: 0, crc: crc32c(&words) }, "seed {seed}, {job:x?}");
+        assert!(bench.words(job.to, job.bytes) == words, "seed {seed}, {job:x?}");
     }
 }
 
