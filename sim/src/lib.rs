@@ -10,4 +10,4 @@
 mod model;
 
 pub use model::{Design, MULTIPLY, Model, Port};
-pub use model::{FIFO, HASH, LANE, LIST, LOOKUP, SKID};
+pub use model::{FIFO, HASH, HEPC, LANE, LIST, LOOKUP, SKID};
