@@ -2774,8 +2774,8 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,wfs,thresholds,trials,swe
     wire  [3:0] dead_flags$q;
     reg  tiers$clock;
     reg  tiers$reset;
-    reg  [9:0] tiers$d;
-    wire  [9:0] tiers$q;
+    reg  [11:0] tiers$d;
+    wire  [11:0] tiers$q;
     reg  turn$clock;
     reg  turn$reset;
     reg  [2:0] turn$d;
@@ -3024,13 +3024,13 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,wfs,thresholds,trials,swe
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 10'h3ff);
-        tier_early = tiers$q[(32'h8)+:(2)];
+        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+        tier_early = tiers$q[(32'ha)+:(2)];
         turn$d = turn$q + 32'h1;
         waiting$write_address = turn$q;
         waiting$write_data = known;
         waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h3;
+        waiting$read_address = turn$q + 32'h2;
         valid8$d = lane$out_valid;
         p8$d = lane$p;
         depth8 = waiting$read_data[(64'h71)+:(12)];
@@ -4042,11 +4042,11 @@ module kvcpu_hepc$unit$judges$0$tiers(clock,reset,d,q);
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [9:0] d;
-    output reg  [9:0] q;
+    input wire  [11:0] d;
+    output reg  [11:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 10'h0 : d;
+    always @(posedge clock) q <= reset ? 12'h0 : d;
 endmodule // kvcpu_hepc$unit$judges$0$tiers
 
 
@@ -6178,8 +6178,8 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,wfs,thresholds,trials,swe
     wire  [3:0] dead_flags$q;
     reg  tiers$clock;
     reg  tiers$reset;
-    reg  [9:0] tiers$d;
-    wire  [9:0] tiers$q;
+    reg  [11:0] tiers$d;
+    wire  [11:0] tiers$q;
     reg  turn$clock;
     reg  turn$reset;
     reg  [2:0] turn$d;
@@ -6428,13 +6428,13 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,wfs,thresholds,trials,swe
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 10'h3ff);
-        tier_early = tiers$q[(32'h8)+:(2)];
+        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+        tier_early = tiers$q[(32'ha)+:(2)];
         turn$d = turn$q + 32'h1;
         waiting$write_address = turn$q;
         waiting$write_data = known;
         waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h3;
+        waiting$read_address = turn$q + 32'h2;
         valid8$d = lane$out_valid;
         p8$d = lane$p;
         depth8 = waiting$read_data[(64'h71)+:(12)];
@@ -7446,11 +7446,11 @@ module kvcpu_hepc$unit$judges$1$tiers(clock,reset,d,q);
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [9:0] d;
-    output reg  [9:0] q;
+    input wire  [11:0] d;
+    output reg  [11:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 10'h0 : d;
+    always @(posedge clock) q <= reset ? 12'h0 : d;
 endmodule // kvcpu_hepc$unit$judges$1$tiers
 
 
@@ -9582,8 +9582,8 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,wfs,thresholds,trials,swe
     wire  [3:0] dead_flags$q;
     reg  tiers$clock;
     reg  tiers$reset;
-    reg  [9:0] tiers$d;
-    wire  [9:0] tiers$q;
+    reg  [11:0] tiers$d;
+    wire  [11:0] tiers$q;
     reg  turn$clock;
     reg  turn$reset;
     reg  [2:0] turn$d;
@@ -9832,13 +9832,13 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,wfs,thresholds,trials,swe
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 10'h3ff);
-        tier_early = tiers$q[(32'h8)+:(2)];
+        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+        tier_early = tiers$q[(32'ha)+:(2)];
         turn$d = turn$q + 32'h1;
         waiting$write_address = turn$q;
         waiting$write_data = known;
         waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h3;
+        waiting$read_address = turn$q + 32'h2;
         valid8$d = lane$out_valid;
         p8$d = lane$p;
         depth8 = waiting$read_data[(64'h71)+:(12)];
@@ -10850,11 +10850,11 @@ module kvcpu_hepc$unit$judges$2$tiers(clock,reset,d,q);
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [9:0] d;
-    output reg  [9:0] q;
+    input wire  [11:0] d;
+    output reg  [11:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 10'h0 : d;
+    always @(posedge clock) q <= reset ? 12'h0 : d;
 endmodule // kvcpu_hepc$unit$judges$2$tiers
 
 
@@ -12986,8 +12986,8 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,wfs,thresholds,trials,swe
     wire  [3:0] dead_flags$q;
     reg  tiers$clock;
     reg  tiers$reset;
-    reg  [9:0] tiers$d;
-    wire  [9:0] tiers$q;
+    reg  [11:0] tiers$d;
+    wire  [11:0] tiers$q;
     reg  turn$clock;
     reg  turn$reset;
     reg  [2:0] turn$d;
@@ -13236,13 +13236,13 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,wfs,thresholds,trials,swe
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 10'h3ff);
-        tier_early = tiers$q[(32'h8)+:(2)];
+        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+        tier_early = tiers$q[(32'ha)+:(2)];
         turn$d = turn$q + 32'h1;
         waiting$write_address = turn$q;
         waiting$write_data = known;
         waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h3;
+        waiting$read_address = turn$q + 32'h2;
         valid8$d = lane$out_valid;
         p8$d = lane$p;
         depth8 = waiting$read_data[(64'h71)+:(12)];
@@ -14254,11 +14254,11 @@ module kvcpu_hepc$unit$judges$3$tiers(clock,reset,d,q);
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [9:0] d;
-    output reg  [9:0] q;
+    input wire  [11:0] d;
+    output reg  [11:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 10'h0 : d;
+    always @(posedge clock) q <= reset ? 12'h0 : d;
 endmodule // kvcpu_hepc$unit$judges$3$tiers
 
 

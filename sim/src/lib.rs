@@ -24,7 +24,7 @@ mod top;
 
 pub use bus::{Bus, BusFault, HostMemory};
 pub use model::{DESIGNS, Design, Model, Port, design};
-pub use model::{DIRECTORY, DMA, FIFO, HASH, LANE, LIST, LOOKUP, MULTIPLY, SEQUENCER, SKID, STANDIN};
+pub use model::{DIRECTORY, DMA, FIFO, HASH, HEPC, LANE, LIST, LOOKUP, MULTIPLY, SEQUENCER, SKID, STANDIN};
 pub use ports::PortError;
 pub use rtl::{Rtl, RtlError, RtlOptions};
 pub use top::top;

@@ -136,7 +136,7 @@ pub(super) struct Judge {
     ends: Signal<Local, Bit>,
     retained: Signal<Local, Bit>,
     placed: Signal<Local, Bit>,
-    tiers: Register<Bits<10>>,
+    tiers: Register<Bits<12>>,
     turn: Register<Bits<3>>,
     waiting: Ram<Known, 3>,
 
@@ -309,15 +309,15 @@ impl Logic for Judge {
             & self.looked.q.val().lower
             & self.looked.q.val().ahead
             & (self.distance2.val() <= self.looked.q.val().lookahead);
-        self.tiers.d.next = (self.tiers.q.val() << 2) | bit_cast::<10, 2>(self.state2.val().get_bits::<2>(28));
-        self.tier_early.next = self.tiers.q.val().get_bits::<2>(8);
+        self.tiers.d.next = (self.tiers.q.val() << 2) | bit_cast::<12, 2>(self.state2.val().get_bits::<2>(28));
+        self.tier_early.next = self.tiers.q.val().get_bits::<2>(10);
 
-        // Written at stage 2, read at stage 7, there at stage 8.
+        // Written behind stage 1, read behind stage 7, there at stage 8.
         self.turn.d.next = self.turn.q.val() + 1;
         self.waiting.write_address.next = self.turn.q.val();
         self.waiting.write_data.next = self.known.val();
         self.waiting.write_enable.next = true;
-        self.waiting.read_address.next = self.turn.q.val() + 3;
+        self.waiting.read_address.next = self.turn.q.val() + 2;
 
         // 8: ranks.
         self.valid8.d.next = self.lane.out_valid.val();
