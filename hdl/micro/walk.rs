@@ -1,0 +1,212 @@
+//! Room: who has to go where so that a block fits. docs/moves.md, Make room, Begin again, Demote; docs/hepc.md, Promotion.
+//!
+//! ```text
+//!  top ─► victim of T1 ─► T2 full? ─► victim of T2 ─► T3 full? ─► victim of T3 ─► dropped
+//!   ▲                                                                                │
+//!   └──────────────────────────── after each decision, from the top ─────────────────┘
+//! ```
+
+// How a walk ended.
+/// It waited, or swept below the top: the top looks again.
+const WALK_AGAIN: u32 = 0;
+/// A block below the top was decided.
+const WALK_BELOW: u32 = 1;
+/// The block at the top was.
+const WALK_TOP: u32 = 2;
+/// A move that it began failed.
+const WALK_FAILED: u32 = 3;
+
+/// Clock of the trigger of the decision that is being made, low half.
+static DECISION_FROM: u32 = 0;
+/// Where the block went that was decided last: its place in MOVES, or NONE.
+static WALK_PLACE: u32 = 0;
+
+/// Buckets of the histogram of decisions.
+const DECISION_BUCKETS: u32 = 16;
+
+/// A decision is asked for.
+fn decision_begins() {
+    DECISION_FROM = load(FRONT + 9);
+}
+
+/// Its descriptor is out: how long it took.
+fn decision_ends() {
+    let ticks = load(FRONT + 9) - DECISION_FROM;
+    let mut bucket = 0;
+    while bucket < DECISION_BUCKETS - 1 && ticks >> (bucket + 1) != 0 {
+        bucket += 1;
+    }
+    count(CSR_CNT_DECISION_HIST + (bucket << 1));
+    if load(CSR_CNT_DECISION_MAX) < ticks {
+        store(CSR_CNT_DECISION_MAX, ticks);
+    }
+}
+
+/// Tier of an entry, of the last decision.
+fn tier_of(index: u32) -> u32 {
+    (load(ENTRY + (index << 3) + E_STATE) & ENTRY_STATE_TIER_MASK) >> ENTRY_STATE_TIER_LSB
+}
+
+/// State of an entry.
+fn state_of(index: u32) -> u32 {
+    load(ENTRY + (index << 3) + E_STATE) >> ENTRY_STATE_STATE_LSB
+}
+
+/// Makes room in tier t. Ok, TierFull or MoveFailed.
+fn make_room(t: u32) -> u32 {
+    decision_begins();
+    while has_room(t) == 0 {
+        let victim = next_victim(t, 1);
+        if victim == NONE {
+            return STATUS_TIER_FULL;
+        }
+        if walk(victim, NONE) == WALK_FAILED {
+            return STATUS_MOVE_FAILED;
+        }
+        if wait_move(WALK_PLACE) != 0 {
+            return STATUS_MOVE_FAILED;
+        }
+    }
+    ready_frames(t);
+    STATUS_OK
+}
+
+/// A frame of tier t will be wanted.
+fn ready_frames(t: u32) {
+    if load(CSR_TIER_FREE + (t << 4)) == 0 {
+        flush();
+    }
+}
+
+/// EVICT, DEMOTE: block `index` to `dest`, or to the next lower tier. Ok, or MoveFailed if a move begun for it failed.
+fn demote(index: u32, dest: u32) -> u32 {
+    decision_begins();
+    loop {
+        match walk(index, dest) {
+            WALK_TOP => return STATUS_OK,
+            WALK_FAILED => return STATUS_MOVE_FAILED,
+            _ => {}
+        }
+    }
+}
+
+/// One decision on the way down from block `top`, which goes to `dest` or to the next lower tier: the lowest block that can go does.
+/// Moves below the top have been acknowledged when it returns; the top's is in WALK_PLACE.
+fn walk(top: u32, dest: u32) -> u32 {
+    WALK_PLACE = NONE;
+    let mut block = top;
+    let mut named = dest;
+    loop {
+        if state_of(block) == STATE_IN_FLIGHT {
+            wait(WAIT_MOVE);
+            return WALK_AGAIN;
+        }
+        let t = tier_of(block);
+        let mut d = named;
+        if d == NONE && is_dead(block) == 0 {
+            d = tier_below(t);
+        }
+        if d == NONE {
+            drop_block(block, t);
+            return walked(block, top);
+        }
+        if has_room(d) != 0 {
+            ready_frames(d);
+            let mut reason = head_waits(d);
+            if reason == 0 {
+                reason = move_waits(t, d);
+            }
+            if reason != 0 {
+                wait(reason);
+                return WALK_AGAIN;
+            }
+            decided(t, block);
+            count(CSR_CNT_EVICTIONS + (t << 1));
+            WALK_PLACE = begin_move(block, d);
+            if block != top && wait_move(WALK_PLACE) != 0 {
+                return WALK_FAILED;
+            }
+            return walked(block, top);
+        }
+        let victim = next_victim(d, 1);
+        if swept() != 0 {
+            return WALK_AGAIN;
+        }
+        if victim == NONE {
+            // Nothing can go there.
+            drop_block(block, t);
+            return walked(block, top);
+        }
+        block = victim;
+        named = NONE;
+    }
+}
+
+fn walked(block: u32, top: u32) -> u32 {
+    if block == top { WALK_TOP } else { WALK_BELOW }
+}
+
+/// Drops a block of tier t.
+fn drop_block(index: u32, t: u32) {
+    let entry = ENTRY + (index << 3);
+    decided(t, index);
+    count(CSR_CNT_EVICTIONS + (t << 1));
+    count(CSR_CNT_DROPS + (t << 1));
+    csr_add(CSR_TIER_USED + (t << 4), LESS);
+    let read_only = if load(entry + E_ID) & ENTRY_READ_ONLY != 0 { 1 } else { 0 };
+    retire(t, load(entry + E_PLACE) & ENTRY_PLACE_FRAME_MASK, read_only);
+    drop_entry(index);
+    decision_ends();
+}
+
+/// Promotes a block to PREFETCH_TIER. 1 if it was decided: its place in MOVES is in WALK_PLACE; 0 if it was given up.
+fn promote(index: u32, dry_allowed: u32) -> u32 {
+    let d = SNAP_PREFETCH_TIER;
+    decision_begins();
+    if load(CSR_TIER_LIMIT + (d << 4)) == 0 {
+        return 0;
+    }
+    while state_of(index) == STATE_IN_FLIGHT {
+        wait(WAIT_MOVE);
+    }
+    let t = tier_of(index);
+    if t <= d {
+        return 0;
+    }
+    loop {
+        // It may have been pushed out while room was made below.
+        if state_of(index) == STATE_GHOST || tier_of(index) != t {
+            return 0;
+        }
+        if has_room(d) != 0 {
+            ready_frames(d);
+            let mut reason = head_waits(d);
+            if reason == 0 {
+                reason = move_waits(t, d);
+            }
+            if reason == 0 {
+                candidate_decided(index);
+                count(CSR_CNT_PROMOTIONS + (t << 1));
+                WALK_PLACE = begin_move(index, d);
+                return 1;
+            }
+            wait(reason);
+        } else if promote_room(index, d, dry_allowed) == 0 {
+            return 0;
+        }
+    }
+}
+
+/// A step towards room in tier d for a block that is to be promoted. 0 if it is given up.
+fn promote_room(index: u32, d: u32, dry_allowed: u32) -> u32 {
+    score(index);
+    let worth = S_P;
+    let victim = next_victim(d, dry_allowed);
+    if victim == NONE || S_WHO & WHO_DEAD == 0 && S_P >= worth {
+        return 0;
+    }
+    if walk(victim, NONE) == WALK_FAILED || wait_move(WALK_PLACE) != 0 {
+        return 0;
+    }
+    1
+}
