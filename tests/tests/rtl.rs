@@ -1,5 +1,7 @@
 //! The RTL under Verilator on the same random streams as the emulator: it does exactly what the model does.
 
+use std::time::Duration;
+
 use kvcpu_mmio::Geometry;
 use kvcpu_sim::RtlOptions;
 use kvcpu_tests::bus::Bus;
@@ -15,12 +17,13 @@ fn run(scenario: &Scenario, ops: &[Op]) -> Result<(), String> {
 }
 
 fn streams(test: &str, number: u64, cases: u64, kind: Kind) {
-    check::streams(
-        ("rtl", test),
-        cases,
-        |seed| stream::scenario_of(&mut check::rng(number, seed), kind, Geometry::SMALL),
-        run,
-    );
+    let make = |seed| {
+        let (mut scenario, ops) = stream::scenario_of(&mut check::rng(number, seed), kind, Geometry::SMALL);
+        // Real time, of which the simulation takes more than the device.
+        scenario.config.deadline = Duration::from_secs(60);
+        (scenario, ops)
+    };
+    check::streams(("rtl", test), cases, make, run);
 }
 
 #[test]
