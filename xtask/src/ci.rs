@@ -154,12 +154,13 @@ fn fmt(deadline: Instant) -> Result<()> {
     run_until(&mut cargo_at_root("fmt --all --check")?, deadline).context("remedy: cargo fmt --all")
 }
 
+// In the profile of the tests, so that the designs are compiled once.
 fn clippy(deadline: Instant) -> Result<()> {
-    run_until(&mut cargo_at_root("clippy --workspace --all-targets -- -D warnings")?, deadline)
+    run_until(&mut cargo_at_root("clippy --release --workspace --all-targets -- -D warnings")?, deadline)
 }
 
 fn doc(deadline: Instant) -> Result<()> {
-    let mut command = cargo_at_root("doc --workspace --no-deps")?;
+    let mut command = cargo_at_root("doc --release --workspace --no-deps")?;
     run_until(command.env("RUSTDOCFLAGS", with_flags("RUSTDOCFLAGS", "-D warnings")), deadline)
 }
 

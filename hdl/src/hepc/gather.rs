@@ -38,10 +38,11 @@ impl<const L: usize, const W: usize> Default for Gather<L, W> {
 
 impl<const L: usize, const W: usize> Logic for Gather<L, W> {
     fn update(&mut self) {
-        if self.clock.pos_edge() && self.enable.val() {
-            if let Some(lane) = (0..L).find(|lane| self.valid[*lane].val()) {
-                self.kept.next = self.answers[lane].val();
-            }
+        if self.clock.pos_edge()
+            && self.enable.val()
+            && let Some(lane) = (0..L).find(|lane| self.valid[*lane].val())
+        {
+            self.kept.next = self.answers[lane].val();
         }
     }
 

@@ -178,7 +178,7 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
 impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: usize> Default for Hepc<L, K, M, A, S> {
     fn default() -> Self {
         assert!(L.is_power_of_two() && (2..=16).contains(&L), "2, 4, 8 or 16 lanes");
-        assert!(A <= 16 && S.is_multiple_of(L) && (1 << A) % L == 0, "whole rows");
+        assert!(A <= 16 && S.is_multiple_of(L) && (1usize << A).is_multiple_of(L), "whole rows");
         let rows = ((1 << A) + S) / L;
         macro_rules! rest {
             ($($name:ident)*) => {

@@ -112,10 +112,10 @@ impl Compiler<'_> {
     /// As `operand`, in a register.
     fn in_register(&mut self, expr: &syn::Expr) -> Result<Reg> {
         let operand = self.operand(expr)?;
-        Ok(self.to_register(operand))
+        Ok(self.hold(operand))
     }
 
-    fn to_register(&mut self, operand: Operand) -> Reg {
+    fn hold(&mut self, operand: Operand) -> Reg {
         match operand {
             Operand::Reg(reg) => reg,
             Operand::Constant(_) => {
@@ -152,7 +152,7 @@ impl Compiler<'_> {
                 match inner.op {
                     syn::UnOp::Not(_) => self.push(Op::Xor, d, a, Operand::Constant(u32::MAX)),
                     syn::UnOp::Neg(_) => {
-                        let zero = self.to_register(Operand::Constant(0));
+                        let zero = self.hold(Operand::Constant(0));
                         self.push(Op::Sub, d, zero, Operand::Reg(a));
                     }
                     _ => bail!(self.error(inner.span(), "only ! and -")),
@@ -169,7 +169,7 @@ impl Compiler<'_> {
                     ("load", 1) => self.load(&call.args[0], d)?,
                     ("slt" | "sra", 2) => {
                         let (a, b) = self.pair(&call.args[0], &call.args[1])?;
-                        let a = self.to_register(a);
+                        let a = self.hold(a);
                         self.push(if name == "slt" { Op::LessSigned } else { Op::Sra }, d, a, b);
                     }
                     _ => {
@@ -243,7 +243,7 @@ impl Compiler<'_> {
         };
         let commutes = matches!(op, Op::Add | Op::And | Op::Or | Op::Xor | Op::Equal);
         let (a, b) = if commutes && matches!(a, Operand::Constant(_)) { (b, a) } else { (a, b) };
-        let a = self.to_register(a);
+        let a = self.hold(a);
         self.push(op, d, a, b);
         if inverted {
             self.push(Op::Xor, d, d, Operand::Constant(1));
@@ -264,7 +264,7 @@ impl Compiler<'_> {
             _ => (self.operand(address)?, Operand::Constant(0)),
         };
         let (a, b) = if matches!(a, Operand::Constant(_)) { (b, a) } else { (a, b) };
-        let a = self.to_register(a);
+        let a = self.hold(a);
         self.push(Op::Load, d, a, b);
         Ok(())
     }
@@ -275,7 +275,7 @@ impl Compiler<'_> {
         let op = match (name.as_str(), call.args.len()) {
             ("store", 2) => {
                 let (address, value) = self.pair(&call.args[0], &call.args[1])?;
-                let value = self.to_register(value);
+                let value = self.hold(value);
                 self.push(Op::Store, Reg::Value, value, address);
                 return Ok(Reg::Value);
             }
@@ -374,9 +374,9 @@ impl Compiler<'_> {
                 };
                 let equality = matches!(op, Op::IfEqual | Op::IfNot);
                 let (a, b) = if equality && matches!(a, Operand::Constant(_)) { (b, a) } else { (a, b) };
-                let a = self.to_register(a);
+                let a = self.hold(a);
                 let b = match b {
-                    Operand::Constant(value) if !fits_branch(value) => Operand::Reg(self.to_register(b)),
+                    Operand::Constant(value) if !fits_branch(value) => Operand::Reg(self.hold(b)),
                     b => b,
                 };
                 self.branch(op, a, b, label);
@@ -394,7 +394,7 @@ impl Compiler<'_> {
     pub(super) fn match_into(&mut self, inner: &syn::ExprMatch, d: Option<Reg>) -> Result<()> {
         let used = self.in_use();
         let value = self.operand(&inner.expr)?;
-        let value = self.to_register(value);
+        let value = self.hold(value);
         let held = self.fresh();
         self.push(Op::Move, held, Reg::Value, Operand::Reg(value));
         let end = self.label();
@@ -414,7 +414,7 @@ impl Compiler<'_> {
                     let constant = self.pattern(pattern)?;
                     let used = self.in_use();
                     let b = match Operand::Constant(constant) {
-                        b if !fits_branch(constant) => Operand::Reg(self.to_register(b)),
+                        b if !fits_branch(constant) => Operand::Reg(self.hold(b)),
                         b => b,
                     };
                     self.branch(Op::IfEqual, held, b, body);

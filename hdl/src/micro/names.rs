@@ -35,7 +35,7 @@ pub(super) fn predefined() -> BTreeMap<String, u32> {
         }
     }
     for &(code, name, _) in Opcode::ALL {
-        names.insert(format!("OP_{}", screaming(name)), u8::from(code as u8).into());
+        names.insert(format!("OP_{}", screaming(name)), (code as u8).into());
     }
     for &(code, name, _) in Status::ALL {
         names.insert(format!("STATUS_{}", screaming(name)), (code as u16).into());
