@@ -43,6 +43,8 @@ pub struct Rig<B: Backing + 'static> {
     /// How often each block was written: its content follows from key and number.
     written: BTreeMap<Key, u64>,
     writes: u64,
+    /// Commands of one doorbell, on the ring path.
+    pub doorbell: usize,
     /// The tenant of the queue, if it belongs to one.
     tenant: Option<u8>,
 }
@@ -84,7 +86,7 @@ impl<B: Backing + 'static> Rig<B> {
         let buffer = device.dma_alloc(config.block_bytes()).map_err(text)?;
         let model = Model::new(*device.geometry(), config);
         let tenant = config.queue.tenant.filter(|_| path == Path::Ring);
-        Ok(Rig { device, model, t3, way, buffer, written: BTreeMap::new(), writes: 0, tenant })
+        Ok(Rig { device, model, t3, way, buffer, written: BTreeMap::new(), writes: 0, doorbell: usize::MAX, tenant })
     }
 
     /// The geometry.
@@ -113,7 +115,17 @@ impl<B: Backing + 'static> Rig<B> {
                     out.push(way.execute(*sqe).map_err(text)?);
                 }
             }
-            Way::Ring(queue) => queue.run(sqes, &mut out).map_err(text)?,
+            Way::Ring(queue) => {
+                let mut rest = sqes;
+                while rest.len() > self.doorbell {
+                    let count = queue.submit_batch(&rest[..self.doorbell]).map_err(text)?;
+                    rest = &rest[count..];
+                    if count == 0 {
+                        queue.wait(1, &mut out).map_err(text)?;
+                    }
+                }
+                queue.run(rest, &mut out).map_err(text)?;
+            }
         }
         Ok(out)
     }
