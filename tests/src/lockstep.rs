@@ -105,9 +105,20 @@ impl Lockstep {
         let (emulator, emulator_bus) = Bus::emulator(geometry);
         let (rtl, rtl_bus) = Bus::rtl(geometry, options);
         let emulator = Player::new(emulator, scenario)?;
-        let rtl = Player::new(rtl, scenario).map_err(|error| format!("rtl: {error}"))?;
+        let mut rtl = Player::new(rtl, scenario).map_err(|error| format!("rtl: {error}"))?;
+        rtl.rig.beside = true;
         let uses_staging = scenario.config.tiers[3].limit > 0 && !scenario.config.metadata_only;
-        Ok(Lockstep { emulator, emulator_bus, rtl, rtl_bus, geometry, uses_staging, traces: Default::default(), commands: 0, comparisons: 0 })
+        Ok(Lockstep {
+            emulator,
+            emulator_bus,
+            rtl,
+            rtl_bus,
+            geometry,
+            uses_staging,
+            traces: Default::default(),
+            commands: 0,
+            comparisons: 0,
+        })
     }
 
     /// One operation on both.
@@ -193,7 +204,13 @@ impl Lockstep {
     }
 
     fn compare_word(&self, bar: Bar, offset: u32, name: &str) -> Result<(), String> {
-        let expected = self.emulator.rig.device.backing().read32(bar, offset).map_err(|error| error.to_string())?;
+        let expected = self
+            .emulator
+            .rig
+            .device
+            .backing()
+            .read32(bar, offset)
+            .map_err(|error| error.to_string())?;
         let found = self.rtl.rig.device.backing().read32(bar, offset).map_err(|error| error.to_string())?;
         if expected == found {
             return Ok(());

@@ -178,8 +178,13 @@ pub fn mutate(folder: &Path, first: u16, rng: &mut ChaCha8Rng) -> Result<(Vec<Mu
 pub fn store(text: &str, top: &str, first: u16, programs: &[Vec<u64>], images: &Path) -> Result<(String, String)> {
     let room = programs.iter().map(Vec::len).max().unwrap_or(1).next_power_of_two();
     let head = format!("    reg [63:0] mem [0:{}];\n    initial begin\n", room - 1);
-    let module = text.find(&format!("module {top}$sequencer$store(")).context("the device has no control store")?;
-    let begin = module + text[module..].find(&head).context("the control store has another size; run `cargo xtask verilog`")?;
+    let module = text
+        .find(&format!("module {top}$sequencer$store("))
+        .context("the device has no control store")?;
+    let begin = module
+        + text[module..]
+            .find(&head)
+            .context("the control store has another size; run `cargo xtask verilog`")?;
     let tail = "if (enable) word <= mem[address];";
     let end = begin + text[begin..].find(tail).context("the control store is read in another way")?;
     for (number, word) in programs[0].iter().enumerate() {

@@ -86,7 +86,11 @@ impl Forms {
         for (old, new) in SWAPS {
             for (at, _) in text.match_indices(old) {
                 // A mask of ones is how rust-hdl widens; it is no operator of the source.
-                if !text[at + old.len()..].split(')').next().is_some_and(|mask| mask.ends_with("'hff") || mask.ends_with("ffff")) {
+                if !text[at + old.len()..]
+                    .split(')')
+                    .next()
+                    .is_some_and(|mask| mask.ends_with("'hff") || mask.ends_with("ffff"))
+                {
                     replace(Kind::Operator, at, old, new);
                 }
             }
@@ -141,7 +145,11 @@ fn candidates(lines: &[&str], top: &str) -> Result<Vec<Candidate<Edit>>> {
     let mut classes: BTreeMap<String, Vec<Module>> = BTreeMap::new();
     let mut holding = BTreeSet::new();
     for module in modules(lines, top)? {
-        let holds = module.lines.iter().filter_map(|line| forms.holds.captures(line)).filter(|parts| parts[1] == parts[2]);
+        let holds = module
+            .lines
+            .iter()
+            .filter_map(|line| forms.holds.captures(line))
+            .filter(|parts| parts[1] == parts[2]);
         holding.extend(holds.map(|parts| format!("{}${}", module.path, &parts[1])));
         classes.entry(module.class.clone()).or_default().push(module);
     }
@@ -186,7 +194,9 @@ fn changes(forms: &Forms, lines: &[&str], at: usize) -> Vec<(Kind, Change)> {
             let text = line.trim_start();
             line.len() - text.len() <= indent && text != "end"
         });
-        let next = below.and_then(|line| forms.condition.captures(line)).filter(|next| next[1].ends_with("else if "));
+        let next = below
+            .and_then(|line| forms.condition.captures(line))
+            .filter(|next| next[1].ends_with("else if "));
         if let Some(next) = next {
             // Of two comparisons of one signal with numbers no more than one holds.
             let of = |text| forms.comparison.captures(text).map(|parts| parts[1].to_owned());
@@ -217,7 +227,9 @@ fn rewrite(forms: &Forms, line: &str, change: &Change, active: &str) -> Option<(
                 (chosen, format!("{}({text}) begin", head.trim_start()))
             }
         },
-        Change::Drop => (format!("{}if (!{active}) {}", forms.assignment.captures(line)?.get(1)?.as_str(), line.trim()), ";".into()),
+        Change::Drop => {
+            (format!("{}if (!{active}) {}", forms.assignment.captures(line)?.get(1)?.as_str(), line.trim()), ";".into())
+        }
         Change::Keep => {
             let parts = forms.register.captures(line)?;
             (format!("{}(reset && !{active}){}", &parts[1], &parts[2]), "always @(posedge clock) q <= d;".into())
@@ -249,8 +261,14 @@ pub fn mutate(text: &str, top: &str, rng: &mut ChaCha8Rng) -> Result<(String, Ve
         });
     }
     let head = format!("module {top}(");
-    let at = lines.iter().position(|line| line.starts_with(&head)).context("the top's module is not there")?;
-    let port = lines.iter().position(|line| line.trim().starts_with("input wire")).context("the top has no inputs")?;
+    let at = lines
+        .iter()
+        .position(|line| line.starts_with(&head))
+        .context("the top's module is not there")?;
+    let port = lines
+        .iter()
+        .position(|line| line.trim().starts_with("input wire"))
+        .context("the top has no inputs")?;
     out[at] = out[at].replacen('(', "(mutant,", 1);
     out[port] = format!("    input wire [15:0] mutant;\n{}", out[port]);
     Ok((out.join("\n") + "\n", mutants))

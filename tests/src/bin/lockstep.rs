@@ -92,7 +92,9 @@ fn main() -> ExitCode {
     let (start, mut commands, mut clocks) = (Instant::now(), 0, 0);
     let mut streams = 0;
     for (seed, kind) in (options.seed..).flat_map(|seed| kinds.iter().map(move |kind| (seed, *kind))) {
-        let late = options.minutes.is_some_and(|minutes| start.elapsed() >= Duration::from_secs(60 * minutes));
+        let late = options
+            .minutes
+            .is_some_and(|minutes| start.elapsed() >= Duration::from_secs(60 * minutes));
         if late || options.streams.is_some_and(|most| streams >= most) {
             break;
         }
@@ -110,7 +112,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
         let seconds = start.elapsed().as_secs();
-        println!("{kind} seed {seed}: equal; {streams} streams, {commands} commands, {clocks} clocks, {seconds} s so far");
+        println!(
+            "{kind} seed {seed}: equal; {streams} streams, {commands} commands, {clocks} clocks, {seconds} s so far"
+        );
     }
     ExitCode::SUCCESS
 }

@@ -13,10 +13,9 @@ mod trial;
 
 use crate::process::{cargo, run as run_command};
 use crate::workspace;
-use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use trial::{Stream, Verdict};
 
@@ -29,12 +28,18 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 2)]
     jobs: usize,
     /// Only these mutants, and no report
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', conflicts_with = "report")]
     only: Vec<u16>,
+    /// Go on from the last run of the same design: what it caught is caught, and its survivors get the streams that were added
+    #[arg(long, conflicts_with = "report")]
+    resume: bool,
+    /// Only the report of the last run, with the explanations as they are now
+    #[arg(long)]
+    report: bool,
 }
 
 /// A mutant, as kvcpu-hdl lists it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mutant {
     number: u16,
     block: String,
@@ -49,26 +54,58 @@ const SURVIVORS: &str = "tests/survivors.toml";
 /// The report.
 const REPORT: &str = "docs/mutants.md";
 
+/// What a run found, kept for the report.
+#[derive(Serialize, Deserialize)]
+struct Run {
+    seed: u64,
+    streams: Vec<Stream>,
+    results: Vec<(Mutant, Verdict)>,
+}
+
 /// The verb.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let root = workspace::root()?;
     let made = workspace::metadata(&root)?.target_directory.join("mutants").into_std_path_buf();
-    let mutants = make(&root, &made, options.seed)?;
-    let program = build(&root, &made)?;
-    let mut streams = Vec::new();
-    for stream in trial::STREAMS {
-        let (stream, seconds) = trial::measure(&program, stream)?;
-        println!("the original: {stream}, equal, {} clocks, {seconds:.0} s", stream.clocks);
-        streams.push(stream);
+    let kept = made.join("run.json");
+    if !options.report {
+        try_mutants(&root, &made, &kept, options)?;
     }
-    let chosen: Vec<Mutant> =
-        mutants.into_iter().filter(|of| options.only.is_empty() || options.only.contains(&of.number)).collect();
-    let results = try_all(&program, &streams, &chosen, options.jobs.max(1))?;
-    if options.only.is_empty() {
-        let survivors = report::survivors(&root.join(SURVIVORS))?;
-        report::write(&root.join(REPORT), options.seed, &streams, &results, &survivors)?;
+    if !options.only.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let run = read(&kept)?;
+    report::write(&root.join(REPORT), &run, &report::survivors(&root.join(SURVIVORS))?)
+}
+
+/// Runs what is to be run, and keeps each verdict in `kept` as it comes.
+fn try_mutants(root: &Path, made: &Path, kept: &Path, options: &Options) -> Result<()> {
+    let mut mutants = make(root, made, options.seed)?;
+    mutants.retain(|of| options.only.is_empty() || options.only.contains(&of.number));
+    let program = build(root, made)?;
+    let streams = trial::measure(&program, options.jobs)?;
+    let before = if options.resume { read(kept)?.results } else { Vec::new() };
+    let run = Mutex::new(Run { seed: options.seed, streams: streams.clone(), results: Vec::new() });
+    let one = |mutant: &Mutant| -> Result<()> {
+        let verdict = match before.iter().find(|(of, _)| of == mutant) {
+            Some((_, caught @ Verdict::Caught(..))) => caught.clone(),
+            Some((_, Verdict::Survived(tried))) => trial::judge(&program, &streams, *tried, mutant.number)?,
+            None => trial::judge(&program, &streams, 0, mutant.number)?,
+        };
+        println!("{} {} {} {}: {verdict}", mutant.number, mutant.block, mutant.place, mutant.kind);
+        if options.only.is_empty() {
+            let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
+            run.results.push((mutant.clone(), verdict));
+            run.results.sort_by_key(|(mutant, _)| mutant.number);
+            std::fs::write(kept, serde_json::to_string_pretty(&*run)?)?;
+        }
+        Ok(())
+    };
+    trial::in_parallel(&mutants, options.jobs, one).map(drop)
+}
+
+fn read(kept: &Path) -> Result<Run> {
+    let text = std::fs::read_to_string(kept).with_context(|| format!("no run is kept in {}", kept.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not of this program", kept.display()))
 }
 
 /// Draws the mutants and makes their design.
@@ -90,31 +127,4 @@ fn build(root: &Path, made: &Path) -> Result<PathBuf> {
     command.arg(made).env("KVCPU_RTL", made.join("rtl"));
     run_command(command.current_dir(root))?;
     Ok(made.join("release/lockstep"))
-}
-
-/// Tries each mutant on the streams in turn.
-fn try_all(program: &Path, streams: &[Stream], mutants: &[Mutant], jobs: usize) -> Result<Vec<(Mutant, Verdict)>> {
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || -> Result<()> {
-        while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::SeqCst)) {
-            let verdict = trial::judge(program, streams, mutant.number)?;
-            println!("{} {} {} {}: {verdict}", mutant.number, mutant.block, mutant.place, mutant.kind);
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((mutant.clone(), verdict));
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-        for worker in workers {
-            match worker.join() {
-                Ok(result) => result?,
-                Err(_) => bail!("a worker panicked; its message is above"),
-            }
-        }
-        Ok(())
-    })?;
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(mutant, _)| mutant.number);
-    ensure!(results.len() == mutants.len(), "{} of {} mutants were tried", results.len(), mutants.len());
-    Ok(results)
 }

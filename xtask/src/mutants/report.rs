@@ -1,7 +1,7 @@
 //! docs/mutants.md: what was caught by what, and why what survived did.
 
-use super::trial::{Stream, Verdict};
-use super::{Mutant, SURVIVORS};
+use super::trial::Verdict;
+use super::{Mutant, Run, SURVIVORS};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -54,13 +54,8 @@ impl Total {
 }
 
 /// Writes the report; fails if too few were caught or a survivor is not explained.
-pub(super) fn write(
-    path: &Path,
-    seed: u64,
-    streams: &[Stream],
-    results: &[(Mutant, Verdict)],
-    survivors: &[Survivor],
-) -> Result<()> {
+pub(super) fn write(path: &Path, run: &Run, survivors: &[Survivor]) -> Result<()> {
+    let Run { seed, streams, results } = run;
     let explained = |mutant: &Mutant| survivors.iter().find(|of| of.place == mutant.place && of.is == mutant.is);
     let mut totals: BTreeMap<String, Total> = BTreeMap::new();
     let (mut table, mut alive, mut unexplained) = (String::new(), String::new(), Vec::new());
@@ -75,8 +70,10 @@ pub(super) fn write(
             total.equivalent += usize::from(!caught && why.is_some_and(|why| why.equivalent));
         }
         let fate = match verdict {
-            Verdict::Caught(stream, seen) => format!("{stream} | {}", cell(seen.split_once(": ").map_or(seen, |(_, rest)| rest))),
-            Verdict::Survived => "**survived** | ".into(),
+            Verdict::Caught(stream, seen) => {
+                format!("{stream} | {}", cell(seen.split_once(": ").map_or(seen, |(_, rest)| rest)))
+            }
+            Verdict::Survived(_) => "**survived** | ".into(),
         };
         let _ = writeln!(table, "| {number} | {block} | {} | {kind} | {} | {fate} |", cell(place), code(was, is));
         if caught {
@@ -100,13 +97,19 @@ pub(super) fn write(
     for stream in streams {
         let _ = writeln!(text, "- {stream}, {} clocks", stream.clocks);
     }
-    let _ = write!(text, "\n| Block | Mutants | Caught | Equivalent | Caught of those that differ |\n|---|---|---|---|---|\n");
+    let _ = write!(
+        text,
+        "\n| Block | Mutants | Caught | Equivalent | Caught of those that differ |\n|---|---|---|---|---|\n"
+    );
     for (block, total) in &totals {
         let Total { all, caught, equivalent } = total;
         let _ = writeln!(text, "| {block} | {all} | {caught} | {equivalent} | {:.1} % |", 100.0 * total.share());
     }
     let _ = write!(text, "\n## Survivors\n\nExplained in `{SURVIVORS}`.\n\n{alive}\n");
-    let _ = write!(text, "## All\n\n| # | Block | Place | Kind | Change | Stream | Seen |\n|---|---|---|---|---|---|---|\n{table}");
+    let _ = write!(
+        text,
+        "## All\n\n| # | Block | Place | Kind | Change | Stream | Seen |\n|---|---|---|---|---|---|---|\n{table}"
+    );
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     let all = totals.get("all").copied().unwrap_or_default();
     println!("{} mutants, {} caught, {} equivalent; {}", all.all, all.caught, all.equivalent, path.display());
