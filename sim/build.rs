@@ -2,7 +2,7 @@
 //! functions for each.
 //!
 //! Works from the checked-in Verilog, so that simulating does not need rust-hdl. With the feature `trace` the designs can
-//! write waveforms.
+//! write waveforms. `KVCPU_RTL` names a folder to take the designs from instead, such as that of `cargo xtask mutants`.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
@@ -21,10 +21,15 @@ fn main() -> Result<()> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let trace = std::env::var_os("CARGO_FEATURE_TRACE").is_some();
     println!("cargo::rerun-if-changed=cpp");
+    println!("cargo::rerun-if-env-changed=KVCPU_RTL");
+    let folders = match std::env::var("KVCPU_RTL") {
+        Ok(folder) => vec![PathBuf::from(folder)],
+        Err(_) => ["../hdl/rtl", "tests/rtl"].map(|folder| manifest.join(folder)).to_vec(),
+    };
     let mut files = Vec::new();
-    for folder in ["../hdl/rtl", "tests/rtl"] {
-        println!("cargo::rerun-if-changed={folder}");
-        files.extend(verilog_of(&manifest.join(folder))?);
+    for folder in folders {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        files.extend(verilog_of(&folder)?);
     }
 
     let include = verilator_include()?;

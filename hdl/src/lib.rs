@@ -10,6 +10,7 @@ pub mod dma;
 pub mod export;
 pub mod hepc;
 pub mod micro;
+pub mod mutate;
 pub mod prim;
 pub mod rtbd;
 pub mod tier;

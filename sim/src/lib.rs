@@ -23,8 +23,8 @@ mod slave;
 mod top;
 
 pub use bus::{Bus, BusFault, HostMemory};
-pub use model::{DESIGNS, Design, Model, Port, design};
-pub use model::{DIRECTORY, DMA, FIFO, HASH, HEPC, LANE, LIST, LOOKUP, MULTIPLY, SEQUENCER, SKID, STANDIN};
+pub use model::designs::*;
+pub use model::{Design, Model, Port, design};
 pub use ports::PortError;
 pub use rtl::{Rtl, RtlError, RtlOptions};
 pub use top::top;

@@ -49,7 +49,12 @@ impl Design {
     }
 }
 
-include!(concat!(env!("OUT_DIR"), "/designs.rs"));
+/// Every design that was compiled in.
+pub(crate) mod designs {
+    use super::{Design, Functions, Port};
+    include!(concat!(env!("OUT_DIR"), "/designs.rs"));
+}
+use designs::DESIGNS;
 
 /// The design of that name, if it was compiled in.
 pub fn design(name: &str) -> Option<&'static Design> {

@@ -38,6 +38,10 @@ pub struct RtlOptions {
     pub clocks_per_access: u32,
     /// Clocks that a register access may take before the device counts as dead.
     pub watchdog: u64,
+    /// Clocks after which the device counts as dead, whatever it does: a bound that does not depend on real time.
+    pub limit: u64,
+    /// Inputs beside the device's own, by name, and what they are tied to.
+    pub straps: Vec<(String, u64)>,
     /// Where to write a waveform (VCD), which needs the feature `trace`.
     pub waveform: Option<PathBuf>,
 }
@@ -52,6 +56,8 @@ impl Default for RtlOptions {
             back_pressure: 0.1,
             clocks_per_access: 32,
             watchdog: 50_000_000,
+            limit: u64::MAX,
+            straps: Vec::new(),
             waveform: None,
         }
     }

@@ -39,6 +39,7 @@ pub(crate) struct Simulation {
     pub(crate) msix: MsiX,
     clocks_per_access: u32,
     watchdog: u64,
+    limit: u64,
     /// Why it cannot go on.
     broken: Option<String>,
 }
@@ -72,9 +73,13 @@ impl Simulation {
             msix: MsiX::default(),
             clocks_per_access: options.clocks_per_access,
             watchdog: options.watchdog,
+            limit: options.limit,
             broken: None,
             model: Model::new(design, stream(0).next_u32()),
         };
+        for (port, value) in &options.straps {
+            simulation.wires.tie(design, port, *value)?;
+        }
         simulation.pulse_reset();
         Ok(simulation)
     }
@@ -143,6 +148,9 @@ impl Simulation {
 
     /// A clock; whether an interrupt line was pulled.
     fn clock(&mut self) -> Result<bool, BackingError> {
+        if self.model.clocks() >= self.limit {
+            return Err(self.fail("no more clocks: RtlOptions::limit".into()));
+        }
         self.model.clock(&self.wires.inputs, &mut self.wires.outputs);
         let lines = self.wires.get(self.common.irq);
         if lines != 0 {

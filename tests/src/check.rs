@@ -65,7 +65,9 @@ pub fn streams<S: Debug, Op: Clone + Debug>(
 }
 
 /// Leaves out runs of operations, long ones first, as long as it still fails.
-fn shrink<Op: Clone>(
+///
+/// Gives up cutting after a while; what is left fails in any case.
+pub fn shrink<Op: Clone>(
     mut ops: Vec<Op>,
     mut error: String,
     run: impl Fn(&[Op]) -> Result<(), String>,

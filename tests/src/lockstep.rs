@@ -10,11 +10,68 @@ use kvcpu_mmio::map::BLOCKS;
 use kvcpu_mmio::queue::{Cqe, ResultFlags};
 use kvcpu_mmio::{Access, Bar, Geometry};
 use kvcpu_sim::{Rtl, RtlOptions};
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::bus::Bus;
+use crate::check;
 use crate::rig::is_in_flight;
-use crate::stream::{Op, Player, Scenario};
+use crate::stream::{self, Kind, Op, Player, Scenario};
+
+/// The kinds of stream that both devices are run under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stream {
+    /// No block has bytes.
+    Metadata,
+    /// Blocks have bytes, in T0 to T2.
+    Bytes,
+    /// The host answers for T3, late.
+    T3,
+    /// The bus, T3 and Bus Master Enable fail and are mended, in the middle of moves too.
+    Faults,
+    /// Mostly accesses: clocks and history get long.
+    History,
+}
+
+impl Stream {
+    /// All of them.
+    pub const ALL: [Stream; 5] = [Stream::Metadata, Stream::Bytes, Stream::T3, Stream::Faults, Stream::History];
+
+    /// The stream of a seed. A shorter one is the beginning of a longer one.
+    pub fn make(self, seed: u64, length: usize, geometry: Geometry) -> (Scenario, Vec<Op>) {
+        let any = Kind { length, ..Kind::default() };
+        let (number, kind) = match self {
+            Stream::Metadata => (11, Kind { t3: true, ..any }),
+            Stream::Bytes => (12, Kind { bytes: true, ..any }),
+            Stream::T3 => (13, Kind { bytes: true, t3: true, ..any }),
+            Stream::Faults => (14, Kind { bytes: true, t3: true, faults: true, ..any }),
+            Stream::History => (15, Kind { t3: true, history: true, ..any }),
+        };
+        let (mut scenario, ops) = stream::scenario_of(&mut check::rng(number, seed), kind, geometry);
+        // Real time, of which the simulation takes more than the device.
+        scenario.config.deadline = Duration::from_secs(60);
+        (scenario, ops)
+    }
+
+    /// Latencies and back-pressure of the RTL's surroundings, short enough for all to happen at once.
+    pub fn timing(seed: u64) -> RtlOptions {
+        let clocks_per_access = [0, 4, 32][seed as usize % 3];
+        RtlOptions { seed, host_latency: 2..=40, card_latency: 2..=20, clocks_per_access, ..RtlOptions::default() }
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stream::Metadata => "metadata",
+            Stream::Bytes => "bytes",
+            Stream::T3 => "t3",
+            Stream::Faults => "faults",
+            Stream::History => "history",
+        })
+    }
+}
 
 /// Both devices, and what was compared.
 pub struct Lockstep {
@@ -24,6 +81,7 @@ pub struct Lockstep {
     rtl_bus: Arc<Bus>,
     geometry: Geometry,
     uses_staging: bool,
+    traces: [String; 2],
     /// Commands that both completed.
     pub commands: u64,
     /// Comparisons of everything.
@@ -47,16 +105,33 @@ impl Lockstep {
         let (emulator, emulator_bus) = Bus::emulator(geometry);
         let (rtl, rtl_bus) = Bus::rtl(geometry, options);
         let emulator = Player::new(emulator, scenario)?;
-        let rtl = Player::new(rtl, scenario).map_err(|error| format!("rtl: {error}"))?;
+        let mut rtl = Player::new(rtl, scenario).map_err(|error| format!("rtl: {error}"))?;
+        rtl.rig.beside = true;
         let uses_staging = scenario.config.tiers[3].limit > 0 && !scenario.config.metadata_only;
-        Ok(Lockstep { emulator, emulator_bus, rtl, rtl_bus, geometry, uses_staging, commands: 0, comparisons: 0 })
+        Ok(Lockstep {
+            emulator,
+            emulator_bus,
+            rtl,
+            rtl_bus,
+            geometry,
+            uses_staging,
+            traces: Default::default(),
+            commands: 0,
+            comparisons: 0,
+        })
     }
 
     /// One operation on both.
     pub fn play(&mut self, op: &Op) -> Result<(), String> {
         let failed = self.emulator.rig.model.counters.moves_failed;
-        let expected = self.emulator.play(&self.emulator_bus, op).map_err(|error| format!("emulator: {error}"))?;
-        let found = self.rtl.play(&self.rtl_bus, op).map_err(|error| format!("rtl: {error}"))?;
+        let expected = self.emulator.play(&self.emulator_bus, op);
+        let found = self.rtl.play(&self.rtl_bus, op);
+        let clocks = self.clocks();
+        // A String takes whatever is written.
+        let _ = writeln!(self.traces[0], "{op:?}\n    {expected:x?}");
+        let _ = writeln!(self.traces[1], "{op:?}\n    {found:x?} clock {clocks}");
+        let expected = expected.map_err(|error| format!("emulator: {error}"))?;
+        let found = found.map_err(|error| format!("rtl: {error}"))?;
         let moves_failed = self.emulator.rig.model.counters.moves_failed > failed;
         if let Some((a, b)) = expected.iter().zip(&found).find(|(a, b)| !agree(a, b, moves_failed)) {
             return Err(format!("completions differ\n  emulator {a:?}\n  rtl      {b:?}"));
@@ -75,8 +150,21 @@ impl Lockstep {
         self.compare()
     }
 
+    /// Clocks of the RTL so far.
+    pub fn clocks(&self) -> u64 {
+        self.rtl.rig.device.backing().clocks()
+    }
+
+    /// Every operation with its completions: those of the emulator, those of the RTL.
+    pub fn into_traces(self) -> [String; 2] {
+        self.traces
+    }
+
     fn compare(&mut self) -> Result<(), String> {
         self.comparisons += 1;
+        // When a host acknowledges an invalidation is a matter of time; that it does is not.
+        self.emulator.rig.serve_all()?;
+        self.rtl.rig.serve_all()?;
         self.compare_registers()?;
         for offset in (0..self.geometry.entries() * 32).step_by(4) {
             self.compare_word(Bar::Rtbd, offset, "directory")?;

@@ -85,7 +85,7 @@ fn large_directories_are_guarded_as_the_model_says() {
 #[test]
 fn the_streams_reach_the_corners() {
     let mut total = Counters::default();
-    let mut refused_inserts = 0;
+    let (mut refused_inserts, mut exhausted, mut last_steps) = (0, 0, 0);
     for (stream, bytes, t3, faults) in [(1, false, true, false), (3, true, true, false), (4, true, true, true)] {
         for seed in 0..60 {
             let kind = Kind { bytes, t3, faults, length: 400, ..Kind::default() };
@@ -109,6 +109,8 @@ fn the_streams_reach_the_corners() {
                 total.promotions[tier] += counted.promotions[tier];
             }
             refused_inserts += counted.refused;
+            exhausted += model.exhausted;
+            last_steps += u64::from(model.now == u32::MAX);
         }
     }
     let reached = [
@@ -123,6 +125,8 @@ fn the_streams_reach_the_corners() {
         ("failed moves", total.moves_failed),
         ("invalidations saved", total.shootdowns_needed - total.shootdowns_sent),
         ("refusals", refused_inserts),
+        ("quarantine exhausted", exhausted),
+        ("ends at the last step", last_steps),
         ("drops from T0", total.drops[0]),
         ("drops from T3", total.drops[3]),
         ("demotions from T0", total.evictions[0] - total.drops[0]),

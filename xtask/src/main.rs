@@ -1,4 +1,4 @@
-//! The build's verbs: `cargo xtask regs | verilog | edges | testplan | ci | bench | ablation`.
+//! The build's verbs: `cargo xtask regs | verilog | edges | testplan | ci | bench | ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
 //! part of the product. It depends on the register map alone.
@@ -7,7 +7,9 @@ mod ablation;
 mod bench;
 mod ci;
 mod edges;
+mod lockstep;
 mod measure;
+mod mutants;
 mod process;
 mod regs;
 mod rtl;
@@ -48,6 +50,10 @@ enum Verb {
     Bench(bench::Options),
     /// Measure what each part of the eviction policy is worth: the tables of docs/hepc.md
     Ablation,
+    /// Run emulator and RTL side by side under random commands, without end
+    Lockstep(lockstep::Options),
+    /// Measure how many mutants of the RTL lockstep catches: docs/mutants.md
+    Mutants(mutants::Options),
     /// Run a command and write its wall time and peak memory as JSON
     #[command(hide = true)]
     Measure(measure::Options),
@@ -63,6 +69,8 @@ fn main() -> ExitCode {
         Verb::Ci(options) => ci::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Ablation => ablation::run(),
+        Verb::Lockstep(options) => lockstep::run(&options),
+        Verb::Mutants(options) => mutants::run(&options),
         Verb::Measure(options) => measure::run(&options),
     };
     match result {

@@ -32,6 +32,7 @@ impl Model {
     /// A frame of `tier` is wanted: one must be on the free list, and the first one quiet.
     pub(crate) fn await_frame(&mut self, tier: usize) {
         if self.tiers[tier].free.is_empty() {
+            self.exhausted += 1;
             self.flush();
         }
         let busy = |model: &Model| {

@@ -162,6 +162,8 @@ pub struct Model {
     pub quarantine: VecDeque<(usize, u32)>,
     /// The last invalidation.
     pub epoch: u32,
+    /// Invalidations that had to be sent because no frame was free.
+    pub exhausted: u64,
     /// Victim lists.
     pub victims: [VecDeque<Listed>; TIERS],
     /// What is above is not offered to the list.
@@ -217,6 +219,7 @@ impl Model {
             tiers,
             quarantine: VecDeque::new(),
             epoch: 0,
+            exhausted: 0,
             victims: Default::default(),
             bounds: [None; TIERS],
             swept: None,

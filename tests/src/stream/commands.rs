@@ -39,7 +39,8 @@ impl Stream {
     pub(super) fn new(geometry: &Geometry, config: &Config, kind: Kind, rng: &mut ChaCha8Rng) -> Stream {
         let entries = u64::from(geometry.entries());
         Stream {
-            step: 0,
+            // Some begin where a few hundred steps are left.
+            step: if rng.random_bool(0.1) { u32::MAX - rng.random_range(0..300) } else { 0 },
             tags: rng.random_range(entries / 4..entries),
             base: *[0, 0, 1 << 40, u64::MAX - entries].choose(rng).unwrap_or(&0),
             limits: config.tiers.map(|tier| tier.limit),

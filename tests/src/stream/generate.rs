@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kvcpu_driver::{Config, QueueConfig, TierConfig, Weights};
+use kvcpu_driver::{Config, QueueConfig, TierConfig, Weights, sqe};
 use kvcpu_mmio::Geometry;
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -13,8 +13,21 @@ use super::commands::Stream;
 use super::{Fault, Kind, Op, Scenario, Tune};
 use crate::rig::Path;
 
-const FAULTS: [Fault; 8] =
-    [Fault::Tear(0), Fault::Tear(2), Fault::T3, Fault::BusMaster, Fault::Heal, Fault::Heal, Fault::Heal, Fault::Heal];
+/// What happens when something breaks; mostly it is mended.
+const FAULTS: [Fault; 12] = [
+    Fault::Tear(0),
+    Fault::Tear(2),
+    Fault::TearMiddle(0),
+    Fault::TearMiddle(2),
+    Fault::T3,
+    Fault::BusMaster,
+    Fault::Heal,
+    Fault::Heal,
+    Fault::Heal,
+    Fault::Heal,
+    Fault::Heal,
+    Fault::Heal,
+];
 
 /// A device for random tests: a few hundred entries at most, short lists, little stash.
 pub fn geometry(rng: &mut ChaCha8Rng) -> Geometry {
@@ -90,16 +103,20 @@ pub fn scenario_of(rng: &mut ChaCha8Rng, kind: Kind, geometry: Geometry) -> (Sce
     };
     let path = if rng.random_bool(0.5) && !kind.faults { Path::Ring } else { Path::SingleShot };
     let batch = rng.random_range(1..=24);
+    let doorbell = if rng.random_bool(0.5) { batch } else { rng.random_range(1..=3) };
     let t3_delay = *[0, 0, 1, 5, 20].choose(rng).unwrap_or(&0);
     let mut stream = Stream::new(&geometry, &config, kind, rng);
     let mut ops = Vec::with_capacity(kind.length);
-    for _ in 0..kind.length {
+    if stream.step > 0 && kind.length > 0 {
+        ops.push(Op::Command(sqe::step_advance(stream.step)));
+    }
+    while ops.len() < kind.length {
         ops.push(match rng.random_range(0..40) {
             0 if kind.faults => Op::Fault(*FAULTS.choose(rng).unwrap_or(&Fault::Heal)),
             _ => stream.op(rng),
         });
     }
-    (Scenario { geometry, config, path, batch, t3_delay, fenced: kind.faults }, ops)
+    (Scenario { geometry, config, path, batch, doorbell, t3_delay, fenced: kind.faults }, ops)
 }
 
 fn weights(rng: &mut ChaCha8Rng) -> Weights {

@@ -42,6 +42,8 @@ pub enum Op {
 pub enum Fault {
     /// The memory of T0 or T2 is not mapped.
     Tear(usize),
+    /// A word in the middle of each frame of T0 or T2 is not mapped: what moves there has begun when it fails.
+    TearMiddle(usize),
     /// The host fails T3 requests.
     T3,
     /// Bus Master Enable is cleared.
@@ -85,6 +87,8 @@ pub struct Scenario {
     pub path: Path,
     /// Commands of one batch, on the ring path.
     pub batch: usize,
+    /// Commands of one doorbell, on the ring path: those of a batch ring while the first are executed.
+    pub doorbell: usize,
     /// Most looks before T3 answers.
     pub t3_delay: u32,
     /// Each command is fenced, as docs/moves.md asks under faults.
@@ -141,7 +145,8 @@ pub struct Player<B: Backing + 'static> {
 impl<B: Backing + 'static> Player<B> {
     /// Sets the device up.
     pub fn new(backing: B, scenario: &Scenario) -> Result<Player<B>, String> {
-        let rig = Rig::new(Arc::new(backing), &scenario.config, scenario.path)?;
+        let mut rig = Rig::new(Arc::new(backing), &scenario.config, scenario.path)?;
+        rig.doorbell = scenario.doorbell;
         rig.t3.delay.store(scenario.t3_delay, Ordering::SeqCst);
         let batch = if scenario.path == Path::Ring { scenario.batch } else { 1 };
         Ok(Player { rig, pending: Vec::new(), batch, fenced: scenario.fenced })
@@ -180,10 +185,15 @@ impl<B: Backing + 'static> Player<B> {
 /// Breaks or mends both sides.
 fn inject<B: Backing + 'static>(rig: &mut Rig<B>, bus: &Bus, fault: Fault) -> Result<(), String> {
     match fault {
-        Fault::Tear(number) => {
+        Fault::Tear(number) | Fault::TearMiddle(number) => {
             let base = rig.device.read_at(&tier::TIER_BASE, number as u32, 0).map_err(text)?;
-            let bytes = rig.model.block_bytes * u64::from(rig.model.tiers[number].frames);
-            bus.tear(base..base + bytes);
+            let (bytes, frames) = (rig.model.block_bytes, u64::from(rig.model.tiers[number].frames));
+            if matches!(fault, Fault::Tear(_)) {
+                bus.tear(base..base + frames * bytes);
+            } else {
+                let middles = (0..frames).map(|frame| base + frame * bytes + bytes / 2);
+                middles.for_each(|middle| bus.tear(middle..middle + 8));
+            }
             rig.model.broken[number] = true;
         }
         Fault::T3 => {
