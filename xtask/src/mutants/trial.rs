@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 /// The streams that mutants are tried on, those that catch much in little time first.
 const STREAMS: [(&str, u64, u32); 8] = [
     ("metadata", 84, 80),
-    ("t3", 283, 80),
     ("bytes", 91, 80),
     ("faults", 53, 60),
+    ("t3", 283, 80),
     ("history", 225, 80),
     ("t3", 297, 80),
     ("metadata", 1, 80),
