@@ -1,4 +1,5 @@
-//! Writes the design of all mutants, its control store and the list of them. `cargo xtask mutants` runs this.
+//! Writes the design of all mutants (`rtl/`), its control store (`images.hex`) and the list of them (`mutants.json`).
+//! `cargo xtask mutants` runs this.
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -23,7 +24,8 @@ struct Options {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    std::fs::create_dir_all(&options.out).with_context(|| format!("cannot make {}", options.out.display()))?;
+    let rtl = options.out.join("rtl");
+    std::fs::create_dir_all(&rtl).with_context(|| format!("cannot make {}", rtl.display()))?;
     let out = options.out.canonicalize()?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
@@ -36,7 +38,7 @@ fn main() -> Result<()> {
     let images = out.join("images.hex");
     let (text, words) = micro::store(&text, TOP, first, &programs, &images)?;
     // What is the same need not be verilated again.
-    let design = out.join(TOP).with_extension("v");
+    let design = rtl.join(TOP).with_extension("v");
     if !std::fs::read_to_string(&design).is_ok_and(|old| old == text) {
         std::fs::write(design, text)?;
     }

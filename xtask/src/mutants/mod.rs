@@ -77,30 +77,42 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     report::write(&root.join(REPORT), &run, &report::survivors(&root.join(SURVIVORS))?)
 }
 
-/// Runs what is to be run, and keeps each verdict in `kept` as it comes.
+/// Runs each stream on all that the streams before did not catch, and keeps each verdict in `kept` as it comes.
 fn try_mutants(root: &Path, made: &Path, kept: &Path, options: &Options) -> Result<()> {
     let mut mutants = make(root, made, options.seed)?;
     mutants.retain(|of| options.only.is_empty() || options.only.contains(&of.number));
     let program = build(root, made)?;
     let streams = trial::measure(&program, options.jobs)?;
     let before = if options.resume { read(kept)?.results } else { Vec::new() };
-    let run = Mutex::new(Run { seed: options.seed, streams: streams.clone(), results: Vec::new() });
-    let one = |mutant: &Mutant| -> Result<()> {
-        let verdict = match before.iter().find(|(of, _)| of == mutant) {
-            Some((_, caught @ Verdict::Caught(..))) => caught.clone(),
-            Some((_, Verdict::Survived(tried))) => trial::judge(&program, &streams, *tried, mutant.number)?,
-            None => trial::judge(&program, &streams, 0, mutant.number)?,
+    let verdict = |mutant: &Mutant| before.iter().find(|(of, _)| of == mutant).map(|(_, verdict)| verdict.clone());
+    let results = mutants
+        .iter()
+        .map(|of| (of.clone(), verdict(of).unwrap_or(Verdict::Survived(0))))
+        .collect();
+    let run = Mutex::new(Run { seed: options.seed, streams: streams.clone(), results });
+    let state = || run.lock().unwrap_or_else(PoisonError::into_inner);
+    for (number, stream) in streams.iter().enumerate() {
+        let results = state().results.clone();
+        let alive = results.iter().enumerate();
+        let alive: Vec<usize> = alive
+            .filter(|(_, (_, verdict))| matches!(verdict, Verdict::Survived(tried) if *tried == number))
+            .map(|(place, _)| place)
+            .collect();
+        println!("{} mutants under {stream}", alive.len());
+        let one = |place: &usize| -> Result<()> {
+            let mutant = &results[*place].0;
+            let verdict = trial::judge(&program, stream, number, mutant.number)?;
+            println!("{} {} {} {}: {verdict}", mutant.number, mutant.block, mutant.place, mutant.kind);
+            let mut run = state();
+            run.results[*place].1 = verdict;
+            if options.only.is_empty() {
+                std::fs::write(kept, serde_json::to_string_pretty(&*run)?)?;
+            }
+            Ok(())
         };
-        println!("{} {} {} {}: {verdict}", mutant.number, mutant.block, mutant.place, mutant.kind);
-        if options.only.is_empty() {
-            let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
-            run.results.push((mutant.clone(), verdict));
-            run.results.sort_by_key(|(mutant, _)| mutant.number);
-            std::fs::write(kept, serde_json::to_string_pretty(&*run)?)?;
-        }
-        Ok(())
-    };
-    trial::in_parallel(&mutants, options.jobs, one).map(drop)
+        trial::in_parallel(&alive, options.jobs, one)?;
+    }
+    Ok(())
 }
 
 fn read(kept: &Path) -> Result<Run> {
@@ -110,12 +122,11 @@ fn read(kept: &Path) -> Result<Run> {
 
 /// Draws the mutants and makes their design.
 fn make(root: &Path, made: &Path, seed: u64) -> Result<Vec<Mutant>> {
-    let rtl = made.join("rtl");
     let mut command = cargo();
     command.args(["run", "--quiet", "--release", "--package", "kvcpu-hdl", "--bin", "mutants", "--"]);
-    command.args(["--seed", &seed.to_string(), "--out"]).arg(&rtl);
+    command.args(["--seed", &seed.to_string(), "--out"]).arg(made);
     run_command(command.current_dir(root))?;
-    let list = rtl.join("mutants.json");
+    let list = made.join("mutants.json");
     let text = std::fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is not what kvcpu-hdl writes", list.display()))
 }

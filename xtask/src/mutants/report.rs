@@ -53,9 +53,13 @@ impl Total {
     }
 }
 
-/// Writes the report; fails if too few were caught or a survivor is not explained.
+/// Writes the report of a run that is complete; fails if too few were caught or a survivor is not explained.
 pub(super) fn write(path: &Path, run: &Run, survivors: &[Survivor]) -> Result<()> {
     let Run { seed, streams, results } = run;
+    let open =
+        |(_, verdict): &&(Mutant, Verdict)| matches!(verdict, Verdict::Survived(tried) if *tried < streams.len());
+    let open = results.iter().filter(open).count();
+    ensure!(open == 0, "{open} mutants have streams left; `cargo xtask mutants --resume` goes on");
     let explained = |mutant: &Mutant| survivors.iter().find(|of| of.place == mutant.place && of.is == mutant.is);
     let mut totals: BTreeMap<String, Total> = BTreeMap::new();
     let (mut table, mut alive, mut unexplained) = (String::new(), String::new(), Vec::new());
