@@ -139,13 +139,17 @@ struct RtlWire {
 impl kvcpu_sim::Bus for RtlWire {
     fn read(&mut self, address: u64, out: &mut [u64]) -> Result<(), kvcpu_sim::BusFault> {
         self.control.note(Direction::Read, address, out.len());
-        self.control.access(address, out.len()).map_err(|fault| kvcpu_sim::BusFault { address: fault.iova })?;
+        self.control
+            .access(address, out.len())
+            .map_err(|fault| kvcpu_sim::BusFault { address: fault.iova })?;
         self.memory.read(address, out)
     }
 
     fn write(&mut self, address: u64, data: &[u64], strobes: &[u8]) -> Result<(), kvcpu_sim::BusFault> {
         self.control.note(Direction::Write, address, data.len());
-        self.control.access(address, data.len()).map_err(|fault| kvcpu_sim::BusFault { address: fault.iova })?;
+        self.control
+            .access(address, data.len())
+            .map_err(|fault| kvcpu_sim::BusFault { address: fault.iova })?;
         let block = data.len() >= BLOCK_WORDS;
         if block && (self.control.corrupt_all.load(Ordering::SeqCst) || due(&self.control.corrupt_in)) {
             let mut flipped = data.to_vec();

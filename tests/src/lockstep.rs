@@ -114,7 +114,13 @@ impl Lockstep {
     }
 
     fn compare_word(&self, bar: Bar, offset: u32, name: &str) -> Result<(), String> {
-        let expected = self.emulator.rig.device.backing().read32(bar, offset).map_err(|error| error.to_string())?;
+        let expected = self
+            .emulator
+            .rig
+            .device
+            .backing()
+            .read32(bar, offset)
+            .map_err(|error| error.to_string())?;
         let found = self.rtl.rig.device.backing().read32(bar, offset).map_err(|error| error.to_string())?;
         if expected == found {
             return Ok(());
