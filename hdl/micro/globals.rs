@@ -106,7 +106,5 @@ static CAPACITY: u32 = 0;
 static IN_FLIGHT: u32 = 0;
 /// Moves that failed since any queue's last FENCE.
 static FAILED_MOVES: u32 = 0;
-/// Moves that failed ever, mod 2^32: who begins a move for room and waits for it looks whether its own failed in the table, not here.
-static FAILURES: u32 = 0;
 /// 1 if thread 1 wants the waiting command forgotten (its queue was disabled).
 static FORGET: u32 = 0;

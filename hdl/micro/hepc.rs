@@ -143,7 +143,7 @@ fn hepc_begin() {
         return;
     }
     H_FRESH = 0;
-    new_need();
+    begin_need();
     let shift = if SNAP_SHIFT != 0 { SNAP_SHIFT } else { H_AUTO_SHIFT };
     if shift != H_SHIFT || SNAP_WEIGHTS != H_WEIGHTS {
         let other_units = shift != H_SHIFT || (SNAP_WEIGHTS ^ H_WEIGHTS) & WEIGHTS_WR_MASK != 0;

@@ -53,7 +53,9 @@ fn host() {
     device_reset();
     loop {
         wait_host();
-        host_access();
+        if quick() == 0 {
+            host_access();
+        }
         store(FRONT_RESPOND, 0);
     }
 }

@@ -55,7 +55,6 @@ fn insert_new(ghost: u32, depth: u32, flags: u32) {
         CQ_STATUS = status;
         return;
     }
-    wait_quiet(X_TIER);
     // From here on nothing waits.
     let frame = take_frame(X_TIER);
     csr_add(CSR_TIER_USED + (X_TIER << 4), 1);

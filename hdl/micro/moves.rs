@@ -25,8 +25,8 @@ const M_TO_FRAME: u32 = 7;
 const M_SLOT: u32 = 8;
 /// CRC-32C that what arrives must have, if it comes from T3.
 const M_CRC: u32 = 9;
-/// 1 if it failed; stands until the place is used again.
-const M_FAILED: u32 = 10;
+/// The need of room that it was begun for, or NONE.
+const M_NEED: u32 = 10;
 
 /// Nothing: the place is free.
 const DOING_NOTHING: u32 = 0;
@@ -81,6 +81,7 @@ fn moves_reset() {
     }
     IN_FLIGHT = 0;
     FAILED_MOVES = 0;
+    NEED = 0;
     tier_reset();
 }
 
@@ -116,8 +117,8 @@ fn channel(t: u32, d: u32) -> u32 {
 }
 
 /// Decides a move: block `index`, placed and not in flight, goes to tier d, where there is room and the head is quiet. Its place in MOVES, or
-/// NONE if it is there already.
-fn begin_move(index: u32, d: u32) -> u32 {
+/// NONE if it is there already. It is begun for `need`, or NONE.
+fn begin_move(index: u32, d: u32, need: u32) -> u32 {
     let entry = ENTRY + (index << 3);
     let state = load(entry + E_STATE);
     let t = (state & ENTRY_STATE_TIER_MASK) >> ENTRY_STATE_TIER_LSB;
@@ -146,7 +147,7 @@ fn begin_move(index: u32, d: u32) -> u32 {
     store(place + M_FROM_FRAME, from);
     store(place + M_TO, d);
     store(place + M_TO_FRAME, frame);
-    store(place + M_FAILED, 0);
+    store(place + M_NEED, need);
     IN_FLIGHT += 1;
     let source = FRAME_FLAGS + (t << 16) + from;
     store(source, FRAME_SOURCE);
@@ -351,7 +352,9 @@ fn move_failed(place: u32) {
     free_frame(d, load(place + M_TO_FRAME));
     move_ends(place);
     store(FRAME_FLAGS + (t << 16) + frame, 0);
-    store(place + M_FAILED, 1);
+    if load(place + M_NEED) == NEED {
+        ROOM_FAILED = 1;
+    }
     count(CSR_CNT_MOVES_FAILED);
     FAILED_MOVES += 1;
     block_note(load(place + M_LO), load(place + M_HI), load(place + M_ID));
@@ -362,15 +365,14 @@ fn count_moved(t: u32, d: u32) {
     count_add(CSR_CNT_MOVE_BYTES + (t << 3) + (d << 1), 1 << BLOCK_SHIFT);
 }
 
-/// Waits for the acknowledgement of a move between T0, T1 and T2. 1 if it failed.
-fn wait_move(place: u32) -> u32 {
+/// Waits for the end of a move between T0, T1 and T2.
+fn wait_move(place: u32) {
     if place == NONE || load(place + M_FROM) == T3 || load(place + M_TO) == T3 {
-        return 0;
+        return;
     }
     while load(place + M_DOING) != DOING_NOTHING {
         wait(WAIT_MOVE);
     }
-    load(place + M_FAILED)
 }
 
 /// Waits while the block of this key is in flight.

@@ -23,6 +23,9 @@ static SC_FREED: u32 = 0;
 static SC_IN_USE: u32 = 0;
 /// 1: one was passed over because a move that was to make room for it failed.
 static SC_FAILED: u32 = 0;
+/// The last move of a block of the scope: its place in MOVES, or NONE. It is waited for before the next begins, so what becomes of
+/// that does not depend on how fast memory is.
+static SC_PLACE: u32 = 0;
 
 /// A scoped command.
 fn command_scoped() {
@@ -32,6 +35,7 @@ fn command_scoped() {
     SC_FREED = 0;
     SC_IN_USE = 0;
     SC_FAILED = 0;
+    SC_PLACE = NONE;
     if X_OPCODE == OP_DEMOTE && tier_in_use(X_TIER) == 0 {
         SC_REFUSED = STATUS_INVALID_TIER;
     } else {
@@ -194,17 +198,29 @@ fn scoped_share(index: u32) {
 
 /// PREFETCH of a placed block whose target is set: promotion, if it is below PREFETCH_TIER and wanted soon.
 fn scoped_prefetch(index: u32) {
-    let tier = (load(ENTRY + (index << 3) + E_STATE) & ENTRY_STATE_TIER_MASK) >> ENTRY_STATE_TIER_LSB;
-    if tier > SNAP_PREFETCH_TIER && X_ARGUMENT >= STEP && X_ARGUMENT - STEP <= load(SNAP_LOOKAHEAD + tier) {
-        new_need();
-        prefetch(index);
+    while wanted_up(tier_of(index)) != 0 {
+        if state_of(index) != STATE_IN_FLIGHT {
+            wait_move(SC_PLACE);
+            begin_need();
+            SC_PLACE = if promote(index, 1, OWN) != 0 { WALK_PLACE } else { NONE };
+            return;
+        }
+        // If its move fails, it is somewhere else.
+        wait(WAIT_MOVE);
     }
+}
+
+/// 1 if a block of this tier whose next use is at the argument is to be promoted.
+fn wanted_up(tier: u32) -> u32 {
+    tier > SNAP_PREFETCH_TIER && X_ARGUMENT >= STEP && X_ARGUMENT - STEP <= load(SNAP_LOOKAHEAD + tier)
 }
 
 /// EVICT, DEMOTE of a placed block.
 fn scoped_evict(index: u32) {
     let entry = ENTRY + (index << 3);
     let dest = if X_OPCODE == OP_DEMOTE { X_TIER } else { NONE };
+    wait_move(SC_PLACE);
+    SC_PLACE = NONE;
     loop {
         let state = load(entry + E_STATE);
         if dest <= (state & ENTRY_STATE_TIER_MASK) >> ENTRY_STATE_TIER_LSB {
@@ -224,9 +240,10 @@ fn scoped_evict(index: u32) {
         // If its move fails, it is somewhere else.
         wait_arrival(entry);
     }
-    new_need();
+    begin_need();
     if demote(index, dest) == STATUS_OK {
         SC_DONE += 1;
+        SC_PLACE = WALK_PLACE;
     } else {
         SC_FAILED = 1;
     }

@@ -74,15 +74,6 @@ fn head_waits(t: u32) -> u32 {
     0
 }
 
-/// Waits until the head of a tier's free list is quiet.
-fn wait_quiet(t: u32) {
-    let mut reason = head_waits(t);
-    while reason != 0 {
-        wait(reason);
-        reason = head_waits(t);
-    }
-}
-
 /// Takes the frame at the head of a tier's free list, which is quiet.
 fn take_frame(t: u32) -> u32 {
     let words = TIERS + (t << 3);

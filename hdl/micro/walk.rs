@@ -13,8 +13,15 @@ const WALK_AGAIN: u32 = 0;
 const WALK_BELOW: u32 = 1;
 /// The block at the top was.
 const WALK_TOP: u32 = 2;
-/// A move that it began failed.
-const WALK_FAILED: u32 = 3;
+
+/// Whose move the block at the top of a walk makes: one for room as those below it, or the command's own.
+const FOR_ROOM: u32 = 0;
+const OWN: u32 = 1;
+
+/// Which need of room this is: one INSERT, one block of a scoped command, one tier that is drained, one round of promotions.
+static NEED: u32 = 0;
+/// 1: a move begun for it failed, so it is given up. It may be learned while waiting for something else.
+static ROOM_FAILED: u32 = 0;
 
 /// Clock of the trigger of the decision that is being made, low half.
 static DECISION_FROM: u32 = 0;
@@ -23,6 +30,13 @@ static WALK_PLACE: u32 = 0;
 
 /// Buckets of the histogram of decisions.
 const DECISION_BUCKETS: u32 = 16;
+
+/// Another need of room begins: moves begun for earlier ones do not matter to it.
+fn begin_need() {
+    NEED += 1;
+    ROOM_FAILED = 0;
+    new_need();
+}
 
 /// A decision is asked for.
 fn decision_begins() {
@@ -52,23 +66,28 @@ fn state_of(index: u32) -> u32 {
     load(ENTRY + (index << 3) + E_STATE) >> ENTRY_STATE_STATE_LSB
 }
 
-/// Makes room in tier t. Ok, TierFull or MoveFailed.
+/// Makes room in tier t, and a frame at the head of its free list that is quiet. Ok, TierFull or MoveFailed.
 fn make_room(t: u32) -> u32 {
     decision_begins();
-    while has_room(t) == 0 {
-        let victim = next_victim(t, 1);
-        if victim == NONE {
-            return STATUS_TIER_FULL;
-        }
-        if walk(victim, NONE) == WALK_FAILED {
-            return STATUS_MOVE_FAILED;
-        }
-        if wait_move(WALK_PLACE) != 0 {
-            return STATUS_MOVE_FAILED;
+    while ROOM_FAILED == 0 {
+        if has_room(t) != 0 {
+            ready_frames(t);
+            let reason = head_waits(t);
+            if reason == 0 {
+                return STATUS_OK;
+            }
+            // A move undone meanwhile may have taken the room away.
+            wait(reason);
+        } else {
+            let victim = next_victim(t, 1);
+            if victim == NONE {
+                return STATUS_TIER_FULL;
+            }
+            walk(victim, NONE, FOR_ROOM);
+            wait_move(WALK_PLACE);
         }
     }
-    ready_frames(t);
-    STATUS_OK
+    STATUS_MOVE_FAILED
 }
 
 /// A frame of tier t will be wanted.
@@ -81,18 +100,17 @@ fn ready_frames(t: u32) {
 /// EVICT, DEMOTE: block `index` to `dest`, or to the next lower tier. Ok, or MoveFailed if a move begun for it failed.
 fn demote(index: u32, dest: u32) -> u32 {
     decision_begins();
-    loop {
-        match walk(index, dest) {
-            WALK_TOP => return STATUS_OK,
-            WALK_FAILED => return STATUS_MOVE_FAILED,
-            _ => {}
+    while ROOM_FAILED == 0 {
+        if walk(index, dest, OWN) == WALK_TOP {
+            return STATUS_OK;
         }
     }
+    STATUS_MOVE_FAILED
 }
 
 /// One decision on the way down from block `top`, which goes to `dest` or to the next lower tier: the lowest block that can go does.
-/// Moves below the top have been acknowledged when it returns; the top's is in WALK_PLACE.
-fn walk(top: u32, dest: u32) -> u32 {
+/// Moves below the top between T0, T1 and T2 have ended when it returns; the top's is in WALK_PLACE.
+fn walk(top: u32, dest: u32, whose: u32) -> u32 {
     WALK_PLACE = NONE;
     let mut block = top;
     let mut named = dest;
@@ -122,11 +140,13 @@ fn walk(top: u32, dest: u32) -> u32 {
             }
             decided(t, block);
             count(CSR_CNT_EVICTIONS + (t << 1));
-            WALK_PLACE = begin_move(block, d);
-            if block != top && wait_move(WALK_PLACE) != 0 {
-                return WALK_FAILED;
+            if block == top {
+                WALK_PLACE = begin_move(block, d, if whose == OWN { NONE } else { NEED });
+                return WALK_TOP;
             }
-            return walked(block, top);
+            WALK_PLACE = begin_move(block, d, NEED);
+            wait_move(WALK_PLACE);
+            return WALK_BELOW;
         }
         let victim = next_victim(d, 1);
         if swept() != 0 {
@@ -160,7 +180,7 @@ fn drop_block(index: u32, t: u32) {
 }
 
 /// Promotes a block to PREFETCH_TIER. 1 if it was decided: its place in MOVES is in WALK_PLACE; 0 if it was given up.
-fn promote(index: u32, dry_allowed: u32) -> u32 {
+fn promote(index: u32, dry_allowed: u32, whose: u32) -> u32 {
     let d = SNAP_PREFETCH_TIER;
     decision_begins();
     if load(CSR_TIER_LIMIT + (d << 4)) == 0 {
@@ -173,7 +193,7 @@ fn promote(index: u32, dry_allowed: u32) -> u32 {
     if t <= d {
         return 0;
     }
-    loop {
+    while ROOM_FAILED == 0 {
         // It may have been pushed out while room was made below.
         if state_of(index) == STATE_GHOST || tier_of(index) != t {
             return 0;
@@ -187,7 +207,7 @@ fn promote(index: u32, dry_allowed: u32) -> u32 {
             if reason == 0 {
                 candidate_decided(index);
                 count(CSR_CNT_PROMOTIONS + (t << 1));
-                WALK_PLACE = begin_move(index, d);
+                WALK_PLACE = begin_move(index, d, if whose == OWN { NONE } else { NEED });
                 return 1;
             }
             wait(reason);
@@ -195,6 +215,7 @@ fn promote(index: u32, dry_allowed: u32) -> u32 {
             return 0;
         }
     }
+    0
 }
 
 /// A step towards room in tier d for a block that is to be promoted. 0 if it is given up.
@@ -205,8 +226,7 @@ fn promote_room(index: u32, d: u32, dry_allowed: u32) -> u32 {
     if victim == NONE || S_WHO & WHO_DEAD == 0 && S_P >= worth {
         return 0;
     }
-    if walk(victim, NONE) == WALK_FAILED || wait_move(WALK_PLACE) != 0 {
-        return 0;
-    }
+    walk(victim, NONE, FOR_ROOM);
+    wait_move(WALK_PLACE);
     1
 }

@@ -1,7 +1,7 @@
 //! Export to Verilog: which designs there are, and their text.
 
-use crate::{dma, hepc, micro, prim, rtbd};
 use crate::top::Device;
+use crate::{dma, hepc, micro, prim, rtbd};
 use anyhow::{Result, anyhow};
 use kvcpu_mmio::Geometry;
 use rust_hdl::prelude::*;

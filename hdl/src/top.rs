@@ -233,9 +233,14 @@ impl<
     ///
     /// If the geometry is not that of the parameters.
     pub fn new(geometry: Geometry, build_id: u32, clock_hz: u32) -> Self {
-        let sizes = (geometry.entries() as usize, geometry.stash as usize, geometry.lanes as usize, geometry.victim_k as usize);
+        let sizes =
+            (geometry.entries() as usize, geometry.stash as usize, geometry.lanes as usize, geometry.victim_k as usize);
         assert_eq!(sizes, (1 << A, S, L, K), "the geometry is that of the parameters");
-        assert_eq!((geometry.queues as usize, geometry.agents as usize), (Q, G), "the geometry is that of the parameters");
+        assert_eq!(
+            (geometry.queues as usize, geometry.agents as usize),
+            (Q, G),
+            "the geometry is that of the parameters"
+        );
         macro_rules! rest {
             ($($name:ident)*) => {
                 Self { $($name: Default::default(),)* front: Front::new(geometry, build_id, clock_hz) }
@@ -284,15 +289,18 @@ impl<
         self.executing.next = self.sequencer.executing.val();
         self.behind.next = self.sequencer.behind.val();
         self.region.next = self.sequencer.bus_address.val().get_bits::<4>(20);
-        self.file.bus_select.next = self.sequencer.bus_valid.val() & ((self.region.val() == 0) | (self.region.val() == 1));
+        self.file.bus_select.next =
+            self.sequencer.bus_valid.val() & ((self.region.val() == 0) | (self.region.val() == 1));
         self.file.bus_write.next = self.sequencer.bus_write.val();
         self.file.bus_address.next = self.sequencer.bus_address.val();
         self.file.bus_data.next = self.sequencer.bus_data.val();
-        self.frames.bus_select.next = self.sequencer.bus_valid.val() & ((self.region.val() == 2) | (self.region.val() == 3));
+        self.frames.bus_select.next =
+            self.sequencer.bus_valid.val() & ((self.region.val() == 2) | (self.region.val() == 3));
         self.frames.bus_write.next = self.sequencer.bus_write.val();
         self.frames.bus_address.next = self.sequencer.bus_address.val();
         self.frames.bus_data.next = self.sequencer.bus_data.val();
-        self.directory.bus_select.next = self.sequencer.bus_valid.val() & ((self.region.val() == 4) | (self.region.val() == 5));
+        self.directory.bus_select.next =
+            self.sequencer.bus_valid.val() & ((self.region.val() == 4) | (self.region.val() == 5));
         self.directory.bus_write.next = self.sequencer.bus_write.val();
         self.directory.bus_address.next = self.sequencer.bus_address.val();
         self.directory.bus_data.next = self.sequencer.bus_data.val();

@@ -109,7 +109,7 @@ pub trait Backing: Send + Sync {
     /// Function-level reset: registers take their reset values, all blocks and queues are gone,
     /// DMA mappings stay.
     fn reset(&self) -> Result<(), BackingError>;
-    /// Lets simulated time pass, in device clocks. A backing in real time does nothing.
+    /// Lets simulated time pass, in device clocks, or fewer if there may be something to see. A backing in real time does nothing.
     fn advance(&self, cycles: u64) -> Result<(), BackingError>;
     /// What this backing is, for logs and reports: `emulator`, `rtl`, `vfio:0000:05:00.0`.
     fn name(&self) -> String;

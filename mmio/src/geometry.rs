@@ -39,14 +39,8 @@ pub struct Geometry {
 
 impl Geometry {
     /// 64 entries and short lists: full, tied and kicked about by a few commands. For co-simulation.
-    pub const SMALL: Geometry = Geometry {
-        entries_log2: 6,
-        victim_k: 4,
-        stash: 4,
-        t1_mib: 1,
-        max_block_shift: 12,
-        ..Self::TEST
-    };
+    pub const SMALL: Geometry =
+        Geometry { entries_log2: 6, victim_k: 4, stash: 4, t1_mib: 1, max_block_shift: 12, ..Self::TEST };
     /// 1,024 entries and 4 lanes: small enough that random tests reach every corner.
     pub const TEST: Geometry = Geometry {
         entries_log2: 10,

@@ -8,10 +8,10 @@
 //! assert_eq!(multiply.get("product"), 42);
 //! ```
 
+pub mod axi;
 mod bus;
 mod card;
 mod lite;
-pub mod axi;
 mod model;
 mod msix;
 mod ports;

@@ -1,7 +1,7 @@
 //! The Verilated top as a [`Backing`].
 //!
 //! The device moves only while it is clocked, and three things clock it: a register access, until it is answered and
-//! [`RtlOptions::clocks_per_access`] more; [`Backing::advance`]; and nothing else. There is no thread, so that a run of one
+//! [`RtlOptions::clocks_per_access`] more; [`Backing::advance`], until an interrupt or what may be a completion; and nothing else. There is no thread, so that a run of one
 //! thread is the same each time its seed is. The driver's waits call `advance` before each look at memory, at a register or
 //! at an eventfd, and sleep on an eventfd for a millisecond at most before they call it again. A program that looks at DMA
 //! memory or an eventfd by itself has to call `advance` too.
@@ -215,7 +215,7 @@ impl Backing for Rtl {
     }
 
     fn advance(&self, cycles: u64) -> Result<(), BackingError> {
-        self.simulation().run(cycles)
+        self.simulation().run_until_event(cycles)
     }
 
     fn name(&self) -> String {

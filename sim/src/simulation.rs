@@ -128,7 +128,21 @@ impl Simulation {
         Ok(())
     }
 
-    fn clock(&mut self) -> Result<(), BackingError> {
+    /// The same, but only until there may be something to see: an interrupt, or a completion in memory.
+    pub(crate) fn run_until_event(&mut self, most: u64) -> Result<(), BackingError> {
+        self.check()?;
+        self.host.take_completed();
+        for _ in 0..most {
+            let interrupt = self.clock()?;
+            if interrupt || self.host.take_completed() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A clock; whether an interrupt line was pulled.
+    fn clock(&mut self) -> Result<bool, BackingError> {
         self.model.clock(&self.wires.inputs, &mut self.wires.outputs);
         let lines = self.wires.get(self.common.irq);
         if lines != 0 {
@@ -138,7 +152,7 @@ impl Simulation {
         let done = (self.lite.clock(&mut self.wires).map_err(|why| format!("s_axil {why}")))
             .and_then(|()| self.host.clock(&mut self.wires, now))
             .and_then(|()| self.card_slave.clock(&mut self.wires, now, &mut self.card));
-        done.map_err(|why| self.fail(why))
+        done.map(|()| lines != 0).map_err(|why| self.fail(why))
     }
 
     /// A register access; what it reads.

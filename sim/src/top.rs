@@ -4,8 +4,12 @@ use crate::{Design, design};
 use kvcpu_mmio::Geometry;
 
 /// A geometry is elaborated into a design of its own.
-const TOPS: [(Geometry, &str); 4] =
-    [(Geometry::SMALL, "kvcpu_small"), (Geometry::TEST, "kvcpu"), (Geometry::BOARD, "kvcpu_board"), (Geometry::FULL, "kvcpu_full")];
+const TOPS: [(Geometry, &str); 4] = [
+    (Geometry::SMALL, "kvcpu_small"),
+    (Geometry::TEST, "kvcpu"),
+    (Geometry::BOARD, "kvcpu_board"),
+    (Geometry::FULL, "kvcpu_full"),
+];
 
 /// The top of this geometry, if `hdl/rtl` holds it.
 pub fn top(geometry: Geometry) -> Option<&'static Design> {

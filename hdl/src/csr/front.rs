@@ -13,7 +13,6 @@ use crate::prim::Register;
 use kvcpu_mmio::Geometry;
 use rust_hdl::prelude::*;
 
-
 /// The front of the device.
 #[derive(LogicBlock)]
 pub struct Front {
@@ -283,7 +282,8 @@ impl Logic for Front {
         if self.is_write.q.val() {
             self.offset.next = bit_cast::<32, 16>(self.shown_address.val().get_bits::<16>(0)) | self.write_mark.val();
             if self.shown_address.val().get_bit(23) {
-                self.offset.next = bit_cast::<32, 21>(self.shown_address.val().get_bits::<21>(0)) | self.bar2_write_mark.val();
+                self.offset.next =
+                    bit_cast::<32, 21>(self.shown_address.val().get_bits::<21>(0)) | self.bar2_write_mark.val();
             }
         }
         // Strobes without a gap have one bit set that the next lower has not.
@@ -319,7 +319,8 @@ impl Logic for Front {
                 self.lines.d.next = self.bus_data.val().get_bits::<16>(0);
             }
         }
-        self.rdata.next = bit_cast::<64, 32>(self.answer_low.q.val()) | (bit_cast::<64, 32>(self.answer_low.q.val()) << 32);
+        self.rdata.next =
+            bit_cast::<64, 32>(self.answer_low.q.val()) | (bit_cast::<64, 32>(self.answer_low.q.val()) << 32);
         if self.read_size.q.val() == 3 {
             self.rdata.next =
                 bit_cast::<64, 32>(self.answer_low.q.val()) | (bit_cast::<64, 32>(self.answer_high.q.val()) << 32);

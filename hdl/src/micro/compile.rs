@@ -22,8 +22,7 @@ pub(super) struct Compiler<'a> {
 
 /// Compiles a function.
 pub(super) fn compile(scope: &Scope, source: &Source) -> Result<Body> {
-    let mut compiler =
-        Compiler { scope, source, body: Body::default(), names: Vec::new(), used: 0, loops: Vec::new() };
+    let mut compiler = Compiler { scope, source, body: Body::default(), names: Vec::new(), used: 0, loops: Vec::new() };
     for parameter in &source.parameters {
         compiler.declare(parameter.clone());
     }

@@ -442,9 +442,10 @@ impl Compiler<'_> {
     fn pattern(&self, pattern: &syn::Pat) -> Result<u32> {
         let value = match pattern {
             syn::Pat::Ident(ident) => self.scope.constants.get(&ident.ident.to_string()).copied(),
-            syn::Pat::Path(path) => {
-                path.path.get_ident().and_then(|ident| self.scope.constants.get(&ident.to_string()).copied())
-            }
+            syn::Pat::Path(path) => path
+                .path
+                .get_ident()
+                .and_then(|ident| self.scope.constants.get(&ident.to_string()).copied()),
             syn::Pat::Lit(literal) => match &literal.lit {
                 syn::Lit::Int(int) => int.base10_parse().ok(),
                 _ => None,

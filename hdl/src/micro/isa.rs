@@ -118,10 +118,6 @@ impl Word {
             Second::Constant(value) => (1, value),
         };
         let b = if self.op.branches() { b & 0xFFFF | u32::from(self.target) << 16 } else { b };
-        u64::from(self.op as u8)
-            | constant << 6
-            | u64::from(self.d) << 7
-            | u64::from(self.a) << 17
-            | u64::from(b) << 32
+        u64::from(self.op as u8) | constant << 6 | u64::from(self.d) << 7 | u64::from(self.a) << 17 | u64::from(b) << 32
     }
 }

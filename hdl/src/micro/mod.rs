@@ -6,11 +6,11 @@ mod expr;
 mod isa;
 mod names;
 mod place;
+pub mod program;
 pub mod sequencer;
 mod store;
-pub mod program;
 
 pub use code::Code;
-pub use names::{FILE_WORDS, file_word};
 pub use isa::{Op, STORE_BITS, Word};
+pub use names::{FILE_WORDS, file_word};
 pub use sequencer::Sequencer;

@@ -84,12 +84,8 @@ pub fn build(files: &[(String, String)]) -> Result<Program> {
 }
 
 fn declare(files: &[(String, String)]) -> Result<Scope> {
-    let mut scope = Scope {
-        constants: predefined(),
-        statics: BTreeMap::new(),
-        by_name: BTreeMap::new(),
-        functions: Vec::new(),
-    };
+    let mut scope =
+        Scope { constants: predefined(), statics: BTreeMap::new(), by_name: BTreeMap::new(), functions: Vec::new() };
     let mut constants = Vec::new();
     for (file, text) in files {
         let parsed = syn::parse_file(text).map_err(|error| at(file, error.span(), &error))?;
