@@ -45,10 +45,10 @@ const BLOCKS: [Block; 10] = [
         module: "kvcpu_sequencer",
         of: "a short microprogram of its test",
     },
-    Block { name: "control", file: "kvcpu_small", module: "kvcpu_small$sequencer", of: "the device's microprogram" },
-    Block { name: "front", file: "kvcpu_small", module: "kvcpu_small$front", of: "every geometry" },
-    Block { name: "file", file: "kvcpu_small", module: "kvcpu_small$file", of: "4 queues, 4 agents" },
-    Block { name: "frames", file: "kvcpu_small", module: "kvcpu_small$frames", of: "64 entries" },
+    Block { name: "control", file: "kvcpu", module: "kvcpu$sequencer", of: "the device's microprogram" },
+    Block { name: "front", file: "kvcpu", module: "kvcpu$front", of: "every geometry" },
+    Block { name: "file", file: "kvcpu", module: "kvcpu$file", of: "4 queues, 4 agents" },
+    Block { name: "frames", file: "kvcpu", module: "kvcpu$frames", of: "1,024 entries" },
     Block { name: "lookup", file: "kvcpu_lookup", module: "kvcpu_lookup", of: "1,024 entries" },
     Block { name: "directory", file: "kvcpu_directory", module: "kvcpu_directory", of: "1,024 entries, 4 lanes" },
     Block {
@@ -58,7 +58,7 @@ const BLOCKS: [Block; 10] = [
         of: "1,024 entries, 4 lanes, lists of 16, with a RAM of entries",
     },
     Block { name: "dma", file: "kvcpu_dma", module: "kvcpu_dma", of: "every geometry" },
-    Block { name: "small", file: "kvcpu_small", module: "kvcpu_small", of: "the whole device, 64 entries" },
+    Block { name: "device", file: "kvcpu", module: "kvcpu", of: "all of it, 1,024 entries, 4 lanes" },
 ];
 
 #[derive(clap::Args)]
