@@ -29,7 +29,7 @@ pub(crate) fn rows(seed: u64) -> Vec<Row> {
     let (most, least) = (*sweeps.iter().max().unwrap(), *sweeps.iter().min().unwrap());
     let over = |clocks: u64| 100.0 * (clocks as f64 / rows as f64 - 1.0);
     let how = format!(
-        "`kvcpu_hepc`, {} entries and stash, {} lanes: SWEEP to BUSY read as 0",
+        "`kvcpu_hepc`, {} entries and stash, {} lanes: the request to BUSY read as 0",
         GEOMETRY.slots(),
         GEOMETRY.lanes
     );

@@ -48,7 +48,6 @@ impl Row {
 }
 
 fn print(rows: &[Row]) {
-    println!("| what | asked | counted | met | where, and how |\n|---|---|---|---|---|");
     for Row { what, asked, counted, met, how } in rows {
         let met = met.map_or("", |met| if met { "yes" } else { "no" });
         println!("| {what} | {asked} | {counted} | {met} | {how} |");
@@ -62,9 +61,8 @@ fn seed() -> u64 {
 fn main() {
     let seed = seed();
     println!("seed {seed}; again with KVCPU_SEED={seed} cargo xtask bench rtl\n");
-    let mut rows = directory::rows(seed);
-    rows.extend(hepc::rows(seed));
-    rows.extend(dma::rows(seed));
-    rows.extend(device::rows(seed));
-    print(&rows);
+    println!("| what | asked | counted | met | where, and how |\n|---|---|---|---|---|");
+    for rows in [directory::rows, hepc::rows, dma::rows, device::rows] {
+        print(&rows(seed));
+    }
 }
