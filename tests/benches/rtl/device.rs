@@ -189,9 +189,9 @@ fn accesses(seed: u64, geometry: Geometry) -> String {
         format!("{name} {} to {}", taken[0], taken[taken.len() - 1])
     };
     [
-        clocks("read of 4 bytes", &|| backing.read32(Bar::Regs, control::SCRATCH.offset).unwrap().into()),
-        clocks("read of 8 bytes", &|| backing.read64(Bar::Regs, counter::CNT_COMMANDS.offset).unwrap()),
-        clocks("write of 4 bytes", &|| backing.write32(Bar::Regs, control::SCRATCH.offset, 1).map(|()| 0).unwrap()),
+        clocks("read of SCRATCH", &|| backing.read32(Bar::Regs, control::SCRATCH.offset).unwrap().into()),
+        clocks("read of a counter, 8 bytes", &|| backing.read64(Bar::Regs, counter::CNT_COMMANDS.offset).unwrap()),
+        clocks("write of SCRATCH", &|| backing.write32(Bar::Regs, control::SCRATCH.offset, 1).map(|()| 0).unwrap()),
         clocks("read of an entry's word", &|| {
             backing.read32(Bar::Rtbd, rtbd_entry::ENTRY_PLACE.offset).unwrap().into()
         }),
