@@ -1,5 +1,8 @@
-//! `cargo xtask bench [WHAT...]`: the criterion benches of the crates that have them, and the
-//! replay of a whole trace.
+//! `cargo xtask bench [WHAT...]`: the benches of the crates that have them, and the replay of a
+//! whole trace.
+//!
+//! Most benches are criterion's. `rtl` (tests/benches/rtl) counts clocks of the Verilated designs
+//! against what was asked of them.
 //!
 //! `replay` runs `kvctl replay` twice, with bytes and metadata only, and sets its references a
 //! second beside those of the baselines in the same run, so that the ratio stands on any machine.
@@ -17,12 +20,14 @@ use std::process::{Command, Stdio};
 const T1_BLOCKS: &str = "16384";
 /// log2 of the bytes of a block in the measured run.
 const BLOCK_SHIFT: &str = "12";
+/// The bench of the hardware, which is known by its own name.
+const RTL: &str = "rtl";
 /// The trace that the project's numbers are about.
 const TRACE: &str = "mooncake_conversation.jsonl";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// `all`, `replay`, or crates with benches (`ring`, `kvcpu-ring`)
+    /// `all`, `replay`, `rtl`, or crates with benches (`ring`, `kvcpu-ring`)
     #[arg(value_name = "WHAT", default_value = "all")]
     what: Vec<String>,
 }
@@ -34,7 +39,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for what in &options.what {
         match what.as_str() {
             "all" => {
-                benches.iter().try_for_each(|bench| criterion(&root, bench))?;
+                benches.iter().try_for_each(|bench| run_bench(&root, bench))?;
                 replay(&root)?;
             }
             "replay" => replay(&root)?,
@@ -43,9 +48,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 if chosen.is_empty() {
                     let mut known: Vec<&str> = benches.iter().map(|b| b.package.as_str()).collect();
                     known.dedup();
-                    bail!("no bench `{name}`; there are: all, replay, {}", known.join(", "));
+                    bail!("no bench `{name}`; there are: all, replay, rtl, {}", known.join(", "));
                 }
-                chosen.into_iter().try_for_each(|bench| criterion(&root, bench))?;
+                chosen.into_iter().try_for_each(|bench| run_bench(&root, bench))?;
             }
         }
     }
@@ -59,9 +64,10 @@ struct Bench {
 }
 
 impl Bench {
-    /// Whether a crate's full or short name means this bench's crate.
+    /// Whether a crate's full or short name means this bench's crate, or `rtl` this bench.
     fn is_of(&self, name: &str) -> bool {
-        self.package == name || self.package.strip_prefix("kvcpu-") == Some(name)
+        let is_rtl = name == RTL && self.target == RTL;
+        is_rtl || self.package == name || self.package.strip_prefix("kvcpu-") == Some(name)
     }
 }
 
@@ -77,7 +83,7 @@ fn benches(root: &Path) -> Result<Vec<Bench>> {
     Ok(metadata.workspace_packages().into_iter().flat_map(of).collect())
 }
 
-fn criterion(root: &Path, bench: &Bench) -> Result<()> {
+fn run_bench(root: &Path, bench: &Bench) -> Result<()> {
     println!("\n==> bench {} of {}", bench.target, bench.package);
     run_command(cargo().current_dir(root).args(["bench", "-p", &bench.package, "--bench", &bench.target]))
 }
@@ -199,6 +205,8 @@ mod tests {
         assert!(bench.is_of("kvcpu-ring") && bench.is_of("ring") && !bench.is_of("store"));
         let bench = Bench { package: "kvctl".into(), target: "baseline".into() };
         assert!(bench.is_of("kvctl") && !bench.is_of("kvcpu-kvctl"));
+        let bench = Bench { package: "kvcpu-tests".into(), target: "rtl".into() };
+        assert!(bench.is_of("rtl") && bench.is_of("tests") && !bench.is_of("ring"));
     }
 
     #[test]

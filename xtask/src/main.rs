@@ -1,4 +1,5 @@
-//! The build's verbs: `cargo xtask regs | verilog | edges | testplan | ci | bench | ablation | lockstep | mutants`.
+//! The build's verbs: `cargo xtask regs | verilog | synth | edges | testplan | ci | bench | ablation |
+//! lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
 //! part of the product. It depends on the register map alone.
@@ -13,6 +14,7 @@ mod mutants;
 mod process;
 mod regs;
 mod rtl;
+mod synth;
 mod testplan;
 mod workspace;
 
@@ -40,13 +42,15 @@ enum Verb {
         #[arg(long)]
         check: bool,
     },
+    /// Synthesise the hardware's blocks for an ECP5, each alone: size, Fmax, critical path
+    Synth(synth::Options),
     /// Check which crate may depend on which
     Edges,
     /// Check that every test of tests/testplan.toml exists and every register block has one
     Testplan,
     /// Run every check and test of the project: what ./test.sh calls
     Ci(ci::Options),
-    /// Run benches: all, a crate's criterion benches, or the trace replay
+    /// Run benches: all, a crate's, the trace replay, or the hardware's clocks
     Bench(bench::Options),
     /// Measure what each part of the eviction policy is worth: the tables of docs/hepc.md
     Ablation,
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         Verb::Regs { check: false } => regs::write(),
         Verb::Regs { check: true } => regs::check(),
         Verb::Verilog { check } => rtl::verilog(check),
+        Verb::Synth(options) => synth::synth(&options),
         Verb::Edges => edges::check(),
         Verb::Testplan => testplan::check(),
         Verb::Ci(options) => ci::run(&options),
