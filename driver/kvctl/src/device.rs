@@ -3,6 +3,7 @@
 //! All verbs open their device here, so a backing that is added is known to all of them at once.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +23,12 @@ pub enum Location {
     Emulator,
     /// The RTL under Verilator, in this process; it too starts empty.
     Rtl,
+    /// Both beside each other, for a replay that compares them.
+    Lockstep,
 }
 
 /// What `--device` accepts, for its error.
-const LOCATIONS: &str = "emulator, rtl";
+const LOCATIONS: &str = "emulator, rtl, lockstep";
 
 impl FromStr for Location {
     type Err = String;
@@ -34,6 +37,7 @@ impl FromStr for Location {
         match s {
             "emulator" => Ok(Location::Emulator),
             "rtl" => Ok(Location::Rtl),
+            "lockstep" => Ok(Location::Lockstep),
             _ => Err(format!("there is no such device; there are: {LOCATIONS}")),
         }
     }
@@ -44,6 +48,7 @@ impl fmt::Display for Location {
         match self {
             Location::Emulator => f.pad("emulator"),
             Location::Rtl => f.pad("rtl"),
+            Location::Lockstep => f.pad("lockstep"),
         }
     }
 }
@@ -51,6 +56,8 @@ impl fmt::Display for Location {
 /// The geometry of a simulated device; a real one has its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Size {
+    /// 64 directory entries, 1 MiB of card memory
+    Small,
     /// 1,024 directory entries, 64 MiB of card memory
     Test,
     /// 8,192 directory entries
@@ -64,6 +71,7 @@ impl Size {
     /// The geometry of that name.
     pub const fn geometry(self) -> Geometry {
         match self {
+            Size::Small => Geometry::SMALL,
             Size::Test => Geometry::TEST,
             Size::Board => Geometry::BOARD,
             Size::Full => Geometry::FULL,
@@ -74,12 +82,16 @@ impl Size {
 /// The options that choose a device; every verb has them.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DeviceArgs {
-    /// The device: `emulator`, the model in this process, or `rtl`, the hardware's Verilog simulated
+    /// The device: `emulator`, the model in this process; `rtl`, the hardware's Verilog simulated; `lockstep`, a replay on both
+    /// that ends when they differ
     #[arg(long, global = true, value_name = "DEVICE", default_value_t, help_heading = "Device")]
     pub device: Location,
     /// Geometry of the emulated or simulated device
     #[arg(long, global = true, value_enum, default_value_t, help_heading = "Device")]
     pub geometry: Size,
+    /// Write a waveform of the simulated hardware (VCD); kvctl built with `--features trace`
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Device")]
+    pub trace: Option<PathBuf>,
     /// Give up when the device shows no progress for so long, for example `2s` or `500ms`
     #[arg(long, global = true, value_name = "TIME", value_parser = deadline, help_heading = "Device")]
     pub deadline: Option<Duration>,
@@ -93,17 +105,22 @@ fn deadline(s: &str) -> Result<Duration, String> {
     }
 }
 
+/// How long a simulation may show no progress: it takes thousands of times the device's time.
+const SIMULATION_DEADLINE: Duration = Duration::from_secs(60);
+
 #[cfg(feature = "rtl")]
-fn rtl(size: Size) -> Result<Arc<dyn Backing>, Error> {
+fn rtl(size: Size, waveform: Option<&Path>) -> Result<Arc<dyn Backing>, Error> {
     let geometry = size.geometry();
     let Some(top) = kvcpu_sim::top(geometry) else {
         return Err("hdl/rtl holds no device of this geometry; try --geometry test, or --device emulator".into());
     };
-    Ok(Arc::new(kvcpu_sim::Rtl::new(top, geometry, kvcpu_sim::RtlOptions::default())?))
+    let options =
+        kvcpu_sim::RtlOptions { waveform: waveform.map(Path::to_path_buf), ..kvcpu_sim::RtlOptions::default() };
+    Ok(Arc::new(kvcpu_sim::Rtl::new(top, geometry, options)?))
 }
 
 #[cfg(not(feature = "rtl"))]
-fn rtl(_: Size) -> Result<Arc<dyn Backing>, Error> {
+fn rtl(_: Size, _: Option<&Path>) -> Result<Arc<dyn Backing>, Error> {
     Err("this kvctl was built without the RTL; install Verilator and build it with `cargo build -p kvctl --features rtl`".into())
 }
 
@@ -111,21 +128,40 @@ impl DeviceArgs {
     /// The backing, not yet looked at.
     pub fn backing(&self) -> Result<Arc<dyn Backing>, Error> {
         match self.device {
+            Location::Emulator if self.trace.is_some() => {
+                Err("--trace writes the waveform of the simulated hardware; add --device rtl".into())
+            }
             Location::Emulator => Ok(Arc::new(Emulator::new(self.geometry.geometry())?)),
-            Location::Rtl => rtl(self.geometry),
+            Location::Rtl => rtl(self.geometry, self.trace.as_deref()),
+            Location::Lockstep => {
+                Err("only replay runs on two devices at once; use --device emulator or --device rtl".into())
+            }
         }
+    }
+
+    /// With `--device lockstep` the two backings: the one that is reported on, and the one compared with it.
+    pub fn pair(&self) -> Result<Option<(Arc<dyn Backing>, Arc<dyn Backing>)>, Error> {
+        if self.device != Location::Lockstep {
+            return Ok(None);
+        }
+        let rtl = rtl(self.geometry, self.trace.as_deref())?;
+        Ok(Some((Arc::new(Emulator::new(self.geometry.geometry())?), rtl)))
     }
 
     /// Whether each backing is a device of its own, so that several may be used at once.
     pub fn is_private(&self) -> bool {
         match self.device {
-            Location::Emulator | Location::Rtl => true,
+            Location::Emulator | Location::Rtl | Location::Lockstep => true,
         }
     }
 
     /// The deadline asked for, or the driver's own.
     pub fn deadline(&self) -> Duration {
-        self.deadline.unwrap_or(Config::default().deadline)
+        let own = match self.device {
+            Location::Emulator => Config::default().deadline,
+            Location::Rtl | Location::Lockstep => SIMULATION_DEADLINE,
+        };
+        self.deadline.unwrap_or(own)
     }
 
     /// The device, identified.

@@ -106,7 +106,11 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
     match cli.verb {
         Some(Verb::Replay(args)) => {
-            let report = replay::replay(&args, cli.device.backing()?, cli.device.deadline())?;
+            let deadline = cli.device.deadline();
+            let report = match cli.device.pair()? {
+                Some((first, second)) => replay::replay_beside(&args, first, second, deadline)?,
+                None => replay::replay(&args, cli.device.backing()?, deadline)?,
+            };
             output.line(&if output.json { to_json(&report).to_string() } else { report.to_string() })?;
             report.verdict()?;
         }

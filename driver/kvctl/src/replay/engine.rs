@@ -5,6 +5,7 @@
 //! compared with what its key says, and each new block is written.
 
 use super::ReplayError;
+use super::beside::Beside;
 use super::content::{fill, first_difference};
 use super::prefetch::Watch;
 use kvcpu_driver::{Device, DmaBuffer, Insert, Placement, QueuePair, Target, sqe};
@@ -41,6 +42,8 @@ pub struct Tally {
 /// The runtime.
 pub struct Engine {
     queue: QueuePair,
+    /// A second device, which must do the same.
+    pub(super) beside: Option<Beside>,
     pub(super) buffer: Option<DmaBuffer>,
     /// Blocks handled in one batch.
     pub(super) part: usize,
@@ -77,6 +80,7 @@ impl Engine {
         let lower_tiers = config.tiers[usize::from(config.prefetch_tier) + 1..].iter().any(|t| t.limit > 0);
         Ok(Engine {
             queue: device.queue_pair(0)?,
+            beside: None,
             buffer,
             part,
             block_bytes,
@@ -264,7 +268,16 @@ impl Engine {
 
     pub(super) fn run(&mut self) -> Result<(), ReplayError> {
         self.cqes.clear();
-        Ok(self.queue.run(&self.sqes, &mut self.cqes)?)
+        self.queue.run(&self.sqes, &mut self.cqes)?;
+        match &mut self.beside {
+            Some(beside) => beside.run(&self.sqes, &self.cqes),
+            None => Ok(()),
+        }
+    }
+
+    /// Compares the two devices, if there are two.
+    pub(super) fn compare(&self, device: &Device) -> Result<(), ReplayError> {
+        self.beside.as_ref().map_or(Ok(()), |beside| beside.compare(device))
     }
 }
 

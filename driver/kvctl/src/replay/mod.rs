@@ -2,6 +2,7 @@
 //! `docs/replay.md`.
 
 mod args;
+mod beside;
 pub mod content;
 mod drain;
 mod engine;
@@ -21,6 +22,7 @@ pub use report::{Baseline, Report};
 pub use script::{Script, most_blocks};
 pub use t3::Served;
 
+use self::beside::Beside;
 use crate::baseline::{Kind, curve};
 use crate::hint::HintError;
 use crate::trace::{Reading, TraceError, read, read_path};
@@ -42,6 +44,23 @@ pub const SAMPLE_NAME: &str = "bundled sample";
 /// Why a replay ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
+    /// Two devices have no memory in common.
+    #[error("two devices beside each other can be compared without bytes only; add --metadata-only")]
+    BesideBytes,
+    /// They do not do the same.
+    #[error("{device} differs after {commands} commands, in {what}\n  device  {expected}\n  {device}  {found}")]
+    Differ {
+        /// The command, or what else.
+        what: String,
+        /// Commands that both completed.
+        commands: u64,
+        /// Name of the second device.
+        device: String,
+        /// What the first said.
+        expected: String,
+        /// What the second said.
+        found: String,
+    },
     /// The trace cannot be used.
     #[error(transparent)]
     Trace(#[from] TraceError),
@@ -160,6 +179,26 @@ fn status_name(code: u16) -> String {
 /// Replays a trace and returns what came of it. The caller prints it. A device that shows no sign
 /// of life for `deadline` is an error.
 pub fn replay(args: &Args, backing: Arc<dyn Backing>, deadline: Duration) -> Result<Report, ReplayError> {
+    replay_on(args, backing, None, deadline)
+}
+
+/// The same with a second device beside the first, which must complete every command alike, count alike and end with the same
+/// directory. Metadata only.
+pub fn replay_beside(
+    args: &Args,
+    backing: Arc<dyn Backing>,
+    beside: Arc<dyn Backing>,
+    deadline: Duration,
+) -> Result<Report, ReplayError> {
+    replay_on(args, backing, Some(beside), deadline)
+}
+
+fn replay_on(
+    args: &Args,
+    backing: Arc<dyn Backing>,
+    beside: Option<Arc<dyn Backing>>,
+    deadline: Duration,
+) -> Result<Report, ReplayError> {
     let options = args.play.read_options();
     let (name, reading) = match &args.trace {
         Some(path) => (path.display().to_string(), read_path(path, &options)?),
@@ -178,7 +217,8 @@ pub fn replay(args: &Args, backing: Arc<dyn Backing>, deadline: Duration) -> Res
     }
     serve_t3(args, &config, &device)?;
     device.configure(config.clone())?;
-    let mut report = play(&script, &device, &config, args, name, &reading).map_err(|failure| {
+    let beside = beside.map(|backing| Beside::new(backing, &config)).transpose()?;
+    let mut report = play(&script, &device, beside, &config, args, name, &reading).map_err(|failure| {
         let errors = device.take_service_errors();
         match errors.first() {
             None => failure,
@@ -225,6 +265,7 @@ fn serve_t3(args: &Args, config: &Config, device: &Device) -> Result<(), ReplayE
 fn play(
     script: &Script<'_>,
     device: &Device,
+    beside: Option<Beside>,
     config: &Config,
     args: &Args,
     name: String,
@@ -238,6 +279,7 @@ fn play(
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} requests, {eta} left");
     progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut engine = Engine::new(device)?;
+    engine.beside = beside;
     let mut ledger = script.begin_prefetch_report(&mut engine, config, args.model_block_bytes);
     let begin = Instant::now();
     for (number, (request, chain)) in trace.iter().enumerate() {
@@ -252,6 +294,7 @@ fn play(
         }
         if number % 64 == 0 {
             progress.set_position(number as u64);
+            engine.compare(device)?;
         }
     }
     engine.fence()?;
@@ -259,10 +302,15 @@ fn play(
     progress.finish_and_clear();
     timeline.close(device.occupancy()?.tiers.map(|tier| tier.used));
     let counters = device.counters()?;
+    engine.compare(device)?;
+    if let Some(beside) = &engine.beside {
+        beside.compare_entries(device)?;
+    }
     let drained = drain::drain(device, &mut engine)?;
     let violations = device.read(&kvcpu_mmio::regs::luf::LUF_VIOLATIONS)? as u32;
     let mut report = Report::new(name, device, config, reading, &engine.tally, &counters, seconds);
     report.timeline = timeline.into_points();
+    report.compared = engine.beside.map(|beside| beside.commands);
     report.resident_at_end = drained.resident;
     report.luf_violations = violations;
     report.entries_left = drained.left;

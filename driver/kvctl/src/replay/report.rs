@@ -103,6 +103,9 @@ pub struct Report {
     pub references_per_s: f64,
     /// Other policies with the same capacity on the same references.
     pub baselines: Vec<Baseline>,
+    /// Commands that a second device beside this one completed alike; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared: Option<u64>,
     /// How well prefetches went; absent unless the device was told of next uses and has tiers to prefetch from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefetch: Option<Prefetch>,
@@ -167,6 +170,7 @@ impl Report {
             seconds,
             references_per_s: if seconds > 0.0 { tally.references as f64 / seconds } else { 0.0 },
             baselines: Vec::new(),
+            compared: None,
             prefetch: None,
             timeline: Vec::new(),
         }

@@ -45,6 +45,9 @@ impl Report {
         if self.hints != NO_HINTS {
             writeln!(f, "hints from the trace's own future: {}", self.hints)?;
         }
+        if let Some(commands) = self.compared {
+            writeln!(f, "{} commands completed alike by both devices; counters and directory equal", count(commands))?;
+        }
         if self.skipped_lines > 0 {
             writeln!(f, "{} bad lines of the trace passed over", self.skipped_lines)?;
         }
