@@ -25,7 +25,7 @@ const PART: [&str; 6] = ["--um5g-85k", "--package", "CABGA756", "--speed", "8", 
 /// What the board's clock is to be.
 const TARGET_MHZ: &str = "100";
 /// Time for one tool on one block.
-const PATIENCE: Duration = Duration::from_secs(1_800);
+const PATIENCE: Duration = Duration::from_secs(3_600);
 /// Wires of a critical path shorter than this are not shown, in ns: carry chains, and wires within a slice.
 const SHORT: f64 = 0.3;
 
