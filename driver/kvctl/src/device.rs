@@ -79,6 +79,9 @@ impl Size {
     }
 }
 
+/// Two devices beside each other.
+pub type Pair = (Arc<dyn Backing>, Arc<dyn Backing>);
+
 /// The options that choose a device; every verb has them.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DeviceArgs {
@@ -140,7 +143,7 @@ impl DeviceArgs {
     }
 
     /// With `--device lockstep` the two backings: the one that is reported on, and the one compared with it.
-    pub fn pair(&self) -> Result<Option<(Arc<dyn Backing>, Arc<dyn Backing>)>, Error> {
+    pub fn pair(&self) -> Result<Option<Pair>, Error> {
         if self.device != Location::Lockstep {
             return Ok(None);
         }

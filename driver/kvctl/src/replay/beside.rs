@@ -69,13 +69,10 @@ impl Beside {
     }
 
     fn differ(&self, what: String, expected: &dyn Debug, found: &dyn Debug) -> ReplayError {
-        ReplayError::Differ {
-            what,
-            commands: self.commands,
-            device: self.device.backing().name(),
-            expected: format!("{expected:?}"),
-            found: format!("{found:?}"),
-        }
+        let (commands, name) = (self.commands, self.device.backing().name());
+        ReplayError::Differ(format!(
+            "after {commands} commands the devices differ, in {what}\n  first: {expected:?}\n  {name}: {found:?}"
+        ))
     }
 }
 

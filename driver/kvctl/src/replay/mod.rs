@@ -48,19 +48,8 @@ pub enum ReplayError {
     #[error("two devices beside each other can be compared without bytes only; add --metadata-only")]
     BesideBytes,
     /// They do not do the same.
-    #[error("{device} differs after {commands} commands, in {what}\n  device  {expected}\n  {device}  {found}")]
-    Differ {
-        /// The command, or what else.
-        what: String,
-        /// Commands that both completed.
-        commands: u64,
-        /// Name of the second device.
-        device: String,
-        /// What the first said.
-        expected: String,
-        /// What the second said.
-        found: String,
-    },
+    #[error("{0}")]
+    Differ(String),
     /// The trace cannot be used.
     #[error(transparent)]
     Trace(#[from] TraceError),
