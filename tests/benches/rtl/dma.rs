@@ -74,7 +74,7 @@ fn measure(seed: u64, moves: &[Move], readiness: f64) -> (f64, f64) {
         let (from, to) = (0x10_0000 + BYTES * number, 0x8000_0000 + BYTES * number);
         let words = [from as u32, 0, to as u32, 0, BYTES as u32, *spaces, number as u32];
         for (place, word) in (0..).zip(words) {
-            bench.access(UNIT | 16 * channel + place, Some(word));
+            bench.access(UNIT | (16 * channel + place), Some(word));
         }
     }
     let begin = bench.model.clocks();
