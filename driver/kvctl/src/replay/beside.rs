@@ -48,6 +48,12 @@ impl Beside {
         Ok(())
     }
 
+    /// FENCE, which the first device has carried out too.
+    pub(super) fn fence(&mut self) -> Result<(), ReplayError> {
+        self.commands += 1;
+        Ok(self.queue.fence()?)
+    }
+
     /// Compares what both have counted, and how full they are.
     pub(super) fn compare(&self, first: &Device) -> Result<(), ReplayError> {
         // The histogram of decisions counts clocks.

@@ -2,6 +2,7 @@
 //! that nothing it claimed to hold goes unchecked.
 
 use super::ReplayError;
+use super::beside::Beside;
 use super::engine::Engine;
 use kvcpu_driver::{Commands, Device, Target, sqe};
 use kvcpu_mmio::geometry::TIERS;
@@ -43,7 +44,8 @@ pub(super) fn drain(device: &Device, engine: &mut Engine) -> Result<Drained, Rep
 impl Engine {
     /// Waits until all moves are done; a failed one is an error.
     pub fn fence(&mut self) -> Result<(), ReplayError> {
-        Ok(self.queue_mut().fence()?)
+        self.queue_mut().fence()?;
+        self.beside.as_mut().map_or(Ok(()), Beside::fence)
     }
 
     /// Brings blocks up if need be, reads, compares and releases them.
