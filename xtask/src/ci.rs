@@ -4,7 +4,7 @@
 //! bare machine lacks is installed by the first step. Cheap steps come first; output is streamed.
 
 use crate::process::{self, cargo, run_until, works};
-use crate::{edges, regs, rtl, testplan, workspace};
+use crate::{edges, formal, regs, rtl, testplan, workspace};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -30,13 +30,14 @@ struct Step {
     run: fn(Instant) -> Result<()>,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step { name: "setup", about: "what the machine must have", run: setup },
     Step { name: "fmt", about: "cargo fmt --all --check", run: fmt },
     Step { name: "regs", about: "mmio/gen is what the register map says", run: |_| regs::check() },
     Step { name: "edges", about: "who may import whom", run: |_| edges::check() },
     Step { name: "testplan", about: "every register block has its tests", run: |_| testplan::check() },
     Step { name: "rtl", about: "hdl/rtl is what hdl/src gives, and clean in three tools", run: rtl::check },
+    Step { name: "formal", about: "proofs about hdl/rtl, and mutants that they notice", run: formal::check },
     Step { name: "clippy", about: "cargo clippy, warnings are errors", run: clippy },
     Step { name: "doc", about: "cargo doc, warnings are errors", run: doc },
     Step { name: "test", about: "cargo test --workspace --release", run: test },
@@ -114,6 +115,9 @@ fn setup(_: Instant) -> Result<()> {
     if tools.iter().any(|(tool, probe)| !works(Command::new(tool).arg(probe))) {
         apt_install(&["verilator", "g++", "iverilog", "yosys"])?;
     }
+    if !formal::has_python() {
+        apt_install(&["python3", "python3-venv"])?;
+    }
     for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if !works(cargo().args([probe, "--version"])) {
             let mut rustup = Command::new("rustup");
@@ -122,7 +126,7 @@ fn setup(_: Instant) -> Result<()> {
                 .with_context(|| format!("`cargo {probe}` is missing and rustup cannot add it"))?;
         }
     }
-    println!("setup: C and C++ compiler, Verilator, Icarus Verilog, Yosys, rustfmt and clippy are there");
+    println!("setup: C and C++ compiler, Verilator, Icarus Verilog, Yosys, Python, rustfmt and clippy are there");
     Ok(())
 }
 

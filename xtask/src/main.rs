@@ -1,4 +1,4 @@
-//! The build's verbs: `cargo xtask regs | verilog | edges | testplan | ci | bench | ablation`.
+//! The build's verbs: `cargo xtask regs | verilog | edges | testplan | formal | ci | bench | ablation`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
 //! part of the product. It depends on the register map alone.
@@ -7,6 +7,7 @@ mod ablation;
 mod bench;
 mod ci;
 mod edges;
+mod formal;
 mod measure;
 mod process;
 mod regs;
@@ -42,6 +43,8 @@ enum Verb {
     Edges,
     /// Check that every test of tests/testplan.toml exists and every register block has one
     Testplan,
+    /// Prove properties of exported designs, and that each proof notices broken designs
+    Formal(formal::Options),
     /// Run every check and test of the project: what ./test.sh calls
     Ci(ci::Options),
     /// Run benches: all, a crate's criterion benches, or the trace replay
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Verilog { check } => rtl::verilog(check),
         Verb::Edges => edges::check(),
         Verb::Testplan => testplan::check(),
+        Verb::Formal(options) => formal::run(&options),
         Verb::Ci(options) => ci::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Ablation => ablation::run(),
