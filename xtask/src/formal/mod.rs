@@ -99,6 +99,7 @@ fn read_all(root: &Path) -> Result<Vec<Case>> {
         let path = root.join("hdl/rtl").join(format!("{}.v", proof.design));
         let design = std::fs::read_to_string(&path);
         let design = design.with_context(|| format!("proof {name}: cannot read {}", path.display()))?;
+        let design = proof.choose(&design).with_context(|| format!("proof {name}, {}", path.display()))?;
         for mutant in &proof.mutants {
             mutant.apply(&design).with_context(|| format!("proof {name}, {}", path.display()))?;
         }

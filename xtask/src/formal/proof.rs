@@ -18,6 +18,11 @@ pub(super) struct Proof {
     pub(super) about: String,
     /// The exported design it is about: hdl/rtl/<design>.v.
     pub(super) design: String,
+    /// The module of it that the proof is about, with all below it; by default all of the design.
+    pub(super) part: Option<String>,
+    /// Modules left out, for which `properties.sv` has others that may do more.
+    #[serde(default)]
+    pub(super) without: Vec<String>,
     /// Proved for all time, by induction over so many clocks; without, for the first `clocks` only.
     pub(super) induction: Option<u32>,
     /// Clocks after the start in which mutants must fail and covers be reached, and all that a bounded proof looks at.
@@ -66,6 +71,32 @@ impl Proof {
         Ok(proof)
     }
 
+    /// The modules of the design's text that the proof is about.
+    pub(super) fn choose(&self, design: &str) -> Result<String> {
+        let mut names = Vec::new();
+        let mut chosen = String::new();
+        for module in design.split_inclusive("\nendmodule") {
+            let Some(start) = module.find("module ") else { continue };
+            let text = &module[start..];
+            let name = text["module ".len()..].split('(').next().unwrap_or_default().trim();
+            let below = |top: &String| {
+                name.strip_prefix(top.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('$'))
+            };
+            if self.part.as_ref().is_none_or(below) {
+                names.push(name);
+                if !self.without.iter().any(below) {
+                    chosen += text;
+                    chosen += "\n";
+                }
+            }
+        }
+        for wanted in self.part.iter().chain(&self.without) {
+            ensure!(names.contains(&wanted.as_str()), "there is no module `{wanted}`");
+        }
+        Ok(chosen)
+    }
+
     /// How much is proved.
     pub(super) fn extent(&self) -> String {
         match self.induction {
@@ -81,15 +112,17 @@ impl Proof {
             (Task::Cover, _) => ("cover", self.clocks),
             (Task::Hold | Task::Catch(_), _) => ("bmc", self.clocks),
         };
+        // Assertions that only carry the induction are not what a mutant must fail.
+        let define = if mode == "prove" { "-D INDUCTION " } else { "" };
         let mut taps = String::new();
         for (wire, source) in &self.taps {
-            taps += &format!("connect -set {wire} {}\n", sources(source)?);
+            taps += &format!("connect -nounset -set {wire} {}\n", sources(source)?);
         }
         // A read of a word that is written in the same clock gives an unknown word: no_rw_check of the exported RAMs.
         Ok(format!(
             "[options]\nmode {mode}\ndepth {depth}\n\n[engines]\nsmtbmc yices\n\n[script]\n\
-             read_verilog -formal -sv properties.sv design.v\nhierarchy -check -top formal\nproc\nflatten\n\
-             memory_dff\nmemory_collect\nmemory_map\n{taps}setundef -anyseq\nprep -top formal\n\n\
+             read_verilog -formal -sv {define}properties.sv design.v\nhierarchy -check -top formal\nproc\nflatten\n\
+             memory_dff\nmemory_collect\nmemory_map\n{taps}opt_clean\ncheck -assert\nsetundef -anyseq\nprep -top formal\n\n\
              [files]\nproperties.sv\ndesign.v\n"
         ))
     }
@@ -139,9 +172,22 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_a_module_and_those_below_it_less_those_left_out() {
+        let design = "// x\n\nmodule a(c);\n\nendmodule // a\n\nmodule a$b(c);\n1\nendmodule // a$b\n\nmodule a$b$c(c);\n2\nendmodule\nmodule a$bc(c);\n\nendmodule";
+        let mut proof = proof();
+        assert_eq!(proof.choose(design).unwrap().matches("endmodule").count(), 4);
+        proof.part = Some("a$b".to_owned());
+        assert_eq!(proof.choose(design).unwrap(), "module a$b(c);\n1\nendmodule\nmodule a$b$c(c);\n2\nendmodule\n");
+        proof.without = vec!["a$b$c".to_owned()];
+        assert_eq!(proof.choose(design).unwrap(), "module a$b(c);\n1\nendmodule\n");
+        proof.without = vec!["a$d".to_owned()];
+        assert!(proof.choose(design).unwrap_err().to_string().contains("no module `a$d`"));
+    }
+
+    #[test]
     fn taps_name_wires_highest_first() {
         let text = proof().sby(Task::Hold).unwrap();
-        assert!(text.contains("connect -set words \\dut.mem[2],\\dut.mem[1],\\dut.mem[0]\n"), "{text}");
+        assert!(text.contains("connect -nounset -set words \\dut.mem[2],\\dut.mem[1],\\dut.mem[0]\n"), "{text}");
         assert_eq!(sources("dut.a$q").unwrap(), "\\dut.a$q");
         assert!(sources("m[{0..2}]").unwrap_err().to_string().contains("highest first"));
     }
