@@ -18233,7 +18233,7 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
         read$reset = reset;
         awready = ~has_address$q;
         wready = ~has_data$q;
-        arready = ~has_read$q;
+        arready = ~has_read$q & ~r_valid$q;
         has_address$d = has_address$q;
         has_data$d = has_data$q;
         has_read$d = has_read$q;
@@ -18253,7 +18253,7 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
             data$d = wdata;
             strobes$d = wstrb;
         end
-        if (arvalid & ~has_read$q) begin
+        if (arvalid & ~has_read$q & ~r_valid$q) begin
             has_read$d = 1'b1;
             read_address$d = araddr;
             read_size$d = arsize;

@@ -128,7 +128,7 @@ fn setup(_: Instant) -> Result<()> {
                 .with_context(|| format!("`cargo {probe}` is missing and rustup cannot add it"))?;
         }
     }
-    println!("setup: C and C++ compiler, Verilator, Icarus Verilog, Yosys, rustfmt and clippy are there");
+    println!("setup: C and C++ compiler, Verilator, Icarus Verilog, Yosys, Python, rustfmt and clippy are there");
     Ok(())
 }
 

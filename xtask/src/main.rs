@@ -1,5 +1,5 @@
-//! The build's verbs: `cargo xtask regs | verilog | synth | edges | testplan | ci | bench | ablation |
-//! lockstep | mutants`.
+//! The build's verbs: `cargo xtask regs | verilog | synth | formal | edges | testplan | ci | bench |
+//! ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
 //! part of the product. It depends on the register map alone.
@@ -8,6 +8,7 @@ mod ablation;
 mod bench;
 mod ci;
 mod edges;
+mod formal;
 mod lockstep;
 mod measure;
 mod mutants;
@@ -48,6 +49,8 @@ enum Verb {
     Edges,
     /// Check that every test of tests/testplan.toml exists and every register block has one
     Testplan,
+    /// Prove properties of exported designs, and that each proof notices broken designs
+    Formal(formal::Options),
     /// Run every check and test of the project: what ./test.sh calls
     Ci(ci::Options),
     /// Run benches: all, a crate's, the trace replay, or the hardware's clocks
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Verb::Synth(options) => synth::synth(&options),
         Verb::Edges => edges::check(),
         Verb::Testplan => testplan::check(),
+        Verb::Formal(options) => formal::run(&options),
         Verb::Ci(options) => ci::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Ablation => ablation::run(),

@@ -204,10 +204,10 @@ impl Logic for Front {
         self.ready.reset.next = self.reset.val();
         self.read.reset.next = self.reset.val();
 
-        // Channels: each holds one.
+        // Channels: each holds one. No read comes in while an answer waits on R, whose lanes depend on the read's size.
         self.awready.next = !self.has_address.q.val();
         self.wready.next = !self.has_data.q.val();
-        self.arready.next = !self.has_read.q.val();
+        self.arready.next = !self.has_read.q.val() & !self.r_valid.q.val();
         self.has_address.d.next = self.has_address.q.val();
         self.has_data.d.next = self.has_data.q.val();
         self.has_read.d.next = self.has_read.q.val();
@@ -227,7 +227,7 @@ impl Logic for Front {
             self.data.d.next = self.wdata.val();
             self.strobes.d.next = self.wstrb.val();
         }
-        if self.arvalid.val() & !self.has_read.q.val() {
+        if self.arvalid.val() & !self.has_read.q.val() & !self.r_valid.q.val() {
             self.has_read.d.next = true;
             self.read_address.d.next = self.araddr.val();
             self.read_size.d.next = self.arsize.val();

@@ -1,0 +1,200 @@
+//! `cargo xtask formal`: proofs about exported designs, and that each proof notices a broken design. `docs/formal.md`.
+//!
+//! ```text
+//! hdl/formal/<name>/ ─► tasks: hold, cover, catch each mutant ─► workers, one a core ─► a line a proof
+//! ```
+
+mod proof;
+mod tools;
+
+use crate::process::run_until;
+use crate::workspace;
+use anyhow::{Context, Result, bail, ensure};
+use proof::{Proof, Task};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tools::Tools;
+
+/// Time for one run by hand: the long proofs too.
+const BY_HAND: Duration = Duration::from_secs(3600);
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Proofs to run, by their folder in hdl/formal; by default all that are not long
+    #[arg(value_name = "PROOF")]
+    proofs: Vec<String>,
+    /// All proofs, the long ones too
+    #[arg(long)]
+    long: bool,
+    /// Say what there is; run nothing
+    #[arg(long)]
+    list: bool,
+}
+
+/// A proof, its name and its design's text.
+struct Case {
+    name: String,
+    proof: Proof,
+    properties: PathBuf,
+    design: String,
+}
+
+/// The end of a task: the time it took, or what is wrong.
+type Outcome = Result<Duration>;
+
+/// The verb.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut cases = read_all(&workspace::root()?)?;
+    if options.list {
+        for Case { name, proof, .. } in &cases {
+            let long = if proof.long { "; long" } else { "" };
+            println!(
+                "{name:<10} {}\n{:<10} {}, {} mutants{long}",
+                proof.about,
+                "",
+                proof.extent(),
+                proof.mutants.len()
+            );
+        }
+        return Ok(());
+    }
+    for name in &options.proofs {
+        ensure!(
+            cases.iter().any(|case| case.name == *name),
+            "no proof `{name}`: `cargo xtask formal --list` says which"
+        );
+    }
+    if !options.proofs.is_empty() {
+        cases.retain(|case| options.proofs.contains(&case.name));
+    } else if !options.long {
+        cases.retain(|case| !case.proof.long);
+    }
+    prove(&cases, Instant::now() + BY_HAND)
+}
+
+fn read_all(root: &Path) -> Result<Vec<Case>> {
+    let folder = root.join("hdl/formal");
+    let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut folders: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    folders.sort();
+    let mut cases = Vec::new();
+    for folder in folders {
+        let name = folder
+            .file_name()
+            .and_then(|name| name.to_str())
+            .context("a folder's name is not UTF-8")?;
+        let proof = Proof::read(&folder)?;
+        let path = root.join("hdl/rtl").join(format!("{}.v", proof.design));
+        let design = std::fs::read_to_string(&path);
+        let design = design.with_context(|| format!("proof {name}: cannot read {}", path.display()))?;
+        let design = proof.choose(&design).with_context(|| format!("proof {name}, {}", path.display()))?;
+        for mutant in &proof.mutants {
+            mutant.apply(&design).with_context(|| format!("proof {name}, {}", path.display()))?;
+        }
+        cases.push(Case { name: name.to_owned(), proof, properties: folder.join("properties.sv"), design });
+    }
+    Ok(cases)
+}
+
+/// Runs all tasks of the proofs, says how they ended, and fails if one did not end as it should.
+fn prove(cases: &[Case], deadline: Instant) -> Result<()> {
+    let start = Instant::now();
+    let tools = Tools::get(deadline)?;
+    let tasks: Vec<(usize, Task)> =
+        cases.iter().enumerate().flat_map(|(i, case)| case.tasks().map(move |t| (i, t))).collect();
+    let next = AtomicUsize::new(0);
+    let outcomes: Mutex<Vec<(usize, Task, Outcome)>> = Mutex::new(Vec::new());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(&(index, task)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = cases[index].perform(task, &tools, deadline);
+                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((index, task, outcome));
+                }
+            });
+        }
+    });
+    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (mut caught_of_all, mut mutants_of_all, mut failed) = (0, 0, Vec::new());
+    for (index, Case { name, proof, .. }) in cases.iter().enumerate() {
+        let (mut caught, mut seconds, mut holds) = (0, 0.0, true);
+        for (_, task, outcome) in outcomes.iter().filter(|(i, ..)| *i == index) {
+            match (outcome, task) {
+                (Ok(time), _) => {
+                    seconds += time.as_secs_f64();
+                    caught += usize::from(matches!(task, Task::Catch(_)));
+                }
+                (Err(error), _) => {
+                    eprintln!("error: {name}: {error:#}");
+                    holds &= matches!(task, Task::Catch(_));
+                }
+            }
+        }
+        let mutants = proof.mutants.len();
+        let verdict = if holds { "holds" } else { "FAILED" };
+        println!("  {name:<10} {verdict:<6} {:<20} {caught}/{mutants} mutants caught {seconds:>8.1} s", proof.extent());
+        if !holds || caught != mutants {
+            failed.push(name.as_str());
+        }
+        caught_of_all += caught;
+        mutants_of_all += mutants;
+    }
+    let held = cases.len() - failed.len();
+    println!(
+        "formal: {held} of {} proofs as they should be, {caught_of_all} of {mutants_of_all} mutants caught, {:.1} s",
+        cases.len(),
+        start.elapsed().as_secs_f64()
+    );
+    if !failed.is_empty() {
+        bail!("proofs failed: {}; again with `cargo xtask formal {}`", failed.join(", "), failed.join(" "));
+    }
+    Ok(())
+}
+
+impl Case {
+    fn tasks(&self) -> impl Iterator<Item = Task> + use<> {
+        [Task::Hold, Task::Cover]
+            .into_iter()
+            .chain((0..self.proof.mutants.len()).map(Task::Catch))
+    }
+
+    /// Runs SymbiYosys; an error unless it ends as it should.
+    fn perform(&self, task: Task, tools: &Tools, deadline: Instant) -> Outcome {
+        let (what, design, wanted) = match task {
+            Task::Hold => ("hold".to_owned(), self.design.clone(), "PASS"),
+            Task::Cover => ("cover".to_owned(), self.design.clone(), "PASS"),
+            Task::Catch(i) => (format!("mutant{i}"), self.proof.mutants[i].apply(&self.design)?, "FAIL"),
+        };
+        let folder = tools.work.join(&self.name).join(&what);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+        }
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::write(folder.join("design.v"), design)?;
+        std::fs::write(folder.join("task.sby"), self.proof.sby(task)?)?;
+        std::fs::copy(&self.properties, folder.join("properties.sv"))
+            .with_context(|| format!("cannot copy {}", self.properties.display()))?;
+        let start = Instant::now();
+        let ended = run_until(tools.sby(&folder, "task.sby").stdout(Stdio::null()).stderr(Stdio::null()), deadline);
+        let log = folder.join("task/logfile.txt");
+        let status = std::fs::read_to_string(folder.join("task/status")).unwrap_or_default();
+        let status = status.split_ascii_whitespace().next().unwrap_or_default();
+        if status == wanted {
+            return Ok(start.elapsed());
+        }
+        let log = log.display();
+        match task {
+            _ if status.is_empty() || status == "ERROR" => {
+                Err(ended.err().unwrap_or_else(|| anyhow::anyhow!("it ended without a verdict")))
+                    .with_context(|| format!("SymbiYosys could not do `{what}`, see {log}"))
+            }
+            Task::Hold => bail!("does not hold ({status}): {log} names the assertion and the trace"),
+            Task::Cover => bail!("a cover statement is not reached ({status}): {log} says which"),
+            Task::Catch(i) => bail!("mutant `{}` is not caught ({status}): {log}", self.proof.mutants[i].name),
+        }
+    }
+}
