@@ -39,7 +39,7 @@ impl Tools {
 
     fn install(&self, deadline: Instant) -> Result<()> {
         if !has_python() {
-            bail!("python3 with its module venv is missing: `cargo xtask ci setup` installs it");
+            bail!("python3 with its module venv is missing; `apt-get install python3-venv`");
         }
         let mut make = Command::new("python3");
         make.args(["-m", "venv", "--clear"]).arg(&self.environment).stdin(Stdio::null());
