@@ -8,7 +8,7 @@
 //! Where a block is on its way may differ, since only that depends on the speed of memory; where it goes may not.
 
 use super::ReplayError;
-use kvcpu_driver::{Config, Counters, Device, QueuePair};
+use kvcpu_driver::{Commands, Config, Counters, Device, QueuePair};
 use kvcpu_mmio::Backing;
 use kvcpu_mmio::queue::{Cqe, ResultFlags, Sqe};
 use std::fmt::Debug;
