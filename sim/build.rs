@@ -2,7 +2,8 @@
 //! functions for each.
 //!
 //! Works from the checked-in Verilog, so that simulating does not need rust-hdl. With the feature `trace` the designs can
-//! write waveforms. `KVCPU_RTL` names a folder to take the designs from instead, such as that of `cargo xtask mutants`.
+//! write waveforms. `KVCPU_RTL` names a folder to take the designs from instead, such as that of `cargo xtask mutants`. With
+//! `KVCPU_BINDINGS_ONLY` nothing is compiled, which is enough for `cargo doc`.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
@@ -32,6 +33,10 @@ fn main() -> Result<()> {
         files.extend(verilog_of(&folder)?);
     }
 
+    println!("cargo::rerun-if-env-changed=KVCPU_BINDINGS_ONLY");
+    if std::env::var_os("KVCPU_BINDINGS_ONLY").is_some() {
+        return write_bindings(&files, &out);
+    }
     let include = verilator_include()?;
     let mut cpp = cc::Build::new();
     cpp.cpp(true).std("c++17").opt_level(2).warnings(false);
@@ -46,10 +51,8 @@ fn main() -> Result<()> {
     if trace {
         cpp.file(include.join("verilated_vcd_c.cpp"));
     }
-    let (mut bindings, mut constants) = (String::new(), String::new());
     for file in &files {
-        let name = file.file_stem().and_then(|stem| stem.to_str()).context("a file name is not UTF-8")?;
-        let ports = ports(&std::fs::read_to_string(file)?, name)?;
+        let (name, ports) = design(file)?;
         let made = out.join(name);
         verilate(file, name, &made, trace)?;
         for entry in std::fs::read_dir(&made)? {
@@ -61,12 +64,27 @@ fn main() -> Result<()> {
         let shim = out.join(format!("{name}_shim.cpp"));
         std::fs::write(&shim, shim_of(name, &ports))?;
         cpp.include(&made).file(shim);
-        bindings += &binding_of(name, &ports);
-        let _ = write!(constants, "&{}, ", constant_of(name));
     }
     cpp.compile("kvcpu_rtl");
     // Verilator's run-time asks whether 64 bits are atomic; g++ knows, clang++ leaves it to the library.
     println!("cargo::rustc-link-lib=atomic");
+    write_bindings(&files, &out)
+}
+
+/// A design's name and ports.
+fn design(file: &Path) -> Result<(&str, Vec<Port>)> {
+    let name = file.file_stem().and_then(|stem| stem.to_str()).context("a file name is not UTF-8")?;
+    Ok((name, ports(&std::fs::read_to_string(file)?, name)?))
+}
+
+/// Writes `designs.rs`.
+fn write_bindings(files: &[PathBuf], out: &Path) -> Result<()> {
+    let (mut bindings, mut constants) = (String::new(), String::new());
+    for file in files {
+        let (name, ports) = design(file)?;
+        bindings += &binding_of(name, &ports);
+        let _ = write!(constants, "&{}, ", constant_of(name));
+    }
     let _ = writeln!(bindings, "\n/// Every design.\npub static DESIGNS: &[&Design] = &[{constants}];");
     std::fs::write(out.join("designs.rs"), bindings)?;
     Ok(())

@@ -274,7 +274,6 @@ impl<
         self.sequencer.clock.next = self.clock.val();
         self.sequencer.reset.next = self.reset.val();
         self.file.clock.next = self.clock.val();
-        self.file.reset.next = self.reset.val();
         self.frames.clock.next = self.clock.val();
         self.frames.reset.next = self.reset.val();
         self.directory.clock.next = self.clock.val();
@@ -291,6 +290,7 @@ impl<
         self.region.next = self.sequencer.bus_address.val().get_bits::<4>(20);
         self.file.bus_select.next =
             self.sequencer.bus_valid.val() & ((self.region.val() == 0) | (self.region.val() == 1));
+        self.file.bus_ahead.next = self.sequencer.bus_ahead.val();
         self.file.bus_write.next = self.sequencer.bus_write.val();
         self.file.bus_address.next = self.sequencer.bus_address.val();
         self.file.bus_data.next = self.sequencer.bus_data.val();

@@ -7,6 +7,7 @@ use crate::workspace;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Time for an export, with rust-hdl to build.
@@ -39,24 +40,45 @@ pub(crate) fn check(deadline: Instant) -> Result<()> {
     export(true, deadline)?;
     let folder = workspace::root()?.join("hdl/rtl");
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.sort();
-    for file in &files {
-        let name = file.file_stem().and_then(|stem| stem.to_str()).context("a file name is not UTF-8")?;
-        lint(file, name)?;
-    }
+    // The greatest first, a tool beside the other.
+    files.sort_by_key(|file| std::cmp::Reverse(std::fs::metadata(file).map_or(0, |data| data.len())));
+    let checks: Vec<(&PathBuf, Check)> = files.iter().flat_map(|file| CHECKS.map(|check| (file, check))).collect();
+    let next = AtomicUsize::new(0);
+    let worker = || -> Result<()> {
+        while let Some((file, check)) = checks.get(next.fetch_add(1, Relaxed)) {
+            check(file, file.file_stem().and_then(|stem| stem.to_str()).context("a file name is not UTF-8")?)?;
+        }
+        Ok(())
+    };
+    let workers = std::thread::available_parallelism()?.get();
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        running.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
+    })?;
     println!("{} designs: clean in Verilator, Icarus Verilog and Yosys", files.len());
     Ok(())
 }
 
-fn lint(file: &Path, top: &str) -> Result<()> {
+type Check = fn(&Path, &str) -> Result<()>;
+
+/// What has to be content with a design, whose file and name these are.
+const CHECKS: [Check; 3] = [yosys, verilator, icarus];
+
+fn verilator(file: &Path, top: &str) -> Result<()> {
     quiet(
         Command::new("verilator")
             .arg("--lint-only")
             .args(LINT)
             .args(["--top-module", top])
             .arg(file),
-    )?;
-    quiet(Command::new("iverilog").args(["-g2005", "-Wall", "-o", "/dev/null", "-s", top]).arg(file))?;
+    )
+}
+
+fn icarus(file: &Path, top: &str) -> Result<()> {
+    quiet(Command::new("iverilog").args(["-g2005", "-Wall", "-o", "/dev/null", "-s", top]).arg(file))
+}
+
+fn yosys(file: &Path, top: &str) -> Result<()> {
     // Of a whole device `proc` takes minutes; its blocks are designs of their own, too.
     let is_device = std::fs::metadata(file)?.len() > DEVICE_BYTES;
     let checks = if is_device { "" } else { "; proc; check -assert" };

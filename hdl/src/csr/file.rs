@@ -1,7 +1,7 @@
 //! Memories of the control unit on its bus: data RAM, register file, and the register map's description. `docs/control.md`.
 
 use super::Table;
-use crate::prim::{Ram, Register};
+use crate::prim::Ram;
 use rust_hdl::prelude::*;
 
 /// Data RAM (`0x0_....`) and register file (`0x1_....`), for `Q` queues and `G` agents.
@@ -9,9 +9,9 @@ use rust_hdl::prelude::*;
 pub struct File<const Q: usize, const G: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// Synchronous reset: contents stay.
-    pub reset: Signal<In, Bit>,
-    /// A request for this block stands.
+    /// Where a request of the next clock may be.
+    pub bus_ahead: Signal<In, Bits<24>>,
+    /// A request for this block stands; it stood on `bus_ahead` in the clock before.
     pub bus_select: Signal<In, Bit>,
     /// It writes.
     pub bus_write: Signal<In, Bit>,
@@ -27,7 +27,6 @@ pub struct File<const Q: usize, const G: usize> {
     data: Ram<Bits<32>, 12>,
     file: Ram<Bits<32>, 11>,
     description: Table<Q, G>,
-    ready: Register<Bit>,
     part: Signal<Local, Bits<8>>,
     writes: Signal<Local, Bit>,
 }
@@ -38,26 +37,23 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.data.clock.next = self.clock.val();
         self.file.clock.next = self.clock.val();
         self.description.clock.next = self.clock.val();
-        self.ready.clock.next = self.clock.val();
-        self.ready.reset.next = self.reset.val();
 
-        self.ready.d.next = self.bus_select.val() & !self.ready.q.val();
-        self.bus_ready.next = self.ready.q.val();
+        self.bus_ready.next = self.bus_select.val();
         self.part.next = self.bus_address.val().get_bits::<8>(16);
-        self.writes.next = self.bus_select.val() & self.bus_write.val() & self.ready.q.val();
+        self.writes.next = self.bus_select.val() & self.bus_write.val();
 
-        self.data.read_address.next = self.bus_address.val().get_bits::<12>(0);
+        self.data.read_address.next = self.bus_ahead.val().get_bits::<12>(0);
         self.data.write_address.next = self.bus_address.val().get_bits::<12>(0);
         self.data.write_data.next = self.bus_data.val();
         self.data.write_enable.next = self.writes.val() & (self.part.val() == 0);
-        self.file.read_address.next = self.bus_address.val().get_bits::<11>(0);
+        self.file.read_address.next = self.bus_ahead.val().get_bits::<11>(0);
         self.file.write_address.next = self.bus_address.val().get_bits::<11>(0);
         self.file.write_data.next = self.bus_data.val();
         self.file.write_enable.next = self.writes.val() & (self.part.val() == 16);
-        self.description.address.next = self.bus_address.val().get_bits::<11>(0);
+        self.description.address.next = self.bus_ahead.val().get_bits::<11>(0);
 
         self.bus_read.next = 0.into();
-        if self.ready.q.val() {
+        if self.bus_select.val() {
             if self.part.val() == 0 {
                 self.bus_read.next = self.data.read_data.val();
             } else if self.part.val() == 16 {

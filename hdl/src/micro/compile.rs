@@ -2,9 +2,11 @@
 
 use super::code::{Body, Code, Operand, Reg, Target};
 use super::isa::Op;
+use super::polish::polish;
 use super::program::{Scope, Source, at};
 use anyhow::{Result, bail};
 use proc_macro2::Span;
+use std::collections::BTreeSet;
 use syn::spanned::Spanned;
 
 /// A function on its way.
@@ -12,25 +14,36 @@ pub(super) struct Compiler<'a> {
     pub(super) scope: &'a Scope,
     pub(super) source: &'a Source,
     pub(super) body: Body,
-    /// Locals in sight, the latest last.
-    names: Vec<(String, u16)>,
+    /// What locals in sight are, the latest last, and whether they can be assigned.
+    names: Vec<(String, Operand, bool)>,
     /// Locals in use.
     used: u16,
     /// Labels of the loops around: where `continue` and `break` go.
     loops: Vec<(usize, usize)>,
+    /// Functions being compiled into this one: where each leaves its value, and the label behind it.
+    pub(super) inside: Vec<(Reg, usize)>,
+    /// Functions that are compiled into those that call them.
+    pub(super) inlined: &'a BTreeSet<usize>,
 }
 
 /// Compiles a function.
-pub(super) fn compile(scope: &Scope, source: &Source) -> Result<Body> {
-    let mut compiler = Compiler { scope, source, body: Body::default(), names: Vec::new(), used: 0, loops: Vec::new() };
+pub(super) fn compile(scope: &Scope, source: &Source, inlined: &BTreeSet<usize>) -> Result<Body> {
+    let mut compiler = Compiler {
+        scope,
+        source,
+        body: Body::default(),
+        names: Vec::new(),
+        used: 0,
+        loops: Vec::new(),
+        inside: Vec::new(),
+        inlined,
+    };
     for parameter in &source.parameters {
-        compiler.declare(parameter.clone());
+        compiler.declare(parameter.clone(), false);
     }
-    let value = compiler.block(&source.block)?;
-    if let Some(value) = value {
-        compiler.push(Op::Move, Reg::Value, Reg::Value, value);
-    }
+    compiler.block_into(&source.block, Reg::Value)?;
     compiler.emit(Op::Return);
+    polish(&mut compiler.body);
     Ok(compiler.body)
 }
 
@@ -80,51 +93,75 @@ impl Compiler<'_> {
         self.used = used;
     }
 
-    fn declare(&mut self, name: String) -> Reg {
+    fn declare(&mut self, name: String, is_mutable: bool) -> Reg {
         let reg = self.fresh();
-        self.names.push((name, self.used - 1));
+        self.names.push((name, Operand::Reg(reg), is_mutable));
         reg
     }
 
-    /// The register called `name`.
-    pub(super) fn register(&self, name: &str) -> Option<Reg> {
-        let local = self.names.iter().rev().find(|(known, _)| known == name);
+    /// What `name` is: a local, or a static.
+    pub(super) fn named(&self, name: &str) -> Option<Operand> {
+        let local = self.names.iter().rev().find(|(known, ..)| known == name);
         local
-            .map(|&(_, number)| Reg::Local(number))
-            .or_else(|| self.scope.statics.get(name).map(|&number| Reg::Static(number)))
+            .map(|&(_, operand, _)| operand)
+            .or_else(|| self.scope.statics.get(name).map(|&number| Operand::Reg(Reg::Static(number))))
     }
 
-    /// A block, and the value of the expression at its end.
-    pub(super) fn block(&mut self, block: &syn::Block) -> Result<Option<Operand>> {
-        let names = self.names.len();
-        let mut value = None;
+    /// Compiles function `number` into this one, for these arguments; `result` is where its value goes.
+    pub(super) fn inline(&mut self, number: usize, arguments: &[Operand], result: Reg) -> Result<()> {
+        let callee = &self.scope.functions[number];
+        let names = arguments
+            .iter()
+            .zip(&callee.parameters)
+            .map(|(&value, name)| (name.clone(), value, false));
+        let caller = (
+            std::mem::replace(&mut self.source, callee),
+            std::mem::replace(&mut self.names, names.collect()),
+            std::mem::take(&mut self.loops),
+        );
+        let end = self.label();
+        self.inside.push((result, end));
+        self.block_into(&callee.block, result)?;
+        self.inside.pop();
+        self.stand(end);
+        (self.source, self.names, self.loops) = caller;
+        Ok(())
+    }
+
+    /// A block for its effect.
+    pub(super) fn block(&mut self, block: &syn::Block) -> Result<()> {
+        self.block_into(block, Reg::Value)
+    }
+
+    /// A block; leaves the value of the expression at its end, if it has one.
+    pub(super) fn block_into(&mut self, block: &syn::Block, d: Reg) -> Result<()> {
+        let (names, used) = (self.names.len(), self.used);
         for (number, statement) in block.stmts.iter().enumerate() {
             match statement {
                 syn::Stmt::Local(local) => self.local(local)?,
-                syn::Stmt::Expr(expr, None) if number + 1 == block.stmts.len() => value = self.tail(expr)?,
+                syn::Stmt::Expr(expr, None) if number + 1 == block.stmts.len() => self.tail(expr, d)?,
                 syn::Stmt::Expr(expr, _) => self.statement(expr)?,
                 other => bail!(self.error(other.span(), "a statement is a let or an expression")),
             }
         }
         self.names.truncate(names);
-        Ok(value)
+        self.release(used);
+        Ok(())
     }
 
-    fn tail(&mut self, expr: &syn::Expr) -> Result<Option<Operand>> {
+    fn tail(&mut self, expr: &syn::Expr, d: Reg) -> Result<()> {
         match expr {
-            syn::Expr::If(inner) if inner.else_branch.is_none() => self.statement(expr).map(|()| None),
-            syn::Expr::If(_) | syn::Expr::Match(_) | syn::Expr::Block(_) if !gives_value(expr) => {
-                self.statement(expr).map(|()| None)
-            }
+            syn::Expr::If(inner) if inner.else_branch.is_none() => self.statement(expr),
+            syn::Expr::If(_) | syn::Expr::Match(_) | syn::Expr::Block(_) if !gives_value(expr) => self.statement(expr),
             syn::Expr::While(_)
             | syn::Expr::Loop(_)
             | syn::Expr::Assign(_)
             | syn::Expr::Return(_)
             | syn::Expr::Break(_)
-            | syn::Expr::Continue(_) => self.statement(expr).map(|()| None),
-            syn::Expr::Binary(binary) if is_assignment(&binary.op) => self.statement(expr).map(|()| None),
-            syn::Expr::Call(call) if super::expr::is_command(call) => self.statement(expr).map(|()| None),
-            _ => self.operand(expr).map(Some),
+            | syn::Expr::Continue(_) => self.statement(expr),
+            syn::Expr::Binary(binary) if is_assignment(&binary.op) => self.statement(expr),
+            syn::Expr::Call(call) if super::expr::is_command(call) => self.statement(expr),
+            _ => self.into(expr, d),
         }
     }
 
@@ -141,7 +178,7 @@ impl Compiler<'_> {
         let reg = self.fresh();
         self.into(&init.expr, reg)?;
         self.release(used);
-        self.declare(name.ident.to_string());
+        self.declare(name.ident.to_string(), name.mutability.is_some());
         Ok(())
     }
 
@@ -160,16 +197,22 @@ impl Compiler<'_> {
             }
             syn::Expr::If(branch) => self.if_statement(branch)?,
             syn::Expr::While(inner) => {
-                let (top, end) = (self.label(), self.label());
-                self.stand(top);
+                // The condition stands at both ends: a round has one branch.
+                let (top, again, end) = (self.label(), self.label(), self.label());
                 self.unless(&inner.cond, end)?;
                 self.release(used);
-                self.repeat(&inner.body, top, end)?;
+                self.stand(top);
+                self.repeat(&inner.body, again, end)?;
+                self.stand(again);
+                self.test(&inner.cond, top, true)?;
+                self.stand(end);
             }
             syn::Expr::Loop(inner) => {
                 let (top, end) = (self.label(), self.label());
                 self.stand(top);
                 self.repeat(&inner.body, top, end)?;
+                self.jump(top);
+                self.stand(end);
             }
             syn::Expr::Break(inner) => match self.loops.last() {
                 Some(&(_, end)) => self.jump(end),
@@ -180,14 +223,18 @@ impl Compiler<'_> {
                 None => bail!(self.error(inner.span(), "`continue` outside a loop")),
             },
             syn::Expr::Return(inner) => {
+                let (result, end) = self.inside.last().map_or((Reg::Value, None), |&(result, end)| (result, Some(end)));
                 if let Some(value) = &inner.expr {
-                    self.into(value, Reg::Value)?;
+                    self.into(value, result)?;
                 }
-                self.emit(Op::Return);
+                match end {
+                    Some(end) => self.jump(end),
+                    None => self.emit(Op::Return),
+                }
             }
             syn::Expr::Match(inner) => self.match_into(inner, None)?,
-            syn::Expr::Block(inner) => drop(self.block(&inner.block)?),
-            syn::Expr::Call(call) => drop(self.call(call)?),
+            syn::Expr::Block(inner) => self.block(&inner.block)?,
+            syn::Expr::Call(call) => self.call(call, Reg::Value)?,
             syn::Expr::Paren(inner) => self.statement(&inner.expr)?,
             other => bail!(self.error(other.span(), "this has no effect")),
         }
@@ -195,14 +242,12 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn repeat(&mut self, body: &syn::Block, top: usize, end: usize) -> Result<()> {
+    fn repeat(&mut self, body: &syn::Block, again: usize, end: usize) -> Result<()> {
         let used = self.used;
-        self.loops.push((top, end));
+        self.loops.push((again, end));
         self.block(body)?;
         self.loops.pop();
         self.release(used);
-        self.jump(top);
-        self.stand(end);
         Ok(())
     }
 
@@ -226,9 +271,18 @@ impl Compiler<'_> {
 
     fn target(&self, expr: &syn::Expr) -> Result<Reg> {
         let name = super::expr::name(expr).unwrap_or_default();
-        match self.register(&name) {
-            Some(reg) => Ok(reg),
-            None => Err(self.error(expr.span(), "only a local or a static can be assigned")),
+        if self
+            .names
+            .iter()
+            .rev()
+            .find(|(known, ..)| *known == name)
+            .is_some_and(|(.., is_mutable)| !is_mutable)
+        {
+            bail!(self.error(expr.span(), format!("`{name}` is not `mut`")));
+        }
+        match self.named(&name) {
+            Some(Operand::Reg(reg)) => Ok(reg),
+            _ => Err(self.error(expr.span(), "only a local or a static can be assigned")),
         }
     }
 }

@@ -96,11 +96,10 @@ impl Compiler<'_> {
             syn::Expr::Cast(inner) => self.operand(&inner.expr),
             syn::Expr::Path(_) => {
                 let name = name(expr).unwrap_or_default();
-                match self.register(&name) {
-                    Some(reg) => Ok(Operand::Reg(reg)),
-                    None => Err(self.error(expr.span(), format!("`{name}` is not declared"))),
-                }
+                self.named(&name)
+                    .ok_or_else(|| self.error(expr.span(), format!("`{name}` is not declared")))
             }
+
             _ => {
                 let reg = self.fresh();
                 self.into(expr, reg)?;
@@ -172,10 +171,7 @@ impl Compiler<'_> {
                         let a = self.hold(a);
                         self.push(if name == "slt" { Op::LessSigned } else { Op::Sra }, d, a, b);
                     }
-                    _ => {
-                        let value = self.call(call)?;
-                        self.push(Op::Move, d, Reg::Value, Operand::Reg(value));
-                    }
+                    _ => self.call(call, d)?,
                 }
             }
             syn::Expr::If(branch) => {
@@ -199,17 +195,6 @@ impl Compiler<'_> {
                 let value = self.operand(expr)?;
                 self.push(Op::Move, d, Reg::Value, value);
             }
-        }
-        self.release(used);
-        Ok(())
-    }
-
-    fn block_into(&mut self, block: &syn::Block, d: Reg) -> Result<()> {
-        let used = self.in_use();
-        if let Some(value) = self.block(block)?
-            && value != Operand::Reg(d)
-        {
-            self.push(Op::Move, d, Reg::Value, value);
         }
         self.release(used);
         Ok(())
@@ -269,32 +254,28 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// A call, for its effect; the register where its value is until the next one.
-    pub(super) fn call(&mut self, call: &syn::ExprCall) -> Result<Reg> {
+    /// A call; leaves its value if it has one.
+    pub(super) fn call(&mut self, call: &syn::ExprCall, d: Reg) -> Result<()> {
         let name = name(&call.func).unwrap_or_default();
         let op = match (name.as_str(), call.args.len()) {
             ("store", 2) => {
                 let (address, value) = self.pair(&call.args[0], &call.args[1])?;
                 let value = self.hold(value);
                 self.push(Op::Store, Reg::Value, value, address);
-                return Ok(Reg::Value);
+                return Ok(());
             }
-            ("load", 1) => {
-                let reg = self.fresh();
-                self.load(&call.args[0], reg)?;
-                return Ok(reg);
-            }
+            ("load", 1) => return self.load(&call.args[0], d),
             ("mask", 0) => Op::Mask,
             ("unmask", 0) => Op::Unmask,
             ("wait_host", 0) => Op::WaitHost,
             ("restart", 0) => Op::Restart,
-            _ => return self.call_function(call, &name),
+            _ => return self.call_function(call, &name, d),
         };
         self.push(op, Reg::Value, Reg::Value, Operand::Constant(0));
-        Ok(Reg::Value)
+        Ok(())
     }
 
-    fn call_function(&mut self, call: &syn::ExprCall, name: &str) -> Result<Reg> {
+    fn call_function(&mut self, call: &syn::ExprCall, name: &str, d: Reg) -> Result<()> {
         let Some(&number) = self.scope.by_name.get(name) else {
             bail!(self.error(call.span(), format!("function `{name}` is not declared")));
         };
@@ -304,12 +285,16 @@ impl Compiler<'_> {
         let mut values = Vec::new();
         for (place, argument) in call.args.iter().enumerate() {
             let mut value = self.operand(argument)?;
-            if matches!(value, Operand::Reg(Reg::Static(_))) && call.args.iter().skip(place + 1).any(calls) {
+            let may_change = self.inlined.contains(&number) || call.args.iter().skip(place + 1).any(calls);
+            if matches!(value, Operand::Reg(Reg::Static(_))) && may_change {
                 let reg = self.fresh();
                 self.push(Op::Move, reg, Reg::Value, value);
                 value = Operand::Reg(reg);
             }
             values.push(value);
+        }
+        if self.inlined.contains(&number) {
+            return self.inline(number, &values, d);
         }
         for (place, value) in values.into_iter().enumerate() {
             self.push(Op::Move, Reg::Parameter(number, place as u16), Reg::Value, value);
@@ -322,7 +307,8 @@ impl Compiler<'_> {
             b: Operand::Constant(0),
             target: Target::Function(number),
         });
-        Ok(Reg::Value)
+        self.push(Op::Move, d, Reg::Value, Operand::Reg(Reg::Value));
+        Ok(())
     }
 
     /// Leaves 1 or 0.
@@ -343,7 +329,7 @@ impl Compiler<'_> {
     }
 
     /// Goes to the label if the condition is `wanted`.
-    fn test(&mut self, expr: &syn::Expr, label: usize, wanted: bool) -> Result<()> {
+    pub(super) fn test(&mut self, expr: &syn::Expr, label: usize, wanted: bool) -> Result<()> {
         use syn::BinOp::*;
         let used = self.in_use();
         match expr {
@@ -394,9 +380,8 @@ impl Compiler<'_> {
     pub(super) fn match_into(&mut self, inner: &syn::ExprMatch, d: Option<Reg>) -> Result<()> {
         let used = self.in_use();
         let value = self.operand(&inner.expr)?;
-        let value = self.hold(value);
-        let held = self.fresh();
-        self.push(Op::Move, held, Reg::Value, Operand::Reg(value));
+        // No pattern is a call, and no arm is tried after another's body.
+        let held = self.hold(value);
         let end = self.label();
         let mut is_complete = false;
         for arm in &inner.arms {
@@ -410,17 +395,21 @@ impl Compiler<'_> {
                 is_complete = true;
             } else {
                 let body = self.label();
-                for pattern in patterns {
+                let last = patterns.len() - 1;
+                for (place, pattern) in patterns.into_iter().enumerate() {
                     let constant = self.pattern(pattern)?;
                     let used = self.in_use();
                     let b = match Operand::Constant(constant) {
                         b if !fits_branch(constant) => Operand::Reg(self.hold(b)),
                         b => b,
                     };
-                    self.branch(Op::IfEqual, held, b, body);
+                    if place == last {
+                        self.branch(Op::IfNot, held, b, next);
+                    } else {
+                        self.branch(Op::IfEqual, held, b, body);
+                    }
                     self.release(used);
                 }
-                self.jump(next);
                 self.stand(body);
             }
             let used = self.in_use();

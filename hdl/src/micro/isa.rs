@@ -29,11 +29,11 @@ pub enum Op {
     Or = 4,
     /// d = a ^ b
     Xor = 5,
-    /// d = a << b[4:0]
+    /// d = a << `b[4:0]`
     Shl = 6,
-    /// d = a >> b[4:0]
+    /// d = a >> `b[4:0]`
     Shr = 7,
-    /// d = a >> b[4:0], the sign repeated
+    /// d = a >> `b[4:0]`, the sign repeated
     Sra = 8,
     /// d = (a == b)
     Equal = 9,

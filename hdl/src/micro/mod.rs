@@ -6,6 +6,7 @@ mod expr;
 mod isa;
 mod names;
 mod place;
+mod polish;
 pub mod program;
 pub mod sequencer;
 mod store;

@@ -54,10 +54,7 @@ pub(super) fn place(scope: &Scope, bodies: &[Body]) -> Result<Program> {
             encode(thread, function, &bodies[function], word, &mut words)?;
         }
     }
-    let is_reached = |function: &usize| threads.iter().any(|thread| thread.bases.contains_key(function));
-    let unused = (0..bodies.len()).filter(|function| !is_reached(function));
-    let unused = unused.map(|function| scope.functions[function].name.clone()).collect();
-    Ok(Program { words, functions, statics: scope.statics.clone(), registers: registers.into(), unused })
+    Ok(Program { words, functions, statics: scope.statics.clone(), registers: registers.into(), unused: Vec::new() })
 }
 
 /// Gives `function`, and all it calls, registers from `base` on.

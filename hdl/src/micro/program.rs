@@ -6,9 +6,12 @@ use super::names::predefined;
 use super::place::place;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use proc_macro2::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use syn::spanned::Spanned;
+
+/// The most words of a function that is compiled into everything that calls it.
+const SHORT: usize = 8;
 
 /// The root of thread 0.
 pub const MAIN: &str = "main";
@@ -69,10 +72,22 @@ pub fn load(folder: &Path) -> Result<Program> {
 /// Compiles these files, each a name and its text.
 pub fn build(files: &[(String, String)]) -> Result<Program> {
     let scope = declare(files)?;
+    let plain = bodies(&scope, &BTreeSet::new())?;
+    let mut program = place(&scope, &bodies(&scope, &inlined(&scope, &plain))?)?;
+    let roots = [scope.by_name[MAIN], scope.by_name[HOST]];
+    let is_used =
+        |to: &usize| roots.iter().any(|&from| from == *to || reaches(&plain, from, *to, &mut BTreeSet::new()));
+    let unused = (0..plain.len()).filter(|function| !is_used(function));
+    program.unused = unused.map(|function| scope.functions[function].name.clone()).collect();
+    Ok(program)
+}
+
+/// All functions, those of `inlined` compiled into what calls them too.
+fn bodies(scope: &Scope, inlined: &BTreeSet<usize>) -> Result<Vec<Body>> {
     let mut bodies: Vec<Body> = Vec::new();
     let mut errors = Vec::new();
     for function in &scope.functions {
-        match compile(&scope, function) {
+        match compile(scope, function, inlined) {
             Ok(body) => bodies.push(body),
             Err(error) => errors.push(format!("{error:#}")),
         }
@@ -80,7 +95,34 @@ pub fn build(files: &[(String, String)]) -> Result<Program> {
     if !errors.is_empty() {
         bail!("{}", errors.join("\n"));
     }
-    place(&scope, &bodies)
+    Ok(bodies)
+}
+
+/// Functions that a call and a return would make slower and hardly shorter: those called in one place, and the shortest. One that
+/// calls itself is not among them.
+fn inlined(scope: &Scope, bodies: &[Body]) -> BTreeSet<usize> {
+    let mut places = vec![0; bodies.len()];
+    for &callee in bodies.iter().flat_map(|body| &body.calls) {
+        places[callee] += 1;
+    }
+    let roots = [MAIN, HOST].map(|root| scope.by_name.get(root).copied());
+    let is_inlined = |&function: &usize| {
+        let body = &bodies[function];
+        let is_short = body.code.len() <= SHORT;
+        places[function] == 1 || is_short && !roots.contains(&Some(function))
+    };
+    (0..bodies.len())
+        .filter(is_inlined)
+        .filter(|&function| !reaches(bodies, function, function, &mut BTreeSet::new()))
+        .collect()
+}
+
+/// Whether `from` calls `to`, itself or by others.
+fn reaches(bodies: &[Body], from: usize, to: usize, seen: &mut BTreeSet<usize>) -> bool {
+    bodies[from]
+        .calls
+        .iter()
+        .any(|&callee| callee == to || seen.insert(callee) && reaches(bodies, callee, to, seen))
 }
 
 fn declare(files: &[(String, String)]) -> Result<Scope> {

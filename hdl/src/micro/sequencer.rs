@@ -5,9 +5,12 @@
 //!  pc ─► store ─► word ─► registers ─► a ┐
 //!  ▲                                   b ┼─► ALU ─────┬─► register d, and straight to the next word's a and b
 //!  │                            constant ┘   compare ─┤
-//!  │                                         bus ◄────┘     holds all three while it waits
-//!  └── branch, call, return, other thread ◄──┘             the two words behind are dropped
+//!  │                  │                      bus ◄────┘     a load holds all three until it is answered
+//!  ├── jump, call ◄───┘                      │             the word behind is dropped
+//!  └── branch, return, other thread ◄────────┘             the two words behind are dropped
 //! ```
+//!
+//! A store goes on without waiting; the next access of the bus waits for it.
 //!
 //! Thread 1 preempts thread 0 between two words. A thread's state is its pc and its part of the stack; registers are shared.
 
@@ -29,6 +32,8 @@ pub struct Sequencer<const P: usize> {
     /// A host access waits for thread 1.
     pub host_pending: Signal<In, Bit>,
 
+    /// Where the request would be that may stand in the next clock.
+    pub bus_ahead: Signal<Out, Bits<24>>,
     /// A bus request stands.
     pub bus_valid: Signal<Out, Bit>,
     /// It writes.
@@ -103,7 +108,12 @@ pub struct Sequencer<const P: usize> {
     less: Signal<Local, Bit>,
     less_signed: Signal<Local, Bit>,
     result: Signal<Local, Bits<32>>,
-    is_bus: Signal<Local, Bit>,
+    is_load: Signal<Local, Bit>,
+    is_store: Signal<Local, Bit>,
+    waits_for_stores: Signal<Local, Bit>,
+    is_answered: Signal<Local, Bit>,
+    jumps: Signal<Local, Bit>,
+    word_op: Signal<Local, Bits<6>>,
     advance: Signal<Local, Bit>,
     done: Signal<Local, Bit>,
     writes: Signal<Local, Bit>,
@@ -137,11 +147,11 @@ impl<const P: usize> Default for Sequencer<P> {
             };
         }
         rest!(
-            clock reset host_pending bus_valid bus_write bus_address bus_data bus_ready bus_read executing behind store
+            clock reset host_pending bus_ahead bus_valid bus_write bus_address bus_data bus_ready bus_read executing behind store
             registers stack started pc valid_r pc_r valid_x word_x next_x forward forward_register forward_value in_main
             main_runs masked main_pc host_pc main_depth host_depth request request_write request_address request_data op
             is_constant a_number b_number d_number constant short is_branch a b amount wide_amount sum difference signs
-            sign_mask a_flipped b_flipped equal less less_signed result is_bus advance done writes taken target onward
+            sign_mask a_flipped b_flipped equal less less_signed result is_load is_store waits_for_stores is_answered jumps word_op advance done writes taken target onward
             redirect redirect_to depth depth_above depth_below calls returns restarts preempts
         )
     }
@@ -274,18 +284,20 @@ impl<const P: usize> Logic for Sequencer<P> {
             self.result.next = self.bus_read.val();
         }
 
-        // The bus: a request, then its answer.
-        self.is_bus.next = self.valid_x.q.val() & ((self.op.val() == 16) | (self.op.val() == 17));
+        // The bus: a request, then its answer. A store is carried out as soon as its request stands.
+        self.is_load.next = self.valid_x.q.val() & (self.op.val() == 16);
+        self.is_store.next = self.valid_x.q.val() & (self.op.val() == 17);
         self.request.d.next = self.request.q.val();
         self.request_write.d.next = self.request_write.q.val();
         self.request_address.d.next = self.request_address.q.val();
         self.request_data.d.next = self.request_data.q.val();
-        if self.is_bus.val() & !self.request.q.val() {
+        self.bus_ahead.next = bit_cast::<24, 32>(self.sum.val());
+        if (self.is_load.val() | self.is_store.val()) & !self.request.q.val() {
             self.request.d.next = true;
-            self.request_write.d.next = self.op.val() == 17;
+            self.request_write.d.next = self.is_store.val();
             self.request_data.d.next = self.a.val();
             self.request_address.d.next = bit_cast::<24, 32>(self.sum.val());
-            if self.op.val() == 17 {
+            if self.is_store.val() {
                 self.request_address.d.next = bit_cast::<24, 32>(self.b.val());
             }
         }
@@ -296,7 +308,12 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.bus_write.next = self.request_write.q.val();
         self.bus_address.next = self.request_address.q.val();
         self.bus_data.next = self.request_data.q.val();
-        self.advance.next = !self.is_bus.val() | (self.request.q.val() & self.bus_ready.val());
+        // WaitHost sees what the stores before it have done.
+        self.waits_for_stores.next =
+            self.request.q.val() & (self.is_store.val() | (self.valid_x.q.val() & (self.op.val() == 42)));
+        self.is_answered.next = self.request.q.val() & !self.request_write.q.val() & self.bus_ready.val();
+        self.advance.next =
+            (!self.is_load.val() & !self.waits_for_stores.val()) | (self.is_load.val() & self.is_answered.val());
         self.done.next = self.valid_x.q.val() & self.advance.val();
         self.executing.next = self.done.val();
         self.behind.next = self.next_x.q.val();
@@ -367,7 +384,8 @@ impl<const P: usize> Logic for Sequencer<P> {
         }
 
         // Which thread.
-        self.redirect.next = self.taken.val();
+        // A jump or a call has gone on from the read stage.
+        self.redirect.next = self.taken.val() & (self.op.val() != 36) & (self.op.val() != 37);
         self.redirect_to.next = self.target.val();
         self.in_main.d.next = self.in_main.q.val();
         self.main_runs.d.next = self.main_runs.q.val();
@@ -414,6 +432,8 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.registers.enable.next = self.advance.val();
         self.registers.a_address.next = self.store.word.val().get_bits::<10>(17);
         self.registers.b_address.next = self.store.word.val().get_bits::<10>(32);
+        self.word_op.next = self.store.word.val().get_bits::<6>(0);
+        self.jumps.next = self.valid_r.q.val() & ((self.word_op.val() == 36) | (self.word_op.val() == 37));
         self.started.d.next = true;
         self.pc.d.next = self.pc.q.val();
         self.valid_r.d.next = self.valid_r.q.val();
@@ -428,6 +448,10 @@ impl<const P: usize> Logic for Sequencer<P> {
             self.valid_x.d.next = self.valid_r.q.val();
             self.word_x.d.next = self.store.word.val();
             self.next_x.d.next = self.pc_r.q.val() + 1;
+            if self.jumps.val() {
+                self.pc.d.next = self.store.word.val().get_bits::<STORE_BITS>(48);
+                self.valid_r.d.next = false;
+            }
         }
         if self.redirect.val() | !self.started.q.val() {
             self.pc.d.next = self.redirect_to.val();
