@@ -19,9 +19,8 @@ const SQE_COUNT: u32 = SQE + 9;
 const SQE_ARGUMENT: u32 = SQE + 10;
 /// Depth 15:0, block flags 23:16, reserved5 31:24.
 const SQE_BLOCK: u32 = SQE + 11;
-/// From here on nothing is used: crc32c, slot, reserved7.
+/// Four words that are not used: crc32c, slot, reserved7.
 const SQE_RESERVED: u32 = SQE + 12;
-const SQE_END: u32 = SQE + 16;
 
 /// Block flags that INSERT may give.
 const GIVEN_FLAGS: u32 = FLAG_PREFIX | FLAG_DIRTY | FLAG_READ_ONLY;
@@ -140,12 +139,9 @@ fn fields_good() -> u32 {
     if X_OPCODE == OP_COPY && load(SQE_IOVA) & 7 != 0 {
         return 0;
     }
-    let mut word = SQE_RESERVED;
-    while word != SQE_END {
-        if load(word) != 0 {
-            return 0;
-        }
-        word += 1;
+    let reserved = load(SQE_RESERVED) | load(SQE_RESERVED + 1) | load(SQE_RESERVED + 2) | load(SQE_RESERVED + 3);
+    if reserved != 0 {
+        return 0;
     }
     scope_good()
 }
@@ -184,17 +180,19 @@ fn command_snapshot() {
     SNAP_THRESH = load(CSR_EVICT_THRESH);
     SNAP_PREFETCH_TIER = load(CSR_PREFETCH_TIER);
     SNAP_LAZY = load(CSR_LUF_CTRL) & LUF_CTRL_LAZY_MASK;
-    let mut tier = CSR_TIER_FRAMES;
-    let mut t = 0;
-    while t < 4 {
-        store(SNAP_LOOKAHEAD + t, load(tier + (CSR_TIER_LOOKAHEAD - CSR_TIER_FRAMES)));
-        // Only the automatic moves look at the watermarks.
-        if X_OPCODE == OP_STEP_ADVANCE {
-            store(SNAP_HIGH + t, load(tier + (CSR_TIER_HIGH - CSR_TIER_FRAMES)));
-            store(SNAP_LOW + t, load(tier + (CSR_TIER_LOW - CSR_TIER_FRAMES)));
-        }
-        tier += TIER_STRIDE;
-        t += 1;
+    tier_snapshot(0, CSR_TIER_FRAMES);
+    tier_snapshot(1, CSR_TIER_FRAMES + TIER_STRIDE);
+    tier_snapshot(2, CSR_TIER_FRAMES + 2 * TIER_STRIDE);
+    tier_snapshot(3, CSR_TIER_FRAMES + 3 * TIER_STRIDE);
+}
+
+/// Of tier `t`, whose registers begin at `tier`.
+fn tier_snapshot(t: u32, tier: u32) {
+    store(SNAP_LOOKAHEAD + t, load(tier + (CSR_TIER_LOOKAHEAD - CSR_TIER_FRAMES)));
+    // Only the automatic moves look at the watermarks.
+    if X_OPCODE == OP_STEP_ADVANCE {
+        store(SNAP_HIGH + t, load(tier + (CSR_TIER_HIGH - CSR_TIER_FRAMES)));
+        store(SNAP_LOW + t, load(tier + (CSR_TIER_LOW - CSR_TIER_FRAMES)));
     }
 }
 

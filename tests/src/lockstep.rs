@@ -166,8 +166,8 @@ impl Lockstep {
         self.emulator.rig.serve_all()?;
         self.rtl.rig.serve_all()?;
         self.compare_registers()?;
-        for offset in (0..self.geometry.entries() * 32).step_by(4) {
-            self.compare_word(Bar::Rtbd, offset, "directory")?;
+        for offset in (0..self.geometry.entries() * 32).step_by(8) {
+            self.compare_entry_words(offset)?;
         }
         let (expected, found) = (self.emulator.rig.t3.contents(), self.rtl.rig.t3.contents());
         if expected != found {
@@ -201,6 +201,18 @@ impl Lockstep {
             }
         }
         Ok(())
+    }
+
+    /// Two words of the directory in one access, which is faster; apart if they differ, to say which.
+    fn compare_entry_words(&self, offset: u32) -> Result<(), String> {
+        let emulator = self.emulator.rig.device.backing().read64(Bar::Rtbd, offset);
+        let rtl = self.rtl.rig.device.backing().read64(Bar::Rtbd, offset);
+        if emulator.map_err(|error| error.to_string())? == rtl.map_err(|error| error.to_string())? {
+            return Ok(());
+        }
+        self.compare_word(Bar::Rtbd, offset, "directory")?;
+        self.compare_word(Bar::Rtbd, offset + 4, "directory")?;
+        Err(format!("directory at {offset:#x}: eight bytes differ, and four and four do not"))
     }
 
     fn compare_word(&self, bar: Bar, offset: u32, name: &str) -> Result<(), String> {

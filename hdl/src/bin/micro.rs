@@ -8,9 +8,12 @@ use std::path::Path;
 /// Compiles the microprogram of the control unit
 #[derive(Parser)]
 struct Options {
-    /// List every function with its first word and its thread
+    /// List every function that is not part of others, with its first word and its thread
     #[arg(long)]
     list: bool,
+    /// List every word, and the function that it was written in
+    #[arg(long)]
+    words: bool,
 }
 
 fn main() -> Result<()> {
@@ -19,6 +22,11 @@ fn main() -> Result<()> {
     if options.list {
         for (word, name, thread) in &program.functions {
             println!("{word:5} {thread} {name}");
+        }
+    }
+    if options.words {
+        for (number, (word, origin)) in program.words.iter().zip(&program.origins).enumerate() {
+            println!("{number:5} {word:016x} {origin}");
         }
     }
     for name in &program.unused {

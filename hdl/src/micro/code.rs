@@ -48,6 +48,8 @@ pub struct Code {
     pub b: Operand,
     /// Where it goes.
     pub target: Target,
+    /// The function it was written in.
+    pub origin: usize,
 }
 
 /// A compiled function.

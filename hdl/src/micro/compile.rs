@@ -53,7 +53,12 @@ impl Compiler<'_> {
     }
 
     pub(super) fn push(&mut self, op: Op, d: Reg, a: Reg, b: Operand) {
-        self.body.code.push(Code { op, d, a, b, target: Target::None });
+        self.push_to(op, d, a, b, Target::None);
+    }
+
+    pub(super) fn push_to(&mut self, op: Op, d: Reg, a: Reg, b: Operand, target: Target) {
+        let origin = self.scope.by_name.get(&self.source.name).copied().unwrap_or_default();
+        self.body.code.push(Code { op, d, a, b, target, origin });
     }
 
     fn emit(&mut self, op: Op) {
@@ -61,7 +66,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn branch(&mut self, op: Op, a: Reg, b: Operand, label: usize) {
-        self.body.code.push(Code { op, d: Reg::Value, a, b, target: Target::Label(label) });
+        self.push_to(op, Reg::Value, a, b, Target::Label(label));
     }
 
     pub(super) fn jump(&mut self, label: usize) {

@@ -1,6 +1,6 @@
 //! Expressions and conditions to control words.
 
-use super::code::{Code, Operand, Reg, Target};
+use super::code::{Operand, Reg, Target};
 use super::compile::Compiler;
 use super::isa::{Op, fits_branch};
 use super::program::{Scope, at};
@@ -209,6 +209,13 @@ impl Compiler<'_> {
         d: Reg,
     ) -> Result<()> {
         use syn::BinOp::*;
+        // A parameter may be a constant where a function is compiled in.
+        if let (Operand::Constant(a), Operand::Constant(b)) = (a, b)
+            && let Some(value) = calculate(op, a, b)
+        {
+            self.push(Op::Move, d, Reg::Value, Operand::Constant(value));
+            return Ok(());
+        }
         // Those that are the other way round, or not.
         let (op, a, b, inverted) = match op {
             Add(_) | AddAssign(_) => (Op::Add, a, b, false),
@@ -248,9 +255,13 @@ impl Compiler<'_> {
             }
             _ => (self.operand(address)?, Operand::Constant(0)),
         };
-        let (a, b) = if matches!(a, Operand::Constant(_)) { (b, a) } else { (a, b) };
-        let a = self.hold(a);
-        self.push(Op::Load, d, a, b);
+        match (a, b) {
+            (Operand::Constant(a), Operand::Constant(b)) => {
+                self.push(Op::LoadAt, d, Reg::Value, Operand::Constant(a.wrapping_add(b)));
+            }
+            (Operand::Constant(_), Operand::Reg(b)) => self.push(Op::Load, d, b, a),
+            (Operand::Reg(a), b) => self.push(Op::Load, d, a, b),
+        }
         Ok(())
     }
 
@@ -300,13 +311,7 @@ impl Compiler<'_> {
             self.push(Op::Move, Reg::Parameter(number, place as u16), Reg::Value, value);
         }
         self.body.calls.push(number);
-        self.body.code.push(Code {
-            op: Op::Call,
-            d: Reg::Value,
-            a: Reg::Value,
-            b: Operand::Constant(0),
-            target: Target::Function(number),
-        });
+        self.push_to(Op::Call, Reg::Value, Reg::Value, Operand::Constant(0), Target::Function(number));
         self.push(Op::Move, d, Reg::Value, Operand::Reg(Reg::Value));
         Ok(())
     }

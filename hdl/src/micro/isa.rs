@@ -45,6 +45,8 @@ pub enum Op {
     Load = 16,
     /// word at bus address b = a
     Store = 17,
+    /// d = word at bus address b
+    LoadAt = 18,
     /// to the target if a == b
     IfEqual = 32,
     /// to the target if a != b

@@ -54,7 +54,18 @@ pub(super) fn place(scope: &Scope, bodies: &[Body]) -> Result<Program> {
             encode(thread, function, &bodies[function], word, &mut words)?;
         }
     }
-    Ok(Program { words, functions, statics: scope.statics.clone(), registers: registers.into(), unused: Vec::new() })
+    let placed = threads.iter().flat_map(|thread| thread.words.keys());
+    let codes = placed.flat_map(|&function| &bodies[function].code);
+    let names = codes.map(|code| scope.functions[code.origin].name.clone());
+    let origins = [MAIN, HOST].map(str::to_owned).into_iter().chain(names).collect();
+    Ok(Program {
+        words,
+        origins,
+        functions,
+        statics: scope.statics.clone(),
+        registers: registers.into(),
+        unused: Vec::new(),
+    })
 }
 
 /// Gives `function`, and all it calls, registers from `base` on.

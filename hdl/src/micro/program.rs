@@ -11,7 +11,7 @@ use std::path::Path;
 use syn::spanned::Spanned;
 
 /// The most words of a function that is compiled into everything that calls it.
-const SHORT: usize = 8;
+const SHORT: usize = 12;
 
 /// The root of thread 0.
 pub const MAIN: &str = "main";
@@ -39,6 +39,8 @@ pub(super) struct Scope {
 pub struct Program {
     /// Control words, from word 0 on.
     pub words: Vec<u64>,
+    /// The function that each was written in.
+    pub origins: Vec<String>,
     /// First word and name of each function, and the thread it is for, in order.
     pub functions: Vec<(usize, String, u8)>,
     /// The register of each static.

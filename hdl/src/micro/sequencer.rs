@@ -98,6 +98,7 @@ pub struct Sequencer<const P: usize> {
     b: Signal<Local, Bits<32>>,
     amount: Signal<Local, Bits<5>>,
     wide_amount: Signal<Local, Bits<32>>,
+    added: Signal<Local, Bits<32>>,
     sum: Signal<Local, Bits<32>>,
     difference: Signal<Local, Bits<32>>,
     signs: Signal<Local, Bits<32>>,
@@ -150,7 +151,7 @@ impl<const P: usize> Default for Sequencer<P> {
             clock reset host_pending bus_ahead bus_valid bus_write bus_address bus_data bus_ready bus_read executing behind store
             registers stack started pc valid_r pc_r valid_x word_x next_x forward forward_register forward_value in_main
             main_runs masked main_pc host_pc main_depth host_depth request request_write request_address request_data op
-            is_constant a_number b_number d_number constant short is_branch a b amount wide_amount sum difference signs
+            is_constant a_number b_number d_number constant short is_branch a b amount wide_amount added sum difference signs
             sign_mask a_flipped b_flipped equal less less_signed result is_load is_store waits_for_stores is_answered jumps word_op advance done writes taken target onward
             redirect redirect_to depth depth_above depth_below calls returns restarts preempts
         )
@@ -236,7 +237,11 @@ impl<const P: usize> Logic for Sequencer<P> {
         // What it makes of them.
         self.amount.next = self.b.val().get_bits::<5>(0);
         self.wide_amount.next = bit_cast::<32, 5>(self.amount.val());
-        self.sum.next = self.a.val() + self.b.val();
+        self.added.next = self.a.val();
+        if self.op.val() == 18 {
+            self.added.next = 0.into();
+        }
+        self.sum.next = self.added.val() + self.b.val();
         self.difference.next = self.a.val() - self.b.val();
         self.sign_mask.next = !(self.ones.val() >> self.wide_amount.val());
         self.signs.next = 0.into();
@@ -280,12 +285,12 @@ impl<const P: usize> Logic for Sequencer<P> {
             if self.less_signed.val() {
                 self.result.next = 1.into();
             }
-        } else if self.op.val() == 16 {
+        } else if (self.op.val() == 16) | (self.op.val() == 18) {
             self.result.next = self.bus_read.val();
         }
 
         // The bus: a request, then its answer. A store is carried out as soon as its request stands.
-        self.is_load.next = self.valid_x.q.val() & (self.op.val() == 16);
+        self.is_load.next = self.valid_x.q.val() & ((self.op.val() == 16) | (self.op.val() == 18));
         self.is_store.next = self.valid_x.q.val() & (self.op.val() == 17);
         self.request.d.next = self.request.q.val();
         self.request_write.d.next = self.request_write.q.val();
