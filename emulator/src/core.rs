@@ -264,6 +264,7 @@ impl Core {
             match self.execute(&mut current) {
                 Ok(outcome) => {
                     self.offer_changes();
+                    self.settle_own();
                     self.complete(&current, outcome);
                 }
                 Err(wait) => {

@@ -80,6 +80,8 @@ pub(crate) struct Moves {
     swept: bool,
     /// Moves failed since the last FENCE.
     failed_since_fence: u32,
+    /// The last move that a scoped command made for its own sake, and how it went; nobody knows yet.
+    own: Option<(Move, Result<(), DmaFault>)>,
 }
 
 impl Moves {
@@ -292,10 +294,21 @@ impl Core {
                 self.transfer(source, dest, None).map(|_| ())
             }
         };
-        match begun {
-            Err(fault) => self.fail_move(mv, &fault),
-            Ok(()) if staging.is_none() => self.acknowledge_move(mv),
-            Ok(()) => {}
+        if staging.is_some() && begun.is_ok() {
+            return;
+        }
+        self.moves.own = Some((mv, begun));
+        if purpose == Purpose::Room || self.dma.metadata_only {
+            self.settle_own();
+        }
+    }
+
+    /// The end of a scoped command's own move is known: before its next one, or when its changes have been offered.
+    pub(crate) fn settle_own(&mut self) {
+        match self.moves.own.take() {
+            Some((mv, Ok(()))) => self.acknowledge_move(mv),
+            Some((mv, Err(fault))) => self.fail_move(mv, &fault),
+            None => {}
         }
     }
 

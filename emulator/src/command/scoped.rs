@@ -155,6 +155,7 @@ impl Core {
 
     /// EVICT and DEMOTE.
     fn send_down(&mut self, i: usize, dest: Option<usize>) -> Result<Effect, Wait> {
+        self.settle_own();
         if dest.is_some_and(|dest| dest <= self.rtbd.tier(i)) {
             return Ok(Effect::Refused(Status::InvalidTier));
         }
@@ -189,10 +190,11 @@ impl Core {
         let candidate = self
             .scorer()
             .prefetch_rank(&self.rtbd, i, self.tuning.prefetch_tier, &self.tuning.lookahead);
-        if candidate.is_some()
-            && let Err(Stop::Wait(wait)) = self.promote(i, true)
-        {
-            return Err(wait);
+        if candidate.is_some() {
+            self.settle_own();
+            if let Err(Stop::Wait(wait)) = self.promote(i, true) {
+                return Err(wait);
+            }
         }
         Ok(Effect::Affected)
     }

@@ -64,6 +64,7 @@ impl Model {
             Err(status) => plain(status),
         };
         self.offer();
+        self.settle_own();
         self.counters.commands += 1;
         self.counters.refused += u64::from(cqe.status != Status::Ok.code());
         cqe

@@ -181,6 +181,8 @@ pub struct Model {
     /// What is counted; the volatile decision latencies stay 0.
     pub counters: Counters,
     pub(crate) moves: Vec<Move>,
+    /// The last move that a scoped command made for its own sake, and whether it fails; nobody knows yet.
+    pub(crate) own: Option<(Move, bool)>,
     pub(crate) failed_since_fence: u32,
     /// Needs for room so far, and whether a move begun for the present one failed.
     pub(crate) need: u64,
@@ -229,6 +231,7 @@ impl Model {
             bus_off: false,
             counters: Counters::default(),
             moves: Vec::new(),
+            own: None,
             failed_since_fence: 0,
             need: 0,
             room_failed: false,

@@ -214,14 +214,23 @@ impl Model {
         self.service_lost |= self.bus_off && old.tier == 3 && !self.metadata_only;
         let out_of_reach = out_of_reach || by_host && self.service_lost;
         let fails = self.broken[old.tier] || self.broken[dest] && old.tier != 3;
-        if self.metadata_only {
-            self.finish(started);
-        } else if out_of_reach || fails {
-            self.undo(started);
-        } else if by_host {
+        let fails = !self.metadata_only && (out_of_reach || fails);
+        if by_host && !fails && !self.metadata_only {
             self.moves.push(started);
-        } else {
-            self.finish(started);
+            return;
+        }
+        self.own = Some((started, fails));
+        if for_room || self.metadata_only {
+            self.settle_own();
+        }
+    }
+
+    /// What became of a scoped command's own move is known: before its next, or when the command's changes have been offered.
+    pub(crate) fn settle_own(&mut self) {
+        match self.own.take() {
+            Some((done, false)) => self.finish(done),
+            Some((failed, true)) => self.undo(failed),
+            None => {}
         }
     }
 

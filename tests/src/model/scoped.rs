@@ -110,6 +110,7 @@ impl Model {
             Opcode::Prefetch => {
                 self.hint(key, sqe.argument);
                 if self.wanted_up(&self.blocks[&key]) {
+                    self.settle_own();
                     self.begin_need();
                     self.promote(key, false);
                 }
@@ -149,6 +150,7 @@ impl Model {
     }
 
     fn push_down(&mut self, opcode: Opcode, sqe: &Sqe, key: Key, tally: &mut Tally) {
+        self.settle_own();
         self.await_block(key);
         let block = self.blocks[&key];
         let named = (opcode == Opcode::Demote).then_some(usize::from(sqe.tier));
