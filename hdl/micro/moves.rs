@@ -365,12 +365,12 @@ fn count_moved(t: u32, d: u32) {
     count_add(CSR_CNT_MOVE_BYTES + (t << 3) + (d << 1), 1 << BLOCK_SHIFT);
 }
 
-/// Waits for the end of a move between T0, T1 and T2.
+/// Waits for the end of a move between T0, T1 and T2; of one to T3, until the host has been asked.
 fn wait_move(place: u32) {
-    if place == NONE || load(place + M_FROM) == T3 || load(place + M_TO) == T3 {
+    if place == NONE {
         return;
     }
-    while load(place + M_DOING) != DOING_NOTHING {
+    while load(place + M_DOING) == DOING_DIRECT || load(place + M_DOING) == DOING_STAGE {
         wait(WAIT_MOVE);
     }
 }
