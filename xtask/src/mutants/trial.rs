@@ -12,15 +12,19 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The streams that mutants are tried on, those that catch much in little time first.
-const STREAMS: [(&str, u64, u32); 8] = [
+const STREAMS: [(&str, u64, u32); 12] = [
     ("metadata", 84, 80),
     ("bytes", 91, 80),
     ("faults", 53, 60),
     ("t3", 283, 80),
-    ("history", 225, 80),
-    ("t3", 297, 80),
-    ("metadata", 1, 80),
     ("metadata", 3, 400),
+    ("metadata", 5, 1_500),
+    ("bytes", 7, 500),
+    ("history", 225, 1_500),
+    ("faults", 11, 400),
+    ("metadata", 8, 1_500),
+    ("t3", 297, 500),
+    ("bytes", 12, 600),
 ];
 
 /// Times the original's clocks that a mutant gets.
