@@ -39,7 +39,7 @@ const STEPS: [Step; 11] = [
     Step { name: "rtl", about: "hdl/rtl is what hdl/src gives, and clean in three tools", run: rtl::check },
     Step { name: "clippy", about: "cargo clippy, warnings are errors", run: clippy },
     Step { name: "doc", about: "cargo doc, warnings are errors", run: doc },
-    Step { name: "test", about: "cargo test --workspace --release", run: test },
+    Step { name: "test", about: "cargo test --workspace --release, and kvctl with the RTL", run: test },
     Step { name: "loom", about: "the ring under every interleaving", run: loom },
     Step { name: "demo", about: "the README's first command, cargo run --release", run: demo },
 ];
@@ -173,7 +173,8 @@ fn doc(deadline: Instant) -> Result<()> {
 }
 
 fn test(deadline: Instant) -> Result<()> {
-    run_until(&mut cargo_at_root("test --workspace --release --no-fail-fast")?, deadline)
+    run_until(&mut cargo_at_root("test --workspace --release --no-fail-fast")?, deadline)?;
+    run_until(&mut cargo_at_root("test --release -p kvctl --features rtl --test cli_rtl")?, deadline)
 }
 
 fn loom(deadline: Instant) -> Result<()> {

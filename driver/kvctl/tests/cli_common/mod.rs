@@ -54,14 +54,23 @@ impl Said {
 }
 
 fn command(args: &[&str]) -> Command {
+    command_at("test", args)
+}
+
+fn command_at(geometry: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kvctl"));
-    command.args(["--geometry", "test"]).args(args).env_remove("RUST_LOG");
+    command.args(["--geometry", geometry]).args(args).env_remove("RUST_LOG");
     command
 }
 
 /// Runs `kvctl --geometry test ARGS`.
 pub(crate) fn kvctl(args: &[&str]) -> Said {
-    command(args).stdin(Stdio::null()).output().expect("it runs").into()
+    kvctl_at("test", args)
+}
+
+/// Runs it on a device of this geometry.
+pub(crate) fn kvctl_at(geometry: &str, args: &[&str]) -> Said {
+    command_at(geometry, args).stdin(Stdio::null()).output().expect("it runs").into()
 }
 
 /// Runs a shell session on these lines.
