@@ -1,5 +1,5 @@
 //! Verilates every design of hdl/rtl and of tests/rtl, compiles it, and writes `designs.rs`: a table of ports and C
-//! functions for each.
+//! functions for each. Those of the great geometries need a feature.
 //!
 //! Works from the checked-in Verilog, so that simulating does not need rust-hdl. With the feature `trace` the designs can
 //! write waveforms. `KVCPU_RTL` names a folder to take the designs from instead, such as that of `cargo xtask mutants`. With
@@ -17,6 +17,9 @@ struct Port {
     is_input: bool,
 }
 
+/// Designs that are compiled with a feature only.
+const OPTIONAL: [(&str, &str); 2] = [("kvcpu_board.v", "CARGO_FEATURE_BOARD"), ("kvcpu_full.v", "CARGO_FEATURE_FULL")];
+
 fn main() -> Result<()> {
     let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
@@ -32,6 +35,11 @@ fn main() -> Result<()> {
         println!("cargo::rerun-if-changed={}", folder.display());
         files.extend(verilog_of(&folder)?);
     }
+    files.retain(|file| {
+        OPTIONAL
+            .iter()
+            .all(|(name, feature)| !file.ends_with(name) || std::env::var_os(feature).is_some())
+    });
 
     println!("cargo::rerun-if-env-changed=KVCPU_BINDINGS_ONLY");
     if std::env::var_os("KVCPU_BINDINGS_ONLY").is_some() {

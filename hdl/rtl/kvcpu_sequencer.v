@@ -1038,6 +1038,8 @@ module kvcpu_sequencer$store(clock,enable,address,word);
         mem[125] = 64'h0000000000060440;
         mem[126] = 64'h00000000000604c0;
         mem[127] = 64'h00810006001201a1;
+    end
+    initial begin
         mem[128] = 64'h00870000000601e4;
         mem[129] = 64'h00000001001204c1;
         mem[130] = 64'h0000000100120543;
@@ -1142,30 +1144,6 @@ module kvcpu_sequencer$store(clock,enable,address,word);
         mem[229] = 64'h0000000300220842;
         mem[230] = 64'h00000300002007d1;
         mem[231] = 64'h00de0000001e07e4;
-        mem[232] = 64'h0;
-        mem[233] = 64'h0;
-        mem[234] = 64'h0;
-        mem[235] = 64'h0;
-        mem[236] = 64'h0;
-        mem[237] = 64'h0;
-        mem[238] = 64'h0;
-        mem[239] = 64'h0;
-        mem[240] = 64'h0;
-        mem[241] = 64'h0;
-        mem[242] = 64'h0;
-        mem[243] = 64'h0;
-        mem[244] = 64'h0;
-        mem[245] = 64'h0;
-        mem[246] = 64'h0;
-        mem[247] = 64'h0;
-        mem[248] = 64'h0;
-        mem[249] = 64'h0;
-        mem[250] = 64'h0;
-        mem[251] = 64'h0;
-        mem[252] = 64'h0;
-        mem[253] = 64'h0;
-        mem[254] = 64'h0;
-        mem[255] = 64'h0;
     end
     always @(posedge clock) if (enable) word <= mem[address];
 endmodule // kvcpu_sequencer$store

@@ -1,6 +1,6 @@
 //! Writes hdl/rtl, or with `--check` compares it. `cargo xtask verilog` runs this.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
 use kvcpu_hdl::export::DESIGNS;
 use std::path::Path;
@@ -13,8 +13,17 @@ struct Options {
     check: bool,
 }
 
+/// rust-hdl makes a design on the stack, and unoptimised code copies it there: the full geometry takes more than the 8 MiB of a
+/// main thread.
+const STACK: usize = 512 << 20;
+
 fn main() -> Result<()> {
     let options = Options::parse();
+    let export = std::thread::Builder::new().stack_size(STACK).spawn(move || export(&options))?;
+    export.join().map_err(|_| anyhow!("the export panicked"))?
+}
+
+fn export(options: &Options) -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rtl");
     let mut stale = Vec::new();
     for design in DESIGNS {

@@ -1,11 +1,10 @@
 //! What the register map says of each word of the register file, as a read-only memory. `docs/control.md`, The bus.
 
-use crate::micro::{FILE_WORDS, file_word};
+use crate::micro::{FILE_WORDS, file_word, initial};
 use kvcpu_mmio::map::BLOCKS;
 use kvcpu_mmio::regs::{dma, luf, queue, service, tier};
 use kvcpu_mmio::{Access, Bar, Register};
 use rust_hdl::prelude::*;
-use std::fmt::Write as _;
 
 /// Registers that are locked while CTRL.ENABLE is 1.
 const LOCKED: [&Register; 13] = [
@@ -105,11 +104,14 @@ impl<const Q: usize, const G: usize> Logic for Table<Q, G> {
     }
 
     fn hdl(&self) -> Verilog {
-        let mut text = format!("reg [71:0] mem [0:{}];\ninitial begin\n", FILE_WORDS - 1);
-        for (word, row) in rows(Q, G).iter().enumerate() {
-            let Row { descriptor, writable, reset } = row;
-            let _ = writeln!(text, "    mem[{word}] = 72'h{descriptor:02x}{writable:08x}{reset:08x};");
-        }
-        Verilog::Custom(text + "end\nalways @(posedge clock) {descriptor, writable, reset_value} <= mem[address];\n")
+        let rows = rows(Q, G);
+        let words = rows
+            .iter()
+            .map(|row| format!("72'h{:02x}{:08x}{:08x}", row.descriptor, row.writable, row.reset));
+        Verilog::Custom(format!(
+            "reg [71:0] mem [0:{}];\n{}always @(posedge clock) {{descriptor, writable, reset_value}} <= mem[address];\n",
+            FILE_WORDS - 1,
+            initial(words)
+        ))
     }
 }

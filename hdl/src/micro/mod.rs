@@ -15,3 +15,4 @@ pub use code::Code;
 pub use isa::{Op, STORE_BITS, Word};
 pub use names::{FILE_WORDS, file_word};
 pub use sequencer::Sequencer;
+pub(crate) use store::initial;

@@ -58,15 +58,24 @@ impl<const P: usize> Logic for Store<P> {
 
     fn hdl(&self) -> Verilog {
         let last = self._words.len().next_power_of_two() - 1;
-        let mut text = format!("reg [63:0] mem [0:{last}];\ninitial begin\n");
-        for (number, word) in self._words.iter().enumerate() {
-            let _ = writeln!(text, "    mem[{number}] = 64'h{word:016x};");
-        }
-        for number in self._words.len()..=last {
-            let _ = writeln!(text, "    mem[{number}] = 64'h0;");
-        }
-        Verilog::Custom(text + "end\nalways @(posedge clock) if (enable) word <= mem[address];\n")
+        let words = self._words.iter().map(|word| format!("64'h{word:016x}"));
+        Verilog::Custom(format!(
+            "reg [63:0] mem [0:{last}];\n{}always @(posedge clock) if (enable) word <= mem[address];\n",
+            initial(words)
+        ))
     }
+}
+
+/// What a memory holds at first. Yosys takes a time that grows with the square of a block's assignments, so there are many blocks.
+pub(crate) fn initial(words: impl Iterator<Item = String>) -> String {
+    let mut text = String::new();
+    for (number, word) in words.enumerate() {
+        if number % 128 == 0 {
+            text += if number == 0 { "initial begin\n" } else { "end\ninitial begin\n" };
+        }
+        let _ = writeln!(text, "    mem[{number}] = {word};");
+    }
+    text + "end\n"
 }
 
 /// The registers: two read a clock, held without `enable`, and one written.

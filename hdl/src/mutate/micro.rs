@@ -177,7 +177,7 @@ pub fn mutate(folder: &Path, first: u16, rng: &mut ChaCha8Rng) -> Result<(Vec<Mu
 /// mutants below `first`.
 pub fn store(text: &str, top: &str, first: u16, programs: &[Vec<u64>], images: &Path) -> Result<(String, String)> {
     let room = programs.iter().map(Vec::len).max().unwrap_or(1).next_power_of_two();
-    let head = format!("    reg [63:0] mem [0:{}];\n    initial begin\n", room - 1);
+    let head = format!("    reg [63:0] mem [0:{}];\n", room - 1);
     let module = text
         .find(&format!("module {top}$sequencer$store("))
         .context("the device has no control store")?;
