@@ -115,7 +115,10 @@ const SIMULATION_DEADLINE: Duration = Duration::from_secs(60);
 fn rtl(size: Size, waveform: Option<&Path>) -> Result<Arc<dyn Backing>, Error> {
     let geometry = size.geometry();
     let Some(top) = kvcpu_sim::top(geometry) else {
-        return Err("hdl/rtl holds no device of this geometry; try --geometry test, or --device emulator".into());
+        return Err(
+            "this kvctl has no RTL of this geometry: build it with --features board or full, or try --geometry test"
+                .into(),
+        );
     };
     let options =
         kvcpu_sim::RtlOptions { waveform: waveform.map(Path::to_path_buf), ..kvcpu_sim::RtlOptions::default() };
