@@ -32,7 +32,8 @@ impl Report {
         } else {
             format!("{} blocks", bytes(self.block_bytes as u64))
         };
-        writeln!(f, "{} on {}, {bytes_or_not}", self.trace, self.device)?;
+        let beside = if self.compared.is_some() { " and a second device beside it" } else { "" };
+        writeln!(f, "{} on {}{beside}, {bytes_or_not}", self.trace, self.device)?;
         writeln!(
             f,
             "{} requests, {} references, {} unique blocks; {:.2} s, {} references/s",
