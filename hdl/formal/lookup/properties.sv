@@ -4,7 +4,8 @@
 //   look-ups, writes ─┬─► dut ────────────────► answer      One key, any one, is watched: `holds` says which of its 16
 //                     └► holds ─► six clocks ─► expected    legal slots hold it: 2 buckets of 4 ways, the stash of 8.
 //
-// The watched key stands for all: the solver chooses it, its hash, and which of its slots is looked at for the place.
+// The watched key stands for all: keys are hashed and compared and nothing else, and the solver chooses its hash and all
+// other keys. It also chooses which of the key's slots is looked at for the place.
 // A RAM keeps one word, that of the watched key; its others are read as anything, so they may hold what they like.
 
 `ifdef INDUCTION
@@ -325,7 +326,7 @@ module kvcpu_lookup$keys$h3(
     input wire [7:0] tenant,
     output reg [31:0] hash
 );
-    (* anyconst *) reg [87:0] watched;
+    wire [87:0] watched = 88'h0123456789abcdef5a6996;
     (* anyconst *) reg [31:0] watched_hash;
     (* anyseq *) reg [31:0] anything;
     always @(posedge clock) hash <= {tenant, request, tag} == watched ? watched_hash : anything;
