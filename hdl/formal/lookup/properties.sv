@@ -1,7 +1,7 @@
 // kvcpu_lookup: a look-up answers the first slot, in find order, that holds its key, with what was last written there;
 // none if no slot does; six clocks later, one a clock.
 //
-//   look-ups, writes ─┬─► dut ────────────────► answer      One key, any one, is watched: `holds` says which of its 16
+//   look-ups, writes ─┬─► dut ────────────────► answer      One key is watched: `holds` says which of its 16
 //                     └► holds ─► six clocks ─► expected    legal slots hold it: 2 buckets of 4 ways, the stash of 8.
 //
 // The watched key stands for all: keys are hashed and compared and nothing else, and the solver chooses its hash and all
@@ -313,7 +313,7 @@ endmodule
 `WATCHED(kvcpu_lookup$places, 10, 20)
 `WATCHED(kvcpu_lookup$stash_places, 4, 20)
 
-// The buckets that were cleared.
+// The count of the buckets that were cleared: the design's own, but for where it begins.
 module kvcpu_lookup$keys$count(input wire clock, input wire reset, input wire [7:0] d, output reg [7:0] q);
     always @(posedge clock) q <= reset ? `FIRST : d;
 endmodule
