@@ -48,7 +48,12 @@ fn main() -> Result<()> {
     let include = verilator_include()?;
     let mut cpp = cc::Build::new();
     // Debug information of such files says nothing to anyone, and takes long to make.
-    cpp.cpp(true).std("c++17").opt_level(2).warnings(false).debug(false).force_frame_pointer(false);
+    cpp.cpp(true)
+        .std("c++17")
+        .opt_level(2)
+        .warnings(false)
+        .debug(false)
+        .force_frame_pointer(false);
     if std::env::var_os("CXX").is_none() && has_clang() {
         cpp.compiler("clang++");
     }

@@ -16,7 +16,7 @@ use std::path::Path;
 pub(super) struct Proof {
     /// What is proved, in a line.
     pub(super) about: String,
-    /// The exported design it is about: hdl/rtl/<design>.v.
+    /// The exported design it is about: `hdl/rtl/<design>.v`.
     pub(super) design: String,
     /// The module of it that the proof is about, with all below it; by default all of the design.
     pub(super) part: Option<String>,
