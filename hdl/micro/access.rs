@@ -258,5 +258,7 @@ fn acknowledge(address: u32, epoch: u32) {
         return;
     }
     store(address, epoch);
+    // The head of a free list may be quiet now.
+    RD_LOOKED = 0;
     HOST_EVENT = 1;
 }

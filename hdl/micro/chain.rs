@@ -63,6 +63,7 @@ fn access(index: u32, depth: u32, is_insert: u32) -> u32 {
 
 /// A chain begins, and the one before has ended.
 fn chain_begin() {
+    disarm();
     C_ENDED = 1;
     H_PENDING = 0;
     STAMP = CLOCK;

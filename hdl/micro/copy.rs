@@ -51,7 +51,8 @@ fn copy_run(is_out: u32, channel: u32) {
     copy_at(is_out);
     dma_from(channel);
     copy_at(1 - is_out);
-    dma_to(channel, CP_ID);
+    dma_to(channel);
+    dma_go(channel, CP_ID);
     while CP_RUNS != 0 {
         wait(WAIT_MOVE);
     }

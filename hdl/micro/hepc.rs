@@ -147,6 +147,7 @@ fn hepc_begin() {
     let shift = if SNAP_SHIFT != 0 { SNAP_SHIFT } else { H_AUTO_SHIFT };
     if shift != H_SHIFT || SNAP_WEIGHTS != H_WEIGHTS {
         let other_units = shift != H_SHIFT || (SNAP_WEIGHTS ^ H_WEIGHTS) & WEIGHTS_WR_MASK != 0;
+        disarm();
         H_SHIFT = shift;
         H_WEIGHTS = SNAP_WEIGHTS;
         store(HEPC_SHIFT, shift);
@@ -196,6 +197,7 @@ fn hepc_mode() {
     }
     H_MODE = mode;
     store(HEPC_MODE, mode);
+    disarm();
 }
 
 /// R(epoch), which hinted entries have; to be called when epoch, base or SHIFT changed.
@@ -276,6 +278,7 @@ fn is_dead(index: u32) -> u32 {
 
 /// STEP_ADVANCE: another step is now, and the next access begins a chain. Its sweep is the caller's next act.
 fn step_advance(step: u32) {
+    disarm();
     STEP = step;
     store(CSR_STEP, step);
     store(HEPC_STEP, step);

@@ -48,6 +48,7 @@ fn sweep() {
     guard_count();
     hepc_ready();
     store(HEPC_SWEEP, 0);
+    disarm();
     count(CSR_CNT_SWEEPS);
     L_VALID = 1;
     L_LINEAR = H_LINEAR;
@@ -148,15 +149,35 @@ fn next_victim(t: u32, dry_allowed: u32) -> u32 {
             count(CSR_CNT_DRY_SWEEPS);
             sweep();
         } else {
-            score(index);
-            // A victim, and of tier t: bits 2:0.
-            if (S_WHO & 7) == (WHO_VICTIM | t << 1) && S_RANK == load(list + LIST_RANK) {
+            if victim_holds(index, t, load(list + LIST_RANK)) != 0 {
                 return index;
             }
             list_pop(t);
             count(CSR_CNT_LIST_STALE);
         }
     }
+}
+
+/// 1 if the entry is still a victim of tier t, of this rank.
+fn victim_holds(index: u32, t: u32, rank: u32) -> u32 {
+    score(index);
+    // A victim, and of tier t: bits 2:0.
+    if (S_WHO & 7) == (WHO_VICTIM | t << 1) && S_RANK == rank { 1 } else { 0 }
+}
+
+/// What `next_victim` would find without a sweep among the first `most` items, or NONE. Pops nothing.
+fn first_victim(t: u32, most: u32) -> u32 {
+    let items = load(HEPC_LIST + (t << 4) + LIST_ITEMS);
+    let mut n = t << 8;
+    let end = n + if items < most { items } else { most };
+    while n != end {
+        let index = load(HEPC_LIST_INDEX + n);
+        if victim_holds(index, t, load(HEPC_LIST_RANK + n)) != 0 {
+            return index;
+        }
+        n += 1;
+    }
+    NONE
 }
 
 /// A block of tier t is decided to be demoted or dropped.
@@ -202,5 +223,6 @@ fn list_decided(list: u32, index: u32) {
 /// The head of a list leaves it.
 fn list_pop(list: u32) {
     store(HEPC_LIST + (list << 4) + LIST_POP, 0);
+    disarm();
     count(CSR_CNT_LIST_POPS);
 }

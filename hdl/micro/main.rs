@@ -31,6 +31,7 @@ fn main() {
     loop {
         poll();
         serve();
+        ready();
     }
 }
 

@@ -82,6 +82,7 @@ fn moves_reset() {
     IN_FLIGHT = 0;
     FAILED_MOVES = 0;
     NEED = 0;
+    ready_reset();
     tier_reset();
 }
 
@@ -158,13 +159,25 @@ fn begin_move(index: u32, d: u32, need: u32) -> u32 {
         fetch_begin(place);
     } else {
         store(place + M_DOING, DOING_DIRECT);
-        at_frame(t, from);
-        dma_from(channel(t, d));
-        at_frame(d, frame);
-        dma_to(channel(t, d), (place - MOVES) >> 4);
+        if RD_GONE == 0 {
+            aim(t, from, d, frame);
+            dma_go(channel(t, d), (place - MOVES) >> 4);
+        }
     }
     decision_ends();
     place
+}
+
+/// A channel's next descriptor moves a block of tier t to frame `to` of tier d; if that is T3, to staging slot `to`.
+fn aim(t: u32, from: u32, d: u32, to: u32) {
+    at_frame(t, from);
+    dma_from(channel(t, d));
+    if d == T3 {
+        at_staging(to);
+    } else {
+        at_frame(d, to);
+    }
+    dma_to(channel(t, d));
 }
 
 /// The address of a frame of T0, T1 or T2.
@@ -186,19 +199,24 @@ fn at_block(lo: u32, hi: u32, number: u32) {
 
 /// A channel's next descriptor reads a block at AT_*.
 fn dma_from(channel: u32) {
+    disarm();
     store(DMA + channel, AT_LO);
     store(DMA + channel + 1, AT_HI);
     store(DMA + channel + 4, 1 << BLOCK_SHIFT);
     store(DMA + channel + 5, AT_CARD);
 }
 
-/// And writes it at AT_*, in the space that follows from `dma_from`'s and this; then it goes, with this id.
-fn dma_to(channel: u32, id: u32) {
+/// And writes it at AT_*, in the space that follows from `dma_from`'s and this.
+fn dma_to(channel: u32) {
     store(DMA + channel + 2, AT_LO);
     store(DMA + channel + 3, AT_HI);
     if AT_CARD != 0 {
         store(DMA + channel + 5, 2);
     }
+}
+
+/// Then it goes, with this id.
+fn dma_go(channel: u32, id: u32) {
     store(DMA + channel + DMA_GO, id);
 }
 

@@ -50,6 +50,7 @@ fn find(lo: u32, hi: u32, id: u32) -> u32 {
 /// The entry's words are complete. Keeps KEY.
 fn commit(index: u32) {
     store(COMMIT, index);
+    disarm();
 }
 
 /// Gives an entry a target; without `commit`. Keeps KEY.

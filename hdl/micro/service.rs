@@ -104,16 +104,17 @@ fn at_staging(slot: u32) {
 fn store_begin(place: u32) {
     store(place + M_DOING, DOING_STAGE);
     store(place + M_SLOT, NONE);
-    if SV_BROKEN != 0 {
+    // What is gone already fails when it is staged.
+    if SV_BROKEN != 0 && RD_GONE == 0 {
         t3_failed(place);
         return;
     }
     staging_take(place);
     SV_RESERVED += 1;
-    at_frame(load(place + M_FROM), load(place + M_FROM_FRAME));
-    dma_from(DOWN);
-    at_staging(load(place + M_SLOT));
-    dma_to(DOWN, (place - MOVES) >> 4);
+    if RD_GONE == 0 {
+        aim(load(place + M_FROM), load(place + M_FROM_FRAME), T3, load(place + M_SLOT));
+        dma_go(DOWN, (place - MOVES) >> 4);
+    }
 }
 
 /// The block is in its slot: the host is asked to store it.
@@ -273,7 +274,8 @@ fn unstage() {
             at_staging(load(place + M_SLOT));
             dma_from(UP);
             at_frame(load(place + M_TO), load(place + M_TO_FRAME));
-            dma_to(UP, (place - MOVES) >> 4);
+            dma_to(UP);
+            dma_go(UP, (place - MOVES) >> 4);
         }
         place += 16;
     }

@@ -38,14 +38,15 @@ fn begin_need() {
     new_need();
 }
 
-/// A decision is asked for.
+/// A decision is asked for, or asked for again after one below, or a wait.
 fn decision_begins() {
     DECISION_FROM = load(FRONT + 9);
 }
 
 /// Its descriptor is out: how long it took.
 fn decision_ends() {
-    let ticks = load(FRONT + 9) - DECISION_FROM;
+    let ticks = if RD_GONE != 0 { RD_TICKS } else { load(FRONT + 9) - DECISION_FROM };
+    RD_GONE = 0;
     let mut bucket = 0;
     while bucket < DECISION_BUCKETS - 1 && ticks >> (bucket + 1) != 0 {
         bucket += 1;
@@ -69,6 +70,8 @@ fn state_of(index: u32) -> u32 {
 /// Makes room in tier t, and a frame at the head of its free list that is quiet. Ok, TierFull or MoveFailed.
 fn make_room(t: u32) -> u32 {
     decision_begins();
+    go(t);
+    RD_TIER = t;
     while ROOM_FAILED == 0 {
         if has_room(t) != 0 {
             ready_frames(t);
@@ -85,6 +88,7 @@ fn make_room(t: u32) -> u32 {
             }
             walk(victim, NONE, FOR_ROOM);
             wait_move(WALK_PLACE);
+            decision_begins();
         }
     }
     STATUS_MOVE_FAILED
@@ -99,8 +103,8 @@ fn ready_frames(t: u32) {
 
 /// EVICT, DEMOTE: block `index` to `dest`, or to the next lower tier. Ok, or MoveFailed if a move begun for it failed.
 fn demote(index: u32, dest: u32) -> u32 {
-    decision_begins();
     while ROOM_FAILED == 0 {
+        decision_begins();
         if walk(index, dest, OWN) == WALK_TOP {
             return STATUS_OK;
         }
@@ -211,6 +215,7 @@ fn promote(index: u32, dry_allowed: u32, whose: u32) -> u32 {
                 return 1;
             }
             wait(reason);
+            decision_begins();
         } else if promote_room(index, d, dry_allowed) == 0 {
             return 0;
         }

@@ -2,7 +2,7 @@
 
 mod cli_common;
 
-use cli_common::{kvctl, session};
+use cli_common::{kvctl, kvctl_at, session};
 use serde_json::json;
 
 #[test]
@@ -23,7 +23,7 @@ fn usage_errors_end_with_2_and_say_what_there_is() {
 #[test]
 fn without_an_rtl_device_the_remedy_is_named() {
     let remedy = if cfg!(feature = "rtl") { "--geometry test" } else { "--features rtl" };
-    kvctl(&["--device", "rtl", "--geometry", "full", "telemetry"]).refused(1, remedy);
+    kvctl_at("full", &["--device", "rtl", "telemetry"]).refused(1, remedy);
 }
 
 #[test]

@@ -200,11 +200,22 @@ impl Bench {
     pub(super) fn expect_bad(
         &self,
         findings: &mut Findings,
-        (bar, offset): (Bar, u32),
+        place: (Bar, u32),
         write: bool,
         cause: u64,
     ) -> Result<(), Problem> {
-        let (count, found) = self.bad_accesses()?;
+        Self::judge_bad(findings, self.bad_accesses()?, place, write, cause);
+        Ok(())
+    }
+
+    /// The same of what `bad_accesses` said, which reads it away.
+    pub(super) fn judge_bad(
+        findings: &mut Findings,
+        (count, found): (u64, BadAccess),
+        (bar, offset): (Bar, u32),
+        write: bool,
+        cause: u64,
+    ) {
         let expected = BadAccess { offset: offset.into(), bar: bar.index().into(), write, cause };
         let verb = if write { "write" } else { "read" };
         if count != 1 || found != expected {
@@ -214,7 +225,6 @@ impl Bench {
                 format_args!("{count} counted, {found:?}"),
             );
         }
-        Ok(())
     }
 
     /// The device through the driver.
