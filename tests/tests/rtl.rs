@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use kvcpu_driver::{Commands, Config, Insert, TierConfig};
 use kvcpu_mmio::Geometry;
-use kvcpu_sim::RtlOptions;
+use kvcpu_sim::{Rtl, RtlOptions, top};
 use kvcpu_tests::bus::Bus;
 use kvcpu_tests::check;
+use kvcpu_tests::setup::{device, key, tiers};
 use kvcpu_tests::stream::{self, Kind, Op, Scenario};
 
 /// Runs a stream on the RTL and on the model.
@@ -49,4 +51,27 @@ fn t3_streams_match_the_model_however_late_the_answers() {
 fn fault_streams_match_the_model_and_lose_nothing() {
     let kind = Kind { bytes: true, t3: true, faults: true, length: 300, ..Kind::default() };
     streams("fault_streams_match_the_model_and_lose_nothing", 14, 2, kind);
+}
+
+/// docs/rtl.md, Numbers: a decision that is ready takes at most 10 clocks from its trigger to the DMA descriptor.
+#[test]
+fn inserts_into_a_full_tier_are_decided_within_ten_clocks() {
+    const BLOCKS: u32 = 8;
+    let rtl = Rtl::new(top(Geometry::SMALL).unwrap(), Geometry::SMALL, RtlOptions::default()).unwrap();
+    let tiers = tiers([0, BLOCKS, 0, 0]);
+    let mut config = Config { deadline: Duration::from_secs(60), ..tiers };
+    config.tiers[2] = TierConfig::blocks(2 * BLOCKS);
+    let (device, _) = device(rtl, config);
+    let mut commands = device.single_shot();
+    for tag in 0..u64::from(BLOCKS) {
+        commands.insert(&Insert::new(key(tag), 1)).unwrap();
+    }
+    commands.step_advance(1).unwrap();
+    // The list has all but the block of the chain under way.
+    for number in 1..u64::from(BLOCKS) {
+        commands.insert(&Insert::new(key(100 + number), 1)).unwrap();
+        let counters = device.counters().unwrap();
+        assert_eq!((counters.decision_hist.iter().sum::<u64>(), counters.dry_sweeps), (number, 0));
+        assert!(counters.decision_max <= 10, "decision {number}: {} clocks", counters.decision_max);
+    }
 }

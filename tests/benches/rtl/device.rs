@@ -56,6 +56,11 @@ fn rows_of(seed: u64, name: &str, geometry: Geometry) -> Vec<Row> {
         ),
     ];
     rows.push(Row::plain(
+        "decisions in a batch of INSERTs",
+        batch(seed, geometry),
+        format!("{name}: CNT_DECISION_HIST, {BATCH} INSERTs into a full tier, by a queue; the tier below is full after {BLOCKS}"),
+    ));
+    rows.push(Row::plain(
         "clocks a command",
         commands(seed, geometry),
         format!("{name}: queue, batches of {BATCH}, doorbell included; host memory answers in 40 to 120 clocks"),
@@ -116,6 +121,19 @@ fn decision(seed: u64, geometry: Geometry) -> u64 {
         "one decision, lists not empty"
     );
     counters.decision_max
+}
+
+/// How long the decisions of a batch of INSERTs take: those with room below first, then two each.
+fn batch(seed: u64, geometry: Geometry) -> String {
+    let device = full(seed, geometry);
+    let mut queue = device.queue_pair_with(1, QueueConfig::default()).unwrap();
+    let sqes: Vec<Sqe> = (0..u64::from(BATCH)).map(|n| sqe::insert(&Insert::new(key(200 + n), 1))).collect();
+    queue.run(&sqes, &mut Vec::new()).unwrap();
+    let histogram = device.counters().unwrap().decision_hist;
+    let taken = histogram.iter().enumerate().filter(|(_, count)| **count != 0);
+    let of =
+        |(bucket, count): (usize, &u64)| format!("{count} of {} to {} clocks", 1u64 << bucket, (2u64 << bucket) - 1);
+    taken.map(of).collect::<Vec<_>>().join(", ")
 }
 
 /// Clocks from CMD_GO of a STEP_ADVANCE until an entry has its score, found by looking earlier and later.
