@@ -20,6 +20,10 @@ struct Port {
 /// Designs that are compiled with a feature only.
 const OPTIONAL: [(&str, &str); 2] = [("kvcpu_board.v", "CARGO_FEATURE_BOARD"), ("kvcpu_full.v", "CARGO_FEATURE_FULL")];
 
+/// A generated file of so many bytes is compiled by itself, beside the others; smaller ones are joined, as reading Verilator's headers
+/// takes longer than compiling them.
+const ALONE: u64 = 200_000;
+
 fn main() -> Result<()> {
     let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
@@ -59,6 +63,9 @@ fn main() -> Result<()> {
     }
     cpp.define("VM_TRACE", if trace { "1" } else { "0" });
     cpp.include(&include).include(include.join("vltstd")).include(manifest.join("cpp"));
+    // What Verilator calls slow is run once, and takes as long to compile as the rest.
+    let mut slow = cpp.clone();
+    slow.opt_level(0);
     for source in ["verilated.cpp", "verilated_threads.cpp"] {
         cpp.file(include.join(source));
     }
@@ -69,16 +76,29 @@ fn main() -> Result<()> {
         let (name, ports) = design(file)?;
         let made = out.join(name);
         verilate(file, name, &made, trace)?;
+        let mut shim = shim_of(name, &ports);
+        let mut start = String::new();
         for entry in std::fs::read_dir(&made)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "cpp") {
-                cpp.file(path);
+            let file = path.file_name().and_then(|name| name.to_str()).context("a file name is not UTF-8")?;
+            if !file.ends_with(".cpp") {
+                continue;
+            }
+            let (build, joined) =
+                if file.ends_with("__Slow.cpp") { (&mut slow, &mut start) } else { (&mut cpp, &mut shim) };
+            if path.metadata()?.len() < ALONE {
+                let _ = writeln!(joined, "#include \"{file}\"");
+            } else {
+                build.file(path);
             }
         }
-        let shim = out.join(format!("{name}_shim.cpp"));
-        std::fs::write(&shim, shim_of(name, &ports))?;
-        cpp.include(&made).file(shim);
+        for (build, text, kind) in [(&mut cpp, shim, "shim"), (&mut slow, start, "slow")] {
+            let path = out.join(format!("{name}_{kind}.cpp"));
+            std::fs::write(&path, text)?;
+            build.include(&made).file(path);
+        }
     }
+    cpp.objects(slow.compile_intermediates());
     cpp.compile("kvcpu_rtl");
     // Verilator's run-time asks whether 64 bits are atomic; g++ knows, clang++ leaves it to the library.
     println!("cargo::rustc-link-lib=atomic");

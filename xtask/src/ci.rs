@@ -39,7 +39,7 @@ const STEPS: [Step; 11] = [
     Step { name: "rtl", about: "hdl/rtl is what hdl/src gives, and clean in three tools", run: rtl::check },
     Step { name: "clippy", about: "cargo clippy, warnings are errors", run: clippy },
     Step { name: "doc", about: "cargo doc, warnings are errors", run: doc },
-    Step { name: "test", about: "cargo test --workspace --release, and kvctl with the RTL", run: test },
+    Step { name: "test", about: "cargo test --workspace --release, kvctl with the RTL", run: test },
     Step { name: "loom", about: "the ring under every interleaving", run: loom },
     Step { name: "demo", about: "the README's first command, cargo run --release", run: demo },
 ];
@@ -160,9 +160,10 @@ fn fmt(deadline: Instant) -> Result<()> {
     run_until(&mut cargo_at_root("fmt --all --check")?, deadline).context("remedy: cargo fmt --all")
 }
 
-// In the profile of the tests, so that the designs are compiled once.
+// In the profile of the tests, and with their features, so that the designs are compiled once.
 fn clippy(deadline: Instant) -> Result<()> {
-    run_until(&mut cargo_at_root("clippy --release --workspace --all-targets -- -D warnings")?, deadline)
+    let arguments = "clippy --release --workspace --features kvctl/rtl --all-targets -- -D warnings";
+    run_until(&mut cargo_at_root(arguments)?, deadline)
 }
 
 fn doc(deadline: Instant) -> Result<()> {
@@ -173,8 +174,8 @@ fn doc(deadline: Instant) -> Result<()> {
 }
 
 fn test(deadline: Instant) -> Result<()> {
-    run_until(&mut cargo_at_root("test --workspace --release --no-fail-fast")?, deadline)?;
-    run_until(&mut cargo_at_root("test --release -p kvctl --features rtl --test cli_rtl")?, deadline)
+    let arguments = "test --workspace --features kvctl/rtl --release --no-fail-fast";
+    run_until(&mut cargo_at_root(arguments)?, deadline)
 }
 
 fn loom(deadline: Instant) -> Result<()> {
