@@ -93,8 +93,9 @@ pub struct DeviceArgs {
     #[arg(long, global = true, value_enum, default_value_t, help_heading = "Device")]
     pub geometry: Size,
     /// Write a waveform of the simulated hardware (VCD); kvctl built with `--features trace`
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Device")]
-    pub trace: Option<PathBuf>,
+    // Not named `trace`: arguments of verbs are, and clap would take them for this.
+    #[arg(long = "trace", global = true, value_name = "FILE", help_heading = "Device")]
+    pub waveform: Option<PathBuf>,
     /// Give up when the device shows no progress for so long, for example `2s` or `500ms`
     #[arg(long, global = true, value_name = "TIME", value_parser = deadline, help_heading = "Device")]
     pub deadline: Option<Duration>,
@@ -134,11 +135,11 @@ impl DeviceArgs {
     /// The backing, not yet looked at.
     pub fn backing(&self) -> Result<Arc<dyn Backing>, Error> {
         match self.device {
-            Location::Emulator if self.trace.is_some() => {
+            Location::Emulator if self.waveform.is_some() => {
                 Err("--trace writes the waveform of the simulated hardware; add --device rtl".into())
             }
             Location::Emulator => Ok(Arc::new(Emulator::new(self.geometry.geometry())?)),
-            Location::Rtl => rtl(self.geometry, self.trace.as_deref()),
+            Location::Rtl => rtl(self.geometry, self.waveform.as_deref()),
             Location::Lockstep => {
                 Err("only replay runs on two devices at once; use --device emulator or --device rtl".into())
             }
@@ -150,7 +151,7 @@ impl DeviceArgs {
         if self.device != Location::Lockstep {
             return Ok(None);
         }
-        let rtl = rtl(self.geometry, self.trace.as_deref())?;
+        let rtl = rtl(self.geometry, self.waveform.as_deref())?;
         Ok(Some((Arc::new(Emulator::new(self.geometry.geometry())?), rtl)))
     }
 

@@ -28,3 +28,10 @@ fn a_replay_on_both_agrees() {
     let said = kvctl(&replay).good();
     assert!(said.out.contains("alike"), "{}", said.out);
 }
+
+#[test]
+fn without_the_feature_no_waveform_is_promised() {
+    let refused = kvctl(&["--device", "rtl", "--trace", "/nowhere/at-all.vcd", "telemetry"]);
+    refused.refused(1, "/nowhere/at-all.vcd");
+    kvctl(&["--trace", "/nowhere/at-all.vcd", "telemetry"]).refused(1, "--device rtl");
+}

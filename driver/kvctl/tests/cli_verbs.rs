@@ -215,6 +215,8 @@ fn traces_are_made_measured_and_refused() {
         let stat = kvctl(&["trace", "stat", &file, "--json"]).good().json();
         assert_eq!((&stat["requests"], &stat["references"]), (&json!(40), &made["references"]));
         assert!(kvctl(&["trace", "stat", &file]).good().out.contains("most hits possible"));
+        let replay = kvctl(&["replay", &file, "--metadata-only", "--t1", "64", "--no-baselines", "--json"]);
+        assert_eq!(replay.good().json()["requests"], 40);
     }
     let plain = std::fs::read_to_string(dir.path().join("t.jsonl")).expect("there");
     let out = kvctl(&["trace", "gen", "--workload", "chat", "--seed", "3", "--requests", "40"])
