@@ -48,4 +48,15 @@ mod tests {
             assert_eq!(h3.hash(key), expected, "{key:?}");
         }
     }
+
+    /// docs/rtbd.md, Hash.
+    #[test]
+    fn the_vectors_of_the_page_hold() {
+        let h3 = H3::new();
+        let hash = |tenant, request, tag| h3.hash(Key { tenant, request, tag });
+        assert_eq!(hash(0x00, 0x0000, 0x0000_0000_0000_0001), 0x9445_87aa);
+        assert_eq!(hash(0x01, 0x0000, 0x0000_0000_0000_0000), 0x9430_2539);
+        assert_eq!(hash(0x5a, 0xbeef, 0x0123_4567_89ab_cdef), 0x43b9_7ad4);
+        assert_eq!(hash(0xff, 0xffff, 0xffff_ffff_ffff_ffff), 0x3278_1df8);
+    }
 }
