@@ -98,6 +98,8 @@ fn disable() {
     store(CSR_CTRL, 0);
     single_abort();
     queue_reset();
+    hepc_reset();
+    luf_reset();
     disabled();
 }
 

@@ -29,12 +29,12 @@ const CQE_LONGS: u32 = 2;
 /// Where the phase stands in word 3 of a completion.
 const CQE_PHASE_LSB: u32 = 16;
 
-/// All queues as they are while the device is disabled. Indexes stay as they were. Thread 1; thread 0 has been stopped.
+/// All queues as they are while the device is disabled. Thread 1; thread 0 has been stopped.
 fn queue_reset() {
     let mut queue = 0;
     while queue != 4 * QUEUE_STRIDE {
         store(CSR_Q_CTRL + queue, 0);
-        store(CSR_Q_STATUS + queue, 0);
+        queue_clear(queue);
         queue += QUEUE_STRIDE;
     }
     DB_FIRST = 0;
@@ -84,10 +84,17 @@ fn queue_start(queue: u32) -> u32 {
     1
 }
 
+/// State and indexes of a queue that does not run, whose registers are `at` words on.
+fn queue_clear(at: u32) {
+    store(CSR_Q_STATUS + at, 0);
+    store(CSR_SQ_HEAD + at, 0);
+    store(CSR_CQ_TAIL + at, 0);
+}
+
 /// Stops a queue. Thread 1.
 fn queue_stop(queue: u32) {
     doorbells_drop(queue);
-    store(CSR_Q_STATUS + (queue << 4), 0);
+    queue_clear(queue << 4);
     if COMMAND_QUEUE == queue {
         FORGET = 1;
         BLOCKED_ON = 0;

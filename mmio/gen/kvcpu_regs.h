@@ -367,7 +367,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 /* RW, 32 bits. Queue control. */
 #define KVCPU_Q_CTRL(n) (0x1014u + (uint32_t)(n) * 0x40u)
 #define KVCPU_Q_CTRL_RESET_VALUE UINT32_C(0x0)
-#define KVCPU_Q_CTRL_ENABLE_SHIFT 0u /* 1 starts the queue with all indexes 0; 0 stops it and forgets what was not fetched. Refused (stays 0, Q_ERR.BAD_CONFIG) if sizes or alignment are wrong. */
+#define KVCPU_Q_CTRL_ENABLE_SHIFT 0u /* 1 starts the queue with all indexes 0; 0 stops it, forgets what was not fetched, and sets the indexes to 0. Refused (stays 0, Q_ERR.BAD_CONFIG) if sizes or alignment are wrong. */
 #define KVCPU_Q_CTRL_ENABLE_MASK UINT32_C(0x1)
 #define KVCPU_Q_CTRL_TENANT_ENFORCE_SHIFT 1u /* Commands of this queue may name only TENANT. */
 #define KVCPU_Q_CTRL_TENANT_ENFORCE_MASK UINT32_C(0x2)

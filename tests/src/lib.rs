@@ -7,6 +7,7 @@ pub mod check;
 pub mod lockstep;
 pub mod model;
 pub mod raw;
+pub mod registers;
 pub mod rig;
 pub mod setup;
 pub mod stream;

@@ -19,7 +19,7 @@ block! {
     };
     /// Queue control.
     0x14 Q_CTRL: u32 RW = 0, "" {
-        /// 1 starts the queue with all indexes 0; 0 stops it and forgets what was not fetched. Refused (stays 0, Q_ERR.BAD_CONFIG) if sizes or alignment are wrong.
+        /// 1 starts the queue with all indexes 0; 0 stops it, forgets what was not fetched, and sets the indexes to 0. Refused (stays 0, Q_ERR.BAD_CONFIG) if sizes or alignment are wrong.
         ENABLE[0 + 1] "";
         /// Commands of this queue may name only TENANT.
         TENANT_ENFORCE[1 + 1] "";

@@ -14,6 +14,7 @@ use kvcpu_mmio::Geometry;
 use kvcpu_sim::RtlOptions;
 use kvcpu_tests::check;
 use kvcpu_tests::lockstep::{Lockstep, Stream};
+use kvcpu_tests::registers;
 use kvcpu_tests::stream::{Op, Scenario};
 
 /// Runs emulator and RTL side by side under the same random commands
@@ -22,6 +23,9 @@ struct Options {
     /// Kinds of stream, in turn; all of them if none is given
     #[arg(long, value_enum)]
     kind: Vec<Stream>,
+    /// Instead of streams of commands, register accesses that no driver makes
+    #[arg(long, conflicts_with = "kind")]
+    registers: bool,
     /// Seed of the first stream; each round takes the next
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -91,15 +95,40 @@ fn main() -> ExitCode {
     let kinds = if options.kind.is_empty() { Stream::ALL.to_vec() } else { options.kind.clone() };
     let (start, mut commands, mut clocks) = (Instant::now(), 0, 0);
     let mut streams = 0;
-    for (seed, kind) in (options.seed..).flat_map(|seed| kinds.iter().map(move |kind| (seed, *kind))) {
+    let is_end = |streams| {
         let late = options
             .minutes
             .is_some_and(|minutes| start.elapsed() >= Duration::from_secs(60 * minutes));
-        if late || options.streams.is_some_and(|most| streams >= most) {
+        late || options.streams.is_some_and(|most| streams >= most)
+    };
+    let surroundings =
+        |seed| RtlOptions { limit: options.clocks, straps: options.strap.clone(), ..Stream::timing(seed) };
+    if options.registers {
+        for seed in options.seed.. {
+            if is_end(streams) {
+                break;
+            }
+            let length = u32::try_from(options.commands).unwrap_or(u32::MAX);
+            let (done, result) = registers::run(seed, length, Geometry::SMALL, surroundings(seed));
+            streams += 1;
+            clocks += done.clocks;
+            if let Err(difference) = result {
+                println!("registers seed {seed}, operation {} of {length}: {difference}", done.operations);
+                return ExitCode::FAILURE;
+            }
+            println!(
+                "registers seed {seed}: equal; {streams} streams, {} accesses, {clocks} clocks, so far",
+                done.accesses
+            );
+        }
+        return ExitCode::SUCCESS;
+    }
+    for (seed, kind) in (options.seed..).flat_map(|seed| kinds.iter().map(move |kind| (seed, *kind))) {
+        if is_end(streams) {
             break;
         }
         let (scenario, ops) = kind.make(seed, options.commands, Geometry::SMALL);
-        let rtl = RtlOptions { limit: options.clocks, straps: options.strap.clone(), ..Stream::timing(seed) };
+        let rtl = surroundings(seed);
         let outcome = play(&scenario, &ops, rtl.clone());
         streams += 1;
         commands += outcome.commands;
