@@ -44,8 +44,6 @@ pub struct Done {
     pub operations: u32,
     /// Accesses made of each device.
     pub accesses: u64,
-    /// Commands that the devices executed, until they were last reset.
-    pub commands: u64,
     /// Clocks of the RTL.
     pub clocks: u64,
 }
@@ -90,7 +88,6 @@ impl Both {
             self.operation()?;
             if number % BETWEEN == 0 || number == operations {
                 self.compare()?;
-                done.commands = self.emulator.read64(Bar::Regs, counter::CNT_COMMANDS.offset).unwrap_or(0);
             }
         }
         Ok(())
