@@ -221,6 +221,8 @@ fn service_written(address: u32, value: u32) {
     } else {
         if address == CSR_SVC_SQ_HEAD {
             SVC_HEAD = value;
+            // There may be space for a request.
+            RD_LOOKED = 0;
         } else {
             SVC_TAIL_HOST = value;
         }

@@ -69,6 +69,10 @@ fn offers() {
         L_VALID = 0;
     }
     let touched = load(TOUCHED_COUNT);
+    // Among them may be what changed between commands, since the next decision was made ready.
+    if touched != 0 {
+        disarm();
+    }
     let mut all = touched >> 31;
     if C_ENDED != 0 {
         all |= C_LOST;

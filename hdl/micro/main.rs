@@ -3,7 +3,7 @@
 //! ```text
 //!  ┌─► poll: moves, T3 ─► first doorbell ─┬─ queue ─► fetch ─► execute ─► post ─┐
 //!  │                                      └─ single-shot ────► execute ─► CMD_* ─┤
-//!  └─────────────────────────────────────────────────────────────────────────────┘
+//!  └────────────────────────────────────────────────── next decision made ready ◄┘
 //!                                                   wait ─► poll
 //! ```
 

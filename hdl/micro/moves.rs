@@ -62,8 +62,6 @@ const DOWN: u32 = 0;
 const UP: u32 = 16;
 /// Results.
 const RESULT_READ_FAULT: u32 = 1;
-const RESULT_WRITE_FAULT: u32 = 2;
-const RESULT_BACK_FAULT: u32 = 3;
 const RESULT_CRC: u32 = 4;
 const RESULT_BUS_MASTER: u32 = 5;
 

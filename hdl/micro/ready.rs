@@ -62,7 +62,8 @@ fn ready() {
             return;
         }
         let d = tier_below(t);
-        if d == NONE {
+        // Without the service queue a move to T3 fails at once.
+        if d == NONE || d == T3 && SV_BROKEN != 0 {
             return;
         }
         if has_room(d) != 0 {

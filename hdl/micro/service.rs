@@ -104,8 +104,7 @@ fn at_staging(slot: u32) {
 fn store_begin(place: u32) {
     store(place + M_DOING, DOING_STAGE);
     store(place + M_SLOT, NONE);
-    // What is gone already fails when it is staged.
-    if SV_BROKEN != 0 && RD_GONE == 0 {
+    if SV_BROKEN != 0 {
         t3_failed(place);
         return;
     }
@@ -184,6 +183,7 @@ fn at_entry(base: u32, bytes: u32) {
 /// A ring faulted.
 fn service_breaks() {
     SV_BROKEN = 1;
+    disarm();
     sticky(CSR_SVC_ERR, SVC_ERR_FAULT_MASK);
     error(ERR_STATUS_SERVICE_MASK);
 }

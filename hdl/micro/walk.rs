@@ -133,14 +133,17 @@ fn walk(top: u32, dest: u32, whose: u32) -> u32 {
             return walked(block, top);
         }
         if has_room(d) != 0 {
-            ready_frames(d);
-            let mut reason = head_waits(d);
-            if reason == 0 {
-                reason = move_waits(t, d);
-            }
-            if reason != 0 {
-                wait(reason);
-                return WALK_AGAIN;
+            // What is gone already has waited for all that, and taken its place in the channel: from `go` to `begin_move` nothing waits.
+            if RD_GONE == 0 {
+                ready_frames(d);
+                let mut reason = head_waits(d);
+                if reason == 0 {
+                    reason = move_waits(t, d);
+                }
+                if reason != 0 {
+                    wait(reason);
+                    return WALK_AGAIN;
+                }
             }
             decided(t, block);
             count(CSR_CNT_EVICTIONS + (t << 1));
@@ -233,5 +236,6 @@ fn promote_room(index: u32, d: u32, dry_allowed: u32) -> u32 {
     }
     walk(victim, NONE, FOR_ROOM);
     wait_move(WALK_PLACE);
+    decision_begins();
     1
 }

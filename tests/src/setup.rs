@@ -35,7 +35,15 @@ pub fn device<B: Backing + 'static>(backing: B, config: Config) -> (Device<B>, A
 /// # Panics
 /// Never: the test geometry is good.
 pub fn emulator() -> Emulator {
-    Emulator::new(Geometry::TEST).expect("the test geometry is good")
+    emulator_of(Geometry::TEST)
+}
+
+/// An emulator of a geometry.
+///
+/// # Panics
+/// If the geometry is impossible.
+pub fn emulator_of(geometry: Geometry) -> Emulator {
+    Emulator::new(geometry).expect("tests use possible geometries")
 }
 
 /// A private block of tenant 1.

@@ -18,17 +18,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tools::Tools;
 
-/// Time for one run by hand: the long proofs too.
+/// Time for one run by hand.
 const BY_HAND: Duration = Duration::from_secs(3600);
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Proofs to run, by their folder in hdl/formal; by default all that are not long
+    /// Proofs to run, by their folder in hdl/formal; by default all
     #[arg(value_name = "PROOF")]
     proofs: Vec<String>,
-    /// All proofs, the long ones too
-    #[arg(long)]
-    long: bool,
     /// Say what there is; run nothing
     #[arg(long)]
     list: bool,
@@ -50,14 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut cases = read_all(&workspace::root()?)?;
     if options.list {
         for Case { name, proof, .. } in &cases {
-            let long = if proof.long { "; long" } else { "" };
-            println!(
-                "{name:<10} {}\n{:<10} {}, {} mutants{long}",
-                proof.about,
-                "",
-                proof.extent(),
-                proof.mutants.len()
-            );
+            println!("{name:<10} {}\n{:<10} {}, {} mutants", proof.about, "", proof.extent(), proof.mutants.len());
         }
         return Ok(());
     }
@@ -69,8 +59,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if !options.proofs.is_empty() {
         cases.retain(|case| options.proofs.contains(&case.name));
-    } else if !options.long {
-        cases.retain(|case| !case.proof.long);
     }
     prove(&cases, Instant::now() + BY_HAND)
 }

@@ -27,9 +27,6 @@ pub(super) struct Proof {
     pub(super) induction: Option<u32>,
     /// Clocks after the start in which mutants must fail and covers be reached, and all that a bounded proof looks at.
     pub(super) clocks: u32,
-    /// Too slow for every run of ci.
-    #[serde(default)]
-    pub(super) long: bool,
     /// Wires of `properties.sv` and the wires of the flat design that drive them, highest bits first. `{7..0}` stands
     /// for a name with each of these numbers.
     #[serde(default)]

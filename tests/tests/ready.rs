@@ -1,0 +1,119 @@
+//! Decisions that were made ready before the INSERT that asks for them (docs/rtl/frames.md): the RTL ends where the emulator does.
+#![allow(clippy::unwrap_used, reason = "a test says where it failed by panicking, in its helpers too")]
+
+use kvcpu_driver::{Commands, Config, Device, Entry, Insert, TierConfig};
+use kvcpu_mmio::queue::Key;
+use kvcpu_mmio::regs::control;
+use kvcpu_mmio::{Backing, Geometry};
+use kvcpu_sim::{Rtl, RtlOptions, top};
+use kvcpu_tests::rig::content;
+use kvcpu_tests::setup::{device, emulator_of, key, tiers};
+use kvcpu_tests::t3::T3;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+const BYTES: usize = 256;
+/// Clocks in which a device without work has made its next decision ready.
+const PAUSE: u64 = 20_000;
+
+fn rtl(options: RtlOptions) -> Rtl {
+    Rtl::new(top(Geometry::SMALL).unwrap(), Geometry::SMALL, options).unwrap()
+}
+
+/// The simulation takes real time that the device would not.
+fn patient(config: Config) -> Config {
+    Config { deadline: Duration::from_secs(120), ..config }
+}
+
+fn in_flight<B: Backing>(device: &Device<B>) -> u64 {
+    device.read_field(&control::STATUS, &control::STATUS::MOVES_IN_FLIGHT).unwrap()
+}
+
+/// Lets the device come to rest.
+fn pause<B: Backing>(device: &Device<B>) {
+    for _ in 0..20 {
+        device.backing().advance(PAUSE / 20).unwrap();
+    }
+}
+
+fn entries<B: Backing>(device: &Device<B>) -> Vec<Entry> {
+    device.entries().map(Result::unwrap).collect()
+}
+
+/// A block comes back from T3, where it was not stored, while the next decision is ready; then INSERT has to make room.
+fn after_a_failure<B: Backing + 'static>(device: &Device<B>, t3: &T3) -> (Vec<Entry>, BTreeMap<u32, (Key, Vec<u8>)>) {
+    let mut commands = device.single_shot();
+    let buffer = device.dma_alloc(BYTES).unwrap();
+    let mut insert = |tag: u64| {
+        commands.insert(&Insert::new(key(tag), 2)).unwrap();
+        for (word, bytes) in buffer.words().iter().zip(content(key(tag), 0, BYTES).chunks_exact(8)) {
+            word.store(u64::from_le_bytes(bytes.try_into().unwrap()), Ordering::Relaxed);
+        }
+        commands.copy_in(key(tag), &buffer, 0).unwrap();
+    };
+    (1..=4).for_each(&mut insert);
+    device.single_shot().step_advance(1).unwrap();
+    t3.held.store(true, Ordering::SeqCst);
+    device.single_shot().evict(key(1).into()).unwrap();
+    insert(5);
+    pause(device);
+    t3.failing.store(true, Ordering::SeqCst);
+    t3.held.store(false, Ordering::SeqCst);
+    while in_flight(device) != 0 {
+        device.service().unwrap();
+        device.backing().advance(1_000).unwrap();
+    }
+    t3.failing.store(false, Ordering::SeqCst);
+    pause(device);
+    device.single_shot().nop().unwrap();
+    pause(device);
+    insert(6);
+    // Block 1's failure is told by the next FENCE.
+    device.single_shot().fence().unwrap_err();
+    (entries(device), t3.contents())
+}
+
+#[test]
+fn a_block_that_came_back_goes_first_and_with_its_own_bytes() {
+    let mut config = patient(tiers([0, 0, 4, 16]));
+    config.tiers[2] = TierConfig { frames: 8, ..config.tiers[2] };
+    let (model, t3) = device(emulator_of(Geometry::SMALL), config.clone());
+    let expected = after_a_failure(&model, &t3);
+    for (key, bytes) in expected.1.values() {
+        assert_eq!(*bytes, content(*key, 0, BYTES));
+    }
+    let (rtl, t3) = device(rtl(RtlOptions::default()), config);
+    assert_eq!(after_a_failure(&rtl, &t3), expected);
+}
+
+/// All but one place of a DMA channel is taken when the decision is made ready.
+fn behind_fifteen_moves<B: Backing + 'static>(device: &Device<B>) -> Vec<Entry> {
+    const LIMIT: u64 = 20;
+    let mut commands = device.single_shot();
+    for tag in 0..LIMIT {
+        commands.insert(&Insert::new(key(tag), 1)).unwrap();
+    }
+    commands.step_advance(1).unwrap();
+    for tag in 0..15 {
+        commands.evict(key(tag).into()).unwrap();
+    }
+    for tag in 100..116 {
+        commands.insert(&Insert::new(key(tag), 1)).unwrap();
+    }
+    commands.fence().unwrap();
+    assert_eq!(in_flight(device), 0);
+    entries(device)
+}
+
+#[test]
+fn the_last_place_of_a_channel_is_enough_for_the_decision_that_took_it() {
+    let mut config = patient(tiers([0, 20, 40, 0]));
+    config.tiers[1] = TierConfig { frames: 40, ..config.tiers[1] };
+    let (model, _) = device(emulator_of(Geometry::SMALL), config.clone());
+    let expected = behind_fifteen_moves(&model);
+    // So slow that no move ends before the last is begun.
+    let slow = RtlOptions { host_latency: 100_000..=100_000, ..RtlOptions::default() };
+    let (rtl, _) = device(rtl(slow), config);
+    assert_eq!(behind_fifteen_moves(&rtl), expected);
+}
