@@ -153,7 +153,7 @@ impl Both {
 
     /// Until the RTL is where the emulator, which takes no time, is.
     fn rest(&mut self) -> Result<(), String> {
-        let queues = u32::from(self.geometry.queues);
+        let queues = self.geometry.queues;
         let of_queues = PROGRESS_OF_QUEUES.iter().flat_map(|register| (0..queues).map(|queue| register.at(queue)));
         let places: Vec<u32> = PROGRESS.iter().map(|register| register.offset).chain(of_queues).collect();
         let mut last = String::new();
@@ -292,7 +292,7 @@ impl Both {
                 }
             }
         }
-        let queue = self.rng.random_range(0..u32::from(self.geometry.queues));
+        let queue = self.rng.random_range(0..self.geometry.queues);
         let tail = if self.rng.random_bool(0.8) { self.rng.random_range(0..8) } else { self.value() };
         if self.rng.random_bool(0.4) {
             self.write(&queue::CQ_DOORBELL, queue, tail)?;
@@ -302,7 +302,7 @@ impl Both {
 
     /// A queue stopped and begun anew.
     fn queue(&mut self) -> Result<(), String> {
-        let number = self.rng.random_range(0..u32::from(self.geometry.queues));
+        let number = self.rng.random_range(0..self.geometry.queues);
         self.write(&queue::Q_CTRL, number, 0)?;
         let iova = self.memory[0].iova();
         let wrong = self.rng.random_range(0..12);

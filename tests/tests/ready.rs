@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const BYTES: usize = 256;
+/// What the slots of T3 hold.
+type Slots = BTreeMap<u32, (Key, Vec<u8>)>;
 /// Clocks in which a device without work has made its next decision ready.
 const PAUSE: u64 = 20_000;
 
@@ -42,11 +44,7 @@ fn entries<B: Backing>(device: &Device<B>) -> Vec<Entry> {
 }
 
 /// A block comes back from T3, where it was not stored, while the next decision is ready; then INSERT has to make room.
-fn after_a_failure<B: Backing + 'static>(
-    device: &Device<B>,
-    t3: &T3,
-    came_back: u64,
-) -> (Vec<Entry>, BTreeMap<u32, (Key, Vec<u8>)>) {
+fn after_a_failure<B: Backing + 'static>(device: &Device<B>, t3: &T3, came_back: u64) -> (Vec<Entry>, Slots) {
     let mut commands = device.single_shot();
     let buffer = device.dma_alloc(BYTES).unwrap();
     let mut insert = |tag: u64| {
