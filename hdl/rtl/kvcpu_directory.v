@@ -40,6 +40,7 @@ module kvcpu_directory(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  [31:0] directory$bus_data;
     wire  directory$bus_ready;
     wire  [31:0] directory$bus_read;
+    wire  directory$awake;
     reg  directory$row_read;
     reg  [16:0] directory$row;
     wire  directory$row_taken;
@@ -72,6 +73,7 @@ module kvcpu_directory(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         .bus_data(directory$bus_data),
         .bus_ready(directory$bus_ready),
         .bus_read(directory$bus_read),
+        .awake(directory$awake),
         .row_read(directory$row_read),
         .row(directory$row),
         .row_taken(directory$row_taken),
@@ -122,7 +124,7 @@ module kvcpu_directory(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
 endmodule // kvcpu_directory
 
 
-module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,row_read,row,row_taken,entries$0,entries$1,entries$2,entries$3,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);
+module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,row_read,row,row_taken,entries$0,entries$1,entries$2,entries$3,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);
     
     // Module arguments
     input wire  clock;
@@ -133,6 +135,7 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     input wire  [31:0] bus_data;
     output reg  bus_ready;
     output reg  [31:0] bus_read;
+    output reg  awake;
     input wire  row_read;
     input wire  [16:0] row;
     output reg  row_taken;
@@ -701,6 +704,7 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
                 value$d = touched$top;
             end
         end
+        awake = working$q | ready$q | ~open$q;
         bus_ready = ready$q;
         bus_read = value$q;
         contents$row_read = row_read;

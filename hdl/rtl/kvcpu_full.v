@@ -154,6 +154,7 @@ module kvcpu_full(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_a
     reg  [31:0] directory$bus_data;
     wire  directory$bus_ready;
     wire  [31:0] directory$bus_read;
+    wire  directory$awake;
     reg  directory$row_read;
     reg  [16:0] directory$row;
     wire  directory$row_taken;
@@ -200,6 +201,7 @@ module kvcpu_full(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_a
     reg  [31:0] hepc$bus_data;
     wire  hepc$bus_ready;
     wire  [31:0] hepc$bus_read;
+    wire  hepc$awake;
     wire  hepc$row_read;
     wire  [16:0] hepc$row;
     reg  hepc$row_taken;
@@ -247,6 +249,7 @@ module kvcpu_full(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_a
     reg  [31:0] dma$bus_data;
     wire  dma$bus_ready;
     wire  [31:0] dma$bus_read;
+    wire  dma$awake;
     wire  [1:0] dma$m_host_awid;
     wire  [63:0] dma$m_host_awaddr;
     wire  [7:0] dma$m_host_awlen;
@@ -305,6 +308,15 @@ module kvcpu_full(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_a
     reg  dma$m_card_rlast;
     reg  dma$m_card_rvalid;
     wire  dma$m_card_rready;
+    reg  directory_clock$clock;
+    reg  directory_clock$enable;
+    wire  directory_clock$gated;
+    reg  hepc_clock$clock;
+    reg  hepc_clock$enable;
+    wire  hepc_clock$gated;
+    reg  dma_clock$clock;
+    reg  dma_clock$enable;
+    wire  dma_clock$gated;
     
     // Local signals
     reg  [3:0] region;
@@ -385,6 +397,7 @@ module kvcpu_full(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_a
         .bus_data(directory$bus_data),
         .bus_ready(directory$bus_ready),
         .bus_read(directory$bus_read),
+        .awake(directory$awake),
         .row_read(directory$row_read),
         .row(directory$row),
         .row_taken(directory$row_taken),
@@ -433,6 +446,7 @@ module kvcpu_full(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_a
         .bus_data(hepc$bus_data),
         .bus_ready(hepc$bus_ready),
         .bus_read(hepc$bus_read),
+        .awake(hepc$awake),
         .row_read(hepc$row_read),
         .row(hepc$row),
         .row_taken(hepc$row_taken),
@@ -482,6 +496,7 @@ module kvcpu_full(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_a
         .bus_data(dma$bus_data),
         .bus_ready(dma$bus_ready),
         .bus_read(dma$bus_read),
+        .awake(dma$awake),
         .m_host_awid(dma$m_host_awid),
         .m_host_awaddr(dma$m_host_awaddr),
         .m_host_awlen(dma$m_host_awlen),
@@ -541,6 +556,21 @@ module kvcpu_full(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_a
         .m_card_rvalid(dma$m_card_rvalid),
         .m_card_rready(dma$m_card_rready)
     );
+    kvcpu_full$directory_clock directory_clock(
+        .clock(directory_clock$clock),
+        .enable(directory_clock$enable),
+        .gated(directory_clock$gated)
+    );
+    kvcpu_full$hepc_clock hepc_clock(
+        .clock(hepc_clock$clock),
+        .enable(hepc_clock$enable),
+        .gated(hepc_clock$gated)
+    );
+    kvcpu_full$dma_clock dma_clock(
+        .clock(dma_clock$clock),
+        .enable(dma_clock$enable),
+        .gated(dma_clock$gated)
+    );
     
     // Update code
     always @(*) begin
@@ -551,12 +581,18 @@ module kvcpu_full(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_a
         file$clock = clock;
         frames$clock = clock;
         frames$reset = reset;
-        directory$clock = clock;
+        directory$clock = directory_clock$gated;
         directory$reset = reset;
-        hepc$clock = clock;
+        hepc$clock = hepc_clock$gated;
         hepc$reset = reset;
-        dma$clock = clock;
+        dma$clock = dma_clock$gated;
         dma$reset = reset;
+        directory_clock$clock = clock;
+        directory_clock$enable = reset | directory$bus_select | directory$awake | hepc$awake;
+        hepc_clock$clock = clock;
+        hepc_clock$enable = reset | hepc$bus_select | hepc$awake;
+        dma_clock$clock = clock;
+        dma_clock$enable = reset | dma$bus_select | dma$awake;
         sequencer$host_pending = front$pending;
         executing = sequencer$executing;
         behind = sequencer$behind;
@@ -711,7 +747,7 @@ module kvcpu_full(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_a
 endmodule // kvcpu_full
 
 
-module kvcpu_full$directory(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,row_read,row,row_taken,entries$0,entries$1,entries$2,entries$3,entries$4,entries$5,entries$6,entries$7,entries$8,entries$9,entries$10,entries$11,entries$12,entries$13,entries$14,entries$15,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3,row_write_data$4,row_write_data$5,row_write_data$6,row_write_data$7,row_write_data$8,row_write_data$9,row_write_data$10,row_write_data$11,row_write_data$12,row_write_data$13,row_write_data$14,row_write_data$15);
+module kvcpu_full$directory(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,row_read,row,row_taken,entries$0,entries$1,entries$2,entries$3,entries$4,entries$5,entries$6,entries$7,entries$8,entries$9,entries$10,entries$11,entries$12,entries$13,entries$14,entries$15,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3,row_write_data$4,row_write_data$5,row_write_data$6,row_write_data$7,row_write_data$8,row_write_data$9,row_write_data$10,row_write_data$11,row_write_data$12,row_write_data$13,row_write_data$14,row_write_data$15);
     
     // Module arguments
     input wire  clock;
@@ -722,6 +758,7 @@ module kvcpu_full$directory(clock,reset,bus_select,bus_write,bus_address,bus_dat
     input wire  [31:0] bus_data;
     output reg  bus_ready;
     output reg  [31:0] bus_read;
+    output reg  awake;
     input wire  row_read;
     input wire  [16:0] row;
     output reg  row_taken;
@@ -1362,6 +1399,7 @@ module kvcpu_full$directory(clock,reset,bus_select,bus_write,bus_address,bus_dat
                 value$d = touched$top;
             end
         end
+        awake = working$q | ready$q | ~open$q;
         bus_ready = ready$q;
         bus_read = value$q;
         contents$row_read = row_read;
@@ -11265,7 +11303,30 @@ module kvcpu_full$directory$writes(clock,reset,d,q);
 endmodule // kvcpu_full$directory$writes
 
 
-module kvcpu_full$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,m_host_awid,m_host_awaddr,m_host_awlen,m_host_awsize,m_host_awburst,m_host_awvalid,m_host_awready,m_host_wdata,m_host_wstrb,m_host_wlast,m_host_wvalid,m_host_wready,m_host_bid,m_host_bresp,m_host_bvalid,m_host_bready,m_host_arid,m_host_araddr,m_host_arlen,m_host_arsize,m_host_arburst,m_host_arvalid,m_host_arready,m_host_rid,m_host_rdata,m_host_rresp,m_host_rlast,m_host_rvalid,m_host_rready,m_card_awid,m_card_awaddr,m_card_awlen,m_card_awsize,m_card_awburst,m_card_awvalid,m_card_awready,m_card_wdata,m_card_wstrb,m_card_wlast,m_card_wvalid,m_card_wready,m_card_bid,m_card_bresp,m_card_bvalid,m_card_bready,m_card_arid,m_card_araddr,m_card_arlen,m_card_arsize,m_card_arburst,m_card_arvalid,m_card_arready,m_card_rid,m_card_rdata,m_card_rresp,m_card_rlast,m_card_rvalid,m_card_rready);
+module kvcpu_full$directory_clock(clock,enable,gated);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  enable;
+    output reg  gated;
+    
+    // Update code (custom)
+    `ifdef SYNTHESIS
+    always @(*) gated = clock;
+    `else
+    reg [3:0] left;
+    reg open;
+    always @(posedge clock) begin
+        if (enable) left <= 15;
+        else if (left != 0) left <= left - 1;
+    end
+    always @(negedge clock) open <= enable | (left != 0);
+    always @(*) gated = clock & open;
+    `endif
+endmodule // kvcpu_full$directory_clock
+
+
+module kvcpu_full$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,m_host_awid,m_host_awaddr,m_host_awlen,m_host_awsize,m_host_awburst,m_host_awvalid,m_host_awready,m_host_wdata,m_host_wstrb,m_host_wlast,m_host_wvalid,m_host_wready,m_host_bid,m_host_bresp,m_host_bvalid,m_host_bready,m_host_arid,m_host_araddr,m_host_arlen,m_host_arsize,m_host_arburst,m_host_arvalid,m_host_arready,m_host_rid,m_host_rdata,m_host_rresp,m_host_rlast,m_host_rvalid,m_host_rready,m_card_awid,m_card_awaddr,m_card_awlen,m_card_awsize,m_card_awburst,m_card_awvalid,m_card_awready,m_card_wdata,m_card_wstrb,m_card_wlast,m_card_wvalid,m_card_wready,m_card_bid,m_card_bresp,m_card_bvalid,m_card_bready,m_card_arid,m_card_araddr,m_card_arlen,m_card_arsize,m_card_arburst,m_card_arvalid,m_card_arready,m_card_rid,m_card_rdata,m_card_rresp,m_card_rlast,m_card_rvalid,m_card_rready);
     
     // Module arguments
     input wire  clock;
@@ -11277,6 +11338,7 @@ module kvcpu_full$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bu
     input wire  [31:0] bus_data;
     output reg  bus_ready;
     output reg  [31:0] bus_read;
+    output reg  awake;
     output reg  [1:0] m_host_awid;
     output reg  [63:0] m_host_awaddr;
     output reg  [7:0] m_host_awlen;
@@ -11948,6 +12010,7 @@ module kvcpu_full$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bu
                 answer$d = ((aborting$q) & 32'hffffffff);
             end
         end
+        awake = answered$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
         bus_ready = answered$q;
         bus_read = answer$q;
         if (from_buffer$q) begin
@@ -20092,6 +20155,29 @@ module kvcpu_full$dma$ring$state(clock,reset,d,q);
 endmodule // kvcpu_full$dma$ring$state
 
 
+module kvcpu_full$dma_clock(clock,enable,gated);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  enable;
+    output reg  gated;
+    
+    // Update code (custom)
+    `ifdef SYNTHESIS
+    always @(*) gated = clock;
+    `else
+    reg [3:0] left;
+    reg open;
+    always @(posedge clock) begin
+        if (enable) left <= 15;
+        else if (left != 0) left <= left - 1;
+    end
+    always @(negedge clock) open <= enable | (left != 0);
+    always @(*) gated = clock & open;
+    `endif
+endmodule // kvcpu_full$dma_clock
+
+
 module kvcpu_full$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read);
     
     // Module arguments
@@ -23371,7 +23457,7 @@ module kvcpu_full$front$waits(clock,reset,d,q);
 endmodule // kvcpu_full$front$waits
 
 
-module kvcpu_full$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,row_read,row,row_taken,entries$0,entries$1,entries$2,entries$3,entries$4,entries$5,entries$6,entries$7,entries$8,entries$9,entries$10,entries$11,entries$12,entries$13,entries$14,entries$15,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3,row_write_data$4,row_write_data$5,row_write_data$6,row_write_data$7,row_write_data$8,row_write_data$9,row_write_data$10,row_write_data$11,row_write_data$12,row_write_data$13,row_write_data$14,row_write_data$15);
+module kvcpu_full$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,row_read,row,row_taken,entries$0,entries$1,entries$2,entries$3,entries$4,entries$5,entries$6,entries$7,entries$8,entries$9,entries$10,entries$11,entries$12,entries$13,entries$14,entries$15,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3,row_write_data$4,row_write_data$5,row_write_data$6,row_write_data$7,row_write_data$8,row_write_data$9,row_write_data$10,row_write_data$11,row_write_data$12,row_write_data$13,row_write_data$14,row_write_data$15);
     
     // Module arguments
     input wire  clock;
@@ -23382,6 +23468,7 @@ module kvcpu_full$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     input wire  [31:0] bus_data;
     output reg  bus_ready;
     output reg  [31:0] bus_read;
+    output reg  awake;
     output reg  row_read;
     output reg  [16:0] row;
     input wire  row_taken;
@@ -26700,6 +26787,7 @@ module kvcpu_full$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         accept = bus_select & seen$q & ~waits;
         seen$d = bus_select & ~accept & ~ready$q;
         ready$d = accept;
+        awake = busy | seen$q | ready$q;
         bus_ready = ready$q;
         bus_read = answer$q;
         write = accept & bus_write;
@@ -110428,6 +110516,29 @@ module kvcpu_full$hepc$written(lanes$0,lanes$1,lanes$2,lanes$3,lanes$4,lanes$5,l
     // Update code (custom)
     always @(*) all = {lanes$15, lanes$14, lanes$13, lanes$12, lanes$11, lanes$10, lanes$9, lanes$8, lanes$7, lanes$6, lanes$5, lanes$4, lanes$3, lanes$2, lanes$1, lanes$0};
 endmodule // kvcpu_full$hepc$written
+
+
+module kvcpu_full$hepc_clock(clock,enable,gated);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  enable;
+    output reg  gated;
+    
+    // Update code (custom)
+    `ifdef SYNTHESIS
+    always @(*) gated = clock;
+    `else
+    reg [3:0] left;
+    reg open;
+    always @(posedge clock) begin
+        if (enable) left <= 15;
+        else if (left != 0) left <= left - 1;
+    end
+    always @(negedge clock) open <= enable | (left != 0);
+    always @(*) gated = clock & open;
+    `endif
+endmodule // kvcpu_full$hepc_clock
 
 
 module kvcpu_full$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bus_address,bus_data,bus_ready,bus_read,executing,behind);

@@ -41,6 +41,7 @@ module kvcpu_hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_read
     reg  [31:0] unit$bus_data;
     wire  unit$bus_ready;
     wire  [31:0] unit$bus_read;
+    wire  unit$awake;
     wire  unit$row_read;
     wire  [16:0] unit$row;
     reg  unit$row_taken;
@@ -116,6 +117,7 @@ module kvcpu_hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_read
         .bus_data(unit$bus_data),
         .bus_ready(unit$bus_ready),
         .bus_read(unit$bus_read),
+        .awake(unit$awake),
         .row_read(unit$row_read),
         .row(unit$row),
         .row_taken(unit$row_taken),
@@ -795,7 +797,7 @@ module kvcpu_hepc$banks$3$kept(clock,read_address,read_data,write_address,write_
 endmodule // kvcpu_hepc$banks$3$kept
 
 
-module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,row_read,row,row_taken,entries$0,entries$1,entries$2,entries$3,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);
+module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,row_read,row,row_taken,entries$0,entries$1,entries$2,entries$3,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);
     
     // Module arguments
     input wire  clock;
@@ -806,6 +808,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     input wire  [31:0] bus_data;
     output reg  bus_ready;
     output reg  [31:0] bus_read;
+    output reg  awake;
     output reg  row_read;
     output reg  [16:0] row;
     input wire  row_taken;
@@ -2096,6 +2099,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         accept = bus_select & seen$q & ~waits;
         seen$d = bus_select & ~accept & ~ready$q;
         ready$d = accept;
+        awake = busy | seen$q | ready$q;
         bus_ready = ready$q;
         bus_read = answer$q;
         write = accept & bus_write;

@@ -12,6 +12,7 @@ use crate::csr::{File, Front};
 use crate::dma::Unit;
 use crate::hepc::Hepc;
 use crate::micro::Sequencer;
+use crate::prim::Gate;
 use crate::rtbd::Directory;
 use crate::tier::Frames;
 use kvcpu_mmio::Geometry;
@@ -210,6 +211,9 @@ pub struct Device<
     hepc: Hepc<L, K, J, A, S>,
     dma: Unit,
     region: Signal<Local, Bits<4>>,
+    directory_clock: Gate,
+    hepc_clock: Gate,
+    dma_clock: Gate,
 }
 
 impl<
@@ -247,7 +251,7 @@ impl<
             };
         }
         rest!(
-            clock reset bus_master irq executing behind s_axil_awvalid s_axil_awready s_axil_awaddr s_axil_awsize s_axil_wvalid s_axil_wready s_axil_wdata s_axil_wstrb s_axil_bvalid s_axil_bready s_axil_bresp s_axil_arvalid s_axil_arready s_axil_araddr s_axil_arsize s_axil_rvalid s_axil_rready s_axil_rdata s_axil_rresp m_host_awid m_host_awaddr m_host_awlen m_host_awsize m_host_awburst m_host_awvalid m_host_wdata m_host_wstrb m_host_wlast m_host_wvalid m_host_bready m_host_arid m_host_araddr m_host_arlen m_host_arsize m_host_arburst m_host_arvalid m_host_rready m_host_awready m_host_wready m_host_bid m_host_bresp m_host_bvalid m_host_arready m_host_rid m_host_rdata m_host_rresp m_host_rlast m_host_rvalid m_card_awid m_card_awaddr m_card_awlen m_card_awsize m_card_awburst m_card_awvalid m_card_wdata m_card_wstrb m_card_wlast m_card_wvalid m_card_bready m_card_arid m_card_araddr m_card_arlen m_card_arsize m_card_arburst m_card_arvalid m_card_rready m_card_awready m_card_wready m_card_bid m_card_bresp m_card_bvalid m_card_arready m_card_rid m_card_rdata m_card_rresp m_card_rlast m_card_rvalid sequencer file frames directory hepc dma region
+            clock reset bus_master irq executing behind s_axil_awvalid s_axil_awready s_axil_awaddr s_axil_awsize s_axil_wvalid s_axil_wready s_axil_wdata s_axil_wstrb s_axil_bvalid s_axil_bready s_axil_bresp s_axil_arvalid s_axil_arready s_axil_araddr s_axil_arsize s_axil_rvalid s_axil_rready s_axil_rdata s_axil_rresp m_host_awid m_host_awaddr m_host_awlen m_host_awsize m_host_awburst m_host_awvalid m_host_wdata m_host_wstrb m_host_wlast m_host_wvalid m_host_bready m_host_arid m_host_araddr m_host_arlen m_host_arsize m_host_arburst m_host_arvalid m_host_rready m_host_awready m_host_wready m_host_bid m_host_bresp m_host_bvalid m_host_arready m_host_rid m_host_rdata m_host_rresp m_host_rlast m_host_rvalid m_card_awid m_card_awaddr m_card_awlen m_card_awsize m_card_awburst m_card_awvalid m_card_wdata m_card_wstrb m_card_wlast m_card_wvalid m_card_bready m_card_arid m_card_araddr m_card_arlen m_card_arsize m_card_arburst m_card_arvalid m_card_rready m_card_awready m_card_wready m_card_bid m_card_bresp m_card_bvalid m_card_arready m_card_rid m_card_rdata m_card_rresp m_card_rlast m_card_rvalid sequencer file frames directory hepc dma region directory_clock hepc_clock dma_clock
         )
     }
 }
@@ -276,12 +280,23 @@ impl<
         self.file.clock.next = self.clock.val();
         self.frames.clock.next = self.clock.val();
         self.frames.reset.next = self.reset.val();
-        self.directory.clock.next = self.clock.val();
+        self.directory.clock.next = self.directory_clock.gated.val();
         self.directory.reset.next = self.reset.val();
-        self.hepc.clock.next = self.clock.val();
+        self.hepc.clock.next = self.hepc_clock.gated.val();
         self.hepc.reset.next = self.reset.val();
-        self.dma.clock.next = self.clock.val();
+        self.dma.clock.next = self.dma_clock.gated.val();
         self.dma.reset.next = self.reset.val();
+
+        // Blocks that rest are not clocked.
+        self.directory_clock.clock.next = self.clock.val();
+        self.directory_clock.enable.next = self.reset.val()
+            | self.directory.bus_select.val()
+            | self.directory.awake.val()
+            | self.hepc.awake.val();
+        self.hepc_clock.clock.next = self.clock.val();
+        self.hepc_clock.enable.next = self.reset.val() | self.hepc.bus_select.val() | self.hepc.awake.val();
+        self.dma_clock.clock.next = self.clock.val();
+        self.dma_clock.enable.next = self.reset.val() | self.dma.bus_select.val() | self.dma.awake.val();
 
         // The bus: the region says who is meant; who is not answers 0.
         self.sequencer.host_pending.next = self.front.pending.val();

@@ -38,6 +38,8 @@ pub struct Unit {
     pub bus_ready: Signal<Out, Bit>,
     /// What is read; 0 without `bus_ready`.
     pub bus_read: Signal<Out, Bits<32>>,
+    /// It works, or answers.
+    pub awake: Signal<Out, Bit>,
     /// Host memory: AWID, whose burst: 0, 1 a channel's, 2 the ring port's.
     pub m_host_awid: Signal<Out, Bits<2>>,
     /// Host memory: AWADDR, address.
@@ -231,6 +233,11 @@ impl Logic for Unit {
                 self.answer.d.next = bit_cast::<32, 1>(self.aborting.q.val().into());
             }
         }
+        self.awake.next = self.answered.q.val()
+            | self.aborting.q.val()
+            | !self.channels[0].idle.val()
+            | !self.channels[1].idle.val()
+            | !self.ring.idle.val();
         self.bus_ready.next = self.answered.q.val();
         self.bus_read.next = self.answer.q.val();
         if self.from_buffer.q.val() {

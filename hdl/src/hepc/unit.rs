@@ -46,6 +46,8 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     pub bus_ready: Signal<Out, Bit>,
     /// With this; otherwise 0.
     pub bus_read: Signal<Out, Bits<32>>,
+    /// It works, or answers.
+    pub awake: Signal<Out, Bit>,
 
     /// A row is wanted.
     pub row_read: Signal<Out, Bit>,
@@ -202,7 +204,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             };
         }
         rest!(
-            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read row_read row row_taken
+            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake row_read row row_taken
             row_write row_write_row row_write_lanes parameters wfs thresholds trials sweeping offering scoring
             weighing marking counting asking next_row end_row lanes stall trail taken busy brief passing
             drained on_the_way finish clear clear_counts row1 row2 lanes1 lanes2 listing first_index judged_row
@@ -325,6 +327,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.accept.next = self.bus_select.val() & self.seen.q.val() & !self.waits.val();
         self.seen.d.next = self.bus_select.val() & !self.accept.val() & !self.ready.q.val();
         self.ready.d.next = self.accept.val();
+        self.awake.next = self.busy.val() | self.seen.q.val() | self.ready.q.val();
         self.bus_ready.next = self.ready.q.val();
         self.bus_read.next = self.answer.q.val();
         self.write.next = self.accept.val() & self.bus_write.val();

@@ -1,6 +1,7 @@
 //! What all blocks are made of.
 
 mod fifo;
+mod gate;
 mod multiply;
 mod ram;
 mod register;
@@ -8,6 +9,7 @@ mod shelf;
 mod skid;
 
 pub use fifo::Fifo;
+pub use gate::Gate;
 pub use multiply::Multiply;
 pub use ram::Ram;
 pub use register::Register;

@@ -50,6 +50,8 @@ pub struct Directory<
     pub bus_ready: Signal<Out, Bit>,
     /// The answer; 0 in all other clocks.
     pub bus_read: Signal<Out, Bits<32>>,
+    /// It works, answers, or is being cleared.
+    pub awake: Signal<Out, Bit>,
 
     /// A row is to be read.
     pub row_read: Signal<In, Bit>,
@@ -140,7 +142,7 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
             };
         }
         rest!(
-            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read row_read row row_taken row_write
+            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake row_read row row_taken row_write
             row_write_row row_write_lanes taken asked_index of_registers above named asked working fresh index exists word
             number loads stores commits finds peeks reads writes contents lookup touched storing go setting clear commit
             tag_low tag_high identity hash buckets place restart open clearing simple answered offset ready value
@@ -340,6 +342,7 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
                 self.value.d.next = self.touched.top.val();
             }
         }
+        self.awake.next = self.working.q.val() | self.ready.q.val() | !self.open.q.val();
         self.bus_ready.next = self.ready.q.val();
         self.bus_read.next = self.value.q.val();
 

@@ -1,0 +1,55 @@
+//! A clock that stands still while its block has nothing to do.
+//!
+//! ```text
+//!           ┌─────────┐ awake  ┌──────────────────┐ open
+//!  enable ──┤ + a few ├───────►│ flip-flop, edge  ├──────┐
+//!           │  clocks │        │ between clocks   │     [&]──► gated
+//!           └─────────┘        └──────────────────┘ clock┘
+//! ```
+//!
+//! `enable` must come from registers; the block is clocked at the end of the clock in which it is 1, and a few clocks more, so what
+//! is still in a pipeline arrives. Nothing of the block may depend on being clocked without: with `SYNTHESIS` defined, `gated` is
+//! `clock`, since an FPGA's clock tree has few gates, and in a simulation the block costs nothing while it rests.
+
+use rust_hdl::prelude::*;
+
+/// Clocks that a block goes on for after the last `enable`: more than any pipeline behind a gate is long.
+const LINGER: u32 = 15;
+
+/// A gated clock.
+#[derive(LogicBlock, Default)]
+pub struct Gate {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// The block has something to do.
+    pub enable: Signal<In, Bit>,
+    /// The block's clock.
+    pub gated: Signal<Out, Clock>,
+}
+
+impl Logic for Gate {
+    fn update(&mut self) {
+        self.gated.next = self.clock.val();
+    }
+
+    fn connect(&mut self) {
+        self.gated.connect();
+    }
+
+    fn hdl(&self) -> Verilog {
+        Verilog::Custom(format!(
+            "`ifdef SYNTHESIS\n\
+             always @(*) gated = clock;\n\
+             `else\n\
+             reg [3:0] left;\n\
+             reg open;\n\
+             always @(posedge clock) begin\n    \
+                 if (enable) left <= {LINGER};\n    \
+                 else if (left != 0) left <= left - 1;\n\
+             end\n\
+             always @(negedge clock) open <= enable | (left != 0);\n\
+             always @(*) gated = clock & open;\n\
+             `endif\n"
+        ))
+    }
+}
