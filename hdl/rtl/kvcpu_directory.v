@@ -91,35 +91,33 @@ module kvcpu_directory(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     );
     
     // Update code
-    always @(*) begin
-        directory$clock = clock;
-        directory$reset = reset;
-        directory$bus_select = bus_select;
-        directory$bus_write = bus_write;
-        directory$bus_address = bus_address;
-        directory$bus_data = bus_data;
-        bus_ready = directory$bus_ready;
-        bus_read = directory$bus_read;
-        directory$row_read = row_read;
-        directory$row = row;
-        row_taken = directory$row_taken;
-        offset = ((look) & 8'hff) << 32'h5;
-        entry$0 = directory$entries$0;
-        entry$1 = directory$entries$1;
-        entry$2 = directory$entries$2;
-        entry$3 = directory$entries$3;
-        seen_0 = entry$0[(offset)+:(32)];
-        seen_1 = entry$1[(offset)+:(32)];
-        seen_2 = entry$2[(offset)+:(32)];
-        seen_3 = entry$3[(offset)+:(32)];
-        directory$row_write = row_write;
-        directory$row_write_row = row_write_row;
-        directory$row_write_lanes = row_write_lanes;
-        directory$row_write_data$0 = (((state_0) & 96'hffffffffffffffffffffffff) << 32'h40) | ((place_id_0) & 96'hffffffffffffffffffffffff);
-        directory$row_write_data$1 = (((state_1) & 96'hffffffffffffffffffffffff) << 32'h40) | ((place_id_1) & 96'hffffffffffffffffffffffff);
-        directory$row_write_data$2 = (((state_2) & 96'hffffffffffffffffffffffff) << 32'h40) | ((place_id_2) & 96'hffffffffffffffffffffffff);
-        directory$row_write_data$3 = (((state_3) & 96'hffffffffffffffffffffffff) << 32'h40) | ((place_id_3) & 96'hffffffffffffffffffffffff);
-    end
+    always @(*) directory$clock = clock;
+    always @(*) directory$reset = reset;
+    always @(*) directory$bus_select = bus_select;
+    always @(*) directory$bus_write = bus_write;
+    always @(*) directory$bus_address = bus_address;
+    always @(*) directory$bus_data = bus_data;
+    always @(*) bus_ready = directory$bus_ready;
+    always @(*) bus_read = directory$bus_read;
+    always @(*) directory$row_read = row_read;
+    always @(*) directory$row = row;
+    always @(*) row_taken = directory$row_taken;
+    always @(*) offset = ((look) & 8'hff) << 32'h5;
+    always @(*) entry$0 = directory$entries$0;
+    always @(*) entry$1 = directory$entries$1;
+    always @(*) entry$2 = directory$entries$2;
+    always @(*) entry$3 = directory$entries$3;
+    always @(*) seen_0 = entry$0[(offset)+:(32)];
+    always @(*) seen_1 = entry$1[(offset)+:(32)];
+    always @(*) seen_2 = entry$2[(offset)+:(32)];
+    always @(*) seen_3 = entry$3[(offset)+:(32)];
+    always @(*) directory$row_write = row_write;
+    always @(*) directory$row_write_row = row_write_row;
+    always @(*) directory$row_write_lanes = row_write_lanes;
+    always @(*) directory$row_write_data$0 = (((state_0) & 96'hffffffffffffffffffffffff) << 32'h40) | ((place_id_0) & 96'hffffffffffffffffffffffff);
+    always @(*) directory$row_write_data$1 = (((state_1) & 96'hffffffffffffffffffffffff) << 32'h40) | ((place_id_1) & 96'hffffffffffffffffffffffff);
+    always @(*) directory$row_write_data$2 = (((state_2) & 96'hffffffffffffffffffffffff) << 32'h40) | ((place_id_2) & 96'hffffffffffffffffffffffff);
+    always @(*) directory$row_write_data$3 = (((state_3) & 96'hffffffffffffffffffffffff) << 32'h40) | ((place_id_3) & 96'hffffffffffffffffffffffff);
     
 endmodule // kvcpu_directory
 
@@ -525,66 +523,68 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     );
     
     // Update code
+    always @(*) working$clock = clock;
+    always @(*) fresh$clock = clock;
+    always @(*) index$clock = clock;
+    always @(*) exists$clock = clock;
+    always @(*) word$clock = clock;
+    always @(*) number$clock = clock;
+    always @(*) loads$clock = clock;
+    always @(*) stores$clock = clock;
+    always @(*) commits$clock = clock;
+    always @(*) finds$clock = clock;
+    always @(*) peeks$clock = clock;
+    always @(*) reads$clock = clock;
+    always @(*) writes$clock = clock;
+    always @(*) contents$clock = clock;
+    always @(*) lookup$clock = clock;
+    always @(*) touched$clock = clock;
+    always @(*) tag_low$clock = clock;
+    always @(*) tag_high$clock = clock;
+    always @(*) identity$clock = clock;
+    always @(*) hash$clock = clock;
+    always @(*) buckets$clock = clock;
+    always @(*) place$clock = clock;
+    always @(*) restart$clock = clock;
+    always @(*) open$clock = clock;
+    always @(*) ready$clock = clock;
+    always @(*) value$clock = clock;
+    always @(*) working$reset = reset;
+    always @(*) fresh$reset = reset;
+    always @(*) index$reset = reset;
+    always @(*) exists$reset = reset;
+    always @(*) word$reset = reset;
+    always @(*) number$reset = reset;
+    always @(*) loads$reset = reset;
+    always @(*) stores$reset = reset;
+    always @(*) commits$reset = reset;
+    always @(*) finds$reset = reset;
+    always @(*) peeks$reset = reset;
+    always @(*) reads$reset = reset;
+    always @(*) writes$reset = reset;
+    always @(*) contents$reset = reset;
+    always @(*) tag_low$reset = reset;
+    always @(*) tag_high$reset = reset;
+    always @(*) identity$reset = reset;
+    always @(*) hash$reset = reset;
+    always @(*) buckets$reset = reset;
+    always @(*) place$reset = reset;
+    always @(*) restart$reset = reset;
+    always @(*) open$reset = reset;
+    always @(*) ready$reset = reset;
+    always @(*) value$reset = reset;
+    always @(*) taken = bus_select & ~working$q & ~ready$q;
+    always @(*) of_registers = bus_address[32'h14];
+    always @(*) above = bus_address[(32'h4)+:(16)];
+    always @(*) named = of_registers & (above == 32'h0);
+    always @(*) asked = bus_address[(32'h0)+:(4)];
     always @(*) begin
-        working$clock = clock;
-        fresh$clock = clock;
-        index$clock = clock;
-        exists$clock = clock;
-        word$clock = clock;
-        number$clock = clock;
-        loads$clock = clock;
-        stores$clock = clock;
-        commits$clock = clock;
-        finds$clock = clock;
-        peeks$clock = clock;
-        reads$clock = clock;
-        writes$clock = clock;
-        contents$clock = clock;
-        lookup$clock = clock;
-        touched$clock = clock;
-        tag_low$clock = clock;
-        tag_high$clock = clock;
-        identity$clock = clock;
-        hash$clock = clock;
-        buckets$clock = clock;
-        place$clock = clock;
-        restart$clock = clock;
-        open$clock = clock;
-        ready$clock = clock;
-        value$clock = clock;
-        working$reset = reset;
-        fresh$reset = reset;
-        index$reset = reset;
-        exists$reset = reset;
-        word$reset = reset;
-        number$reset = reset;
-        loads$reset = reset;
-        stores$reset = reset;
-        commits$reset = reset;
-        finds$reset = reset;
-        peeks$reset = reset;
-        reads$reset = reset;
-        writes$reset = reset;
-        contents$reset = reset;
-        tag_low$reset = reset;
-        tag_high$reset = reset;
-        identity$reset = reset;
-        hash$reset = reset;
-        buckets$reset = reset;
-        place$reset = reset;
-        restart$reset = reset;
-        open$reset = reset;
-        ready$reset = reset;
-        value$reset = reset;
-        taken = bus_select & ~working$q & ~ready$q;
-        of_registers = bus_address[32'h14];
-        above = bus_address[(32'h4)+:(16)];
-        named = of_registers & (above == 32'h0);
-        asked = bus_address[(32'h0)+:(4)];
         asked_index = bus_address[(32'h3)+:(17)];
         if (of_registers) begin
             asked_index = bus_data[(32'h0)+:(17)];
         end
+    end
+    always @(*) begin
         index$d = index$q;
         exists$d = exists$q;
         word$d = word$q;
@@ -609,22 +609,28 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
             reads$d = named & ~bus_write;
             writes$d = named & bus_write;
         end
-        storing = fresh$q & open$q & stores$q;
-        contents$index = index$q;
-        contents$word = word$q;
-        contents$data = bus_data;
-        contents$store = storing & exists$q;
+    end
+    always @(*) storing = fresh$q & open$q & stores$q;
+    always @(*) contents$index = index$q;
+    always @(*) contents$word = word$q;
+    always @(*) contents$data = bus_data;
+    always @(*) contents$store = storing & exists$q;
+    always @(*) begin
         go = fresh$q & (open$q | peeks$q);
         if (storing & exists$q) begin
             go = ~row_write;
         end
-        contents$load = fresh$q & open$q & (loads$q | commits$q);
-        lookup$in_valid = go & finds$q;
+    end
+    always @(*) contents$load = fresh$q & open$q & (loads$q | commits$q);
+    always @(*) lookup$in_valid = go & finds$q;
+    always @(*) begin
         fresh$d = taken;
         if (fresh$q & ~go) begin
             fresh$d = 1'b1;
         end
-        setting = go & writes$q;
+    end
+    always @(*) setting = go & writes$q;
+    always @(*) begin
         tag_low$d = tag_low$q;
         tag_high$d = tag_high$q;
         identity$d = identity$q;
@@ -639,39 +645,43 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
                 identity$d = bus_data[(32'h0)+:(24)];
             end
         end
-        lookup$tag = (((tag_high$q) & 64'hffffffffffffffff) << 32'h20) | ((tag_low$q) & 64'hffffffffffffffff);
-        lookup$request = identity$q[(32'h0)+:(16)];
-        lookup$tenant = identity$q[(32'h10)+:(8)];
-        hash$d = lookup$hash;
-        buckets$d = (((lookup$bucket1) & 32'hffffffff) << 32'h10) | ((lookup$bucket0) & 32'hffffffff);
+    end
+    always @(*) lookup$tag = (((tag_high$q) & 64'hffffffffffffffff) << 32'h20) | ((tag_low$q) & 64'hffffffffffffffff);
+    always @(*) lookup$request = identity$q[(32'h0)+:(16)];
+    always @(*) lookup$tenant = identity$q[(32'h10)+:(8)];
+    always @(*) hash$d = lookup$hash;
+    always @(*) buckets$d = (((lookup$bucket1) & 32'hffffffff) << 32'h10) | ((lookup$bucket0) & 32'hffffffff);
+    always @(*) begin
         place$d = place$q;
         if (lookup$out_valid) begin
             place$d = (((lookup$state) & 32'hffffffff) << 32'h1e) | (((lookup$tier) & 32'hffffffff) << 32'h1c) | ((lookup$frame) & 32'hffffffff);
         end
-        commit = contents$loaded & commits$q & exists$q;
-        lookup$write = commit;
-        lookup$write_index = index$q;
-        lookup$write_tag = contents$entry[(32'h0)+:(64)];
-        lookup$write_request = contents$entry[(32'h40)+:(16)];
-        lookup$write_tenant = contents$entry[(32'h50)+:(8)];
-        lookup$write_frame = contents$entry[(32'h60)+:(16)];
-        lookup$write_tier = contents$entry[(32'hfc)+:(2)];
-        lookup$write_state = contents$entry[(32'hfe)+:(2)];
-        touched$push = commit;
-        touched$index = index$q;
-        touched$pop = go & reads$q & (number$q == 32'ha);
-        clear = setting & (number$q == 32'h8);
-        contents$clear = clear;
-        restart$d = clear;
-        lookup$reset = reset | restart$q;
-        open$d = contents$cleared & lookup$ready & ~restart$q & ~clear;
-        touched$reset = reset | clear | (setting & (number$q == 32'hb));
-        clearing = ~open$q;
-        simple = go & ~(loads$q | commits$q | finds$q);
-        answered = simple | contents$loaded | lookup$out_valid;
-        working$d = (working$q | taken) & ~answered;
-        ready$d = answered;
-        offset = ((word$q) & 8'hff) << 32'h5;
+    end
+    always @(*) commit = contents$loaded & commits$q & exists$q;
+    always @(*) lookup$write = commit;
+    always @(*) lookup$write_index = index$q;
+    always @(*) lookup$write_tag = contents$entry[(32'h0)+:(64)];
+    always @(*) lookup$write_request = contents$entry[(32'h40)+:(16)];
+    always @(*) lookup$write_tenant = contents$entry[(32'h50)+:(8)];
+    always @(*) lookup$write_frame = contents$entry[(32'h60)+:(16)];
+    always @(*) lookup$write_tier = contents$entry[(32'hfc)+:(2)];
+    always @(*) lookup$write_state = contents$entry[(32'hfe)+:(2)];
+    always @(*) touched$push = commit;
+    always @(*) touched$index = index$q;
+    always @(*) touched$pop = go & reads$q & (number$q == 32'ha);
+    always @(*) clear = setting & (number$q == 32'h8);
+    always @(*) contents$clear = clear;
+    always @(*) restart$d = clear;
+    always @(*) lookup$reset = reset | restart$q;
+    always @(*) open$d = contents$cleared & lookup$ready & ~restart$q & ~clear;
+    always @(*) touched$reset = reset | clear | (setting & (number$q == 32'hb));
+    always @(*) clearing = ~open$q;
+    always @(*) simple = go & ~(loads$q | commits$q | finds$q);
+    always @(*) answered = simple | contents$loaded | lookup$out_valid;
+    always @(*) working$d = (working$q | taken) & ~answered;
+    always @(*) ready$d = answered;
+    always @(*) offset = ((word$q) & 8'hff) << 32'h5;
+    always @(*) begin
         value$d = 32'h0;
         if (contents$loaded) begin
             if (loads$q & exists$q) begin
@@ -704,24 +714,24 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
                 value$d = touched$top;
             end
         end
-        awake = working$q | ready$q | ~open$q;
-        bus_ready = ready$q;
-        bus_read = value$q;
-        contents$row_read = row_read;
-        contents$row = row;
-        row_taken = contents$row_taken;
-        contents$row_write = row_write;
-        contents$row_write_row = row_write_row;
-        contents$row_write_lanes = row_write_lanes;
-        entries$0 = contents$entries$0;
-        contents$row_write_data$0 = row_write_data$0;
-        entries$1 = contents$entries$1;
-        contents$row_write_data$1 = row_write_data$1;
-        entries$2 = contents$entries$2;
-        contents$row_write_data$2 = row_write_data$2;
-        entries$3 = contents$entries$3;
-        contents$row_write_data$3 = row_write_data$3;
     end
+    always @(*) awake = working$q | ready$q | ~open$q;
+    always @(*) bus_ready = ready$q;
+    always @(*) bus_read = value$q;
+    always @(*) contents$row_read = row_read;
+    always @(*) contents$row = row;
+    always @(*) row_taken = contents$row_taken;
+    always @(*) contents$row_write = row_write;
+    always @(*) contents$row_write_row = row_write_row;
+    always @(*) contents$row_write_lanes = row_write_lanes;
+    always @(*) entries$0 = contents$entries$0;
+    always @(*) contents$row_write_data$0 = row_write_data$0;
+    always @(*) entries$1 = contents$entries$1;
+    always @(*) contents$row_write_data$1 = row_write_data$1;
+    always @(*) entries$2 = contents$entries$2;
+    always @(*) contents$row_write_data$2 = row_write_data$2;
+    always @(*) entries$3 = contents$entries$3;
+    always @(*) contents$row_write_data$3 = row_write_data$3;
     
 endmodule // kvcpu_directory$directory
 
@@ -980,70 +990,82 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
     );
     
     // Update code
+    always @(*) again$clock = clock;
+    always @(*) read1$clock = clock;
+    always @(*) read2$clock = clock;
+    always @(*) read3$clock = clock;
+    always @(*) picked3$clock = clock;
+    always @(*) done$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) again$reset = reset;
+    always @(*) read1$reset = reset;
+    always @(*) read2$reset = reset;
+    always @(*) read3$reset = reset;
+    always @(*) picked3$reset = reset;
+    always @(*) done$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) index_row = index >> lanes_log2;
+    always @(*) lane = ((index) & 2'h3);
+    always @(*) at$0 = lane == lane_number$0;
+    always @(*) at$1 = lane == lane_number$1;
+    always @(*) at$2 = lane == lane_number$2;
+    always @(*) at$3 = lane == lane_number$3;
+    always @(*) reading = load | again$q;
+    always @(*) row_taken = row_read & ~reading;
     always @(*) begin
-        again$clock = clock;
-        read1$clock = clock;
-        read2$clock = clock;
-        read3$clock = clock;
-        picked3$clock = clock;
-        done$clock = clock;
-        count$clock = clock;
-        again$reset = reset;
-        read1$reset = reset;
-        read2$reset = reset;
-        read3$reset = reset;
-        picked3$reset = reset;
-        done$reset = reset;
-        count$reset = reset;
-        index_row = index >> lanes_log2;
-        lane = ((index) & 2'h3);
-        at$0 = lane == lane_number$0;
-        at$1 = lane == lane_number$1;
-        at$2 = lane == lane_number$2;
-        at$3 = lane == lane_number$3;
-        reading = load | again$q;
-        row_taken = row_read & ~reading;
         read_row = row;
         if (reading) begin
             read_row = index_row;
         end
-        met = row_write & (row_write_row == index_row);
-        again$d = reading & met;
-        read1$d = reading & ~met;
-        read2$d = read1$q;
-        read3$d = read2$q;
-        entries$0 = rows$0$entry;
+    end
+    always @(*) met = row_write & (row_write_row == index_row);
+    always @(*) again$d = reading & met;
+    always @(*) read1$d = reading & ~met;
+    always @(*) read2$d = read1$q;
+    always @(*) read3$d = read2$q;
+    always @(*) entries$0 = rows$0$entry;
+    always @(*) begin
         gated$0 = 32'h0;
         if (at$0) begin
             gated$0 = rows$0$entry;
         end
-        entries$1 = rows$1$entry;
+    end
+    always @(*) entries$1 = rows$1$entry;
+    always @(*) begin
         gated$1 = 32'h0;
         if (at$1) begin
             gated$1 = rows$1$entry;
         end
-        entries$2 = rows$2$entry;
+    end
+    always @(*) entries$2 = rows$2$entry;
+    always @(*) begin
         gated$2 = 32'h0;
         if (at$2) begin
             gated$2 = rows$2$entry;
         end
-        entries$3 = rows$3$entry;
+    end
+    always @(*) entries$3 = rows$3$entry;
+    always @(*) begin
         gated$3 = 32'h0;
         if (at$3) begin
             gated$3 = rows$3$entry;
         end
-        gathered$0 = gated$0;
-        gathered$1 = gathered$0 | gated$1;
-        gathered$2 = gathered$1 | gated$2;
-        gathered$3 = gathered$2 | gated$3;
+    end
+    always @(*) gathered$0 = gated$0;
+    always @(*) gathered$1 = gathered$0 | gated$1;
+    always @(*) gathered$2 = gathered$1 | gated$2;
+    always @(*) gathered$3 = gathered$2 | gated$3;
+    always @(*) begin
         picked = gathered$0;
         picked = gathered$1;
         picked = gathered$2;
         picked = gathered$3;
-        picked3$d = picked;
-        loaded = read3$q;
-        entry = picked3$q;
-        cleared = done$q;
+    end
+    always @(*) picked3$d = picked;
+    always @(*) loaded = read3$q;
+    always @(*) entry = picked3$q;
+    always @(*) cleared = done$q;
+    always @(*) begin
         done$d = done$q;
         count$d = count$q;
         if (clear) begin
@@ -1054,6 +1076,8 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
             done$d = count$q == last;
             count$d = count$q + 32'h1;
         end
+    end
+    always @(*) begin
         write_row = ((count$q) & 17'h1ffff);
         if (row_write) begin
             write_row = row_write_row;
@@ -1061,21 +1085,25 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
         else if (done$q) begin
             write_row = index_row;
         end
-        one_word = first_word << word;
-        twice = (((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h20) | ((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
-        four_times = (twice << 32'h40) | twice;
+    end
+    always @(*) one_word = first_word << word;
+    always @(*) twice = (((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h20) | ((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
+    always @(*) four_times = (twice << 32'h40) | twice;
+    always @(*) begin
         spread = 32'h0;
         if (done$q) begin
             spread = (four_times << 32'h80) | four_times;
         end
-        rows$0$clock = clock;
-        rows$0$reset = reset;
-        rows$0$row = read_row;
-        rows$0$write_row = write_row;
-        rows$0$data = spread;
-        rows$0$swept = row_write_data$0;
-        rows$0$sweep = row_write;
-        rows$0$fill = ~row_write & ~done$q;
+    end
+    always @(*) rows$0$clock = clock;
+    always @(*) rows$0$reset = reset;
+    always @(*) rows$0$row = read_row;
+    always @(*) rows$0$write_row = write_row;
+    always @(*) rows$0$data = spread;
+    always @(*) rows$0$swept = row_write_data$0;
+    always @(*) rows$0$sweep = row_write;
+    always @(*) rows$0$fill = ~row_write & ~done$q;
+    always @(*) begin
         rows$0$words = 32'h0;
         if (row_write) begin
             if (row_write_lanes[0]) begin
@@ -1088,14 +1116,16 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
         else if (store & at$0) begin
             rows$0$words = one_word;
         end
-        rows$1$clock = clock;
-        rows$1$reset = reset;
-        rows$1$row = read_row;
-        rows$1$write_row = write_row;
-        rows$1$data = spread;
-        rows$1$swept = row_write_data$1;
-        rows$1$sweep = row_write;
-        rows$1$fill = ~row_write & ~done$q;
+    end
+    always @(*) rows$1$clock = clock;
+    always @(*) rows$1$reset = reset;
+    always @(*) rows$1$row = read_row;
+    always @(*) rows$1$write_row = write_row;
+    always @(*) rows$1$data = spread;
+    always @(*) rows$1$swept = row_write_data$1;
+    always @(*) rows$1$sweep = row_write;
+    always @(*) rows$1$fill = ~row_write & ~done$q;
+    always @(*) begin
         rows$1$words = 32'h0;
         if (row_write) begin
             if (row_write_lanes[1]) begin
@@ -1108,14 +1138,16 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
         else if (store & at$1) begin
             rows$1$words = one_word;
         end
-        rows$2$clock = clock;
-        rows$2$reset = reset;
-        rows$2$row = read_row;
-        rows$2$write_row = write_row;
-        rows$2$data = spread;
-        rows$2$swept = row_write_data$2;
-        rows$2$sweep = row_write;
-        rows$2$fill = ~row_write & ~done$q;
+    end
+    always @(*) rows$2$clock = clock;
+    always @(*) rows$2$reset = reset;
+    always @(*) rows$2$row = read_row;
+    always @(*) rows$2$write_row = write_row;
+    always @(*) rows$2$data = spread;
+    always @(*) rows$2$swept = row_write_data$2;
+    always @(*) rows$2$sweep = row_write;
+    always @(*) rows$2$fill = ~row_write & ~done$q;
+    always @(*) begin
         rows$2$words = 32'h0;
         if (row_write) begin
             if (row_write_lanes[2]) begin
@@ -1128,14 +1160,16 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
         else if (store & at$2) begin
             rows$2$words = one_word;
         end
-        rows$3$clock = clock;
-        rows$3$reset = reset;
-        rows$3$row = read_row;
-        rows$3$write_row = write_row;
-        rows$3$data = spread;
-        rows$3$swept = row_write_data$3;
-        rows$3$sweep = row_write;
-        rows$3$fill = ~row_write & ~done$q;
+    end
+    always @(*) rows$3$clock = clock;
+    always @(*) rows$3$reset = reset;
+    always @(*) rows$3$row = read_row;
+    always @(*) rows$3$write_row = write_row;
+    always @(*) rows$3$data = spread;
+    always @(*) rows$3$swept = row_write_data$3;
+    always @(*) rows$3$sweep = row_write;
+    always @(*) rows$3$fill = ~row_write & ~done$q;
+    always @(*) begin
         rows$3$words = 32'h0;
         if (row_write) begin
             if (row_write_lanes[3]) begin
@@ -1320,37 +1354,43 @@ module kvcpu_directory$directory$contents$rows$0(clock,reset,row,entry,write_row
     );
     
     // Update code
+    always @(*) buckets$clock = clock;
+    always @(*) stash$clock = clock;
+    always @(*) of_stash$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) of_stash$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) above = row >> rows_log2;
+    always @(*) of_stash$d = above != 32'h0;
+    always @(*) buckets$read_address = ((row) & 8'hff);
+    always @(*) stash$read_address = ((row) & 4'hf);
     always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 8'hff);
-        stash$read_address = ((row) & 4'hf);
         out$d = buckets$read_data;
         if (of_stash$q) begin
             out$d = stash$read_data;
         end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 8'hff);
-        stash$write_address = ((write_row) & 4'hf);
+    end
+    always @(*) entry = out$q;
+    always @(*) write_above = write_row >> rows_log2;
+    always @(*) to_stash = write_above != 32'h0;
+    always @(*) buckets$write_address = ((write_row) & 8'hff);
+    always @(*) stash$write_address = ((write_row) & 4'hf);
+    always @(*) begin
         written = data;
         if (sweep) begin
             written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
         end
-        buckets$write_data = written;
-        stash$write_data = written;
+    end
+    always @(*) buckets$write_data = written;
+    always @(*) stash$write_data = written;
+    always @(*) begin
         buckets$words = words;
-        stash$words = 32'h0;
         if (to_stash) begin
             buckets$words = 32'h0;
         end
+    end
+    always @(*) begin
+        stash$words = 32'h0;
         if (to_stash | fill) begin
             stash$words = words;
         end
@@ -1569,37 +1609,43 @@ module kvcpu_directory$directory$contents$rows$1(clock,reset,row,entry,write_row
     );
     
     // Update code
+    always @(*) buckets$clock = clock;
+    always @(*) stash$clock = clock;
+    always @(*) of_stash$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) of_stash$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) above = row >> rows_log2;
+    always @(*) of_stash$d = above != 32'h0;
+    always @(*) buckets$read_address = ((row) & 8'hff);
+    always @(*) stash$read_address = ((row) & 4'hf);
     always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 8'hff);
-        stash$read_address = ((row) & 4'hf);
         out$d = buckets$read_data;
         if (of_stash$q) begin
             out$d = stash$read_data;
         end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 8'hff);
-        stash$write_address = ((write_row) & 4'hf);
+    end
+    always @(*) entry = out$q;
+    always @(*) write_above = write_row >> rows_log2;
+    always @(*) to_stash = write_above != 32'h0;
+    always @(*) buckets$write_address = ((write_row) & 8'hff);
+    always @(*) stash$write_address = ((write_row) & 4'hf);
+    always @(*) begin
         written = data;
         if (sweep) begin
             written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
         end
-        buckets$write_data = written;
-        stash$write_data = written;
+    end
+    always @(*) buckets$write_data = written;
+    always @(*) stash$write_data = written;
+    always @(*) begin
         buckets$words = words;
-        stash$words = 32'h0;
         if (to_stash) begin
             buckets$words = 32'h0;
         end
+    end
+    always @(*) begin
+        stash$words = 32'h0;
         if (to_stash | fill) begin
             stash$words = words;
         end
@@ -1818,37 +1864,43 @@ module kvcpu_directory$directory$contents$rows$2(clock,reset,row,entry,write_row
     );
     
     // Update code
+    always @(*) buckets$clock = clock;
+    always @(*) stash$clock = clock;
+    always @(*) of_stash$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) of_stash$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) above = row >> rows_log2;
+    always @(*) of_stash$d = above != 32'h0;
+    always @(*) buckets$read_address = ((row) & 8'hff);
+    always @(*) stash$read_address = ((row) & 4'hf);
     always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 8'hff);
-        stash$read_address = ((row) & 4'hf);
         out$d = buckets$read_data;
         if (of_stash$q) begin
             out$d = stash$read_data;
         end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 8'hff);
-        stash$write_address = ((write_row) & 4'hf);
+    end
+    always @(*) entry = out$q;
+    always @(*) write_above = write_row >> rows_log2;
+    always @(*) to_stash = write_above != 32'h0;
+    always @(*) buckets$write_address = ((write_row) & 8'hff);
+    always @(*) stash$write_address = ((write_row) & 4'hf);
+    always @(*) begin
         written = data;
         if (sweep) begin
             written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
         end
-        buckets$write_data = written;
-        stash$write_data = written;
+    end
+    always @(*) buckets$write_data = written;
+    always @(*) stash$write_data = written;
+    always @(*) begin
         buckets$words = words;
-        stash$words = 32'h0;
         if (to_stash) begin
             buckets$words = 32'h0;
         end
+    end
+    always @(*) begin
+        stash$words = 32'h0;
         if (to_stash | fill) begin
             stash$words = words;
         end
@@ -2067,37 +2119,43 @@ module kvcpu_directory$directory$contents$rows$3(clock,reset,row,entry,write_row
     );
     
     // Update code
+    always @(*) buckets$clock = clock;
+    always @(*) stash$clock = clock;
+    always @(*) of_stash$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) of_stash$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) above = row >> rows_log2;
+    always @(*) of_stash$d = above != 32'h0;
+    always @(*) buckets$read_address = ((row) & 8'hff);
+    always @(*) stash$read_address = ((row) & 4'hf);
     always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 8'hff);
-        stash$read_address = ((row) & 4'hf);
         out$d = buckets$read_data;
         if (of_stash$q) begin
             out$d = stash$read_data;
         end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 8'hff);
-        stash$write_address = ((write_row) & 4'hf);
+    end
+    always @(*) entry = out$q;
+    always @(*) write_above = write_row >> rows_log2;
+    always @(*) to_stash = write_above != 32'h0;
+    always @(*) buckets$write_address = ((write_row) & 8'hff);
+    always @(*) stash$write_address = ((write_row) & 4'hf);
+    always @(*) begin
         written = data;
         if (sweep) begin
             written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
         end
-        buckets$write_data = written;
-        stash$write_data = written;
+    end
+    always @(*) buckets$write_data = written;
+    always @(*) stash$write_data = written;
+    always @(*) begin
         buckets$words = words;
-        stash$words = 32'h0;
         if (to_stash) begin
             buckets$words = 32'h0;
         end
+    end
+    always @(*) begin
+        stash$words = 32'h0;
         if (to_stash | fill) begin
             stash$words = words;
         end
@@ -2673,102 +2731,102 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
     );
     
     // Update code
+    always @(*) keys$clock = clock;
+    always @(*) writing1$clock = clock;
+    always @(*) writing2$clock = clock;
+    always @(*) writing3$clock = clock;
+    always @(*) writing4$clock = clock;
+    always @(*) index1$clock = clock;
+    always @(*) index2$clock = clock;
+    always @(*) index3$clock = clock;
+    always @(*) index4$clock = clock;
+    always @(*) place1$clock = clock;
+    always @(*) place2$clock = clock;
+    always @(*) place3$clock = clock;
+    always @(*) place4$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) stash_places$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) hit5$clock = clock;
+    always @(*) found5$clock = clock;
+    always @(*) in_stash5$clock = clock;
+    always @(*) writing5$clock = clock;
+    always @(*) index5$clock = clock;
+    always @(*) place5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) hit6$clock = clock;
+    always @(*) found6$clock = clock;
+    always @(*) place6$clock = clock;
+    always @(*) keys$reset = reset;
+    always @(*) writing1$reset = reset;
+    always @(*) writing2$reset = reset;
+    always @(*) writing3$reset = reset;
+    always @(*) writing4$reset = reset;
+    always @(*) index1$reset = reset;
+    always @(*) index2$reset = reset;
+    always @(*) index3$reset = reset;
+    always @(*) index4$reset = reset;
+    always @(*) place1$reset = reset;
+    always @(*) place2$reset = reset;
+    always @(*) place3$reset = reset;
+    always @(*) place4$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) hit5$reset = reset;
+    always @(*) found5$reset = reset;
+    always @(*) in_stash5$reset = reset;
+    always @(*) writing5$reset = reset;
+    always @(*) index5$reset = reset;
+    always @(*) place5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) hit6$reset = reset;
+    always @(*) found6$reset = reset;
+    always @(*) place6$reset = reset;
+    always @(*) ready = keys$ready;
+    always @(*) keys$in_valid = in_valid;
+    always @(*) keys$tag = tag;
+    always @(*) keys$request = request;
+    always @(*) keys$tenant = tenant;
+    always @(*) hash = keys$hash;
+    always @(*) bucket0 = keys$bucket0;
+    always @(*) bucket1 = keys$bucket1;
+    always @(*) keys$write = write;
+    always @(*) keys$write_index = write_index;
+    always @(*) keys$write_used = write_state != 32'h0;
+    always @(*) keys$write_tag = write_tag;
+    always @(*) keys$write_request = write_request;
+    always @(*) keys$write_tenant = write_tenant;
+    always @(*) joined = (((write_state) & 20'hfffff) << 32'h12) | (((write_tier) & 20'hfffff) << 32'h10) | ((write_frame) & 20'hfffff);
+    always @(*) writing1$d = write & keys$ready;
+    always @(*) writing2$d = writing1$q;
+    always @(*) writing3$d = writing2$q;
+    always @(*) writing4$d = writing3$q;
+    always @(*) index1$d = write_index;
+    always @(*) index2$d = index1$q;
+    always @(*) index3$d = index2$q;
+    always @(*) index4$d = index3$q;
+    always @(*) place1$d = joined;
+    always @(*) place2$d = place1$q;
+    always @(*) place3$d = place2$q;
+    always @(*) place4$d = place3$q;
+    always @(*) places$read_address = ((keys$index) & 10'h3ff);
+    always @(*) stash_places$read_address = ((keys$index) & 4'hf);
+    always @(*) above = index4$q >> entries_log2;
+    always @(*) to_stash = above != 32'h0;
+    always @(*) places$write_address = ((index4$q) & 10'h3ff);
+    always @(*) places$write_data = place4$q;
+    always @(*) places$write_enable = writing4$q & ~to_stash;
+    always @(*) stash_places$write_address = ((index4$q) & 4'hf);
+    always @(*) stash_places$write_data = place4$q;
+    always @(*) stash_places$write_enable = writing4$q & to_stash;
+    always @(*) valid5$d = keys$out_valid;
+    always @(*) hit5$d = keys$hit;
+    always @(*) found5$d = keys$index;
+    always @(*) in_stash5$d = keys$in_stash;
+    always @(*) writing5$d = writing4$q;
+    always @(*) index5$d = index4$q;
+    always @(*) place5$d = place4$q;
+    always @(*) met = writing5$q & (index5$q == found5$q);
     always @(*) begin
-        keys$clock = clock;
-        writing1$clock = clock;
-        writing2$clock = clock;
-        writing3$clock = clock;
-        writing4$clock = clock;
-        index1$clock = clock;
-        index2$clock = clock;
-        index3$clock = clock;
-        index4$clock = clock;
-        place1$clock = clock;
-        place2$clock = clock;
-        place3$clock = clock;
-        place4$clock = clock;
-        places$clock = clock;
-        stash_places$clock = clock;
-        valid5$clock = clock;
-        hit5$clock = clock;
-        found5$clock = clock;
-        in_stash5$clock = clock;
-        writing5$clock = clock;
-        index5$clock = clock;
-        place5$clock = clock;
-        valid6$clock = clock;
-        hit6$clock = clock;
-        found6$clock = clock;
-        place6$clock = clock;
-        keys$reset = reset;
-        writing1$reset = reset;
-        writing2$reset = reset;
-        writing3$reset = reset;
-        writing4$reset = reset;
-        index1$reset = reset;
-        index2$reset = reset;
-        index3$reset = reset;
-        index4$reset = reset;
-        place1$reset = reset;
-        place2$reset = reset;
-        place3$reset = reset;
-        place4$reset = reset;
-        valid5$reset = reset;
-        hit5$reset = reset;
-        found5$reset = reset;
-        in_stash5$reset = reset;
-        writing5$reset = reset;
-        index5$reset = reset;
-        place5$reset = reset;
-        valid6$reset = reset;
-        hit6$reset = reset;
-        found6$reset = reset;
-        place6$reset = reset;
-        ready = keys$ready;
-        keys$in_valid = in_valid;
-        keys$tag = tag;
-        keys$request = request;
-        keys$tenant = tenant;
-        hash = keys$hash;
-        bucket0 = keys$bucket0;
-        bucket1 = keys$bucket1;
-        keys$write = write;
-        keys$write_index = write_index;
-        keys$write_used = write_state != 32'h0;
-        keys$write_tag = write_tag;
-        keys$write_request = write_request;
-        keys$write_tenant = write_tenant;
-        joined = (((write_state) & 20'hfffff) << 32'h12) | (((write_tier) & 20'hfffff) << 32'h10) | ((write_frame) & 20'hfffff);
-        writing1$d = write & keys$ready;
-        writing2$d = writing1$q;
-        writing3$d = writing2$q;
-        writing4$d = writing3$q;
-        index1$d = write_index;
-        index2$d = index1$q;
-        index3$d = index2$q;
-        index4$d = index3$q;
-        place1$d = joined;
-        place2$d = place1$q;
-        place3$d = place2$q;
-        place4$d = place3$q;
-        places$read_address = ((keys$index) & 10'h3ff);
-        stash_places$read_address = ((keys$index) & 4'hf);
-        above = index4$q >> entries_log2;
-        to_stash = above != 32'h0;
-        places$write_address = ((index4$q) & 10'h3ff);
-        places$write_data = place4$q;
-        places$write_enable = writing4$q & ~to_stash;
-        stash_places$write_address = ((index4$q) & 4'hf);
-        stash_places$write_data = place4$q;
-        stash_places$write_enable = writing4$q & to_stash;
-        valid5$d = keys$out_valid;
-        hit5$d = keys$hit;
-        found5$d = keys$index;
-        in_stash5$d = keys$in_stash;
-        writing5$d = writing4$q;
-        index5$d = index4$q;
-        place5$d = place4$q;
-        met = writing5$q & (index5$q == found5$q);
         place6$d = 32'h0;
         if (hit5$q) begin
             place6$d = places$read_data;
@@ -2779,16 +2837,16 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
                 place6$d = place5$q;
             end
         end
-        valid6$d = valid5$q;
-        hit6$d = hit5$q;
-        found6$d = found5$q;
-        out_valid = valid6$q;
-        hit = hit6$q;
-        index = found6$q;
-        state = place6$q[(32'h12)+:(2)];
-        tier = place6$q[(32'h10)+:(2)];
-        frame = ((place6$q) & 16'hffff);
     end
+    always @(*) valid6$d = valid5$q;
+    always @(*) hit6$d = hit5$q;
+    always @(*) found6$d = found5$q;
+    always @(*) out_valid = valid6$q;
+    always @(*) hit = hit6$q;
+    always @(*) index = found6$q;
+    always @(*) state = place6$q[(32'h12)+:(2)];
+    always @(*) tier = place6$q[(32'h10)+:(2)];
+    always @(*) frame = ((place6$q) & 16'hffff);
     
 endmodule // kvcpu_directory$directory$lookup
 
@@ -3749,88 +3807,94 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     );
     
     // Update code
+    always @(*) cleared$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) h3$clock = clock;
+    always @(*) valid1$clock = clock;
+    always @(*) key1$clock = clock;
+    always @(*) writing1$clock = clock;
+    always @(*) index1$clock = clock;
+    always @(*) word1$clock = clock;
+    always @(*) valid2$clock = clock;
+    always @(*) key2$clock = clock;
+    always @(*) b0_2$clock = clock;
+    always @(*) b1_2$clock = clock;
+    always @(*) word2$clock = clock;
+    always @(*) met0_2$clock = clock;
+    always @(*) met1_2$clock = clock;
+    always @(*) word_equal$clock = clock;
+    always @(*) valid3$clock = clock;
+    always @(*) b0_3$clock = clock;
+    always @(*) b1_3$clock = clock;
+    always @(*) met0_3$clock = clock;
+    always @(*) met1_3$clock = clock;
+    always @(*) valid4$clock = clock;
+    always @(*) b0_4$clock = clock;
+    always @(*) b1_4$clock = clock;
+    always @(*) cleared$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) valid1$reset = reset;
+    always @(*) key1$reset = reset;
+    always @(*) writing1$reset = reset;
+    always @(*) index1$reset = reset;
+    always @(*) word1$reset = reset;
+    always @(*) valid2$reset = reset;
+    always @(*) key2$reset = reset;
+    always @(*) b0_2$reset = reset;
+    always @(*) b1_2$reset = reset;
+    always @(*) word2$reset = reset;
+    always @(*) met0_2$reset = reset;
+    always @(*) met1_2$reset = reset;
+    always @(*) valid3$reset = reset;
+    always @(*) b0_3$reset = reset;
+    always @(*) b1_3$reset = reset;
+    always @(*) met0_3$reset = reset;
+    always @(*) met1_3$reset = reset;
+    always @(*) valid4$reset = reset;
+    always @(*) b0_4$reset = reset;
+    always @(*) b1_4$reset = reset;
+    always @(*) ready = cleared$q;
+    always @(*) count$d = count$q + 32'h1;
+    always @(*) cleared$d = cleared$q | (count$q == last);
+    always @(*) h3$tag = tag;
+    always @(*) h3$request = request;
+    always @(*) h3$tenant = tenant;
+    always @(*) key = (((tenant) & 88'hffffffffffffffffffffff) << 32'h50) | (((request) & 88'hffffffffffffffffffffff) << 32'h40) | ((tag) & 88'hffffffffffffffffffffff);
+    always @(*) key1$d = key;
+    always @(*) valid1$d = in_valid & cleared$q;
+    always @(*) word = (((write_used) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((write_tenant) & 89'h1ffffffffffffffffffffff) << 32'h50) | (((write_request) & 89'h1ffffffffffffffffffffff) << 32'h40) | ((write_tag) & 89'h1ffffffffffffffffffffff);
+    always @(*) word1$d = word;
+    always @(*) index1$d = write_index;
+    always @(*) writing1$d = write & cleared$q;
+    always @(*) b0 = ((h3$hash) & 8'hff);
+    always @(*) h1 = ((h3$hash[(32'h10)+:(16)]) & 8'hff);
     always @(*) begin
-        cleared$clock = clock;
-        count$clock = clock;
-        h3$clock = clock;
-        valid1$clock = clock;
-        key1$clock = clock;
-        writing1$clock = clock;
-        index1$clock = clock;
-        word1$clock = clock;
-        valid2$clock = clock;
-        key2$clock = clock;
-        b0_2$clock = clock;
-        b1_2$clock = clock;
-        word2$clock = clock;
-        met0_2$clock = clock;
-        met1_2$clock = clock;
-        word_equal$clock = clock;
-        valid3$clock = clock;
-        b0_3$clock = clock;
-        b1_3$clock = clock;
-        met0_3$clock = clock;
-        met1_3$clock = clock;
-        valid4$clock = clock;
-        b0_4$clock = clock;
-        b1_4$clock = clock;
-        cleared$reset = reset;
-        count$reset = reset;
-        valid1$reset = reset;
-        key1$reset = reset;
-        writing1$reset = reset;
-        index1$reset = reset;
-        word1$reset = reset;
-        valid2$reset = reset;
-        key2$reset = reset;
-        b0_2$reset = reset;
-        b1_2$reset = reset;
-        word2$reset = reset;
-        met0_2$reset = reset;
-        met1_2$reset = reset;
-        valid3$reset = reset;
-        b0_3$reset = reset;
-        b1_3$reset = reset;
-        met0_3$reset = reset;
-        met1_3$reset = reset;
-        valid4$reset = reset;
-        b0_4$reset = reset;
-        b1_4$reset = reset;
-        ready = cleared$q;
-        count$d = count$q + 32'h1;
-        cleared$d = cleared$q | (count$q == last);
-        h3$tag = tag;
-        h3$request = request;
-        h3$tenant = tenant;
-        key = (((tenant) & 88'hffffffffffffffffffffff) << 32'h50) | (((request) & 88'hffffffffffffffffffffff) << 32'h40) | ((tag) & 88'hffffffffffffffffffffff);
-        key1$d = key;
-        valid1$d = in_valid & cleared$q;
-        word = (((write_used) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((write_tenant) & 89'h1ffffffffffffffffffffff) << 32'h50) | (((write_request) & 89'h1ffffffffffffffffffffff) << 32'h40) | ((write_tag) & 89'h1ffffffffffffffffffffff);
-        word1$d = word;
-        index1$d = write_index;
-        writing1$d = write & cleared$q;
-        b0 = ((h3$hash) & 8'hff);
-        h1 = ((h3$hash[(32'h10)+:(16)]) & 8'hff);
         b1 = h1;
         if (h1 == b0) begin
             b1 = b0 ^ 32'h1;
         end
-        hash = h3$hash;
-        bucket0 = b0;
-        bucket1 = b1;
-        above = index1$q >> entries_log2;
-        of_stash = above != 32'h0;
-        to_bank = writing1$q & ~of_stash;
-        to_stash = writing1$q & of_stash;
-        bucket = ((index1$q >> 32'h2) & 8'hff);
+    end
+    always @(*) hash = h3$hash;
+    always @(*) bucket0 = b0;
+    always @(*) bucket1 = b1;
+    always @(*) above = index1$q >> entries_log2;
+    always @(*) of_stash = above != 32'h0;
+    always @(*) to_bank = writing1$q & ~of_stash;
+    always @(*) to_stash = writing1$q & of_stash;
+    always @(*) bucket = ((index1$q >> 32'h2) & 8'hff);
+    always @(*) begin
         ways = 32'h0;
         if (to_bank) begin
             ways = first_way << ((index1$q) & 2'h3);
         end
+    end
+    always @(*) begin
         slots = 32'h0;
         if (to_stash) begin
             slots = first_slot >> ((index1$q) & 4'hf);
         end
+    end
+    always @(*) begin
         fill_bucket = count$q;
         fill_word = unused;
         fill_ways = all_ways;
@@ -3839,240 +3903,278 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
             fill_word = word1$q;
             fill_ways = ways;
         end
-        banks$0$read_address = b0;
-        banks$4$read_address = b1;
-        banks$0$write_enable = fill_ways[0];
-        banks$4$write_enable = fill_ways[0];
-        banks$1$read_address = b0;
-        banks$5$read_address = b1;
-        banks$1$write_enable = fill_ways[1];
-        banks$5$write_enable = fill_ways[1];
-        banks$2$read_address = b0;
-        banks$6$read_address = b1;
-        banks$2$write_enable = fill_ways[2];
-        banks$6$write_enable = fill_ways[2];
-        banks$3$read_address = b0;
-        banks$7$read_address = b1;
-        banks$3$write_enable = fill_ways[3];
-        banks$7$write_enable = fill_ways[3];
-        banks$0$clock = clock;
-        banks$0$write_address = fill_bucket;
-        banks$0$write_data = fill_word;
-        banks$1$clock = clock;
-        banks$1$write_address = fill_bucket;
-        banks$1$write_data = fill_word;
-        banks$2$clock = clock;
-        banks$2$write_address = fill_bucket;
-        banks$2$write_data = fill_word;
-        banks$3$clock = clock;
-        banks$3$write_address = fill_bucket;
-        banks$3$write_data = fill_word;
-        banks$4$clock = clock;
-        banks$4$write_address = fill_bucket;
-        banks$4$write_data = fill_word;
-        banks$5$clock = clock;
-        banks$5$write_address = fill_bucket;
-        banks$5$write_data = fill_word;
-        banks$6$clock = clock;
-        banks$6$write_address = fill_bucket;
-        banks$6$write_data = fill_word;
-        banks$7$clock = clock;
-        banks$7$write_address = fill_bucket;
-        banks$7$write_data = fill_word;
-        stash$0$clock = clock;
-        stash$0$reset = reset;
+    end
+    always @(*) banks$0$read_address = b0;
+    always @(*) banks$4$read_address = b1;
+    always @(*) banks$0$write_enable = fill_ways[0];
+    always @(*) banks$4$write_enable = fill_ways[0];
+    always @(*) banks$1$read_address = b0;
+    always @(*) banks$5$read_address = b1;
+    always @(*) banks$1$write_enable = fill_ways[1];
+    always @(*) banks$5$write_enable = fill_ways[1];
+    always @(*) banks$2$read_address = b0;
+    always @(*) banks$6$read_address = b1;
+    always @(*) banks$2$write_enable = fill_ways[2];
+    always @(*) banks$6$write_enable = fill_ways[2];
+    always @(*) banks$3$read_address = b0;
+    always @(*) banks$7$read_address = b1;
+    always @(*) banks$3$write_enable = fill_ways[3];
+    always @(*) banks$7$write_enable = fill_ways[3];
+    always @(*) banks$0$clock = clock;
+    always @(*) banks$0$write_address = fill_bucket;
+    always @(*) banks$0$write_data = fill_word;
+    always @(*) banks$1$clock = clock;
+    always @(*) banks$1$write_address = fill_bucket;
+    always @(*) banks$1$write_data = fill_word;
+    always @(*) banks$2$clock = clock;
+    always @(*) banks$2$write_address = fill_bucket;
+    always @(*) banks$2$write_data = fill_word;
+    always @(*) banks$3$clock = clock;
+    always @(*) banks$3$write_address = fill_bucket;
+    always @(*) banks$3$write_data = fill_word;
+    always @(*) banks$4$clock = clock;
+    always @(*) banks$4$write_address = fill_bucket;
+    always @(*) banks$4$write_data = fill_word;
+    always @(*) banks$5$clock = clock;
+    always @(*) banks$5$write_address = fill_bucket;
+    always @(*) banks$5$write_data = fill_word;
+    always @(*) banks$6$clock = clock;
+    always @(*) banks$6$write_address = fill_bucket;
+    always @(*) banks$6$write_data = fill_word;
+    always @(*) banks$7$clock = clock;
+    always @(*) banks$7$write_address = fill_bucket;
+    always @(*) banks$7$write_data = fill_word;
+    always @(*) stash$0$clock = clock;
+    always @(*) stash$0$reset = reset;
+    always @(*) begin
         stash$0$d = stash$0$q;
         if (slots[0]) begin
             stash$0$d = word1$q;
         end
-        stash$1$clock = clock;
-        stash$1$reset = reset;
+    end
+    always @(*) stash$1$clock = clock;
+    always @(*) stash$1$reset = reset;
+    always @(*) begin
         stash$1$d = stash$1$q;
         if (slots[1]) begin
             stash$1$d = word1$q;
         end
-        stash$2$clock = clock;
-        stash$2$reset = reset;
+    end
+    always @(*) stash$2$clock = clock;
+    always @(*) stash$2$reset = reset;
+    always @(*) begin
         stash$2$d = stash$2$q;
         if (slots[2]) begin
             stash$2$d = word1$q;
         end
-        stash$3$clock = clock;
-        stash$3$reset = reset;
+    end
+    always @(*) stash$3$clock = clock;
+    always @(*) stash$3$reset = reset;
+    always @(*) begin
         stash$3$d = stash$3$q;
         if (slots[3]) begin
             stash$3$d = word1$q;
         end
-        stash$4$clock = clock;
-        stash$4$reset = reset;
+    end
+    always @(*) stash$4$clock = clock;
+    always @(*) stash$4$reset = reset;
+    always @(*) begin
         stash$4$d = stash$4$q;
         if (slots[4]) begin
             stash$4$d = word1$q;
         end
-        stash$5$clock = clock;
-        stash$5$reset = reset;
+    end
+    always @(*) stash$5$clock = clock;
+    always @(*) stash$5$reset = reset;
+    always @(*) begin
         stash$5$d = stash$5$q;
         if (slots[5]) begin
             stash$5$d = word1$q;
         end
-        stash$6$clock = clock;
-        stash$6$reset = reset;
+    end
+    always @(*) stash$6$clock = clock;
+    always @(*) stash$6$reset = reset;
+    always @(*) begin
         stash$6$d = stash$6$q;
         if (slots[6]) begin
             stash$6$d = word1$q;
         end
-        stash$7$clock = clock;
-        stash$7$reset = reset;
+    end
+    always @(*) stash$7$clock = clock;
+    always @(*) stash$7$reset = reset;
+    always @(*) begin
         stash$7$d = stash$7$q;
         if (slots[7]) begin
             stash$7$d = word1$q;
         end
-        valid2$d = valid1$q;
-        key2$d = key1$q;
-        b0_2$d = b0;
-        b1_2$d = b1;
-        word2$d = word1$q;
+    end
+    always @(*) valid2$d = valid1$q;
+    always @(*) key2$d = key1$q;
+    always @(*) b0_2$d = b0;
+    always @(*) b1_2$d = b1;
+    always @(*) word2$d = word1$q;
+    always @(*) begin
         met0_2$d = 32'h0;
         if (bucket == b0) begin
             met0_2$d = ways;
         end
+    end
+    always @(*) begin
         met1_2$d = 32'h0;
         if (bucket == b1) begin
             met1_2$d = ways;
         end
-        bank_equal$0$clock = clock;
-        bank_equal$0$kept = banks$0$read_data;
-        bank_equal$0$key = key2$q;
-        bank_equal$1$clock = clock;
-        bank_equal$1$kept = banks$1$read_data;
-        bank_equal$1$key = key2$q;
-        bank_equal$2$clock = clock;
-        bank_equal$2$kept = banks$2$read_data;
-        bank_equal$2$key = key2$q;
-        bank_equal$3$clock = clock;
-        bank_equal$3$kept = banks$3$read_data;
-        bank_equal$3$key = key2$q;
-        bank_equal$4$clock = clock;
-        bank_equal$4$kept = banks$4$read_data;
-        bank_equal$4$key = key2$q;
-        bank_equal$5$clock = clock;
-        bank_equal$5$kept = banks$5$read_data;
-        bank_equal$5$key = key2$q;
-        bank_equal$6$clock = clock;
-        bank_equal$6$kept = banks$6$read_data;
-        bank_equal$6$key = key2$q;
-        bank_equal$7$clock = clock;
-        bank_equal$7$kept = banks$7$read_data;
-        bank_equal$7$key = key2$q;
-        stash_equal$0$clock = clock;
-        stash_equal$0$kept = stash$0$q;
-        stash_equal$0$key = key2$q;
-        stash_equal$1$clock = clock;
-        stash_equal$1$kept = stash$1$q;
-        stash_equal$1$key = key2$q;
-        stash_equal$2$clock = clock;
-        stash_equal$2$kept = stash$2$q;
-        stash_equal$2$key = key2$q;
-        stash_equal$3$clock = clock;
-        stash_equal$3$kept = stash$3$q;
-        stash_equal$3$key = key2$q;
-        stash_equal$4$clock = clock;
-        stash_equal$4$kept = stash$4$q;
-        stash_equal$4$key = key2$q;
-        stash_equal$5$clock = clock;
-        stash_equal$5$kept = stash$5$q;
-        stash_equal$5$key = key2$q;
-        stash_equal$6$clock = clock;
-        stash_equal$6$kept = stash$6$q;
-        stash_equal$6$key = key2$q;
-        stash_equal$7$clock = clock;
-        stash_equal$7$kept = stash$7$q;
-        stash_equal$7$key = key2$q;
-        word_equal$kept = word2$q;
-        word_equal$key = key2$q;
-        valid3$d = valid2$q;
-        b0_3$d = b0_2$q;
-        b1_3$d = b1_2$q;
-        met0_3$d = met0_2$q;
-        met1_3$d = met1_2$q;
-        idle = reset | ~valid3$q;
-        bank_match$0$clock = clock;
-        bank_match$0$reset = idle;
+    end
+    always @(*) bank_equal$0$clock = clock;
+    always @(*) bank_equal$0$kept = banks$0$read_data;
+    always @(*) bank_equal$0$key = key2$q;
+    always @(*) bank_equal$1$clock = clock;
+    always @(*) bank_equal$1$kept = banks$1$read_data;
+    always @(*) bank_equal$1$key = key2$q;
+    always @(*) bank_equal$2$clock = clock;
+    always @(*) bank_equal$2$kept = banks$2$read_data;
+    always @(*) bank_equal$2$key = key2$q;
+    always @(*) bank_equal$3$clock = clock;
+    always @(*) bank_equal$3$kept = banks$3$read_data;
+    always @(*) bank_equal$3$key = key2$q;
+    always @(*) bank_equal$4$clock = clock;
+    always @(*) bank_equal$4$kept = banks$4$read_data;
+    always @(*) bank_equal$4$key = key2$q;
+    always @(*) bank_equal$5$clock = clock;
+    always @(*) bank_equal$5$kept = banks$5$read_data;
+    always @(*) bank_equal$5$key = key2$q;
+    always @(*) bank_equal$6$clock = clock;
+    always @(*) bank_equal$6$kept = banks$6$read_data;
+    always @(*) bank_equal$6$key = key2$q;
+    always @(*) bank_equal$7$clock = clock;
+    always @(*) bank_equal$7$kept = banks$7$read_data;
+    always @(*) bank_equal$7$key = key2$q;
+    always @(*) stash_equal$0$clock = clock;
+    always @(*) stash_equal$0$kept = stash$0$q;
+    always @(*) stash_equal$0$key = key2$q;
+    always @(*) stash_equal$1$clock = clock;
+    always @(*) stash_equal$1$kept = stash$1$q;
+    always @(*) stash_equal$1$key = key2$q;
+    always @(*) stash_equal$2$clock = clock;
+    always @(*) stash_equal$2$kept = stash$2$q;
+    always @(*) stash_equal$2$key = key2$q;
+    always @(*) stash_equal$3$clock = clock;
+    always @(*) stash_equal$3$kept = stash$3$q;
+    always @(*) stash_equal$3$key = key2$q;
+    always @(*) stash_equal$4$clock = clock;
+    always @(*) stash_equal$4$kept = stash$4$q;
+    always @(*) stash_equal$4$key = key2$q;
+    always @(*) stash_equal$5$clock = clock;
+    always @(*) stash_equal$5$kept = stash$5$q;
+    always @(*) stash_equal$5$key = key2$q;
+    always @(*) stash_equal$6$clock = clock;
+    always @(*) stash_equal$6$kept = stash$6$q;
+    always @(*) stash_equal$6$key = key2$q;
+    always @(*) stash_equal$7$clock = clock;
+    always @(*) stash_equal$7$kept = stash$7$q;
+    always @(*) stash_equal$7$key = key2$q;
+    always @(*) word_equal$kept = word2$q;
+    always @(*) word_equal$key = key2$q;
+    always @(*) valid3$d = valid2$q;
+    always @(*) b0_3$d = b0_2$q;
+    always @(*) b1_3$d = b1_2$q;
+    always @(*) met0_3$d = met0_2$q;
+    always @(*) met1_3$d = met1_2$q;
+    always @(*) idle = reset | ~valid3$q;
+    always @(*) bank_match$0$clock = clock;
+    always @(*) bank_match$0$reset = idle;
+    always @(*) begin
         bank_match$0$d = bank_equal$0$same;
-        bank_match$1$clock = clock;
-        bank_match$1$reset = idle;
-        bank_match$1$d = bank_equal$1$same;
-        bank_match$2$clock = clock;
-        bank_match$2$reset = idle;
-        bank_match$2$d = bank_equal$2$same;
-        bank_match$3$clock = clock;
-        bank_match$3$reset = idle;
-        bank_match$3$d = bank_equal$3$same;
-        bank_match$4$clock = clock;
-        bank_match$4$reset = idle;
-        bank_match$4$d = bank_equal$4$same;
-        bank_match$5$clock = clock;
-        bank_match$5$reset = idle;
-        bank_match$5$d = bank_equal$5$same;
-        bank_match$6$clock = clock;
-        bank_match$6$reset = idle;
-        bank_match$6$d = bank_equal$6$same;
-        bank_match$7$clock = clock;
-        bank_match$7$reset = idle;
-        bank_match$7$d = bank_equal$7$same;
         if (met0_3$q[0]) begin
             bank_match$0$d = word_equal$same;
         end
-        if (met1_3$q[0]) begin
-            bank_match$4$d = word_equal$same;
-        end
+    end
+    always @(*) bank_match$1$clock = clock;
+    always @(*) bank_match$1$reset = idle;
+    always @(*) begin
+        bank_match$1$d = bank_equal$1$same;
         if (met0_3$q[1]) begin
             bank_match$1$d = word_equal$same;
         end
-        if (met1_3$q[1]) begin
-            bank_match$5$d = word_equal$same;
-        end
+    end
+    always @(*) bank_match$2$clock = clock;
+    always @(*) bank_match$2$reset = idle;
+    always @(*) begin
+        bank_match$2$d = bank_equal$2$same;
         if (met0_3$q[2]) begin
             bank_match$2$d = word_equal$same;
         end
-        if (met1_3$q[2]) begin
-            bank_match$6$d = word_equal$same;
-        end
+    end
+    always @(*) bank_match$3$clock = clock;
+    always @(*) bank_match$3$reset = idle;
+    always @(*) begin
+        bank_match$3$d = bank_equal$3$same;
         if (met0_3$q[3]) begin
             bank_match$3$d = word_equal$same;
         end
+    end
+    always @(*) bank_match$4$clock = clock;
+    always @(*) bank_match$4$reset = idle;
+    always @(*) begin
+        bank_match$4$d = bank_equal$4$same;
+        if (met1_3$q[0]) begin
+            bank_match$4$d = word_equal$same;
+        end
+    end
+    always @(*) bank_match$5$clock = clock;
+    always @(*) bank_match$5$reset = idle;
+    always @(*) begin
+        bank_match$5$d = bank_equal$5$same;
+        if (met1_3$q[1]) begin
+            bank_match$5$d = word_equal$same;
+        end
+    end
+    always @(*) bank_match$6$clock = clock;
+    always @(*) bank_match$6$reset = idle;
+    always @(*) begin
+        bank_match$6$d = bank_equal$6$same;
+        if (met1_3$q[2]) begin
+            bank_match$6$d = word_equal$same;
+        end
+    end
+    always @(*) bank_match$7$clock = clock;
+    always @(*) bank_match$7$reset = idle;
+    always @(*) begin
+        bank_match$7$d = bank_equal$7$same;
         if (met1_3$q[3]) begin
             bank_match$7$d = word_equal$same;
         end
-        stash_match$0$clock = clock;
-        stash_match$0$reset = idle;
-        stash_match$0$d = stash_equal$0$same;
-        stash_match$1$clock = clock;
-        stash_match$1$reset = idle;
-        stash_match$1$d = stash_equal$1$same;
-        stash_match$2$clock = clock;
-        stash_match$2$reset = idle;
-        stash_match$2$d = stash_equal$2$same;
-        stash_match$3$clock = clock;
-        stash_match$3$reset = idle;
-        stash_match$3$d = stash_equal$3$same;
-        stash_match$4$clock = clock;
-        stash_match$4$reset = idle;
-        stash_match$4$d = stash_equal$4$same;
-        stash_match$5$clock = clock;
-        stash_match$5$reset = idle;
-        stash_match$5$d = stash_equal$5$same;
-        stash_match$6$clock = clock;
-        stash_match$6$reset = idle;
-        stash_match$6$d = stash_equal$6$same;
-        stash_match$7$clock = clock;
-        stash_match$7$reset = idle;
-        stash_match$7$d = stash_equal$7$same;
-        valid4$d = valid3$q;
-        b0_4$d = b0_3$q;
-        b1_4$d = b1_3$q;
-        any0 = bank_match$0$q | bank_match$1$q | bank_match$2$q | bank_match$3$q;
-        any1 = bank_match$4$q | bank_match$5$q | bank_match$6$q | bank_match$7$q;
+    end
+    always @(*) stash_match$0$clock = clock;
+    always @(*) stash_match$0$reset = idle;
+    always @(*) stash_match$0$d = stash_equal$0$same;
+    always @(*) stash_match$1$clock = clock;
+    always @(*) stash_match$1$reset = idle;
+    always @(*) stash_match$1$d = stash_equal$1$same;
+    always @(*) stash_match$2$clock = clock;
+    always @(*) stash_match$2$reset = idle;
+    always @(*) stash_match$2$d = stash_equal$2$same;
+    always @(*) stash_match$3$clock = clock;
+    always @(*) stash_match$3$reset = idle;
+    always @(*) stash_match$3$d = stash_equal$3$same;
+    always @(*) stash_match$4$clock = clock;
+    always @(*) stash_match$4$reset = idle;
+    always @(*) stash_match$4$d = stash_equal$4$same;
+    always @(*) stash_match$5$clock = clock;
+    always @(*) stash_match$5$reset = idle;
+    always @(*) stash_match$5$d = stash_equal$5$same;
+    always @(*) stash_match$6$clock = clock;
+    always @(*) stash_match$6$reset = idle;
+    always @(*) stash_match$6$d = stash_equal$6$same;
+    always @(*) stash_match$7$clock = clock;
+    always @(*) stash_match$7$reset = idle;
+    always @(*) stash_match$7$d = stash_equal$7$same;
+    always @(*) valid4$d = valid3$q;
+    always @(*) b0_4$d = b0_3$q;
+    always @(*) b1_4$d = b1_3$q;
+    always @(*) any0 = bank_match$0$q | bank_match$1$q | bank_match$2$q | bank_match$3$q;
+    always @(*) any1 = bank_match$4$q | bank_match$5$q | bank_match$6$q | bank_match$7$q;
+    always @(*) begin
         way0 = 32'h3;
         if (bank_match$0$q) begin
             way0 = 32'h0;
@@ -4083,6 +4185,8 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
         else if (bank_match$2$q) begin
             way0 = 32'h2;
         end
+    end
+    always @(*) begin
         way1 = 32'h3;
         if (bank_match$4$q) begin
             way1 = 32'h0;
@@ -4093,6 +4197,8 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
         else if (bank_match$6$q) begin
             way1 = 32'h2;
         end
+    end
+    always @(*) begin
         any_stash = 1'b0;
         found_slot = 32'h0;
         if (stash_match$0$q) begin
@@ -4127,12 +4233,16 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
             any_stash = 1'b1;
             found_slot = slot$7;
         end
+    end
+    always @(*) begin
         found_bucket = b1_4$q;
         found_way = way1;
         if (any0) begin
             found_bucket = b0_4$q;
             found_way = way0;
         end
+    end
+    always @(*) begin
         index = 32'h0;
         in_stash = 1'b0;
         if (any0 | any1) begin
@@ -4142,9 +4252,9 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
             index = entries | ((found_slot) & 17'h1ffff);
             in_stash = 1'b1;
         end
-        hit = any0 | any1 | any_stash;
-        out_valid = valid4$q;
     end
+    always @(*) hit = any0 | any1 | any_stash;
+    always @(*) out_valid = valid4$q;
     
 endmodule // kvcpu_directory$directory$lookup$keys
 
@@ -5826,19 +5936,19 @@ module kvcpu_directory$directory$touched(clock,reset,push,index,pop,top,count);
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) lost$clock = clock;
+    always @(*) popping$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) held$reset = reset;
+    always @(*) lost$reset = reset;
+    always @(*) popping$reset = reset;
+    always @(*) list$in_valid = push;
+    always @(*) list$in_data = index;
+    always @(*) popping$d = pop;
+    always @(*) list$out_ready = popping$q;
     always @(*) begin
-        list$clock = clock;
-        held$clock = clock;
-        lost$clock = clock;
-        popping$clock = clock;
-        list$reset = reset;
-        held$reset = reset;
-        lost$reset = reset;
-        popping$reset = reset;
-        list$in_valid = push;
-        list$in_data = index;
-        popping$d = pop;
-        list$out_ready = popping$q;
         held$d = held$q;
         lost$d = lost$q;
         if (push) begin
@@ -5852,12 +5962,14 @@ module kvcpu_directory$directory$touched(clock,reset,push,index,pop,top,count);
         else if (popping$q & list$out_valid) begin
             held$d = held$q - 32'h1;
         end
+    end
+    always @(*) begin
         top = none;
         if (list$out_valid) begin
             top = ((list$out_data) & 32'hffffffff);
         end
-        count = (((lost$q) & 32'hffffffff) << 32'h1f) | ((held$q) & 32'hffffffff);
     end
+    always @(*) count = (((lost$q) & 32'hffffffff) << 32'h1f) | ((held$q) & 32'hffffffff);
     
 endmodule // kvcpu_directory$directory$touched
 
@@ -5946,36 +6058,38 @@ module kvcpu_directory$directory$touched$list(clock,reset,in_valid,in_ready,in_d
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 9'h1ff);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 9'h1ff);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 9'h1ff);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 9'h1ff);
     
 endmodule // kvcpu_directory$directory$touched$list
 

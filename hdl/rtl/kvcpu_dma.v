@@ -625,38 +625,37 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     );
     
     // Update code
+    always @(*) channels$0$clock = clock;
+    always @(*) channels$1$clock = clock;
+    always @(*) ring$clock = clock;
+    always @(*) host$clock = clock;
+    always @(*) card$clock = clock;
+    always @(*) aborting$clock = clock;
+    always @(*) answered$clock = clock;
+    always @(*) answer$clock = clock;
+    always @(*) popping$clock = clock;
+    always @(*) from_buffer$clock = clock;
+    always @(*) channels$0$reset = reset;
+    always @(*) channels$1$reset = reset;
+    always @(*) ring$reset = reset;
+    always @(*) host$reset = reset;
+    always @(*) card$reset = reset;
+    always @(*) aborting$reset = reset;
+    always @(*) answered$reset = reset;
+    always @(*) answer$reset = reset;
+    always @(*) popping$reset = reset;
+    always @(*) from_buffer$reset = reset;
+    always @(*) completions$clock = clock;
+    always @(*) completion = completions$out_data;
+    always @(*) word = ((bus_address) & 8'hff);
+    always @(*) row = word[(32'h4)+:(4)];
+    always @(*) column = ((word) & 4'hf);
+    always @(*) known = bus_address[(32'h8)+:(12)] == 32'h0;
+    always @(*) access = bus_select & ~answered$q;
+    always @(*) write = access & bus_write & known;
+    always @(*) answered$d = access;
+    always @(*) from_buffer$d = access & ~bus_write & known & (row == 32'h9);
     always @(*) begin
-        channels$0$clock = clock;
-        channels$1$clock = clock;
-        ring$clock = clock;
-        host$clock = clock;
-        card$clock = clock;
-        aborting$clock = clock;
-        answered$clock = clock;
-        answer$clock = clock;
-        popping$clock = clock;
-        from_buffer$clock = clock;
-        channels$0$reset = reset;
-        channels$1$reset = reset;
-        ring$reset = reset;
-        host$reset = reset;
-        card$reset = reset;
-        aborting$reset = reset;
-        answered$reset = reset;
-        answer$reset = reset;
-        popping$reset = reset;
-        from_buffer$reset = reset;
-        completions$clock = clock;
-        completion = completions$out_data;
-        nothing = 32'h0;
-        word = ((bus_address) & 8'hff);
-        row = word[(32'h4)+:(4)];
-        column = ((word) & 4'hf);
-        known = bus_address[(32'h8)+:(12)] == 32'h0;
-        access = bus_select & ~answered$q;
-        write = access & bus_write & known;
-        answered$d = access;
-        from_buffer$d = access & ~bus_write & known & (row == 32'h9);
         answer$d = 32'h0;
         if (access & ~bus_write & known) begin
             if (word == 32'h6) begin
@@ -684,12 +683,16 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
                 answer$d = ((aborting$q) & 32'hffffffff);
             end
         end
-        awake = answered$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
-        bus_ready = answered$q;
+    end
+    always @(*) awake = answered$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
+    always @(*) bus_ready = answered$q;
+    always @(*) begin
         bus_read = answer$q;
         if (from_buffer$q) begin
             bus_read = ring$read;
         end
+    end
+    always @(*) begin
         aborting$d = aborting$q;
         if (write & (word == 32'ha0)) begin
             aborting$d = 1'b1;
@@ -697,107 +700,155 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         else if (channels$0$idle & channels$1$idle & ring$idle) begin
             aborting$d = 1'b0;
         end
-        channels$0$stop = aborting$q;
-        channels$0$bus_master = bus_master;
-        channels$0$select = ((column) & 3'h7);
-        channels$0$data = bus_data;
-        channels$0$host_in_valid = host$in_valid$0;
-        channels$0$card_in_valid = card$in_valid$0;
-        channels$0$host_in_data = host$in_data;
-        channels$0$card_in_data = card$in_data;
-        channels$0$host_in_error = host$in_error;
-        channels$0$card_in_error = card$in_error;
-        channels$0$host_in_last = host$in_last;
-        channels$0$card_in_last = card$in_last;
-        channels$0$host_written = host$done$0;
-        channels$0$card_written = card$done$0;
-        channels$0$host_written_error = host$done_error;
-        channels$0$card_written_error = card$done_error;
-        host$read$0 = channels$0$read_host;
-        card$read$0 = channels$0$read_card;
-        host$read_address$0 = channels$0$read_address;
-        card$read_address$0 = channels$0$read_address;
-        host$read_beats$0 = channels$0$read_beats;
-        card$read_beats$0 = channels$0$read_beats;
-        channels$0$read_taken = host$read_taken$0 | card$read_taken$0;
-        host$write$0 = channels$0$write_host;
-        card$write$0 = channels$0$write_card;
-        host$write_address$0 = channels$0$write_address;
-        card$write_address$0 = channels$0$write_address;
-        host$write_beats$0 = channels$0$write_beats;
-        card$write_beats$0 = channels$0$write_beats;
-        channels$0$write_taken = host$write_taken$0 | card$write_taken$0;
-        host$word$0 = channels$0$word;
-        card$word$0 = channels$0$word;
-        channels$0$word_taken = host$word_taken$0 | card$word_taken$0;
-        channels$1$stop = aborting$q;
-        channels$1$bus_master = bus_master;
-        channels$1$select = ((column) & 3'h7);
-        channels$1$data = bus_data;
-        channels$1$host_in_valid = host$in_valid$1;
-        channels$1$card_in_valid = card$in_valid$1;
-        channels$1$host_in_data = host$in_data;
-        channels$1$card_in_data = card$in_data;
-        channels$1$host_in_error = host$in_error;
-        channels$1$card_in_error = card$in_error;
-        channels$1$host_in_last = host$in_last;
-        channels$1$card_in_last = card$in_last;
-        channels$1$host_written = host$done$1;
-        channels$1$card_written = card$done$1;
-        channels$1$host_written_error = host$done_error;
-        channels$1$card_written_error = card$done_error;
-        host$read$1 = channels$1$read_host;
-        card$read$1 = channels$1$read_card;
-        host$read_address$1 = channels$1$read_address;
-        card$read_address$1 = channels$1$read_address;
-        host$read_beats$1 = channels$1$read_beats;
-        card$read_beats$1 = channels$1$read_beats;
-        channels$1$read_taken = host$read_taken$1 | card$read_taken$1;
-        host$write$1 = channels$1$write_host;
-        card$write$1 = channels$1$write_card;
-        host$write_address$1 = channels$1$write_address;
-        card$write_address$1 = channels$1$write_address;
-        host$write_beats$1 = channels$1$write_beats;
-        card$write_beats$1 = channels$1$write_beats;
-        channels$1$write_taken = host$write_taken$1 | card$write_taken$1;
-        host$word$1 = channels$1$word;
-        card$word$1 = channels$1$word;
-        channels$1$word_taken = host$word_taken$1 | card$word_taken$1;
-        channels$0$write = write & (row == 32'h0) & ~column[32'h3];
-        channels$1$write = write & (row == 32'h1) & ~column[32'h3];
-        completions$reset = reset | aborting$q;
-        completions$in_valid = channels$0$done | channels$1$done;
-        channels$0$done_ready = completions$in_ready;
-        channels$1$done_ready = completions$in_ready & ~channels$0$done;
+    end
+    always @(*) channels$0$stop = aborting$q;
+    always @(*) channels$0$bus_master = bus_master;
+    always @(*) channels$0$select = ((column) & 3'h7);
+    always @(*) channels$0$data = bus_data;
+    always @(*) channels$0$host_in_valid = host$in_valid$0;
+    always @(*) channels$0$card_in_valid = card$in_valid$0;
+    always @(*) channels$0$host_in_data = host$in_data;
+    always @(*) channels$0$card_in_data = card$in_data;
+    always @(*) channels$0$host_in_error = host$in_error;
+    always @(*) channels$0$card_in_error = card$in_error;
+    always @(*) channels$0$host_in_last = host$in_last;
+    always @(*) channels$0$card_in_last = card$in_last;
+    always @(*) channels$0$host_written = host$done$0;
+    always @(*) channels$0$card_written = card$done$0;
+    always @(*) channels$0$host_written_error = host$done_error;
+    always @(*) channels$0$card_written_error = card$done_error;
+    always @(*) host$read$0 = channels$0$read_host;
+    always @(*) card$read$0 = channels$0$read_card;
+    always @(*) host$read_address$0 = channels$0$read_address;
+    always @(*) card$read_address$0 = channels$0$read_address;
+    always @(*) host$read_beats$0 = channels$0$read_beats;
+    always @(*) card$read_beats$0 = channels$0$read_beats;
+    always @(*) channels$0$read_taken = host$read_taken$0 | card$read_taken$0;
+    always @(*) host$write$0 = channels$0$write_host;
+    always @(*) card$write$0 = channels$0$write_card;
+    always @(*) host$write_address$0 = channels$0$write_address;
+    always @(*) card$write_address$0 = channels$0$write_address;
+    always @(*) host$write_beats$0 = channels$0$write_beats;
+    always @(*) card$write_beats$0 = channels$0$write_beats;
+    always @(*) channels$0$write_taken = host$write_taken$0 | card$write_taken$0;
+    always @(*) host$word$0 = channels$0$word;
+    always @(*) card$word$0 = channels$0$word;
+    always @(*) channels$0$word_taken = host$word_taken$0 | card$word_taken$0;
+    always @(*) channels$1$stop = aborting$q;
+    always @(*) channels$1$bus_master = bus_master;
+    always @(*) channels$1$select = ((column) & 3'h7);
+    always @(*) channels$1$data = bus_data;
+    always @(*) channels$1$host_in_valid = host$in_valid$1;
+    always @(*) channels$1$card_in_valid = card$in_valid$1;
+    always @(*) channels$1$host_in_data = host$in_data;
+    always @(*) channels$1$card_in_data = card$in_data;
+    always @(*) channels$1$host_in_error = host$in_error;
+    always @(*) channels$1$card_in_error = card$in_error;
+    always @(*) channels$1$host_in_last = host$in_last;
+    always @(*) channels$1$card_in_last = card$in_last;
+    always @(*) channels$1$host_written = host$done$1;
+    always @(*) channels$1$card_written = card$done$1;
+    always @(*) channels$1$host_written_error = host$done_error;
+    always @(*) channels$1$card_written_error = card$done_error;
+    always @(*) host$read$1 = channels$1$read_host;
+    always @(*) card$read$1 = channels$1$read_card;
+    always @(*) host$read_address$1 = channels$1$read_address;
+    always @(*) card$read_address$1 = channels$1$read_address;
+    always @(*) host$read_beats$1 = channels$1$read_beats;
+    always @(*) card$read_beats$1 = channels$1$read_beats;
+    always @(*) channels$1$read_taken = host$read_taken$1 | card$read_taken$1;
+    always @(*) host$write$1 = channels$1$write_host;
+    always @(*) card$write$1 = channels$1$write_card;
+    always @(*) host$write_address$1 = channels$1$write_address;
+    always @(*) card$write_address$1 = channels$1$write_address;
+    always @(*) host$write_beats$1 = channels$1$write_beats;
+    always @(*) card$write_beats$1 = channels$1$write_beats;
+    always @(*) channels$1$write_taken = host$write_taken$1 | card$write_taken$1;
+    always @(*) host$word$1 = channels$1$word;
+    always @(*) card$word$1 = channels$1$word;
+    always @(*) channels$1$word_taken = host$word_taken$1 | card$word_taken$1;
+    always @(*) channels$0$write = write & (row == 32'h0) & ~column[32'h3];
+    always @(*) channels$1$write = write & (row == 32'h1) & ~column[32'h3];
+    always @(*) completions$reset = reset | aborting$q;
+    always @(*) completions$in_valid = channels$0$done | channels$1$done;
+    always @(*) channels$0$done_ready = completions$in_ready;
+    always @(*) channels$1$done_ready = completions$in_ready & ~channels$0$done;
+    always @(*) begin
         completions$in_data = (((channels$1$done_id) & 51'h7ffffffffffff) << 32'h23) | (((channels$1$done_result) & 51'h7ffffffffffff) << 32'h20) | ((channels$1$done_crc) & 51'h7ffffffffffff);
         if (channels$0$done) begin
             completions$in_data = (((channels$0$done_id) & 51'h7ffffffffffff) << 32'h23) | (((channels$0$done_result) & 51'h7ffffffffffff) << 32'h20) | ((channels$0$done_crc) & 51'h7ffffffffffff);
         end
-        popping$d = write & (word == 32'h43);
-        completions$out_ready = popping$q;
-        ring$stop = aborting$q;
-        ring$bus_master = bus_master;
-        ring$command = write & (row == 32'h8) & (column[(32'h2)+:(2)] == 32'h0);
-        ring$select = ((column) & 2'h3);
-        ring$write = write & (row == 32'h9);
-        ring$slot = column;
-        ring$data = bus_data;
-        host$read$2 = ring$read_burst;
-        host$read_address$2 = ring$address;
-        host$read_beats$2 = ring$beats;
-        ring$read_taken = host$read_taken$2;
-        host$write$2 = ring$write_burst;
-        host$write_address$2 = ring$address;
-        host$write_beats$2 = ring$beats;
-        ring$write_taken = host$write_taken$2;
-        host$word$2 = ring$word;
-        ring$word_taken = host$word_taken$2;
-        ring$in_valid = host$in_valid$2;
-        ring$in_data = host$in_data;
-        ring$in_error = host$in_error;
-        ring$in_last = host$in_last;
-        ring$written = host$done$2;
-        ring$written_error = host$done_error;
+    end
+    always @(*) popping$d = write & (word == 32'h43);
+    always @(*) completions$out_ready = popping$q;
+    always @(*) ring$stop = aborting$q;
+    always @(*) ring$bus_master = bus_master;
+    always @(*) ring$command = write & (row == 32'h8) & (column[(32'h2)+:(2)] == 32'h0);
+    always @(*) ring$select = ((column) & 2'h3);
+    always @(*) ring$write = write & (row == 32'h9);
+    always @(*) ring$slot = column;
+    always @(*) ring$data = bus_data;
+    always @(*) host$read$2 = ring$read_burst;
+    always @(*) host$read_address$2 = ring$address;
+    always @(*) host$read_beats$2 = ring$beats;
+    always @(*) ring$read_taken = host$read_taken$2;
+    always @(*) host$write$2 = ring$write_burst;
+    always @(*) host$write_address$2 = ring$address;
+    always @(*) host$write_beats$2 = ring$beats;
+    always @(*) ring$write_taken = host$write_taken$2;
+    always @(*) host$word$2 = ring$word;
+    always @(*) ring$word_taken = host$word_taken$2;
+    always @(*) ring$in_valid = host$in_valid$2;
+    always @(*) ring$in_data = host$in_data;
+    always @(*) ring$in_error = host$in_error;
+    always @(*) ring$in_last = host$in_last;
+    always @(*) ring$written = host$done$2;
+    always @(*) ring$written_error = host$done_error;
+    always @(*) m_host_awid = host$awid;
+    always @(*) m_host_awaddr = host$awaddr;
+    always @(*) m_host_awlen = host$awlen;
+    always @(*) m_host_awvalid = host$awvalid;
+    always @(*) host$awready = m_host_awready;
+    always @(*) m_host_wdata = host$wdata;
+    always @(*) m_host_wlast = host$wlast;
+    always @(*) m_host_wvalid = host$wvalid;
+    always @(*) host$wready = m_host_wready;
+    always @(*) host$bid = m_host_bid;
+    always @(*) host$bresp = m_host_bresp;
+    always @(*) host$bvalid = m_host_bvalid;
+    always @(*) m_host_arid = host$arid;
+    always @(*) m_host_araddr = host$araddr;
+    always @(*) m_host_arlen = host$arlen;
+    always @(*) m_host_arvalid = host$arvalid;
+    always @(*) host$arready = m_host_arready;
+    always @(*) host$rid = m_host_rid;
+    always @(*) host$rdata = m_host_rdata;
+    always @(*) host$rresp = m_host_rresp;
+    always @(*) host$rlast = m_host_rlast;
+    always @(*) host$rvalid = m_host_rvalid;
+    always @(*) m_card_awid = card$awid;
+    always @(*) m_card_awaddr = card$awaddr;
+    always @(*) m_card_awlen = card$awlen;
+    always @(*) m_card_awvalid = card$awvalid;
+    always @(*) card$awready = m_card_awready;
+    always @(*) m_card_wdata = card$wdata;
+    always @(*) m_card_wlast = card$wlast;
+    always @(*) m_card_wvalid = card$wvalid;
+    always @(*) card$wready = m_card_wready;
+    always @(*) card$bid = m_card_bid;
+    always @(*) card$bresp = m_card_bresp;
+    always @(*) card$bvalid = m_card_bvalid;
+    always @(*) m_card_arid = card$arid;
+    always @(*) m_card_araddr = card$araddr;
+    always @(*) m_card_arlen = card$arlen;
+    always @(*) m_card_arvalid = card$arvalid;
+    always @(*) card$arready = m_card_arready;
+    always @(*) card$rid = m_card_rid;
+    always @(*) card$rdata = m_card_rdata;
+    always @(*) card$rresp = m_card_rresp;
+    always @(*) card$rlast = m_card_rlast;
+    always @(*) begin
+        nothing = 32'h0;
         card$read$2 = 1'b0;
         card$read_address$2 = 32'h0;
         card$read_beats$2 = 32'h0;
@@ -805,64 +856,21 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         card$write_address$2 = 32'h0;
         card$write_beats$2 = 32'h0;
         card$word$2 = 32'h0;
-        m_host_awid = host$awid;
-        m_host_awaddr = host$awaddr;
-        m_host_awlen = host$awlen;
         m_host_awsize = 32'h3;
         m_host_awburst = 32'h1;
-        m_host_awvalid = host$awvalid;
-        host$awready = m_host_awready;
-        m_host_wdata = host$wdata;
         m_host_wstrb = 32'hff;
-        m_host_wlast = host$wlast;
-        m_host_wvalid = host$wvalid;
-        host$wready = m_host_wready;
-        host$bid = m_host_bid;
-        host$bresp = m_host_bresp;
-        host$bvalid = m_host_bvalid;
         m_host_bready = 1'b1;
-        m_host_arid = host$arid;
-        m_host_araddr = host$araddr;
-        m_host_arlen = host$arlen;
         m_host_arsize = 32'h3;
         m_host_arburst = 32'h1;
-        m_host_arvalid = host$arvalid;
-        host$arready = m_host_arready;
-        host$rid = m_host_rid;
-        host$rdata = m_host_rdata;
-        host$rresp = m_host_rresp;
-        host$rlast = m_host_rlast;
-        host$rvalid = m_host_rvalid;
         m_host_rready = 1'b1;
-        m_card_awid = card$awid;
-        m_card_awaddr = card$awaddr;
-        m_card_awlen = card$awlen;
         m_card_awsize = 32'h3;
         m_card_awburst = 32'h1;
-        m_card_awvalid = card$awvalid;
-        card$awready = m_card_awready;
-        m_card_wdata = card$wdata;
         m_card_wstrb = 32'hff;
-        m_card_wlast = card$wlast;
-        m_card_wvalid = card$wvalid;
-        card$wready = m_card_wready;
-        card$bid = m_card_bid;
-        card$bresp = m_card_bresp;
-        card$bvalid = m_card_bvalid;
         m_card_bready = 1'b1;
-        m_card_arid = card$arid;
-        m_card_araddr = card$araddr;
-        m_card_arlen = card$arlen;
         m_card_arsize = 32'h3;
         m_card_arburst = 32'h1;
-        m_card_arvalid = card$arvalid;
-        card$arready = m_card_arready;
-        card$rid = m_card_rid;
-        card$rdata = m_card_rdata;
-        card$rresp = m_card_rresp;
-        card$rlast = m_card_rlast;
-        card$rvalid = m_card_rvalid;
         m_card_rready = 1'b1;
+        card$rvalid = m_card_rvalid;
     end
     
 endmodule // kvcpu_dma
@@ -1280,99 +1288,102 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     );
     
     // Update code
+    always @(*) w$clock = clock;
+    always @(*) w$reset = reset;
+    always @(*) ar$clock = clock;
+    always @(*) aw$clock = clock;
+    always @(*) next_full$clock = clock;
+    always @(*) next_who$clock = clock;
+    always @(*) next_beats$clock = clock;
+    always @(*) who$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) level$clock = clock;
+    always @(*) drawn$0$clock = clock;
+    always @(*) drawn$1$clock = clock;
+    always @(*) drawn$2$clock = clock;
+    always @(*) drawn_last$clock = clock;
+    always @(*) r_valid$clock = clock;
+    always @(*) r_id$clock = clock;
+    always @(*) r_data$clock = clock;
+    always @(*) r_error$clock = clock;
+    always @(*) r_last$clock = clock;
+    always @(*) b_valid$clock = clock;
+    always @(*) b_id$clock = clock;
+    always @(*) b_error$clock = clock;
+    always @(*) ar$reset = reset;
+    always @(*) aw$reset = reset;
+    always @(*) next_full$reset = reset;
+    always @(*) next_who$reset = reset;
+    always @(*) next_beats$reset = reset;
+    always @(*) who$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) level$reset = reset;
+    always @(*) drawn$0$reset = reset;
+    always @(*) drawn$1$reset = reset;
+    always @(*) drawn$2$reset = reset;
+    always @(*) drawn_last$reset = reset;
+    always @(*) r_valid$reset = reset;
+    always @(*) r_id$reset = reset;
+    always @(*) r_data$reset = reset;
+    always @(*) r_error$reset = reset;
+    always @(*) r_last$reset = reset;
+    always @(*) b_valid$reset = reset;
+    always @(*) b_id$reset = reset;
+    always @(*) b_error$reset = reset;
+    always @(*) ar$request$0 = read$0;
+    always @(*) ar$request_address$0 = read_address$0;
+    always @(*) ar$request_beats$0 = read_beats$0;
+    always @(*) read_taken$0 = ar$taken$0;
+    always @(*) aw$request$0 = write$0;
+    always @(*) aw$request_address$0 = write_address$0;
+    always @(*) aw$request_beats$0 = write_beats$0;
+    always @(*) write_taken$0 = aw$taken$0;
+    always @(*) ar$request$1 = read$1;
+    always @(*) ar$request_address$1 = read_address$1;
+    always @(*) ar$request_beats$1 = read_beats$1;
+    always @(*) read_taken$1 = ar$taken$1;
+    always @(*) aw$request$1 = write$1;
+    always @(*) aw$request_address$1 = write_address$1;
+    always @(*) aw$request_beats$1 = write_beats$1;
+    always @(*) write_taken$1 = aw$taken$1;
+    always @(*) ar$request$2 = read$2;
+    always @(*) ar$request_address$2 = read_address$2;
+    always @(*) ar$request_beats$2 = read_beats$2;
+    always @(*) read_taken$2 = ar$taken$2;
+    always @(*) aw$request$2 = write$2;
+    always @(*) aw$request_address$2 = write_address$2;
+    always @(*) aw$request_beats$2 = write_beats$2;
+    always @(*) write_taken$2 = aw$taken$2;
+    always @(*) aw$hold = next_full$q;
+    always @(*) ar$ready = arready;
+    always @(*) aw$ready = awready;
+    always @(*) arid = ar$id;
+    always @(*) araddr = ar$address;
+    always @(*) arlen = ar$len;
+    always @(*) arvalid = ar$valid;
+    always @(*) awid = aw$id;
+    always @(*) awaddr = aw$address;
+    always @(*) awlen = aw$len;
+    always @(*) awvalid = aw$valid;
+    always @(*) last = left$q == 32'h1;
+    always @(*) draw = (left$q != 32'h0) & ~level$q[32'h3];
+    always @(*) drawn$0$d = draw & (who$q == 32'h0);
+    always @(*) drawn$1$d = draw & (who$q == 32'h1);
+    always @(*) drawn$2$d = draw & (who$q == 32'h2);
+    always @(*) drawn_last$d = last;
     always @(*) begin
-        w$clock = clock;
-        w$reset = reset;
-        ar$clock = clock;
-        aw$clock = clock;
-        next_full$clock = clock;
-        next_who$clock = clock;
-        next_beats$clock = clock;
-        who$clock = clock;
-        left$clock = clock;
-        level$clock = clock;
-        drawn$0$clock = clock;
-        drawn$1$clock = clock;
-        drawn$2$clock = clock;
-        drawn_last$clock = clock;
-        r_valid$clock = clock;
-        r_id$clock = clock;
-        r_data$clock = clock;
-        r_error$clock = clock;
-        r_last$clock = clock;
-        b_valid$clock = clock;
-        b_id$clock = clock;
-        b_error$clock = clock;
-        ar$reset = reset;
-        aw$reset = reset;
-        next_full$reset = reset;
-        next_who$reset = reset;
-        next_beats$reset = reset;
-        who$reset = reset;
-        left$reset = reset;
-        level$reset = reset;
-        drawn$0$reset = reset;
-        drawn$1$reset = reset;
-        drawn$2$reset = reset;
-        drawn_last$reset = reset;
-        r_valid$reset = reset;
-        r_id$reset = reset;
-        r_data$reset = reset;
-        r_error$reset = reset;
-        r_last$reset = reset;
-        b_valid$reset = reset;
-        b_id$reset = reset;
-        b_error$reset = reset;
-        ar$request$0 = read$0;
-        ar$request_address$0 = read_address$0;
-        ar$request_beats$0 = read_beats$0;
-        read_taken$0 = ar$taken$0;
-        aw$request$0 = write$0;
-        aw$request_address$0 = write_address$0;
-        aw$request_beats$0 = write_beats$0;
-        write_taken$0 = aw$taken$0;
-        ar$request$1 = read$1;
-        ar$request_address$1 = read_address$1;
-        ar$request_beats$1 = read_beats$1;
-        read_taken$1 = ar$taken$1;
-        aw$request$1 = write$1;
-        aw$request_address$1 = write_address$1;
-        aw$request_beats$1 = write_beats$1;
-        write_taken$1 = aw$taken$1;
-        ar$request$2 = read$2;
-        ar$request_address$2 = read_address$2;
-        ar$request_beats$2 = read_beats$2;
-        read_taken$2 = ar$taken$2;
-        aw$request$2 = write$2;
-        aw$request_address$2 = write_address$2;
-        aw$request_beats$2 = write_beats$2;
-        write_taken$2 = aw$taken$2;
-        ar$hold = 1'b0;
-        aw$hold = next_full$q;
-        ar$ready = arready;
-        aw$ready = awready;
-        arid = ar$id;
-        araddr = ar$address;
-        arlen = ar$len;
-        arvalid = ar$valid;
-        awid = aw$id;
-        awaddr = aw$address;
-        awlen = aw$len;
-        awvalid = aw$valid;
-        last = left$q == 32'h1;
-        draw = (left$q != 32'h0) & ~level$q[32'h3];
-        drawn$0$d = draw & (who$q == 32'h0);
-        drawn$1$d = draw & (who$q == 32'h1);
-        drawn$2$d = draw & (who$q == 32'h2);
-        drawn_last$d = last;
         level_kept = level$q;
         if (draw) begin
             level_kept = level$q + 32'h1;
         end
+    end
+    always @(*) begin
         level$d = level_kept;
         if (w$out_valid & wready) begin
             level$d = level_kept - 32'h1;
         end
+    end
+    always @(*) begin
         who$d = who$q;
         left$d = left$q;
         next_full$d = next_full$q;
@@ -1391,6 +1402,8 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
             next_who$d = aw$who;
             next_beats$d = aw$beats;
         end
+    end
+    always @(*) begin
         chosen = word$0;
         if (drawn$1$q) begin
             chosen = word$1;
@@ -1398,32 +1411,35 @@ module kvcpu_dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
         else if (drawn$2$q) begin
             chosen = word$2;
         end
-        word_taken$0 = drawn$0$q;
-        word_taken$1 = drawn$1$q;
-        word_taken$2 = drawn$2$q;
-        w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-        w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
-        w$out_ready = wready;
-        wvalid = w$out_valid;
-        wdata = ((w$out_data) & 64'hffffffffffffffff);
-        wlast = w$out_data[32'h40];
-        r_valid$d = rvalid;
-        r_id$d = rid;
-        r_data$d = rdata;
-        r_error$d = rresp != 32'h0;
-        r_last$d = rlast;
-        b_valid$d = bvalid;
-        b_id$d = bid;
-        b_error$d = bresp != 32'h0;
-        in_valid$0 = r_valid$q & (r_id$q == 32'h0);
-        in_valid$1 = r_valid$q & (r_id$q == 32'h1);
-        in_valid$2 = r_valid$q & (r_id$q == 32'h2);
-        in_data = r_data$q;
-        in_error = r_error$q;
-        in_last = r_last$q;
-        done$0 = b_valid$q & (b_id$q == 32'h0);
-        done$1 = b_valid$q & (b_id$q == 32'h1);
-        done$2 = b_valid$q & (b_id$q == 32'h2);
+    end
+    always @(*) word_taken$0 = drawn$0$q;
+    always @(*) word_taken$1 = drawn$1$q;
+    always @(*) word_taken$2 = drawn$2$q;
+    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$out_ready = wready;
+    always @(*) wvalid = w$out_valid;
+    always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
+    always @(*) wlast = w$out_data[32'h40];
+    always @(*) r_valid$d = rvalid;
+    always @(*) r_id$d = rid;
+    always @(*) r_data$d = rdata;
+    always @(*) r_error$d = rresp != 32'h0;
+    always @(*) r_last$d = rlast;
+    always @(*) b_valid$d = bvalid;
+    always @(*) b_id$d = bid;
+    always @(*) b_error$d = bresp != 32'h0;
+    always @(*) in_valid$0 = r_valid$q & (r_id$q == 32'h0);
+    always @(*) in_valid$1 = r_valid$q & (r_id$q == 32'h1);
+    always @(*) in_valid$2 = r_valid$q & (r_id$q == 32'h2);
+    always @(*) in_data = r_data$q;
+    always @(*) in_error = r_error$q;
+    always @(*) in_last = r_last$q;
+    always @(*) done$0 = b_valid$q & (b_id$q == 32'h0);
+    always @(*) done$1 = b_valid$q & (b_id$q == 32'h1);
+    always @(*) done$2 = b_valid$q & (b_id$q == 32'h2);
+    always @(*) begin
+        ar$hold = 1'b0;
         done_error = b_error$q;
     end
     
@@ -1531,25 +1547,25 @@ module kvcpu_dma$card$ar(clock,reset,request$0,request$1,request$2,request_addre
     );
     
     // Update code
+    always @(*) skid$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) held$0$clock = clock;
+    always @(*) held$1$clock = clock;
+    always @(*) held$2$clock = clock;
+    always @(*) skid$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) held$0$reset = reset;
+    always @(*) held$1$reset = reset;
+    always @(*) held$2$reset = reset;
+    always @(*) open$0 = request$0 & ~held$0$q;
+    always @(*) taken$0 = held$0$q;
+    always @(*) open$1 = request$1 & ~held$1$q;
+    always @(*) taken$1 = held$1$q;
+    always @(*) open$2 = request$2 & ~held$2$q;
+    always @(*) taken$2 = held$2$q;
+    always @(*) wanted = open$0 | open$1 | open$2;
+    always @(*) go = wanted & skid$in_ready & ~hold;
     always @(*) begin
-        skid$clock = clock;
-        turn$clock = clock;
-        held$0$clock = clock;
-        held$1$clock = clock;
-        held$2$clock = clock;
-        skid$reset = reset;
-        turn$reset = reset;
-        held$0$reset = reset;
-        held$1$reset = reset;
-        held$2$reset = reset;
-        open$0 = request$0 & ~held$0$q;
-        taken$0 = held$0$q;
-        open$1 = request$1 & ~held$1$q;
-        taken$1 = held$1$q;
-        open$2 = request$2 & ~held$2$q;
-        taken$2 = held$2$q;
-        wanted = open$0 | open$1 | open$2;
-        go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
@@ -1563,9 +1579,11 @@ module kvcpu_dma$card$ar(clock,reset,request$0,request$1,request$2,request_addre
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        held$0$d = go & (pick == 32'h0);
-        held$1$d = go & (pick == 32'h1);
-        held$2$d = go & (pick == 32'h2);
+    end
+    always @(*) held$0$d = go & (pick == 32'h0);
+    always @(*) held$1$d = go & (pick == 32'h1);
+    always @(*) held$2$d = go & (pick == 32'h2);
+    always @(*) begin
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -1573,18 +1591,18 @@ module kvcpu_dma$card$ar(clock,reset,request$0,request$1,request$2,request_addre
         else if (go & (pick == 32'h1)) begin
             turn$d = 1'b0;
         end
-        any_taken = go;
-        who = pick;
-        beats = pick_beats;
-        pick_len = pick_beats - 32'h1;
-        skid$in_valid = wanted & ~hold;
-        skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
-        skid$out_ready = ready;
-        valid = skid$out_valid;
-        id = skid$out_data[(32'h48)+:(2)];
-        len = skid$out_data[(32'h40)+:(8)];
-        address = ((skid$out_data) & 64'hffffffffffffffff);
     end
+    always @(*) any_taken = go;
+    always @(*) who = pick;
+    always @(*) beats = pick_beats;
+    always @(*) pick_len = pick_beats - 32'h1;
+    always @(*) skid$in_valid = wanted & ~hold;
+    always @(*) skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
+    always @(*) skid$out_ready = ready;
+    always @(*) valid = skid$out_valid;
+    always @(*) id = skid$out_data[(32'h48)+:(2)];
+    always @(*) len = skid$out_data[(32'h40)+:(8)];
+    always @(*) address = ((skid$out_data) & 64'hffffffffffffffff);
     
 endmodule // kvcpu_dma$card$ar
 
@@ -1685,22 +1703,19 @@ module kvcpu_dma$card$ar$skid(clock,reset,in_valid,in_ready,in_data,out_valid,ou
     );
     
     // Update code
+    always @(*) out_full$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) spare_full$clock = clock;
+    always @(*) spare$clock = clock;
+    always @(*) out_full$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) spare_full$reset = reset;
+    always @(*) spare$reset = reset;
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
         out_full$d = out_full$q;
         out$d = out$q;
         spare_full$d = spare_full$q;
         spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
         if (~out_full$q | out_ready) begin
             if (spare_full$q) begin
                 out_full$d = 1'b1;
@@ -1717,6 +1732,9 @@ module kvcpu_dma$card$ar$skid(clock,reset,in_valid,in_ready,in_data,out_valid,ou
             spare$d = in_data;
         end
     end
+    always @(*) in_ready = ~spare_full$q;
+    always @(*) out_valid = out_full$q;
+    always @(*) out_data = out$q;
     
 endmodule // kvcpu_dma$card$ar$skid
 
@@ -1887,25 +1905,25 @@ module kvcpu_dma$card$aw(clock,reset,request$0,request$1,request$2,request_addre
     );
     
     // Update code
+    always @(*) skid$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) held$0$clock = clock;
+    always @(*) held$1$clock = clock;
+    always @(*) held$2$clock = clock;
+    always @(*) skid$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) held$0$reset = reset;
+    always @(*) held$1$reset = reset;
+    always @(*) held$2$reset = reset;
+    always @(*) open$0 = request$0 & ~held$0$q;
+    always @(*) taken$0 = held$0$q;
+    always @(*) open$1 = request$1 & ~held$1$q;
+    always @(*) taken$1 = held$1$q;
+    always @(*) open$2 = request$2 & ~held$2$q;
+    always @(*) taken$2 = held$2$q;
+    always @(*) wanted = open$0 | open$1 | open$2;
+    always @(*) go = wanted & skid$in_ready & ~hold;
     always @(*) begin
-        skid$clock = clock;
-        turn$clock = clock;
-        held$0$clock = clock;
-        held$1$clock = clock;
-        held$2$clock = clock;
-        skid$reset = reset;
-        turn$reset = reset;
-        held$0$reset = reset;
-        held$1$reset = reset;
-        held$2$reset = reset;
-        open$0 = request$0 & ~held$0$q;
-        taken$0 = held$0$q;
-        open$1 = request$1 & ~held$1$q;
-        taken$1 = held$1$q;
-        open$2 = request$2 & ~held$2$q;
-        taken$2 = held$2$q;
-        wanted = open$0 | open$1 | open$2;
-        go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
@@ -1919,9 +1937,11 @@ module kvcpu_dma$card$aw(clock,reset,request$0,request$1,request$2,request_addre
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        held$0$d = go & (pick == 32'h0);
-        held$1$d = go & (pick == 32'h1);
-        held$2$d = go & (pick == 32'h2);
+    end
+    always @(*) held$0$d = go & (pick == 32'h0);
+    always @(*) held$1$d = go & (pick == 32'h1);
+    always @(*) held$2$d = go & (pick == 32'h2);
+    always @(*) begin
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -1929,18 +1949,18 @@ module kvcpu_dma$card$aw(clock,reset,request$0,request$1,request$2,request_addre
         else if (go & (pick == 32'h1)) begin
             turn$d = 1'b0;
         end
-        any_taken = go;
-        who = pick;
-        beats = pick_beats;
-        pick_len = pick_beats - 32'h1;
-        skid$in_valid = wanted & ~hold;
-        skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
-        skid$out_ready = ready;
-        valid = skid$out_valid;
-        id = skid$out_data[(32'h48)+:(2)];
-        len = skid$out_data[(32'h40)+:(8)];
-        address = ((skid$out_data) & 64'hffffffffffffffff);
     end
+    always @(*) any_taken = go;
+    always @(*) who = pick;
+    always @(*) beats = pick_beats;
+    always @(*) pick_len = pick_beats - 32'h1;
+    always @(*) skid$in_valid = wanted & ~hold;
+    always @(*) skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
+    always @(*) skid$out_ready = ready;
+    always @(*) valid = skid$out_valid;
+    always @(*) id = skid$out_data[(32'h48)+:(2)];
+    always @(*) len = skid$out_data[(32'h40)+:(8)];
+    always @(*) address = ((skid$out_data) & 64'hffffffffffffffff);
     
 endmodule // kvcpu_dma$card$aw
 
@@ -2041,22 +2061,19 @@ module kvcpu_dma$card$aw$skid(clock,reset,in_valid,in_ready,in_data,out_valid,ou
     );
     
     // Update code
+    always @(*) out_full$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) spare_full$clock = clock;
+    always @(*) spare$clock = clock;
+    always @(*) out_full$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) spare_full$reset = reset;
+    always @(*) spare$reset = reset;
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
         out_full$d = out_full$q;
         out$d = out$q;
         spare_full$d = spare_full$q;
         spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
         if (~out_full$q | out_ready) begin
             if (spare_full$q) begin
                 out_full$d = 1'b1;
@@ -2073,6 +2090,9 @@ module kvcpu_dma$card$aw$skid(clock,reset,in_valid,in_ready,in_data,out_valid,ou
             spare$d = in_data;
         end
     end
+    always @(*) in_ready = ~spare_full$q;
+    always @(*) out_valid = out_full$q;
+    always @(*) out_data = out$q;
     
 endmodule // kvcpu_dma$card$aw$skid
 
@@ -2434,36 +2454,38 @@ module kvcpu_dma$card$w(clock,reset,in_valid,in_ready,in_data,out_valid,out_read
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 3'h7);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 3'h7);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 3'h7);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 3'h7);
     
 endmodule // kvcpu_dma$card$w
 
@@ -2874,154 +2896,53 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
     );
     
     // Update code
+    always @(*) queue$clock = clock;
+    always @(*) reader$clock = clock;
+    always @(*) writer$clock = clock;
+    always @(*) kept$clock = clock;
+    always @(*) state$clock = clock;
+    always @(*) error$clock = clock;
+    always @(*) result$clock = clock;
+    always @(*) reading_card$clock = clock;
+    always @(*) writing_card$clock = clock;
+    always @(*) read_ready$clock = clock;
+    always @(*) write_ready$clock = clock;
+    always @(*) credit$clock = clock;
+    always @(*) filled$clock = clock;
+    always @(*) reads$clock = clock;
+    always @(*) writes$clock = clock;
+    always @(*) r_valid$clock = clock;
+    always @(*) r_data$clock = clock;
+    always @(*) r_error$clock = clock;
+    always @(*) r_last$clock = clock;
+    always @(*) queue$reset = reset;
+    always @(*) reader$reset = reset;
+    always @(*) writer$reset = reset;
+    always @(*) kept$reset = reset;
+    always @(*) state$reset = reset;
+    always @(*) error$reset = reset;
+    always @(*) result$reset = reset;
+    always @(*) reading_card$reset = reset;
+    always @(*) writing_card$reset = reset;
+    always @(*) read_ready$reset = reset;
+    always @(*) write_ready$reset = reset;
+    always @(*) credit$reset = reset;
+    always @(*) filled$reset = reset;
+    always @(*) reads$reset = reset;
+    always @(*) writes$reset = reset;
+    always @(*) r_valid$reset = reset;
+    always @(*) r_data$reset = reset;
+    always @(*) r_error$reset = reset;
+    always @(*) r_last$reset = reset;
+    always @(*) fifo$clock = clock;
+    always @(*) crc$clock = clock;
     always @(*) begin
-        queue$clock = clock;
-        reader$clock = clock;
-        writer$clock = clock;
-        kept$clock = clock;
-        state$clock = clock;
-        error$clock = clock;
-        result$clock = clock;
-        reading_card$clock = clock;
-        writing_card$clock = clock;
-        read_ready$clock = clock;
-        write_ready$clock = clock;
-        credit$clock = clock;
-        filled$clock = clock;
-        reads$clock = clock;
-        writes$clock = clock;
-        r_valid$clock = clock;
-        r_data$clock = clock;
-        r_error$clock = clock;
-        r_last$clock = clock;
-        queue$reset = reset;
-        reader$reset = reset;
-        writer$reset = reset;
-        kept$reset = reset;
-        state$reset = reset;
-        error$reset = reset;
-        result$reset = reset;
-        reading_card$reset = reset;
-        writing_card$reset = reset;
-        read_ready$reset = reset;
-        write_ready$reset = reset;
-        credit$reset = reset;
-        filled$reset = reset;
-        reads$reset = reset;
-        writes$reset = reset;
-        r_valid$reset = reset;
-        r_data$reset = reset;
-        r_error$reset = reset;
-        r_last$reset = reset;
-        fifo$clock = clock;
-        crc$clock = clock;
         kept$d = kept$q;
         state$d = state$q;
         error$d = error$q;
         result$d = result$q;
         reading_card$d = reading_card$q;
         writing_card$d = writing_card$q;
-        queue$forget = stop;
-        queue$write = write;
-        queue$select = select;
-        queue$data = data;
-        room = queue$room;
-        queue$pop = (state$q == 32'h4) & done_ready;
-        start = (state$q == 32'h0) & queue$valid & ~stop;
-        copying = state$q == 32'h1;
-        active = (state$q == 32'h1) | (state$q == 32'h2);
-        halted = stop | (error$q != 32'h0) | ~active;
-        quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
-        finished = quiet & (halted | (~reader$more & ~writer$more));
-        turn_back = copying & finished & ~halted;
-        r_valid$d = host_in_valid;
-        r_data$d = host_in_data;
-        r_error$d = host_in_error;
-        r_last$d = host_in_last;
-        if (reading_card$q) begin
-            r_valid$d = card_in_valid;
-            r_data$d = card_in_data;
-            r_error$d = card_in_error;
-            r_last$d = card_in_last;
-        end
-        store = r_valid$q & copying;
-        fifo$reset = reset | start;
-        fifo$in_valid = store;
-        fifo$in_data = r_data$q;
-        fifo$out_ready = word_taken;
-        word = fifo$out_data;
-        crc$start = start | turn_back;
-        crc$valid = r_valid$q;
-        crc$data = r_data$q;
-        answered = host_written;
-        answered_error = host_written_error;
-        if (writing_card$q) begin
-            answered = card_written;
-            answered_error = card_written_error;
-        end
-        reader$load = start | turn_back;
-        reader$load_address = queue$source;
-        reader$load_words = queue$words;
-        if (turn_back) begin
-            reader$load_address = queue$destination;
-        end
-        writer$load = start;
-        writer$load_address = queue$destination;
-        writer$load_words = queue$words;
-        read_beats_wide = ((reader$beats) & 10'h3ff);
-        write_beats_wide = ((writer$beats) & 10'h3ff);
-        read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
-        write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
-        may_read = read_ready$q & ~halted;
-        may_write = write_ready$q & ~halted;
-        read_card = may_read & reading_card$q;
-        read_host = may_read & ~reading_card$q & bus_master;
-        write_card = may_write & writing_card$q;
-        write_host = may_write & ~writing_card$q & bus_master;
-        refused = ((may_read & ~reading_card$q) | (may_write & ~writing_card$q)) & ~bus_master;
-        reader$taken = read_taken;
-        writer$taken = write_taken;
-        read_address = reader$address;
-        read_beats = reader$beats;
-        write_address = writer$address;
-        write_beats = writer$beats;
-        give = word_taken | (r_valid$q & ~copying);
-        credit_kept = credit$q;
-        if (read_taken) begin
-            credit_kept = credit$q - read_beats_wide;
-        end
-        credit$d = credit_kept;
-        if (give) begin
-            credit$d = credit_kept + 32'h1;
-        end
-        filled_kept = filled$q;
-        if (write_taken) begin
-            filled_kept = filled$q - write_beats_wide;
-        end
-        filled$d = filled_kept;
-        if (store) begin
-            filled$d = filled_kept + 32'h1;
-        end
-        if (start) begin
-            credit$d = 32'h200;
-            filled$d = 32'h0;
-        end
-        reads_kept = reads$q;
-        if (read_taken) begin
-            reads_kept = reads$q + 32'h1;
-        end
-        reads$d = reads_kept;
-        if (r_valid$q & r_last$q) begin
-            reads$d = reads_kept - 32'h1;
-        end
-        writes_kept = writes$q;
-        if (write_taken) begin
-            writes_kept = writes$q + 32'h1;
-        end
-        writes$d = writes_kept;
-        if (answered) begin
-            writes$d = writes_kept - 32'h1;
-        end
         if (error$q == 32'h0) begin
             if (refused) begin
                 error$d = 32'h5;
@@ -3069,12 +2990,133 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
         else if ((state$q == 32'h4) & done_ready) begin
             state$d = 32'h0;
         end
-        idle = state$q == 32'h0;
-        done = state$q == 32'h4;
-        done_id = queue$id;
-        done_result = result$q;
-        done_crc = ~kept$q;
     end
+    always @(*) queue$forget = stop;
+    always @(*) queue$write = write;
+    always @(*) queue$select = select;
+    always @(*) queue$data = data;
+    always @(*) room = queue$room;
+    always @(*) queue$pop = (state$q == 32'h4) & done_ready;
+    always @(*) start = (state$q == 32'h0) & queue$valid & ~stop;
+    always @(*) copying = state$q == 32'h1;
+    always @(*) active = (state$q == 32'h1) | (state$q == 32'h2);
+    always @(*) halted = stop | (error$q != 32'h0) | ~active;
+    always @(*) quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
+    always @(*) finished = quiet & (halted | (~reader$more & ~writer$more));
+    always @(*) turn_back = copying & finished & ~halted;
+    always @(*) begin
+        r_valid$d = host_in_valid;
+        r_data$d = host_in_data;
+        r_error$d = host_in_error;
+        r_last$d = host_in_last;
+        if (reading_card$q) begin
+            r_valid$d = card_in_valid;
+            r_data$d = card_in_data;
+            r_error$d = card_in_error;
+            r_last$d = card_in_last;
+        end
+    end
+    always @(*) store = r_valid$q & copying;
+    always @(*) fifo$reset = reset | start;
+    always @(*) fifo$in_valid = store;
+    always @(*) fifo$in_data = r_data$q;
+    always @(*) fifo$out_ready = word_taken;
+    always @(*) word = fifo$out_data;
+    always @(*) crc$start = start | turn_back;
+    always @(*) crc$valid = r_valid$q;
+    always @(*) crc$data = r_data$q;
+    always @(*) begin
+        answered = host_written;
+        answered_error = host_written_error;
+        if (writing_card$q) begin
+            answered = card_written;
+            answered_error = card_written_error;
+        end
+    end
+    always @(*) reader$load = start | turn_back;
+    always @(*) begin
+        reader$load_address = queue$source;
+        if (turn_back) begin
+            reader$load_address = queue$destination;
+        end
+    end
+    always @(*) reader$load_words = queue$words;
+    always @(*) writer$load = start;
+    always @(*) writer$load_address = queue$destination;
+    always @(*) writer$load_words = queue$words;
+    always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
+    always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
+    always @(*) read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
+    always @(*) write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
+    always @(*) may_read = read_ready$q & ~halted;
+    always @(*) may_write = write_ready$q & ~halted;
+    always @(*) read_card = may_read & reading_card$q;
+    always @(*) read_host = may_read & ~reading_card$q & bus_master;
+    always @(*) write_card = may_write & writing_card$q;
+    always @(*) write_host = may_write & ~writing_card$q & bus_master;
+    always @(*) refused = ((may_read & ~reading_card$q) | (may_write & ~writing_card$q)) & ~bus_master;
+    always @(*) reader$taken = read_taken;
+    always @(*) writer$taken = write_taken;
+    always @(*) read_address = reader$address;
+    always @(*) read_beats = reader$beats;
+    always @(*) write_address = writer$address;
+    always @(*) write_beats = writer$beats;
+    always @(*) give = word_taken | (r_valid$q & ~copying);
+    always @(*) begin
+        credit_kept = credit$q;
+        if (read_taken) begin
+            credit_kept = credit$q - read_beats_wide;
+        end
+    end
+    always @(*) begin
+        credit$d = credit_kept;
+        if (give) begin
+            credit$d = credit_kept + 32'h1;
+        end
+        filled$d = filled_kept;
+        if (store) begin
+            filled$d = filled_kept + 32'h1;
+        end
+        if (start) begin
+            credit$d = 32'h200;
+            filled$d = 32'h0;
+        end
+    end
+    always @(*) begin
+        filled_kept = filled$q;
+        if (write_taken) begin
+            filled_kept = filled$q - write_beats_wide;
+        end
+    end
+    always @(*) begin
+        reads_kept = reads$q;
+        if (read_taken) begin
+            reads_kept = reads$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        reads$d = reads_kept;
+        if (r_valid$q & r_last$q) begin
+            reads$d = reads_kept - 32'h1;
+        end
+    end
+    always @(*) begin
+        writes_kept = writes$q;
+        if (write_taken) begin
+            writes_kept = writes$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        writes$d = writes_kept;
+        if (answered) begin
+            writes$d = writes_kept - 32'h1;
+        end
+    end
+    always @(*) idle = state$q == 32'h0;
+    always @(*) done = state$q == 32'h4;
+    always @(*) done_id = queue$id;
+    always @(*) done_result = result$q;
+    always @(*) done_crc = ~kept$q;
     
 endmodule // kvcpu_dma$channels$0
 
@@ -3226,36 +3268,38 @@ module kvcpu_dma$channels$0$fifo(clock,reset,in_valid,in_ready,in_data,out_valid
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 9'h1ff);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 9'h1ff);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 9'h1ff);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 9'h1ff);
     
 endmodule // kvcpu_dma$channels$0$fifo
 
@@ -3461,23 +3505,23 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
     );
     
     // Update code
+    always @(*) source_low$clock = clock;
+    always @(*) source_high$clock = clock;
+    always @(*) destination_low$clock = clock;
+    always @(*) destination_high$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) spaces$clock = clock;
+    always @(*) source_low$reset = reset;
+    always @(*) source_high$reset = reset;
+    always @(*) destination_low$reset = reset;
+    always @(*) destination_high$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) spaces$reset = reset;
+    always @(*) fifo$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) fifo$reset = reset | forget;
+    always @(*) held$reset = reset | forget;
     always @(*) begin
-        source_low$clock = clock;
-        source_high$clock = clock;
-        destination_low$clock = clock;
-        destination_high$clock = clock;
-        length$clock = clock;
-        spaces$clock = clock;
-        source_low$reset = reset;
-        source_high$reset = reset;
-        destination_low$reset = reset;
-        destination_high$reset = reset;
-        length$reset = reset;
-        spaces$reset = reset;
-        fifo$clock = clock;
-        held$clock = clock;
-        fifo$reset = reset | forget;
-        held$reset = reset | forget;
         source_low$d = source_low$q;
         source_high$d = source_high$q;
         destination_low$d = destination_low$q;
@@ -3508,25 +3552,31 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
                 pushed = ~held$q[32'h4];
             end
         end
-        fifo$in_valid = pushed;
-        fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
-        fifo$out_ready = pop;
+    end
+    always @(*) fifo$in_valid = pushed;
+    always @(*) fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
+    always @(*) fifo$out_ready = pop;
+    always @(*) begin
         after_pop = held$q;
         if (pop) begin
             after_pop = held$q - 32'h1;
         end
+    end
+    always @(*) begin
         held$d = after_pop;
         if (pushed) begin
             held$d = after_pop + 32'h1;
         end
+    end
+    always @(*) room = size - held$q;
+    always @(*) valid = fifo$out_valid;
+    always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
+    always @(*) destination = fifo$out_data[(32'h40)+:(64)];
+    always @(*) words = fifo$out_data[(32'h80)+:(19)];
+    always @(*) from_card = fifo$out_data[32'h93];
+    always @(*) to_card = fifo$out_data[32'h94];
+    always @(*) begin
         size = 32'h10;
-        room = size - held$q;
-        valid = fifo$out_valid;
-        source = ((fifo$out_data) & 64'hffffffffffffffff);
-        destination = fifo$out_data[(32'h40)+:(64)];
-        words = fifo$out_data[(32'h80)+:(19)];
-        from_card = fifo$out_data[32'h93];
-        to_card = fifo$out_data[32'h94];
         id = fifo$out_data[(32'h95)+:(16)];
     end
     
@@ -3630,36 +3680,38 @@ module kvcpu_dma$channels$0$queue$fifo(clock,reset,in_valid,in_ready,in_data,out
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 4'hf);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 4'hf);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 4'hf);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 4'hf);
     
 endmodule // kvcpu_dma$channels$0$queue$fifo
 
@@ -3949,21 +4001,21 @@ module kvcpu_dma$channels$0$reader(clock,reset,load,load_address,load_words,vali
     );
     
     // Update code
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) standing$clock = clock;
+    always @(*) cutting$clock = clock;
+    always @(*) carry$clock = clock;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) standing$reset = reset;
+    always @(*) cutting$reset = reset;
+    always @(*) carry$reset = reset;
     always @(*) begin
-        low$clock = clock;
-        high$clock = clock;
-        left$clock = clock;
-        length$clock = clock;
-        standing$clock = clock;
-        cutting$clock = clock;
-        carry$clock = clock;
-        low$reset = reset;
-        high$reset = reset;
-        left$reset = reset;
-        length$reset = reset;
-        standing$reset = reset;
-        cutting$reset = reset;
-        carry$reset = reset;
         low$d = low$q;
         high$d = high$q;
         left$d = left$q;
@@ -3971,12 +4023,6 @@ module kvcpu_dma$channels$0$reader(clock,reset,load,load_address,load_words,vali
         standing$d = standing$q;
         cutting$d = 1'b0;
         carry$d = 1'b0;
-        line = low$q[(32'h9)+:(23)];
-        next_line = line + 32'h1;
-        inverted = ~low$q[(32'h3)+:(6)];
-        to_line = ((inverted) & 7'h7f) + 32'h1;
-        to_line_wide = ((to_line) & 19'h7ffff);
-        taken_words = ((length$q) & 19'h7ffff);
         if (load) begin
             low$d = ((load_address) & 32'hffffffff);
             high$d = load_address[(32'h20)+:(32)];
@@ -4001,11 +4047,17 @@ module kvcpu_dma$channels$0$reader(clock,reset,load,load_address,load_words,vali
             end
             standing$d = left$q != 32'h0;
         end
-        valid = standing$q;
-        beats = length$q;
-        address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
-        more = standing$q | cutting$q;
     end
+    always @(*) line = low$q[(32'h9)+:(23)];
+    always @(*) next_line = line + 32'h1;
+    always @(*) inverted = ~low$q[(32'h3)+:(6)];
+    always @(*) to_line = ((inverted) & 7'h7f) + 32'h1;
+    always @(*) to_line_wide = ((to_line) & 19'h7ffff);
+    always @(*) taken_words = ((length$q) & 19'h7ffff);
+    always @(*) valid = standing$q;
+    always @(*) beats = length$q;
+    always @(*) address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
+    always @(*) more = standing$q | cutting$q;
     
 endmodule // kvcpu_dma$channels$0$reader
 
@@ -4263,21 +4315,21 @@ module kvcpu_dma$channels$0$writer(clock,reset,load,load_address,load_words,vali
     );
     
     // Update code
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) standing$clock = clock;
+    always @(*) cutting$clock = clock;
+    always @(*) carry$clock = clock;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) standing$reset = reset;
+    always @(*) cutting$reset = reset;
+    always @(*) carry$reset = reset;
     always @(*) begin
-        low$clock = clock;
-        high$clock = clock;
-        left$clock = clock;
-        length$clock = clock;
-        standing$clock = clock;
-        cutting$clock = clock;
-        carry$clock = clock;
-        low$reset = reset;
-        high$reset = reset;
-        left$reset = reset;
-        length$reset = reset;
-        standing$reset = reset;
-        cutting$reset = reset;
-        carry$reset = reset;
         low$d = low$q;
         high$d = high$q;
         left$d = left$q;
@@ -4285,12 +4337,6 @@ module kvcpu_dma$channels$0$writer(clock,reset,load,load_address,load_words,vali
         standing$d = standing$q;
         cutting$d = 1'b0;
         carry$d = 1'b0;
-        line = low$q[(32'h9)+:(23)];
-        next_line = line + 32'h1;
-        inverted = ~low$q[(32'h3)+:(6)];
-        to_line = ((inverted) & 7'h7f) + 32'h1;
-        to_line_wide = ((to_line) & 19'h7ffff);
-        taken_words = ((length$q) & 19'h7ffff);
         if (load) begin
             low$d = ((load_address) & 32'hffffffff);
             high$d = load_address[(32'h20)+:(32)];
@@ -4315,11 +4361,17 @@ module kvcpu_dma$channels$0$writer(clock,reset,load,load_address,load_words,vali
             end
             standing$d = left$q != 32'h0;
         end
-        valid = standing$q;
-        beats = length$q;
-        address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
-        more = standing$q | cutting$q;
     end
+    always @(*) line = low$q[(32'h9)+:(23)];
+    always @(*) next_line = line + 32'h1;
+    always @(*) inverted = ~low$q[(32'h3)+:(6)];
+    always @(*) to_line = ((inverted) & 7'h7f) + 32'h1;
+    always @(*) to_line_wide = ((to_line) & 19'h7ffff);
+    always @(*) taken_words = ((length$q) & 19'h7ffff);
+    always @(*) valid = standing$q;
+    always @(*) beats = length$q;
+    always @(*) address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
+    always @(*) more = standing$q | cutting$q;
     
 endmodule // kvcpu_dma$channels$0$writer
 
@@ -4776,154 +4828,53 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
     );
     
     // Update code
+    always @(*) queue$clock = clock;
+    always @(*) reader$clock = clock;
+    always @(*) writer$clock = clock;
+    always @(*) kept$clock = clock;
+    always @(*) state$clock = clock;
+    always @(*) error$clock = clock;
+    always @(*) result$clock = clock;
+    always @(*) reading_card$clock = clock;
+    always @(*) writing_card$clock = clock;
+    always @(*) read_ready$clock = clock;
+    always @(*) write_ready$clock = clock;
+    always @(*) credit$clock = clock;
+    always @(*) filled$clock = clock;
+    always @(*) reads$clock = clock;
+    always @(*) writes$clock = clock;
+    always @(*) r_valid$clock = clock;
+    always @(*) r_data$clock = clock;
+    always @(*) r_error$clock = clock;
+    always @(*) r_last$clock = clock;
+    always @(*) queue$reset = reset;
+    always @(*) reader$reset = reset;
+    always @(*) writer$reset = reset;
+    always @(*) kept$reset = reset;
+    always @(*) state$reset = reset;
+    always @(*) error$reset = reset;
+    always @(*) result$reset = reset;
+    always @(*) reading_card$reset = reset;
+    always @(*) writing_card$reset = reset;
+    always @(*) read_ready$reset = reset;
+    always @(*) write_ready$reset = reset;
+    always @(*) credit$reset = reset;
+    always @(*) filled$reset = reset;
+    always @(*) reads$reset = reset;
+    always @(*) writes$reset = reset;
+    always @(*) r_valid$reset = reset;
+    always @(*) r_data$reset = reset;
+    always @(*) r_error$reset = reset;
+    always @(*) r_last$reset = reset;
+    always @(*) fifo$clock = clock;
+    always @(*) crc$clock = clock;
     always @(*) begin
-        queue$clock = clock;
-        reader$clock = clock;
-        writer$clock = clock;
-        kept$clock = clock;
-        state$clock = clock;
-        error$clock = clock;
-        result$clock = clock;
-        reading_card$clock = clock;
-        writing_card$clock = clock;
-        read_ready$clock = clock;
-        write_ready$clock = clock;
-        credit$clock = clock;
-        filled$clock = clock;
-        reads$clock = clock;
-        writes$clock = clock;
-        r_valid$clock = clock;
-        r_data$clock = clock;
-        r_error$clock = clock;
-        r_last$clock = clock;
-        queue$reset = reset;
-        reader$reset = reset;
-        writer$reset = reset;
-        kept$reset = reset;
-        state$reset = reset;
-        error$reset = reset;
-        result$reset = reset;
-        reading_card$reset = reset;
-        writing_card$reset = reset;
-        read_ready$reset = reset;
-        write_ready$reset = reset;
-        credit$reset = reset;
-        filled$reset = reset;
-        reads$reset = reset;
-        writes$reset = reset;
-        r_valid$reset = reset;
-        r_data$reset = reset;
-        r_error$reset = reset;
-        r_last$reset = reset;
-        fifo$clock = clock;
-        crc$clock = clock;
         kept$d = kept$q;
         state$d = state$q;
         error$d = error$q;
         result$d = result$q;
         reading_card$d = reading_card$q;
         writing_card$d = writing_card$q;
-        queue$forget = stop;
-        queue$write = write;
-        queue$select = select;
-        queue$data = data;
-        room = queue$room;
-        queue$pop = (state$q == 32'h4) & done_ready;
-        start = (state$q == 32'h0) & queue$valid & ~stop;
-        copying = state$q == 32'h1;
-        active = (state$q == 32'h1) | (state$q == 32'h2);
-        halted = stop | (error$q != 32'h0) | ~active;
-        quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
-        finished = quiet & (halted | (~reader$more & ~writer$more));
-        turn_back = copying & finished & ~halted;
-        r_valid$d = host_in_valid;
-        r_data$d = host_in_data;
-        r_error$d = host_in_error;
-        r_last$d = host_in_last;
-        if (reading_card$q) begin
-            r_valid$d = card_in_valid;
-            r_data$d = card_in_data;
-            r_error$d = card_in_error;
-            r_last$d = card_in_last;
-        end
-        store = r_valid$q & copying;
-        fifo$reset = reset | start;
-        fifo$in_valid = store;
-        fifo$in_data = r_data$q;
-        fifo$out_ready = word_taken;
-        word = fifo$out_data;
-        crc$start = start | turn_back;
-        crc$valid = r_valid$q;
-        crc$data = r_data$q;
-        answered = host_written;
-        answered_error = host_written_error;
-        if (writing_card$q) begin
-            answered = card_written;
-            answered_error = card_written_error;
-        end
-        reader$load = start | turn_back;
-        reader$load_address = queue$source;
-        reader$load_words = queue$words;
-        if (turn_back) begin
-            reader$load_address = queue$destination;
-        end
-        writer$load = start;
-        writer$load_address = queue$destination;
-        writer$load_words = queue$words;
-        read_beats_wide = ((reader$beats) & 10'h3ff);
-        write_beats_wide = ((writer$beats) & 10'h3ff);
-        read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
-        write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
-        may_read = read_ready$q & ~halted;
-        may_write = write_ready$q & ~halted;
-        read_card = may_read & reading_card$q;
-        read_host = may_read & ~reading_card$q & bus_master;
-        write_card = may_write & writing_card$q;
-        write_host = may_write & ~writing_card$q & bus_master;
-        refused = ((may_read & ~reading_card$q) | (may_write & ~writing_card$q)) & ~bus_master;
-        reader$taken = read_taken;
-        writer$taken = write_taken;
-        read_address = reader$address;
-        read_beats = reader$beats;
-        write_address = writer$address;
-        write_beats = writer$beats;
-        give = word_taken | (r_valid$q & ~copying);
-        credit_kept = credit$q;
-        if (read_taken) begin
-            credit_kept = credit$q - read_beats_wide;
-        end
-        credit$d = credit_kept;
-        if (give) begin
-            credit$d = credit_kept + 32'h1;
-        end
-        filled_kept = filled$q;
-        if (write_taken) begin
-            filled_kept = filled$q - write_beats_wide;
-        end
-        filled$d = filled_kept;
-        if (store) begin
-            filled$d = filled_kept + 32'h1;
-        end
-        if (start) begin
-            credit$d = 32'h200;
-            filled$d = 32'h0;
-        end
-        reads_kept = reads$q;
-        if (read_taken) begin
-            reads_kept = reads$q + 32'h1;
-        end
-        reads$d = reads_kept;
-        if (r_valid$q & r_last$q) begin
-            reads$d = reads_kept - 32'h1;
-        end
-        writes_kept = writes$q;
-        if (write_taken) begin
-            writes_kept = writes$q + 32'h1;
-        end
-        writes$d = writes_kept;
-        if (answered) begin
-            writes$d = writes_kept - 32'h1;
-        end
         if (error$q == 32'h0) begin
             if (refused) begin
                 error$d = 32'h5;
@@ -4971,12 +4922,133 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
         else if ((state$q == 32'h4) & done_ready) begin
             state$d = 32'h0;
         end
-        idle = state$q == 32'h0;
-        done = state$q == 32'h4;
-        done_id = queue$id;
-        done_result = result$q;
-        done_crc = ~kept$q;
     end
+    always @(*) queue$forget = stop;
+    always @(*) queue$write = write;
+    always @(*) queue$select = select;
+    always @(*) queue$data = data;
+    always @(*) room = queue$room;
+    always @(*) queue$pop = (state$q == 32'h4) & done_ready;
+    always @(*) start = (state$q == 32'h0) & queue$valid & ~stop;
+    always @(*) copying = state$q == 32'h1;
+    always @(*) active = (state$q == 32'h1) | (state$q == 32'h2);
+    always @(*) halted = stop | (error$q != 32'h0) | ~active;
+    always @(*) quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
+    always @(*) finished = quiet & (halted | (~reader$more & ~writer$more));
+    always @(*) turn_back = copying & finished & ~halted;
+    always @(*) begin
+        r_valid$d = host_in_valid;
+        r_data$d = host_in_data;
+        r_error$d = host_in_error;
+        r_last$d = host_in_last;
+        if (reading_card$q) begin
+            r_valid$d = card_in_valid;
+            r_data$d = card_in_data;
+            r_error$d = card_in_error;
+            r_last$d = card_in_last;
+        end
+    end
+    always @(*) store = r_valid$q & copying;
+    always @(*) fifo$reset = reset | start;
+    always @(*) fifo$in_valid = store;
+    always @(*) fifo$in_data = r_data$q;
+    always @(*) fifo$out_ready = word_taken;
+    always @(*) word = fifo$out_data;
+    always @(*) crc$start = start | turn_back;
+    always @(*) crc$valid = r_valid$q;
+    always @(*) crc$data = r_data$q;
+    always @(*) begin
+        answered = host_written;
+        answered_error = host_written_error;
+        if (writing_card$q) begin
+            answered = card_written;
+            answered_error = card_written_error;
+        end
+    end
+    always @(*) reader$load = start | turn_back;
+    always @(*) begin
+        reader$load_address = queue$source;
+        if (turn_back) begin
+            reader$load_address = queue$destination;
+        end
+    end
+    always @(*) reader$load_words = queue$words;
+    always @(*) writer$load = start;
+    always @(*) writer$load_address = queue$destination;
+    always @(*) writer$load_words = queue$words;
+    always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
+    always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
+    always @(*) read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
+    always @(*) write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
+    always @(*) may_read = read_ready$q & ~halted;
+    always @(*) may_write = write_ready$q & ~halted;
+    always @(*) read_card = may_read & reading_card$q;
+    always @(*) read_host = may_read & ~reading_card$q & bus_master;
+    always @(*) write_card = may_write & writing_card$q;
+    always @(*) write_host = may_write & ~writing_card$q & bus_master;
+    always @(*) refused = ((may_read & ~reading_card$q) | (may_write & ~writing_card$q)) & ~bus_master;
+    always @(*) reader$taken = read_taken;
+    always @(*) writer$taken = write_taken;
+    always @(*) read_address = reader$address;
+    always @(*) read_beats = reader$beats;
+    always @(*) write_address = writer$address;
+    always @(*) write_beats = writer$beats;
+    always @(*) give = word_taken | (r_valid$q & ~copying);
+    always @(*) begin
+        credit_kept = credit$q;
+        if (read_taken) begin
+            credit_kept = credit$q - read_beats_wide;
+        end
+    end
+    always @(*) begin
+        credit$d = credit_kept;
+        if (give) begin
+            credit$d = credit_kept + 32'h1;
+        end
+        filled$d = filled_kept;
+        if (store) begin
+            filled$d = filled_kept + 32'h1;
+        end
+        if (start) begin
+            credit$d = 32'h200;
+            filled$d = 32'h0;
+        end
+    end
+    always @(*) begin
+        filled_kept = filled$q;
+        if (write_taken) begin
+            filled_kept = filled$q - write_beats_wide;
+        end
+    end
+    always @(*) begin
+        reads_kept = reads$q;
+        if (read_taken) begin
+            reads_kept = reads$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        reads$d = reads_kept;
+        if (r_valid$q & r_last$q) begin
+            reads$d = reads_kept - 32'h1;
+        end
+    end
+    always @(*) begin
+        writes_kept = writes$q;
+        if (write_taken) begin
+            writes_kept = writes$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        writes$d = writes_kept;
+        if (answered) begin
+            writes$d = writes_kept - 32'h1;
+        end
+    end
+    always @(*) idle = state$q == 32'h0;
+    always @(*) done = state$q == 32'h4;
+    always @(*) done_id = queue$id;
+    always @(*) done_result = result$q;
+    always @(*) done_crc = ~kept$q;
     
 endmodule // kvcpu_dma$channels$1
 
@@ -5128,36 +5200,38 @@ module kvcpu_dma$channels$1$fifo(clock,reset,in_valid,in_ready,in_data,out_valid
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 9'h1ff);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 9'h1ff);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 9'h1ff);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 9'h1ff);
     
 endmodule // kvcpu_dma$channels$1$fifo
 
@@ -5363,23 +5437,23 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
     );
     
     // Update code
+    always @(*) source_low$clock = clock;
+    always @(*) source_high$clock = clock;
+    always @(*) destination_low$clock = clock;
+    always @(*) destination_high$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) spaces$clock = clock;
+    always @(*) source_low$reset = reset;
+    always @(*) source_high$reset = reset;
+    always @(*) destination_low$reset = reset;
+    always @(*) destination_high$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) spaces$reset = reset;
+    always @(*) fifo$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) fifo$reset = reset | forget;
+    always @(*) held$reset = reset | forget;
     always @(*) begin
-        source_low$clock = clock;
-        source_high$clock = clock;
-        destination_low$clock = clock;
-        destination_high$clock = clock;
-        length$clock = clock;
-        spaces$clock = clock;
-        source_low$reset = reset;
-        source_high$reset = reset;
-        destination_low$reset = reset;
-        destination_high$reset = reset;
-        length$reset = reset;
-        spaces$reset = reset;
-        fifo$clock = clock;
-        held$clock = clock;
-        fifo$reset = reset | forget;
-        held$reset = reset | forget;
         source_low$d = source_low$q;
         source_high$d = source_high$q;
         destination_low$d = destination_low$q;
@@ -5410,25 +5484,31 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
                 pushed = ~held$q[32'h4];
             end
         end
-        fifo$in_valid = pushed;
-        fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
-        fifo$out_ready = pop;
+    end
+    always @(*) fifo$in_valid = pushed;
+    always @(*) fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
+    always @(*) fifo$out_ready = pop;
+    always @(*) begin
         after_pop = held$q;
         if (pop) begin
             after_pop = held$q - 32'h1;
         end
+    end
+    always @(*) begin
         held$d = after_pop;
         if (pushed) begin
             held$d = after_pop + 32'h1;
         end
+    end
+    always @(*) room = size - held$q;
+    always @(*) valid = fifo$out_valid;
+    always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
+    always @(*) destination = fifo$out_data[(32'h40)+:(64)];
+    always @(*) words = fifo$out_data[(32'h80)+:(19)];
+    always @(*) from_card = fifo$out_data[32'h93];
+    always @(*) to_card = fifo$out_data[32'h94];
+    always @(*) begin
         size = 32'h10;
-        room = size - held$q;
-        valid = fifo$out_valid;
-        source = ((fifo$out_data) & 64'hffffffffffffffff);
-        destination = fifo$out_data[(32'h40)+:(64)];
-        words = fifo$out_data[(32'h80)+:(19)];
-        from_card = fifo$out_data[32'h93];
-        to_card = fifo$out_data[32'h94];
         id = fifo$out_data[(32'h95)+:(16)];
     end
     
@@ -5532,36 +5612,38 @@ module kvcpu_dma$channels$1$queue$fifo(clock,reset,in_valid,in_ready,in_data,out
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 4'hf);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 4'hf);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 4'hf);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 4'hf);
     
 endmodule // kvcpu_dma$channels$1$queue$fifo
 
@@ -5851,21 +5933,21 @@ module kvcpu_dma$channels$1$reader(clock,reset,load,load_address,load_words,vali
     );
     
     // Update code
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) standing$clock = clock;
+    always @(*) cutting$clock = clock;
+    always @(*) carry$clock = clock;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) standing$reset = reset;
+    always @(*) cutting$reset = reset;
+    always @(*) carry$reset = reset;
     always @(*) begin
-        low$clock = clock;
-        high$clock = clock;
-        left$clock = clock;
-        length$clock = clock;
-        standing$clock = clock;
-        cutting$clock = clock;
-        carry$clock = clock;
-        low$reset = reset;
-        high$reset = reset;
-        left$reset = reset;
-        length$reset = reset;
-        standing$reset = reset;
-        cutting$reset = reset;
-        carry$reset = reset;
         low$d = low$q;
         high$d = high$q;
         left$d = left$q;
@@ -5873,12 +5955,6 @@ module kvcpu_dma$channels$1$reader(clock,reset,load,load_address,load_words,vali
         standing$d = standing$q;
         cutting$d = 1'b0;
         carry$d = 1'b0;
-        line = low$q[(32'h9)+:(23)];
-        next_line = line + 32'h1;
-        inverted = ~low$q[(32'h3)+:(6)];
-        to_line = ((inverted) & 7'h7f) + 32'h1;
-        to_line_wide = ((to_line) & 19'h7ffff);
-        taken_words = ((length$q) & 19'h7ffff);
         if (load) begin
             low$d = ((load_address) & 32'hffffffff);
             high$d = load_address[(32'h20)+:(32)];
@@ -5903,11 +5979,17 @@ module kvcpu_dma$channels$1$reader(clock,reset,load,load_address,load_words,vali
             end
             standing$d = left$q != 32'h0;
         end
-        valid = standing$q;
-        beats = length$q;
-        address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
-        more = standing$q | cutting$q;
     end
+    always @(*) line = low$q[(32'h9)+:(23)];
+    always @(*) next_line = line + 32'h1;
+    always @(*) inverted = ~low$q[(32'h3)+:(6)];
+    always @(*) to_line = ((inverted) & 7'h7f) + 32'h1;
+    always @(*) to_line_wide = ((to_line) & 19'h7ffff);
+    always @(*) taken_words = ((length$q) & 19'h7ffff);
+    always @(*) valid = standing$q;
+    always @(*) beats = length$q;
+    always @(*) address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
+    always @(*) more = standing$q | cutting$q;
     
 endmodule // kvcpu_dma$channels$1$reader
 
@@ -6165,21 +6247,21 @@ module kvcpu_dma$channels$1$writer(clock,reset,load,load_address,load_words,vali
     );
     
     // Update code
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) standing$clock = clock;
+    always @(*) cutting$clock = clock;
+    always @(*) carry$clock = clock;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) standing$reset = reset;
+    always @(*) cutting$reset = reset;
+    always @(*) carry$reset = reset;
     always @(*) begin
-        low$clock = clock;
-        high$clock = clock;
-        left$clock = clock;
-        length$clock = clock;
-        standing$clock = clock;
-        cutting$clock = clock;
-        carry$clock = clock;
-        low$reset = reset;
-        high$reset = reset;
-        left$reset = reset;
-        length$reset = reset;
-        standing$reset = reset;
-        cutting$reset = reset;
-        carry$reset = reset;
         low$d = low$q;
         high$d = high$q;
         left$d = left$q;
@@ -6187,12 +6269,6 @@ module kvcpu_dma$channels$1$writer(clock,reset,load,load_address,load_words,vali
         standing$d = standing$q;
         cutting$d = 1'b0;
         carry$d = 1'b0;
-        line = low$q[(32'h9)+:(23)];
-        next_line = line + 32'h1;
-        inverted = ~low$q[(32'h3)+:(6)];
-        to_line = ((inverted) & 7'h7f) + 32'h1;
-        to_line_wide = ((to_line) & 19'h7ffff);
-        taken_words = ((length$q) & 19'h7ffff);
         if (load) begin
             low$d = ((load_address) & 32'hffffffff);
             high$d = load_address[(32'h20)+:(32)];
@@ -6217,11 +6293,17 @@ module kvcpu_dma$channels$1$writer(clock,reset,load,load_address,load_words,vali
             end
             standing$d = left$q != 32'h0;
         end
-        valid = standing$q;
-        beats = length$q;
-        address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
-        more = standing$q | cutting$q;
     end
+    always @(*) line = low$q[(32'h9)+:(23)];
+    always @(*) next_line = line + 32'h1;
+    always @(*) inverted = ~low$q[(32'h3)+:(6)];
+    always @(*) to_line = ((inverted) & 7'h7f) + 32'h1;
+    always @(*) to_line_wide = ((to_line) & 19'h7ffff);
+    always @(*) taken_words = ((length$q) & 19'h7ffff);
+    always @(*) valid = standing$q;
+    always @(*) beats = length$q;
+    always @(*) address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
+    always @(*) more = standing$q | cutting$q;
     
 endmodule // kvcpu_dma$channels$1$writer
 
@@ -6414,36 +6496,38 @@ module kvcpu_dma$completions(clock,reset,in_valid,in_ready,in_data,out_valid,out
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 5'h1f);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 5'h1f);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 5'h1f);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 5'h1f);
     
 endmodule // kvcpu_dma$completions
 
@@ -6892,99 +6976,102 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     );
     
     // Update code
+    always @(*) w$clock = clock;
+    always @(*) w$reset = reset;
+    always @(*) ar$clock = clock;
+    always @(*) aw$clock = clock;
+    always @(*) next_full$clock = clock;
+    always @(*) next_who$clock = clock;
+    always @(*) next_beats$clock = clock;
+    always @(*) who$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) level$clock = clock;
+    always @(*) drawn$0$clock = clock;
+    always @(*) drawn$1$clock = clock;
+    always @(*) drawn$2$clock = clock;
+    always @(*) drawn_last$clock = clock;
+    always @(*) r_valid$clock = clock;
+    always @(*) r_id$clock = clock;
+    always @(*) r_data$clock = clock;
+    always @(*) r_error$clock = clock;
+    always @(*) r_last$clock = clock;
+    always @(*) b_valid$clock = clock;
+    always @(*) b_id$clock = clock;
+    always @(*) b_error$clock = clock;
+    always @(*) ar$reset = reset;
+    always @(*) aw$reset = reset;
+    always @(*) next_full$reset = reset;
+    always @(*) next_who$reset = reset;
+    always @(*) next_beats$reset = reset;
+    always @(*) who$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) level$reset = reset;
+    always @(*) drawn$0$reset = reset;
+    always @(*) drawn$1$reset = reset;
+    always @(*) drawn$2$reset = reset;
+    always @(*) drawn_last$reset = reset;
+    always @(*) r_valid$reset = reset;
+    always @(*) r_id$reset = reset;
+    always @(*) r_data$reset = reset;
+    always @(*) r_error$reset = reset;
+    always @(*) r_last$reset = reset;
+    always @(*) b_valid$reset = reset;
+    always @(*) b_id$reset = reset;
+    always @(*) b_error$reset = reset;
+    always @(*) ar$request$0 = read$0;
+    always @(*) ar$request_address$0 = read_address$0;
+    always @(*) ar$request_beats$0 = read_beats$0;
+    always @(*) read_taken$0 = ar$taken$0;
+    always @(*) aw$request$0 = write$0;
+    always @(*) aw$request_address$0 = write_address$0;
+    always @(*) aw$request_beats$0 = write_beats$0;
+    always @(*) write_taken$0 = aw$taken$0;
+    always @(*) ar$request$1 = read$1;
+    always @(*) ar$request_address$1 = read_address$1;
+    always @(*) ar$request_beats$1 = read_beats$1;
+    always @(*) read_taken$1 = ar$taken$1;
+    always @(*) aw$request$1 = write$1;
+    always @(*) aw$request_address$1 = write_address$1;
+    always @(*) aw$request_beats$1 = write_beats$1;
+    always @(*) write_taken$1 = aw$taken$1;
+    always @(*) ar$request$2 = read$2;
+    always @(*) ar$request_address$2 = read_address$2;
+    always @(*) ar$request_beats$2 = read_beats$2;
+    always @(*) read_taken$2 = ar$taken$2;
+    always @(*) aw$request$2 = write$2;
+    always @(*) aw$request_address$2 = write_address$2;
+    always @(*) aw$request_beats$2 = write_beats$2;
+    always @(*) write_taken$2 = aw$taken$2;
+    always @(*) aw$hold = next_full$q;
+    always @(*) ar$ready = arready;
+    always @(*) aw$ready = awready;
+    always @(*) arid = ar$id;
+    always @(*) araddr = ar$address;
+    always @(*) arlen = ar$len;
+    always @(*) arvalid = ar$valid;
+    always @(*) awid = aw$id;
+    always @(*) awaddr = aw$address;
+    always @(*) awlen = aw$len;
+    always @(*) awvalid = aw$valid;
+    always @(*) last = left$q == 32'h1;
+    always @(*) draw = (left$q != 32'h0) & ~level$q[32'h3];
+    always @(*) drawn$0$d = draw & (who$q == 32'h0);
+    always @(*) drawn$1$d = draw & (who$q == 32'h1);
+    always @(*) drawn$2$d = draw & (who$q == 32'h2);
+    always @(*) drawn_last$d = last;
     always @(*) begin
-        w$clock = clock;
-        w$reset = reset;
-        ar$clock = clock;
-        aw$clock = clock;
-        next_full$clock = clock;
-        next_who$clock = clock;
-        next_beats$clock = clock;
-        who$clock = clock;
-        left$clock = clock;
-        level$clock = clock;
-        drawn$0$clock = clock;
-        drawn$1$clock = clock;
-        drawn$2$clock = clock;
-        drawn_last$clock = clock;
-        r_valid$clock = clock;
-        r_id$clock = clock;
-        r_data$clock = clock;
-        r_error$clock = clock;
-        r_last$clock = clock;
-        b_valid$clock = clock;
-        b_id$clock = clock;
-        b_error$clock = clock;
-        ar$reset = reset;
-        aw$reset = reset;
-        next_full$reset = reset;
-        next_who$reset = reset;
-        next_beats$reset = reset;
-        who$reset = reset;
-        left$reset = reset;
-        level$reset = reset;
-        drawn$0$reset = reset;
-        drawn$1$reset = reset;
-        drawn$2$reset = reset;
-        drawn_last$reset = reset;
-        r_valid$reset = reset;
-        r_id$reset = reset;
-        r_data$reset = reset;
-        r_error$reset = reset;
-        r_last$reset = reset;
-        b_valid$reset = reset;
-        b_id$reset = reset;
-        b_error$reset = reset;
-        ar$request$0 = read$0;
-        ar$request_address$0 = read_address$0;
-        ar$request_beats$0 = read_beats$0;
-        read_taken$0 = ar$taken$0;
-        aw$request$0 = write$0;
-        aw$request_address$0 = write_address$0;
-        aw$request_beats$0 = write_beats$0;
-        write_taken$0 = aw$taken$0;
-        ar$request$1 = read$1;
-        ar$request_address$1 = read_address$1;
-        ar$request_beats$1 = read_beats$1;
-        read_taken$1 = ar$taken$1;
-        aw$request$1 = write$1;
-        aw$request_address$1 = write_address$1;
-        aw$request_beats$1 = write_beats$1;
-        write_taken$1 = aw$taken$1;
-        ar$request$2 = read$2;
-        ar$request_address$2 = read_address$2;
-        ar$request_beats$2 = read_beats$2;
-        read_taken$2 = ar$taken$2;
-        aw$request$2 = write$2;
-        aw$request_address$2 = write_address$2;
-        aw$request_beats$2 = write_beats$2;
-        write_taken$2 = aw$taken$2;
-        ar$hold = 1'b0;
-        aw$hold = next_full$q;
-        ar$ready = arready;
-        aw$ready = awready;
-        arid = ar$id;
-        araddr = ar$address;
-        arlen = ar$len;
-        arvalid = ar$valid;
-        awid = aw$id;
-        awaddr = aw$address;
-        awlen = aw$len;
-        awvalid = aw$valid;
-        last = left$q == 32'h1;
-        draw = (left$q != 32'h0) & ~level$q[32'h3];
-        drawn$0$d = draw & (who$q == 32'h0);
-        drawn$1$d = draw & (who$q == 32'h1);
-        drawn$2$d = draw & (who$q == 32'h2);
-        drawn_last$d = last;
         level_kept = level$q;
         if (draw) begin
             level_kept = level$q + 32'h1;
         end
+    end
+    always @(*) begin
         level$d = level_kept;
         if (w$out_valid & wready) begin
             level$d = level_kept - 32'h1;
         end
+    end
+    always @(*) begin
         who$d = who$q;
         left$d = left$q;
         next_full$d = next_full$q;
@@ -7003,6 +7090,8 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
             next_who$d = aw$who;
             next_beats$d = aw$beats;
         end
+    end
+    always @(*) begin
         chosen = word$0;
         if (drawn$1$q) begin
             chosen = word$1;
@@ -7010,32 +7099,35 @@ module kvcpu_dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
         else if (drawn$2$q) begin
             chosen = word$2;
         end
-        word_taken$0 = drawn$0$q;
-        word_taken$1 = drawn$1$q;
-        word_taken$2 = drawn$2$q;
-        w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-        w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
-        w$out_ready = wready;
-        wvalid = w$out_valid;
-        wdata = ((w$out_data) & 64'hffffffffffffffff);
-        wlast = w$out_data[32'h40];
-        r_valid$d = rvalid;
-        r_id$d = rid;
-        r_data$d = rdata;
-        r_error$d = rresp != 32'h0;
-        r_last$d = rlast;
-        b_valid$d = bvalid;
-        b_id$d = bid;
-        b_error$d = bresp != 32'h0;
-        in_valid$0 = r_valid$q & (r_id$q == 32'h0);
-        in_valid$1 = r_valid$q & (r_id$q == 32'h1);
-        in_valid$2 = r_valid$q & (r_id$q == 32'h2);
-        in_data = r_data$q;
-        in_error = r_error$q;
-        in_last = r_last$q;
-        done$0 = b_valid$q & (b_id$q == 32'h0);
-        done$1 = b_valid$q & (b_id$q == 32'h1);
-        done$2 = b_valid$q & (b_id$q == 32'h2);
+    end
+    always @(*) word_taken$0 = drawn$0$q;
+    always @(*) word_taken$1 = drawn$1$q;
+    always @(*) word_taken$2 = drawn$2$q;
+    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$out_ready = wready;
+    always @(*) wvalid = w$out_valid;
+    always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
+    always @(*) wlast = w$out_data[32'h40];
+    always @(*) r_valid$d = rvalid;
+    always @(*) r_id$d = rid;
+    always @(*) r_data$d = rdata;
+    always @(*) r_error$d = rresp != 32'h0;
+    always @(*) r_last$d = rlast;
+    always @(*) b_valid$d = bvalid;
+    always @(*) b_id$d = bid;
+    always @(*) b_error$d = bresp != 32'h0;
+    always @(*) in_valid$0 = r_valid$q & (r_id$q == 32'h0);
+    always @(*) in_valid$1 = r_valid$q & (r_id$q == 32'h1);
+    always @(*) in_valid$2 = r_valid$q & (r_id$q == 32'h2);
+    always @(*) in_data = r_data$q;
+    always @(*) in_error = r_error$q;
+    always @(*) in_last = r_last$q;
+    always @(*) done$0 = b_valid$q & (b_id$q == 32'h0);
+    always @(*) done$1 = b_valid$q & (b_id$q == 32'h1);
+    always @(*) done$2 = b_valid$q & (b_id$q == 32'h2);
+    always @(*) begin
+        ar$hold = 1'b0;
         done_error = b_error$q;
     end
     
@@ -7143,25 +7235,25 @@ module kvcpu_dma$host$ar(clock,reset,request$0,request$1,request$2,request_addre
     );
     
     // Update code
+    always @(*) skid$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) held$0$clock = clock;
+    always @(*) held$1$clock = clock;
+    always @(*) held$2$clock = clock;
+    always @(*) skid$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) held$0$reset = reset;
+    always @(*) held$1$reset = reset;
+    always @(*) held$2$reset = reset;
+    always @(*) open$0 = request$0 & ~held$0$q;
+    always @(*) taken$0 = held$0$q;
+    always @(*) open$1 = request$1 & ~held$1$q;
+    always @(*) taken$1 = held$1$q;
+    always @(*) open$2 = request$2 & ~held$2$q;
+    always @(*) taken$2 = held$2$q;
+    always @(*) wanted = open$0 | open$1 | open$2;
+    always @(*) go = wanted & skid$in_ready & ~hold;
     always @(*) begin
-        skid$clock = clock;
-        turn$clock = clock;
-        held$0$clock = clock;
-        held$1$clock = clock;
-        held$2$clock = clock;
-        skid$reset = reset;
-        turn$reset = reset;
-        held$0$reset = reset;
-        held$1$reset = reset;
-        held$2$reset = reset;
-        open$0 = request$0 & ~held$0$q;
-        taken$0 = held$0$q;
-        open$1 = request$1 & ~held$1$q;
-        taken$1 = held$1$q;
-        open$2 = request$2 & ~held$2$q;
-        taken$2 = held$2$q;
-        wanted = open$0 | open$1 | open$2;
-        go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
@@ -7175,9 +7267,11 @@ module kvcpu_dma$host$ar(clock,reset,request$0,request$1,request$2,request_addre
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        held$0$d = go & (pick == 32'h0);
-        held$1$d = go & (pick == 32'h1);
-        held$2$d = go & (pick == 32'h2);
+    end
+    always @(*) held$0$d = go & (pick == 32'h0);
+    always @(*) held$1$d = go & (pick == 32'h1);
+    always @(*) held$2$d = go & (pick == 32'h2);
+    always @(*) begin
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -7185,18 +7279,18 @@ module kvcpu_dma$host$ar(clock,reset,request$0,request$1,request$2,request_addre
         else if (go & (pick == 32'h1)) begin
             turn$d = 1'b0;
         end
-        any_taken = go;
-        who = pick;
-        beats = pick_beats;
-        pick_len = pick_beats - 32'h1;
-        skid$in_valid = wanted & ~hold;
-        skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
-        skid$out_ready = ready;
-        valid = skid$out_valid;
-        id = skid$out_data[(32'h48)+:(2)];
-        len = skid$out_data[(32'h40)+:(8)];
-        address = ((skid$out_data) & 64'hffffffffffffffff);
     end
+    always @(*) any_taken = go;
+    always @(*) who = pick;
+    always @(*) beats = pick_beats;
+    always @(*) pick_len = pick_beats - 32'h1;
+    always @(*) skid$in_valid = wanted & ~hold;
+    always @(*) skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
+    always @(*) skid$out_ready = ready;
+    always @(*) valid = skid$out_valid;
+    always @(*) id = skid$out_data[(32'h48)+:(2)];
+    always @(*) len = skid$out_data[(32'h40)+:(8)];
+    always @(*) address = ((skid$out_data) & 64'hffffffffffffffff);
     
 endmodule // kvcpu_dma$host$ar
 
@@ -7297,22 +7391,19 @@ module kvcpu_dma$host$ar$skid(clock,reset,in_valid,in_ready,in_data,out_valid,ou
     );
     
     // Update code
+    always @(*) out_full$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) spare_full$clock = clock;
+    always @(*) spare$clock = clock;
+    always @(*) out_full$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) spare_full$reset = reset;
+    always @(*) spare$reset = reset;
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
         out_full$d = out_full$q;
         out$d = out$q;
         spare_full$d = spare_full$q;
         spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
         if (~out_full$q | out_ready) begin
             if (spare_full$q) begin
                 out_full$d = 1'b1;
@@ -7329,6 +7420,9 @@ module kvcpu_dma$host$ar$skid(clock,reset,in_valid,in_ready,in_data,out_valid,ou
             spare$d = in_data;
         end
     end
+    always @(*) in_ready = ~spare_full$q;
+    always @(*) out_valid = out_full$q;
+    always @(*) out_data = out$q;
     
 endmodule // kvcpu_dma$host$ar$skid
 
@@ -7499,25 +7593,25 @@ module kvcpu_dma$host$aw(clock,reset,request$0,request$1,request$2,request_addre
     );
     
     // Update code
+    always @(*) skid$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) held$0$clock = clock;
+    always @(*) held$1$clock = clock;
+    always @(*) held$2$clock = clock;
+    always @(*) skid$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) held$0$reset = reset;
+    always @(*) held$1$reset = reset;
+    always @(*) held$2$reset = reset;
+    always @(*) open$0 = request$0 & ~held$0$q;
+    always @(*) taken$0 = held$0$q;
+    always @(*) open$1 = request$1 & ~held$1$q;
+    always @(*) taken$1 = held$1$q;
+    always @(*) open$2 = request$2 & ~held$2$q;
+    always @(*) taken$2 = held$2$q;
+    always @(*) wanted = open$0 | open$1 | open$2;
+    always @(*) go = wanted & skid$in_ready & ~hold;
     always @(*) begin
-        skid$clock = clock;
-        turn$clock = clock;
-        held$0$clock = clock;
-        held$1$clock = clock;
-        held$2$clock = clock;
-        skid$reset = reset;
-        turn$reset = reset;
-        held$0$reset = reset;
-        held$1$reset = reset;
-        held$2$reset = reset;
-        open$0 = request$0 & ~held$0$q;
-        taken$0 = held$0$q;
-        open$1 = request$1 & ~held$1$q;
-        taken$1 = held$1$q;
-        open$2 = request$2 & ~held$2$q;
-        taken$2 = held$2$q;
-        wanted = open$0 | open$1 | open$2;
-        go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
@@ -7531,9 +7625,11 @@ module kvcpu_dma$host$aw(clock,reset,request$0,request$1,request$2,request_addre
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        held$0$d = go & (pick == 32'h0);
-        held$1$d = go & (pick == 32'h1);
-        held$2$d = go & (pick == 32'h2);
+    end
+    always @(*) held$0$d = go & (pick == 32'h0);
+    always @(*) held$1$d = go & (pick == 32'h1);
+    always @(*) held$2$d = go & (pick == 32'h2);
+    always @(*) begin
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -7541,18 +7637,18 @@ module kvcpu_dma$host$aw(clock,reset,request$0,request$1,request$2,request_addre
         else if (go & (pick == 32'h1)) begin
             turn$d = 1'b0;
         end
-        any_taken = go;
-        who = pick;
-        beats = pick_beats;
-        pick_len = pick_beats - 32'h1;
-        skid$in_valid = wanted & ~hold;
-        skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
-        skid$out_ready = ready;
-        valid = skid$out_valid;
-        id = skid$out_data[(32'h48)+:(2)];
-        len = skid$out_data[(32'h40)+:(8)];
-        address = ((skid$out_data) & 64'hffffffffffffffff);
     end
+    always @(*) any_taken = go;
+    always @(*) who = pick;
+    always @(*) beats = pick_beats;
+    always @(*) pick_len = pick_beats - 32'h1;
+    always @(*) skid$in_valid = wanted & ~hold;
+    always @(*) skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
+    always @(*) skid$out_ready = ready;
+    always @(*) valid = skid$out_valid;
+    always @(*) id = skid$out_data[(32'h48)+:(2)];
+    always @(*) len = skid$out_data[(32'h40)+:(8)];
+    always @(*) address = ((skid$out_data) & 64'hffffffffffffffff);
     
 endmodule // kvcpu_dma$host$aw
 
@@ -7653,22 +7749,19 @@ module kvcpu_dma$host$aw$skid(clock,reset,in_valid,in_ready,in_data,out_valid,ou
     );
     
     // Update code
+    always @(*) out_full$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) spare_full$clock = clock;
+    always @(*) spare$clock = clock;
+    always @(*) out_full$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) spare_full$reset = reset;
+    always @(*) spare$reset = reset;
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
         out_full$d = out_full$q;
         out$d = out$q;
         spare_full$d = spare_full$q;
         spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
         if (~out_full$q | out_ready) begin
             if (spare_full$q) begin
                 out_full$d = 1'b1;
@@ -7685,6 +7778,9 @@ module kvcpu_dma$host$aw$skid(clock,reset,in_valid,in_ready,in_data,out_valid,ou
             spare$d = in_data;
         end
     end
+    always @(*) in_ready = ~spare_full$q;
+    always @(*) out_valid = out_full$q;
+    always @(*) out_data = out$q;
     
 endmodule // kvcpu_dma$host$aw$skid
 
@@ -8046,36 +8142,38 @@ module kvcpu_dma$host$w(clock,reset,in_valid,in_ready,in_data,out_valid,out_read
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 3'h7);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 3'h7);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 3'h7);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 3'h7);
     
 endmodule // kvcpu_dma$host$w
 
@@ -8332,92 +8430,39 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     );
     
     // Update code
+    always @(*) bursts$clock = clock;
+    always @(*) address_low$clock = clock;
+    always @(*) address_high$clock = clock;
+    always @(*) state$clock = clock;
+    always @(*) error$clock = clock;
+    always @(*) index$clock = clock;
+    always @(*) due$clock = clock;
+    always @(*) odd$clock = clock;
+    always @(*) bursts$reset = reset;
+    always @(*) address_low$reset = reset;
+    always @(*) address_high$reset = reset;
+    always @(*) state$reset = reset;
+    always @(*) error$reset = reset;
+    always @(*) index$reset = reset;
+    always @(*) due$reset = reset;
+    always @(*) odd$reset = reset;
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
     always @(*) begin
-        bursts$clock = clock;
-        address_low$clock = clock;
-        address_high$clock = clock;
-        state$clock = clock;
-        error$clock = clock;
-        index$clock = clock;
-        due$clock = clock;
-        odd$clock = clock;
-        bursts$reset = reset;
-        address_low$reset = reset;
-        address_high$reset = reset;
-        state$reset = reset;
-        error$reset = reset;
-        index$reset = reset;
-        due$reset = reset;
-        odd$reset = reset;
-        low$clock = clock;
-        high$clock = clock;
         address_low$d = address_low$q;
-        address_high$d = address_high$q;
-        state$d = state$q;
-        error$d = error$q;
-        busy = state$q != 32'h0;
-        to_write = state$q == 32'h2;
-        halted = stop | (error$q != 32'h0);
-        starts = command & select[32'h1] & ~busy & ~stop;
         if (command & (select == 32'h0)) begin
             address_low$d = data;
         end
+    end
+    always @(*) begin
+        address_high$d = address_high$q;
         if (command & (select == 32'h1)) begin
             address_high$d = data;
         end
-        words = ((data) & 4'hf);
-        bursts$load = starts;
-        bursts$load_address = (((address_high$q) & 64'hffffffffffffffff) << 32'h20) | ((address_low$q) & 64'hffffffffffffffff);
-        bursts$load_words = ((words) & 19'h7ffff);
-        wanted = bursts$valid & busy & ~halted;
-        read_burst = wanted & ~to_write & bus_master;
-        write_burst = wanted & to_write & bus_master;
-        taken = read_taken | write_taken;
-        bursts$taken = taken;
-        address = bursts$address;
-        beats = bursts$beats;
-        answered = (in_valid & in_last) | written;
-        due_kept = due$q;
-        if (taken) begin
-            due_kept = due$q + 32'h1;
-        end
-        due$d = due_kept;
-        if (answered) begin
-            due$d = due_kept - 32'h1;
-        end
-        next_index = index$q;
-        if (starts) begin
-            next_index = 32'h0;
-        end
-        else if (in_valid | word_taken) begin
-            next_index = index$q + 32'h1;
-        end
-        index$d = next_index;
-        pair = ((slot >> 32'h1) & 3'h7);
-        odd$d = slot[32'h0];
-        low$read_address = pair;
-        high$read_address = pair;
-        low$write_address = pair;
-        high$write_address = pair;
-        low$write_data = data;
-        high$write_data = data;
-        low$write_enable = write & ~slot[32'h0];
-        high$write_enable = write & slot[32'h0];
-        if (busy) begin
-            low$read_address = next_index;
-            high$read_address = next_index;
-            low$write_address = index$q;
-            high$write_address = index$q;
-            low$write_data = ((in_data) & 32'hffffffff);
-            high$write_data = in_data[(32'h20)+:(32)];
-            low$write_enable = in_valid;
-            high$write_enable = in_valid;
-        end
-        read = low$read_data;
-        if (odd$q) begin
-            read = high$read_data;
-        end
-        word = (((high$read_data) & 64'hffffffffffffffff) << 32'h20) | ((low$read_data) & 64'hffffffffffffffff);
+    end
+    always @(*) begin
+        state$d = state$q;
+        error$d = error$q;
         if (starts) begin
             error$d = 32'h0;
             state$d = 32'h1;
@@ -8438,7 +8483,76 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
                 state$d = 32'h0;
             end
         end
-        idle = state$q == 32'h0;
+    end
+    always @(*) busy = state$q != 32'h0;
+    always @(*) to_write = state$q == 32'h2;
+    always @(*) halted = stop | (error$q != 32'h0);
+    always @(*) starts = command & select[32'h1] & ~busy & ~stop;
+    always @(*) words = ((data) & 4'hf);
+    always @(*) bursts$load = starts;
+    always @(*) bursts$load_address = (((address_high$q) & 64'hffffffffffffffff) << 32'h20) | ((address_low$q) & 64'hffffffffffffffff);
+    always @(*) bursts$load_words = ((words) & 19'h7ffff);
+    always @(*) wanted = bursts$valid & busy & ~halted;
+    always @(*) read_burst = wanted & ~to_write & bus_master;
+    always @(*) write_burst = wanted & to_write & bus_master;
+    always @(*) taken = read_taken | write_taken;
+    always @(*) bursts$taken = taken;
+    always @(*) address = bursts$address;
+    always @(*) beats = bursts$beats;
+    always @(*) answered = (in_valid & in_last) | written;
+    always @(*) begin
+        due_kept = due$q;
+        if (taken) begin
+            due_kept = due$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        due$d = due_kept;
+        if (answered) begin
+            due$d = due_kept - 32'h1;
+        end
+    end
+    always @(*) begin
+        next_index = index$q;
+        if (starts) begin
+            next_index = 32'h0;
+        end
+        else if (in_valid | word_taken) begin
+            next_index = index$q + 32'h1;
+        end
+    end
+    always @(*) index$d = next_index;
+    always @(*) pair = ((slot >> 32'h1) & 3'h7);
+    always @(*) odd$d = slot[32'h0];
+    always @(*) begin
+        low$read_address = pair;
+        high$read_address = pair;
+        low$write_address = pair;
+        high$write_address = pair;
+        low$write_data = data;
+        high$write_data = data;
+        low$write_enable = write & ~slot[32'h0];
+        high$write_enable = write & slot[32'h0];
+        if (busy) begin
+            low$read_address = next_index;
+            high$read_address = next_index;
+            low$write_address = index$q;
+            high$write_address = index$q;
+            low$write_data = ((in_data) & 32'hffffffff);
+            high$write_data = in_data[(32'h20)+:(32)];
+            low$write_enable = in_valid;
+            high$write_enable = in_valid;
+        end
+    end
+    always @(*) begin
+        read = low$read_data;
+        if (odd$q) begin
+            read = high$read_data;
+        end
+    end
+    always @(*) word = (((high$read_data) & 64'hffffffffffffffff) << 32'h20) | ((low$read_data) & 64'hffffffffffffffff);
+    always @(*) idle = state$q == 32'h0;
+    always @(*) begin
         status = error$q;
         if (state$q != 32'h0) begin
             status = 32'h0;
@@ -8574,21 +8688,21 @@ module kvcpu_dma$ring$bursts(clock,reset,load,load_address,load_words,valid,take
     );
     
     // Update code
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) standing$clock = clock;
+    always @(*) cutting$clock = clock;
+    always @(*) carry$clock = clock;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) standing$reset = reset;
+    always @(*) cutting$reset = reset;
+    always @(*) carry$reset = reset;
     always @(*) begin
-        low$clock = clock;
-        high$clock = clock;
-        left$clock = clock;
-        length$clock = clock;
-        standing$clock = clock;
-        cutting$clock = clock;
-        carry$clock = clock;
-        low$reset = reset;
-        high$reset = reset;
-        left$reset = reset;
-        length$reset = reset;
-        standing$reset = reset;
-        cutting$reset = reset;
-        carry$reset = reset;
         low$d = low$q;
         high$d = high$q;
         left$d = left$q;
@@ -8596,12 +8710,6 @@ module kvcpu_dma$ring$bursts(clock,reset,load,load_address,load_words,valid,take
         standing$d = standing$q;
         cutting$d = 1'b0;
         carry$d = 1'b0;
-        line = low$q[(32'h9)+:(23)];
-        next_line = line + 32'h1;
-        inverted = ~low$q[(32'h3)+:(6)];
-        to_line = ((inverted) & 7'h7f) + 32'h1;
-        to_line_wide = ((to_line) & 19'h7ffff);
-        taken_words = ((length$q) & 19'h7ffff);
         if (load) begin
             low$d = ((load_address) & 32'hffffffff);
             high$d = load_address[(32'h20)+:(32)];
@@ -8626,11 +8734,17 @@ module kvcpu_dma$ring$bursts(clock,reset,load,load_address,load_words,valid,take
             end
             standing$d = left$q != 32'h0;
         end
-        valid = standing$q;
-        beats = length$q;
-        address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
-        more = standing$q | cutting$q;
     end
+    always @(*) line = low$q[(32'h9)+:(23)];
+    always @(*) next_line = line + 32'h1;
+    always @(*) inverted = ~low$q[(32'h3)+:(6)];
+    always @(*) to_line = ((inverted) & 7'h7f) + 32'h1;
+    always @(*) to_line_wide = ((to_line) & 19'h7ffff);
+    always @(*) taken_words = ((length$q) & 19'h7ffff);
+    always @(*) valid = standing$q;
+    always @(*) beats = length$q;
+    always @(*) address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
+    always @(*) more = standing$q | cutting$q;
     
 endmodule // kvcpu_dma$ring$bursts
 

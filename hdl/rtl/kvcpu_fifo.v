@@ -71,36 +71,38 @@ module kvcpu_fifo(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 4'hf);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 4'hf);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 4'hf);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 4'hf);
     
 endmodule // kvcpu_fifo
 

@@ -183,84 +183,86 @@ module kvcpu_hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_read
     );
     
     // Update code
+    always @(*) unit$clock = clock;
+    always @(*) unit$reset = reset;
+    always @(*) unit$bus_select = bus_select;
+    always @(*) unit$bus_write = bus_write;
+    always @(*) unit$bus_address = bus_address;
+    always @(*) unit$bus_data = bus_data;
+    always @(*) bus_ready = unit$bus_ready;
+    always @(*) bus_read = unit$bus_read;
+    always @(*) unit$row_taken = unit$row_read & ~held;
+    always @(*) row_loaded = load_index >> lane_bits;
+    always @(*) lane_loaded = load_index & lane_mask;
     always @(*) begin
-        unit$clock = clock;
-        unit$reset = reset;
-        unit$bus_select = bus_select;
-        unit$bus_write = bus_write;
-        unit$bus_address = bus_address;
-        unit$bus_data = bus_data;
-        bus_ready = unit$bus_ready;
-        bus_read = unit$bus_read;
-        unit$row_taken = unit$row_read & ~held;
-        row_loaded = load_index >> lane_bits;
-        lane_loaded = load_index & lane_mask;
         row = unit$row;
         if (show | held) begin
             row = row_loaded;
         end
-        load_entry = (((load3) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'hc0) | (((load2) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((load1) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((load0) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
-        bank_row = ((row) & 9'h1ff);
-        bank_load_row = ((row_loaded) & 9'h1ff);
-        bank_write_row = ((unit$row_write_row) & 9'h1ff);
+    end
+    always @(*) load_entry = (((load3) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'hc0) | (((load2) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((load1) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((load0) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
+    always @(*) bank_row = ((row) & 9'h1ff);
+    always @(*) bank_load_row = ((row_loaded) & 9'h1ff);
+    always @(*) bank_write_row = ((unit$row_write_row) & 9'h1ff);
+    always @(*) begin
         shown = banks$0$entry;
-        banks$0$clock = clock;
-        banks$0$reset = reset;
-        banks$0$row = bank_row;
-        banks$0$load = load & (lane_loaded == lane_number$0);
-        banks$0$load_row = bank_load_row;
-        banks$0$load_entry = load_entry;
-        banks$0$write = unit$row_write & unit$row_write_lanes[0];
-        banks$0$write_row = bank_write_row;
-        banks$0$write_data = unit$row_write_data$0;
-        unit$entries$0 = banks$0$entry;
         if (lane_loaded == lane_number$0) begin
             shown = banks$0$entry;
         end
-        banks$1$clock = clock;
-        banks$1$reset = reset;
-        banks$1$row = bank_row;
-        banks$1$load = load & (lane_loaded == lane_number$1);
-        banks$1$load_row = bank_load_row;
-        banks$1$load_entry = load_entry;
-        banks$1$write = unit$row_write & unit$row_write_lanes[1];
-        banks$1$write_row = bank_write_row;
-        banks$1$write_data = unit$row_write_data$1;
-        unit$entries$1 = banks$1$entry;
         if (lane_loaded == lane_number$1) begin
             shown = banks$1$entry;
         end
-        banks$2$clock = clock;
-        banks$2$reset = reset;
-        banks$2$row = bank_row;
-        banks$2$load = load & (lane_loaded == lane_number$2);
-        banks$2$load_row = bank_load_row;
-        banks$2$load_entry = load_entry;
-        banks$2$write = unit$row_write & unit$row_write_lanes[2];
-        banks$2$write_row = bank_write_row;
-        banks$2$write_data = unit$row_write_data$2;
-        unit$entries$2 = banks$2$entry;
         if (lane_loaded == lane_number$2) begin
             shown = banks$2$entry;
         end
-        banks$3$clock = clock;
-        banks$3$reset = reset;
-        banks$3$row = bank_row;
-        banks$3$load = load & (lane_loaded == lane_number$3);
-        banks$3$load_row = bank_load_row;
-        banks$3$load_entry = load_entry;
-        banks$3$write = unit$row_write & unit$row_write_lanes[3];
-        banks$3$write_row = bank_write_row;
-        banks$3$write_data = unit$row_write_data$3;
-        unit$entries$3 = banks$3$entry;
         if (lane_loaded == lane_number$3) begin
             shown = banks$3$entry;
         end
-        shown0 = shown[(32'h0)+:(64)];
-        shown1 = shown[(32'h40)+:(64)];
-        shown2 = shown[(32'h80)+:(64)];
-        shown3 = shown[(32'hc0)+:(64)];
     end
+    always @(*) banks$0$clock = clock;
+    always @(*) banks$0$reset = reset;
+    always @(*) banks$0$row = bank_row;
+    always @(*) banks$0$load = load & (lane_loaded == lane_number$0);
+    always @(*) banks$0$load_row = bank_load_row;
+    always @(*) banks$0$load_entry = load_entry;
+    always @(*) banks$0$write = unit$row_write & unit$row_write_lanes[0];
+    always @(*) banks$0$write_row = bank_write_row;
+    always @(*) banks$0$write_data = unit$row_write_data$0;
+    always @(*) unit$entries$0 = banks$0$entry;
+    always @(*) banks$1$clock = clock;
+    always @(*) banks$1$reset = reset;
+    always @(*) banks$1$row = bank_row;
+    always @(*) banks$1$load = load & (lane_loaded == lane_number$1);
+    always @(*) banks$1$load_row = bank_load_row;
+    always @(*) banks$1$load_entry = load_entry;
+    always @(*) banks$1$write = unit$row_write & unit$row_write_lanes[1];
+    always @(*) banks$1$write_row = bank_write_row;
+    always @(*) banks$1$write_data = unit$row_write_data$1;
+    always @(*) unit$entries$1 = banks$1$entry;
+    always @(*) banks$2$clock = clock;
+    always @(*) banks$2$reset = reset;
+    always @(*) banks$2$row = bank_row;
+    always @(*) banks$2$load = load & (lane_loaded == lane_number$2);
+    always @(*) banks$2$load_row = bank_load_row;
+    always @(*) banks$2$load_entry = load_entry;
+    always @(*) banks$2$write = unit$row_write & unit$row_write_lanes[2];
+    always @(*) banks$2$write_row = bank_write_row;
+    always @(*) banks$2$write_data = unit$row_write_data$2;
+    always @(*) unit$entries$2 = banks$2$entry;
+    always @(*) banks$3$clock = clock;
+    always @(*) banks$3$reset = reset;
+    always @(*) banks$3$row = bank_row;
+    always @(*) banks$3$load = load & (lane_loaded == lane_number$3);
+    always @(*) banks$3$load_row = bank_load_row;
+    always @(*) banks$3$load_entry = load_entry;
+    always @(*) banks$3$write = unit$row_write & unit$row_write_lanes[3];
+    always @(*) banks$3$write_row = bank_write_row;
+    always @(*) banks$3$write_data = unit$row_write_data$3;
+    always @(*) unit$entries$3 = banks$3$entry;
+    always @(*) shown0 = shown[(32'h0)+:(64)];
+    always @(*) shown1 = shown[(32'h40)+:(64)];
+    always @(*) shown2 = shown[(32'h80)+:(64)];
+    always @(*) shown3 = shown[(32'hc0)+:(64)];
     
 endmodule // kvcpu_hepc
 
@@ -322,16 +324,16 @@ module kvcpu_hepc$banks$0(clock,reset,row,entry,load,load_row,load_entry,write,w
     );
     
     // Update code
+    always @(*) kept$clock = clock;
+    always @(*) changed$clock = clock;
+    always @(*) fetched$clock = clock;
+    always @(*) fetched$reset = reset;
+    always @(*) kept$read_address = row;
+    always @(*) kept$write_address = load_row;
+    always @(*) kept$write_data = (((load_entry[(32'h80)+:(96)]) & 160'hffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h0)+:(64)]) & 160'hffffffffffffffffffffffffffffffffffffffff);
+    always @(*) kept$write_enable = load;
+    always @(*) changed$read_address = row;
     always @(*) begin
-        kept$clock = clock;
-        changed$clock = clock;
-        fetched$clock = clock;
-        fetched$reset = reset;
-        kept$read_address = row;
-        kept$write_address = load_row;
-        kept$write_data = (((load_entry[(32'h80)+:(96)]) & 160'hffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h0)+:(64)]) & 160'hffffffffffffffffffffffffffffffffffffffff);
-        kept$write_enable = load;
-        changed$read_address = row;
         changed$write_address = load_row;
         changed$write_data = (((load_entry[(32'he0)+:(32)]) & 96'hffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h40)+:(64)]) & 96'hffffffffffffffffffffffff);
         changed$write_enable = load;
@@ -340,9 +342,9 @@ module kvcpu_hepc$banks$0(clock,reset,row,entry,load,load_row,load_entry,write,w
             changed$write_data = write_data;
             changed$write_enable = 1'b1;
         end
-        fetched$d = (((changed$read_data[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((kept$read_data[(32'h40)+:(96)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((changed$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((kept$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
-        entry = fetched$q;
     end
+    always @(*) fetched$d = (((changed$read_data[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((kept$read_data[(32'h40)+:(96)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((changed$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((kept$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
+    always @(*) entry = fetched$q;
     
 endmodule // kvcpu_hepc$banks$0
 
@@ -455,16 +457,16 @@ module kvcpu_hepc$banks$1(clock,reset,row,entry,load,load_row,load_entry,write,w
     );
     
     // Update code
+    always @(*) kept$clock = clock;
+    always @(*) changed$clock = clock;
+    always @(*) fetched$clock = clock;
+    always @(*) fetched$reset = reset;
+    always @(*) kept$read_address = row;
+    always @(*) kept$write_address = load_row;
+    always @(*) kept$write_data = (((load_entry[(32'h80)+:(96)]) & 160'hffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h0)+:(64)]) & 160'hffffffffffffffffffffffffffffffffffffffff);
+    always @(*) kept$write_enable = load;
+    always @(*) changed$read_address = row;
     always @(*) begin
-        kept$clock = clock;
-        changed$clock = clock;
-        fetched$clock = clock;
-        fetched$reset = reset;
-        kept$read_address = row;
-        kept$write_address = load_row;
-        kept$write_data = (((load_entry[(32'h80)+:(96)]) & 160'hffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h0)+:(64)]) & 160'hffffffffffffffffffffffffffffffffffffffff);
-        kept$write_enable = load;
-        changed$read_address = row;
         changed$write_address = load_row;
         changed$write_data = (((load_entry[(32'he0)+:(32)]) & 96'hffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h40)+:(64)]) & 96'hffffffffffffffffffffffff);
         changed$write_enable = load;
@@ -473,9 +475,9 @@ module kvcpu_hepc$banks$1(clock,reset,row,entry,load,load_row,load_entry,write,w
             changed$write_data = write_data;
             changed$write_enable = 1'b1;
         end
-        fetched$d = (((changed$read_data[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((kept$read_data[(32'h40)+:(96)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((changed$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((kept$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
-        entry = fetched$q;
     end
+    always @(*) fetched$d = (((changed$read_data[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((kept$read_data[(32'h40)+:(96)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((changed$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((kept$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
+    always @(*) entry = fetched$q;
     
 endmodule // kvcpu_hepc$banks$1
 
@@ -588,16 +590,16 @@ module kvcpu_hepc$banks$2(clock,reset,row,entry,load,load_row,load_entry,write,w
     );
     
     // Update code
+    always @(*) kept$clock = clock;
+    always @(*) changed$clock = clock;
+    always @(*) fetched$clock = clock;
+    always @(*) fetched$reset = reset;
+    always @(*) kept$read_address = row;
+    always @(*) kept$write_address = load_row;
+    always @(*) kept$write_data = (((load_entry[(32'h80)+:(96)]) & 160'hffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h0)+:(64)]) & 160'hffffffffffffffffffffffffffffffffffffffff);
+    always @(*) kept$write_enable = load;
+    always @(*) changed$read_address = row;
     always @(*) begin
-        kept$clock = clock;
-        changed$clock = clock;
-        fetched$clock = clock;
-        fetched$reset = reset;
-        kept$read_address = row;
-        kept$write_address = load_row;
-        kept$write_data = (((load_entry[(32'h80)+:(96)]) & 160'hffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h0)+:(64)]) & 160'hffffffffffffffffffffffffffffffffffffffff);
-        kept$write_enable = load;
-        changed$read_address = row;
         changed$write_address = load_row;
         changed$write_data = (((load_entry[(32'he0)+:(32)]) & 96'hffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h40)+:(64)]) & 96'hffffffffffffffffffffffff);
         changed$write_enable = load;
@@ -606,9 +608,9 @@ module kvcpu_hepc$banks$2(clock,reset,row,entry,load,load_row,load_entry,write,w
             changed$write_data = write_data;
             changed$write_enable = 1'b1;
         end
-        fetched$d = (((changed$read_data[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((kept$read_data[(32'h40)+:(96)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((changed$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((kept$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
-        entry = fetched$q;
     end
+    always @(*) fetched$d = (((changed$read_data[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((kept$read_data[(32'h40)+:(96)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((changed$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((kept$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
+    always @(*) entry = fetched$q;
     
 endmodule // kvcpu_hepc$banks$2
 
@@ -721,16 +723,16 @@ module kvcpu_hepc$banks$3(clock,reset,row,entry,load,load_row,load_entry,write,w
     );
     
     // Update code
+    always @(*) kept$clock = clock;
+    always @(*) changed$clock = clock;
+    always @(*) fetched$clock = clock;
+    always @(*) fetched$reset = reset;
+    always @(*) kept$read_address = row;
+    always @(*) kept$write_address = load_row;
+    always @(*) kept$write_data = (((load_entry[(32'h80)+:(96)]) & 160'hffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h0)+:(64)]) & 160'hffffffffffffffffffffffffffffffffffffffff);
+    always @(*) kept$write_enable = load;
+    always @(*) changed$read_address = row;
     always @(*) begin
-        kept$clock = clock;
-        changed$clock = clock;
-        fetched$clock = clock;
-        fetched$reset = reset;
-        kept$read_address = row;
-        kept$write_address = load_row;
-        kept$write_data = (((load_entry[(32'h80)+:(96)]) & 160'hffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h0)+:(64)]) & 160'hffffffffffffffffffffffffffffffffffffffff);
-        kept$write_enable = load;
-        changed$read_address = row;
         changed$write_address = load_row;
         changed$write_data = (((load_entry[(32'he0)+:(32)]) & 96'hffffffffffffffffffffffff) << 32'h40) | ((load_entry[(32'h40)+:(64)]) & 96'hffffffffffffffffffffffff);
         changed$write_enable = load;
@@ -739,9 +741,9 @@ module kvcpu_hepc$banks$3(clock,reset,row,entry,load,load_row,load_entry,write,w
             changed$write_data = write_data;
             changed$write_enable = 1'b1;
         end
-        fetched$d = (((changed$read_data[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((kept$read_data[(32'h40)+:(96)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((changed$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((kept$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
-        entry = fetched$q;
     end
+    always @(*) fetched$d = (((changed$read_data[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((kept$read_data[(32'h40)+:(96)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((changed$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((kept$read_data[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
+    always @(*) entry = fetched$q;
     
 endmodule // kvcpu_hepc$banks$3
 
@@ -2002,93 +2004,99 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     );
     
     // Update code
+    always @(*) parameters$clock = clock;
+    always @(*) wfs$clock = clock;
+    always @(*) thresholds$clock = clock;
+    always @(*) trials$clock = clock;
+    always @(*) sweeping$clock = clock;
+    always @(*) offering$clock = clock;
+    always @(*) scoring$clock = clock;
+    always @(*) weighing$clock = clock;
+    always @(*) marking$clock = clock;
+    always @(*) counting$clock = clock;
+    always @(*) asking$clock = clock;
     always @(*) begin
-        parameters$clock = clock;
-        wfs$clock = clock;
-        thresholds$clock = clock;
-        trials$clock = clock;
-        sweeping$clock = clock;
-        offering$clock = clock;
-        scoring$clock = clock;
-        weighing$clock = clock;
-        marking$clock = clock;
-        counting$clock = clock;
-        asking$clock = clock;
         next_row$clock = clock;
         end_row$clock = clock;
-        lanes$clock = clock;
-        stall$clock = clock;
-        trail$clock = clock;
-        row1$clock = clock;
-        row2$clock = clock;
-        lanes1$clock = clock;
-        lanes2$clock = clock;
-        write_lanes$clock = clock;
-        write_row$clock = clock;
-        victims0$clock = clock;
-        victims1$clock = clock;
-        victims2$clock = clock;
-        victims3$clock = clock;
-        prefetch$clock = clock;
-        favoured$clock = clock;
-        score$clock = clock;
-        worths$clock = clock;
-        tally$clock = clock;
-        seen$clock = clock;
-        ready$clock = clock;
-        answer$clock = clock;
-        parameters$reset = reset;
-        wfs$reset = reset;
-        thresholds$reset = reset;
-        trials$reset = reset;
-        sweeping$reset = reset;
-        offering$reset = reset;
-        scoring$reset = reset;
-        weighing$reset = reset;
-        marking$reset = reset;
-        counting$reset = reset;
-        asking$reset = reset;
+    end
+    always @(*) lanes$clock = clock;
+    always @(*) stall$clock = clock;
+    always @(*) trail$clock = clock;
+    always @(*) row1$clock = clock;
+    always @(*) row2$clock = clock;
+    always @(*) lanes1$clock = clock;
+    always @(*) lanes2$clock = clock;
+    always @(*) write_lanes$clock = clock;
+    always @(*) write_row$clock = clock;
+    always @(*) victims0$clock = clock;
+    always @(*) victims1$clock = clock;
+    always @(*) victims2$clock = clock;
+    always @(*) victims3$clock = clock;
+    always @(*) prefetch$clock = clock;
+    always @(*) favoured$clock = clock;
+    always @(*) score$clock = clock;
+    always @(*) worths$clock = clock;
+    always @(*) tally$clock = clock;
+    always @(*) seen$clock = clock;
+    always @(*) ready$clock = clock;
+    always @(*) answer$clock = clock;
+    always @(*) parameters$reset = reset;
+    always @(*) wfs$reset = reset;
+    always @(*) thresholds$reset = reset;
+    always @(*) trials$reset = reset;
+    always @(*) sweeping$reset = reset;
+    always @(*) offering$reset = reset;
+    always @(*) scoring$reset = reset;
+    always @(*) weighing$reset = reset;
+    always @(*) marking$reset = reset;
+    always @(*) counting$reset = reset;
+    always @(*) asking$reset = reset;
+    always @(*) begin
         next_row$reset = reset;
         end_row$reset = reset;
-        lanes$reset = reset;
-        stall$reset = reset;
-        trail$reset = reset;
-        row1$reset = reset;
-        row2$reset = reset;
-        lanes1$reset = reset;
-        lanes2$reset = reset;
-        write_lanes$reset = reset;
-        write_row$reset = reset;
-        victims0$reset = reset;
-        victims1$reset = reset;
-        victims2$reset = reset;
-        victims3$reset = reset;
-        prefetch$reset = reset;
-        favoured$reset = reset;
-        seen$reset = reset;
-        ready$reset = reset;
-        answer$reset = reset;
-        brief = offering$q | scoring$q | weighing$q;
-        passing = sweeping$q | marking$q | counting$q;
-        busy = brief | passing;
-        on_the_way = (holding$all != 32'h0) | (holding_prefetch$all != 32'h0) | victims0$holding | victims1$holding | victims2$holding | victims3$holding | prefetch$holding;
-        drained = ~asking$q & (trail$q == 32'h0) & ~on_the_way;
-        finish = sweeping$q & drained;
-        low = bus_address[(32'h0)+:(8)];
-        low3 = bus_address[(32'h0)+:(3)];
-        low4 = bus_address[(32'h0)+:(4)];
-        group = bus_address[(32'h4)+:(12)];
-        page = bus_address[(32'hc)+:(4)];
-        of_lists = bus_address[(32'h8)+:(8)] == 32'h1;
-        of_items = (page == 32'h1) | (page == 32'h2);
+    end
+    always @(*) lanes$reset = reset;
+    always @(*) stall$reset = reset;
+    always @(*) trail$reset = reset;
+    always @(*) row1$reset = reset;
+    always @(*) row2$reset = reset;
+    always @(*) lanes1$reset = reset;
+    always @(*) lanes2$reset = reset;
+    always @(*) write_lanes$reset = reset;
+    always @(*) write_row$reset = reset;
+    always @(*) victims0$reset = reset;
+    always @(*) victims1$reset = reset;
+    always @(*) victims2$reset = reset;
+    always @(*) victims3$reset = reset;
+    always @(*) prefetch$reset = reset;
+    always @(*) favoured$reset = reset;
+    always @(*) seen$reset = reset;
+    always @(*) ready$reset = reset;
+    always @(*) answer$reset = reset;
+    always @(*) brief = offering$q | scoring$q | weighing$q;
+    always @(*) passing = sweeping$q | marking$q | counting$q;
+    always @(*) busy = brief | passing;
+    always @(*) on_the_way = (holding$all != 32'h0) | (holding_prefetch$all != 32'h0) | victims0$holding | victims1$holding | victims2$holding | victims3$holding | prefetch$holding;
+    always @(*) drained = ~asking$q & (trail$q == 32'h0) & ~on_the_way;
+    always @(*) finish = sweeping$q & drained;
+    always @(*) low = bus_address[(32'h0)+:(8)];
+    always @(*) low3 = bus_address[(32'h0)+:(3)];
+    always @(*) low4 = bus_address[(32'h0)+:(4)];
+    always @(*) group = bus_address[(32'h4)+:(12)];
+    always @(*) page = bus_address[(32'hc)+:(4)];
+    always @(*) of_lists = bus_address[(32'h8)+:(8)] == 32'h1;
+    always @(*) of_items = (page == 32'h1) | (page == 32'h2);
+    always @(*) begin
         list = bus_address[(32'h8)+:(4)];
         if (of_lists) begin
             list = bus_address[(32'h4)+:(4)];
         end
-        is_command = bus_write & (group == 32'h2) & (low4 >= 32'h8) & (low4 < 32'he);
-        is_offer = is_command & (low4 == 32'h9);
-        is_pop = bus_write & of_lists & (low4 == 32'h2);
-        is_busy = ~bus_write & (group == 32'h2) & (low4 == 32'he);
+    end
+    always @(*) is_command = bus_write & (group == 32'h2) & (low4 >= 32'h8) & (low4 < 32'he);
+    always @(*) is_offer = is_command & (low4 == 32'h9);
+    always @(*) is_pop = bus_write & of_lists & (low4 == 32'h2);
+    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low4 == 32'he);
+    always @(*) begin
         waits = brief & ~is_busy;
         if (is_offer & offering$q) begin
             waits = asking$q;
@@ -2096,34 +2104,33 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         if (is_pop) begin
             waits = busy;
         end
-        accept = bus_select & seen$q & ~waits;
-        seen$d = bus_select & ~accept & ~ready$q;
-        ready$d = accept;
-        awake = busy | seen$q | ready$q;
-        bus_ready = ready$q;
-        bus_read = answer$q;
-        write = accept & bus_write;
-        parameters$address = low4;
-        parameters$data = bus_data;
-        parameters$write = write & (group == 32'h0);
-        wfs$address = low3;
-        wfs$data = ((bus_data) & 9'h1ff);
-        wfs$write = write & (group == 32'h1) & (low4 < 32'h8);
-        thresholds$address = low3;
-        thresholds$data = ((bus_data) & 17'h1ffff);
-        thresholds$write = write & (group == 32'h1) & (low4 >= 32'h8);
-        trials$address = low3;
-        trials$data = ((bus_data) & 17'h1ffff);
-        trials$write = write & (group == 32'h2) & (low4 < 32'h8);
+    end
+    always @(*) accept = bus_select & seen$q & ~waits;
+    always @(*) seen$d = bus_select & ~accept & ~ready$q;
+    always @(*) ready$d = accept;
+    always @(*) awake = busy | seen$q | ready$q;
+    always @(*) bus_ready = ready$q;
+    always @(*) bus_read = answer$q;
+    always @(*) write = accept & bus_write;
+    always @(*) parameters$address = low4;
+    always @(*) parameters$data = bus_data;
+    always @(*) parameters$write = write & (group == 32'h0);
+    always @(*) wfs$address = low3;
+    always @(*) wfs$data = ((bus_data) & 9'h1ff);
+    always @(*) wfs$write = write & (group == 32'h1) & (low4 < 32'h8);
+    always @(*) thresholds$address = low3;
+    always @(*) thresholds$data = ((bus_data) & 17'h1ffff);
+    always @(*) thresholds$write = write & (group == 32'h1) & (low4 >= 32'h8);
+    always @(*) trials$address = low3;
+    always @(*) trials$data = ((bus_data) & 17'h1ffff);
+    always @(*) trials$write = write & (group == 32'h2) & (low4 < 32'h8);
+    always @(*) begin
         sweeping$d = sweeping$q & ~drained;
         offering$d = offering$q & ~drained;
         scoring$d = scoring$q & ~drained;
         weighing$d = weighing$q & ~drained;
         marking$d = marking$q & ~drained;
         counting$d = counting$q & ~drained;
-        row_read = asking$q & ~stall$q;
-        row = next_row$q;
-        taken = asking$q & ~stall$q & row_taken;
         asking$d = asking$q;
         next_row$d = next_row$q;
         end_row$d = end_row$q;
@@ -2134,9 +2141,6 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
                 asking$d = 1'b0;
             end
         end
-        picked_row = ((bus_data) & 17'h1ffff) >> lane_bits;
-        picked_lane = ((bus_data) & 4'hf) & lane_mask;
-        picked_lanes = first_lane << picked_lane;
         clear = 1'b0;
         clear_counts = 1'b0;
         if (accept & is_command) begin
@@ -2170,46 +2174,56 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
                 weighing$d = 1'b1;
             end
         end
-        stall$d = (crowded$all != 32'h0) | (crowded_prefetch$all != 32'h0);
-        row1$d = next_row$q;
-        row2$d = row1$q;
+    end
+    always @(*) row_read = asking$q & ~stall$q;
+    always @(*) row = next_row$q;
+    always @(*) taken = asking$q & ~stall$q & row_taken;
+    always @(*) picked_row = ((bus_data) & 17'h1ffff) >> lane_bits;
+    always @(*) picked_lane = ((bus_data) & 4'hf) & lane_mask;
+    always @(*) picked_lanes = first_lane << picked_lane;
+    always @(*) stall$d = (crowded$all != 32'h0) | (crowded_prefetch$all != 32'h0);
+    always @(*) row1$d = next_row$q;
+    always @(*) row2$d = row1$q;
+    always @(*) begin
         lanes1$d = 32'h0;
         trail$d = trail$q << 32'h1;
         if (taken) begin
             lanes1$d = lanes$q;
             trail$d = (trail$q << 32'h1) | 32'h1;
         end
-        lanes2$d = lanes1$q;
-        listing = sweeping$q | offering$q;
-        first_index = row2$q << lane_bits;
-        favoured$d = (favoured$q + 32'h1) & lane_mask;
-        judges$0$clock = clock;
-        judges$0$reset = reset;
-        judges$0$parameters = parameters$all;
-        judges$0$wfs = wfs$all;
-        judges$0$thresholds = thresholds$all;
-        judges$0$trials = trials$all;
-        judges$0$sweeping = sweeping$q;
-        judges$0$marking = marking$q;
-        judges$0$in_valid = lanes2$q[0];
-        judges$0$index = first_index | lane_number$0;
-        judges$0$entry = entries$0;
-        written$lanes$0 = judges$0$write;
-        write_words$0$clock = clock;
-        write_words$0$reset = reset;
-        write_words$0$d = judges$0$write_data;
-        row_write_data$0 = write_words$0$q;
-        score$valid$0 = judges$0$valid;
-        score$answers$0 = judges$0$score;
-        worths$valid$0 = judges$0$valid;
-        worths$answers$0 = judges$0$worths;
-        tally$reached$0 = judges$0$reached;
-        victims$0$clock = clock;
-        victims$0$reset = reset;
-        victims$0$in_valid = judges$0$victim & listing;
-        victims$0$item = judges$0$victim_item;
-        victims$0$list = judges$0$tier;
-        victims$0$open = offering$q;
+    end
+    always @(*) lanes2$d = lanes1$q;
+    always @(*) listing = sweeping$q | offering$q;
+    always @(*) first_index = row2$q << lane_bits;
+    always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
+    always @(*) judges$0$clock = clock;
+    always @(*) judges$0$reset = reset;
+    always @(*) judges$0$parameters = parameters$all;
+    always @(*) judges$0$wfs = wfs$all;
+    always @(*) judges$0$thresholds = thresholds$all;
+    always @(*) judges$0$trials = trials$all;
+    always @(*) judges$0$sweeping = sweeping$q;
+    always @(*) judges$0$marking = marking$q;
+    always @(*) judges$0$in_valid = lanes2$q[0];
+    always @(*) judges$0$index = first_index | lane_number$0;
+    always @(*) judges$0$entry = entries$0;
+    always @(*) written$lanes$0 = judges$0$write;
+    always @(*) write_words$0$clock = clock;
+    always @(*) write_words$0$reset = reset;
+    always @(*) write_words$0$d = judges$0$write_data;
+    always @(*) row_write_data$0 = write_words$0$q;
+    always @(*) score$valid$0 = judges$0$valid;
+    always @(*) score$answers$0 = judges$0$score;
+    always @(*) worths$valid$0 = judges$0$valid;
+    always @(*) worths$answers$0 = judges$0$worths;
+    always @(*) tally$reached$0 = judges$0$reached;
+    always @(*) victims$0$clock = clock;
+    always @(*) victims$0$reset = reset;
+    always @(*) victims$0$in_valid = judges$0$victim & listing;
+    always @(*) victims$0$item = judges$0$victim_item;
+    always @(*) victims$0$list = judges$0$tier;
+    always @(*) victims$0$open = offering$q;
+    always @(*) begin
         victims$0$last = victims0$last_item;
         if (judges$0$tier_early == 32'h1) begin
             victims$0$last = victims1$last_item;
@@ -2220,56 +2234,56 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         if (judges$0$tier_early == 32'h3) begin
             victims$0$last = victims3$last_item;
         end
-        prefetches$0$clock = clock;
-        prefetches$0$reset = reset;
-        prefetches$0$in_valid = judges$0$candidate & sweeping$q;
-        prefetches$0$item = judges$0$candidate_item;
-        prefetches$0$list = 32'h0;
-        prefetches$0$open = 1'b0;
-        prefetches$0$last = prefetch$last_item;
-        crowded$lanes$0 = victims$0$crowded;
-        crowded_prefetch$lanes$0 = prefetches$0$crowded;
-        holding$lanes$0 = victims$0$holding;
-        holding_prefetch$lanes$0 = prefetches$0$holding;
-        victims0$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h0);
-        victims0$items$0 = victims$0$head;
-        victims1$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h1);
-        victims1$items$0 = victims$0$head;
-        victims2$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h2);
-        victims2$items$0 = victims$0$head;
-        victims3$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h3);
-        victims3$items$0 = victims$0$head;
-        victims$0$taken = victims0$taken$0 | victims1$taken$0 | victims2$taken$0 | victims3$taken$0;
-        prefetch$wants$0 = prefetches$0$head_valid;
-        prefetch$items$0 = prefetches$0$head;
-        prefetches$0$taken = prefetch$taken$0;
-        judges$1$clock = clock;
-        judges$1$reset = reset;
-        judges$1$parameters = parameters$all;
-        judges$1$wfs = wfs$all;
-        judges$1$thresholds = thresholds$all;
-        judges$1$trials = trials$all;
-        judges$1$sweeping = sweeping$q;
-        judges$1$marking = marking$q;
-        judges$1$in_valid = lanes2$q[1];
-        judges$1$index = first_index | lane_number$1;
-        judges$1$entry = entries$1;
-        written$lanes$1 = judges$1$write;
-        write_words$1$clock = clock;
-        write_words$1$reset = reset;
-        write_words$1$d = judges$1$write_data;
-        row_write_data$1 = write_words$1$q;
-        score$valid$1 = judges$1$valid;
-        score$answers$1 = judges$1$score;
-        worths$valid$1 = judges$1$valid;
-        worths$answers$1 = judges$1$worths;
-        tally$reached$1 = judges$1$reached;
-        victims$1$clock = clock;
-        victims$1$reset = reset;
-        victims$1$in_valid = judges$1$victim & listing;
-        victims$1$item = judges$1$victim_item;
-        victims$1$list = judges$1$tier;
-        victims$1$open = offering$q;
+    end
+    always @(*) prefetches$0$clock = clock;
+    always @(*) prefetches$0$reset = reset;
+    always @(*) prefetches$0$in_valid = judges$0$candidate & sweeping$q;
+    always @(*) prefetches$0$item = judges$0$candidate_item;
+    always @(*) prefetches$0$last = prefetch$last_item;
+    always @(*) crowded$lanes$0 = victims$0$crowded;
+    always @(*) crowded_prefetch$lanes$0 = prefetches$0$crowded;
+    always @(*) holding$lanes$0 = victims$0$holding;
+    always @(*) holding_prefetch$lanes$0 = prefetches$0$holding;
+    always @(*) victims0$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h0);
+    always @(*) victims0$items$0 = victims$0$head;
+    always @(*) victims1$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h1);
+    always @(*) victims1$items$0 = victims$0$head;
+    always @(*) victims2$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h2);
+    always @(*) victims2$items$0 = victims$0$head;
+    always @(*) victims3$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h3);
+    always @(*) victims3$items$0 = victims$0$head;
+    always @(*) victims$0$taken = victims0$taken$0 | victims1$taken$0 | victims2$taken$0 | victims3$taken$0;
+    always @(*) prefetch$wants$0 = prefetches$0$head_valid;
+    always @(*) prefetch$items$0 = prefetches$0$head;
+    always @(*) prefetches$0$taken = prefetch$taken$0;
+    always @(*) judges$1$clock = clock;
+    always @(*) judges$1$reset = reset;
+    always @(*) judges$1$parameters = parameters$all;
+    always @(*) judges$1$wfs = wfs$all;
+    always @(*) judges$1$thresholds = thresholds$all;
+    always @(*) judges$1$trials = trials$all;
+    always @(*) judges$1$sweeping = sweeping$q;
+    always @(*) judges$1$marking = marking$q;
+    always @(*) judges$1$in_valid = lanes2$q[1];
+    always @(*) judges$1$index = first_index | lane_number$1;
+    always @(*) judges$1$entry = entries$1;
+    always @(*) written$lanes$1 = judges$1$write;
+    always @(*) write_words$1$clock = clock;
+    always @(*) write_words$1$reset = reset;
+    always @(*) write_words$1$d = judges$1$write_data;
+    always @(*) row_write_data$1 = write_words$1$q;
+    always @(*) score$valid$1 = judges$1$valid;
+    always @(*) score$answers$1 = judges$1$score;
+    always @(*) worths$valid$1 = judges$1$valid;
+    always @(*) worths$answers$1 = judges$1$worths;
+    always @(*) tally$reached$1 = judges$1$reached;
+    always @(*) victims$1$clock = clock;
+    always @(*) victims$1$reset = reset;
+    always @(*) victims$1$in_valid = judges$1$victim & listing;
+    always @(*) victims$1$item = judges$1$victim_item;
+    always @(*) victims$1$list = judges$1$tier;
+    always @(*) victims$1$open = offering$q;
+    always @(*) begin
         victims$1$last = victims0$last_item;
         if (judges$1$tier_early == 32'h1) begin
             victims$1$last = victims1$last_item;
@@ -2280,56 +2294,56 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         if (judges$1$tier_early == 32'h3) begin
             victims$1$last = victims3$last_item;
         end
-        prefetches$1$clock = clock;
-        prefetches$1$reset = reset;
-        prefetches$1$in_valid = judges$1$candidate & sweeping$q;
-        prefetches$1$item = judges$1$candidate_item;
-        prefetches$1$list = 32'h0;
-        prefetches$1$open = 1'b0;
-        prefetches$1$last = prefetch$last_item;
-        crowded$lanes$1 = victims$1$crowded;
-        crowded_prefetch$lanes$1 = prefetches$1$crowded;
-        holding$lanes$1 = victims$1$holding;
-        holding_prefetch$lanes$1 = prefetches$1$holding;
-        victims0$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h0);
-        victims0$items$1 = victims$1$head;
-        victims1$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h1);
-        victims1$items$1 = victims$1$head;
-        victims2$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h2);
-        victims2$items$1 = victims$1$head;
-        victims3$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h3);
-        victims3$items$1 = victims$1$head;
-        victims$1$taken = victims0$taken$1 | victims1$taken$1 | victims2$taken$1 | victims3$taken$1;
-        prefetch$wants$1 = prefetches$1$head_valid;
-        prefetch$items$1 = prefetches$1$head;
-        prefetches$1$taken = prefetch$taken$1;
-        judges$2$clock = clock;
-        judges$2$reset = reset;
-        judges$2$parameters = parameters$all;
-        judges$2$wfs = wfs$all;
-        judges$2$thresholds = thresholds$all;
-        judges$2$trials = trials$all;
-        judges$2$sweeping = sweeping$q;
-        judges$2$marking = marking$q;
-        judges$2$in_valid = lanes2$q[2];
-        judges$2$index = first_index | lane_number$2;
-        judges$2$entry = entries$2;
-        written$lanes$2 = judges$2$write;
-        write_words$2$clock = clock;
-        write_words$2$reset = reset;
-        write_words$2$d = judges$2$write_data;
-        row_write_data$2 = write_words$2$q;
-        score$valid$2 = judges$2$valid;
-        score$answers$2 = judges$2$score;
-        worths$valid$2 = judges$2$valid;
-        worths$answers$2 = judges$2$worths;
-        tally$reached$2 = judges$2$reached;
-        victims$2$clock = clock;
-        victims$2$reset = reset;
-        victims$2$in_valid = judges$2$victim & listing;
-        victims$2$item = judges$2$victim_item;
-        victims$2$list = judges$2$tier;
-        victims$2$open = offering$q;
+    end
+    always @(*) prefetches$1$clock = clock;
+    always @(*) prefetches$1$reset = reset;
+    always @(*) prefetches$1$in_valid = judges$1$candidate & sweeping$q;
+    always @(*) prefetches$1$item = judges$1$candidate_item;
+    always @(*) prefetches$1$last = prefetch$last_item;
+    always @(*) crowded$lanes$1 = victims$1$crowded;
+    always @(*) crowded_prefetch$lanes$1 = prefetches$1$crowded;
+    always @(*) holding$lanes$1 = victims$1$holding;
+    always @(*) holding_prefetch$lanes$1 = prefetches$1$holding;
+    always @(*) victims0$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h0);
+    always @(*) victims0$items$1 = victims$1$head;
+    always @(*) victims1$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h1);
+    always @(*) victims1$items$1 = victims$1$head;
+    always @(*) victims2$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h2);
+    always @(*) victims2$items$1 = victims$1$head;
+    always @(*) victims3$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h3);
+    always @(*) victims3$items$1 = victims$1$head;
+    always @(*) victims$1$taken = victims0$taken$1 | victims1$taken$1 | victims2$taken$1 | victims3$taken$1;
+    always @(*) prefetch$wants$1 = prefetches$1$head_valid;
+    always @(*) prefetch$items$1 = prefetches$1$head;
+    always @(*) prefetches$1$taken = prefetch$taken$1;
+    always @(*) judges$2$clock = clock;
+    always @(*) judges$2$reset = reset;
+    always @(*) judges$2$parameters = parameters$all;
+    always @(*) judges$2$wfs = wfs$all;
+    always @(*) judges$2$thresholds = thresholds$all;
+    always @(*) judges$2$trials = trials$all;
+    always @(*) judges$2$sweeping = sweeping$q;
+    always @(*) judges$2$marking = marking$q;
+    always @(*) judges$2$in_valid = lanes2$q[2];
+    always @(*) judges$2$index = first_index | lane_number$2;
+    always @(*) judges$2$entry = entries$2;
+    always @(*) written$lanes$2 = judges$2$write;
+    always @(*) write_words$2$clock = clock;
+    always @(*) write_words$2$reset = reset;
+    always @(*) write_words$2$d = judges$2$write_data;
+    always @(*) row_write_data$2 = write_words$2$q;
+    always @(*) score$valid$2 = judges$2$valid;
+    always @(*) score$answers$2 = judges$2$score;
+    always @(*) worths$valid$2 = judges$2$valid;
+    always @(*) worths$answers$2 = judges$2$worths;
+    always @(*) tally$reached$2 = judges$2$reached;
+    always @(*) victims$2$clock = clock;
+    always @(*) victims$2$reset = reset;
+    always @(*) victims$2$in_valid = judges$2$victim & listing;
+    always @(*) victims$2$item = judges$2$victim_item;
+    always @(*) victims$2$list = judges$2$tier;
+    always @(*) victims$2$open = offering$q;
+    always @(*) begin
         victims$2$last = victims0$last_item;
         if (judges$2$tier_early == 32'h1) begin
             victims$2$last = victims1$last_item;
@@ -2340,56 +2354,56 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         if (judges$2$tier_early == 32'h3) begin
             victims$2$last = victims3$last_item;
         end
-        prefetches$2$clock = clock;
-        prefetches$2$reset = reset;
-        prefetches$2$in_valid = judges$2$candidate & sweeping$q;
-        prefetches$2$item = judges$2$candidate_item;
-        prefetches$2$list = 32'h0;
-        prefetches$2$open = 1'b0;
-        prefetches$2$last = prefetch$last_item;
-        crowded$lanes$2 = victims$2$crowded;
-        crowded_prefetch$lanes$2 = prefetches$2$crowded;
-        holding$lanes$2 = victims$2$holding;
-        holding_prefetch$lanes$2 = prefetches$2$holding;
-        victims0$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h0);
-        victims0$items$2 = victims$2$head;
-        victims1$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h1);
-        victims1$items$2 = victims$2$head;
-        victims2$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h2);
-        victims2$items$2 = victims$2$head;
-        victims3$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h3);
-        victims3$items$2 = victims$2$head;
-        victims$2$taken = victims0$taken$2 | victims1$taken$2 | victims2$taken$2 | victims3$taken$2;
-        prefetch$wants$2 = prefetches$2$head_valid;
-        prefetch$items$2 = prefetches$2$head;
-        prefetches$2$taken = prefetch$taken$2;
-        judges$3$clock = clock;
-        judges$3$reset = reset;
-        judges$3$parameters = parameters$all;
-        judges$3$wfs = wfs$all;
-        judges$3$thresholds = thresholds$all;
-        judges$3$trials = trials$all;
-        judges$3$sweeping = sweeping$q;
-        judges$3$marking = marking$q;
-        judges$3$in_valid = lanes2$q[3];
-        judges$3$index = first_index | lane_number$3;
-        judges$3$entry = entries$3;
-        written$lanes$3 = judges$3$write;
-        write_words$3$clock = clock;
-        write_words$3$reset = reset;
-        write_words$3$d = judges$3$write_data;
-        row_write_data$3 = write_words$3$q;
-        score$valid$3 = judges$3$valid;
-        score$answers$3 = judges$3$score;
-        worths$valid$3 = judges$3$valid;
-        worths$answers$3 = judges$3$worths;
-        tally$reached$3 = judges$3$reached;
-        victims$3$clock = clock;
-        victims$3$reset = reset;
-        victims$3$in_valid = judges$3$victim & listing;
-        victims$3$item = judges$3$victim_item;
-        victims$3$list = judges$3$tier;
-        victims$3$open = offering$q;
+    end
+    always @(*) prefetches$2$clock = clock;
+    always @(*) prefetches$2$reset = reset;
+    always @(*) prefetches$2$in_valid = judges$2$candidate & sweeping$q;
+    always @(*) prefetches$2$item = judges$2$candidate_item;
+    always @(*) prefetches$2$last = prefetch$last_item;
+    always @(*) crowded$lanes$2 = victims$2$crowded;
+    always @(*) crowded_prefetch$lanes$2 = prefetches$2$crowded;
+    always @(*) holding$lanes$2 = victims$2$holding;
+    always @(*) holding_prefetch$lanes$2 = prefetches$2$holding;
+    always @(*) victims0$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h0);
+    always @(*) victims0$items$2 = victims$2$head;
+    always @(*) victims1$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h1);
+    always @(*) victims1$items$2 = victims$2$head;
+    always @(*) victims2$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h2);
+    always @(*) victims2$items$2 = victims$2$head;
+    always @(*) victims3$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h3);
+    always @(*) victims3$items$2 = victims$2$head;
+    always @(*) victims$2$taken = victims0$taken$2 | victims1$taken$2 | victims2$taken$2 | victims3$taken$2;
+    always @(*) prefetch$wants$2 = prefetches$2$head_valid;
+    always @(*) prefetch$items$2 = prefetches$2$head;
+    always @(*) prefetches$2$taken = prefetch$taken$2;
+    always @(*) judges$3$clock = clock;
+    always @(*) judges$3$reset = reset;
+    always @(*) judges$3$parameters = parameters$all;
+    always @(*) judges$3$wfs = wfs$all;
+    always @(*) judges$3$thresholds = thresholds$all;
+    always @(*) judges$3$trials = trials$all;
+    always @(*) judges$3$sweeping = sweeping$q;
+    always @(*) judges$3$marking = marking$q;
+    always @(*) judges$3$in_valid = lanes2$q[3];
+    always @(*) judges$3$index = first_index | lane_number$3;
+    always @(*) judges$3$entry = entries$3;
+    always @(*) written$lanes$3 = judges$3$write;
+    always @(*) write_words$3$clock = clock;
+    always @(*) write_words$3$reset = reset;
+    always @(*) write_words$3$d = judges$3$write_data;
+    always @(*) row_write_data$3 = write_words$3$q;
+    always @(*) score$valid$3 = judges$3$valid;
+    always @(*) score$answers$3 = judges$3$score;
+    always @(*) worths$valid$3 = judges$3$valid;
+    always @(*) worths$answers$3 = judges$3$worths;
+    always @(*) tally$reached$3 = judges$3$reached;
+    always @(*) victims$3$clock = clock;
+    always @(*) victims$3$reset = reset;
+    always @(*) victims$3$in_valid = judges$3$victim & listing;
+    always @(*) victims$3$item = judges$3$victim_item;
+    always @(*) victims$3$list = judges$3$tier;
+    always @(*) victims$3$open = offering$q;
+    always @(*) begin
         victims$3$last = victims0$last_item;
         if (judges$3$tier_early == 32'h1) begin
             victims$3$last = victims1$last_item;
@@ -2400,64 +2414,64 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         if (judges$3$tier_early == 32'h3) begin
             victims$3$last = victims3$last_item;
         end
-        prefetches$3$clock = clock;
-        prefetches$3$reset = reset;
-        prefetches$3$in_valid = judges$3$candidate & sweeping$q;
-        prefetches$3$item = judges$3$candidate_item;
-        prefetches$3$list = 32'h0;
-        prefetches$3$open = 1'b0;
-        prefetches$3$last = prefetch$last_item;
-        crowded$lanes$3 = victims$3$crowded;
-        crowded_prefetch$lanes$3 = prefetches$3$crowded;
-        holding$lanes$3 = victims$3$holding;
-        holding_prefetch$lanes$3 = prefetches$3$holding;
-        victims0$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h0);
-        victims0$items$3 = victims$3$head;
-        victims1$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h1);
-        victims1$items$3 = victims$3$head;
-        victims2$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h2);
-        victims2$items$3 = victims$3$head;
-        victims3$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h3);
-        victims3$items$3 = victims$3$head;
-        victims$3$taken = victims0$taken$3 | victims1$taken$3 | victims2$taken$3 | victims3$taken$3;
-        prefetch$wants$3 = prefetches$3$head_valid;
-        prefetch$items$3 = prefetches$3$head;
-        prefetches$3$taken = prefetch$taken$3;
-        score$enable = scoring$q;
-        worths$enable = weighing$q;
-        tally$clear = clear_counts;
-        judged_row = judges$0$judged >> lane_bits;
-        write_row$d = judged_row;
-        write_lanes$d = written$all;
-        row_write = write_lanes$q != 32'h0;
-        row_write_row = write_row$q;
-        row_write_lanes = write_lanes$q;
-        pop = accept & is_pop;
-        victims0$clear = clear;
-        victims0$finish = finish;
-        victims0$pop = pop & (list == 32'h0);
-        victims0$favoured = favoured$q;
-        victims0$position = low;
-        victims1$clear = clear;
-        victims1$finish = finish;
-        victims1$pop = pop & (list == 32'h1);
-        victims1$favoured = favoured$q;
-        victims1$position = low;
-        victims2$clear = clear;
-        victims2$finish = finish;
-        victims2$pop = pop & (list == 32'h2);
-        victims2$favoured = favoured$q;
-        victims2$position = low;
-        victims3$clear = clear;
-        victims3$finish = finish;
-        victims3$pop = pop & (list == 32'h3);
-        victims3$favoured = favoured$q;
-        victims3$position = low;
-        prefetch$clear = clear;
-        prefetch$finish = finish;
-        prefetch$pop = pop & (list == 32'h4);
-        prefetch$favoured = favoured$q;
-        prefetch$position = low;
+    end
+    always @(*) prefetches$3$clock = clock;
+    always @(*) prefetches$3$reset = reset;
+    always @(*) prefetches$3$in_valid = judges$3$candidate & sweeping$q;
+    always @(*) prefetches$3$item = judges$3$candidate_item;
+    always @(*) prefetches$3$last = prefetch$last_item;
+    always @(*) crowded$lanes$3 = victims$3$crowded;
+    always @(*) crowded_prefetch$lanes$3 = prefetches$3$crowded;
+    always @(*) holding$lanes$3 = victims$3$holding;
+    always @(*) holding_prefetch$lanes$3 = prefetches$3$holding;
+    always @(*) victims0$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h0);
+    always @(*) victims0$items$3 = victims$3$head;
+    always @(*) victims1$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h1);
+    always @(*) victims1$items$3 = victims$3$head;
+    always @(*) victims2$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h2);
+    always @(*) victims2$items$3 = victims$3$head;
+    always @(*) victims3$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h3);
+    always @(*) victims3$items$3 = victims$3$head;
+    always @(*) victims$3$taken = victims0$taken$3 | victims1$taken$3 | victims2$taken$3 | victims3$taken$3;
+    always @(*) prefetch$wants$3 = prefetches$3$head_valid;
+    always @(*) prefetch$items$3 = prefetches$3$head;
+    always @(*) prefetches$3$taken = prefetch$taken$3;
+    always @(*) score$enable = scoring$q;
+    always @(*) worths$enable = weighing$q;
+    always @(*) tally$clear = clear_counts;
+    always @(*) judged_row = judges$0$judged >> lane_bits;
+    always @(*) write_row$d = judged_row;
+    always @(*) write_lanes$d = written$all;
+    always @(*) row_write = write_lanes$q != 32'h0;
+    always @(*) row_write_row = write_row$q;
+    always @(*) row_write_lanes = write_lanes$q;
+    always @(*) pop = accept & is_pop;
+    always @(*) victims0$clear = clear;
+    always @(*) victims0$finish = finish;
+    always @(*) victims0$pop = pop & (list == 32'h0);
+    always @(*) victims0$favoured = favoured$q;
+    always @(*) victims0$position = low;
+    always @(*) victims1$clear = clear;
+    always @(*) victims1$finish = finish;
+    always @(*) victims1$pop = pop & (list == 32'h1);
+    always @(*) victims1$favoured = favoured$q;
+    always @(*) victims1$position = low;
+    always @(*) victims2$clear = clear;
+    always @(*) victims2$finish = finish;
+    always @(*) victims2$pop = pop & (list == 32'h2);
+    always @(*) victims2$favoured = favoured$q;
+    always @(*) victims2$position = low;
+    always @(*) victims3$clear = clear;
+    always @(*) victims3$finish = finish;
+    always @(*) victims3$pop = pop & (list == 32'h3);
+    always @(*) victims3$favoured = favoured$q;
+    always @(*) victims3$position = low;
+    always @(*) prefetch$clear = clear;
+    always @(*) prefetch$finish = finish;
+    always @(*) prefetch$pop = pop & (list == 32'h4);
+    always @(*) prefetch$favoured = favoured$q;
+    always @(*) prefetch$position = low;
+    always @(*) begin
         head = 32'h0;
         shown = 32'h0;
         list_count = 32'h0;
@@ -2486,24 +2500,32 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
             shown = prefetch$shown;
             list_count = prefetch$count;
         end
+    end
+    always @(*) begin
         item = head;
         if (of_items) begin
             item = shown;
         end
-        upright = ~item;
+    end
+    always @(*) upright = ~item;
+    always @(*) begin
         item_index = none;
         item_rank = none;
         if (item != 32'h0) begin
             item_index = ((upright[(32'h0)+:(17)]) & 32'hffffffff);
             item_rank = upright[(32'h11)+:(32)];
         end
-        worth_at = ((low3) & 7'h7f) << 32'h4;
-        worth_shifted = ((worths$kept) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
-        is_in = worths$kept[(32'h80)+:(8)] >> low3;
+    end
+    always @(*) worth_at = ((low3) & 7'h7f) << 32'h4;
+    always @(*) worth_shifted = ((worths$kept) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
+    always @(*) is_in = worths$kept[(32'h80)+:(8)] >> low3;
+    always @(*) begin
         worth_value = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
         if (is_in[32'h0]) begin
             worth_value = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
         end
+    end
+    always @(*) begin
         count_value = 32'h0;
         if (low3 == 32'h0) begin
             count_value = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
@@ -2529,6 +2551,8 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         if (low3 == 32'h7) begin
             count_value = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
         end
+    end
+    always @(*) begin
         value = 32'h0;
         if (is_busy) begin
             value = ((busy) & 32'hffffffff);
@@ -2562,6 +2586,16 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         if (of_lists & (low4 == 32'h3)) begin
             value = ((list_count) & 32'hffffffff);
         end
+    end
+    always @(*) begin
+        prefetches$0$list = 32'h0;
+        prefetches$0$open = 1'b0;
+        prefetches$1$list = 32'h0;
+        prefetches$1$open = 1'b0;
+        prefetches$2$list = 32'h0;
+        prefetches$2$open = 1'b0;
+        prefetches$3$list = 32'h0;
+        prefetches$3$open = 1'b0;
         answer$d = 32'h0;
         if (accept & ~bus_write) begin
             answer$d = value;
@@ -2924,73 +2958,74 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,wfs,thresholds,trials,swe
     );
     
     // Update code
+    always @(*) lane$clock = clock;
+    always @(*) worth$clock = clock;
+    always @(*) looked$clock = clock;
+    always @(*) dead_flags$clock = clock;
+    always @(*) tiers$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) waiting$clock = clock;
+    always @(*) valid8$clock = clock;
+    always @(*) p8$clock = clock;
+    always @(*) lane$reset = reset;
+    always @(*) worth$reset = reset;
+    always @(*) looked$reset = reset;
+    always @(*) dead_flags$reset = reset;
+    always @(*) tiers$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) valid8$reset = reset;
+    always @(*) p8$reset = reset;
+    always @(*) now = parameters[(32'h140)+:(32)];
+    always @(*) mode = parameters[(32'h80)+:(4)];
+    always @(*) lane$wr = parameters[(32'h0)+:(8)];
+    always @(*) lane$wf = parameters[(32'h20)+:(9)];
+    always @(*) lane$ws = parameters[(32'h40)+:(8)];
+    always @(*) lane$wd = parameters[(32'h60)+:(8)];
+    always @(*) lane$probation = mode[32'h0];
+    always @(*) lane$hinting = mode[32'h1];
+    always @(*) lane$shift = parameters[(32'ha0)+:(4)];
+    always @(*) lane$scale = parameters[(32'hc0)+:(4)];
+    always @(*) lane$base = parameters[(32'he0)+:(32)];
+    always @(*) lane$stamp = parameters[(32'h100)+:(32)];
+    always @(*) lane$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) lane$now = now;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = mode[32'h3];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
+    always @(*) id = entry[(32'h40)+:(32)];
+    always @(*) target = entry[(32'ha0)+:(32)];
+    always @(*) history = entry[(32'hc0)+:(32)];
+    always @(*) state = entry[(32'he0)+:(32)];
+    always @(*) lane$in_valid = in_valid;
+    always @(*) lane$access = entry[(32'h80)+:(32)];
+    always @(*) lane$target = target;
+    always @(*) lane$frequency = history[(32'hc)+:(4)];
+    always @(*) lane$child = history[(32'h18)+:(8)] != 32'h0;
+    always @(*) lane$prefix = id[32'h18];
+    always @(*) lane$branch = id[32'h1d];
+    always @(*) lane$target_valid = id[32'h1e];
+    always @(*) worth$facts = lane$facts;
     always @(*) begin
-        lane$clock = clock;
-        worth$clock = clock;
-        looked$clock = clock;
-        dead_flags$clock = clock;
-        tiers$clock = clock;
-        turn$clock = clock;
-        waiting$clock = clock;
-        valid8$clock = clock;
-        p8$clock = clock;
-        lane$reset = reset;
-        worth$reset = reset;
-        looked$reset = reset;
-        dead_flags$reset = reset;
-        tiers$reset = reset;
-        turn$reset = reset;
-        valid8$reset = reset;
-        p8$reset = reset;
-        now = parameters[(32'h140)+:(32)];
-        mode = parameters[(32'h80)+:(4)];
-        lane$wr = parameters[(32'h0)+:(8)];
-        lane$wf = parameters[(32'h20)+:(9)];
-        lane$ws = parameters[(32'h40)+:(8)];
-        lane$wd = parameters[(32'h60)+:(8)];
-        lane$probation = mode[32'h0];
-        lane$hinting = mode[32'h1];
-        lane$shift = parameters[(32'ha0)+:(4)];
-        lane$scale = parameters[(32'hc0)+:(4)];
-        lane$base = parameters[(32'he0)+:(32)];
-        lane$stamp = parameters[(32'h100)+:(32)];
-        lane$r_epoch = parameters[(32'h120)+:(14)];
-        lane$now = now;
-        worth$wr = parameters[(32'h0)+:(8)];
-        worth$ws = parameters[(32'h40)+:(8)];
-        worth$wd = parameters[(32'h60)+:(8)];
-        worth$targets = mode[32'h3];
-        worth$scale = parameters[(32'hc0)+:(4)];
-        worth$r_epoch = parameters[(32'h120)+:(14)];
-        worth$wfs = wfs;
-        worth$thresholds = thresholds;
-        worth$trials = trials;
-        id = entry[(32'h40)+:(32)];
-        target = entry[(32'ha0)+:(32)];
-        history = entry[(32'hc0)+:(32)];
-        state = entry[(32'he0)+:(32)];
-        lane$in_valid = in_valid;
-        lane$access = entry[(32'h80)+:(32)];
-        lane$target = target;
-        lane$frequency = history[(32'hc)+:(4)];
-        lane$child = history[(32'h18)+:(8)] != 32'h0;
-        lane$prefix = id[32'h18];
-        lane$branch = id[32'h1d];
-        lane$target_valid = id[32'h1e];
-        worth$facts = lane$facts;
         dead_flags$d = dead_flags$q << 32'h1;
         if (id[32'h1b]) begin
             dead_flags$d = (dead_flags$q << 32'h1) | 32'h1;
         end
-        worth$dead = dead_flags$q[32'h3];
-        tier0 = state[(32'h1c)+:(2)];
+    end
+    always @(*) worth$dead = dead_flags$q[32'h3];
+    always @(*) tier0 = state[(32'h1c)+:(2)];
+    always @(*) begin
         looked$d[(64'h0)+:(17)] = index;
         looked$d[(64'h11)+:(32)] = id;
         looked$d[(64'h31)+:(32)] = entry[(32'h60)+:(32)];
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        long_ago = now[(32'h18)+:(8)] != 32'h0;
         looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
@@ -3005,12 +3040,17 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,wfs,thresholds,trials,swe
         if (tier0 == 32'h3) begin
             looked$d[(64'ha0)+:(32)] = parameters[(32'h1e0)+:(32)];
         end
-        id2 = looked$q[(64'h11)+:(32)];
-        state2 = looked$q[(64'h51)+:(32)];
-        distance2 = looked$q[(64'h80)+:(32)];
+    end
+    always @(*) long_ago = now[(32'h18)+:(8)] != 32'h0;
+    always @(*) id2 = looked$q[(64'h11)+:(32)];
+    always @(*) state2 = looked$q[(64'h51)+:(32)];
+    always @(*) distance2 = looked$q[(64'h80)+:(32)];
+    always @(*) begin
         placed = state2[32'h1f] ^ state2[32'h1e];
         ends = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~ends;
+    end
+    always @(*) retained = id2[32'h1f] & ~ends;
+    always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
@@ -3028,47 +3068,52 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,wfs,thresholds,trials,swe
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
-        tier_early = tiers$q[(32'ha)+:(2)];
-        turn$d = turn$q + 32'h1;
-        waiting$write_address = turn$q;
-        waiting$write_data = known;
-        waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h2;
-        valid8$d = lane$out_valid;
-        p8$d = lane$p;
-        depth8 = waiting$read_data[(64'h71)+:(12)];
-        height8 = ~depth8;
-        not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
-        alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
-        state8 = waiting$read_data[(64'h51)+:(32)];
-        place8 = waiting$read_data[(64'h31)+:(32)];
-        victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
-        near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
-        index8 = waiting$read_data[(64'h0)+:(17)];
-        valid = valid8$q;
-        judged = index8;
-        tier = state8[(32'h1c)+:(2)];
-        victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
-        victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
-        candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
-        used8 = state8[(32'h1e)+:(2)] != 32'h0;
-        out8 = state8[(32'h14)+:(8)];
-        above8 = worth$above;
+    end
+    always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+    always @(*) tier_early = tiers$q[(32'ha)+:(2)];
+    always @(*) turn$d = turn$q + 32'h1;
+    always @(*) waiting$write_address = turn$q;
+    always @(*) waiting$write_data = known;
+    always @(*) waiting$read_address = turn$q + 32'h2;
+    always @(*) valid8$d = lane$out_valid;
+    always @(*) p8$d = lane$p;
+    always @(*) depth8 = waiting$read_data[(64'h71)+:(12)];
+    always @(*) height8 = ~depth8;
+    always @(*) not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
+    always @(*) alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
+    always @(*) state8 = waiting$read_data[(64'h51)+:(32)];
+    always @(*) place8 = waiting$read_data[(64'h31)+:(32)];
+    always @(*) victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
+    always @(*) near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
+    always @(*) index8 = waiting$read_data[(64'h0)+:(17)];
+    always @(*) valid = valid8$q;
+    always @(*) judged = index8;
+    always @(*) tier = state8[(32'h1c)+:(2)];
+    always @(*) victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
+    always @(*) victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
+    always @(*) candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
+    always @(*) used8 = state8[(32'h1e)+:(2)] != 32'h0;
+    always @(*) out8 = state8[(32'h14)+:(8)];
+    always @(*) above8 = worth$above;
+    always @(*) begin
         inside8 = 32'h0;
         outside8 = out8;
         if (used8) begin
             inside8 = above8 & ~out8;
             outside8 = out8 | ~above8;
         end
-        worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    end
+    always @(*) worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) begin
         reached = 32'h0;
         if (valid8$q) begin
             reached = inside8 & worth$reaching;
         end
-        write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    end
+    always @(*) write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    always @(*) begin
         state_new = state8;
         place_new = place8;
         if (marking) begin
@@ -3077,6 +3122,9 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,wfs,thresholds,trials,swe
         else begin
             place_new = (((p8$q) & 32'hffffffff) << 32'h10) | ((place8[(32'h0)+:(16)]) & 32'hffffffff);
         end
+    end
+    always @(*) begin
+        waiting$write_enable = 1'b1;
         write_data = (((state_new) & 96'hffffffffffffffffffffffff) << 32'h40) | (((place_new) & 96'hffffffffffffffffffffffff) << 32'h20) | ((waiting$read_data[(64'h11)+:(32)]) & 96'hffffffffffffffffffffffff);
     end
     
@@ -3300,48 +3348,48 @@ module kvcpu_hepc$unit$judges$0$lane(clock,reset,wr,wf,ws,wd,probation,hinting,s
     );
     
     // Update code
+    always @(*) terms$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) r5$clock = clock;
+    always @(*) f5$clock = clock;
+    always @(*) s5$clock = clock;
+    always @(*) d5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) r6$clock = clock;
+    always @(*) f6$clock = clock;
+    always @(*) s6$clock = clock;
+    always @(*) d6$clock = clock;
+    always @(*) valid7$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) terms$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) r5$reset = reset;
+    always @(*) f5$reset = reset;
+    always @(*) s5$reset = reset;
+    always @(*) d5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) r6$reset = reset;
+    always @(*) f6$reset = reset;
+    always @(*) s6$reset = reset;
+    always @(*) d6$reset = reset;
+    always @(*) valid7$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) terms$shift = shift;
+    always @(*) terms$base = base;
+    always @(*) terms$stamp = stamp;
+    always @(*) terms$now = now;
+    always @(*) terms$in_valid = in_valid;
+    always @(*) terms$access = access;
+    always @(*) terms$target = target;
+    always @(*) terms$frequency = frequency;
+    always @(*) terms$child = child;
+    always @(*) terms$prefix = prefix;
+    always @(*) terms$branch = branch;
+    always @(*) terms$target_valid = target_valid;
+    always @(*) facts = terms$facts;
+    always @(*) valid5$d = terms$facts[(64'h0)+:(1)];
+    always @(*) d5$d = terms$facts[(64'h23)+:(8)];
     always @(*) begin
-        terms$clock = clock;
-        valid5$clock = clock;
-        r5$clock = clock;
-        f5$clock = clock;
-        s5$clock = clock;
-        d5$clock = clock;
-        valid6$clock = clock;
-        r6$clock = clock;
-        f6$clock = clock;
-        s6$clock = clock;
-        d6$clock = clock;
-        valid7$clock = clock;
-        p7$clock = clock;
-        terms$reset = reset;
-        valid5$reset = reset;
-        r5$reset = reset;
-        f5$reset = reset;
-        s5$reset = reset;
-        d5$reset = reset;
-        valid6$reset = reset;
-        r6$reset = reset;
-        f6$reset = reset;
-        s6$reset = reset;
-        d6$reset = reset;
-        valid7$reset = reset;
-        p7$reset = reset;
-        terms$shift = shift;
-        terms$base = base;
-        terms$stamp = stamp;
-        terms$now = now;
-        terms$in_valid = in_valid;
-        terms$access = access;
-        terms$target = target;
-        terms$frequency = frequency;
-        terms$child = child;
-        terms$prefix = prefix;
-        terms$branch = branch;
-        terms$target_valid = target_valid;
-        facts = terms$facts;
-        valid5$d = terms$facts[(64'h0)+:(1)];
-        d5$d = terms$facts[(64'h23)+:(8)];
         r5$d = terms$facts[(64'h4)+:(14)];
         f5$d = terms$facts[(64'h12)+:(7)];
         s5$d = 32'h0;
@@ -3358,31 +3406,33 @@ module kvcpu_hepc$unit$judges$0$lane(clock,reset,wr,wf,ws,wd,probation,hinting,s
         else if (probation & terms$facts[(64'h3)+:(1)]) begin
             r5$d = terms$facts[(64'h4)+:(14)] >> 32'h4;
         end
-        valid6$d = valid5$q;
-        r_factor = ((r5$q) & 16'hffff);
-        f_factor = ((f5$q) & 16'hffff);
-        s_factor = ((s5$q) & 16'hffff);
-        d_factor = ((d5$q) & 16'hffff);
-        wr_factor = ((wr) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        ws_factor = ((ws) & 16'hffff);
-        wd_factor = ((wd) & 16'hffff);
-        r6$d = r_factor * wr_factor;
-        f6$d = f_factor * wf_factor;
-        s6$d = s_factor * ws_factor;
-        d6$d = d_factor * wd_factor;
-        valid7$d = valid6$q;
-        merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
-        scaled = merits >> scale;
-        sum = ((r6$q) & 24'hffffff) + scaled;
-        over = sum[(32'h10)+:(8)];
+    end
+    always @(*) valid6$d = valid5$q;
+    always @(*) r_factor = ((r5$q) & 16'hffff);
+    always @(*) f_factor = ((f5$q) & 16'hffff);
+    always @(*) s_factor = ((s5$q) & 16'hffff);
+    always @(*) d_factor = ((d5$q) & 16'hffff);
+    always @(*) wr_factor = ((wr) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) ws_factor = ((ws) & 16'hffff);
+    always @(*) wd_factor = ((wd) & 16'hffff);
+    always @(*) r6$d = r_factor * wr_factor;
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) s6$d = s_factor * ws_factor;
+    always @(*) d6$d = d_factor * wd_factor;
+    always @(*) valid7$d = valid6$q;
+    always @(*) merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = ((r6$q) & 24'hffffff) + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
+    always @(*) begin
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
-        out_valid = valid7$q;
-        p = p7$q;
     end
+    always @(*) out_valid = valid7$q;
+    always @(*) p = p7$q;
     
 endmodule // kvcpu_hepc$unit$judges$0$lane
 
@@ -3589,19 +3639,19 @@ module kvcpu_hepc$unit$judges$0$lane$terms(clock,reset,shift,base,stamp,now,in_v
     );
     
     // Update code
+    always @(*) distance$clock = clock;
+    always @(*) aged$clock = clock;
+    always @(*) scaled$clock = clock;
+    always @(*) clipped$clock = clock;
+    always @(*) waited$clock = clock;
+    always @(*) distance$reset = reset;
+    always @(*) aged$reset = reset;
+    always @(*) scaled$reset = reset;
+    always @(*) clipped$reset = reset;
+    always @(*) waited$reset = reset;
+    always @(*) distance$target = target;
+    always @(*) distance$now = now;
     always @(*) begin
-        distance$clock = clock;
-        aged$clock = clock;
-        scaled$clock = clock;
-        clipped$clock = clock;
-        waited$clock = clock;
-        distance$reset = reset;
-        aged$reset = reset;
-        scaled$reset = reset;
-        clipped$reset = reset;
-        waited$reset = reset;
-        distance$target = target;
-        distance$now = now;
         aged$d[(64'h0)+:(1)] = in_valid;
         aged$d[(64'h1)+:(32)] = access - base;
         aged$d[(64'h21)+:(1)] = access == stamp;
@@ -3610,11 +3660,12 @@ module kvcpu_hepc$unit$judges$0$lane$terms(clock,reset,shift,base,stamp,now,in_v
         aged$d[(64'h24)+:(4)] = frequency;
         aged$d[(64'h28)+:(1)] = branch;
         aged$d[(64'h29)+:(1)] = prefix;
+    end
+    always @(*) begin
         scaled$d[(64'h0)+:(1)] = aged$q[(64'h0)+:(1)];
         scaled$d[(64'h21)+:(1)] = aged$q[(64'h21)+:(1)];
         scaled$d[(64'h22)+:(1)] = aged$q[(64'h22)+:(1)];
         scaled$d[(64'h23)+:(1)] = aged$q[(64'h23)+:(1)];
-        age = aged$q[(64'h1)+:(32)];
         scaled$d[(64'h1)+:(32)] = 32'h0;
         if (~age[32'h1f]) begin
             scaled$d[(64'h1)+:(32)] = age >> shift;
@@ -3669,6 +3720,9 @@ module kvcpu_hepc$unit$judges$0$lane$terms(clock,reset,shift,base,stamp,now,in_v
         if (aged$q[(64'h28)+:(1)]) begin
             scaled$d[(64'h2b)+:(8)] = 32'hff;
         end
+    end
+    always @(*) age = aged$q[(64'h1)+:(32)];
+    always @(*) begin
         clipped$d[(64'h0)+:(1)] = scaled$q[(64'h0)+:(1)];
         clipped$d[(64'h1)+:(1)] = scaled$q[(64'h21)+:(1)];
         clipped$d[(64'h2)+:(1)] = scaled$q[(64'h22)+:(1)];
@@ -3676,13 +3730,15 @@ module kvcpu_hepc$unit$judges$0$lane$terms(clock,reset,shift,base,stamp,now,in_v
         clipped$d[(64'h12)+:(7)] = scaled$q[(64'h24)+:(7)];
         clipped$d[(64'h19)+:(10)] = 32'h0;
         clipped$d[(64'h23)+:(8)] = scaled$q[(64'h2b)+:(8)];
-        r_unclipped = scaled$q[(64'h1)+:(32)];
         clipped$d[(64'h4)+:(14)] = ((r_unclipped) & 14'h3fff);
         if (r_unclipped[(32'he)+:(18)] != 32'h0) begin
             clipped$d[(64'h4)+:(14)] = r_max;
         end
-        waited$d = clipped$q;
-        near = s_max - distance$twice_q5;
+    end
+    always @(*) r_unclipped = scaled$q[(64'h1)+:(32)];
+    always @(*) waited$d = clipped$q;
+    always @(*) near = s_max - distance$twice_q5;
+    always @(*) begin
         facts = waited$q;
         facts[(64'h19)+:(10)] = ((near) & 10'h3ff);
         if (distance$twice_q5[32'ha]) begin
@@ -3812,75 +3868,87 @@ module kvcpu_hepc$unit$judges$0$lane$terms$distance(clock,reset,target,now,twice
     );
     
     // Update code
+    always @(*) distance1$clock = clock;
+    always @(*) x2$clock = clock;
+    always @(*) x3$clock = clock;
+    always @(*) zeros3$clock = clock;
+    always @(*) q4$clock = clock;
+    always @(*) distance1$reset = reset;
+    always @(*) x2$reset = reset;
+    always @(*) x3$reset = reset;
+    always @(*) zeros3$reset = reset;
+    always @(*) q4$reset = reset;
+    always @(*) ahead = target - now;
+    always @(*) late = now - target;
     always @(*) begin
-        distance1$clock = clock;
-        x2$clock = clock;
-        x3$clock = clock;
-        zeros3$clock = clock;
-        q4$clock = clock;
-        distance1$reset = reset;
-        x2$reset = reset;
-        x3$reset = reset;
-        zeros3$reset = reset;
-        q4$reset = reset;
-        ahead = target - now;
-        late = now - target;
         if (target >= now) begin
             distance1$d = ahead;
         end
         else begin
             distance1$d = late >> 32'h2;
         end
-        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
-        far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    end
+    always @(*) plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
+    always @(*) far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    always @(*) begin
         x2$d = plus_one;
         if (far | (plus_one == 32'h0)) begin
             x2$d = x_max;
         end
-        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    end
+    always @(*) none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    always @(*) begin
         by16 = x2$q;
         zeros16 = 32'h0;
         if (none16) begin
             by16 = x2$q << 32'h10;
             zeros16 = 32'h10;
         end
-        none8 = by16[(32'h10)+:(8)] == 32'h0;
+    end
+    always @(*) none8 = by16[(32'h10)+:(8)] == 32'h0;
+    always @(*) begin
         by8 = by16;
         zeros8 = zeros16;
         if (none8) begin
             by8 = by16 << 32'h8;
             zeros8 = zeros16 | 32'h8;
         end
-        none4 = by8[(32'h14)+:(4)] == 32'h0;
+    end
+    always @(*) none4 = by8[(32'h14)+:(4)] == 32'h0;
+    always @(*) begin
         by4 = by8;
         zeros4 = zeros8;
         if (none4) begin
             by4 = by8 << 32'h4;
             zeros4 = zeros8 | 32'h4;
         end
-        x3$d = by4;
-        zeros3$d = zeros4;
-        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    end
+    always @(*) x3$d = by4;
+    always @(*) zeros3$d = zeros4;
+    always @(*) none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    always @(*) begin
         by2 = x3$q;
         zeros2 = zeros3$q;
         if (none2) begin
             by2 = x3$q << 32'h2;
             zeros2 = zeros3$q | 32'h2;
         end
-        none1 = ~by2[32'h17];
+    end
+    always @(*) none1 = ~by2[32'h17];
+    always @(*) begin
         by1 = by2;
         zeros1 = zeros2;
         if (none1) begin
             by1 = by2 << 32'h1;
             zeros1 = zeros2 | 32'h1;
         end
-        exponent = top - zeros1;
-        fraction = by1[(32'h12)+:(5)];
-        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
-        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
-        q4$d = exponent_wide | fraction_wide;
-        twice_q5 = q4$q;
     end
+    always @(*) exponent = top - zeros1;
+    always @(*) fraction = by1[(32'h12)+:(5)];
+    always @(*) exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
+    always @(*) fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
+    always @(*) q4$d = exponent_wide | fraction_wide;
+    always @(*) twice_q5 = q4$q;
     
 endmodule // kvcpu_hepc$unit$judges$0$lane$terms$distance
 
@@ -4399,13 +4467,13 @@ module kvcpu_hepc$unit$judges$0$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch
     );
     
     // Update code
+    always @(*) cases$clock = clock;
+    always @(*) products$clock = clock;
+    always @(*) died$clock = clock;
+    always @(*) cases$reset = reset;
+    always @(*) products$reset = reset;
+    always @(*) died$reset = reset;
     always @(*) begin
-        cases$clock = clock;
-        products$clock = clock;
-        died$clock = clock;
-        cases$reset = reset;
-        products$reset = reset;
-        died$reset = reset;
         cases$d[(64'h0)+:(14)] = facts[(64'h4)+:(14)];
         cases$d[(64'h42)+:(8)] = facts[(64'h23)+:(8)];
         cases$d[(64'he)+:(14)] = facts[(64'h4)+:(14)];
@@ -4431,124 +4499,150 @@ module kvcpu_hepc$unit$judges$0$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch
                 cases$d[(64'h1c)+:(14)] = facts[(64'h4)+:(14)] >> 32'h4;
             end
         end
-        died$d = (died$q << 32'h1) | ((dead) & 3'h7);
-        factors$0 = ((wr) & 16'hffff);
-        factors$1 = ((ws) & 16'hffff);
-        factors$2 = ((wd) & 16'hffff);
-        factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
-        factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
-        factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
-        factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
-        factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
-        made$0 = factors$3 * factors$0;
-        made$1 = factors$4 * factors$0;
-        made$2 = factors$5 * factors$1;
-        made$3 = factors$6 * factors$2;
-        made$4 = ((factors$7) & 32'hffffffff);
+    end
+    always @(*) died$d = (died$q << 32'h1) | ((dead) & 3'h7);
+    always @(*) factors$0 = ((wr) & 16'hffff);
+    always @(*) factors$1 = ((ws) & 16'hffff);
+    always @(*) factors$2 = ((wd) & 16'hffff);
+    always @(*) factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
+    always @(*) factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
+    always @(*) factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
+    always @(*) factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
+    always @(*) factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
+    always @(*) made$0 = factors$3 * factors$0;
+    always @(*) made$1 = factors$4 * factors$0;
+    always @(*) made$2 = factors$5 * factors$1;
+    always @(*) made$3 = factors$6 * factors$2;
+    always @(*) made$4 = ((factors$7) & 32'hffffffff);
+    always @(*) begin
         products$d[(64'h18)+:(24)] = ((made$0) & 24'hffffff);
         products$d[(64'h30)+:(24)] = ((made$1) & 24'hffffff);
         products$d[(64'h48)+:(24)] = ((made$2) & 24'hffffff);
         products$d[(64'h60)+:(24)] = ((made$3) & 24'hffffff);
         products$d[(64'h0)+:(24)] = ((made$4) & 24'hffffff);
-        merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
-        merit_deaf = products$q[(64'h60)+:(24)];
-        dead_now = died$q[32'h2];
-        policies$0$clock = clock;
-        policies$0$reset = reset;
-        policies$0$f = cases$q[(64'h2a)+:(7)];
-        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
-        policies$0$r = products$q[(64'h18)+:(24)];
-        policies$0$merit = merit;
-        policies$0$scale = scale;
-        policies$0$dead = dead_now;
-        policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
-        policies$0$trial = trials[(0 * 32'h11)+:(17)];
-        policies$1$clock = clock;
-        policies$1$reset = reset;
-        policies$1$f = cases$q[(64'h2a)+:(7)];
-        policies$1$wf = wfs[(1 * 32'h9)+:(9)];
-        policies$1$r = products$q[(64'h18)+:(24)];
-        policies$1$merit = merit;
-        policies$1$scale = scale;
-        policies$1$dead = dead_now;
-        policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
-        policies$1$trial = trials[(1 * 32'h11)+:(17)];
-        policies$2$clock = clock;
-        policies$2$reset = reset;
-        policies$2$f = cases$q[(64'h2a)+:(7)];
-        policies$2$wf = wfs[(2 * 32'h9)+:(9)];
-        policies$2$r = products$q[(64'h18)+:(24)];
-        policies$2$merit = merit;
-        policies$2$scale = scale;
-        policies$2$dead = dead_now;
-        policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
-        policies$2$trial = trials[(2 * 32'h11)+:(17)];
-        policies$3$clock = clock;
-        policies$3$reset = reset;
-        policies$3$f = cases$q[(64'h2a)+:(7)];
-        policies$3$wf = wfs[(3 * 32'h9)+:(9)];
-        policies$3$r = products$q[(64'h18)+:(24)];
-        policies$3$merit = merit;
-        policies$3$scale = scale;
-        policies$3$dead = dead_now;
-        policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
-        policies$3$trial = trials[(3 * 32'h11)+:(17)];
-        policies$4$clock = clock;
-        policies$4$reset = reset;
-        policies$4$f = cases$q[(64'h2a)+:(7)];
-        policies$4$wf = wfs[(4 * 32'h9)+:(9)];
-        policies$4$r = products$q[(64'h18)+:(24)];
-        policies$4$merit = merit;
-        policies$4$scale = scale;
-        policies$4$dead = dead_now;
-        policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
-        policies$4$trial = trials[(4 * 32'h11)+:(17)];
-        policies$5$clock = clock;
-        policies$5$reset = reset;
-        policies$5$f = cases$q[(64'h2a)+:(7)];
-        policies$5$wf = wfs[(5 * 32'h9)+:(9)];
-        policies$5$r = products$q[(64'h18)+:(24)];
-        policies$5$merit = merit;
-        policies$5$scale = scale;
-        policies$5$dead = dead_now;
-        policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
-        policies$5$trial = trials[(5 * 32'h11)+:(17)];
-        policies$6$clock = clock;
-        policies$6$reset = reset;
-        policies$6$f = cases$q[(64'h2a)+:(7)];
-        policies$6$wf = wfs[(6 * 32'h9)+:(9)];
-        policies$6$r = products$q[(64'h18)+:(24)];
-        policies$6$merit = merit;
-        policies$6$scale = scale;
-        policies$6$dead = dead_now;
-        policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
-        policies$6$trial = trials[(6 * 32'h11)+:(17)];
-        policies$7$clock = clock;
-        policies$7$reset = reset;
-        policies$7$f = cases$q[(64'h2a)+:(7)];
-        policies$7$wf = wfs[(7 * 32'h9)+:(9)];
-        policies$7$r = products$q[(64'h18)+:(24)];
-        policies$7$merit = merit;
-        policies$7$scale = scale;
-        policies$7$dead = dead_now;
-        policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
-        policies$7$trial = trials[(7 * 32'h11)+:(17)];
-        policies$6$f = cases$q[(64'h31)+:(7)];
-        policies$6$r = products$q[(64'h30)+:(24)];
-        policies$6$merit = merit_deaf;
-        policies$6$dead = 1'b0;
-        policies$7$f = cases$q[(64'h31)+:(7)];
-        policies$7$r = products$q[(64'h30)+:(24)];
-        policies$7$merit = merit_deaf;
-        policies$7$dead = 1'b0;
-        policies$0$wf = 32'h0;
-        policies$0$r = products$q[(64'h0)+:(24)];
-        policies$0$merit = 32'h0;
-        policies$0$dead = 1'b0;
-        worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
-        above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
-        reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     end
+    always @(*) merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
+    always @(*) merit_deaf = products$q[(64'h60)+:(24)];
+    always @(*) dead_now = died$q[32'h2];
+    always @(*) policies$0$clock = clock;
+    always @(*) policies$0$reset = reset;
+    always @(*) policies$0$f = cases$q[(64'h2a)+:(7)];
+    always @(*) begin
+        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
+        policies$0$wf = 32'h0;
+    end
+    always @(*) begin
+        policies$0$r = products$q[(64'h18)+:(24)];
+        policies$0$r = products$q[(64'h0)+:(24)];
+    end
+    always @(*) begin
+        policies$0$merit = merit;
+        policies$0$merit = 32'h0;
+    end
+    always @(*) policies$0$scale = scale;
+    always @(*) begin
+        policies$0$dead = dead_now;
+        policies$0$dead = 1'b0;
+    end
+    always @(*) policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
+    always @(*) policies$0$trial = trials[(0 * 32'h11)+:(17)];
+    always @(*) policies$1$clock = clock;
+    always @(*) policies$1$reset = reset;
+    always @(*) policies$1$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$1$wf = wfs[(1 * 32'h9)+:(9)];
+    always @(*) policies$1$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$1$merit = merit;
+    always @(*) policies$1$scale = scale;
+    always @(*) policies$1$dead = dead_now;
+    always @(*) policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
+    always @(*) policies$1$trial = trials[(1 * 32'h11)+:(17)];
+    always @(*) policies$2$clock = clock;
+    always @(*) policies$2$reset = reset;
+    always @(*) policies$2$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$2$wf = wfs[(2 * 32'h9)+:(9)];
+    always @(*) policies$2$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$2$merit = merit;
+    always @(*) policies$2$scale = scale;
+    always @(*) policies$2$dead = dead_now;
+    always @(*) policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
+    always @(*) policies$2$trial = trials[(2 * 32'h11)+:(17)];
+    always @(*) policies$3$clock = clock;
+    always @(*) policies$3$reset = reset;
+    always @(*) policies$3$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$3$wf = wfs[(3 * 32'h9)+:(9)];
+    always @(*) policies$3$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$3$merit = merit;
+    always @(*) policies$3$scale = scale;
+    always @(*) policies$3$dead = dead_now;
+    always @(*) policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
+    always @(*) policies$3$trial = trials[(3 * 32'h11)+:(17)];
+    always @(*) policies$4$clock = clock;
+    always @(*) policies$4$reset = reset;
+    always @(*) policies$4$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$4$wf = wfs[(4 * 32'h9)+:(9)];
+    always @(*) policies$4$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$4$merit = merit;
+    always @(*) policies$4$scale = scale;
+    always @(*) policies$4$dead = dead_now;
+    always @(*) policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
+    always @(*) policies$4$trial = trials[(4 * 32'h11)+:(17)];
+    always @(*) policies$5$clock = clock;
+    always @(*) policies$5$reset = reset;
+    always @(*) policies$5$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$5$wf = wfs[(5 * 32'h9)+:(9)];
+    always @(*) policies$5$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$5$merit = merit;
+    always @(*) policies$5$scale = scale;
+    always @(*) policies$5$dead = dead_now;
+    always @(*) policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
+    always @(*) policies$5$trial = trials[(5 * 32'h11)+:(17)];
+    always @(*) policies$6$clock = clock;
+    always @(*) policies$6$reset = reset;
+    always @(*) begin
+        policies$6$f = cases$q[(64'h2a)+:(7)];
+        policies$6$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$6$wf = wfs[(6 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$6$r = products$q[(64'h18)+:(24)];
+        policies$6$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$6$merit = merit;
+        policies$6$merit = merit_deaf;
+    end
+    always @(*) policies$6$scale = scale;
+    always @(*) begin
+        policies$6$dead = dead_now;
+        policies$6$dead = 1'b0;
+    end
+    always @(*) policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
+    always @(*) policies$6$trial = trials[(6 * 32'h11)+:(17)];
+    always @(*) policies$7$clock = clock;
+    always @(*) policies$7$reset = reset;
+    always @(*) begin
+        policies$7$f = cases$q[(64'h2a)+:(7)];
+        policies$7$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$7$wf = wfs[(7 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$7$r = products$q[(64'h18)+:(24)];
+        policies$7$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$7$merit = merit;
+        policies$7$merit = merit_deaf;
+    end
+    always @(*) policies$7$scale = scale;
+    always @(*) begin
+        policies$7$dead = dead_now;
+        policies$7$dead = 1'b0;
+    end
+    always @(*) policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
+    always @(*) policies$7$trial = trials[(7 * 32'h11)+:(17)];
+    always @(*) worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
+    always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
+    always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
 endmodule // kvcpu_hepc$unit$judges$0$worth
 
@@ -4664,40 +4758,42 @@ module kvcpu_hepc$unit$judges$0$worth$policies$0(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$0$worth$policies$0
 
@@ -4852,40 +4948,42 @@ module kvcpu_hepc$unit$judges$0$worth$policies$1(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$0$worth$policies$1
 
@@ -5040,40 +5138,42 @@ module kvcpu_hepc$unit$judges$0$worth$policies$2(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$0$worth$policies$2
 
@@ -5228,40 +5328,42 @@ module kvcpu_hepc$unit$judges$0$worth$policies$3(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$0$worth$policies$3
 
@@ -5416,40 +5518,42 @@ module kvcpu_hepc$unit$judges$0$worth$policies$4(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$0$worth$policies$4
 
@@ -5604,40 +5708,42 @@ module kvcpu_hepc$unit$judges$0$worth$policies$5(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$0$worth$policies$5
 
@@ -5792,40 +5898,42 @@ module kvcpu_hepc$unit$judges$0$worth$policies$6(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$0$worth$policies$6
 
@@ -5980,40 +6088,42 @@ module kvcpu_hepc$unit$judges$0$worth$policies$7(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$0$worth$policies$7
 
@@ -6328,73 +6438,74 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,wfs,thresholds,trials,swe
     );
     
     // Update code
+    always @(*) lane$clock = clock;
+    always @(*) worth$clock = clock;
+    always @(*) looked$clock = clock;
+    always @(*) dead_flags$clock = clock;
+    always @(*) tiers$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) waiting$clock = clock;
+    always @(*) valid8$clock = clock;
+    always @(*) p8$clock = clock;
+    always @(*) lane$reset = reset;
+    always @(*) worth$reset = reset;
+    always @(*) looked$reset = reset;
+    always @(*) dead_flags$reset = reset;
+    always @(*) tiers$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) valid8$reset = reset;
+    always @(*) p8$reset = reset;
+    always @(*) now = parameters[(32'h140)+:(32)];
+    always @(*) mode = parameters[(32'h80)+:(4)];
+    always @(*) lane$wr = parameters[(32'h0)+:(8)];
+    always @(*) lane$wf = parameters[(32'h20)+:(9)];
+    always @(*) lane$ws = parameters[(32'h40)+:(8)];
+    always @(*) lane$wd = parameters[(32'h60)+:(8)];
+    always @(*) lane$probation = mode[32'h0];
+    always @(*) lane$hinting = mode[32'h1];
+    always @(*) lane$shift = parameters[(32'ha0)+:(4)];
+    always @(*) lane$scale = parameters[(32'hc0)+:(4)];
+    always @(*) lane$base = parameters[(32'he0)+:(32)];
+    always @(*) lane$stamp = parameters[(32'h100)+:(32)];
+    always @(*) lane$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) lane$now = now;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = mode[32'h3];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
+    always @(*) id = entry[(32'h40)+:(32)];
+    always @(*) target = entry[(32'ha0)+:(32)];
+    always @(*) history = entry[(32'hc0)+:(32)];
+    always @(*) state = entry[(32'he0)+:(32)];
+    always @(*) lane$in_valid = in_valid;
+    always @(*) lane$access = entry[(32'h80)+:(32)];
+    always @(*) lane$target = target;
+    always @(*) lane$frequency = history[(32'hc)+:(4)];
+    always @(*) lane$child = history[(32'h18)+:(8)] != 32'h0;
+    always @(*) lane$prefix = id[32'h18];
+    always @(*) lane$branch = id[32'h1d];
+    always @(*) lane$target_valid = id[32'h1e];
+    always @(*) worth$facts = lane$facts;
     always @(*) begin
-        lane$clock = clock;
-        worth$clock = clock;
-        looked$clock = clock;
-        dead_flags$clock = clock;
-        tiers$clock = clock;
-        turn$clock = clock;
-        waiting$clock = clock;
-        valid8$clock = clock;
-        p8$clock = clock;
-        lane$reset = reset;
-        worth$reset = reset;
-        looked$reset = reset;
-        dead_flags$reset = reset;
-        tiers$reset = reset;
-        turn$reset = reset;
-        valid8$reset = reset;
-        p8$reset = reset;
-        now = parameters[(32'h140)+:(32)];
-        mode = parameters[(32'h80)+:(4)];
-        lane$wr = parameters[(32'h0)+:(8)];
-        lane$wf = parameters[(32'h20)+:(9)];
-        lane$ws = parameters[(32'h40)+:(8)];
-        lane$wd = parameters[(32'h60)+:(8)];
-        lane$probation = mode[32'h0];
-        lane$hinting = mode[32'h1];
-        lane$shift = parameters[(32'ha0)+:(4)];
-        lane$scale = parameters[(32'hc0)+:(4)];
-        lane$base = parameters[(32'he0)+:(32)];
-        lane$stamp = parameters[(32'h100)+:(32)];
-        lane$r_epoch = parameters[(32'h120)+:(14)];
-        lane$now = now;
-        worth$wr = parameters[(32'h0)+:(8)];
-        worth$ws = parameters[(32'h40)+:(8)];
-        worth$wd = parameters[(32'h60)+:(8)];
-        worth$targets = mode[32'h3];
-        worth$scale = parameters[(32'hc0)+:(4)];
-        worth$r_epoch = parameters[(32'h120)+:(14)];
-        worth$wfs = wfs;
-        worth$thresholds = thresholds;
-        worth$trials = trials;
-        id = entry[(32'h40)+:(32)];
-        target = entry[(32'ha0)+:(32)];
-        history = entry[(32'hc0)+:(32)];
-        state = entry[(32'he0)+:(32)];
-        lane$in_valid = in_valid;
-        lane$access = entry[(32'h80)+:(32)];
-        lane$target = target;
-        lane$frequency = history[(32'hc)+:(4)];
-        lane$child = history[(32'h18)+:(8)] != 32'h0;
-        lane$prefix = id[32'h18];
-        lane$branch = id[32'h1d];
-        lane$target_valid = id[32'h1e];
-        worth$facts = lane$facts;
         dead_flags$d = dead_flags$q << 32'h1;
         if (id[32'h1b]) begin
             dead_flags$d = (dead_flags$q << 32'h1) | 32'h1;
         end
-        worth$dead = dead_flags$q[32'h3];
-        tier0 = state[(32'h1c)+:(2)];
+    end
+    always @(*) worth$dead = dead_flags$q[32'h3];
+    always @(*) tier0 = state[(32'h1c)+:(2)];
+    always @(*) begin
         looked$d[(64'h0)+:(17)] = index;
         looked$d[(64'h11)+:(32)] = id;
         looked$d[(64'h31)+:(32)] = entry[(32'h60)+:(32)];
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        long_ago = now[(32'h18)+:(8)] != 32'h0;
         looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
@@ -6409,12 +6520,17 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,wfs,thresholds,trials,swe
         if (tier0 == 32'h3) begin
             looked$d[(64'ha0)+:(32)] = parameters[(32'h1e0)+:(32)];
         end
-        id2 = looked$q[(64'h11)+:(32)];
-        state2 = looked$q[(64'h51)+:(32)];
-        distance2 = looked$q[(64'h80)+:(32)];
+    end
+    always @(*) long_ago = now[(32'h18)+:(8)] != 32'h0;
+    always @(*) id2 = looked$q[(64'h11)+:(32)];
+    always @(*) state2 = looked$q[(64'h51)+:(32)];
+    always @(*) distance2 = looked$q[(64'h80)+:(32)];
+    always @(*) begin
         placed = state2[32'h1f] ^ state2[32'h1e];
         ends = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~ends;
+    end
+    always @(*) retained = id2[32'h1f] & ~ends;
+    always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
@@ -6432,47 +6548,52 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,wfs,thresholds,trials,swe
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
-        tier_early = tiers$q[(32'ha)+:(2)];
-        turn$d = turn$q + 32'h1;
-        waiting$write_address = turn$q;
-        waiting$write_data = known;
-        waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h2;
-        valid8$d = lane$out_valid;
-        p8$d = lane$p;
-        depth8 = waiting$read_data[(64'h71)+:(12)];
-        height8 = ~depth8;
-        not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
-        alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
-        state8 = waiting$read_data[(64'h51)+:(32)];
-        place8 = waiting$read_data[(64'h31)+:(32)];
-        victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
-        near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
-        index8 = waiting$read_data[(64'h0)+:(17)];
-        valid = valid8$q;
-        judged = index8;
-        tier = state8[(32'h1c)+:(2)];
-        victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
-        victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
-        candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
-        used8 = state8[(32'h1e)+:(2)] != 32'h0;
-        out8 = state8[(32'h14)+:(8)];
-        above8 = worth$above;
+    end
+    always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+    always @(*) tier_early = tiers$q[(32'ha)+:(2)];
+    always @(*) turn$d = turn$q + 32'h1;
+    always @(*) waiting$write_address = turn$q;
+    always @(*) waiting$write_data = known;
+    always @(*) waiting$read_address = turn$q + 32'h2;
+    always @(*) valid8$d = lane$out_valid;
+    always @(*) p8$d = lane$p;
+    always @(*) depth8 = waiting$read_data[(64'h71)+:(12)];
+    always @(*) height8 = ~depth8;
+    always @(*) not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
+    always @(*) alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
+    always @(*) state8 = waiting$read_data[(64'h51)+:(32)];
+    always @(*) place8 = waiting$read_data[(64'h31)+:(32)];
+    always @(*) victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
+    always @(*) near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
+    always @(*) index8 = waiting$read_data[(64'h0)+:(17)];
+    always @(*) valid = valid8$q;
+    always @(*) judged = index8;
+    always @(*) tier = state8[(32'h1c)+:(2)];
+    always @(*) victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
+    always @(*) victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
+    always @(*) candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
+    always @(*) used8 = state8[(32'h1e)+:(2)] != 32'h0;
+    always @(*) out8 = state8[(32'h14)+:(8)];
+    always @(*) above8 = worth$above;
+    always @(*) begin
         inside8 = 32'h0;
         outside8 = out8;
         if (used8) begin
             inside8 = above8 & ~out8;
             outside8 = out8 | ~above8;
         end
-        worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    end
+    always @(*) worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) begin
         reached = 32'h0;
         if (valid8$q) begin
             reached = inside8 & worth$reaching;
         end
-        write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    end
+    always @(*) write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    always @(*) begin
         state_new = state8;
         place_new = place8;
         if (marking) begin
@@ -6481,6 +6602,9 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,wfs,thresholds,trials,swe
         else begin
             place_new = (((p8$q) & 32'hffffffff) << 32'h10) | ((place8[(32'h0)+:(16)]) & 32'hffffffff);
         end
+    end
+    always @(*) begin
+        waiting$write_enable = 1'b1;
         write_data = (((state_new) & 96'hffffffffffffffffffffffff) << 32'h40) | (((place_new) & 96'hffffffffffffffffffffffff) << 32'h20) | ((waiting$read_data[(64'h11)+:(32)]) & 96'hffffffffffffffffffffffff);
     end
     
@@ -6704,48 +6828,48 @@ module kvcpu_hepc$unit$judges$1$lane(clock,reset,wr,wf,ws,wd,probation,hinting,s
     );
     
     // Update code
+    always @(*) terms$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) r5$clock = clock;
+    always @(*) f5$clock = clock;
+    always @(*) s5$clock = clock;
+    always @(*) d5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) r6$clock = clock;
+    always @(*) f6$clock = clock;
+    always @(*) s6$clock = clock;
+    always @(*) d6$clock = clock;
+    always @(*) valid7$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) terms$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) r5$reset = reset;
+    always @(*) f5$reset = reset;
+    always @(*) s5$reset = reset;
+    always @(*) d5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) r6$reset = reset;
+    always @(*) f6$reset = reset;
+    always @(*) s6$reset = reset;
+    always @(*) d6$reset = reset;
+    always @(*) valid7$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) terms$shift = shift;
+    always @(*) terms$base = base;
+    always @(*) terms$stamp = stamp;
+    always @(*) terms$now = now;
+    always @(*) terms$in_valid = in_valid;
+    always @(*) terms$access = access;
+    always @(*) terms$target = target;
+    always @(*) terms$frequency = frequency;
+    always @(*) terms$child = child;
+    always @(*) terms$prefix = prefix;
+    always @(*) terms$branch = branch;
+    always @(*) terms$target_valid = target_valid;
+    always @(*) facts = terms$facts;
+    always @(*) valid5$d = terms$facts[(64'h0)+:(1)];
+    always @(*) d5$d = terms$facts[(64'h23)+:(8)];
     always @(*) begin
-        terms$clock = clock;
-        valid5$clock = clock;
-        r5$clock = clock;
-        f5$clock = clock;
-        s5$clock = clock;
-        d5$clock = clock;
-        valid6$clock = clock;
-        r6$clock = clock;
-        f6$clock = clock;
-        s6$clock = clock;
-        d6$clock = clock;
-        valid7$clock = clock;
-        p7$clock = clock;
-        terms$reset = reset;
-        valid5$reset = reset;
-        r5$reset = reset;
-        f5$reset = reset;
-        s5$reset = reset;
-        d5$reset = reset;
-        valid6$reset = reset;
-        r6$reset = reset;
-        f6$reset = reset;
-        s6$reset = reset;
-        d6$reset = reset;
-        valid7$reset = reset;
-        p7$reset = reset;
-        terms$shift = shift;
-        terms$base = base;
-        terms$stamp = stamp;
-        terms$now = now;
-        terms$in_valid = in_valid;
-        terms$access = access;
-        terms$target = target;
-        terms$frequency = frequency;
-        terms$child = child;
-        terms$prefix = prefix;
-        terms$branch = branch;
-        terms$target_valid = target_valid;
-        facts = terms$facts;
-        valid5$d = terms$facts[(64'h0)+:(1)];
-        d5$d = terms$facts[(64'h23)+:(8)];
         r5$d = terms$facts[(64'h4)+:(14)];
         f5$d = terms$facts[(64'h12)+:(7)];
         s5$d = 32'h0;
@@ -6762,31 +6886,33 @@ module kvcpu_hepc$unit$judges$1$lane(clock,reset,wr,wf,ws,wd,probation,hinting,s
         else if (probation & terms$facts[(64'h3)+:(1)]) begin
             r5$d = terms$facts[(64'h4)+:(14)] >> 32'h4;
         end
-        valid6$d = valid5$q;
-        r_factor = ((r5$q) & 16'hffff);
-        f_factor = ((f5$q) & 16'hffff);
-        s_factor = ((s5$q) & 16'hffff);
-        d_factor = ((d5$q) & 16'hffff);
-        wr_factor = ((wr) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        ws_factor = ((ws) & 16'hffff);
-        wd_factor = ((wd) & 16'hffff);
-        r6$d = r_factor * wr_factor;
-        f6$d = f_factor * wf_factor;
-        s6$d = s_factor * ws_factor;
-        d6$d = d_factor * wd_factor;
-        valid7$d = valid6$q;
-        merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
-        scaled = merits >> scale;
-        sum = ((r6$q) & 24'hffffff) + scaled;
-        over = sum[(32'h10)+:(8)];
+    end
+    always @(*) valid6$d = valid5$q;
+    always @(*) r_factor = ((r5$q) & 16'hffff);
+    always @(*) f_factor = ((f5$q) & 16'hffff);
+    always @(*) s_factor = ((s5$q) & 16'hffff);
+    always @(*) d_factor = ((d5$q) & 16'hffff);
+    always @(*) wr_factor = ((wr) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) ws_factor = ((ws) & 16'hffff);
+    always @(*) wd_factor = ((wd) & 16'hffff);
+    always @(*) r6$d = r_factor * wr_factor;
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) s6$d = s_factor * ws_factor;
+    always @(*) d6$d = d_factor * wd_factor;
+    always @(*) valid7$d = valid6$q;
+    always @(*) merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = ((r6$q) & 24'hffffff) + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
+    always @(*) begin
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
-        out_valid = valid7$q;
-        p = p7$q;
     end
+    always @(*) out_valid = valid7$q;
+    always @(*) p = p7$q;
     
 endmodule // kvcpu_hepc$unit$judges$1$lane
 
@@ -6993,19 +7119,19 @@ module kvcpu_hepc$unit$judges$1$lane$terms(clock,reset,shift,base,stamp,now,in_v
     );
     
     // Update code
+    always @(*) distance$clock = clock;
+    always @(*) aged$clock = clock;
+    always @(*) scaled$clock = clock;
+    always @(*) clipped$clock = clock;
+    always @(*) waited$clock = clock;
+    always @(*) distance$reset = reset;
+    always @(*) aged$reset = reset;
+    always @(*) scaled$reset = reset;
+    always @(*) clipped$reset = reset;
+    always @(*) waited$reset = reset;
+    always @(*) distance$target = target;
+    always @(*) distance$now = now;
     always @(*) begin
-        distance$clock = clock;
-        aged$clock = clock;
-        scaled$clock = clock;
-        clipped$clock = clock;
-        waited$clock = clock;
-        distance$reset = reset;
-        aged$reset = reset;
-        scaled$reset = reset;
-        clipped$reset = reset;
-        waited$reset = reset;
-        distance$target = target;
-        distance$now = now;
         aged$d[(64'h0)+:(1)] = in_valid;
         aged$d[(64'h1)+:(32)] = access - base;
         aged$d[(64'h21)+:(1)] = access == stamp;
@@ -7014,11 +7140,12 @@ module kvcpu_hepc$unit$judges$1$lane$terms(clock,reset,shift,base,stamp,now,in_v
         aged$d[(64'h24)+:(4)] = frequency;
         aged$d[(64'h28)+:(1)] = branch;
         aged$d[(64'h29)+:(1)] = prefix;
+    end
+    always @(*) begin
         scaled$d[(64'h0)+:(1)] = aged$q[(64'h0)+:(1)];
         scaled$d[(64'h21)+:(1)] = aged$q[(64'h21)+:(1)];
         scaled$d[(64'h22)+:(1)] = aged$q[(64'h22)+:(1)];
         scaled$d[(64'h23)+:(1)] = aged$q[(64'h23)+:(1)];
-        age = aged$q[(64'h1)+:(32)];
         scaled$d[(64'h1)+:(32)] = 32'h0;
         if (~age[32'h1f]) begin
             scaled$d[(64'h1)+:(32)] = age >> shift;
@@ -7073,6 +7200,9 @@ module kvcpu_hepc$unit$judges$1$lane$terms(clock,reset,shift,base,stamp,now,in_v
         if (aged$q[(64'h28)+:(1)]) begin
             scaled$d[(64'h2b)+:(8)] = 32'hff;
         end
+    end
+    always @(*) age = aged$q[(64'h1)+:(32)];
+    always @(*) begin
         clipped$d[(64'h0)+:(1)] = scaled$q[(64'h0)+:(1)];
         clipped$d[(64'h1)+:(1)] = scaled$q[(64'h21)+:(1)];
         clipped$d[(64'h2)+:(1)] = scaled$q[(64'h22)+:(1)];
@@ -7080,13 +7210,15 @@ module kvcpu_hepc$unit$judges$1$lane$terms(clock,reset,shift,base,stamp,now,in_v
         clipped$d[(64'h12)+:(7)] = scaled$q[(64'h24)+:(7)];
         clipped$d[(64'h19)+:(10)] = 32'h0;
         clipped$d[(64'h23)+:(8)] = scaled$q[(64'h2b)+:(8)];
-        r_unclipped = scaled$q[(64'h1)+:(32)];
         clipped$d[(64'h4)+:(14)] = ((r_unclipped) & 14'h3fff);
         if (r_unclipped[(32'he)+:(18)] != 32'h0) begin
             clipped$d[(64'h4)+:(14)] = r_max;
         end
-        waited$d = clipped$q;
-        near = s_max - distance$twice_q5;
+    end
+    always @(*) r_unclipped = scaled$q[(64'h1)+:(32)];
+    always @(*) waited$d = clipped$q;
+    always @(*) near = s_max - distance$twice_q5;
+    always @(*) begin
         facts = waited$q;
         facts[(64'h19)+:(10)] = ((near) & 10'h3ff);
         if (distance$twice_q5[32'ha]) begin
@@ -7216,75 +7348,87 @@ module kvcpu_hepc$unit$judges$1$lane$terms$distance(clock,reset,target,now,twice
     );
     
     // Update code
+    always @(*) distance1$clock = clock;
+    always @(*) x2$clock = clock;
+    always @(*) x3$clock = clock;
+    always @(*) zeros3$clock = clock;
+    always @(*) q4$clock = clock;
+    always @(*) distance1$reset = reset;
+    always @(*) x2$reset = reset;
+    always @(*) x3$reset = reset;
+    always @(*) zeros3$reset = reset;
+    always @(*) q4$reset = reset;
+    always @(*) ahead = target - now;
+    always @(*) late = now - target;
     always @(*) begin
-        distance1$clock = clock;
-        x2$clock = clock;
-        x3$clock = clock;
-        zeros3$clock = clock;
-        q4$clock = clock;
-        distance1$reset = reset;
-        x2$reset = reset;
-        x3$reset = reset;
-        zeros3$reset = reset;
-        q4$reset = reset;
-        ahead = target - now;
-        late = now - target;
         if (target >= now) begin
             distance1$d = ahead;
         end
         else begin
             distance1$d = late >> 32'h2;
         end
-        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
-        far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    end
+    always @(*) plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
+    always @(*) far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    always @(*) begin
         x2$d = plus_one;
         if (far | (plus_one == 32'h0)) begin
             x2$d = x_max;
         end
-        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    end
+    always @(*) none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    always @(*) begin
         by16 = x2$q;
         zeros16 = 32'h0;
         if (none16) begin
             by16 = x2$q << 32'h10;
             zeros16 = 32'h10;
         end
-        none8 = by16[(32'h10)+:(8)] == 32'h0;
+    end
+    always @(*) none8 = by16[(32'h10)+:(8)] == 32'h0;
+    always @(*) begin
         by8 = by16;
         zeros8 = zeros16;
         if (none8) begin
             by8 = by16 << 32'h8;
             zeros8 = zeros16 | 32'h8;
         end
-        none4 = by8[(32'h14)+:(4)] == 32'h0;
+    end
+    always @(*) none4 = by8[(32'h14)+:(4)] == 32'h0;
+    always @(*) begin
         by4 = by8;
         zeros4 = zeros8;
         if (none4) begin
             by4 = by8 << 32'h4;
             zeros4 = zeros8 | 32'h4;
         end
-        x3$d = by4;
-        zeros3$d = zeros4;
-        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    end
+    always @(*) x3$d = by4;
+    always @(*) zeros3$d = zeros4;
+    always @(*) none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    always @(*) begin
         by2 = x3$q;
         zeros2 = zeros3$q;
         if (none2) begin
             by2 = x3$q << 32'h2;
             zeros2 = zeros3$q | 32'h2;
         end
-        none1 = ~by2[32'h17];
+    end
+    always @(*) none1 = ~by2[32'h17];
+    always @(*) begin
         by1 = by2;
         zeros1 = zeros2;
         if (none1) begin
             by1 = by2 << 32'h1;
             zeros1 = zeros2 | 32'h1;
         end
-        exponent = top - zeros1;
-        fraction = by1[(32'h12)+:(5)];
-        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
-        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
-        q4$d = exponent_wide | fraction_wide;
-        twice_q5 = q4$q;
     end
+    always @(*) exponent = top - zeros1;
+    always @(*) fraction = by1[(32'h12)+:(5)];
+    always @(*) exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
+    always @(*) fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
+    always @(*) q4$d = exponent_wide | fraction_wide;
+    always @(*) twice_q5 = q4$q;
     
 endmodule // kvcpu_hepc$unit$judges$1$lane$terms$distance
 
@@ -7803,13 +7947,13 @@ module kvcpu_hepc$unit$judges$1$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch
     );
     
     // Update code
+    always @(*) cases$clock = clock;
+    always @(*) products$clock = clock;
+    always @(*) died$clock = clock;
+    always @(*) cases$reset = reset;
+    always @(*) products$reset = reset;
+    always @(*) died$reset = reset;
     always @(*) begin
-        cases$clock = clock;
-        products$clock = clock;
-        died$clock = clock;
-        cases$reset = reset;
-        products$reset = reset;
-        died$reset = reset;
         cases$d[(64'h0)+:(14)] = facts[(64'h4)+:(14)];
         cases$d[(64'h42)+:(8)] = facts[(64'h23)+:(8)];
         cases$d[(64'he)+:(14)] = facts[(64'h4)+:(14)];
@@ -7835,124 +7979,150 @@ module kvcpu_hepc$unit$judges$1$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch
                 cases$d[(64'h1c)+:(14)] = facts[(64'h4)+:(14)] >> 32'h4;
             end
         end
-        died$d = (died$q << 32'h1) | ((dead) & 3'h7);
-        factors$0 = ((wr) & 16'hffff);
-        factors$1 = ((ws) & 16'hffff);
-        factors$2 = ((wd) & 16'hffff);
-        factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
-        factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
-        factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
-        factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
-        factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
-        made$0 = factors$3 * factors$0;
-        made$1 = factors$4 * factors$0;
-        made$2 = factors$5 * factors$1;
-        made$3 = factors$6 * factors$2;
-        made$4 = ((factors$7) & 32'hffffffff);
+    end
+    always @(*) died$d = (died$q << 32'h1) | ((dead) & 3'h7);
+    always @(*) factors$0 = ((wr) & 16'hffff);
+    always @(*) factors$1 = ((ws) & 16'hffff);
+    always @(*) factors$2 = ((wd) & 16'hffff);
+    always @(*) factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
+    always @(*) factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
+    always @(*) factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
+    always @(*) factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
+    always @(*) factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
+    always @(*) made$0 = factors$3 * factors$0;
+    always @(*) made$1 = factors$4 * factors$0;
+    always @(*) made$2 = factors$5 * factors$1;
+    always @(*) made$3 = factors$6 * factors$2;
+    always @(*) made$4 = ((factors$7) & 32'hffffffff);
+    always @(*) begin
         products$d[(64'h18)+:(24)] = ((made$0) & 24'hffffff);
         products$d[(64'h30)+:(24)] = ((made$1) & 24'hffffff);
         products$d[(64'h48)+:(24)] = ((made$2) & 24'hffffff);
         products$d[(64'h60)+:(24)] = ((made$3) & 24'hffffff);
         products$d[(64'h0)+:(24)] = ((made$4) & 24'hffffff);
-        merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
-        merit_deaf = products$q[(64'h60)+:(24)];
-        dead_now = died$q[32'h2];
-        policies$0$clock = clock;
-        policies$0$reset = reset;
-        policies$0$f = cases$q[(64'h2a)+:(7)];
-        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
-        policies$0$r = products$q[(64'h18)+:(24)];
-        policies$0$merit = merit;
-        policies$0$scale = scale;
-        policies$0$dead = dead_now;
-        policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
-        policies$0$trial = trials[(0 * 32'h11)+:(17)];
-        policies$1$clock = clock;
-        policies$1$reset = reset;
-        policies$1$f = cases$q[(64'h2a)+:(7)];
-        policies$1$wf = wfs[(1 * 32'h9)+:(9)];
-        policies$1$r = products$q[(64'h18)+:(24)];
-        policies$1$merit = merit;
-        policies$1$scale = scale;
-        policies$1$dead = dead_now;
-        policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
-        policies$1$trial = trials[(1 * 32'h11)+:(17)];
-        policies$2$clock = clock;
-        policies$2$reset = reset;
-        policies$2$f = cases$q[(64'h2a)+:(7)];
-        policies$2$wf = wfs[(2 * 32'h9)+:(9)];
-        policies$2$r = products$q[(64'h18)+:(24)];
-        policies$2$merit = merit;
-        policies$2$scale = scale;
-        policies$2$dead = dead_now;
-        policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
-        policies$2$trial = trials[(2 * 32'h11)+:(17)];
-        policies$3$clock = clock;
-        policies$3$reset = reset;
-        policies$3$f = cases$q[(64'h2a)+:(7)];
-        policies$3$wf = wfs[(3 * 32'h9)+:(9)];
-        policies$3$r = products$q[(64'h18)+:(24)];
-        policies$3$merit = merit;
-        policies$3$scale = scale;
-        policies$3$dead = dead_now;
-        policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
-        policies$3$trial = trials[(3 * 32'h11)+:(17)];
-        policies$4$clock = clock;
-        policies$4$reset = reset;
-        policies$4$f = cases$q[(64'h2a)+:(7)];
-        policies$4$wf = wfs[(4 * 32'h9)+:(9)];
-        policies$4$r = products$q[(64'h18)+:(24)];
-        policies$4$merit = merit;
-        policies$4$scale = scale;
-        policies$4$dead = dead_now;
-        policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
-        policies$4$trial = trials[(4 * 32'h11)+:(17)];
-        policies$5$clock = clock;
-        policies$5$reset = reset;
-        policies$5$f = cases$q[(64'h2a)+:(7)];
-        policies$5$wf = wfs[(5 * 32'h9)+:(9)];
-        policies$5$r = products$q[(64'h18)+:(24)];
-        policies$5$merit = merit;
-        policies$5$scale = scale;
-        policies$5$dead = dead_now;
-        policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
-        policies$5$trial = trials[(5 * 32'h11)+:(17)];
-        policies$6$clock = clock;
-        policies$6$reset = reset;
-        policies$6$f = cases$q[(64'h2a)+:(7)];
-        policies$6$wf = wfs[(6 * 32'h9)+:(9)];
-        policies$6$r = products$q[(64'h18)+:(24)];
-        policies$6$merit = merit;
-        policies$6$scale = scale;
-        policies$6$dead = dead_now;
-        policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
-        policies$6$trial = trials[(6 * 32'h11)+:(17)];
-        policies$7$clock = clock;
-        policies$7$reset = reset;
-        policies$7$f = cases$q[(64'h2a)+:(7)];
-        policies$7$wf = wfs[(7 * 32'h9)+:(9)];
-        policies$7$r = products$q[(64'h18)+:(24)];
-        policies$7$merit = merit;
-        policies$7$scale = scale;
-        policies$7$dead = dead_now;
-        policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
-        policies$7$trial = trials[(7 * 32'h11)+:(17)];
-        policies$6$f = cases$q[(64'h31)+:(7)];
-        policies$6$r = products$q[(64'h30)+:(24)];
-        policies$6$merit = merit_deaf;
-        policies$6$dead = 1'b0;
-        policies$7$f = cases$q[(64'h31)+:(7)];
-        policies$7$r = products$q[(64'h30)+:(24)];
-        policies$7$merit = merit_deaf;
-        policies$7$dead = 1'b0;
-        policies$0$wf = 32'h0;
-        policies$0$r = products$q[(64'h0)+:(24)];
-        policies$0$merit = 32'h0;
-        policies$0$dead = 1'b0;
-        worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
-        above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
-        reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     end
+    always @(*) merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
+    always @(*) merit_deaf = products$q[(64'h60)+:(24)];
+    always @(*) dead_now = died$q[32'h2];
+    always @(*) policies$0$clock = clock;
+    always @(*) policies$0$reset = reset;
+    always @(*) policies$0$f = cases$q[(64'h2a)+:(7)];
+    always @(*) begin
+        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
+        policies$0$wf = 32'h0;
+    end
+    always @(*) begin
+        policies$0$r = products$q[(64'h18)+:(24)];
+        policies$0$r = products$q[(64'h0)+:(24)];
+    end
+    always @(*) begin
+        policies$0$merit = merit;
+        policies$0$merit = 32'h0;
+    end
+    always @(*) policies$0$scale = scale;
+    always @(*) begin
+        policies$0$dead = dead_now;
+        policies$0$dead = 1'b0;
+    end
+    always @(*) policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
+    always @(*) policies$0$trial = trials[(0 * 32'h11)+:(17)];
+    always @(*) policies$1$clock = clock;
+    always @(*) policies$1$reset = reset;
+    always @(*) policies$1$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$1$wf = wfs[(1 * 32'h9)+:(9)];
+    always @(*) policies$1$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$1$merit = merit;
+    always @(*) policies$1$scale = scale;
+    always @(*) policies$1$dead = dead_now;
+    always @(*) policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
+    always @(*) policies$1$trial = trials[(1 * 32'h11)+:(17)];
+    always @(*) policies$2$clock = clock;
+    always @(*) policies$2$reset = reset;
+    always @(*) policies$2$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$2$wf = wfs[(2 * 32'h9)+:(9)];
+    always @(*) policies$2$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$2$merit = merit;
+    always @(*) policies$2$scale = scale;
+    always @(*) policies$2$dead = dead_now;
+    always @(*) policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
+    always @(*) policies$2$trial = trials[(2 * 32'h11)+:(17)];
+    always @(*) policies$3$clock = clock;
+    always @(*) policies$3$reset = reset;
+    always @(*) policies$3$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$3$wf = wfs[(3 * 32'h9)+:(9)];
+    always @(*) policies$3$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$3$merit = merit;
+    always @(*) policies$3$scale = scale;
+    always @(*) policies$3$dead = dead_now;
+    always @(*) policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
+    always @(*) policies$3$trial = trials[(3 * 32'h11)+:(17)];
+    always @(*) policies$4$clock = clock;
+    always @(*) policies$4$reset = reset;
+    always @(*) policies$4$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$4$wf = wfs[(4 * 32'h9)+:(9)];
+    always @(*) policies$4$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$4$merit = merit;
+    always @(*) policies$4$scale = scale;
+    always @(*) policies$4$dead = dead_now;
+    always @(*) policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
+    always @(*) policies$4$trial = trials[(4 * 32'h11)+:(17)];
+    always @(*) policies$5$clock = clock;
+    always @(*) policies$5$reset = reset;
+    always @(*) policies$5$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$5$wf = wfs[(5 * 32'h9)+:(9)];
+    always @(*) policies$5$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$5$merit = merit;
+    always @(*) policies$5$scale = scale;
+    always @(*) policies$5$dead = dead_now;
+    always @(*) policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
+    always @(*) policies$5$trial = trials[(5 * 32'h11)+:(17)];
+    always @(*) policies$6$clock = clock;
+    always @(*) policies$6$reset = reset;
+    always @(*) begin
+        policies$6$f = cases$q[(64'h2a)+:(7)];
+        policies$6$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$6$wf = wfs[(6 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$6$r = products$q[(64'h18)+:(24)];
+        policies$6$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$6$merit = merit;
+        policies$6$merit = merit_deaf;
+    end
+    always @(*) policies$6$scale = scale;
+    always @(*) begin
+        policies$6$dead = dead_now;
+        policies$6$dead = 1'b0;
+    end
+    always @(*) policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
+    always @(*) policies$6$trial = trials[(6 * 32'h11)+:(17)];
+    always @(*) policies$7$clock = clock;
+    always @(*) policies$7$reset = reset;
+    always @(*) begin
+        policies$7$f = cases$q[(64'h2a)+:(7)];
+        policies$7$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$7$wf = wfs[(7 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$7$r = products$q[(64'h18)+:(24)];
+        policies$7$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$7$merit = merit;
+        policies$7$merit = merit_deaf;
+    end
+    always @(*) policies$7$scale = scale;
+    always @(*) begin
+        policies$7$dead = dead_now;
+        policies$7$dead = 1'b0;
+    end
+    always @(*) policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
+    always @(*) policies$7$trial = trials[(7 * 32'h11)+:(17)];
+    always @(*) worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
+    always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
+    always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
 endmodule // kvcpu_hepc$unit$judges$1$worth
 
@@ -8068,40 +8238,42 @@ module kvcpu_hepc$unit$judges$1$worth$policies$0(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$1$worth$policies$0
 
@@ -8256,40 +8428,42 @@ module kvcpu_hepc$unit$judges$1$worth$policies$1(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$1$worth$policies$1
 
@@ -8444,40 +8618,42 @@ module kvcpu_hepc$unit$judges$1$worth$policies$2(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$1$worth$policies$2
 
@@ -8632,40 +8808,42 @@ module kvcpu_hepc$unit$judges$1$worth$policies$3(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$1$worth$policies$3
 
@@ -8820,40 +8998,42 @@ module kvcpu_hepc$unit$judges$1$worth$policies$4(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$1$worth$policies$4
 
@@ -9008,40 +9188,42 @@ module kvcpu_hepc$unit$judges$1$worth$policies$5(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$1$worth$policies$5
 
@@ -9196,40 +9378,42 @@ module kvcpu_hepc$unit$judges$1$worth$policies$6(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$1$worth$policies$6
 
@@ -9384,40 +9568,42 @@ module kvcpu_hepc$unit$judges$1$worth$policies$7(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$1$worth$policies$7
 
@@ -9732,73 +9918,74 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,wfs,thresholds,trials,swe
     );
     
     // Update code
+    always @(*) lane$clock = clock;
+    always @(*) worth$clock = clock;
+    always @(*) looked$clock = clock;
+    always @(*) dead_flags$clock = clock;
+    always @(*) tiers$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) waiting$clock = clock;
+    always @(*) valid8$clock = clock;
+    always @(*) p8$clock = clock;
+    always @(*) lane$reset = reset;
+    always @(*) worth$reset = reset;
+    always @(*) looked$reset = reset;
+    always @(*) dead_flags$reset = reset;
+    always @(*) tiers$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) valid8$reset = reset;
+    always @(*) p8$reset = reset;
+    always @(*) now = parameters[(32'h140)+:(32)];
+    always @(*) mode = parameters[(32'h80)+:(4)];
+    always @(*) lane$wr = parameters[(32'h0)+:(8)];
+    always @(*) lane$wf = parameters[(32'h20)+:(9)];
+    always @(*) lane$ws = parameters[(32'h40)+:(8)];
+    always @(*) lane$wd = parameters[(32'h60)+:(8)];
+    always @(*) lane$probation = mode[32'h0];
+    always @(*) lane$hinting = mode[32'h1];
+    always @(*) lane$shift = parameters[(32'ha0)+:(4)];
+    always @(*) lane$scale = parameters[(32'hc0)+:(4)];
+    always @(*) lane$base = parameters[(32'he0)+:(32)];
+    always @(*) lane$stamp = parameters[(32'h100)+:(32)];
+    always @(*) lane$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) lane$now = now;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = mode[32'h3];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
+    always @(*) id = entry[(32'h40)+:(32)];
+    always @(*) target = entry[(32'ha0)+:(32)];
+    always @(*) history = entry[(32'hc0)+:(32)];
+    always @(*) state = entry[(32'he0)+:(32)];
+    always @(*) lane$in_valid = in_valid;
+    always @(*) lane$access = entry[(32'h80)+:(32)];
+    always @(*) lane$target = target;
+    always @(*) lane$frequency = history[(32'hc)+:(4)];
+    always @(*) lane$child = history[(32'h18)+:(8)] != 32'h0;
+    always @(*) lane$prefix = id[32'h18];
+    always @(*) lane$branch = id[32'h1d];
+    always @(*) lane$target_valid = id[32'h1e];
+    always @(*) worth$facts = lane$facts;
     always @(*) begin
-        lane$clock = clock;
-        worth$clock = clock;
-        looked$clock = clock;
-        dead_flags$clock = clock;
-        tiers$clock = clock;
-        turn$clock = clock;
-        waiting$clock = clock;
-        valid8$clock = clock;
-        p8$clock = clock;
-        lane$reset = reset;
-        worth$reset = reset;
-        looked$reset = reset;
-        dead_flags$reset = reset;
-        tiers$reset = reset;
-        turn$reset = reset;
-        valid8$reset = reset;
-        p8$reset = reset;
-        now = parameters[(32'h140)+:(32)];
-        mode = parameters[(32'h80)+:(4)];
-        lane$wr = parameters[(32'h0)+:(8)];
-        lane$wf = parameters[(32'h20)+:(9)];
-        lane$ws = parameters[(32'h40)+:(8)];
-        lane$wd = parameters[(32'h60)+:(8)];
-        lane$probation = mode[32'h0];
-        lane$hinting = mode[32'h1];
-        lane$shift = parameters[(32'ha0)+:(4)];
-        lane$scale = parameters[(32'hc0)+:(4)];
-        lane$base = parameters[(32'he0)+:(32)];
-        lane$stamp = parameters[(32'h100)+:(32)];
-        lane$r_epoch = parameters[(32'h120)+:(14)];
-        lane$now = now;
-        worth$wr = parameters[(32'h0)+:(8)];
-        worth$ws = parameters[(32'h40)+:(8)];
-        worth$wd = parameters[(32'h60)+:(8)];
-        worth$targets = mode[32'h3];
-        worth$scale = parameters[(32'hc0)+:(4)];
-        worth$r_epoch = parameters[(32'h120)+:(14)];
-        worth$wfs = wfs;
-        worth$thresholds = thresholds;
-        worth$trials = trials;
-        id = entry[(32'h40)+:(32)];
-        target = entry[(32'ha0)+:(32)];
-        history = entry[(32'hc0)+:(32)];
-        state = entry[(32'he0)+:(32)];
-        lane$in_valid = in_valid;
-        lane$access = entry[(32'h80)+:(32)];
-        lane$target = target;
-        lane$frequency = history[(32'hc)+:(4)];
-        lane$child = history[(32'h18)+:(8)] != 32'h0;
-        lane$prefix = id[32'h18];
-        lane$branch = id[32'h1d];
-        lane$target_valid = id[32'h1e];
-        worth$facts = lane$facts;
         dead_flags$d = dead_flags$q << 32'h1;
         if (id[32'h1b]) begin
             dead_flags$d = (dead_flags$q << 32'h1) | 32'h1;
         end
-        worth$dead = dead_flags$q[32'h3];
-        tier0 = state[(32'h1c)+:(2)];
+    end
+    always @(*) worth$dead = dead_flags$q[32'h3];
+    always @(*) tier0 = state[(32'h1c)+:(2)];
+    always @(*) begin
         looked$d[(64'h0)+:(17)] = index;
         looked$d[(64'h11)+:(32)] = id;
         looked$d[(64'h31)+:(32)] = entry[(32'h60)+:(32)];
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        long_ago = now[(32'h18)+:(8)] != 32'h0;
         looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
@@ -9813,12 +10000,17 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,wfs,thresholds,trials,swe
         if (tier0 == 32'h3) begin
             looked$d[(64'ha0)+:(32)] = parameters[(32'h1e0)+:(32)];
         end
-        id2 = looked$q[(64'h11)+:(32)];
-        state2 = looked$q[(64'h51)+:(32)];
-        distance2 = looked$q[(64'h80)+:(32)];
+    end
+    always @(*) long_ago = now[(32'h18)+:(8)] != 32'h0;
+    always @(*) id2 = looked$q[(64'h11)+:(32)];
+    always @(*) state2 = looked$q[(64'h51)+:(32)];
+    always @(*) distance2 = looked$q[(64'h80)+:(32)];
+    always @(*) begin
         placed = state2[32'h1f] ^ state2[32'h1e];
         ends = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~ends;
+    end
+    always @(*) retained = id2[32'h1f] & ~ends;
+    always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
@@ -9836,47 +10028,52 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,wfs,thresholds,trials,swe
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
-        tier_early = tiers$q[(32'ha)+:(2)];
-        turn$d = turn$q + 32'h1;
-        waiting$write_address = turn$q;
-        waiting$write_data = known;
-        waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h2;
-        valid8$d = lane$out_valid;
-        p8$d = lane$p;
-        depth8 = waiting$read_data[(64'h71)+:(12)];
-        height8 = ~depth8;
-        not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
-        alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
-        state8 = waiting$read_data[(64'h51)+:(32)];
-        place8 = waiting$read_data[(64'h31)+:(32)];
-        victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
-        near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
-        index8 = waiting$read_data[(64'h0)+:(17)];
-        valid = valid8$q;
-        judged = index8;
-        tier = state8[(32'h1c)+:(2)];
-        victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
-        victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
-        candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
-        used8 = state8[(32'h1e)+:(2)] != 32'h0;
-        out8 = state8[(32'h14)+:(8)];
-        above8 = worth$above;
+    end
+    always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+    always @(*) tier_early = tiers$q[(32'ha)+:(2)];
+    always @(*) turn$d = turn$q + 32'h1;
+    always @(*) waiting$write_address = turn$q;
+    always @(*) waiting$write_data = known;
+    always @(*) waiting$read_address = turn$q + 32'h2;
+    always @(*) valid8$d = lane$out_valid;
+    always @(*) p8$d = lane$p;
+    always @(*) depth8 = waiting$read_data[(64'h71)+:(12)];
+    always @(*) height8 = ~depth8;
+    always @(*) not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
+    always @(*) alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
+    always @(*) state8 = waiting$read_data[(64'h51)+:(32)];
+    always @(*) place8 = waiting$read_data[(64'h31)+:(32)];
+    always @(*) victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
+    always @(*) near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
+    always @(*) index8 = waiting$read_data[(64'h0)+:(17)];
+    always @(*) valid = valid8$q;
+    always @(*) judged = index8;
+    always @(*) tier = state8[(32'h1c)+:(2)];
+    always @(*) victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
+    always @(*) victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
+    always @(*) candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
+    always @(*) used8 = state8[(32'h1e)+:(2)] != 32'h0;
+    always @(*) out8 = state8[(32'h14)+:(8)];
+    always @(*) above8 = worth$above;
+    always @(*) begin
         inside8 = 32'h0;
         outside8 = out8;
         if (used8) begin
             inside8 = above8 & ~out8;
             outside8 = out8 | ~above8;
         end
-        worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    end
+    always @(*) worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) begin
         reached = 32'h0;
         if (valid8$q) begin
             reached = inside8 & worth$reaching;
         end
-        write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    end
+    always @(*) write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    always @(*) begin
         state_new = state8;
         place_new = place8;
         if (marking) begin
@@ -9885,6 +10082,9 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,wfs,thresholds,trials,swe
         else begin
             place_new = (((p8$q) & 32'hffffffff) << 32'h10) | ((place8[(32'h0)+:(16)]) & 32'hffffffff);
         end
+    end
+    always @(*) begin
+        waiting$write_enable = 1'b1;
         write_data = (((state_new) & 96'hffffffffffffffffffffffff) << 32'h40) | (((place_new) & 96'hffffffffffffffffffffffff) << 32'h20) | ((waiting$read_data[(64'h11)+:(32)]) & 96'hffffffffffffffffffffffff);
     end
     
@@ -10108,48 +10308,48 @@ module kvcpu_hepc$unit$judges$2$lane(clock,reset,wr,wf,ws,wd,probation,hinting,s
     );
     
     // Update code
+    always @(*) terms$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) r5$clock = clock;
+    always @(*) f5$clock = clock;
+    always @(*) s5$clock = clock;
+    always @(*) d5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) r6$clock = clock;
+    always @(*) f6$clock = clock;
+    always @(*) s6$clock = clock;
+    always @(*) d6$clock = clock;
+    always @(*) valid7$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) terms$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) r5$reset = reset;
+    always @(*) f5$reset = reset;
+    always @(*) s5$reset = reset;
+    always @(*) d5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) r6$reset = reset;
+    always @(*) f6$reset = reset;
+    always @(*) s6$reset = reset;
+    always @(*) d6$reset = reset;
+    always @(*) valid7$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) terms$shift = shift;
+    always @(*) terms$base = base;
+    always @(*) terms$stamp = stamp;
+    always @(*) terms$now = now;
+    always @(*) terms$in_valid = in_valid;
+    always @(*) terms$access = access;
+    always @(*) terms$target = target;
+    always @(*) terms$frequency = frequency;
+    always @(*) terms$child = child;
+    always @(*) terms$prefix = prefix;
+    always @(*) terms$branch = branch;
+    always @(*) terms$target_valid = target_valid;
+    always @(*) facts = terms$facts;
+    always @(*) valid5$d = terms$facts[(64'h0)+:(1)];
+    always @(*) d5$d = terms$facts[(64'h23)+:(8)];
     always @(*) begin
-        terms$clock = clock;
-        valid5$clock = clock;
-        r5$clock = clock;
-        f5$clock = clock;
-        s5$clock = clock;
-        d5$clock = clock;
-        valid6$clock = clock;
-        r6$clock = clock;
-        f6$clock = clock;
-        s6$clock = clock;
-        d6$clock = clock;
-        valid7$clock = clock;
-        p7$clock = clock;
-        terms$reset = reset;
-        valid5$reset = reset;
-        r5$reset = reset;
-        f5$reset = reset;
-        s5$reset = reset;
-        d5$reset = reset;
-        valid6$reset = reset;
-        r6$reset = reset;
-        f6$reset = reset;
-        s6$reset = reset;
-        d6$reset = reset;
-        valid7$reset = reset;
-        p7$reset = reset;
-        terms$shift = shift;
-        terms$base = base;
-        terms$stamp = stamp;
-        terms$now = now;
-        terms$in_valid = in_valid;
-        terms$access = access;
-        terms$target = target;
-        terms$frequency = frequency;
-        terms$child = child;
-        terms$prefix = prefix;
-        terms$branch = branch;
-        terms$target_valid = target_valid;
-        facts = terms$facts;
-        valid5$d = terms$facts[(64'h0)+:(1)];
-        d5$d = terms$facts[(64'h23)+:(8)];
         r5$d = terms$facts[(64'h4)+:(14)];
         f5$d = terms$facts[(64'h12)+:(7)];
         s5$d = 32'h0;
@@ -10166,31 +10366,33 @@ module kvcpu_hepc$unit$judges$2$lane(clock,reset,wr,wf,ws,wd,probation,hinting,s
         else if (probation & terms$facts[(64'h3)+:(1)]) begin
             r5$d = terms$facts[(64'h4)+:(14)] >> 32'h4;
         end
-        valid6$d = valid5$q;
-        r_factor = ((r5$q) & 16'hffff);
-        f_factor = ((f5$q) & 16'hffff);
-        s_factor = ((s5$q) & 16'hffff);
-        d_factor = ((d5$q) & 16'hffff);
-        wr_factor = ((wr) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        ws_factor = ((ws) & 16'hffff);
-        wd_factor = ((wd) & 16'hffff);
-        r6$d = r_factor * wr_factor;
-        f6$d = f_factor * wf_factor;
-        s6$d = s_factor * ws_factor;
-        d6$d = d_factor * wd_factor;
-        valid7$d = valid6$q;
-        merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
-        scaled = merits >> scale;
-        sum = ((r6$q) & 24'hffffff) + scaled;
-        over = sum[(32'h10)+:(8)];
+    end
+    always @(*) valid6$d = valid5$q;
+    always @(*) r_factor = ((r5$q) & 16'hffff);
+    always @(*) f_factor = ((f5$q) & 16'hffff);
+    always @(*) s_factor = ((s5$q) & 16'hffff);
+    always @(*) d_factor = ((d5$q) & 16'hffff);
+    always @(*) wr_factor = ((wr) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) ws_factor = ((ws) & 16'hffff);
+    always @(*) wd_factor = ((wd) & 16'hffff);
+    always @(*) r6$d = r_factor * wr_factor;
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) s6$d = s_factor * ws_factor;
+    always @(*) d6$d = d_factor * wd_factor;
+    always @(*) valid7$d = valid6$q;
+    always @(*) merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = ((r6$q) & 24'hffffff) + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
+    always @(*) begin
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
-        out_valid = valid7$q;
-        p = p7$q;
     end
+    always @(*) out_valid = valid7$q;
+    always @(*) p = p7$q;
     
 endmodule // kvcpu_hepc$unit$judges$2$lane
 
@@ -10397,19 +10599,19 @@ module kvcpu_hepc$unit$judges$2$lane$terms(clock,reset,shift,base,stamp,now,in_v
     );
     
     // Update code
+    always @(*) distance$clock = clock;
+    always @(*) aged$clock = clock;
+    always @(*) scaled$clock = clock;
+    always @(*) clipped$clock = clock;
+    always @(*) waited$clock = clock;
+    always @(*) distance$reset = reset;
+    always @(*) aged$reset = reset;
+    always @(*) scaled$reset = reset;
+    always @(*) clipped$reset = reset;
+    always @(*) waited$reset = reset;
+    always @(*) distance$target = target;
+    always @(*) distance$now = now;
     always @(*) begin
-        distance$clock = clock;
-        aged$clock = clock;
-        scaled$clock = clock;
-        clipped$clock = clock;
-        waited$clock = clock;
-        distance$reset = reset;
-        aged$reset = reset;
-        scaled$reset = reset;
-        clipped$reset = reset;
-        waited$reset = reset;
-        distance$target = target;
-        distance$now = now;
         aged$d[(64'h0)+:(1)] = in_valid;
         aged$d[(64'h1)+:(32)] = access - base;
         aged$d[(64'h21)+:(1)] = access == stamp;
@@ -10418,11 +10620,12 @@ module kvcpu_hepc$unit$judges$2$lane$terms(clock,reset,shift,base,stamp,now,in_v
         aged$d[(64'h24)+:(4)] = frequency;
         aged$d[(64'h28)+:(1)] = branch;
         aged$d[(64'h29)+:(1)] = prefix;
+    end
+    always @(*) begin
         scaled$d[(64'h0)+:(1)] = aged$q[(64'h0)+:(1)];
         scaled$d[(64'h21)+:(1)] = aged$q[(64'h21)+:(1)];
         scaled$d[(64'h22)+:(1)] = aged$q[(64'h22)+:(1)];
         scaled$d[(64'h23)+:(1)] = aged$q[(64'h23)+:(1)];
-        age = aged$q[(64'h1)+:(32)];
         scaled$d[(64'h1)+:(32)] = 32'h0;
         if (~age[32'h1f]) begin
             scaled$d[(64'h1)+:(32)] = age >> shift;
@@ -10477,6 +10680,9 @@ module kvcpu_hepc$unit$judges$2$lane$terms(clock,reset,shift,base,stamp,now,in_v
         if (aged$q[(64'h28)+:(1)]) begin
             scaled$d[(64'h2b)+:(8)] = 32'hff;
         end
+    end
+    always @(*) age = aged$q[(64'h1)+:(32)];
+    always @(*) begin
         clipped$d[(64'h0)+:(1)] = scaled$q[(64'h0)+:(1)];
         clipped$d[(64'h1)+:(1)] = scaled$q[(64'h21)+:(1)];
         clipped$d[(64'h2)+:(1)] = scaled$q[(64'h22)+:(1)];
@@ -10484,13 +10690,15 @@ module kvcpu_hepc$unit$judges$2$lane$terms(clock,reset,shift,base,stamp,now,in_v
         clipped$d[(64'h12)+:(7)] = scaled$q[(64'h24)+:(7)];
         clipped$d[(64'h19)+:(10)] = 32'h0;
         clipped$d[(64'h23)+:(8)] = scaled$q[(64'h2b)+:(8)];
-        r_unclipped = scaled$q[(64'h1)+:(32)];
         clipped$d[(64'h4)+:(14)] = ((r_unclipped) & 14'h3fff);
         if (r_unclipped[(32'he)+:(18)] != 32'h0) begin
             clipped$d[(64'h4)+:(14)] = r_max;
         end
-        waited$d = clipped$q;
-        near = s_max - distance$twice_q5;
+    end
+    always @(*) r_unclipped = scaled$q[(64'h1)+:(32)];
+    always @(*) waited$d = clipped$q;
+    always @(*) near = s_max - distance$twice_q5;
+    always @(*) begin
         facts = waited$q;
         facts[(64'h19)+:(10)] = ((near) & 10'h3ff);
         if (distance$twice_q5[32'ha]) begin
@@ -10620,75 +10828,87 @@ module kvcpu_hepc$unit$judges$2$lane$terms$distance(clock,reset,target,now,twice
     );
     
     // Update code
+    always @(*) distance1$clock = clock;
+    always @(*) x2$clock = clock;
+    always @(*) x3$clock = clock;
+    always @(*) zeros3$clock = clock;
+    always @(*) q4$clock = clock;
+    always @(*) distance1$reset = reset;
+    always @(*) x2$reset = reset;
+    always @(*) x3$reset = reset;
+    always @(*) zeros3$reset = reset;
+    always @(*) q4$reset = reset;
+    always @(*) ahead = target - now;
+    always @(*) late = now - target;
     always @(*) begin
-        distance1$clock = clock;
-        x2$clock = clock;
-        x3$clock = clock;
-        zeros3$clock = clock;
-        q4$clock = clock;
-        distance1$reset = reset;
-        x2$reset = reset;
-        x3$reset = reset;
-        zeros3$reset = reset;
-        q4$reset = reset;
-        ahead = target - now;
-        late = now - target;
         if (target >= now) begin
             distance1$d = ahead;
         end
         else begin
             distance1$d = late >> 32'h2;
         end
-        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
-        far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    end
+    always @(*) plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
+    always @(*) far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    always @(*) begin
         x2$d = plus_one;
         if (far | (plus_one == 32'h0)) begin
             x2$d = x_max;
         end
-        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    end
+    always @(*) none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    always @(*) begin
         by16 = x2$q;
         zeros16 = 32'h0;
         if (none16) begin
             by16 = x2$q << 32'h10;
             zeros16 = 32'h10;
         end
-        none8 = by16[(32'h10)+:(8)] == 32'h0;
+    end
+    always @(*) none8 = by16[(32'h10)+:(8)] == 32'h0;
+    always @(*) begin
         by8 = by16;
         zeros8 = zeros16;
         if (none8) begin
             by8 = by16 << 32'h8;
             zeros8 = zeros16 | 32'h8;
         end
-        none4 = by8[(32'h14)+:(4)] == 32'h0;
+    end
+    always @(*) none4 = by8[(32'h14)+:(4)] == 32'h0;
+    always @(*) begin
         by4 = by8;
         zeros4 = zeros8;
         if (none4) begin
             by4 = by8 << 32'h4;
             zeros4 = zeros8 | 32'h4;
         end
-        x3$d = by4;
-        zeros3$d = zeros4;
-        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    end
+    always @(*) x3$d = by4;
+    always @(*) zeros3$d = zeros4;
+    always @(*) none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    always @(*) begin
         by2 = x3$q;
         zeros2 = zeros3$q;
         if (none2) begin
             by2 = x3$q << 32'h2;
             zeros2 = zeros3$q | 32'h2;
         end
-        none1 = ~by2[32'h17];
+    end
+    always @(*) none1 = ~by2[32'h17];
+    always @(*) begin
         by1 = by2;
         zeros1 = zeros2;
         if (none1) begin
             by1 = by2 << 32'h1;
             zeros1 = zeros2 | 32'h1;
         end
-        exponent = top - zeros1;
-        fraction = by1[(32'h12)+:(5)];
-        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
-        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
-        q4$d = exponent_wide | fraction_wide;
-        twice_q5 = q4$q;
     end
+    always @(*) exponent = top - zeros1;
+    always @(*) fraction = by1[(32'h12)+:(5)];
+    always @(*) exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
+    always @(*) fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
+    always @(*) q4$d = exponent_wide | fraction_wide;
+    always @(*) twice_q5 = q4$q;
     
 endmodule // kvcpu_hepc$unit$judges$2$lane$terms$distance
 
@@ -11207,13 +11427,13 @@ module kvcpu_hepc$unit$judges$2$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch
     );
     
     // Update code
+    always @(*) cases$clock = clock;
+    always @(*) products$clock = clock;
+    always @(*) died$clock = clock;
+    always @(*) cases$reset = reset;
+    always @(*) products$reset = reset;
+    always @(*) died$reset = reset;
     always @(*) begin
-        cases$clock = clock;
-        products$clock = clock;
-        died$clock = clock;
-        cases$reset = reset;
-        products$reset = reset;
-        died$reset = reset;
         cases$d[(64'h0)+:(14)] = facts[(64'h4)+:(14)];
         cases$d[(64'h42)+:(8)] = facts[(64'h23)+:(8)];
         cases$d[(64'he)+:(14)] = facts[(64'h4)+:(14)];
@@ -11239,124 +11459,150 @@ module kvcpu_hepc$unit$judges$2$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch
                 cases$d[(64'h1c)+:(14)] = facts[(64'h4)+:(14)] >> 32'h4;
             end
         end
-        died$d = (died$q << 32'h1) | ((dead) & 3'h7);
-        factors$0 = ((wr) & 16'hffff);
-        factors$1 = ((ws) & 16'hffff);
-        factors$2 = ((wd) & 16'hffff);
-        factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
-        factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
-        factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
-        factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
-        factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
-        made$0 = factors$3 * factors$0;
-        made$1 = factors$4 * factors$0;
-        made$2 = factors$5 * factors$1;
-        made$3 = factors$6 * factors$2;
-        made$4 = ((factors$7) & 32'hffffffff);
+    end
+    always @(*) died$d = (died$q << 32'h1) | ((dead) & 3'h7);
+    always @(*) factors$0 = ((wr) & 16'hffff);
+    always @(*) factors$1 = ((ws) & 16'hffff);
+    always @(*) factors$2 = ((wd) & 16'hffff);
+    always @(*) factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
+    always @(*) factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
+    always @(*) factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
+    always @(*) factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
+    always @(*) factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
+    always @(*) made$0 = factors$3 * factors$0;
+    always @(*) made$1 = factors$4 * factors$0;
+    always @(*) made$2 = factors$5 * factors$1;
+    always @(*) made$3 = factors$6 * factors$2;
+    always @(*) made$4 = ((factors$7) & 32'hffffffff);
+    always @(*) begin
         products$d[(64'h18)+:(24)] = ((made$0) & 24'hffffff);
         products$d[(64'h30)+:(24)] = ((made$1) & 24'hffffff);
         products$d[(64'h48)+:(24)] = ((made$2) & 24'hffffff);
         products$d[(64'h60)+:(24)] = ((made$3) & 24'hffffff);
         products$d[(64'h0)+:(24)] = ((made$4) & 24'hffffff);
-        merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
-        merit_deaf = products$q[(64'h60)+:(24)];
-        dead_now = died$q[32'h2];
-        policies$0$clock = clock;
-        policies$0$reset = reset;
-        policies$0$f = cases$q[(64'h2a)+:(7)];
-        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
-        policies$0$r = products$q[(64'h18)+:(24)];
-        policies$0$merit = merit;
-        policies$0$scale = scale;
-        policies$0$dead = dead_now;
-        policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
-        policies$0$trial = trials[(0 * 32'h11)+:(17)];
-        policies$1$clock = clock;
-        policies$1$reset = reset;
-        policies$1$f = cases$q[(64'h2a)+:(7)];
-        policies$1$wf = wfs[(1 * 32'h9)+:(9)];
-        policies$1$r = products$q[(64'h18)+:(24)];
-        policies$1$merit = merit;
-        policies$1$scale = scale;
-        policies$1$dead = dead_now;
-        policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
-        policies$1$trial = trials[(1 * 32'h11)+:(17)];
-        policies$2$clock = clock;
-        policies$2$reset = reset;
-        policies$2$f = cases$q[(64'h2a)+:(7)];
-        policies$2$wf = wfs[(2 * 32'h9)+:(9)];
-        policies$2$r = products$q[(64'h18)+:(24)];
-        policies$2$merit = merit;
-        policies$2$scale = scale;
-        policies$2$dead = dead_now;
-        policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
-        policies$2$trial = trials[(2 * 32'h11)+:(17)];
-        policies$3$clock = clock;
-        policies$3$reset = reset;
-        policies$3$f = cases$q[(64'h2a)+:(7)];
-        policies$3$wf = wfs[(3 * 32'h9)+:(9)];
-        policies$3$r = products$q[(64'h18)+:(24)];
-        policies$3$merit = merit;
-        policies$3$scale = scale;
-        policies$3$dead = dead_now;
-        policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
-        policies$3$trial = trials[(3 * 32'h11)+:(17)];
-        policies$4$clock = clock;
-        policies$4$reset = reset;
-        policies$4$f = cases$q[(64'h2a)+:(7)];
-        policies$4$wf = wfs[(4 * 32'h9)+:(9)];
-        policies$4$r = products$q[(64'h18)+:(24)];
-        policies$4$merit = merit;
-        policies$4$scale = scale;
-        policies$4$dead = dead_now;
-        policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
-        policies$4$trial = trials[(4 * 32'h11)+:(17)];
-        policies$5$clock = clock;
-        policies$5$reset = reset;
-        policies$5$f = cases$q[(64'h2a)+:(7)];
-        policies$5$wf = wfs[(5 * 32'h9)+:(9)];
-        policies$5$r = products$q[(64'h18)+:(24)];
-        policies$5$merit = merit;
-        policies$5$scale = scale;
-        policies$5$dead = dead_now;
-        policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
-        policies$5$trial = trials[(5 * 32'h11)+:(17)];
-        policies$6$clock = clock;
-        policies$6$reset = reset;
-        policies$6$f = cases$q[(64'h2a)+:(7)];
-        policies$6$wf = wfs[(6 * 32'h9)+:(9)];
-        policies$6$r = products$q[(64'h18)+:(24)];
-        policies$6$merit = merit;
-        policies$6$scale = scale;
-        policies$6$dead = dead_now;
-        policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
-        policies$6$trial = trials[(6 * 32'h11)+:(17)];
-        policies$7$clock = clock;
-        policies$7$reset = reset;
-        policies$7$f = cases$q[(64'h2a)+:(7)];
-        policies$7$wf = wfs[(7 * 32'h9)+:(9)];
-        policies$7$r = products$q[(64'h18)+:(24)];
-        policies$7$merit = merit;
-        policies$7$scale = scale;
-        policies$7$dead = dead_now;
-        policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
-        policies$7$trial = trials[(7 * 32'h11)+:(17)];
-        policies$6$f = cases$q[(64'h31)+:(7)];
-        policies$6$r = products$q[(64'h30)+:(24)];
-        policies$6$merit = merit_deaf;
-        policies$6$dead = 1'b0;
-        policies$7$f = cases$q[(64'h31)+:(7)];
-        policies$7$r = products$q[(64'h30)+:(24)];
-        policies$7$merit = merit_deaf;
-        policies$7$dead = 1'b0;
-        policies$0$wf = 32'h0;
-        policies$0$r = products$q[(64'h0)+:(24)];
-        policies$0$merit = 32'h0;
-        policies$0$dead = 1'b0;
-        worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
-        above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
-        reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     end
+    always @(*) merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
+    always @(*) merit_deaf = products$q[(64'h60)+:(24)];
+    always @(*) dead_now = died$q[32'h2];
+    always @(*) policies$0$clock = clock;
+    always @(*) policies$0$reset = reset;
+    always @(*) policies$0$f = cases$q[(64'h2a)+:(7)];
+    always @(*) begin
+        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
+        policies$0$wf = 32'h0;
+    end
+    always @(*) begin
+        policies$0$r = products$q[(64'h18)+:(24)];
+        policies$0$r = products$q[(64'h0)+:(24)];
+    end
+    always @(*) begin
+        policies$0$merit = merit;
+        policies$0$merit = 32'h0;
+    end
+    always @(*) policies$0$scale = scale;
+    always @(*) begin
+        policies$0$dead = dead_now;
+        policies$0$dead = 1'b0;
+    end
+    always @(*) policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
+    always @(*) policies$0$trial = trials[(0 * 32'h11)+:(17)];
+    always @(*) policies$1$clock = clock;
+    always @(*) policies$1$reset = reset;
+    always @(*) policies$1$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$1$wf = wfs[(1 * 32'h9)+:(9)];
+    always @(*) policies$1$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$1$merit = merit;
+    always @(*) policies$1$scale = scale;
+    always @(*) policies$1$dead = dead_now;
+    always @(*) policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
+    always @(*) policies$1$trial = trials[(1 * 32'h11)+:(17)];
+    always @(*) policies$2$clock = clock;
+    always @(*) policies$2$reset = reset;
+    always @(*) policies$2$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$2$wf = wfs[(2 * 32'h9)+:(9)];
+    always @(*) policies$2$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$2$merit = merit;
+    always @(*) policies$2$scale = scale;
+    always @(*) policies$2$dead = dead_now;
+    always @(*) policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
+    always @(*) policies$2$trial = trials[(2 * 32'h11)+:(17)];
+    always @(*) policies$3$clock = clock;
+    always @(*) policies$3$reset = reset;
+    always @(*) policies$3$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$3$wf = wfs[(3 * 32'h9)+:(9)];
+    always @(*) policies$3$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$3$merit = merit;
+    always @(*) policies$3$scale = scale;
+    always @(*) policies$3$dead = dead_now;
+    always @(*) policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
+    always @(*) policies$3$trial = trials[(3 * 32'h11)+:(17)];
+    always @(*) policies$4$clock = clock;
+    always @(*) policies$4$reset = reset;
+    always @(*) policies$4$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$4$wf = wfs[(4 * 32'h9)+:(9)];
+    always @(*) policies$4$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$4$merit = merit;
+    always @(*) policies$4$scale = scale;
+    always @(*) policies$4$dead = dead_now;
+    always @(*) policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
+    always @(*) policies$4$trial = trials[(4 * 32'h11)+:(17)];
+    always @(*) policies$5$clock = clock;
+    always @(*) policies$5$reset = reset;
+    always @(*) policies$5$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$5$wf = wfs[(5 * 32'h9)+:(9)];
+    always @(*) policies$5$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$5$merit = merit;
+    always @(*) policies$5$scale = scale;
+    always @(*) policies$5$dead = dead_now;
+    always @(*) policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
+    always @(*) policies$5$trial = trials[(5 * 32'h11)+:(17)];
+    always @(*) policies$6$clock = clock;
+    always @(*) policies$6$reset = reset;
+    always @(*) begin
+        policies$6$f = cases$q[(64'h2a)+:(7)];
+        policies$6$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$6$wf = wfs[(6 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$6$r = products$q[(64'h18)+:(24)];
+        policies$6$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$6$merit = merit;
+        policies$6$merit = merit_deaf;
+    end
+    always @(*) policies$6$scale = scale;
+    always @(*) begin
+        policies$6$dead = dead_now;
+        policies$6$dead = 1'b0;
+    end
+    always @(*) policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
+    always @(*) policies$6$trial = trials[(6 * 32'h11)+:(17)];
+    always @(*) policies$7$clock = clock;
+    always @(*) policies$7$reset = reset;
+    always @(*) begin
+        policies$7$f = cases$q[(64'h2a)+:(7)];
+        policies$7$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$7$wf = wfs[(7 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$7$r = products$q[(64'h18)+:(24)];
+        policies$7$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$7$merit = merit;
+        policies$7$merit = merit_deaf;
+    end
+    always @(*) policies$7$scale = scale;
+    always @(*) begin
+        policies$7$dead = dead_now;
+        policies$7$dead = 1'b0;
+    end
+    always @(*) policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
+    always @(*) policies$7$trial = trials[(7 * 32'h11)+:(17)];
+    always @(*) worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
+    always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
+    always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
 endmodule // kvcpu_hepc$unit$judges$2$worth
 
@@ -11472,40 +11718,42 @@ module kvcpu_hepc$unit$judges$2$worth$policies$0(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$2$worth$policies$0
 
@@ -11660,40 +11908,42 @@ module kvcpu_hepc$unit$judges$2$worth$policies$1(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$2$worth$policies$1
 
@@ -11848,40 +12098,42 @@ module kvcpu_hepc$unit$judges$2$worth$policies$2(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$2$worth$policies$2
 
@@ -12036,40 +12288,42 @@ module kvcpu_hepc$unit$judges$2$worth$policies$3(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$2$worth$policies$3
 
@@ -12224,40 +12478,42 @@ module kvcpu_hepc$unit$judges$2$worth$policies$4(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$2$worth$policies$4
 
@@ -12412,40 +12668,42 @@ module kvcpu_hepc$unit$judges$2$worth$policies$5(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$2$worth$policies$5
 
@@ -12600,40 +12858,42 @@ module kvcpu_hepc$unit$judges$2$worth$policies$6(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$2$worth$policies$6
 
@@ -12788,40 +13048,42 @@ module kvcpu_hepc$unit$judges$2$worth$policies$7(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$2$worth$policies$7
 
@@ -13136,73 +13398,74 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,wfs,thresholds,trials,swe
     );
     
     // Update code
+    always @(*) lane$clock = clock;
+    always @(*) worth$clock = clock;
+    always @(*) looked$clock = clock;
+    always @(*) dead_flags$clock = clock;
+    always @(*) tiers$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) waiting$clock = clock;
+    always @(*) valid8$clock = clock;
+    always @(*) p8$clock = clock;
+    always @(*) lane$reset = reset;
+    always @(*) worth$reset = reset;
+    always @(*) looked$reset = reset;
+    always @(*) dead_flags$reset = reset;
+    always @(*) tiers$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) valid8$reset = reset;
+    always @(*) p8$reset = reset;
+    always @(*) now = parameters[(32'h140)+:(32)];
+    always @(*) mode = parameters[(32'h80)+:(4)];
+    always @(*) lane$wr = parameters[(32'h0)+:(8)];
+    always @(*) lane$wf = parameters[(32'h20)+:(9)];
+    always @(*) lane$ws = parameters[(32'h40)+:(8)];
+    always @(*) lane$wd = parameters[(32'h60)+:(8)];
+    always @(*) lane$probation = mode[32'h0];
+    always @(*) lane$hinting = mode[32'h1];
+    always @(*) lane$shift = parameters[(32'ha0)+:(4)];
+    always @(*) lane$scale = parameters[(32'hc0)+:(4)];
+    always @(*) lane$base = parameters[(32'he0)+:(32)];
+    always @(*) lane$stamp = parameters[(32'h100)+:(32)];
+    always @(*) lane$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) lane$now = now;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = mode[32'h3];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
+    always @(*) id = entry[(32'h40)+:(32)];
+    always @(*) target = entry[(32'ha0)+:(32)];
+    always @(*) history = entry[(32'hc0)+:(32)];
+    always @(*) state = entry[(32'he0)+:(32)];
+    always @(*) lane$in_valid = in_valid;
+    always @(*) lane$access = entry[(32'h80)+:(32)];
+    always @(*) lane$target = target;
+    always @(*) lane$frequency = history[(32'hc)+:(4)];
+    always @(*) lane$child = history[(32'h18)+:(8)] != 32'h0;
+    always @(*) lane$prefix = id[32'h18];
+    always @(*) lane$branch = id[32'h1d];
+    always @(*) lane$target_valid = id[32'h1e];
+    always @(*) worth$facts = lane$facts;
     always @(*) begin
-        lane$clock = clock;
-        worth$clock = clock;
-        looked$clock = clock;
-        dead_flags$clock = clock;
-        tiers$clock = clock;
-        turn$clock = clock;
-        waiting$clock = clock;
-        valid8$clock = clock;
-        p8$clock = clock;
-        lane$reset = reset;
-        worth$reset = reset;
-        looked$reset = reset;
-        dead_flags$reset = reset;
-        tiers$reset = reset;
-        turn$reset = reset;
-        valid8$reset = reset;
-        p8$reset = reset;
-        now = parameters[(32'h140)+:(32)];
-        mode = parameters[(32'h80)+:(4)];
-        lane$wr = parameters[(32'h0)+:(8)];
-        lane$wf = parameters[(32'h20)+:(9)];
-        lane$ws = parameters[(32'h40)+:(8)];
-        lane$wd = parameters[(32'h60)+:(8)];
-        lane$probation = mode[32'h0];
-        lane$hinting = mode[32'h1];
-        lane$shift = parameters[(32'ha0)+:(4)];
-        lane$scale = parameters[(32'hc0)+:(4)];
-        lane$base = parameters[(32'he0)+:(32)];
-        lane$stamp = parameters[(32'h100)+:(32)];
-        lane$r_epoch = parameters[(32'h120)+:(14)];
-        lane$now = now;
-        worth$wr = parameters[(32'h0)+:(8)];
-        worth$ws = parameters[(32'h40)+:(8)];
-        worth$wd = parameters[(32'h60)+:(8)];
-        worth$targets = mode[32'h3];
-        worth$scale = parameters[(32'hc0)+:(4)];
-        worth$r_epoch = parameters[(32'h120)+:(14)];
-        worth$wfs = wfs;
-        worth$thresholds = thresholds;
-        worth$trials = trials;
-        id = entry[(32'h40)+:(32)];
-        target = entry[(32'ha0)+:(32)];
-        history = entry[(32'hc0)+:(32)];
-        state = entry[(32'he0)+:(32)];
-        lane$in_valid = in_valid;
-        lane$access = entry[(32'h80)+:(32)];
-        lane$target = target;
-        lane$frequency = history[(32'hc)+:(4)];
-        lane$child = history[(32'h18)+:(8)] != 32'h0;
-        lane$prefix = id[32'h18];
-        lane$branch = id[32'h1d];
-        lane$target_valid = id[32'h1e];
-        worth$facts = lane$facts;
         dead_flags$d = dead_flags$q << 32'h1;
         if (id[32'h1b]) begin
             dead_flags$d = (dead_flags$q << 32'h1) | 32'h1;
         end
-        worth$dead = dead_flags$q[32'h3];
-        tier0 = state[(32'h1c)+:(2)];
+    end
+    always @(*) worth$dead = dead_flags$q[32'h3];
+    always @(*) tier0 = state[(32'h1c)+:(2)];
+    always @(*) begin
         looked$d[(64'h0)+:(17)] = index;
         looked$d[(64'h11)+:(32)] = id;
         looked$d[(64'h31)+:(32)] = entry[(32'h60)+:(32)];
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        long_ago = now[(32'h18)+:(8)] != 32'h0;
         looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
@@ -13217,12 +13480,17 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,wfs,thresholds,trials,swe
         if (tier0 == 32'h3) begin
             looked$d[(64'ha0)+:(32)] = parameters[(32'h1e0)+:(32)];
         end
-        id2 = looked$q[(64'h11)+:(32)];
-        state2 = looked$q[(64'h51)+:(32)];
-        distance2 = looked$q[(64'h80)+:(32)];
+    end
+    always @(*) long_ago = now[(32'h18)+:(8)] != 32'h0;
+    always @(*) id2 = looked$q[(64'h11)+:(32)];
+    always @(*) state2 = looked$q[(64'h51)+:(32)];
+    always @(*) distance2 = looked$q[(64'h80)+:(32)];
+    always @(*) begin
         placed = state2[32'h1f] ^ state2[32'h1e];
         ends = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~ends;
+    end
+    always @(*) retained = id2[32'h1f] & ~ends;
+    always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
@@ -13240,47 +13508,52 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,wfs,thresholds,trials,swe
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
-        tier_early = tiers$q[(32'ha)+:(2)];
-        turn$d = turn$q + 32'h1;
-        waiting$write_address = turn$q;
-        waiting$write_data = known;
-        waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h2;
-        valid8$d = lane$out_valid;
-        p8$d = lane$p;
-        depth8 = waiting$read_data[(64'h71)+:(12)];
-        height8 = ~depth8;
-        not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
-        alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
-        state8 = waiting$read_data[(64'h51)+:(32)];
-        place8 = waiting$read_data[(64'h31)+:(32)];
-        victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
-        near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
-        index8 = waiting$read_data[(64'h0)+:(17)];
-        valid = valid8$q;
-        judged = index8;
-        tier = state8[(32'h1c)+:(2)];
-        victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
-        victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
-        candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
-        used8 = state8[(32'h1e)+:(2)] != 32'h0;
-        out8 = state8[(32'h14)+:(8)];
-        above8 = worth$above;
+    end
+    always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+    always @(*) tier_early = tiers$q[(32'ha)+:(2)];
+    always @(*) turn$d = turn$q + 32'h1;
+    always @(*) waiting$write_address = turn$q;
+    always @(*) waiting$write_data = known;
+    always @(*) waiting$read_address = turn$q + 32'h2;
+    always @(*) valid8$d = lane$out_valid;
+    always @(*) p8$d = lane$p;
+    always @(*) depth8 = waiting$read_data[(64'h71)+:(12)];
+    always @(*) height8 = ~depth8;
+    always @(*) not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
+    always @(*) alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
+    always @(*) state8 = waiting$read_data[(64'h51)+:(32)];
+    always @(*) place8 = waiting$read_data[(64'h31)+:(32)];
+    always @(*) victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
+    always @(*) near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
+    always @(*) index8 = waiting$read_data[(64'h0)+:(17)];
+    always @(*) valid = valid8$q;
+    always @(*) judged = index8;
+    always @(*) tier = state8[(32'h1c)+:(2)];
+    always @(*) victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
+    always @(*) victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
+    always @(*) candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
+    always @(*) used8 = state8[(32'h1e)+:(2)] != 32'h0;
+    always @(*) out8 = state8[(32'h14)+:(8)];
+    always @(*) above8 = worth$above;
+    always @(*) begin
         inside8 = 32'h0;
         outside8 = out8;
         if (used8) begin
             inside8 = above8 & ~out8;
             outside8 = out8 | ~above8;
         end
-        worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    end
+    always @(*) worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) begin
         reached = 32'h0;
         if (valid8$q) begin
             reached = inside8 & worth$reaching;
         end
-        write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    end
+    always @(*) write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    always @(*) begin
         state_new = state8;
         place_new = place8;
         if (marking) begin
@@ -13289,6 +13562,9 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,wfs,thresholds,trials,swe
         else begin
             place_new = (((p8$q) & 32'hffffffff) << 32'h10) | ((place8[(32'h0)+:(16)]) & 32'hffffffff);
         end
+    end
+    always @(*) begin
+        waiting$write_enable = 1'b1;
         write_data = (((state_new) & 96'hffffffffffffffffffffffff) << 32'h40) | (((place_new) & 96'hffffffffffffffffffffffff) << 32'h20) | ((waiting$read_data[(64'h11)+:(32)]) & 96'hffffffffffffffffffffffff);
     end
     
@@ -13512,48 +13788,48 @@ module kvcpu_hepc$unit$judges$3$lane(clock,reset,wr,wf,ws,wd,probation,hinting,s
     );
     
     // Update code
+    always @(*) terms$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) r5$clock = clock;
+    always @(*) f5$clock = clock;
+    always @(*) s5$clock = clock;
+    always @(*) d5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) r6$clock = clock;
+    always @(*) f6$clock = clock;
+    always @(*) s6$clock = clock;
+    always @(*) d6$clock = clock;
+    always @(*) valid7$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) terms$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) r5$reset = reset;
+    always @(*) f5$reset = reset;
+    always @(*) s5$reset = reset;
+    always @(*) d5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) r6$reset = reset;
+    always @(*) f6$reset = reset;
+    always @(*) s6$reset = reset;
+    always @(*) d6$reset = reset;
+    always @(*) valid7$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) terms$shift = shift;
+    always @(*) terms$base = base;
+    always @(*) terms$stamp = stamp;
+    always @(*) terms$now = now;
+    always @(*) terms$in_valid = in_valid;
+    always @(*) terms$access = access;
+    always @(*) terms$target = target;
+    always @(*) terms$frequency = frequency;
+    always @(*) terms$child = child;
+    always @(*) terms$prefix = prefix;
+    always @(*) terms$branch = branch;
+    always @(*) terms$target_valid = target_valid;
+    always @(*) facts = terms$facts;
+    always @(*) valid5$d = terms$facts[(64'h0)+:(1)];
+    always @(*) d5$d = terms$facts[(64'h23)+:(8)];
     always @(*) begin
-        terms$clock = clock;
-        valid5$clock = clock;
-        r5$clock = clock;
-        f5$clock = clock;
-        s5$clock = clock;
-        d5$clock = clock;
-        valid6$clock = clock;
-        r6$clock = clock;
-        f6$clock = clock;
-        s6$clock = clock;
-        d6$clock = clock;
-        valid7$clock = clock;
-        p7$clock = clock;
-        terms$reset = reset;
-        valid5$reset = reset;
-        r5$reset = reset;
-        f5$reset = reset;
-        s5$reset = reset;
-        d5$reset = reset;
-        valid6$reset = reset;
-        r6$reset = reset;
-        f6$reset = reset;
-        s6$reset = reset;
-        d6$reset = reset;
-        valid7$reset = reset;
-        p7$reset = reset;
-        terms$shift = shift;
-        terms$base = base;
-        terms$stamp = stamp;
-        terms$now = now;
-        terms$in_valid = in_valid;
-        terms$access = access;
-        terms$target = target;
-        terms$frequency = frequency;
-        terms$child = child;
-        terms$prefix = prefix;
-        terms$branch = branch;
-        terms$target_valid = target_valid;
-        facts = terms$facts;
-        valid5$d = terms$facts[(64'h0)+:(1)];
-        d5$d = terms$facts[(64'h23)+:(8)];
         r5$d = terms$facts[(64'h4)+:(14)];
         f5$d = terms$facts[(64'h12)+:(7)];
         s5$d = 32'h0;
@@ -13570,31 +13846,33 @@ module kvcpu_hepc$unit$judges$3$lane(clock,reset,wr,wf,ws,wd,probation,hinting,s
         else if (probation & terms$facts[(64'h3)+:(1)]) begin
             r5$d = terms$facts[(64'h4)+:(14)] >> 32'h4;
         end
-        valid6$d = valid5$q;
-        r_factor = ((r5$q) & 16'hffff);
-        f_factor = ((f5$q) & 16'hffff);
-        s_factor = ((s5$q) & 16'hffff);
-        d_factor = ((d5$q) & 16'hffff);
-        wr_factor = ((wr) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        ws_factor = ((ws) & 16'hffff);
-        wd_factor = ((wd) & 16'hffff);
-        r6$d = r_factor * wr_factor;
-        f6$d = f_factor * wf_factor;
-        s6$d = s_factor * ws_factor;
-        d6$d = d_factor * wd_factor;
-        valid7$d = valid6$q;
-        merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
-        scaled = merits >> scale;
-        sum = ((r6$q) & 24'hffffff) + scaled;
-        over = sum[(32'h10)+:(8)];
+    end
+    always @(*) valid6$d = valid5$q;
+    always @(*) r_factor = ((r5$q) & 16'hffff);
+    always @(*) f_factor = ((f5$q) & 16'hffff);
+    always @(*) s_factor = ((s5$q) & 16'hffff);
+    always @(*) d_factor = ((d5$q) & 16'hffff);
+    always @(*) wr_factor = ((wr) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) ws_factor = ((ws) & 16'hffff);
+    always @(*) wd_factor = ((wd) & 16'hffff);
+    always @(*) r6$d = r_factor * wr_factor;
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) s6$d = s_factor * ws_factor;
+    always @(*) d6$d = d_factor * wd_factor;
+    always @(*) valid7$d = valid6$q;
+    always @(*) merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = ((r6$q) & 24'hffffff) + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
+    always @(*) begin
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
-        out_valid = valid7$q;
-        p = p7$q;
     end
+    always @(*) out_valid = valid7$q;
+    always @(*) p = p7$q;
     
 endmodule // kvcpu_hepc$unit$judges$3$lane
 
@@ -13801,19 +14079,19 @@ module kvcpu_hepc$unit$judges$3$lane$terms(clock,reset,shift,base,stamp,now,in_v
     );
     
     // Update code
+    always @(*) distance$clock = clock;
+    always @(*) aged$clock = clock;
+    always @(*) scaled$clock = clock;
+    always @(*) clipped$clock = clock;
+    always @(*) waited$clock = clock;
+    always @(*) distance$reset = reset;
+    always @(*) aged$reset = reset;
+    always @(*) scaled$reset = reset;
+    always @(*) clipped$reset = reset;
+    always @(*) waited$reset = reset;
+    always @(*) distance$target = target;
+    always @(*) distance$now = now;
     always @(*) begin
-        distance$clock = clock;
-        aged$clock = clock;
-        scaled$clock = clock;
-        clipped$clock = clock;
-        waited$clock = clock;
-        distance$reset = reset;
-        aged$reset = reset;
-        scaled$reset = reset;
-        clipped$reset = reset;
-        waited$reset = reset;
-        distance$target = target;
-        distance$now = now;
         aged$d[(64'h0)+:(1)] = in_valid;
         aged$d[(64'h1)+:(32)] = access - base;
         aged$d[(64'h21)+:(1)] = access == stamp;
@@ -13822,11 +14100,12 @@ module kvcpu_hepc$unit$judges$3$lane$terms(clock,reset,shift,base,stamp,now,in_v
         aged$d[(64'h24)+:(4)] = frequency;
         aged$d[(64'h28)+:(1)] = branch;
         aged$d[(64'h29)+:(1)] = prefix;
+    end
+    always @(*) begin
         scaled$d[(64'h0)+:(1)] = aged$q[(64'h0)+:(1)];
         scaled$d[(64'h21)+:(1)] = aged$q[(64'h21)+:(1)];
         scaled$d[(64'h22)+:(1)] = aged$q[(64'h22)+:(1)];
         scaled$d[(64'h23)+:(1)] = aged$q[(64'h23)+:(1)];
-        age = aged$q[(64'h1)+:(32)];
         scaled$d[(64'h1)+:(32)] = 32'h0;
         if (~age[32'h1f]) begin
             scaled$d[(64'h1)+:(32)] = age >> shift;
@@ -13881,6 +14160,9 @@ module kvcpu_hepc$unit$judges$3$lane$terms(clock,reset,shift,base,stamp,now,in_v
         if (aged$q[(64'h28)+:(1)]) begin
             scaled$d[(64'h2b)+:(8)] = 32'hff;
         end
+    end
+    always @(*) age = aged$q[(64'h1)+:(32)];
+    always @(*) begin
         clipped$d[(64'h0)+:(1)] = scaled$q[(64'h0)+:(1)];
         clipped$d[(64'h1)+:(1)] = scaled$q[(64'h21)+:(1)];
         clipped$d[(64'h2)+:(1)] = scaled$q[(64'h22)+:(1)];
@@ -13888,13 +14170,15 @@ module kvcpu_hepc$unit$judges$3$lane$terms(clock,reset,shift,base,stamp,now,in_v
         clipped$d[(64'h12)+:(7)] = scaled$q[(64'h24)+:(7)];
         clipped$d[(64'h19)+:(10)] = 32'h0;
         clipped$d[(64'h23)+:(8)] = scaled$q[(64'h2b)+:(8)];
-        r_unclipped = scaled$q[(64'h1)+:(32)];
         clipped$d[(64'h4)+:(14)] = ((r_unclipped) & 14'h3fff);
         if (r_unclipped[(32'he)+:(18)] != 32'h0) begin
             clipped$d[(64'h4)+:(14)] = r_max;
         end
-        waited$d = clipped$q;
-        near = s_max - distance$twice_q5;
+    end
+    always @(*) r_unclipped = scaled$q[(64'h1)+:(32)];
+    always @(*) waited$d = clipped$q;
+    always @(*) near = s_max - distance$twice_q5;
+    always @(*) begin
         facts = waited$q;
         facts[(64'h19)+:(10)] = ((near) & 10'h3ff);
         if (distance$twice_q5[32'ha]) begin
@@ -14024,75 +14308,87 @@ module kvcpu_hepc$unit$judges$3$lane$terms$distance(clock,reset,target,now,twice
     );
     
     // Update code
+    always @(*) distance1$clock = clock;
+    always @(*) x2$clock = clock;
+    always @(*) x3$clock = clock;
+    always @(*) zeros3$clock = clock;
+    always @(*) q4$clock = clock;
+    always @(*) distance1$reset = reset;
+    always @(*) x2$reset = reset;
+    always @(*) x3$reset = reset;
+    always @(*) zeros3$reset = reset;
+    always @(*) q4$reset = reset;
+    always @(*) ahead = target - now;
+    always @(*) late = now - target;
     always @(*) begin
-        distance1$clock = clock;
-        x2$clock = clock;
-        x3$clock = clock;
-        zeros3$clock = clock;
-        q4$clock = clock;
-        distance1$reset = reset;
-        x2$reset = reset;
-        x3$reset = reset;
-        zeros3$reset = reset;
-        q4$reset = reset;
-        ahead = target - now;
-        late = now - target;
         if (target >= now) begin
             distance1$d = ahead;
         end
         else begin
             distance1$d = late >> 32'h2;
         end
-        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
-        far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    end
+    always @(*) plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
+    always @(*) far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    always @(*) begin
         x2$d = plus_one;
         if (far | (plus_one == 32'h0)) begin
             x2$d = x_max;
         end
-        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    end
+    always @(*) none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    always @(*) begin
         by16 = x2$q;
         zeros16 = 32'h0;
         if (none16) begin
             by16 = x2$q << 32'h10;
             zeros16 = 32'h10;
         end
-        none8 = by16[(32'h10)+:(8)] == 32'h0;
+    end
+    always @(*) none8 = by16[(32'h10)+:(8)] == 32'h0;
+    always @(*) begin
         by8 = by16;
         zeros8 = zeros16;
         if (none8) begin
             by8 = by16 << 32'h8;
             zeros8 = zeros16 | 32'h8;
         end
-        none4 = by8[(32'h14)+:(4)] == 32'h0;
+    end
+    always @(*) none4 = by8[(32'h14)+:(4)] == 32'h0;
+    always @(*) begin
         by4 = by8;
         zeros4 = zeros8;
         if (none4) begin
             by4 = by8 << 32'h4;
             zeros4 = zeros8 | 32'h4;
         end
-        x3$d = by4;
-        zeros3$d = zeros4;
-        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    end
+    always @(*) x3$d = by4;
+    always @(*) zeros3$d = zeros4;
+    always @(*) none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    always @(*) begin
         by2 = x3$q;
         zeros2 = zeros3$q;
         if (none2) begin
             by2 = x3$q << 32'h2;
             zeros2 = zeros3$q | 32'h2;
         end
-        none1 = ~by2[32'h17];
+    end
+    always @(*) none1 = ~by2[32'h17];
+    always @(*) begin
         by1 = by2;
         zeros1 = zeros2;
         if (none1) begin
             by1 = by2 << 32'h1;
             zeros1 = zeros2 | 32'h1;
         end
-        exponent = top - zeros1;
-        fraction = by1[(32'h12)+:(5)];
-        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
-        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
-        q4$d = exponent_wide | fraction_wide;
-        twice_q5 = q4$q;
     end
+    always @(*) exponent = top - zeros1;
+    always @(*) fraction = by1[(32'h12)+:(5)];
+    always @(*) exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
+    always @(*) fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
+    always @(*) q4$d = exponent_wide | fraction_wide;
+    always @(*) twice_q5 = q4$q;
     
 endmodule // kvcpu_hepc$unit$judges$3$lane$terms$distance
 
@@ -14611,13 +14907,13 @@ module kvcpu_hepc$unit$judges$3$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch
     );
     
     // Update code
+    always @(*) cases$clock = clock;
+    always @(*) products$clock = clock;
+    always @(*) died$clock = clock;
+    always @(*) cases$reset = reset;
+    always @(*) products$reset = reset;
+    always @(*) died$reset = reset;
     always @(*) begin
-        cases$clock = clock;
-        products$clock = clock;
-        died$clock = clock;
-        cases$reset = reset;
-        products$reset = reset;
-        died$reset = reset;
         cases$d[(64'h0)+:(14)] = facts[(64'h4)+:(14)];
         cases$d[(64'h42)+:(8)] = facts[(64'h23)+:(8)];
         cases$d[(64'he)+:(14)] = facts[(64'h4)+:(14)];
@@ -14643,124 +14939,150 @@ module kvcpu_hepc$unit$judges$3$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch
                 cases$d[(64'h1c)+:(14)] = facts[(64'h4)+:(14)] >> 32'h4;
             end
         end
-        died$d = (died$q << 32'h1) | ((dead) & 3'h7);
-        factors$0 = ((wr) & 16'hffff);
-        factors$1 = ((ws) & 16'hffff);
-        factors$2 = ((wd) & 16'hffff);
-        factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
-        factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
-        factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
-        factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
-        factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
-        made$0 = factors$3 * factors$0;
-        made$1 = factors$4 * factors$0;
-        made$2 = factors$5 * factors$1;
-        made$3 = factors$6 * factors$2;
-        made$4 = ((factors$7) & 32'hffffffff);
+    end
+    always @(*) died$d = (died$q << 32'h1) | ((dead) & 3'h7);
+    always @(*) factors$0 = ((wr) & 16'hffff);
+    always @(*) factors$1 = ((ws) & 16'hffff);
+    always @(*) factors$2 = ((wd) & 16'hffff);
+    always @(*) factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
+    always @(*) factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
+    always @(*) factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
+    always @(*) factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
+    always @(*) factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
+    always @(*) made$0 = factors$3 * factors$0;
+    always @(*) made$1 = factors$4 * factors$0;
+    always @(*) made$2 = factors$5 * factors$1;
+    always @(*) made$3 = factors$6 * factors$2;
+    always @(*) made$4 = ((factors$7) & 32'hffffffff);
+    always @(*) begin
         products$d[(64'h18)+:(24)] = ((made$0) & 24'hffffff);
         products$d[(64'h30)+:(24)] = ((made$1) & 24'hffffff);
         products$d[(64'h48)+:(24)] = ((made$2) & 24'hffffff);
         products$d[(64'h60)+:(24)] = ((made$3) & 24'hffffff);
         products$d[(64'h0)+:(24)] = ((made$4) & 24'hffffff);
-        merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
-        merit_deaf = products$q[(64'h60)+:(24)];
-        dead_now = died$q[32'h2];
-        policies$0$clock = clock;
-        policies$0$reset = reset;
-        policies$0$f = cases$q[(64'h2a)+:(7)];
-        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
-        policies$0$r = products$q[(64'h18)+:(24)];
-        policies$0$merit = merit;
-        policies$0$scale = scale;
-        policies$0$dead = dead_now;
-        policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
-        policies$0$trial = trials[(0 * 32'h11)+:(17)];
-        policies$1$clock = clock;
-        policies$1$reset = reset;
-        policies$1$f = cases$q[(64'h2a)+:(7)];
-        policies$1$wf = wfs[(1 * 32'h9)+:(9)];
-        policies$1$r = products$q[(64'h18)+:(24)];
-        policies$1$merit = merit;
-        policies$1$scale = scale;
-        policies$1$dead = dead_now;
-        policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
-        policies$1$trial = trials[(1 * 32'h11)+:(17)];
-        policies$2$clock = clock;
-        policies$2$reset = reset;
-        policies$2$f = cases$q[(64'h2a)+:(7)];
-        policies$2$wf = wfs[(2 * 32'h9)+:(9)];
-        policies$2$r = products$q[(64'h18)+:(24)];
-        policies$2$merit = merit;
-        policies$2$scale = scale;
-        policies$2$dead = dead_now;
-        policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
-        policies$2$trial = trials[(2 * 32'h11)+:(17)];
-        policies$3$clock = clock;
-        policies$3$reset = reset;
-        policies$3$f = cases$q[(64'h2a)+:(7)];
-        policies$3$wf = wfs[(3 * 32'h9)+:(9)];
-        policies$3$r = products$q[(64'h18)+:(24)];
-        policies$3$merit = merit;
-        policies$3$scale = scale;
-        policies$3$dead = dead_now;
-        policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
-        policies$3$trial = trials[(3 * 32'h11)+:(17)];
-        policies$4$clock = clock;
-        policies$4$reset = reset;
-        policies$4$f = cases$q[(64'h2a)+:(7)];
-        policies$4$wf = wfs[(4 * 32'h9)+:(9)];
-        policies$4$r = products$q[(64'h18)+:(24)];
-        policies$4$merit = merit;
-        policies$4$scale = scale;
-        policies$4$dead = dead_now;
-        policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
-        policies$4$trial = trials[(4 * 32'h11)+:(17)];
-        policies$5$clock = clock;
-        policies$5$reset = reset;
-        policies$5$f = cases$q[(64'h2a)+:(7)];
-        policies$5$wf = wfs[(5 * 32'h9)+:(9)];
-        policies$5$r = products$q[(64'h18)+:(24)];
-        policies$5$merit = merit;
-        policies$5$scale = scale;
-        policies$5$dead = dead_now;
-        policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
-        policies$5$trial = trials[(5 * 32'h11)+:(17)];
-        policies$6$clock = clock;
-        policies$6$reset = reset;
-        policies$6$f = cases$q[(64'h2a)+:(7)];
-        policies$6$wf = wfs[(6 * 32'h9)+:(9)];
-        policies$6$r = products$q[(64'h18)+:(24)];
-        policies$6$merit = merit;
-        policies$6$scale = scale;
-        policies$6$dead = dead_now;
-        policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
-        policies$6$trial = trials[(6 * 32'h11)+:(17)];
-        policies$7$clock = clock;
-        policies$7$reset = reset;
-        policies$7$f = cases$q[(64'h2a)+:(7)];
-        policies$7$wf = wfs[(7 * 32'h9)+:(9)];
-        policies$7$r = products$q[(64'h18)+:(24)];
-        policies$7$merit = merit;
-        policies$7$scale = scale;
-        policies$7$dead = dead_now;
-        policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
-        policies$7$trial = trials[(7 * 32'h11)+:(17)];
-        policies$6$f = cases$q[(64'h31)+:(7)];
-        policies$6$r = products$q[(64'h30)+:(24)];
-        policies$6$merit = merit_deaf;
-        policies$6$dead = 1'b0;
-        policies$7$f = cases$q[(64'h31)+:(7)];
-        policies$7$r = products$q[(64'h30)+:(24)];
-        policies$7$merit = merit_deaf;
-        policies$7$dead = 1'b0;
-        policies$0$wf = 32'h0;
-        policies$0$r = products$q[(64'h0)+:(24)];
-        policies$0$merit = 32'h0;
-        policies$0$dead = 1'b0;
-        worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
-        above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
-        reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     end
+    always @(*) merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
+    always @(*) merit_deaf = products$q[(64'h60)+:(24)];
+    always @(*) dead_now = died$q[32'h2];
+    always @(*) policies$0$clock = clock;
+    always @(*) policies$0$reset = reset;
+    always @(*) policies$0$f = cases$q[(64'h2a)+:(7)];
+    always @(*) begin
+        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
+        policies$0$wf = 32'h0;
+    end
+    always @(*) begin
+        policies$0$r = products$q[(64'h18)+:(24)];
+        policies$0$r = products$q[(64'h0)+:(24)];
+    end
+    always @(*) begin
+        policies$0$merit = merit;
+        policies$0$merit = 32'h0;
+    end
+    always @(*) policies$0$scale = scale;
+    always @(*) begin
+        policies$0$dead = dead_now;
+        policies$0$dead = 1'b0;
+    end
+    always @(*) policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
+    always @(*) policies$0$trial = trials[(0 * 32'h11)+:(17)];
+    always @(*) policies$1$clock = clock;
+    always @(*) policies$1$reset = reset;
+    always @(*) policies$1$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$1$wf = wfs[(1 * 32'h9)+:(9)];
+    always @(*) policies$1$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$1$merit = merit;
+    always @(*) policies$1$scale = scale;
+    always @(*) policies$1$dead = dead_now;
+    always @(*) policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
+    always @(*) policies$1$trial = trials[(1 * 32'h11)+:(17)];
+    always @(*) policies$2$clock = clock;
+    always @(*) policies$2$reset = reset;
+    always @(*) policies$2$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$2$wf = wfs[(2 * 32'h9)+:(9)];
+    always @(*) policies$2$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$2$merit = merit;
+    always @(*) policies$2$scale = scale;
+    always @(*) policies$2$dead = dead_now;
+    always @(*) policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
+    always @(*) policies$2$trial = trials[(2 * 32'h11)+:(17)];
+    always @(*) policies$3$clock = clock;
+    always @(*) policies$3$reset = reset;
+    always @(*) policies$3$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$3$wf = wfs[(3 * 32'h9)+:(9)];
+    always @(*) policies$3$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$3$merit = merit;
+    always @(*) policies$3$scale = scale;
+    always @(*) policies$3$dead = dead_now;
+    always @(*) policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
+    always @(*) policies$3$trial = trials[(3 * 32'h11)+:(17)];
+    always @(*) policies$4$clock = clock;
+    always @(*) policies$4$reset = reset;
+    always @(*) policies$4$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$4$wf = wfs[(4 * 32'h9)+:(9)];
+    always @(*) policies$4$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$4$merit = merit;
+    always @(*) policies$4$scale = scale;
+    always @(*) policies$4$dead = dead_now;
+    always @(*) policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
+    always @(*) policies$4$trial = trials[(4 * 32'h11)+:(17)];
+    always @(*) policies$5$clock = clock;
+    always @(*) policies$5$reset = reset;
+    always @(*) policies$5$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$5$wf = wfs[(5 * 32'h9)+:(9)];
+    always @(*) policies$5$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$5$merit = merit;
+    always @(*) policies$5$scale = scale;
+    always @(*) policies$5$dead = dead_now;
+    always @(*) policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
+    always @(*) policies$5$trial = trials[(5 * 32'h11)+:(17)];
+    always @(*) policies$6$clock = clock;
+    always @(*) policies$6$reset = reset;
+    always @(*) begin
+        policies$6$f = cases$q[(64'h2a)+:(7)];
+        policies$6$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$6$wf = wfs[(6 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$6$r = products$q[(64'h18)+:(24)];
+        policies$6$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$6$merit = merit;
+        policies$6$merit = merit_deaf;
+    end
+    always @(*) policies$6$scale = scale;
+    always @(*) begin
+        policies$6$dead = dead_now;
+        policies$6$dead = 1'b0;
+    end
+    always @(*) policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
+    always @(*) policies$6$trial = trials[(6 * 32'h11)+:(17)];
+    always @(*) policies$7$clock = clock;
+    always @(*) policies$7$reset = reset;
+    always @(*) begin
+        policies$7$f = cases$q[(64'h2a)+:(7)];
+        policies$7$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$7$wf = wfs[(7 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$7$r = products$q[(64'h18)+:(24)];
+        policies$7$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$7$merit = merit;
+        policies$7$merit = merit_deaf;
+    end
+    always @(*) policies$7$scale = scale;
+    always @(*) begin
+        policies$7$dead = dead_now;
+        policies$7$dead = 1'b0;
+    end
+    always @(*) policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
+    always @(*) policies$7$trial = trials[(7 * 32'h11)+:(17)];
+    always @(*) worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
+    always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
+    always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
 endmodule // kvcpu_hepc$unit$judges$3$worth
 
@@ -14876,40 +15198,42 @@ module kvcpu_hepc$unit$judges$3$worth$policies$0(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$3$worth$policies$0
 
@@ -15064,40 +15388,42 @@ module kvcpu_hepc$unit$judges$3$worth$policies$1(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$3$worth$policies$1
 
@@ -15252,40 +15578,42 @@ module kvcpu_hepc$unit$judges$3$worth$policies$2(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$3$worth$policies$2
 
@@ -15440,40 +15768,42 @@ module kvcpu_hepc$unit$judges$3$worth$policies$3(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$3$worth$policies$3
 
@@ -15628,40 +15958,42 @@ module kvcpu_hepc$unit$judges$3$worth$policies$4(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$3$worth$policies$4
 
@@ -15816,40 +16148,42 @@ module kvcpu_hepc$unit$judges$3$worth$policies$5(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$3$worth$policies$5
 
@@ -16004,40 +16338,42 @@ module kvcpu_hepc$unit$judges$3$worth$policies$6(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$3$worth$policies$6
 
@@ -16192,40 +16528,42 @@ module kvcpu_hepc$unit$judges$3$worth$policies$7(clock,reset,f,wf,r,merit,scale,
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_hepc$unit$judges$3$worth$policies$7
 
@@ -16531,39 +16869,39 @@ module kvcpu_hepc$unit$prefetch(clock,reset,clear,finish,pop,favoured,wants$0,wa
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) choose$favoured = favoured;
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$taken$0;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$taken$1;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$taken$2;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$taken$3;
+    always @(*) offered$d = choose$valid;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q;
+    always @(*) list$clear = clear;
+    always @(*) list$finish = finish;
+    always @(*) list$pop = pop;
+    always @(*) list$offer = offered$q;
+    always @(*) list$rank = item$q[(32'h11)+:(32)];
+    always @(*) list$index = item$q[(32'h0)+:(17)];
+    always @(*) list$position = position;
+    always @(*) last_item = list$last_item;
+    always @(*) count = list$count;
+    always @(*) shown = list$shown;
     always @(*) begin
-        list$clock = clock;
-        offered$clock = clock;
-        item$clock = clock;
-        list$reset = reset;
-        offered$reset = reset;
-        item$reset = reset;
-        choose$favoured = favoured;
-        choose$wants$0 = wants$0;
-        choose$items$0 = items$0;
-        taken$0 = choose$taken$0;
-        choose$wants$1 = wants$1;
-        choose$items$1 = items$1;
-        taken$1 = choose$taken$1;
-        choose$wants$2 = wants$2;
-        choose$items$2 = items$2;
-        taken$2 = choose$taken$2;
-        choose$wants$3 = wants$3;
-        choose$items$3 = items$3;
-        taken$3 = choose$taken$3;
-        offered$d = choose$valid;
-        item$d = choose$item;
-        holding = offered$q;
-        list$clear = clear;
-        list$finish = finish;
-        list$pop = pop;
-        list$offer = offered$q;
-        list$rank = item$q[(32'h11)+:(32)];
-        list$index = item$q[(32'h0)+:(17)];
-        list$position = position;
-        last_item = list$last_item;
-        count = list$count;
-        shown = list$shown;
         upright = 32'h0;
         head = 32'h0;
         if (list$head_valid) begin
@@ -16596,12 +16934,12 @@ module kvcpu_hepc$unit$prefetch$choose(favoured,wants$0,wants$1,wants$2,wants$3,
     
     // Update code (custom)
     reg [3:0] all, first, chosen;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
+    always @(*) {taken$3, taken$2, taken$1, taken$0} = chosen;
+    always @(*) valid = |all;
     always @(*) begin
-        all = {wants$3, wants$2, wants$1, wants$0};
-        first = all & ({4{1'b1}} << favoured);
-        chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
-        {taken$3, taken$2, taken$1, taken$0} = chosen;
-        valid = |all;
         item = 49'b0
             | ({49{chosen[0]}} & items$0)
             | ({49{chosen[1]}} & items$1)
@@ -16946,179 +17284,33 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,rank,ind
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        better$4 = item > cells$4$q;
-        last = cells$4$q;
-        better_than_last = item > cells$4$q;
-        better$5 = item > cells$5$q;
-        last = cells$5$q;
-        better_than_last = item > cells$5$q;
-        better$6 = item > cells$6$q;
-        last = cells$6$q;
-        better_than_last = item > cells$6$q;
-        better$7 = item > cells$7$q;
-        last = cells$7$q;
-        better_than_last = item > cells$7$q;
-        better$8 = item > cells$8$q;
-        last = cells$8$q;
-        better_than_last = item > cells$8$q;
-        better$9 = item > cells$9$q;
-        last = cells$9$q;
-        better_than_last = item > cells$9$q;
-        better$10 = item > cells$10$q;
-        last = cells$10$q;
-        better_than_last = item > cells$10$q;
-        better$11 = item > cells$11$q;
-        last = cells$11$q;
-        better_than_last = item > cells$11$q;
-        better$12 = item > cells$12$q;
-        last = cells$12$q;
-        better_than_last = item > cells$12$q;
-        better$13 = item > cells$13$q;
-        last = cells$13$q;
-        better_than_last = item > cells$13$q;
-        better$14 = item > cells$14$q;
-        last = cells$14$q;
-        better_than_last = item > cells$14$q;
-        better$15 = item > cells$15$q;
-        last = cells$15$q;
-        better_than_last = item > cells$15$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        last_but_one = cells$3$q;
-        better_than_last_but_one = item > cells$3$q;
-        last_but_one = cells$4$q;
-        better_than_last_but_one = item > cells$4$q;
-        last_but_one = cells$5$q;
-        better_than_last_but_one = item > cells$5$q;
-        last_but_one = cells$6$q;
-        better_than_last_but_one = item > cells$6$q;
-        last_but_one = cells$7$q;
-        better_than_last_but_one = item > cells$7$q;
-        last_but_one = cells$8$q;
-        better_than_last_but_one = item > cells$8$q;
-        last_but_one = cells$9$q;
-        better_than_last_but_one = item > cells$9$q;
-        last_but_one = cells$10$q;
-        better_than_last_but_one = item > cells$10$q;
-        last_but_one = cells$11$q;
-        better_than_last_but_one = item > cells$11$q;
-        last_but_one = cells$12$q;
-        better_than_last_but_one = item > cells$12$q;
-        last_but_one = cells$13$q;
-        better_than_last_but_one = item > cells$13$q;
-        last_but_one = cells$14$q;
-        better_than_last_but_one = item > cells$14$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        found$4 = found$3 | (item == cells$4$q);
-        known = found$4;
-        found$5 = found$4 | (item == cells$5$q);
-        known = found$5;
-        found$6 = found$5 | (item == cells$6$q);
-        known = found$6;
-        found$7 = found$6 | (item == cells$7$q);
-        known = found$7;
-        found$8 = found$7 | (item == cells$8$q);
-        known = found$8;
-        found$9 = found$8 | (item == cells$9$q);
-        known = found$9;
-        found$10 = found$9 | (item == cells$10$q);
-        known = found$10;
-        found$11 = found$10 | (item == cells$11$q);
-        known = found$11;
-        found$12 = found$11 | (item == cells$12$q);
-        known = found$12;
-        found$13 = found$12 | (item == cells$13$q);
-        known = found$13;
-        found$14 = found$13 | (item == cells$14$q);
-        known = found$14;
-        found$15 = found$14 | (item == cells$15$q);
-        known = found$15;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
-        cells$4$clock = clock;
-        cells$4$reset = reset | clear;
         cells$4$d = cells$4$q;
-        cells$5$clock = clock;
-        cells$5$reset = reset | clear;
         cells$5$d = cells$5$q;
-        cells$6$clock = clock;
-        cells$6$reset = reset | clear;
         cells$6$d = cells$6$q;
-        cells$7$clock = clock;
-        cells$7$reset = reset | clear;
         cells$7$d = cells$7$q;
-        cells$8$clock = clock;
-        cells$8$reset = reset | clear;
         cells$8$d = cells$8$q;
-        cells$9$clock = clock;
-        cells$9$reset = reset | clear;
         cells$9$d = cells$9$q;
-        cells$10$clock = clock;
-        cells$10$reset = reset | clear;
         cells$10$d = cells$10$q;
-        cells$11$clock = clock;
-        cells$11$reset = reset | clear;
         cells$11$d = cells$11$q;
-        cells$12$clock = clock;
-        cells$12$reset = reset | clear;
         cells$12$d = cells$12$q;
-        cells$13$clock = clock;
-        cells$13$reset = reset | clear;
         cells$13$d = cells$13$q;
-        cells$14$clock = clock;
-        cells$14$reset = reset | clear;
         cells$14$d = cells$14$q;
-        cells$15$clock = clock;
-        cells$15$reset = reset | clear;
         cells$15$d = cells$15$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -17272,113 +17464,303 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,rank,ind
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+        last = cells$4$q;
+        last = cells$5$q;
+        last = cells$6$q;
+        last = cells$7$q;
+        last = cells$8$q;
+        last = cells$9$q;
+        last = cells$10$q;
+        last = cells$11$q;
+        last = cells$12$q;
+        last = cells$13$q;
+        last = cells$14$q;
+        last = cells$15$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+        better_than_last = item > cells$4$q;
+        better_than_last = item > cells$5$q;
+        better_than_last = item > cells$6$q;
+        better_than_last = item > cells$7$q;
+        better_than_last = item > cells$8$q;
+        better_than_last = item > cells$9$q;
+        better_than_last = item > cells$10$q;
+        better_than_last = item > cells$11$q;
+        better_than_last = item > cells$12$q;
+        better_than_last = item > cells$13$q;
+        better_than_last = item > cells$14$q;
+        better_than_last = item > cells$15$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) better$4 = item > cells$4$q;
+    always @(*) better$5 = item > cells$5$q;
+    always @(*) better$6 = item > cells$6$q;
+    always @(*) better$7 = item > cells$7$q;
+    always @(*) better$8 = item > cells$8$q;
+    always @(*) better$9 = item > cells$9$q;
+    always @(*) better$10 = item > cells$10$q;
+    always @(*) better$11 = item > cells$11$q;
+    always @(*) better$12 = item > cells$12$q;
+    always @(*) better$13 = item > cells$13$q;
+    always @(*) better$14 = item > cells$14$q;
+    always @(*) better$15 = item > cells$15$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+        last_but_one = cells$3$q;
+        last_but_one = cells$4$q;
+        last_but_one = cells$5$q;
+        last_but_one = cells$6$q;
+        last_but_one = cells$7$q;
+        last_but_one = cells$8$q;
+        last_but_one = cells$9$q;
+        last_but_one = cells$10$q;
+        last_but_one = cells$11$q;
+        last_but_one = cells$12$q;
+        last_but_one = cells$13$q;
+        last_but_one = cells$14$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+        better_than_last_but_one = item > cells$3$q;
+        better_than_last_but_one = item > cells$4$q;
+        better_than_last_but_one = item > cells$5$q;
+        better_than_last_but_one = item > cells$6$q;
+        better_than_last_but_one = item > cells$7$q;
+        better_than_last_but_one = item > cells$8$q;
+        better_than_last_but_one = item > cells$9$q;
+        better_than_last_but_one = item > cells$10$q;
+        better_than_last_but_one = item > cells$11$q;
+        better_than_last_but_one = item > cells$12$q;
+        better_than_last_but_one = item > cells$13$q;
+        better_than_last_but_one = item > cells$14$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+        known = found$4;
+        known = found$5;
+        known = found$6;
+        known = found$7;
+        known = found$8;
+        known = found$9;
+        known = found$10;
+        known = found$11;
+        known = found$12;
+        known = found$13;
+        known = found$14;
+        known = found$15;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) found$4 = found$3 | (item == cells$4$q);
+    always @(*) found$5 = found$4 | (item == cells$5$q);
+    always @(*) found$6 = found$5 | (item == cells$6$q);
+    always @(*) found$7 = found$6 | (item == cells$7$q);
+    always @(*) found$8 = found$7 | (item == cells$8$q);
+    always @(*) found$9 = found$8 | (item == cells$9$q);
+    always @(*) found$10 = found$9 | (item == cells$10$q);
+    always @(*) found$11 = found$10 | (item == cells$11$q);
+    always @(*) found$12 = found$11 | (item == cells$12$q);
+    always @(*) found$13 = found$12 | (item == cells$13$q);
+    always @(*) found$14 = found$13 | (item == cells$14$q);
+    always @(*) found$15 = found$14 | (item == cells$15$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$4$clock = clock;
+    always @(*) cells$4$reset = reset | clear;
+    always @(*) cells$5$clock = clock;
+    always @(*) cells$5$reset = reset | clear;
+    always @(*) cells$6$clock = clock;
+    always @(*) cells$6$reset = reset | clear;
+    always @(*) cells$7$clock = clock;
+    always @(*) cells$7$reset = reset | clear;
+    always @(*) cells$8$clock = clock;
+    always @(*) cells$8$reset = reset | clear;
+    always @(*) cells$9$clock = clock;
+    always @(*) cells$9$reset = reset | clear;
+    always @(*) cells$10$clock = clock;
+    always @(*) cells$10$reset = reset | clear;
+    always @(*) cells$11$clock = clock;
+    always @(*) cells$11$reset = reset | clear;
+    always @(*) cells$12$clock = clock;
+    always @(*) cells$12$reset = reset | clear;
+    always @(*) cells$13$clock = clock;
+    always @(*) cells$13$reset = reset | clear;
+    always @(*) cells$14$clock = clock;
+    always @(*) cells$14$reset = reset | clear;
+    always @(*) cells$15$clock = clock;
+    always @(*) cells$15$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
+    end
+    always @(*) begin
         there$4 = 32'h0;
         if (position == number$4) begin
             there$4 = cells$4$q;
         end
+    end
+    always @(*) begin
         there$5 = 32'h0;
         if (position == number$5) begin
             there$5 = cells$5$q;
         end
+    end
+    always @(*) begin
         there$6 = 32'h0;
         if (position == number$6) begin
             there$6 = cells$6$q;
         end
+    end
+    always @(*) begin
         there$7 = 32'h0;
         if (position == number$7) begin
             there$7 = cells$7$q;
         end
+    end
+    always @(*) begin
         there$8 = 32'h0;
         if (position == number$8) begin
             there$8 = cells$8$q;
         end
+    end
+    always @(*) begin
         there$9 = 32'h0;
         if (position == number$9) begin
             there$9 = cells$9$q;
         end
+    end
+    always @(*) begin
         there$10 = 32'h0;
         if (position == number$10) begin
             there$10 = cells$10$q;
         end
+    end
+    always @(*) begin
         there$11 = 32'h0;
         if (position == number$11) begin
             there$11 = cells$11$q;
         end
+    end
+    always @(*) begin
         there$12 = 32'h0;
         if (position == number$12) begin
             there$12 = cells$12$q;
         end
+    end
+    always @(*) begin
         there$13 = 32'h0;
         if (position == number$13) begin
             there$13 = cells$13$q;
         end
+    end
+    always @(*) begin
         there$14 = 32'h0;
         if (position == number$14) begin
             there$14 = cells$14$q;
         end
+    end
+    always @(*) begin
         there$15 = 32'h0;
         if (position == number$15) begin
             there$15 = cells$15$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        so_far$4 = so_far$3 | there$4;
-        looked_at$d = so_far$4;
-        so_far$5 = so_far$4 | there$5;
-        looked_at$d = so_far$5;
-        so_far$6 = so_far$5 | there$6;
-        looked_at$d = so_far$6;
-        so_far$7 = so_far$6 | there$7;
-        looked_at$d = so_far$7;
-        so_far$8 = so_far$7 | there$8;
-        looked_at$d = so_far$8;
-        so_far$9 = so_far$8 | there$9;
-        looked_at$d = so_far$9;
-        so_far$10 = so_far$9 | there$10;
-        looked_at$d = so_far$10;
-        so_far$11 = so_far$10 | there$11;
-        looked_at$d = so_far$11;
-        so_far$12 = so_far$11 | there$12;
-        looked_at$d = so_far$12;
-        so_far$13 = so_far$12 | there$13;
-        looked_at$d = so_far$13;
-        so_far$14 = so_far$13 | there$14;
-        looked_at$d = so_far$14;
-        so_far$15 = so_far$14 | there$15;
-        looked_at$d = so_far$15;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+        looked_at$d = so_far$4;
+        looked_at$d = so_far$5;
+        looked_at$d = so_far$6;
+        looked_at$d = so_far$7;
+        looked_at$d = so_far$8;
+        looked_at$d = so_far$9;
+        looked_at$d = so_far$10;
+        looked_at$d = so_far$11;
+        looked_at$d = so_far$12;
+        looked_at$d = so_far$13;
+        looked_at$d = so_far$14;
+        looked_at$d = so_far$15;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) so_far$4 = so_far$3 | there$4;
+    always @(*) so_far$5 = so_far$4 | there$5;
+    always @(*) so_far$6 = so_far$5 | there$6;
+    always @(*) so_far$7 = so_far$6 | there$7;
+    always @(*) so_far$8 = so_far$7 | there$8;
+    always @(*) so_far$9 = so_far$8 | there$9;
+    always @(*) so_far$10 = so_far$9 | there$10;
+    always @(*) so_far$11 = so_far$10 | there$11;
+    always @(*) so_far$12 = so_far$11 | there$12;
+    always @(*) so_far$13 = so_far$12 | there$13;
+    always @(*) so_far$14 = so_far$13 | there$14;
+    always @(*) so_far$15 = so_far$14 | there$15;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_hepc$unit$prefetch$list
 
@@ -17755,43 +18137,47 @@ module kvcpu_hepc$unit$prefetches$0(clock,reset,in_valid,item,list,last,open,hea
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -17799,9 +18185,9 @@ module kvcpu_hepc$unit$prefetches$0(clock,reset,in_valid,item,list,last,open,hea
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_hepc$unit$prefetches$0
 
@@ -17989,43 +18375,47 @@ module kvcpu_hepc$unit$prefetches$1(clock,reset,in_valid,item,list,last,open,hea
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -18033,9 +18423,9 @@ module kvcpu_hepc$unit$prefetches$1(clock,reset,in_valid,item,list,last,open,hea
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_hepc$unit$prefetches$1
 
@@ -18223,43 +18613,47 @@ module kvcpu_hepc$unit$prefetches$2(clock,reset,in_valid,item,list,last,open,hea
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -18267,9 +18661,9 @@ module kvcpu_hepc$unit$prefetches$2(clock,reset,in_valid,item,list,last,open,hea
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_hepc$unit$prefetches$2
 
@@ -18457,43 +18851,47 @@ module kvcpu_hepc$unit$prefetches$3(clock,reset,in_valid,item,list,last,open,hea
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -18501,9 +18899,9 @@ module kvcpu_hepc$unit$prefetches$3(clock,reset,in_valid,item,list,last,open,hea
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_hepc$unit$prefetches$3
 
@@ -18912,43 +19310,47 @@ module kvcpu_hepc$unit$victims$0(clock,reset,in_valid,item,list,last,open,head_v
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -18956,9 +19358,9 @@ module kvcpu_hepc$unit$victims$0(clock,reset,in_valid,item,list,last,open,head_v
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_hepc$unit$victims$0
 
@@ -19146,43 +19548,47 @@ module kvcpu_hepc$unit$victims$1(clock,reset,in_valid,item,list,last,open,head_v
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -19190,9 +19596,9 @@ module kvcpu_hepc$unit$victims$1(clock,reset,in_valid,item,list,last,open,head_v
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_hepc$unit$victims$1
 
@@ -19380,43 +19786,47 @@ module kvcpu_hepc$unit$victims$2(clock,reset,in_valid,item,list,last,open,head_v
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -19424,9 +19834,9 @@ module kvcpu_hepc$unit$victims$2(clock,reset,in_valid,item,list,last,open,head_v
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_hepc$unit$victims$2
 
@@ -19614,43 +20024,47 @@ module kvcpu_hepc$unit$victims$3(clock,reset,in_valid,item,list,last,open,head_v
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -19658,9 +20072,9 @@ module kvcpu_hepc$unit$victims$3(clock,reset,in_valid,item,list,last,open,head_v
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_hepc$unit$victims$3
 
@@ -19876,39 +20290,39 @@ module kvcpu_hepc$unit$victims0(clock,reset,clear,finish,pop,favoured,wants$0,wa
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) choose$favoured = favoured;
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$taken$0;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$taken$1;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$taken$2;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$taken$3;
+    always @(*) offered$d = choose$valid;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q;
+    always @(*) list$clear = clear;
+    always @(*) list$finish = finish;
+    always @(*) list$pop = pop;
+    always @(*) list$offer = offered$q;
+    always @(*) list$rank = item$q[(32'h11)+:(32)];
+    always @(*) list$index = item$q[(32'h0)+:(17)];
+    always @(*) list$position = position;
+    always @(*) last_item = list$last_item;
+    always @(*) count = list$count;
+    always @(*) shown = list$shown;
     always @(*) begin
-        list$clock = clock;
-        offered$clock = clock;
-        item$clock = clock;
-        list$reset = reset;
-        offered$reset = reset;
-        item$reset = reset;
-        choose$favoured = favoured;
-        choose$wants$0 = wants$0;
-        choose$items$0 = items$0;
-        taken$0 = choose$taken$0;
-        choose$wants$1 = wants$1;
-        choose$items$1 = items$1;
-        taken$1 = choose$taken$1;
-        choose$wants$2 = wants$2;
-        choose$items$2 = items$2;
-        taken$2 = choose$taken$2;
-        choose$wants$3 = wants$3;
-        choose$items$3 = items$3;
-        taken$3 = choose$taken$3;
-        offered$d = choose$valid;
-        item$d = choose$item;
-        holding = offered$q;
-        list$clear = clear;
-        list$finish = finish;
-        list$pop = pop;
-        list$offer = offered$q;
-        list$rank = item$q[(32'h11)+:(32)];
-        list$index = item$q[(32'h0)+:(17)];
-        list$position = position;
-        last_item = list$last_item;
-        count = list$count;
-        shown = list$shown;
         upright = 32'h0;
         head = 32'h0;
         if (list$head_valid) begin
@@ -19941,12 +20355,12 @@ module kvcpu_hepc$unit$victims0$choose(favoured,wants$0,wants$1,wants$2,wants$3,
     
     // Update code (custom)
     reg [3:0] all, first, chosen;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
+    always @(*) {taken$3, taken$2, taken$1, taken$0} = chosen;
+    always @(*) valid = |all;
     always @(*) begin
-        all = {wants$3, wants$2, wants$1, wants$0};
-        first = all & ({4{1'b1}} << favoured);
-        chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
-        {taken$3, taken$2, taken$1, taken$0} = chosen;
-        valid = |all;
         item = 49'b0
             | ({49{chosen[0]}} & items$0)
             | ({49{chosen[1]}} & items$1)
@@ -20291,179 +20705,33 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,rank,ind
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        better$4 = item > cells$4$q;
-        last = cells$4$q;
-        better_than_last = item > cells$4$q;
-        better$5 = item > cells$5$q;
-        last = cells$5$q;
-        better_than_last = item > cells$5$q;
-        better$6 = item > cells$6$q;
-        last = cells$6$q;
-        better_than_last = item > cells$6$q;
-        better$7 = item > cells$7$q;
-        last = cells$7$q;
-        better_than_last = item > cells$7$q;
-        better$8 = item > cells$8$q;
-        last = cells$8$q;
-        better_than_last = item > cells$8$q;
-        better$9 = item > cells$9$q;
-        last = cells$9$q;
-        better_than_last = item > cells$9$q;
-        better$10 = item > cells$10$q;
-        last = cells$10$q;
-        better_than_last = item > cells$10$q;
-        better$11 = item > cells$11$q;
-        last = cells$11$q;
-        better_than_last = item > cells$11$q;
-        better$12 = item > cells$12$q;
-        last = cells$12$q;
-        better_than_last = item > cells$12$q;
-        better$13 = item > cells$13$q;
-        last = cells$13$q;
-        better_than_last = item > cells$13$q;
-        better$14 = item > cells$14$q;
-        last = cells$14$q;
-        better_than_last = item > cells$14$q;
-        better$15 = item > cells$15$q;
-        last = cells$15$q;
-        better_than_last = item > cells$15$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        last_but_one = cells$3$q;
-        better_than_last_but_one = item > cells$3$q;
-        last_but_one = cells$4$q;
-        better_than_last_but_one = item > cells$4$q;
-        last_but_one = cells$5$q;
-        better_than_last_but_one = item > cells$5$q;
-        last_but_one = cells$6$q;
-        better_than_last_but_one = item > cells$6$q;
-        last_but_one = cells$7$q;
-        better_than_last_but_one = item > cells$7$q;
-        last_but_one = cells$8$q;
-        better_than_last_but_one = item > cells$8$q;
-        last_but_one = cells$9$q;
-        better_than_last_but_one = item > cells$9$q;
-        last_but_one = cells$10$q;
-        better_than_last_but_one = item > cells$10$q;
-        last_but_one = cells$11$q;
-        better_than_last_but_one = item > cells$11$q;
-        last_but_one = cells$12$q;
-        better_than_last_but_one = item > cells$12$q;
-        last_but_one = cells$13$q;
-        better_than_last_but_one = item > cells$13$q;
-        last_but_one = cells$14$q;
-        better_than_last_but_one = item > cells$14$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        found$4 = found$3 | (item == cells$4$q);
-        known = found$4;
-        found$5 = found$4 | (item == cells$5$q);
-        known = found$5;
-        found$6 = found$5 | (item == cells$6$q);
-        known = found$6;
-        found$7 = found$6 | (item == cells$7$q);
-        known = found$7;
-        found$8 = found$7 | (item == cells$8$q);
-        known = found$8;
-        found$9 = found$8 | (item == cells$9$q);
-        known = found$9;
-        found$10 = found$9 | (item == cells$10$q);
-        known = found$10;
-        found$11 = found$10 | (item == cells$11$q);
-        known = found$11;
-        found$12 = found$11 | (item == cells$12$q);
-        known = found$12;
-        found$13 = found$12 | (item == cells$13$q);
-        known = found$13;
-        found$14 = found$13 | (item == cells$14$q);
-        known = found$14;
-        found$15 = found$14 | (item == cells$15$q);
-        known = found$15;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
-        cells$4$clock = clock;
-        cells$4$reset = reset | clear;
         cells$4$d = cells$4$q;
-        cells$5$clock = clock;
-        cells$5$reset = reset | clear;
         cells$5$d = cells$5$q;
-        cells$6$clock = clock;
-        cells$6$reset = reset | clear;
         cells$6$d = cells$6$q;
-        cells$7$clock = clock;
-        cells$7$reset = reset | clear;
         cells$7$d = cells$7$q;
-        cells$8$clock = clock;
-        cells$8$reset = reset | clear;
         cells$8$d = cells$8$q;
-        cells$9$clock = clock;
-        cells$9$reset = reset | clear;
         cells$9$d = cells$9$q;
-        cells$10$clock = clock;
-        cells$10$reset = reset | clear;
         cells$10$d = cells$10$q;
-        cells$11$clock = clock;
-        cells$11$reset = reset | clear;
         cells$11$d = cells$11$q;
-        cells$12$clock = clock;
-        cells$12$reset = reset | clear;
         cells$12$d = cells$12$q;
-        cells$13$clock = clock;
-        cells$13$reset = reset | clear;
         cells$13$d = cells$13$q;
-        cells$14$clock = clock;
-        cells$14$reset = reset | clear;
         cells$14$d = cells$14$q;
-        cells$15$clock = clock;
-        cells$15$reset = reset | clear;
         cells$15$d = cells$15$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -20617,113 +20885,303 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,rank,ind
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+        last = cells$4$q;
+        last = cells$5$q;
+        last = cells$6$q;
+        last = cells$7$q;
+        last = cells$8$q;
+        last = cells$9$q;
+        last = cells$10$q;
+        last = cells$11$q;
+        last = cells$12$q;
+        last = cells$13$q;
+        last = cells$14$q;
+        last = cells$15$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+        better_than_last = item > cells$4$q;
+        better_than_last = item > cells$5$q;
+        better_than_last = item > cells$6$q;
+        better_than_last = item > cells$7$q;
+        better_than_last = item > cells$8$q;
+        better_than_last = item > cells$9$q;
+        better_than_last = item > cells$10$q;
+        better_than_last = item > cells$11$q;
+        better_than_last = item > cells$12$q;
+        better_than_last = item > cells$13$q;
+        better_than_last = item > cells$14$q;
+        better_than_last = item > cells$15$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) better$4 = item > cells$4$q;
+    always @(*) better$5 = item > cells$5$q;
+    always @(*) better$6 = item > cells$6$q;
+    always @(*) better$7 = item > cells$7$q;
+    always @(*) better$8 = item > cells$8$q;
+    always @(*) better$9 = item > cells$9$q;
+    always @(*) better$10 = item > cells$10$q;
+    always @(*) better$11 = item > cells$11$q;
+    always @(*) better$12 = item > cells$12$q;
+    always @(*) better$13 = item > cells$13$q;
+    always @(*) better$14 = item > cells$14$q;
+    always @(*) better$15 = item > cells$15$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+        last_but_one = cells$3$q;
+        last_but_one = cells$4$q;
+        last_but_one = cells$5$q;
+        last_but_one = cells$6$q;
+        last_but_one = cells$7$q;
+        last_but_one = cells$8$q;
+        last_but_one = cells$9$q;
+        last_but_one = cells$10$q;
+        last_but_one = cells$11$q;
+        last_but_one = cells$12$q;
+        last_but_one = cells$13$q;
+        last_but_one = cells$14$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+        better_than_last_but_one = item > cells$3$q;
+        better_than_last_but_one = item > cells$4$q;
+        better_than_last_but_one = item > cells$5$q;
+        better_than_last_but_one = item > cells$6$q;
+        better_than_last_but_one = item > cells$7$q;
+        better_than_last_but_one = item > cells$8$q;
+        better_than_last_but_one = item > cells$9$q;
+        better_than_last_but_one = item > cells$10$q;
+        better_than_last_but_one = item > cells$11$q;
+        better_than_last_but_one = item > cells$12$q;
+        better_than_last_but_one = item > cells$13$q;
+        better_than_last_but_one = item > cells$14$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+        known = found$4;
+        known = found$5;
+        known = found$6;
+        known = found$7;
+        known = found$8;
+        known = found$9;
+        known = found$10;
+        known = found$11;
+        known = found$12;
+        known = found$13;
+        known = found$14;
+        known = found$15;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) found$4 = found$3 | (item == cells$4$q);
+    always @(*) found$5 = found$4 | (item == cells$5$q);
+    always @(*) found$6 = found$5 | (item == cells$6$q);
+    always @(*) found$7 = found$6 | (item == cells$7$q);
+    always @(*) found$8 = found$7 | (item == cells$8$q);
+    always @(*) found$9 = found$8 | (item == cells$9$q);
+    always @(*) found$10 = found$9 | (item == cells$10$q);
+    always @(*) found$11 = found$10 | (item == cells$11$q);
+    always @(*) found$12 = found$11 | (item == cells$12$q);
+    always @(*) found$13 = found$12 | (item == cells$13$q);
+    always @(*) found$14 = found$13 | (item == cells$14$q);
+    always @(*) found$15 = found$14 | (item == cells$15$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$4$clock = clock;
+    always @(*) cells$4$reset = reset | clear;
+    always @(*) cells$5$clock = clock;
+    always @(*) cells$5$reset = reset | clear;
+    always @(*) cells$6$clock = clock;
+    always @(*) cells$6$reset = reset | clear;
+    always @(*) cells$7$clock = clock;
+    always @(*) cells$7$reset = reset | clear;
+    always @(*) cells$8$clock = clock;
+    always @(*) cells$8$reset = reset | clear;
+    always @(*) cells$9$clock = clock;
+    always @(*) cells$9$reset = reset | clear;
+    always @(*) cells$10$clock = clock;
+    always @(*) cells$10$reset = reset | clear;
+    always @(*) cells$11$clock = clock;
+    always @(*) cells$11$reset = reset | clear;
+    always @(*) cells$12$clock = clock;
+    always @(*) cells$12$reset = reset | clear;
+    always @(*) cells$13$clock = clock;
+    always @(*) cells$13$reset = reset | clear;
+    always @(*) cells$14$clock = clock;
+    always @(*) cells$14$reset = reset | clear;
+    always @(*) cells$15$clock = clock;
+    always @(*) cells$15$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
+    end
+    always @(*) begin
         there$4 = 32'h0;
         if (position == number$4) begin
             there$4 = cells$4$q;
         end
+    end
+    always @(*) begin
         there$5 = 32'h0;
         if (position == number$5) begin
             there$5 = cells$5$q;
         end
+    end
+    always @(*) begin
         there$6 = 32'h0;
         if (position == number$6) begin
             there$6 = cells$6$q;
         end
+    end
+    always @(*) begin
         there$7 = 32'h0;
         if (position == number$7) begin
             there$7 = cells$7$q;
         end
+    end
+    always @(*) begin
         there$8 = 32'h0;
         if (position == number$8) begin
             there$8 = cells$8$q;
         end
+    end
+    always @(*) begin
         there$9 = 32'h0;
         if (position == number$9) begin
             there$9 = cells$9$q;
         end
+    end
+    always @(*) begin
         there$10 = 32'h0;
         if (position == number$10) begin
             there$10 = cells$10$q;
         end
+    end
+    always @(*) begin
         there$11 = 32'h0;
         if (position == number$11) begin
             there$11 = cells$11$q;
         end
+    end
+    always @(*) begin
         there$12 = 32'h0;
         if (position == number$12) begin
             there$12 = cells$12$q;
         end
+    end
+    always @(*) begin
         there$13 = 32'h0;
         if (position == number$13) begin
             there$13 = cells$13$q;
         end
+    end
+    always @(*) begin
         there$14 = 32'h0;
         if (position == number$14) begin
             there$14 = cells$14$q;
         end
+    end
+    always @(*) begin
         there$15 = 32'h0;
         if (position == number$15) begin
             there$15 = cells$15$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        so_far$4 = so_far$3 | there$4;
-        looked_at$d = so_far$4;
-        so_far$5 = so_far$4 | there$5;
-        looked_at$d = so_far$5;
-        so_far$6 = so_far$5 | there$6;
-        looked_at$d = so_far$6;
-        so_far$7 = so_far$6 | there$7;
-        looked_at$d = so_far$7;
-        so_far$8 = so_far$7 | there$8;
-        looked_at$d = so_far$8;
-        so_far$9 = so_far$8 | there$9;
-        looked_at$d = so_far$9;
-        so_far$10 = so_far$9 | there$10;
-        looked_at$d = so_far$10;
-        so_far$11 = so_far$10 | there$11;
-        looked_at$d = so_far$11;
-        so_far$12 = so_far$11 | there$12;
-        looked_at$d = so_far$12;
-        so_far$13 = so_far$12 | there$13;
-        looked_at$d = so_far$13;
-        so_far$14 = so_far$13 | there$14;
-        looked_at$d = so_far$14;
-        so_far$15 = so_far$14 | there$15;
-        looked_at$d = so_far$15;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+        looked_at$d = so_far$4;
+        looked_at$d = so_far$5;
+        looked_at$d = so_far$6;
+        looked_at$d = so_far$7;
+        looked_at$d = so_far$8;
+        looked_at$d = so_far$9;
+        looked_at$d = so_far$10;
+        looked_at$d = so_far$11;
+        looked_at$d = so_far$12;
+        looked_at$d = so_far$13;
+        looked_at$d = so_far$14;
+        looked_at$d = so_far$15;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) so_far$4 = so_far$3 | there$4;
+    always @(*) so_far$5 = so_far$4 | there$5;
+    always @(*) so_far$6 = so_far$5 | there$6;
+    always @(*) so_far$7 = so_far$6 | there$7;
+    always @(*) so_far$8 = so_far$7 | there$8;
+    always @(*) so_far$9 = so_far$8 | there$9;
+    always @(*) so_far$10 = so_far$9 | there$10;
+    always @(*) so_far$11 = so_far$10 | there$11;
+    always @(*) so_far$12 = so_far$11 | there$12;
+    always @(*) so_far$13 = so_far$12 | there$13;
+    always @(*) so_far$14 = so_far$13 | there$14;
+    always @(*) so_far$15 = so_far$14 | there$15;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_hepc$unit$victims0$list
 
@@ -21128,39 +21586,39 @@ module kvcpu_hepc$unit$victims1(clock,reset,clear,finish,pop,favoured,wants$0,wa
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) choose$favoured = favoured;
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$taken$0;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$taken$1;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$taken$2;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$taken$3;
+    always @(*) offered$d = choose$valid;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q;
+    always @(*) list$clear = clear;
+    always @(*) list$finish = finish;
+    always @(*) list$pop = pop;
+    always @(*) list$offer = offered$q;
+    always @(*) list$rank = item$q[(32'h11)+:(32)];
+    always @(*) list$index = item$q[(32'h0)+:(17)];
+    always @(*) list$position = position;
+    always @(*) last_item = list$last_item;
+    always @(*) count = list$count;
+    always @(*) shown = list$shown;
     always @(*) begin
-        list$clock = clock;
-        offered$clock = clock;
-        item$clock = clock;
-        list$reset = reset;
-        offered$reset = reset;
-        item$reset = reset;
-        choose$favoured = favoured;
-        choose$wants$0 = wants$0;
-        choose$items$0 = items$0;
-        taken$0 = choose$taken$0;
-        choose$wants$1 = wants$1;
-        choose$items$1 = items$1;
-        taken$1 = choose$taken$1;
-        choose$wants$2 = wants$2;
-        choose$items$2 = items$2;
-        taken$2 = choose$taken$2;
-        choose$wants$3 = wants$3;
-        choose$items$3 = items$3;
-        taken$3 = choose$taken$3;
-        offered$d = choose$valid;
-        item$d = choose$item;
-        holding = offered$q;
-        list$clear = clear;
-        list$finish = finish;
-        list$pop = pop;
-        list$offer = offered$q;
-        list$rank = item$q[(32'h11)+:(32)];
-        list$index = item$q[(32'h0)+:(17)];
-        list$position = position;
-        last_item = list$last_item;
-        count = list$count;
-        shown = list$shown;
         upright = 32'h0;
         head = 32'h0;
         if (list$head_valid) begin
@@ -21193,12 +21651,12 @@ module kvcpu_hepc$unit$victims1$choose(favoured,wants$0,wants$1,wants$2,wants$3,
     
     // Update code (custom)
     reg [3:0] all, first, chosen;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
+    always @(*) {taken$3, taken$2, taken$1, taken$0} = chosen;
+    always @(*) valid = |all;
     always @(*) begin
-        all = {wants$3, wants$2, wants$1, wants$0};
-        first = all & ({4{1'b1}} << favoured);
-        chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
-        {taken$3, taken$2, taken$1, taken$0} = chosen;
-        valid = |all;
         item = 49'b0
             | ({49{chosen[0]}} & items$0)
             | ({49{chosen[1]}} & items$1)
@@ -21543,179 +22001,33 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,rank,ind
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        better$4 = item > cells$4$q;
-        last = cells$4$q;
-        better_than_last = item > cells$4$q;
-        better$5 = item > cells$5$q;
-        last = cells$5$q;
-        better_than_last = item > cells$5$q;
-        better$6 = item > cells$6$q;
-        last = cells$6$q;
-        better_than_last = item > cells$6$q;
-        better$7 = item > cells$7$q;
-        last = cells$7$q;
-        better_than_last = item > cells$7$q;
-        better$8 = item > cells$8$q;
-        last = cells$8$q;
-        better_than_last = item > cells$8$q;
-        better$9 = item > cells$9$q;
-        last = cells$9$q;
-        better_than_last = item > cells$9$q;
-        better$10 = item > cells$10$q;
-        last = cells$10$q;
-        better_than_last = item > cells$10$q;
-        better$11 = item > cells$11$q;
-        last = cells$11$q;
-        better_than_last = item > cells$11$q;
-        better$12 = item > cells$12$q;
-        last = cells$12$q;
-        better_than_last = item > cells$12$q;
-        better$13 = item > cells$13$q;
-        last = cells$13$q;
-        better_than_last = item > cells$13$q;
-        better$14 = item > cells$14$q;
-        last = cells$14$q;
-        better_than_last = item > cells$14$q;
-        better$15 = item > cells$15$q;
-        last = cells$15$q;
-        better_than_last = item > cells$15$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        last_but_one = cells$3$q;
-        better_than_last_but_one = item > cells$3$q;
-        last_but_one = cells$4$q;
-        better_than_last_but_one = item > cells$4$q;
-        last_but_one = cells$5$q;
-        better_than_last_but_one = item > cells$5$q;
-        last_but_one = cells$6$q;
-        better_than_last_but_one = item > cells$6$q;
-        last_but_one = cells$7$q;
-        better_than_last_but_one = item > cells$7$q;
-        last_but_one = cells$8$q;
-        better_than_last_but_one = item > cells$8$q;
-        last_but_one = cells$9$q;
-        better_than_last_but_one = item > cells$9$q;
-        last_but_one = cells$10$q;
-        better_than_last_but_one = item > cells$10$q;
-        last_but_one = cells$11$q;
-        better_than_last_but_one = item > cells$11$q;
-        last_but_one = cells$12$q;
-        better_than_last_but_one = item > cells$12$q;
-        last_but_one = cells$13$q;
-        better_than_last_but_one = item > cells$13$q;
-        last_but_one = cells$14$q;
-        better_than_last_but_one = item > cells$14$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        found$4 = found$3 | (item == cells$4$q);
-        known = found$4;
-        found$5 = found$4 | (item == cells$5$q);
-        known = found$5;
-        found$6 = found$5 | (item == cells$6$q);
-        known = found$6;
-        found$7 = found$6 | (item == cells$7$q);
-        known = found$7;
-        found$8 = found$7 | (item == cells$8$q);
-        known = found$8;
-        found$9 = found$8 | (item == cells$9$q);
-        known = found$9;
-        found$10 = found$9 | (item == cells$10$q);
-        known = found$10;
-        found$11 = found$10 | (item == cells$11$q);
-        known = found$11;
-        found$12 = found$11 | (item == cells$12$q);
-        known = found$12;
-        found$13 = found$12 | (item == cells$13$q);
-        known = found$13;
-        found$14 = found$13 | (item == cells$14$q);
-        known = found$14;
-        found$15 = found$14 | (item == cells$15$q);
-        known = found$15;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
-        cells$4$clock = clock;
-        cells$4$reset = reset | clear;
         cells$4$d = cells$4$q;
-        cells$5$clock = clock;
-        cells$5$reset = reset | clear;
         cells$5$d = cells$5$q;
-        cells$6$clock = clock;
-        cells$6$reset = reset | clear;
         cells$6$d = cells$6$q;
-        cells$7$clock = clock;
-        cells$7$reset = reset | clear;
         cells$7$d = cells$7$q;
-        cells$8$clock = clock;
-        cells$8$reset = reset | clear;
         cells$8$d = cells$8$q;
-        cells$9$clock = clock;
-        cells$9$reset = reset | clear;
         cells$9$d = cells$9$q;
-        cells$10$clock = clock;
-        cells$10$reset = reset | clear;
         cells$10$d = cells$10$q;
-        cells$11$clock = clock;
-        cells$11$reset = reset | clear;
         cells$11$d = cells$11$q;
-        cells$12$clock = clock;
-        cells$12$reset = reset | clear;
         cells$12$d = cells$12$q;
-        cells$13$clock = clock;
-        cells$13$reset = reset | clear;
         cells$13$d = cells$13$q;
-        cells$14$clock = clock;
-        cells$14$reset = reset | clear;
         cells$14$d = cells$14$q;
-        cells$15$clock = clock;
-        cells$15$reset = reset | clear;
         cells$15$d = cells$15$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -21869,113 +22181,303 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,rank,ind
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+        last = cells$4$q;
+        last = cells$5$q;
+        last = cells$6$q;
+        last = cells$7$q;
+        last = cells$8$q;
+        last = cells$9$q;
+        last = cells$10$q;
+        last = cells$11$q;
+        last = cells$12$q;
+        last = cells$13$q;
+        last = cells$14$q;
+        last = cells$15$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+        better_than_last = item > cells$4$q;
+        better_than_last = item > cells$5$q;
+        better_than_last = item > cells$6$q;
+        better_than_last = item > cells$7$q;
+        better_than_last = item > cells$8$q;
+        better_than_last = item > cells$9$q;
+        better_than_last = item > cells$10$q;
+        better_than_last = item > cells$11$q;
+        better_than_last = item > cells$12$q;
+        better_than_last = item > cells$13$q;
+        better_than_last = item > cells$14$q;
+        better_than_last = item > cells$15$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) better$4 = item > cells$4$q;
+    always @(*) better$5 = item > cells$5$q;
+    always @(*) better$6 = item > cells$6$q;
+    always @(*) better$7 = item > cells$7$q;
+    always @(*) better$8 = item > cells$8$q;
+    always @(*) better$9 = item > cells$9$q;
+    always @(*) better$10 = item > cells$10$q;
+    always @(*) better$11 = item > cells$11$q;
+    always @(*) better$12 = item > cells$12$q;
+    always @(*) better$13 = item > cells$13$q;
+    always @(*) better$14 = item > cells$14$q;
+    always @(*) better$15 = item > cells$15$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+        last_but_one = cells$3$q;
+        last_but_one = cells$4$q;
+        last_but_one = cells$5$q;
+        last_but_one = cells$6$q;
+        last_but_one = cells$7$q;
+        last_but_one = cells$8$q;
+        last_but_one = cells$9$q;
+        last_but_one = cells$10$q;
+        last_but_one = cells$11$q;
+        last_but_one = cells$12$q;
+        last_but_one = cells$13$q;
+        last_but_one = cells$14$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+        better_than_last_but_one = item > cells$3$q;
+        better_than_last_but_one = item > cells$4$q;
+        better_than_last_but_one = item > cells$5$q;
+        better_than_last_but_one = item > cells$6$q;
+        better_than_last_but_one = item > cells$7$q;
+        better_than_last_but_one = item > cells$8$q;
+        better_than_last_but_one = item > cells$9$q;
+        better_than_last_but_one = item > cells$10$q;
+        better_than_last_but_one = item > cells$11$q;
+        better_than_last_but_one = item > cells$12$q;
+        better_than_last_but_one = item > cells$13$q;
+        better_than_last_but_one = item > cells$14$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+        known = found$4;
+        known = found$5;
+        known = found$6;
+        known = found$7;
+        known = found$8;
+        known = found$9;
+        known = found$10;
+        known = found$11;
+        known = found$12;
+        known = found$13;
+        known = found$14;
+        known = found$15;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) found$4 = found$3 | (item == cells$4$q);
+    always @(*) found$5 = found$4 | (item == cells$5$q);
+    always @(*) found$6 = found$5 | (item == cells$6$q);
+    always @(*) found$7 = found$6 | (item == cells$7$q);
+    always @(*) found$8 = found$7 | (item == cells$8$q);
+    always @(*) found$9 = found$8 | (item == cells$9$q);
+    always @(*) found$10 = found$9 | (item == cells$10$q);
+    always @(*) found$11 = found$10 | (item == cells$11$q);
+    always @(*) found$12 = found$11 | (item == cells$12$q);
+    always @(*) found$13 = found$12 | (item == cells$13$q);
+    always @(*) found$14 = found$13 | (item == cells$14$q);
+    always @(*) found$15 = found$14 | (item == cells$15$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$4$clock = clock;
+    always @(*) cells$4$reset = reset | clear;
+    always @(*) cells$5$clock = clock;
+    always @(*) cells$5$reset = reset | clear;
+    always @(*) cells$6$clock = clock;
+    always @(*) cells$6$reset = reset | clear;
+    always @(*) cells$7$clock = clock;
+    always @(*) cells$7$reset = reset | clear;
+    always @(*) cells$8$clock = clock;
+    always @(*) cells$8$reset = reset | clear;
+    always @(*) cells$9$clock = clock;
+    always @(*) cells$9$reset = reset | clear;
+    always @(*) cells$10$clock = clock;
+    always @(*) cells$10$reset = reset | clear;
+    always @(*) cells$11$clock = clock;
+    always @(*) cells$11$reset = reset | clear;
+    always @(*) cells$12$clock = clock;
+    always @(*) cells$12$reset = reset | clear;
+    always @(*) cells$13$clock = clock;
+    always @(*) cells$13$reset = reset | clear;
+    always @(*) cells$14$clock = clock;
+    always @(*) cells$14$reset = reset | clear;
+    always @(*) cells$15$clock = clock;
+    always @(*) cells$15$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
+    end
+    always @(*) begin
         there$4 = 32'h0;
         if (position == number$4) begin
             there$4 = cells$4$q;
         end
+    end
+    always @(*) begin
         there$5 = 32'h0;
         if (position == number$5) begin
             there$5 = cells$5$q;
         end
+    end
+    always @(*) begin
         there$6 = 32'h0;
         if (position == number$6) begin
             there$6 = cells$6$q;
         end
+    end
+    always @(*) begin
         there$7 = 32'h0;
         if (position == number$7) begin
             there$7 = cells$7$q;
         end
+    end
+    always @(*) begin
         there$8 = 32'h0;
         if (position == number$8) begin
             there$8 = cells$8$q;
         end
+    end
+    always @(*) begin
         there$9 = 32'h0;
         if (position == number$9) begin
             there$9 = cells$9$q;
         end
+    end
+    always @(*) begin
         there$10 = 32'h0;
         if (position == number$10) begin
             there$10 = cells$10$q;
         end
+    end
+    always @(*) begin
         there$11 = 32'h0;
         if (position == number$11) begin
             there$11 = cells$11$q;
         end
+    end
+    always @(*) begin
         there$12 = 32'h0;
         if (position == number$12) begin
             there$12 = cells$12$q;
         end
+    end
+    always @(*) begin
         there$13 = 32'h0;
         if (position == number$13) begin
             there$13 = cells$13$q;
         end
+    end
+    always @(*) begin
         there$14 = 32'h0;
         if (position == number$14) begin
             there$14 = cells$14$q;
         end
+    end
+    always @(*) begin
         there$15 = 32'h0;
         if (position == number$15) begin
             there$15 = cells$15$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        so_far$4 = so_far$3 | there$4;
-        looked_at$d = so_far$4;
-        so_far$5 = so_far$4 | there$5;
-        looked_at$d = so_far$5;
-        so_far$6 = so_far$5 | there$6;
-        looked_at$d = so_far$6;
-        so_far$7 = so_far$6 | there$7;
-        looked_at$d = so_far$7;
-        so_far$8 = so_far$7 | there$8;
-        looked_at$d = so_far$8;
-        so_far$9 = so_far$8 | there$9;
-        looked_at$d = so_far$9;
-        so_far$10 = so_far$9 | there$10;
-        looked_at$d = so_far$10;
-        so_far$11 = so_far$10 | there$11;
-        looked_at$d = so_far$11;
-        so_far$12 = so_far$11 | there$12;
-        looked_at$d = so_far$12;
-        so_far$13 = so_far$12 | there$13;
-        looked_at$d = so_far$13;
-        so_far$14 = so_far$13 | there$14;
-        looked_at$d = so_far$14;
-        so_far$15 = so_far$14 | there$15;
-        looked_at$d = so_far$15;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+        looked_at$d = so_far$4;
+        looked_at$d = so_far$5;
+        looked_at$d = so_far$6;
+        looked_at$d = so_far$7;
+        looked_at$d = so_far$8;
+        looked_at$d = so_far$9;
+        looked_at$d = so_far$10;
+        looked_at$d = so_far$11;
+        looked_at$d = so_far$12;
+        looked_at$d = so_far$13;
+        looked_at$d = so_far$14;
+        looked_at$d = so_far$15;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) so_far$4 = so_far$3 | there$4;
+    always @(*) so_far$5 = so_far$4 | there$5;
+    always @(*) so_far$6 = so_far$5 | there$6;
+    always @(*) so_far$7 = so_far$6 | there$7;
+    always @(*) so_far$8 = so_far$7 | there$8;
+    always @(*) so_far$9 = so_far$8 | there$9;
+    always @(*) so_far$10 = so_far$9 | there$10;
+    always @(*) so_far$11 = so_far$10 | there$11;
+    always @(*) so_far$12 = so_far$11 | there$12;
+    always @(*) so_far$13 = so_far$12 | there$13;
+    always @(*) so_far$14 = so_far$13 | there$14;
+    always @(*) so_far$15 = so_far$14 | there$15;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_hepc$unit$victims1$list
 
@@ -22380,39 +22882,39 @@ module kvcpu_hepc$unit$victims2(clock,reset,clear,finish,pop,favoured,wants$0,wa
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) choose$favoured = favoured;
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$taken$0;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$taken$1;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$taken$2;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$taken$3;
+    always @(*) offered$d = choose$valid;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q;
+    always @(*) list$clear = clear;
+    always @(*) list$finish = finish;
+    always @(*) list$pop = pop;
+    always @(*) list$offer = offered$q;
+    always @(*) list$rank = item$q[(32'h11)+:(32)];
+    always @(*) list$index = item$q[(32'h0)+:(17)];
+    always @(*) list$position = position;
+    always @(*) last_item = list$last_item;
+    always @(*) count = list$count;
+    always @(*) shown = list$shown;
     always @(*) begin
-        list$clock = clock;
-        offered$clock = clock;
-        item$clock = clock;
-        list$reset = reset;
-        offered$reset = reset;
-        item$reset = reset;
-        choose$favoured = favoured;
-        choose$wants$0 = wants$0;
-        choose$items$0 = items$0;
-        taken$0 = choose$taken$0;
-        choose$wants$1 = wants$1;
-        choose$items$1 = items$1;
-        taken$1 = choose$taken$1;
-        choose$wants$2 = wants$2;
-        choose$items$2 = items$2;
-        taken$2 = choose$taken$2;
-        choose$wants$3 = wants$3;
-        choose$items$3 = items$3;
-        taken$3 = choose$taken$3;
-        offered$d = choose$valid;
-        item$d = choose$item;
-        holding = offered$q;
-        list$clear = clear;
-        list$finish = finish;
-        list$pop = pop;
-        list$offer = offered$q;
-        list$rank = item$q[(32'h11)+:(32)];
-        list$index = item$q[(32'h0)+:(17)];
-        list$position = position;
-        last_item = list$last_item;
-        count = list$count;
-        shown = list$shown;
         upright = 32'h0;
         head = 32'h0;
         if (list$head_valid) begin
@@ -22445,12 +22947,12 @@ module kvcpu_hepc$unit$victims2$choose(favoured,wants$0,wants$1,wants$2,wants$3,
     
     // Update code (custom)
     reg [3:0] all, first, chosen;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
+    always @(*) {taken$3, taken$2, taken$1, taken$0} = chosen;
+    always @(*) valid = |all;
     always @(*) begin
-        all = {wants$3, wants$2, wants$1, wants$0};
-        first = all & ({4{1'b1}} << favoured);
-        chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
-        {taken$3, taken$2, taken$1, taken$0} = chosen;
-        valid = |all;
         item = 49'b0
             | ({49{chosen[0]}} & items$0)
             | ({49{chosen[1]}} & items$1)
@@ -22795,179 +23297,33 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,rank,ind
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        better$4 = item > cells$4$q;
-        last = cells$4$q;
-        better_than_last = item > cells$4$q;
-        better$5 = item > cells$5$q;
-        last = cells$5$q;
-        better_than_last = item > cells$5$q;
-        better$6 = item > cells$6$q;
-        last = cells$6$q;
-        better_than_last = item > cells$6$q;
-        better$7 = item > cells$7$q;
-        last = cells$7$q;
-        better_than_last = item > cells$7$q;
-        better$8 = item > cells$8$q;
-        last = cells$8$q;
-        better_than_last = item > cells$8$q;
-        better$9 = item > cells$9$q;
-        last = cells$9$q;
-        better_than_last = item > cells$9$q;
-        better$10 = item > cells$10$q;
-        last = cells$10$q;
-        better_than_last = item > cells$10$q;
-        better$11 = item > cells$11$q;
-        last = cells$11$q;
-        better_than_last = item > cells$11$q;
-        better$12 = item > cells$12$q;
-        last = cells$12$q;
-        better_than_last = item > cells$12$q;
-        better$13 = item > cells$13$q;
-        last = cells$13$q;
-        better_than_last = item > cells$13$q;
-        better$14 = item > cells$14$q;
-        last = cells$14$q;
-        better_than_last = item > cells$14$q;
-        better$15 = item > cells$15$q;
-        last = cells$15$q;
-        better_than_last = item > cells$15$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        last_but_one = cells$3$q;
-        better_than_last_but_one = item > cells$3$q;
-        last_but_one = cells$4$q;
-        better_than_last_but_one = item > cells$4$q;
-        last_but_one = cells$5$q;
-        better_than_last_but_one = item > cells$5$q;
-        last_but_one = cells$6$q;
-        better_than_last_but_one = item > cells$6$q;
-        last_but_one = cells$7$q;
-        better_than_last_but_one = item > cells$7$q;
-        last_but_one = cells$8$q;
-        better_than_last_but_one = item > cells$8$q;
-        last_but_one = cells$9$q;
-        better_than_last_but_one = item > cells$9$q;
-        last_but_one = cells$10$q;
-        better_than_last_but_one = item > cells$10$q;
-        last_but_one = cells$11$q;
-        better_than_last_but_one = item > cells$11$q;
-        last_but_one = cells$12$q;
-        better_than_last_but_one = item > cells$12$q;
-        last_but_one = cells$13$q;
-        better_than_last_but_one = item > cells$13$q;
-        last_but_one = cells$14$q;
-        better_than_last_but_one = item > cells$14$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        found$4 = found$3 | (item == cells$4$q);
-        known = found$4;
-        found$5 = found$4 | (item == cells$5$q);
-        known = found$5;
-        found$6 = found$5 | (item == cells$6$q);
-        known = found$6;
-        found$7 = found$6 | (item == cells$7$q);
-        known = found$7;
-        found$8 = found$7 | (item == cells$8$q);
-        known = found$8;
-        found$9 = found$8 | (item == cells$9$q);
-        known = found$9;
-        found$10 = found$9 | (item == cells$10$q);
-        known = found$10;
-        found$11 = found$10 | (item == cells$11$q);
-        known = found$11;
-        found$12 = found$11 | (item == cells$12$q);
-        known = found$12;
-        found$13 = found$12 | (item == cells$13$q);
-        known = found$13;
-        found$14 = found$13 | (item == cells$14$q);
-        known = found$14;
-        found$15 = found$14 | (item == cells$15$q);
-        known = found$15;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
-        cells$4$clock = clock;
-        cells$4$reset = reset | clear;
         cells$4$d = cells$4$q;
-        cells$5$clock = clock;
-        cells$5$reset = reset | clear;
         cells$5$d = cells$5$q;
-        cells$6$clock = clock;
-        cells$6$reset = reset | clear;
         cells$6$d = cells$6$q;
-        cells$7$clock = clock;
-        cells$7$reset = reset | clear;
         cells$7$d = cells$7$q;
-        cells$8$clock = clock;
-        cells$8$reset = reset | clear;
         cells$8$d = cells$8$q;
-        cells$9$clock = clock;
-        cells$9$reset = reset | clear;
         cells$9$d = cells$9$q;
-        cells$10$clock = clock;
-        cells$10$reset = reset | clear;
         cells$10$d = cells$10$q;
-        cells$11$clock = clock;
-        cells$11$reset = reset | clear;
         cells$11$d = cells$11$q;
-        cells$12$clock = clock;
-        cells$12$reset = reset | clear;
         cells$12$d = cells$12$q;
-        cells$13$clock = clock;
-        cells$13$reset = reset | clear;
         cells$13$d = cells$13$q;
-        cells$14$clock = clock;
-        cells$14$reset = reset | clear;
         cells$14$d = cells$14$q;
-        cells$15$clock = clock;
-        cells$15$reset = reset | clear;
         cells$15$d = cells$15$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -23121,113 +23477,303 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,rank,ind
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+        last = cells$4$q;
+        last = cells$5$q;
+        last = cells$6$q;
+        last = cells$7$q;
+        last = cells$8$q;
+        last = cells$9$q;
+        last = cells$10$q;
+        last = cells$11$q;
+        last = cells$12$q;
+        last = cells$13$q;
+        last = cells$14$q;
+        last = cells$15$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+        better_than_last = item > cells$4$q;
+        better_than_last = item > cells$5$q;
+        better_than_last = item > cells$6$q;
+        better_than_last = item > cells$7$q;
+        better_than_last = item > cells$8$q;
+        better_than_last = item > cells$9$q;
+        better_than_last = item > cells$10$q;
+        better_than_last = item > cells$11$q;
+        better_than_last = item > cells$12$q;
+        better_than_last = item > cells$13$q;
+        better_than_last = item > cells$14$q;
+        better_than_last = item > cells$15$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) better$4 = item > cells$4$q;
+    always @(*) better$5 = item > cells$5$q;
+    always @(*) better$6 = item > cells$6$q;
+    always @(*) better$7 = item > cells$7$q;
+    always @(*) better$8 = item > cells$8$q;
+    always @(*) better$9 = item > cells$9$q;
+    always @(*) better$10 = item > cells$10$q;
+    always @(*) better$11 = item > cells$11$q;
+    always @(*) better$12 = item > cells$12$q;
+    always @(*) better$13 = item > cells$13$q;
+    always @(*) better$14 = item > cells$14$q;
+    always @(*) better$15 = item > cells$15$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+        last_but_one = cells$3$q;
+        last_but_one = cells$4$q;
+        last_but_one = cells$5$q;
+        last_but_one = cells$6$q;
+        last_but_one = cells$7$q;
+        last_but_one = cells$8$q;
+        last_but_one = cells$9$q;
+        last_but_one = cells$10$q;
+        last_but_one = cells$11$q;
+        last_but_one = cells$12$q;
+        last_but_one = cells$13$q;
+        last_but_one = cells$14$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+        better_than_last_but_one = item > cells$3$q;
+        better_than_last_but_one = item > cells$4$q;
+        better_than_last_but_one = item > cells$5$q;
+        better_than_last_but_one = item > cells$6$q;
+        better_than_last_but_one = item > cells$7$q;
+        better_than_last_but_one = item > cells$8$q;
+        better_than_last_but_one = item > cells$9$q;
+        better_than_last_but_one = item > cells$10$q;
+        better_than_last_but_one = item > cells$11$q;
+        better_than_last_but_one = item > cells$12$q;
+        better_than_last_but_one = item > cells$13$q;
+        better_than_last_but_one = item > cells$14$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+        known = found$4;
+        known = found$5;
+        known = found$6;
+        known = found$7;
+        known = found$8;
+        known = found$9;
+        known = found$10;
+        known = found$11;
+        known = found$12;
+        known = found$13;
+        known = found$14;
+        known = found$15;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) found$4 = found$3 | (item == cells$4$q);
+    always @(*) found$5 = found$4 | (item == cells$5$q);
+    always @(*) found$6 = found$5 | (item == cells$6$q);
+    always @(*) found$7 = found$6 | (item == cells$7$q);
+    always @(*) found$8 = found$7 | (item == cells$8$q);
+    always @(*) found$9 = found$8 | (item == cells$9$q);
+    always @(*) found$10 = found$9 | (item == cells$10$q);
+    always @(*) found$11 = found$10 | (item == cells$11$q);
+    always @(*) found$12 = found$11 | (item == cells$12$q);
+    always @(*) found$13 = found$12 | (item == cells$13$q);
+    always @(*) found$14 = found$13 | (item == cells$14$q);
+    always @(*) found$15 = found$14 | (item == cells$15$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$4$clock = clock;
+    always @(*) cells$4$reset = reset | clear;
+    always @(*) cells$5$clock = clock;
+    always @(*) cells$5$reset = reset | clear;
+    always @(*) cells$6$clock = clock;
+    always @(*) cells$6$reset = reset | clear;
+    always @(*) cells$7$clock = clock;
+    always @(*) cells$7$reset = reset | clear;
+    always @(*) cells$8$clock = clock;
+    always @(*) cells$8$reset = reset | clear;
+    always @(*) cells$9$clock = clock;
+    always @(*) cells$9$reset = reset | clear;
+    always @(*) cells$10$clock = clock;
+    always @(*) cells$10$reset = reset | clear;
+    always @(*) cells$11$clock = clock;
+    always @(*) cells$11$reset = reset | clear;
+    always @(*) cells$12$clock = clock;
+    always @(*) cells$12$reset = reset | clear;
+    always @(*) cells$13$clock = clock;
+    always @(*) cells$13$reset = reset | clear;
+    always @(*) cells$14$clock = clock;
+    always @(*) cells$14$reset = reset | clear;
+    always @(*) cells$15$clock = clock;
+    always @(*) cells$15$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
+    end
+    always @(*) begin
         there$4 = 32'h0;
         if (position == number$4) begin
             there$4 = cells$4$q;
         end
+    end
+    always @(*) begin
         there$5 = 32'h0;
         if (position == number$5) begin
             there$5 = cells$5$q;
         end
+    end
+    always @(*) begin
         there$6 = 32'h0;
         if (position == number$6) begin
             there$6 = cells$6$q;
         end
+    end
+    always @(*) begin
         there$7 = 32'h0;
         if (position == number$7) begin
             there$7 = cells$7$q;
         end
+    end
+    always @(*) begin
         there$8 = 32'h0;
         if (position == number$8) begin
             there$8 = cells$8$q;
         end
+    end
+    always @(*) begin
         there$9 = 32'h0;
         if (position == number$9) begin
             there$9 = cells$9$q;
         end
+    end
+    always @(*) begin
         there$10 = 32'h0;
         if (position == number$10) begin
             there$10 = cells$10$q;
         end
+    end
+    always @(*) begin
         there$11 = 32'h0;
         if (position == number$11) begin
             there$11 = cells$11$q;
         end
+    end
+    always @(*) begin
         there$12 = 32'h0;
         if (position == number$12) begin
             there$12 = cells$12$q;
         end
+    end
+    always @(*) begin
         there$13 = 32'h0;
         if (position == number$13) begin
             there$13 = cells$13$q;
         end
+    end
+    always @(*) begin
         there$14 = 32'h0;
         if (position == number$14) begin
             there$14 = cells$14$q;
         end
+    end
+    always @(*) begin
         there$15 = 32'h0;
         if (position == number$15) begin
             there$15 = cells$15$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        so_far$4 = so_far$3 | there$4;
-        looked_at$d = so_far$4;
-        so_far$5 = so_far$4 | there$5;
-        looked_at$d = so_far$5;
-        so_far$6 = so_far$5 | there$6;
-        looked_at$d = so_far$6;
-        so_far$7 = so_far$6 | there$7;
-        looked_at$d = so_far$7;
-        so_far$8 = so_far$7 | there$8;
-        looked_at$d = so_far$8;
-        so_far$9 = so_far$8 | there$9;
-        looked_at$d = so_far$9;
-        so_far$10 = so_far$9 | there$10;
-        looked_at$d = so_far$10;
-        so_far$11 = so_far$10 | there$11;
-        looked_at$d = so_far$11;
-        so_far$12 = so_far$11 | there$12;
-        looked_at$d = so_far$12;
-        so_far$13 = so_far$12 | there$13;
-        looked_at$d = so_far$13;
-        so_far$14 = so_far$13 | there$14;
-        looked_at$d = so_far$14;
-        so_far$15 = so_far$14 | there$15;
-        looked_at$d = so_far$15;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+        looked_at$d = so_far$4;
+        looked_at$d = so_far$5;
+        looked_at$d = so_far$6;
+        looked_at$d = so_far$7;
+        looked_at$d = so_far$8;
+        looked_at$d = so_far$9;
+        looked_at$d = so_far$10;
+        looked_at$d = so_far$11;
+        looked_at$d = so_far$12;
+        looked_at$d = so_far$13;
+        looked_at$d = so_far$14;
+        looked_at$d = so_far$15;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) so_far$4 = so_far$3 | there$4;
+    always @(*) so_far$5 = so_far$4 | there$5;
+    always @(*) so_far$6 = so_far$5 | there$6;
+    always @(*) so_far$7 = so_far$6 | there$7;
+    always @(*) so_far$8 = so_far$7 | there$8;
+    always @(*) so_far$9 = so_far$8 | there$9;
+    always @(*) so_far$10 = so_far$9 | there$10;
+    always @(*) so_far$11 = so_far$10 | there$11;
+    always @(*) so_far$12 = so_far$11 | there$12;
+    always @(*) so_far$13 = so_far$12 | there$13;
+    always @(*) so_far$14 = so_far$13 | there$14;
+    always @(*) so_far$15 = so_far$14 | there$15;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_hepc$unit$victims2$list
 
@@ -23632,39 +24178,39 @@ module kvcpu_hepc$unit$victims3(clock,reset,clear,finish,pop,favoured,wants$0,wa
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) choose$favoured = favoured;
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$taken$0;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$taken$1;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$taken$2;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$taken$3;
+    always @(*) offered$d = choose$valid;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q;
+    always @(*) list$clear = clear;
+    always @(*) list$finish = finish;
+    always @(*) list$pop = pop;
+    always @(*) list$offer = offered$q;
+    always @(*) list$rank = item$q[(32'h11)+:(32)];
+    always @(*) list$index = item$q[(32'h0)+:(17)];
+    always @(*) list$position = position;
+    always @(*) last_item = list$last_item;
+    always @(*) count = list$count;
+    always @(*) shown = list$shown;
     always @(*) begin
-        list$clock = clock;
-        offered$clock = clock;
-        item$clock = clock;
-        list$reset = reset;
-        offered$reset = reset;
-        item$reset = reset;
-        choose$favoured = favoured;
-        choose$wants$0 = wants$0;
-        choose$items$0 = items$0;
-        taken$0 = choose$taken$0;
-        choose$wants$1 = wants$1;
-        choose$items$1 = items$1;
-        taken$1 = choose$taken$1;
-        choose$wants$2 = wants$2;
-        choose$items$2 = items$2;
-        taken$2 = choose$taken$2;
-        choose$wants$3 = wants$3;
-        choose$items$3 = items$3;
-        taken$3 = choose$taken$3;
-        offered$d = choose$valid;
-        item$d = choose$item;
-        holding = offered$q;
-        list$clear = clear;
-        list$finish = finish;
-        list$pop = pop;
-        list$offer = offered$q;
-        list$rank = item$q[(32'h11)+:(32)];
-        list$index = item$q[(32'h0)+:(17)];
-        list$position = position;
-        last_item = list$last_item;
-        count = list$count;
-        shown = list$shown;
         upright = 32'h0;
         head = 32'h0;
         if (list$head_valid) begin
@@ -23697,12 +24243,12 @@ module kvcpu_hepc$unit$victims3$choose(favoured,wants$0,wants$1,wants$2,wants$3,
     
     // Update code (custom)
     reg [3:0] all, first, chosen;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
+    always @(*) {taken$3, taken$2, taken$1, taken$0} = chosen;
+    always @(*) valid = |all;
     always @(*) begin
-        all = {wants$3, wants$2, wants$1, wants$0};
-        first = all & ({4{1'b1}} << favoured);
-        chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
-        {taken$3, taken$2, taken$1, taken$0} = chosen;
-        valid = |all;
         item = 49'b0
             | ({49{chosen[0]}} & items$0)
             | ({49{chosen[1]}} & items$1)
@@ -24047,179 +24593,33 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,rank,ind
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        better$4 = item > cells$4$q;
-        last = cells$4$q;
-        better_than_last = item > cells$4$q;
-        better$5 = item > cells$5$q;
-        last = cells$5$q;
-        better_than_last = item > cells$5$q;
-        better$6 = item > cells$6$q;
-        last = cells$6$q;
-        better_than_last = item > cells$6$q;
-        better$7 = item > cells$7$q;
-        last = cells$7$q;
-        better_than_last = item > cells$7$q;
-        better$8 = item > cells$8$q;
-        last = cells$8$q;
-        better_than_last = item > cells$8$q;
-        better$9 = item > cells$9$q;
-        last = cells$9$q;
-        better_than_last = item > cells$9$q;
-        better$10 = item > cells$10$q;
-        last = cells$10$q;
-        better_than_last = item > cells$10$q;
-        better$11 = item > cells$11$q;
-        last = cells$11$q;
-        better_than_last = item > cells$11$q;
-        better$12 = item > cells$12$q;
-        last = cells$12$q;
-        better_than_last = item > cells$12$q;
-        better$13 = item > cells$13$q;
-        last = cells$13$q;
-        better_than_last = item > cells$13$q;
-        better$14 = item > cells$14$q;
-        last = cells$14$q;
-        better_than_last = item > cells$14$q;
-        better$15 = item > cells$15$q;
-        last = cells$15$q;
-        better_than_last = item > cells$15$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        last_but_one = cells$3$q;
-        better_than_last_but_one = item > cells$3$q;
-        last_but_one = cells$4$q;
-        better_than_last_but_one = item > cells$4$q;
-        last_but_one = cells$5$q;
-        better_than_last_but_one = item > cells$5$q;
-        last_but_one = cells$6$q;
-        better_than_last_but_one = item > cells$6$q;
-        last_but_one = cells$7$q;
-        better_than_last_but_one = item > cells$7$q;
-        last_but_one = cells$8$q;
-        better_than_last_but_one = item > cells$8$q;
-        last_but_one = cells$9$q;
-        better_than_last_but_one = item > cells$9$q;
-        last_but_one = cells$10$q;
-        better_than_last_but_one = item > cells$10$q;
-        last_but_one = cells$11$q;
-        better_than_last_but_one = item > cells$11$q;
-        last_but_one = cells$12$q;
-        better_than_last_but_one = item > cells$12$q;
-        last_but_one = cells$13$q;
-        better_than_last_but_one = item > cells$13$q;
-        last_but_one = cells$14$q;
-        better_than_last_but_one = item > cells$14$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        found$4 = found$3 | (item == cells$4$q);
-        known = found$4;
-        found$5 = found$4 | (item == cells$5$q);
-        known = found$5;
-        found$6 = found$5 | (item == cells$6$q);
-        known = found$6;
-        found$7 = found$6 | (item == cells$7$q);
-        known = found$7;
-        found$8 = found$7 | (item == cells$8$q);
-        known = found$8;
-        found$9 = found$8 | (item == cells$9$q);
-        known = found$9;
-        found$10 = found$9 | (item == cells$10$q);
-        known = found$10;
-        found$11 = found$10 | (item == cells$11$q);
-        known = found$11;
-        found$12 = found$11 | (item == cells$12$q);
-        known = found$12;
-        found$13 = found$12 | (item == cells$13$q);
-        known = found$13;
-        found$14 = found$13 | (item == cells$14$q);
-        known = found$14;
-        found$15 = found$14 | (item == cells$15$q);
-        known = found$15;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
-        cells$4$clock = clock;
-        cells$4$reset = reset | clear;
         cells$4$d = cells$4$q;
-        cells$5$clock = clock;
-        cells$5$reset = reset | clear;
         cells$5$d = cells$5$q;
-        cells$6$clock = clock;
-        cells$6$reset = reset | clear;
         cells$6$d = cells$6$q;
-        cells$7$clock = clock;
-        cells$7$reset = reset | clear;
         cells$7$d = cells$7$q;
-        cells$8$clock = clock;
-        cells$8$reset = reset | clear;
         cells$8$d = cells$8$q;
-        cells$9$clock = clock;
-        cells$9$reset = reset | clear;
         cells$9$d = cells$9$q;
-        cells$10$clock = clock;
-        cells$10$reset = reset | clear;
         cells$10$d = cells$10$q;
-        cells$11$clock = clock;
-        cells$11$reset = reset | clear;
         cells$11$d = cells$11$q;
-        cells$12$clock = clock;
-        cells$12$reset = reset | clear;
         cells$12$d = cells$12$q;
-        cells$13$clock = clock;
-        cells$13$reset = reset | clear;
         cells$13$d = cells$13$q;
-        cells$14$clock = clock;
-        cells$14$reset = reset | clear;
         cells$14$d = cells$14$q;
-        cells$15$clock = clock;
-        cells$15$reset = reset | clear;
         cells$15$d = cells$15$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -24373,113 +24773,303 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,rank,ind
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+        last = cells$4$q;
+        last = cells$5$q;
+        last = cells$6$q;
+        last = cells$7$q;
+        last = cells$8$q;
+        last = cells$9$q;
+        last = cells$10$q;
+        last = cells$11$q;
+        last = cells$12$q;
+        last = cells$13$q;
+        last = cells$14$q;
+        last = cells$15$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+        better_than_last = item > cells$4$q;
+        better_than_last = item > cells$5$q;
+        better_than_last = item > cells$6$q;
+        better_than_last = item > cells$7$q;
+        better_than_last = item > cells$8$q;
+        better_than_last = item > cells$9$q;
+        better_than_last = item > cells$10$q;
+        better_than_last = item > cells$11$q;
+        better_than_last = item > cells$12$q;
+        better_than_last = item > cells$13$q;
+        better_than_last = item > cells$14$q;
+        better_than_last = item > cells$15$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) better$4 = item > cells$4$q;
+    always @(*) better$5 = item > cells$5$q;
+    always @(*) better$6 = item > cells$6$q;
+    always @(*) better$7 = item > cells$7$q;
+    always @(*) better$8 = item > cells$8$q;
+    always @(*) better$9 = item > cells$9$q;
+    always @(*) better$10 = item > cells$10$q;
+    always @(*) better$11 = item > cells$11$q;
+    always @(*) better$12 = item > cells$12$q;
+    always @(*) better$13 = item > cells$13$q;
+    always @(*) better$14 = item > cells$14$q;
+    always @(*) better$15 = item > cells$15$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+        last_but_one = cells$3$q;
+        last_but_one = cells$4$q;
+        last_but_one = cells$5$q;
+        last_but_one = cells$6$q;
+        last_but_one = cells$7$q;
+        last_but_one = cells$8$q;
+        last_but_one = cells$9$q;
+        last_but_one = cells$10$q;
+        last_but_one = cells$11$q;
+        last_but_one = cells$12$q;
+        last_but_one = cells$13$q;
+        last_but_one = cells$14$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+        better_than_last_but_one = item > cells$3$q;
+        better_than_last_but_one = item > cells$4$q;
+        better_than_last_but_one = item > cells$5$q;
+        better_than_last_but_one = item > cells$6$q;
+        better_than_last_but_one = item > cells$7$q;
+        better_than_last_but_one = item > cells$8$q;
+        better_than_last_but_one = item > cells$9$q;
+        better_than_last_but_one = item > cells$10$q;
+        better_than_last_but_one = item > cells$11$q;
+        better_than_last_but_one = item > cells$12$q;
+        better_than_last_but_one = item > cells$13$q;
+        better_than_last_but_one = item > cells$14$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+        known = found$4;
+        known = found$5;
+        known = found$6;
+        known = found$7;
+        known = found$8;
+        known = found$9;
+        known = found$10;
+        known = found$11;
+        known = found$12;
+        known = found$13;
+        known = found$14;
+        known = found$15;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) found$4 = found$3 | (item == cells$4$q);
+    always @(*) found$5 = found$4 | (item == cells$5$q);
+    always @(*) found$6 = found$5 | (item == cells$6$q);
+    always @(*) found$7 = found$6 | (item == cells$7$q);
+    always @(*) found$8 = found$7 | (item == cells$8$q);
+    always @(*) found$9 = found$8 | (item == cells$9$q);
+    always @(*) found$10 = found$9 | (item == cells$10$q);
+    always @(*) found$11 = found$10 | (item == cells$11$q);
+    always @(*) found$12 = found$11 | (item == cells$12$q);
+    always @(*) found$13 = found$12 | (item == cells$13$q);
+    always @(*) found$14 = found$13 | (item == cells$14$q);
+    always @(*) found$15 = found$14 | (item == cells$15$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$4$clock = clock;
+    always @(*) cells$4$reset = reset | clear;
+    always @(*) cells$5$clock = clock;
+    always @(*) cells$5$reset = reset | clear;
+    always @(*) cells$6$clock = clock;
+    always @(*) cells$6$reset = reset | clear;
+    always @(*) cells$7$clock = clock;
+    always @(*) cells$7$reset = reset | clear;
+    always @(*) cells$8$clock = clock;
+    always @(*) cells$8$reset = reset | clear;
+    always @(*) cells$9$clock = clock;
+    always @(*) cells$9$reset = reset | clear;
+    always @(*) cells$10$clock = clock;
+    always @(*) cells$10$reset = reset | clear;
+    always @(*) cells$11$clock = clock;
+    always @(*) cells$11$reset = reset | clear;
+    always @(*) cells$12$clock = clock;
+    always @(*) cells$12$reset = reset | clear;
+    always @(*) cells$13$clock = clock;
+    always @(*) cells$13$reset = reset | clear;
+    always @(*) cells$14$clock = clock;
+    always @(*) cells$14$reset = reset | clear;
+    always @(*) cells$15$clock = clock;
+    always @(*) cells$15$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
+    end
+    always @(*) begin
         there$4 = 32'h0;
         if (position == number$4) begin
             there$4 = cells$4$q;
         end
+    end
+    always @(*) begin
         there$5 = 32'h0;
         if (position == number$5) begin
             there$5 = cells$5$q;
         end
+    end
+    always @(*) begin
         there$6 = 32'h0;
         if (position == number$6) begin
             there$6 = cells$6$q;
         end
+    end
+    always @(*) begin
         there$7 = 32'h0;
         if (position == number$7) begin
             there$7 = cells$7$q;
         end
+    end
+    always @(*) begin
         there$8 = 32'h0;
         if (position == number$8) begin
             there$8 = cells$8$q;
         end
+    end
+    always @(*) begin
         there$9 = 32'h0;
         if (position == number$9) begin
             there$9 = cells$9$q;
         end
+    end
+    always @(*) begin
         there$10 = 32'h0;
         if (position == number$10) begin
             there$10 = cells$10$q;
         end
+    end
+    always @(*) begin
         there$11 = 32'h0;
         if (position == number$11) begin
             there$11 = cells$11$q;
         end
+    end
+    always @(*) begin
         there$12 = 32'h0;
         if (position == number$12) begin
             there$12 = cells$12$q;
         end
+    end
+    always @(*) begin
         there$13 = 32'h0;
         if (position == number$13) begin
             there$13 = cells$13$q;
         end
+    end
+    always @(*) begin
         there$14 = 32'h0;
         if (position == number$14) begin
             there$14 = cells$14$q;
         end
+    end
+    always @(*) begin
         there$15 = 32'h0;
         if (position == number$15) begin
             there$15 = cells$15$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        so_far$4 = so_far$3 | there$4;
-        looked_at$d = so_far$4;
-        so_far$5 = so_far$4 | there$5;
-        looked_at$d = so_far$5;
-        so_far$6 = so_far$5 | there$6;
-        looked_at$d = so_far$6;
-        so_far$7 = so_far$6 | there$7;
-        looked_at$d = so_far$7;
-        so_far$8 = so_far$7 | there$8;
-        looked_at$d = so_far$8;
-        so_far$9 = so_far$8 | there$9;
-        looked_at$d = so_far$9;
-        so_far$10 = so_far$9 | there$10;
-        looked_at$d = so_far$10;
-        so_far$11 = so_far$10 | there$11;
-        looked_at$d = so_far$11;
-        so_far$12 = so_far$11 | there$12;
-        looked_at$d = so_far$12;
-        so_far$13 = so_far$12 | there$13;
-        looked_at$d = so_far$13;
-        so_far$14 = so_far$13 | there$14;
-        looked_at$d = so_far$14;
-        so_far$15 = so_far$14 | there$15;
-        looked_at$d = so_far$15;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+        looked_at$d = so_far$4;
+        looked_at$d = so_far$5;
+        looked_at$d = so_far$6;
+        looked_at$d = so_far$7;
+        looked_at$d = so_far$8;
+        looked_at$d = so_far$9;
+        looked_at$d = so_far$10;
+        looked_at$d = so_far$11;
+        looked_at$d = so_far$12;
+        looked_at$d = so_far$13;
+        looked_at$d = so_far$14;
+        looked_at$d = so_far$15;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) so_far$4 = so_far$3 | there$4;
+    always @(*) so_far$5 = so_far$4 | there$5;
+    always @(*) so_far$6 = so_far$5 | there$6;
+    always @(*) so_far$7 = so_far$6 | there$7;
+    always @(*) so_far$8 = so_far$7 | there$8;
+    always @(*) so_far$9 = so_far$8 | there$9;
+    always @(*) so_far$10 = so_far$9 | there$10;
+    always @(*) so_far$11 = so_far$10 | there$11;
+    always @(*) so_far$12 = so_far$11 | there$12;
+    always @(*) so_far$13 = so_far$12 | there$13;
+    always @(*) so_far$14 = so_far$13 | there$14;
+    always @(*) so_far$15 = so_far$14 | there$15;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_hepc$unit$victims3$list
 

@@ -204,48 +204,48 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     );
     
     // Update code
+    always @(*) terms$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) r5$clock = clock;
+    always @(*) f5$clock = clock;
+    always @(*) s5$clock = clock;
+    always @(*) d5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) r6$clock = clock;
+    always @(*) f6$clock = clock;
+    always @(*) s6$clock = clock;
+    always @(*) d6$clock = clock;
+    always @(*) valid7$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) terms$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) r5$reset = reset;
+    always @(*) f5$reset = reset;
+    always @(*) s5$reset = reset;
+    always @(*) d5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) r6$reset = reset;
+    always @(*) f6$reset = reset;
+    always @(*) s6$reset = reset;
+    always @(*) d6$reset = reset;
+    always @(*) valid7$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) terms$shift = shift;
+    always @(*) terms$base = base;
+    always @(*) terms$stamp = stamp;
+    always @(*) terms$now = now;
+    always @(*) terms$in_valid = in_valid;
+    always @(*) terms$access = access;
+    always @(*) terms$target = target;
+    always @(*) terms$frequency = frequency;
+    always @(*) terms$child = child;
+    always @(*) terms$prefix = prefix;
+    always @(*) terms$branch = branch;
+    always @(*) terms$target_valid = target_valid;
+    always @(*) facts = terms$facts;
+    always @(*) valid5$d = terms$facts[(64'h0)+:(1)];
+    always @(*) d5$d = terms$facts[(64'h23)+:(8)];
     always @(*) begin
-        terms$clock = clock;
-        valid5$clock = clock;
-        r5$clock = clock;
-        f5$clock = clock;
-        s5$clock = clock;
-        d5$clock = clock;
-        valid6$clock = clock;
-        r6$clock = clock;
-        f6$clock = clock;
-        s6$clock = clock;
-        d6$clock = clock;
-        valid7$clock = clock;
-        p7$clock = clock;
-        terms$reset = reset;
-        valid5$reset = reset;
-        r5$reset = reset;
-        f5$reset = reset;
-        s5$reset = reset;
-        d5$reset = reset;
-        valid6$reset = reset;
-        r6$reset = reset;
-        f6$reset = reset;
-        s6$reset = reset;
-        d6$reset = reset;
-        valid7$reset = reset;
-        p7$reset = reset;
-        terms$shift = shift;
-        terms$base = base;
-        terms$stamp = stamp;
-        terms$now = now;
-        terms$in_valid = in_valid;
-        terms$access = access;
-        terms$target = target;
-        terms$frequency = frequency;
-        terms$child = child;
-        terms$prefix = prefix;
-        terms$branch = branch;
-        terms$target_valid = target_valid;
-        facts = terms$facts;
-        valid5$d = terms$facts[(64'h0)+:(1)];
-        d5$d = terms$facts[(64'h23)+:(8)];
         r5$d = terms$facts[(64'h4)+:(14)];
         f5$d = terms$facts[(64'h12)+:(7)];
         s5$d = 32'h0;
@@ -262,31 +262,33 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         else if (probation & terms$facts[(64'h3)+:(1)]) begin
             r5$d = terms$facts[(64'h4)+:(14)] >> 32'h4;
         end
-        valid6$d = valid5$q;
-        r_factor = ((r5$q) & 16'hffff);
-        f_factor = ((f5$q) & 16'hffff);
-        s_factor = ((s5$q) & 16'hffff);
-        d_factor = ((d5$q) & 16'hffff);
-        wr_factor = ((wr) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        ws_factor = ((ws) & 16'hffff);
-        wd_factor = ((wd) & 16'hffff);
-        r6$d = r_factor * wr_factor;
-        f6$d = f_factor * wf_factor;
-        s6$d = s_factor * ws_factor;
-        d6$d = d_factor * wd_factor;
-        valid7$d = valid6$q;
-        merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
-        scaled = merits >> scale;
-        sum = ((r6$q) & 24'hffffff) + scaled;
-        over = sum[(32'h10)+:(8)];
+    end
+    always @(*) valid6$d = valid5$q;
+    always @(*) r_factor = ((r5$q) & 16'hffff);
+    always @(*) f_factor = ((f5$q) & 16'hffff);
+    always @(*) s_factor = ((s5$q) & 16'hffff);
+    always @(*) d_factor = ((d5$q) & 16'hffff);
+    always @(*) wr_factor = ((wr) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) ws_factor = ((ws) & 16'hffff);
+    always @(*) wd_factor = ((wd) & 16'hffff);
+    always @(*) r6$d = r_factor * wr_factor;
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) s6$d = s_factor * ws_factor;
+    always @(*) d6$d = d_factor * wd_factor;
+    always @(*) valid7$d = valid6$q;
+    always @(*) merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = ((r6$q) & 24'hffffff) + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
+    always @(*) begin
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
-        out_valid = valid7$q;
-        p = p7$q;
     end
+    always @(*) out_valid = valid7$q;
+    always @(*) p = p7$q;
     
 endmodule // kvcpu_lane
 
@@ -493,19 +495,19 @@ module kvcpu_lane$terms(clock,reset,shift,base,stamp,now,in_valid,access,target,
     );
     
     // Update code
+    always @(*) distance$clock = clock;
+    always @(*) aged$clock = clock;
+    always @(*) scaled$clock = clock;
+    always @(*) clipped$clock = clock;
+    always @(*) waited$clock = clock;
+    always @(*) distance$reset = reset;
+    always @(*) aged$reset = reset;
+    always @(*) scaled$reset = reset;
+    always @(*) clipped$reset = reset;
+    always @(*) waited$reset = reset;
+    always @(*) distance$target = target;
+    always @(*) distance$now = now;
     always @(*) begin
-        distance$clock = clock;
-        aged$clock = clock;
-        scaled$clock = clock;
-        clipped$clock = clock;
-        waited$clock = clock;
-        distance$reset = reset;
-        aged$reset = reset;
-        scaled$reset = reset;
-        clipped$reset = reset;
-        waited$reset = reset;
-        distance$target = target;
-        distance$now = now;
         aged$d[(64'h0)+:(1)] = in_valid;
         aged$d[(64'h1)+:(32)] = access - base;
         aged$d[(64'h21)+:(1)] = access == stamp;
@@ -514,11 +516,12 @@ module kvcpu_lane$terms(clock,reset,shift,base,stamp,now,in_valid,access,target,
         aged$d[(64'h24)+:(4)] = frequency;
         aged$d[(64'h28)+:(1)] = branch;
         aged$d[(64'h29)+:(1)] = prefix;
+    end
+    always @(*) begin
         scaled$d[(64'h0)+:(1)] = aged$q[(64'h0)+:(1)];
         scaled$d[(64'h21)+:(1)] = aged$q[(64'h21)+:(1)];
         scaled$d[(64'h22)+:(1)] = aged$q[(64'h22)+:(1)];
         scaled$d[(64'h23)+:(1)] = aged$q[(64'h23)+:(1)];
-        age = aged$q[(64'h1)+:(32)];
         scaled$d[(64'h1)+:(32)] = 32'h0;
         if (~age[32'h1f]) begin
             scaled$d[(64'h1)+:(32)] = age >> shift;
@@ -573,6 +576,9 @@ module kvcpu_lane$terms(clock,reset,shift,base,stamp,now,in_valid,access,target,
         if (aged$q[(64'h28)+:(1)]) begin
             scaled$d[(64'h2b)+:(8)] = 32'hff;
         end
+    end
+    always @(*) age = aged$q[(64'h1)+:(32)];
+    always @(*) begin
         clipped$d[(64'h0)+:(1)] = scaled$q[(64'h0)+:(1)];
         clipped$d[(64'h1)+:(1)] = scaled$q[(64'h21)+:(1)];
         clipped$d[(64'h2)+:(1)] = scaled$q[(64'h22)+:(1)];
@@ -580,13 +586,15 @@ module kvcpu_lane$terms(clock,reset,shift,base,stamp,now,in_valid,access,target,
         clipped$d[(64'h12)+:(7)] = scaled$q[(64'h24)+:(7)];
         clipped$d[(64'h19)+:(10)] = 32'h0;
         clipped$d[(64'h23)+:(8)] = scaled$q[(64'h2b)+:(8)];
-        r_unclipped = scaled$q[(64'h1)+:(32)];
         clipped$d[(64'h4)+:(14)] = ((r_unclipped) & 14'h3fff);
         if (r_unclipped[(32'he)+:(18)] != 32'h0) begin
             clipped$d[(64'h4)+:(14)] = r_max;
         end
-        waited$d = clipped$q;
-        near = s_max - distance$twice_q5;
+    end
+    always @(*) r_unclipped = scaled$q[(64'h1)+:(32)];
+    always @(*) waited$d = clipped$q;
+    always @(*) near = s_max - distance$twice_q5;
+    always @(*) begin
         facts = waited$q;
         facts[(64'h19)+:(10)] = ((near) & 10'h3ff);
         if (distance$twice_q5[32'ha]) begin
@@ -716,75 +724,87 @@ module kvcpu_lane$terms$distance(clock,reset,target,now,twice_q5);
     );
     
     // Update code
+    always @(*) distance1$clock = clock;
+    always @(*) x2$clock = clock;
+    always @(*) x3$clock = clock;
+    always @(*) zeros3$clock = clock;
+    always @(*) q4$clock = clock;
+    always @(*) distance1$reset = reset;
+    always @(*) x2$reset = reset;
+    always @(*) x3$reset = reset;
+    always @(*) zeros3$reset = reset;
+    always @(*) q4$reset = reset;
+    always @(*) ahead = target - now;
+    always @(*) late = now - target;
     always @(*) begin
-        distance1$clock = clock;
-        x2$clock = clock;
-        x3$clock = clock;
-        zeros3$clock = clock;
-        q4$clock = clock;
-        distance1$reset = reset;
-        x2$reset = reset;
-        x3$reset = reset;
-        zeros3$reset = reset;
-        q4$reset = reset;
-        ahead = target - now;
-        late = now - target;
         if (target >= now) begin
             distance1$d = ahead;
         end
         else begin
             distance1$d = late >> 32'h2;
         end
-        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
-        far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    end
+    always @(*) plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
+    always @(*) far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    always @(*) begin
         x2$d = plus_one;
         if (far | (plus_one == 32'h0)) begin
             x2$d = x_max;
         end
-        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    end
+    always @(*) none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    always @(*) begin
         by16 = x2$q;
         zeros16 = 32'h0;
         if (none16) begin
             by16 = x2$q << 32'h10;
             zeros16 = 32'h10;
         end
-        none8 = by16[(32'h10)+:(8)] == 32'h0;
+    end
+    always @(*) none8 = by16[(32'h10)+:(8)] == 32'h0;
+    always @(*) begin
         by8 = by16;
         zeros8 = zeros16;
         if (none8) begin
             by8 = by16 << 32'h8;
             zeros8 = zeros16 | 32'h8;
         end
-        none4 = by8[(32'h14)+:(4)] == 32'h0;
+    end
+    always @(*) none4 = by8[(32'h14)+:(4)] == 32'h0;
+    always @(*) begin
         by4 = by8;
         zeros4 = zeros8;
         if (none4) begin
             by4 = by8 << 32'h4;
             zeros4 = zeros8 | 32'h4;
         end
-        x3$d = by4;
-        zeros3$d = zeros4;
-        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    end
+    always @(*) x3$d = by4;
+    always @(*) zeros3$d = zeros4;
+    always @(*) none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    always @(*) begin
         by2 = x3$q;
         zeros2 = zeros3$q;
         if (none2) begin
             by2 = x3$q << 32'h2;
             zeros2 = zeros3$q | 32'h2;
         end
-        none1 = ~by2[32'h17];
+    end
+    always @(*) none1 = ~by2[32'h17];
+    always @(*) begin
         by1 = by2;
         zeros1 = zeros2;
         if (none1) begin
             by1 = by2 << 32'h1;
             zeros1 = zeros2 | 32'h1;
         end
-        exponent = top - zeros1;
-        fraction = by1[(32'h12)+:(5)];
-        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
-        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
-        q4$d = exponent_wide | fraction_wide;
-        twice_q5 = q4$q;
     end
+    always @(*) exponent = top - zeros1;
+    always @(*) fraction = by1[(32'h12)+:(5)];
+    always @(*) exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
+    always @(*) fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
+    always @(*) q4$d = exponent_wide | fraction_wide;
+    always @(*) twice_q5 = q4$q;
     
 endmodule // kvcpu_lane$terms$distance
 

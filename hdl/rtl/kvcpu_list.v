@@ -322,179 +322,33 @@ module kvcpu_list(clock,reset,clear,finish,pop,offer,rank,index,head_valid,head_
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        better$4 = item > cells$4$q;
-        last = cells$4$q;
-        better_than_last = item > cells$4$q;
-        better$5 = item > cells$5$q;
-        last = cells$5$q;
-        better_than_last = item > cells$5$q;
-        better$6 = item > cells$6$q;
-        last = cells$6$q;
-        better_than_last = item > cells$6$q;
-        better$7 = item > cells$7$q;
-        last = cells$7$q;
-        better_than_last = item > cells$7$q;
-        better$8 = item > cells$8$q;
-        last = cells$8$q;
-        better_than_last = item > cells$8$q;
-        better$9 = item > cells$9$q;
-        last = cells$9$q;
-        better_than_last = item > cells$9$q;
-        better$10 = item > cells$10$q;
-        last = cells$10$q;
-        better_than_last = item > cells$10$q;
-        better$11 = item > cells$11$q;
-        last = cells$11$q;
-        better_than_last = item > cells$11$q;
-        better$12 = item > cells$12$q;
-        last = cells$12$q;
-        better_than_last = item > cells$12$q;
-        better$13 = item > cells$13$q;
-        last = cells$13$q;
-        better_than_last = item > cells$13$q;
-        better$14 = item > cells$14$q;
-        last = cells$14$q;
-        better_than_last = item > cells$14$q;
-        better$15 = item > cells$15$q;
-        last = cells$15$q;
-        better_than_last = item > cells$15$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        last_but_one = cells$3$q;
-        better_than_last_but_one = item > cells$3$q;
-        last_but_one = cells$4$q;
-        better_than_last_but_one = item > cells$4$q;
-        last_but_one = cells$5$q;
-        better_than_last_but_one = item > cells$5$q;
-        last_but_one = cells$6$q;
-        better_than_last_but_one = item > cells$6$q;
-        last_but_one = cells$7$q;
-        better_than_last_but_one = item > cells$7$q;
-        last_but_one = cells$8$q;
-        better_than_last_but_one = item > cells$8$q;
-        last_but_one = cells$9$q;
-        better_than_last_but_one = item > cells$9$q;
-        last_but_one = cells$10$q;
-        better_than_last_but_one = item > cells$10$q;
-        last_but_one = cells$11$q;
-        better_than_last_but_one = item > cells$11$q;
-        last_but_one = cells$12$q;
-        better_than_last_but_one = item > cells$12$q;
-        last_but_one = cells$13$q;
-        better_than_last_but_one = item > cells$13$q;
-        last_but_one = cells$14$q;
-        better_than_last_but_one = item > cells$14$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        found$4 = found$3 | (item == cells$4$q);
-        known = found$4;
-        found$5 = found$4 | (item == cells$5$q);
-        known = found$5;
-        found$6 = found$5 | (item == cells$6$q);
-        known = found$6;
-        found$7 = found$6 | (item == cells$7$q);
-        known = found$7;
-        found$8 = found$7 | (item == cells$8$q);
-        known = found$8;
-        found$9 = found$8 | (item == cells$9$q);
-        known = found$9;
-        found$10 = found$9 | (item == cells$10$q);
-        known = found$10;
-        found$11 = found$10 | (item == cells$11$q);
-        known = found$11;
-        found$12 = found$11 | (item == cells$12$q);
-        known = found$12;
-        found$13 = found$12 | (item == cells$13$q);
-        known = found$13;
-        found$14 = found$13 | (item == cells$14$q);
-        known = found$14;
-        found$15 = found$14 | (item == cells$15$q);
-        known = found$15;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
-        cells$4$clock = clock;
-        cells$4$reset = reset | clear;
         cells$4$d = cells$4$q;
-        cells$5$clock = clock;
-        cells$5$reset = reset | clear;
         cells$5$d = cells$5$q;
-        cells$6$clock = clock;
-        cells$6$reset = reset | clear;
         cells$6$d = cells$6$q;
-        cells$7$clock = clock;
-        cells$7$reset = reset | clear;
         cells$7$d = cells$7$q;
-        cells$8$clock = clock;
-        cells$8$reset = reset | clear;
         cells$8$d = cells$8$q;
-        cells$9$clock = clock;
-        cells$9$reset = reset | clear;
         cells$9$d = cells$9$q;
-        cells$10$clock = clock;
-        cells$10$reset = reset | clear;
         cells$10$d = cells$10$q;
-        cells$11$clock = clock;
-        cells$11$reset = reset | clear;
         cells$11$d = cells$11$q;
-        cells$12$clock = clock;
-        cells$12$reset = reset | clear;
         cells$12$d = cells$12$q;
-        cells$13$clock = clock;
-        cells$13$reset = reset | clear;
         cells$13$d = cells$13$q;
-        cells$14$clock = clock;
-        cells$14$reset = reset | clear;
         cells$14$d = cells$14$q;
-        cells$15$clock = clock;
-        cells$15$reset = reset | clear;
         cells$15$d = cells$15$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -648,113 +502,303 @@ module kvcpu_list(clock,reset,clear,finish,pop,offer,rank,index,head_valid,head_
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+        last = cells$4$q;
+        last = cells$5$q;
+        last = cells$6$q;
+        last = cells$7$q;
+        last = cells$8$q;
+        last = cells$9$q;
+        last = cells$10$q;
+        last = cells$11$q;
+        last = cells$12$q;
+        last = cells$13$q;
+        last = cells$14$q;
+        last = cells$15$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+        better_than_last = item > cells$4$q;
+        better_than_last = item > cells$5$q;
+        better_than_last = item > cells$6$q;
+        better_than_last = item > cells$7$q;
+        better_than_last = item > cells$8$q;
+        better_than_last = item > cells$9$q;
+        better_than_last = item > cells$10$q;
+        better_than_last = item > cells$11$q;
+        better_than_last = item > cells$12$q;
+        better_than_last = item > cells$13$q;
+        better_than_last = item > cells$14$q;
+        better_than_last = item > cells$15$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) better$4 = item > cells$4$q;
+    always @(*) better$5 = item > cells$5$q;
+    always @(*) better$6 = item > cells$6$q;
+    always @(*) better$7 = item > cells$7$q;
+    always @(*) better$8 = item > cells$8$q;
+    always @(*) better$9 = item > cells$9$q;
+    always @(*) better$10 = item > cells$10$q;
+    always @(*) better$11 = item > cells$11$q;
+    always @(*) better$12 = item > cells$12$q;
+    always @(*) better$13 = item > cells$13$q;
+    always @(*) better$14 = item > cells$14$q;
+    always @(*) better$15 = item > cells$15$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+        last_but_one = cells$3$q;
+        last_but_one = cells$4$q;
+        last_but_one = cells$5$q;
+        last_but_one = cells$6$q;
+        last_but_one = cells$7$q;
+        last_but_one = cells$8$q;
+        last_but_one = cells$9$q;
+        last_but_one = cells$10$q;
+        last_but_one = cells$11$q;
+        last_but_one = cells$12$q;
+        last_but_one = cells$13$q;
+        last_but_one = cells$14$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+        better_than_last_but_one = item > cells$3$q;
+        better_than_last_but_one = item > cells$4$q;
+        better_than_last_but_one = item > cells$5$q;
+        better_than_last_but_one = item > cells$6$q;
+        better_than_last_but_one = item > cells$7$q;
+        better_than_last_but_one = item > cells$8$q;
+        better_than_last_but_one = item > cells$9$q;
+        better_than_last_but_one = item > cells$10$q;
+        better_than_last_but_one = item > cells$11$q;
+        better_than_last_but_one = item > cells$12$q;
+        better_than_last_but_one = item > cells$13$q;
+        better_than_last_but_one = item > cells$14$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+        known = found$4;
+        known = found$5;
+        known = found$6;
+        known = found$7;
+        known = found$8;
+        known = found$9;
+        known = found$10;
+        known = found$11;
+        known = found$12;
+        known = found$13;
+        known = found$14;
+        known = found$15;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) found$4 = found$3 | (item == cells$4$q);
+    always @(*) found$5 = found$4 | (item == cells$5$q);
+    always @(*) found$6 = found$5 | (item == cells$6$q);
+    always @(*) found$7 = found$6 | (item == cells$7$q);
+    always @(*) found$8 = found$7 | (item == cells$8$q);
+    always @(*) found$9 = found$8 | (item == cells$9$q);
+    always @(*) found$10 = found$9 | (item == cells$10$q);
+    always @(*) found$11 = found$10 | (item == cells$11$q);
+    always @(*) found$12 = found$11 | (item == cells$12$q);
+    always @(*) found$13 = found$12 | (item == cells$13$q);
+    always @(*) found$14 = found$13 | (item == cells$14$q);
+    always @(*) found$15 = found$14 | (item == cells$15$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$4$clock = clock;
+    always @(*) cells$4$reset = reset | clear;
+    always @(*) cells$5$clock = clock;
+    always @(*) cells$5$reset = reset | clear;
+    always @(*) cells$6$clock = clock;
+    always @(*) cells$6$reset = reset | clear;
+    always @(*) cells$7$clock = clock;
+    always @(*) cells$7$reset = reset | clear;
+    always @(*) cells$8$clock = clock;
+    always @(*) cells$8$reset = reset | clear;
+    always @(*) cells$9$clock = clock;
+    always @(*) cells$9$reset = reset | clear;
+    always @(*) cells$10$clock = clock;
+    always @(*) cells$10$reset = reset | clear;
+    always @(*) cells$11$clock = clock;
+    always @(*) cells$11$reset = reset | clear;
+    always @(*) cells$12$clock = clock;
+    always @(*) cells$12$reset = reset | clear;
+    always @(*) cells$13$clock = clock;
+    always @(*) cells$13$reset = reset | clear;
+    always @(*) cells$14$clock = clock;
+    always @(*) cells$14$reset = reset | clear;
+    always @(*) cells$15$clock = clock;
+    always @(*) cells$15$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
+    end
+    always @(*) begin
         there$4 = 32'h0;
         if (position == number$4) begin
             there$4 = cells$4$q;
         end
+    end
+    always @(*) begin
         there$5 = 32'h0;
         if (position == number$5) begin
             there$5 = cells$5$q;
         end
+    end
+    always @(*) begin
         there$6 = 32'h0;
         if (position == number$6) begin
             there$6 = cells$6$q;
         end
+    end
+    always @(*) begin
         there$7 = 32'h0;
         if (position == number$7) begin
             there$7 = cells$7$q;
         end
+    end
+    always @(*) begin
         there$8 = 32'h0;
         if (position == number$8) begin
             there$8 = cells$8$q;
         end
+    end
+    always @(*) begin
         there$9 = 32'h0;
         if (position == number$9) begin
             there$9 = cells$9$q;
         end
+    end
+    always @(*) begin
         there$10 = 32'h0;
         if (position == number$10) begin
             there$10 = cells$10$q;
         end
+    end
+    always @(*) begin
         there$11 = 32'h0;
         if (position == number$11) begin
             there$11 = cells$11$q;
         end
+    end
+    always @(*) begin
         there$12 = 32'h0;
         if (position == number$12) begin
             there$12 = cells$12$q;
         end
+    end
+    always @(*) begin
         there$13 = 32'h0;
         if (position == number$13) begin
             there$13 = cells$13$q;
         end
+    end
+    always @(*) begin
         there$14 = 32'h0;
         if (position == number$14) begin
             there$14 = cells$14$q;
         end
+    end
+    always @(*) begin
         there$15 = 32'h0;
         if (position == number$15) begin
             there$15 = cells$15$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        so_far$4 = so_far$3 | there$4;
-        looked_at$d = so_far$4;
-        so_far$5 = so_far$4 | there$5;
-        looked_at$d = so_far$5;
-        so_far$6 = so_far$5 | there$6;
-        looked_at$d = so_far$6;
-        so_far$7 = so_far$6 | there$7;
-        looked_at$d = so_far$7;
-        so_far$8 = so_far$7 | there$8;
-        looked_at$d = so_far$8;
-        so_far$9 = so_far$8 | there$9;
-        looked_at$d = so_far$9;
-        so_far$10 = so_far$9 | there$10;
-        looked_at$d = so_far$10;
-        so_far$11 = so_far$10 | there$11;
-        looked_at$d = so_far$11;
-        so_far$12 = so_far$11 | there$12;
-        looked_at$d = so_far$12;
-        so_far$13 = so_far$12 | there$13;
-        looked_at$d = so_far$13;
-        so_far$14 = so_far$13 | there$14;
-        looked_at$d = so_far$14;
-        so_far$15 = so_far$14 | there$15;
-        looked_at$d = so_far$15;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+        looked_at$d = so_far$4;
+        looked_at$d = so_far$5;
+        looked_at$d = so_far$6;
+        looked_at$d = so_far$7;
+        looked_at$d = so_far$8;
+        looked_at$d = so_far$9;
+        looked_at$d = so_far$10;
+        looked_at$d = so_far$11;
+        looked_at$d = so_far$12;
+        looked_at$d = so_far$13;
+        looked_at$d = so_far$14;
+        looked_at$d = so_far$15;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) so_far$4 = so_far$3 | there$4;
+    always @(*) so_far$5 = so_far$4 | there$5;
+    always @(*) so_far$6 = so_far$5 | there$6;
+    always @(*) so_far$7 = so_far$6 | there$7;
+    always @(*) so_far$8 = so_far$7 | there$8;
+    always @(*) so_far$9 = so_far$8 | there$9;
+    always @(*) so_far$10 = so_far$9 | there$10;
+    always @(*) so_far$11 = so_far$10 | there$11;
+    always @(*) so_far$12 = so_far$11 | there$12;
+    always @(*) so_far$13 = so_far$12 | there$13;
+    always @(*) so_far$14 = so_far$13 | there$14;
+    always @(*) so_far$15 = so_far$14 | there$15;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_list
 

@@ -342,102 +342,102 @@ module kvcpu_lookup(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,b
     );
     
     // Update code
+    always @(*) keys$clock = clock;
+    always @(*) writing1$clock = clock;
+    always @(*) writing2$clock = clock;
+    always @(*) writing3$clock = clock;
+    always @(*) writing4$clock = clock;
+    always @(*) index1$clock = clock;
+    always @(*) index2$clock = clock;
+    always @(*) index3$clock = clock;
+    always @(*) index4$clock = clock;
+    always @(*) place1$clock = clock;
+    always @(*) place2$clock = clock;
+    always @(*) place3$clock = clock;
+    always @(*) place4$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) stash_places$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) hit5$clock = clock;
+    always @(*) found5$clock = clock;
+    always @(*) in_stash5$clock = clock;
+    always @(*) writing5$clock = clock;
+    always @(*) index5$clock = clock;
+    always @(*) place5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) hit6$clock = clock;
+    always @(*) found6$clock = clock;
+    always @(*) place6$clock = clock;
+    always @(*) keys$reset = reset;
+    always @(*) writing1$reset = reset;
+    always @(*) writing2$reset = reset;
+    always @(*) writing3$reset = reset;
+    always @(*) writing4$reset = reset;
+    always @(*) index1$reset = reset;
+    always @(*) index2$reset = reset;
+    always @(*) index3$reset = reset;
+    always @(*) index4$reset = reset;
+    always @(*) place1$reset = reset;
+    always @(*) place2$reset = reset;
+    always @(*) place3$reset = reset;
+    always @(*) place4$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) hit5$reset = reset;
+    always @(*) found5$reset = reset;
+    always @(*) in_stash5$reset = reset;
+    always @(*) writing5$reset = reset;
+    always @(*) index5$reset = reset;
+    always @(*) place5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) hit6$reset = reset;
+    always @(*) found6$reset = reset;
+    always @(*) place6$reset = reset;
+    always @(*) ready = keys$ready;
+    always @(*) keys$in_valid = in_valid;
+    always @(*) keys$tag = tag;
+    always @(*) keys$request = request;
+    always @(*) keys$tenant = tenant;
+    always @(*) hash = keys$hash;
+    always @(*) bucket0 = keys$bucket0;
+    always @(*) bucket1 = keys$bucket1;
+    always @(*) keys$write = write;
+    always @(*) keys$write_index = write_index;
+    always @(*) keys$write_used = write_state != 32'h0;
+    always @(*) keys$write_tag = write_tag;
+    always @(*) keys$write_request = write_request;
+    always @(*) keys$write_tenant = write_tenant;
+    always @(*) joined = (((write_state) & 20'hfffff) << 32'h12) | (((write_tier) & 20'hfffff) << 32'h10) | ((write_frame) & 20'hfffff);
+    always @(*) writing1$d = write & keys$ready;
+    always @(*) writing2$d = writing1$q;
+    always @(*) writing3$d = writing2$q;
+    always @(*) writing4$d = writing3$q;
+    always @(*) index1$d = write_index;
+    always @(*) index2$d = index1$q;
+    always @(*) index3$d = index2$q;
+    always @(*) index4$d = index3$q;
+    always @(*) place1$d = joined;
+    always @(*) place2$d = place1$q;
+    always @(*) place3$d = place2$q;
+    always @(*) place4$d = place3$q;
+    always @(*) places$read_address = ((keys$index) & 10'h3ff);
+    always @(*) stash_places$read_address = ((keys$index) & 4'hf);
+    always @(*) above = index4$q >> entries_log2;
+    always @(*) to_stash = above != 32'h0;
+    always @(*) places$write_address = ((index4$q) & 10'h3ff);
+    always @(*) places$write_data = place4$q;
+    always @(*) places$write_enable = writing4$q & ~to_stash;
+    always @(*) stash_places$write_address = ((index4$q) & 4'hf);
+    always @(*) stash_places$write_data = place4$q;
+    always @(*) stash_places$write_enable = writing4$q & to_stash;
+    always @(*) valid5$d = keys$out_valid;
+    always @(*) hit5$d = keys$hit;
+    always @(*) found5$d = keys$index;
+    always @(*) in_stash5$d = keys$in_stash;
+    always @(*) writing5$d = writing4$q;
+    always @(*) index5$d = index4$q;
+    always @(*) place5$d = place4$q;
+    always @(*) met = writing5$q & (index5$q == found5$q);
     always @(*) begin
-        keys$clock = clock;
-        writing1$clock = clock;
-        writing2$clock = clock;
-        writing3$clock = clock;
-        writing4$clock = clock;
-        index1$clock = clock;
-        index2$clock = clock;
-        index3$clock = clock;
-        index4$clock = clock;
-        place1$clock = clock;
-        place2$clock = clock;
-        place3$clock = clock;
-        place4$clock = clock;
-        places$clock = clock;
-        stash_places$clock = clock;
-        valid5$clock = clock;
-        hit5$clock = clock;
-        found5$clock = clock;
-        in_stash5$clock = clock;
-        writing5$clock = clock;
-        index5$clock = clock;
-        place5$clock = clock;
-        valid6$clock = clock;
-        hit6$clock = clock;
-        found6$clock = clock;
-        place6$clock = clock;
-        keys$reset = reset;
-        writing1$reset = reset;
-        writing2$reset = reset;
-        writing3$reset = reset;
-        writing4$reset = reset;
-        index1$reset = reset;
-        index2$reset = reset;
-        index3$reset = reset;
-        index4$reset = reset;
-        place1$reset = reset;
-        place2$reset = reset;
-        place3$reset = reset;
-        place4$reset = reset;
-        valid5$reset = reset;
-        hit5$reset = reset;
-        found5$reset = reset;
-        in_stash5$reset = reset;
-        writing5$reset = reset;
-        index5$reset = reset;
-        place5$reset = reset;
-        valid6$reset = reset;
-        hit6$reset = reset;
-        found6$reset = reset;
-        place6$reset = reset;
-        ready = keys$ready;
-        keys$in_valid = in_valid;
-        keys$tag = tag;
-        keys$request = request;
-        keys$tenant = tenant;
-        hash = keys$hash;
-        bucket0 = keys$bucket0;
-        bucket1 = keys$bucket1;
-        keys$write = write;
-        keys$write_index = write_index;
-        keys$write_used = write_state != 32'h0;
-        keys$write_tag = write_tag;
-        keys$write_request = write_request;
-        keys$write_tenant = write_tenant;
-        joined = (((write_state) & 20'hfffff) << 32'h12) | (((write_tier) & 20'hfffff) << 32'h10) | ((write_frame) & 20'hfffff);
-        writing1$d = write & keys$ready;
-        writing2$d = writing1$q;
-        writing3$d = writing2$q;
-        writing4$d = writing3$q;
-        index1$d = write_index;
-        index2$d = index1$q;
-        index3$d = index2$q;
-        index4$d = index3$q;
-        place1$d = joined;
-        place2$d = place1$q;
-        place3$d = place2$q;
-        place4$d = place3$q;
-        places$read_address = ((keys$index) & 10'h3ff);
-        stash_places$read_address = ((keys$index) & 4'hf);
-        above = index4$q >> entries_log2;
-        to_stash = above != 32'h0;
-        places$write_address = ((index4$q) & 10'h3ff);
-        places$write_data = place4$q;
-        places$write_enable = writing4$q & ~to_stash;
-        stash_places$write_address = ((index4$q) & 4'hf);
-        stash_places$write_data = place4$q;
-        stash_places$write_enable = writing4$q & to_stash;
-        valid5$d = keys$out_valid;
-        hit5$d = keys$hit;
-        found5$d = keys$index;
-        in_stash5$d = keys$in_stash;
-        writing5$d = writing4$q;
-        index5$d = index4$q;
-        place5$d = place4$q;
-        met = writing5$q & (index5$q == found5$q);
         place6$d = 32'h0;
         if (hit5$q) begin
             place6$d = places$read_data;
@@ -448,16 +448,16 @@ module kvcpu_lookup(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,b
                 place6$d = place5$q;
             end
         end
-        valid6$d = valid5$q;
-        hit6$d = hit5$q;
-        found6$d = found5$q;
-        out_valid = valid6$q;
-        hit = hit6$q;
-        index = found6$q;
-        state = place6$q[(32'h12)+:(2)];
-        tier = place6$q[(32'h10)+:(2)];
-        frame = ((place6$q) & 16'hffff);
     end
+    always @(*) valid6$d = valid5$q;
+    always @(*) hit6$d = hit5$q;
+    always @(*) found6$d = found5$q;
+    always @(*) out_valid = valid6$q;
+    always @(*) hit = hit6$q;
+    always @(*) index = found6$q;
+    always @(*) state = place6$q[(32'h12)+:(2)];
+    always @(*) tier = place6$q[(32'h10)+:(2)];
+    always @(*) frame = ((place6$q) & 16'hffff);
     
 endmodule // kvcpu_lookup
 
@@ -1418,88 +1418,94 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
     );
     
     // Update code
+    always @(*) cleared$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) h3$clock = clock;
+    always @(*) valid1$clock = clock;
+    always @(*) key1$clock = clock;
+    always @(*) writing1$clock = clock;
+    always @(*) index1$clock = clock;
+    always @(*) word1$clock = clock;
+    always @(*) valid2$clock = clock;
+    always @(*) key2$clock = clock;
+    always @(*) b0_2$clock = clock;
+    always @(*) b1_2$clock = clock;
+    always @(*) word2$clock = clock;
+    always @(*) met0_2$clock = clock;
+    always @(*) met1_2$clock = clock;
+    always @(*) word_equal$clock = clock;
+    always @(*) valid3$clock = clock;
+    always @(*) b0_3$clock = clock;
+    always @(*) b1_3$clock = clock;
+    always @(*) met0_3$clock = clock;
+    always @(*) met1_3$clock = clock;
+    always @(*) valid4$clock = clock;
+    always @(*) b0_4$clock = clock;
+    always @(*) b1_4$clock = clock;
+    always @(*) cleared$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) valid1$reset = reset;
+    always @(*) key1$reset = reset;
+    always @(*) writing1$reset = reset;
+    always @(*) index1$reset = reset;
+    always @(*) word1$reset = reset;
+    always @(*) valid2$reset = reset;
+    always @(*) key2$reset = reset;
+    always @(*) b0_2$reset = reset;
+    always @(*) b1_2$reset = reset;
+    always @(*) word2$reset = reset;
+    always @(*) met0_2$reset = reset;
+    always @(*) met1_2$reset = reset;
+    always @(*) valid3$reset = reset;
+    always @(*) b0_3$reset = reset;
+    always @(*) b1_3$reset = reset;
+    always @(*) met0_3$reset = reset;
+    always @(*) met1_3$reset = reset;
+    always @(*) valid4$reset = reset;
+    always @(*) b0_4$reset = reset;
+    always @(*) b1_4$reset = reset;
+    always @(*) ready = cleared$q;
+    always @(*) count$d = count$q + 32'h1;
+    always @(*) cleared$d = cleared$q | (count$q == last);
+    always @(*) h3$tag = tag;
+    always @(*) h3$request = request;
+    always @(*) h3$tenant = tenant;
+    always @(*) key = (((tenant) & 88'hffffffffffffffffffffff) << 32'h50) | (((request) & 88'hffffffffffffffffffffff) << 32'h40) | ((tag) & 88'hffffffffffffffffffffff);
+    always @(*) key1$d = key;
+    always @(*) valid1$d = in_valid & cleared$q;
+    always @(*) word = (((write_used) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((write_tenant) & 89'h1ffffffffffffffffffffff) << 32'h50) | (((write_request) & 89'h1ffffffffffffffffffffff) << 32'h40) | ((write_tag) & 89'h1ffffffffffffffffffffff);
+    always @(*) word1$d = word;
+    always @(*) index1$d = write_index;
+    always @(*) writing1$d = write & cleared$q;
+    always @(*) b0 = ((h3$hash) & 8'hff);
+    always @(*) h1 = ((h3$hash[(32'h10)+:(16)]) & 8'hff);
     always @(*) begin
-        cleared$clock = clock;
-        count$clock = clock;
-        h3$clock = clock;
-        valid1$clock = clock;
-        key1$clock = clock;
-        writing1$clock = clock;
-        index1$clock = clock;
-        word1$clock = clock;
-        valid2$clock = clock;
-        key2$clock = clock;
-        b0_2$clock = clock;
-        b1_2$clock = clock;
-        word2$clock = clock;
-        met0_2$clock = clock;
-        met1_2$clock = clock;
-        word_equal$clock = clock;
-        valid3$clock = clock;
-        b0_3$clock = clock;
-        b1_3$clock = clock;
-        met0_3$clock = clock;
-        met1_3$clock = clock;
-        valid4$clock = clock;
-        b0_4$clock = clock;
-        b1_4$clock = clock;
-        cleared$reset = reset;
-        count$reset = reset;
-        valid1$reset = reset;
-        key1$reset = reset;
-        writing1$reset = reset;
-        index1$reset = reset;
-        word1$reset = reset;
-        valid2$reset = reset;
-        key2$reset = reset;
-        b0_2$reset = reset;
-        b1_2$reset = reset;
-        word2$reset = reset;
-        met0_2$reset = reset;
-        met1_2$reset = reset;
-        valid3$reset = reset;
-        b0_3$reset = reset;
-        b1_3$reset = reset;
-        met0_3$reset = reset;
-        met1_3$reset = reset;
-        valid4$reset = reset;
-        b0_4$reset = reset;
-        b1_4$reset = reset;
-        ready = cleared$q;
-        count$d = count$q + 32'h1;
-        cleared$d = cleared$q | (count$q == last);
-        h3$tag = tag;
-        h3$request = request;
-        h3$tenant = tenant;
-        key = (((tenant) & 88'hffffffffffffffffffffff) << 32'h50) | (((request) & 88'hffffffffffffffffffffff) << 32'h40) | ((tag) & 88'hffffffffffffffffffffff);
-        key1$d = key;
-        valid1$d = in_valid & cleared$q;
-        word = (((write_used) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((write_tenant) & 89'h1ffffffffffffffffffffff) << 32'h50) | (((write_request) & 89'h1ffffffffffffffffffffff) << 32'h40) | ((write_tag) & 89'h1ffffffffffffffffffffff);
-        word1$d = word;
-        index1$d = write_index;
-        writing1$d = write & cleared$q;
-        b0 = ((h3$hash) & 8'hff);
-        h1 = ((h3$hash[(32'h10)+:(16)]) & 8'hff);
         b1 = h1;
         if (h1 == b0) begin
             b1 = b0 ^ 32'h1;
         end
-        hash = h3$hash;
-        bucket0 = b0;
-        bucket1 = b1;
-        above = index1$q >> entries_log2;
-        of_stash = above != 32'h0;
-        to_bank = writing1$q & ~of_stash;
-        to_stash = writing1$q & of_stash;
-        bucket = ((index1$q >> 32'h2) & 8'hff);
+    end
+    always @(*) hash = h3$hash;
+    always @(*) bucket0 = b0;
+    always @(*) bucket1 = b1;
+    always @(*) above = index1$q >> entries_log2;
+    always @(*) of_stash = above != 32'h0;
+    always @(*) to_bank = writing1$q & ~of_stash;
+    always @(*) to_stash = writing1$q & of_stash;
+    always @(*) bucket = ((index1$q >> 32'h2) & 8'hff);
+    always @(*) begin
         ways = 32'h0;
         if (to_bank) begin
             ways = first_way << ((index1$q) & 2'h3);
         end
+    end
+    always @(*) begin
         slots = 32'h0;
         if (to_stash) begin
             slots = first_slot >> ((index1$q) & 4'hf);
         end
+    end
+    always @(*) begin
         fill_bucket = count$q;
         fill_word = unused;
         fill_ways = all_ways;
@@ -1508,240 +1514,278 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
             fill_word = word1$q;
             fill_ways = ways;
         end
-        banks$0$read_address = b0;
-        banks$4$read_address = b1;
-        banks$0$write_enable = fill_ways[0];
-        banks$4$write_enable = fill_ways[0];
-        banks$1$read_address = b0;
-        banks$5$read_address = b1;
-        banks$1$write_enable = fill_ways[1];
-        banks$5$write_enable = fill_ways[1];
-        banks$2$read_address = b0;
-        banks$6$read_address = b1;
-        banks$2$write_enable = fill_ways[2];
-        banks$6$write_enable = fill_ways[2];
-        banks$3$read_address = b0;
-        banks$7$read_address = b1;
-        banks$3$write_enable = fill_ways[3];
-        banks$7$write_enable = fill_ways[3];
-        banks$0$clock = clock;
-        banks$0$write_address = fill_bucket;
-        banks$0$write_data = fill_word;
-        banks$1$clock = clock;
-        banks$1$write_address = fill_bucket;
-        banks$1$write_data = fill_word;
-        banks$2$clock = clock;
-        banks$2$write_address = fill_bucket;
-        banks$2$write_data = fill_word;
-        banks$3$clock = clock;
-        banks$3$write_address = fill_bucket;
-        banks$3$write_data = fill_word;
-        banks$4$clock = clock;
-        banks$4$write_address = fill_bucket;
-        banks$4$write_data = fill_word;
-        banks$5$clock = clock;
-        banks$5$write_address = fill_bucket;
-        banks$5$write_data = fill_word;
-        banks$6$clock = clock;
-        banks$6$write_address = fill_bucket;
-        banks$6$write_data = fill_word;
-        banks$7$clock = clock;
-        banks$7$write_address = fill_bucket;
-        banks$7$write_data = fill_word;
-        stash$0$clock = clock;
-        stash$0$reset = reset;
+    end
+    always @(*) banks$0$read_address = b0;
+    always @(*) banks$4$read_address = b1;
+    always @(*) banks$0$write_enable = fill_ways[0];
+    always @(*) banks$4$write_enable = fill_ways[0];
+    always @(*) banks$1$read_address = b0;
+    always @(*) banks$5$read_address = b1;
+    always @(*) banks$1$write_enable = fill_ways[1];
+    always @(*) banks$5$write_enable = fill_ways[1];
+    always @(*) banks$2$read_address = b0;
+    always @(*) banks$6$read_address = b1;
+    always @(*) banks$2$write_enable = fill_ways[2];
+    always @(*) banks$6$write_enable = fill_ways[2];
+    always @(*) banks$3$read_address = b0;
+    always @(*) banks$7$read_address = b1;
+    always @(*) banks$3$write_enable = fill_ways[3];
+    always @(*) banks$7$write_enable = fill_ways[3];
+    always @(*) banks$0$clock = clock;
+    always @(*) banks$0$write_address = fill_bucket;
+    always @(*) banks$0$write_data = fill_word;
+    always @(*) banks$1$clock = clock;
+    always @(*) banks$1$write_address = fill_bucket;
+    always @(*) banks$1$write_data = fill_word;
+    always @(*) banks$2$clock = clock;
+    always @(*) banks$2$write_address = fill_bucket;
+    always @(*) banks$2$write_data = fill_word;
+    always @(*) banks$3$clock = clock;
+    always @(*) banks$3$write_address = fill_bucket;
+    always @(*) banks$3$write_data = fill_word;
+    always @(*) banks$4$clock = clock;
+    always @(*) banks$4$write_address = fill_bucket;
+    always @(*) banks$4$write_data = fill_word;
+    always @(*) banks$5$clock = clock;
+    always @(*) banks$5$write_address = fill_bucket;
+    always @(*) banks$5$write_data = fill_word;
+    always @(*) banks$6$clock = clock;
+    always @(*) banks$6$write_address = fill_bucket;
+    always @(*) banks$6$write_data = fill_word;
+    always @(*) banks$7$clock = clock;
+    always @(*) banks$7$write_address = fill_bucket;
+    always @(*) banks$7$write_data = fill_word;
+    always @(*) stash$0$clock = clock;
+    always @(*) stash$0$reset = reset;
+    always @(*) begin
         stash$0$d = stash$0$q;
         if (slots[0]) begin
             stash$0$d = word1$q;
         end
-        stash$1$clock = clock;
-        stash$1$reset = reset;
+    end
+    always @(*) stash$1$clock = clock;
+    always @(*) stash$1$reset = reset;
+    always @(*) begin
         stash$1$d = stash$1$q;
         if (slots[1]) begin
             stash$1$d = word1$q;
         end
-        stash$2$clock = clock;
-        stash$2$reset = reset;
+    end
+    always @(*) stash$2$clock = clock;
+    always @(*) stash$2$reset = reset;
+    always @(*) begin
         stash$2$d = stash$2$q;
         if (slots[2]) begin
             stash$2$d = word1$q;
         end
-        stash$3$clock = clock;
-        stash$3$reset = reset;
+    end
+    always @(*) stash$3$clock = clock;
+    always @(*) stash$3$reset = reset;
+    always @(*) begin
         stash$3$d = stash$3$q;
         if (slots[3]) begin
             stash$3$d = word1$q;
         end
-        stash$4$clock = clock;
-        stash$4$reset = reset;
+    end
+    always @(*) stash$4$clock = clock;
+    always @(*) stash$4$reset = reset;
+    always @(*) begin
         stash$4$d = stash$4$q;
         if (slots[4]) begin
             stash$4$d = word1$q;
         end
-        stash$5$clock = clock;
-        stash$5$reset = reset;
+    end
+    always @(*) stash$5$clock = clock;
+    always @(*) stash$5$reset = reset;
+    always @(*) begin
         stash$5$d = stash$5$q;
         if (slots[5]) begin
             stash$5$d = word1$q;
         end
-        stash$6$clock = clock;
-        stash$6$reset = reset;
+    end
+    always @(*) stash$6$clock = clock;
+    always @(*) stash$6$reset = reset;
+    always @(*) begin
         stash$6$d = stash$6$q;
         if (slots[6]) begin
             stash$6$d = word1$q;
         end
-        stash$7$clock = clock;
-        stash$7$reset = reset;
+    end
+    always @(*) stash$7$clock = clock;
+    always @(*) stash$7$reset = reset;
+    always @(*) begin
         stash$7$d = stash$7$q;
         if (slots[7]) begin
             stash$7$d = word1$q;
         end
-        valid2$d = valid1$q;
-        key2$d = key1$q;
-        b0_2$d = b0;
-        b1_2$d = b1;
-        word2$d = word1$q;
+    end
+    always @(*) valid2$d = valid1$q;
+    always @(*) key2$d = key1$q;
+    always @(*) b0_2$d = b0;
+    always @(*) b1_2$d = b1;
+    always @(*) word2$d = word1$q;
+    always @(*) begin
         met0_2$d = 32'h0;
         if (bucket == b0) begin
             met0_2$d = ways;
         end
+    end
+    always @(*) begin
         met1_2$d = 32'h0;
         if (bucket == b1) begin
             met1_2$d = ways;
         end
-        bank_equal$0$clock = clock;
-        bank_equal$0$kept = banks$0$read_data;
-        bank_equal$0$key = key2$q;
-        bank_equal$1$clock = clock;
-        bank_equal$1$kept = banks$1$read_data;
-        bank_equal$1$key = key2$q;
-        bank_equal$2$clock = clock;
-        bank_equal$2$kept = banks$2$read_data;
-        bank_equal$2$key = key2$q;
-        bank_equal$3$clock = clock;
-        bank_equal$3$kept = banks$3$read_data;
-        bank_equal$3$key = key2$q;
-        bank_equal$4$clock = clock;
-        bank_equal$4$kept = banks$4$read_data;
-        bank_equal$4$key = key2$q;
-        bank_equal$5$clock = clock;
-        bank_equal$5$kept = banks$5$read_data;
-        bank_equal$5$key = key2$q;
-        bank_equal$6$clock = clock;
-        bank_equal$6$kept = banks$6$read_data;
-        bank_equal$6$key = key2$q;
-        bank_equal$7$clock = clock;
-        bank_equal$7$kept = banks$7$read_data;
-        bank_equal$7$key = key2$q;
-        stash_equal$0$clock = clock;
-        stash_equal$0$kept = stash$0$q;
-        stash_equal$0$key = key2$q;
-        stash_equal$1$clock = clock;
-        stash_equal$1$kept = stash$1$q;
-        stash_equal$1$key = key2$q;
-        stash_equal$2$clock = clock;
-        stash_equal$2$kept = stash$2$q;
-        stash_equal$2$key = key2$q;
-        stash_equal$3$clock = clock;
-        stash_equal$3$kept = stash$3$q;
-        stash_equal$3$key = key2$q;
-        stash_equal$4$clock = clock;
-        stash_equal$4$kept = stash$4$q;
-        stash_equal$4$key = key2$q;
-        stash_equal$5$clock = clock;
-        stash_equal$5$kept = stash$5$q;
-        stash_equal$5$key = key2$q;
-        stash_equal$6$clock = clock;
-        stash_equal$6$kept = stash$6$q;
-        stash_equal$6$key = key2$q;
-        stash_equal$7$clock = clock;
-        stash_equal$7$kept = stash$7$q;
-        stash_equal$7$key = key2$q;
-        word_equal$kept = word2$q;
-        word_equal$key = key2$q;
-        valid3$d = valid2$q;
-        b0_3$d = b0_2$q;
-        b1_3$d = b1_2$q;
-        met0_3$d = met0_2$q;
-        met1_3$d = met1_2$q;
-        idle = reset | ~valid3$q;
-        bank_match$0$clock = clock;
-        bank_match$0$reset = idle;
+    end
+    always @(*) bank_equal$0$clock = clock;
+    always @(*) bank_equal$0$kept = banks$0$read_data;
+    always @(*) bank_equal$0$key = key2$q;
+    always @(*) bank_equal$1$clock = clock;
+    always @(*) bank_equal$1$kept = banks$1$read_data;
+    always @(*) bank_equal$1$key = key2$q;
+    always @(*) bank_equal$2$clock = clock;
+    always @(*) bank_equal$2$kept = banks$2$read_data;
+    always @(*) bank_equal$2$key = key2$q;
+    always @(*) bank_equal$3$clock = clock;
+    always @(*) bank_equal$3$kept = banks$3$read_data;
+    always @(*) bank_equal$3$key = key2$q;
+    always @(*) bank_equal$4$clock = clock;
+    always @(*) bank_equal$4$kept = banks$4$read_data;
+    always @(*) bank_equal$4$key = key2$q;
+    always @(*) bank_equal$5$clock = clock;
+    always @(*) bank_equal$5$kept = banks$5$read_data;
+    always @(*) bank_equal$5$key = key2$q;
+    always @(*) bank_equal$6$clock = clock;
+    always @(*) bank_equal$6$kept = banks$6$read_data;
+    always @(*) bank_equal$6$key = key2$q;
+    always @(*) bank_equal$7$clock = clock;
+    always @(*) bank_equal$7$kept = banks$7$read_data;
+    always @(*) bank_equal$7$key = key2$q;
+    always @(*) stash_equal$0$clock = clock;
+    always @(*) stash_equal$0$kept = stash$0$q;
+    always @(*) stash_equal$0$key = key2$q;
+    always @(*) stash_equal$1$clock = clock;
+    always @(*) stash_equal$1$kept = stash$1$q;
+    always @(*) stash_equal$1$key = key2$q;
+    always @(*) stash_equal$2$clock = clock;
+    always @(*) stash_equal$2$kept = stash$2$q;
+    always @(*) stash_equal$2$key = key2$q;
+    always @(*) stash_equal$3$clock = clock;
+    always @(*) stash_equal$3$kept = stash$3$q;
+    always @(*) stash_equal$3$key = key2$q;
+    always @(*) stash_equal$4$clock = clock;
+    always @(*) stash_equal$4$kept = stash$4$q;
+    always @(*) stash_equal$4$key = key2$q;
+    always @(*) stash_equal$5$clock = clock;
+    always @(*) stash_equal$5$kept = stash$5$q;
+    always @(*) stash_equal$5$key = key2$q;
+    always @(*) stash_equal$6$clock = clock;
+    always @(*) stash_equal$6$kept = stash$6$q;
+    always @(*) stash_equal$6$key = key2$q;
+    always @(*) stash_equal$7$clock = clock;
+    always @(*) stash_equal$7$kept = stash$7$q;
+    always @(*) stash_equal$7$key = key2$q;
+    always @(*) word_equal$kept = word2$q;
+    always @(*) word_equal$key = key2$q;
+    always @(*) valid3$d = valid2$q;
+    always @(*) b0_3$d = b0_2$q;
+    always @(*) b1_3$d = b1_2$q;
+    always @(*) met0_3$d = met0_2$q;
+    always @(*) met1_3$d = met1_2$q;
+    always @(*) idle = reset | ~valid3$q;
+    always @(*) bank_match$0$clock = clock;
+    always @(*) bank_match$0$reset = idle;
+    always @(*) begin
         bank_match$0$d = bank_equal$0$same;
-        bank_match$1$clock = clock;
-        bank_match$1$reset = idle;
-        bank_match$1$d = bank_equal$1$same;
-        bank_match$2$clock = clock;
-        bank_match$2$reset = idle;
-        bank_match$2$d = bank_equal$2$same;
-        bank_match$3$clock = clock;
-        bank_match$3$reset = idle;
-        bank_match$3$d = bank_equal$3$same;
-        bank_match$4$clock = clock;
-        bank_match$4$reset = idle;
-        bank_match$4$d = bank_equal$4$same;
-        bank_match$5$clock = clock;
-        bank_match$5$reset = idle;
-        bank_match$5$d = bank_equal$5$same;
-        bank_match$6$clock = clock;
-        bank_match$6$reset = idle;
-        bank_match$6$d = bank_equal$6$same;
-        bank_match$7$clock = clock;
-        bank_match$7$reset = idle;
-        bank_match$7$d = bank_equal$7$same;
         if (met0_3$q[0]) begin
             bank_match$0$d = word_equal$same;
         end
-        if (met1_3$q[0]) begin
-            bank_match$4$d = word_equal$same;
-        end
+    end
+    always @(*) bank_match$1$clock = clock;
+    always @(*) bank_match$1$reset = idle;
+    always @(*) begin
+        bank_match$1$d = bank_equal$1$same;
         if (met0_3$q[1]) begin
             bank_match$1$d = word_equal$same;
         end
-        if (met1_3$q[1]) begin
-            bank_match$5$d = word_equal$same;
-        end
+    end
+    always @(*) bank_match$2$clock = clock;
+    always @(*) bank_match$2$reset = idle;
+    always @(*) begin
+        bank_match$2$d = bank_equal$2$same;
         if (met0_3$q[2]) begin
             bank_match$2$d = word_equal$same;
         end
-        if (met1_3$q[2]) begin
-            bank_match$6$d = word_equal$same;
-        end
+    end
+    always @(*) bank_match$3$clock = clock;
+    always @(*) bank_match$3$reset = idle;
+    always @(*) begin
+        bank_match$3$d = bank_equal$3$same;
         if (met0_3$q[3]) begin
             bank_match$3$d = word_equal$same;
         end
+    end
+    always @(*) bank_match$4$clock = clock;
+    always @(*) bank_match$4$reset = idle;
+    always @(*) begin
+        bank_match$4$d = bank_equal$4$same;
+        if (met1_3$q[0]) begin
+            bank_match$4$d = word_equal$same;
+        end
+    end
+    always @(*) bank_match$5$clock = clock;
+    always @(*) bank_match$5$reset = idle;
+    always @(*) begin
+        bank_match$5$d = bank_equal$5$same;
+        if (met1_3$q[1]) begin
+            bank_match$5$d = word_equal$same;
+        end
+    end
+    always @(*) bank_match$6$clock = clock;
+    always @(*) bank_match$6$reset = idle;
+    always @(*) begin
+        bank_match$6$d = bank_equal$6$same;
+        if (met1_3$q[2]) begin
+            bank_match$6$d = word_equal$same;
+        end
+    end
+    always @(*) bank_match$7$clock = clock;
+    always @(*) bank_match$7$reset = idle;
+    always @(*) begin
+        bank_match$7$d = bank_equal$7$same;
         if (met1_3$q[3]) begin
             bank_match$7$d = word_equal$same;
         end
-        stash_match$0$clock = clock;
-        stash_match$0$reset = idle;
-        stash_match$0$d = stash_equal$0$same;
-        stash_match$1$clock = clock;
-        stash_match$1$reset = idle;
-        stash_match$1$d = stash_equal$1$same;
-        stash_match$2$clock = clock;
-        stash_match$2$reset = idle;
-        stash_match$2$d = stash_equal$2$same;
-        stash_match$3$clock = clock;
-        stash_match$3$reset = idle;
-        stash_match$3$d = stash_equal$3$same;
-        stash_match$4$clock = clock;
-        stash_match$4$reset = idle;
-        stash_match$4$d = stash_equal$4$same;
-        stash_match$5$clock = clock;
-        stash_match$5$reset = idle;
-        stash_match$5$d = stash_equal$5$same;
-        stash_match$6$clock = clock;
-        stash_match$6$reset = idle;
-        stash_match$6$d = stash_equal$6$same;
-        stash_match$7$clock = clock;
-        stash_match$7$reset = idle;
-        stash_match$7$d = stash_equal$7$same;
-        valid4$d = valid3$q;
-        b0_4$d = b0_3$q;
-        b1_4$d = b1_3$q;
-        any0 = bank_match$0$q | bank_match$1$q | bank_match$2$q | bank_match$3$q;
-        any1 = bank_match$4$q | bank_match$5$q | bank_match$6$q | bank_match$7$q;
+    end
+    always @(*) stash_match$0$clock = clock;
+    always @(*) stash_match$0$reset = idle;
+    always @(*) stash_match$0$d = stash_equal$0$same;
+    always @(*) stash_match$1$clock = clock;
+    always @(*) stash_match$1$reset = idle;
+    always @(*) stash_match$1$d = stash_equal$1$same;
+    always @(*) stash_match$2$clock = clock;
+    always @(*) stash_match$2$reset = idle;
+    always @(*) stash_match$2$d = stash_equal$2$same;
+    always @(*) stash_match$3$clock = clock;
+    always @(*) stash_match$3$reset = idle;
+    always @(*) stash_match$3$d = stash_equal$3$same;
+    always @(*) stash_match$4$clock = clock;
+    always @(*) stash_match$4$reset = idle;
+    always @(*) stash_match$4$d = stash_equal$4$same;
+    always @(*) stash_match$5$clock = clock;
+    always @(*) stash_match$5$reset = idle;
+    always @(*) stash_match$5$d = stash_equal$5$same;
+    always @(*) stash_match$6$clock = clock;
+    always @(*) stash_match$6$reset = idle;
+    always @(*) stash_match$6$d = stash_equal$6$same;
+    always @(*) stash_match$7$clock = clock;
+    always @(*) stash_match$7$reset = idle;
+    always @(*) stash_match$7$d = stash_equal$7$same;
+    always @(*) valid4$d = valid3$q;
+    always @(*) b0_4$d = b0_3$q;
+    always @(*) b1_4$d = b1_3$q;
+    always @(*) any0 = bank_match$0$q | bank_match$1$q | bank_match$2$q | bank_match$3$q;
+    always @(*) any1 = bank_match$4$q | bank_match$5$q | bank_match$6$q | bank_match$7$q;
+    always @(*) begin
         way0 = 32'h3;
         if (bank_match$0$q) begin
             way0 = 32'h0;
@@ -1752,6 +1796,8 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
         else if (bank_match$2$q) begin
             way0 = 32'h2;
         end
+    end
+    always @(*) begin
         way1 = 32'h3;
         if (bank_match$4$q) begin
             way1 = 32'h0;
@@ -1762,6 +1808,8 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
         else if (bank_match$6$q) begin
             way1 = 32'h2;
         end
+    end
+    always @(*) begin
         any_stash = 1'b0;
         found_slot = 32'h0;
         if (stash_match$0$q) begin
@@ -1796,12 +1844,16 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
             any_stash = 1'b1;
             found_slot = slot$7;
         end
+    end
+    always @(*) begin
         found_bucket = b1_4$q;
         found_way = way1;
         if (any0) begin
             found_bucket = b0_4$q;
             found_way = way0;
         end
+    end
+    always @(*) begin
         index = 32'h0;
         in_stash = 1'b0;
         if (any0 | any1) begin
@@ -1811,9 +1863,9 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
             index = entries | ((found_slot) & 17'h1ffff);
             in_stash = 1'b1;
         end
-        hit = any0 | any1 | any_stash;
-        out_valid = valid4$q;
     end
+    always @(*) hit = any0 | any1 | any_stash;
+    always @(*) out_valid = valid4$q;
     
 endmodule // kvcpu_lookup$keys
 

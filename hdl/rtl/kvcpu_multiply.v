@@ -44,18 +44,16 @@ module kvcpu_multiply(clock,reset,a,b,product);
     );
     
     // Update code
-    always @(*) begin
-        a_held$clock = clock;
-        b_held$clock = clock;
-        held$clock = clock;
-        a_held$reset = reset;
-        b_held$reset = reset;
-        held$reset = reset;
-        a_held$d = a;
-        b_held$d = b;
-        held$d = a_held$q * b_held$q;
-        product = held$q;
-    end
+    always @(*) a_held$clock = clock;
+    always @(*) b_held$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) a_held$reset = reset;
+    always @(*) b_held$reset = reset;
+    always @(*) held$reset = reset;
+    always @(*) a_held$d = a;
+    always @(*) b_held$d = b;
+    always @(*) held$d = a_held$q * b_held$q;
+    always @(*) product = held$q;
     
 endmodule // kvcpu_multiply
 

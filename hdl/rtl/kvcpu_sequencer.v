@@ -326,67 +326,71 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     );
     
     // Update code
+    always @(*) store$clock = clock;
+    always @(*) registers$clock = clock;
+    always @(*) stack$clock = clock;
+    always @(*) started$clock = clock;
+    always @(*) pc$clock = clock;
+    always @(*) valid_r$clock = clock;
+    always @(*) pc_r$clock = clock;
+    always @(*) valid_x$clock = clock;
+    always @(*) word_x$clock = clock;
+    always @(*) next_x$clock = clock;
+    always @(*) forward$clock = clock;
+    always @(*) forward_register$clock = clock;
+    always @(*) forward_value$clock = clock;
+    always @(*) in_main$clock = clock;
+    always @(*) main_runs$clock = clock;
+    always @(*) masked$clock = clock;
+    always @(*) main_pc$clock = clock;
+    always @(*) host_pc$clock = clock;
+    always @(*) main_depth$clock = clock;
+    always @(*) host_depth$clock = clock;
+    always @(*) request$clock = clock;
+    always @(*) request_write$clock = clock;
+    always @(*) request_address$clock = clock;
+    always @(*) request_data$clock = clock;
+    always @(*) started$reset = reset;
+    always @(*) pc$reset = reset;
+    always @(*) valid_r$reset = reset;
+    always @(*) pc_r$reset = reset;
+    always @(*) valid_x$reset = reset;
+    always @(*) word_x$reset = reset;
+    always @(*) next_x$reset = reset;
+    always @(*) forward$reset = reset;
+    always @(*) forward_register$reset = reset;
+    always @(*) forward_value$reset = reset;
+    always @(*) in_main$reset = reset;
+    always @(*) main_runs$reset = reset;
+    always @(*) masked$reset = reset;
+    always @(*) main_pc$reset = reset;
+    always @(*) host_pc$reset = reset;
+    always @(*) main_depth$reset = reset;
+    always @(*) host_depth$reset = reset;
+    always @(*) request$reset = reset;
+    always @(*) request_write$reset = reset;
+    always @(*) request_address$reset = reset;
+    always @(*) request_data$reset = reset;
+    always @(*) op = word_x$q[(32'h0)+:(6)];
+    always @(*) is_constant = word_x$q[32'h6];
+    always @(*) d_number = word_x$q[(32'h7)+:(10)];
+    always @(*) a_number = word_x$q[(32'h11)+:(10)];
+    always @(*) b_number = word_x$q[(32'h20)+:(10)];
+    always @(*) constant = word_x$q[(32'h20)+:(32)];
+    always @(*) is_branch = word_x$q[32'h5];
     always @(*) begin
-        store$clock = clock;
-        registers$clock = clock;
-        stack$clock = clock;
-        started$clock = clock;
-        pc$clock = clock;
-        valid_r$clock = clock;
-        pc_r$clock = clock;
-        valid_x$clock = clock;
-        word_x$clock = clock;
-        next_x$clock = clock;
-        forward$clock = clock;
-        forward_register$clock = clock;
-        forward_value$clock = clock;
-        in_main$clock = clock;
-        main_runs$clock = clock;
-        masked$clock = clock;
-        main_pc$clock = clock;
-        host_pc$clock = clock;
-        main_depth$clock = clock;
-        host_depth$clock = clock;
-        request$clock = clock;
-        request_write$clock = clock;
-        request_address$clock = clock;
-        request_data$clock = clock;
-        started$reset = reset;
-        pc$reset = reset;
-        valid_r$reset = reset;
-        pc_r$reset = reset;
-        valid_x$reset = reset;
-        word_x$reset = reset;
-        next_x$reset = reset;
-        forward$reset = reset;
-        forward_register$reset = reset;
-        forward_value$reset = reset;
-        in_main$reset = reset;
-        main_runs$reset = reset;
-        masked$reset = reset;
-        main_pc$reset = reset;
-        host_pc$reset = reset;
-        main_depth$reset = reset;
-        host_depth$reset = reset;
-        request$reset = reset;
-        request_write$reset = reset;
-        request_address$reset = reset;
-        request_data$reset = reset;
-        op = word_x$q[(32'h0)+:(6)];
-        is_constant = word_x$q[32'h6];
-        d_number = word_x$q[(32'h7)+:(10)];
-        a_number = word_x$q[(32'h11)+:(10)];
-        b_number = word_x$q[(32'h20)+:(10)];
-        constant = word_x$q[(32'h20)+:(32)];
-        is_branch = word_x$q[32'h5];
         short = ((word_x$q[(32'h20)+:(16)]) & 32'hffffffff);
         if (word_x$q[32'h2f]) begin
             short = ((word_x$q[(32'h20)+:(16)]) & 32'hffffffff) | short_sign;
         end
+    end
+    always @(*) begin
         a = registers$a;
         if (forward$q & (forward_register$q == a_number)) begin
             a = forward_value$q;
         end
+    end
+    always @(*) begin
         b = registers$b;
         if (forward$q & (forward_register$q == b_number)) begin
             b = forward_value$q;
@@ -397,24 +401,30 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
                 b = short;
             end
         end
-        amount = b[(32'h0)+:(5)];
-        wide_amount = ((amount) & 32'hffffffff);
+    end
+    always @(*) amount = b[(32'h0)+:(5)];
+    always @(*) wide_amount = ((amount) & 32'hffffffff);
+    always @(*) begin
         added = a;
         if (op == 32'h12) begin
             added = 32'h0;
         end
-        sum = added + b;
-        difference = a - b;
-        sign_mask = ~(ones >> wide_amount);
+    end
+    always @(*) sum = added + b;
+    always @(*) difference = a - b;
+    always @(*) sign_mask = ~(ones >> wide_amount);
+    always @(*) begin
         signs = 32'h0;
         if (a[32'h1f]) begin
             signs = sign_mask;
         end
-        a_flipped = a ^ top_bit;
-        b_flipped = b ^ top_bit;
-        equal = a == b;
-        less = a < b;
-        less_signed = a_flipped < b_flipped;
+    end
+    always @(*) a_flipped = a ^ top_bit;
+    always @(*) b_flipped = b ^ top_bit;
+    always @(*) equal = a == b;
+    always @(*) less = a < b;
+    always @(*) less_signed = a_flipped < b_flipped;
+    always @(*) begin
         result = b;
         if (op == 32'h1) begin
             result = sum;
@@ -461,13 +471,14 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         else if ((op == 32'h10) | (op == 32'h12)) begin
             result = bus_read;
         end
-        is_load = valid_x$q & ((op == 32'h10) | (op == 32'h12));
-        is_store = valid_x$q & (op == 32'h11);
+    end
+    always @(*) is_load = valid_x$q & ((op == 32'h10) | (op == 32'h12));
+    always @(*) is_store = valid_x$q & (op == 32'h11);
+    always @(*) begin
         request$d = request$q;
         request_write$d = request_write$q;
         request_address$d = request_address$q;
         request_data$d = request_data$q;
-        bus_ahead = ((sum) & 24'hffffff);
         if ((is_load | is_store) & ~request$q) begin
             request$d = 1'b1;
             request_write$d = is_store;
@@ -480,20 +491,23 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         if (request$q & bus_ready) begin
             request$d = 1'b0;
         end
-        bus_valid = request$q;
-        bus_write = request_write$q;
-        bus_address = request_address$q;
-        bus_data = request_data$q;
-        waits_for_stores = request$q & (is_store | (valid_x$q & (op == 32'h2a)));
-        is_answered = request$q & ~request_write$q & bus_ready;
-        advance = (~is_load & ~waits_for_stores) | (is_load & is_answered);
-        done = valid_x$q & advance;
-        executing = done;
-        behind = next_x$q;
-        writes = done & ~is_branch & (op != 32'h11);
-        registers$write = writes;
-        registers$d_address = d_number;
-        registers$d = result;
+    end
+    always @(*) bus_ahead = ((sum) & 24'hffffff);
+    always @(*) bus_valid = request$q;
+    always @(*) bus_write = request_write$q;
+    always @(*) bus_address = request_address$q;
+    always @(*) bus_data = request_data$q;
+    always @(*) waits_for_stores = request$q & (is_store | (valid_x$q & (op == 32'h2a)));
+    always @(*) is_answered = request$q & ~request_write$q & bus_ready;
+    always @(*) advance = (~is_load & ~waits_for_stores) | (is_load & is_answered);
+    always @(*) done = valid_x$q & advance;
+    always @(*) executing = done;
+    always @(*) behind = next_x$q;
+    always @(*) writes = done & ~is_branch & (op != 32'h11);
+    always @(*) registers$write = writes;
+    always @(*) registers$d_address = d_number;
+    always @(*) registers$d = result;
+    always @(*) begin
         forward$d = forward$q;
         forward_register$d = forward_register$q;
         forward_value$d = forward_value$q;
@@ -502,32 +516,42 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
             forward_register$d = d_number;
             forward_value$d = result;
         end
-        calls = done & (op == 32'h25);
-        returns = done & (op == 32'h26);
-        restarts = done & (op == 32'h2b);
-        taken = done & (((op == 32'h20) & equal) | ((op == 32'h21) & ~equal) | ((op == 32'h22) & less) | ((op == 32'h23) & ~less) | (op == 32'h24) | (op == 32'h25) | (op == 32'h26));
+    end
+    always @(*) calls = done & (op == 32'h25);
+    always @(*) returns = done & (op == 32'h26);
+    always @(*) restarts = done & (op == 32'h2b);
+    always @(*) taken = done & (((op == 32'h20) & equal) | ((op == 32'h21) & ~equal) | ((op == 32'h22) & less) | ((op == 32'h23) & ~less) | (op == 32'h24) | (op == 32'h25) | (op == 32'h26));
+    always @(*) begin
         depth = host_depth$q;
         if (in_main$q) begin
             depth = main_depth$q;
         end
-        depth_above = depth + 32'h1;
-        depth_below = depth - 32'h1;
-        stack$write_enable = calls;
-        stack$write_data = next_x$q;
+    end
+    always @(*) depth_above = depth + 32'h1;
+    always @(*) depth_below = depth - 32'h1;
+    always @(*) stack$write_enable = calls;
+    always @(*) stack$write_data = next_x$q;
+    always @(*) begin
         stack$write_address = ((depth) & 6'h3f);
         stack$read_address = ((depth_below) & 6'h3f);
         if (in_main$q) begin
             stack$write_address = ((depth) & 6'h3f) | 32'h20;
             stack$read_address = ((depth_below) & 6'h3f) | 32'h20;
         end
+    end
+    always @(*) begin
         target = word_x$q[(32'h30)+:(13)];
         if (op == 32'h26) begin
             target = stack$read_data;
         end
+    end
+    always @(*) begin
         onward = next_x$q;
         if (taken) begin
             onward = target;
         end
+    end
+    always @(*) begin
         main_depth$d = main_depth$q;
         host_depth$d = host_depth$q;
         if (calls) begin
@@ -567,7 +591,6 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
             redirect = in_main$q;
             redirect_to = 32'h0;
         end
-        preempts = in_main$q & host_pending & ~masked$q & (op != 32'h28) & (done | ~main_runs$q);
         if (preempts) begin
             if (~restarts) begin
                 main_pc$d = onward;
@@ -582,13 +605,16 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
             redirect = 1'b1;
             redirect_to = main_pc$q;
         end
-        store$enable = advance;
-        store$address = pc$q;
-        registers$enable = advance;
-        registers$a_address = store$word[(32'h11)+:(10)];
-        registers$b_address = store$word[(32'h20)+:(10)];
-        word_op = store$word[(32'h0)+:(6)];
-        jumps = valid_r$q & ((word_op == 32'h24) | (word_op == 32'h25));
+    end
+    always @(*) preempts = in_main$q & host_pending & ~masked$q & (op != 32'h28) & (done | ~main_runs$q);
+    always @(*) store$enable = advance;
+    always @(*) store$address = pc$q;
+    always @(*) registers$enable = advance;
+    always @(*) registers$a_address = store$word[(32'h11)+:(10)];
+    always @(*) registers$b_address = store$word[(32'h20)+:(10)];
+    always @(*) word_op = store$word[(32'h0)+:(6)];
+    always @(*) jumps = valid_r$q & ((word_op == 32'h24) | (word_op == 32'h25));
+    always @(*) begin
         started$d = 1'b1;
         pc$d = pc$q;
         valid_r$d = valid_r$q;

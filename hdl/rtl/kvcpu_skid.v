@@ -57,22 +57,19 @@ module kvcpu_skid(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_
     );
     
     // Update code
+    always @(*) out_full$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) spare_full$clock = clock;
+    always @(*) spare$clock = clock;
+    always @(*) out_full$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) spare_full$reset = reset;
+    always @(*) spare$reset = reset;
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
         out_full$d = out_full$q;
         out$d = out$q;
         spare_full$d = spare_full$q;
         spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
         if (~out_full$q | out_ready) begin
             if (spare_full$q) begin
                 out_full$d = 1'b1;
@@ -89,6 +86,9 @@ module kvcpu_skid(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_
             spare$d = in_data;
         end
     end
+    always @(*) in_ready = ~spare_full$q;
+    always @(*) out_valid = out_full$q;
+    always @(*) out_data = out$q;
     
 endmodule // kvcpu_skid
 

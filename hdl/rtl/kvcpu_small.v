@@ -477,152 +477,150 @@ module kvcpu_small(clock,reset,bus_master,irq,executing,behind,s_axil_awvalid,s_
     );
     
     // Update code
-    always @(*) begin
-        front$clock = clock;
-        front$reset = reset;
-        sequencer$clock = clock;
-        sequencer$reset = reset;
-        file$clock = clock;
-        frames$clock = clock;
-        frames$reset = reset;
-        directory$clock = directory_clock$gated;
-        directory$reset = reset;
-        hepc$clock = hepc_clock$gated;
-        hepc$reset = reset;
-        dma$clock = dma_clock$gated;
-        dma$reset = reset;
-        directory_clock$clock = clock;
-        directory_clock$enable = reset | directory$bus_select | directory$awake | hepc$awake;
-        hepc_clock$clock = clock;
-        hepc_clock$enable = reset | hepc$bus_select | hepc$awake;
-        dma_clock$clock = clock;
-        dma_clock$enable = reset | dma$bus_select | dma$awake;
-        sequencer$host_pending = front$pending;
-        executing = sequencer$executing;
-        behind = sequencer$behind;
-        region = sequencer$bus_address[(32'h14)+:(4)];
-        file$bus_select = sequencer$bus_valid & ((region == 32'h0) | (region == 32'h1));
-        file$bus_ahead = sequencer$bus_ahead;
-        file$bus_write = sequencer$bus_write;
-        file$bus_address = sequencer$bus_address;
-        file$bus_data = sequencer$bus_data;
-        frames$bus_select = sequencer$bus_valid & ((region == 32'h2) | (region == 32'h3));
-        frames$bus_write = sequencer$bus_write;
-        frames$bus_address = sequencer$bus_address;
-        frames$bus_data = sequencer$bus_data;
-        directory$bus_select = sequencer$bus_valid & ((region == 32'h4) | (region == 32'h5));
-        directory$bus_write = sequencer$bus_write;
-        directory$bus_address = sequencer$bus_address;
-        directory$bus_data = sequencer$bus_data;
-        hepc$bus_select = sequencer$bus_valid & (region == 32'h6);
-        hepc$bus_write = sequencer$bus_write;
-        hepc$bus_address = sequencer$bus_address;
-        hepc$bus_data = sequencer$bus_data;
-        dma$bus_select = sequencer$bus_valid & (region == 32'h7);
-        dma$bus_write = sequencer$bus_write;
-        dma$bus_address = sequencer$bus_address;
-        dma$bus_data = sequencer$bus_data;
-        front$bus_select = sequencer$bus_valid & (region == 32'h8);
-        front$bus_write = sequencer$bus_write;
-        front$bus_address = sequencer$bus_address;
-        front$bus_data = sequencer$bus_data;
-        sequencer$bus_ready = file$bus_ready | frames$bus_ready | directory$bus_ready | hepc$bus_ready | dma$bus_ready | front$bus_ready;
-        sequencer$bus_read = file$bus_read | frames$bus_read | directory$bus_read | hepc$bus_read | dma$bus_read | front$bus_read;
-        directory$row_read = hepc$row_read;
-        directory$row = hepc$row;
-        hepc$row_taken = directory$row_taken;
-        directory$row_write = hepc$row_write;
-        directory$row_write_row = hepc$row_write_row;
-        directory$row_write_lanes = hepc$row_write_lanes;
-        hepc$entries$0 = directory$entries$0;
-        directory$row_write_data$0 = hepc$row_write_data$0;
-        hepc$entries$1 = directory$entries$1;
-        directory$row_write_data$1 = hepc$row_write_data$1;
-        hepc$entries$2 = directory$entries$2;
-        directory$row_write_data$2 = hepc$row_write_data$2;
-        hepc$entries$3 = directory$entries$3;
-        directory$row_write_data$3 = hepc$row_write_data$3;
-        front$bus_master = bus_master;
-        dma$bus_master = bus_master;
-        irq = front$irq;
-        front$awvalid = s_axil_awvalid;
-        s_axil_awready = front$awready;
-        front$awaddr = s_axil_awaddr;
-        front$awsize = s_axil_awsize;
-        front$wvalid = s_axil_wvalid;
-        s_axil_wready = front$wready;
-        front$wdata = s_axil_wdata;
-        front$wstrb = s_axil_wstrb;
-        s_axil_bvalid = front$bvalid;
-        front$bready = s_axil_bready;
-        s_axil_bresp = front$bresp;
-        front$arvalid = s_axil_arvalid;
-        s_axil_arready = front$arready;
-        front$araddr = s_axil_araddr;
-        front$arsize = s_axil_arsize;
-        s_axil_rvalid = front$rvalid;
-        front$rready = s_axil_rready;
-        s_axil_rdata = front$rdata;
-        s_axil_rresp = front$rresp;
-        m_host_awid = dma$m_host_awid;
-        m_host_awaddr = dma$m_host_awaddr;
-        m_host_awlen = dma$m_host_awlen;
-        m_host_awsize = dma$m_host_awsize;
-        m_host_awburst = dma$m_host_awburst;
-        m_host_awvalid = dma$m_host_awvalid;
-        m_host_wdata = dma$m_host_wdata;
-        m_host_wstrb = dma$m_host_wstrb;
-        m_host_wlast = dma$m_host_wlast;
-        m_host_wvalid = dma$m_host_wvalid;
-        m_host_bready = dma$m_host_bready;
-        m_host_arid = dma$m_host_arid;
-        m_host_araddr = dma$m_host_araddr;
-        m_host_arlen = dma$m_host_arlen;
-        m_host_arsize = dma$m_host_arsize;
-        m_host_arburst = dma$m_host_arburst;
-        m_host_arvalid = dma$m_host_arvalid;
-        m_host_rready = dma$m_host_rready;
-        dma$m_host_awready = m_host_awready;
-        dma$m_host_wready = m_host_wready;
-        dma$m_host_bid = m_host_bid;
-        dma$m_host_bresp = m_host_bresp;
-        dma$m_host_bvalid = m_host_bvalid;
-        dma$m_host_arready = m_host_arready;
-        dma$m_host_rid = m_host_rid;
-        dma$m_host_rdata = m_host_rdata;
-        dma$m_host_rresp = m_host_rresp;
-        dma$m_host_rlast = m_host_rlast;
-        dma$m_host_rvalid = m_host_rvalid;
-        m_card_awid = dma$m_card_awid;
-        m_card_awaddr = dma$m_card_awaddr;
-        m_card_awlen = dma$m_card_awlen;
-        m_card_awsize = dma$m_card_awsize;
-        m_card_awburst = dma$m_card_awburst;
-        m_card_awvalid = dma$m_card_awvalid;
-        m_card_wdata = dma$m_card_wdata;
-        m_card_wstrb = dma$m_card_wstrb;
-        m_card_wlast = dma$m_card_wlast;
-        m_card_wvalid = dma$m_card_wvalid;
-        m_card_bready = dma$m_card_bready;
-        m_card_arid = dma$m_card_arid;
-        m_card_araddr = dma$m_card_araddr;
-        m_card_arlen = dma$m_card_arlen;
-        m_card_arsize = dma$m_card_arsize;
-        m_card_arburst = dma$m_card_arburst;
-        m_card_arvalid = dma$m_card_arvalid;
-        m_card_rready = dma$m_card_rready;
-        dma$m_card_awready = m_card_awready;
-        dma$m_card_wready = m_card_wready;
-        dma$m_card_bid = m_card_bid;
-        dma$m_card_bresp = m_card_bresp;
-        dma$m_card_bvalid = m_card_bvalid;
-        dma$m_card_arready = m_card_arready;
-        dma$m_card_rid = m_card_rid;
-        dma$m_card_rdata = m_card_rdata;
-        dma$m_card_rresp = m_card_rresp;
-        dma$m_card_rlast = m_card_rlast;
-        dma$m_card_rvalid = m_card_rvalid;
-    end
+    always @(*) front$clock = clock;
+    always @(*) front$reset = reset;
+    always @(*) sequencer$clock = clock;
+    always @(*) sequencer$reset = reset;
+    always @(*) file$clock = clock;
+    always @(*) frames$clock = clock;
+    always @(*) frames$reset = reset;
+    always @(*) directory$clock = directory_clock$gated;
+    always @(*) directory$reset = reset;
+    always @(*) hepc$clock = hepc_clock$gated;
+    always @(*) hepc$reset = reset;
+    always @(*) dma$clock = dma_clock$gated;
+    always @(*) dma$reset = reset;
+    always @(*) directory_clock$clock = clock;
+    always @(*) directory_clock$enable = reset | directory$bus_select | directory$awake | hepc$awake;
+    always @(*) hepc_clock$clock = clock;
+    always @(*) hepc_clock$enable = reset | hepc$bus_select | hepc$awake;
+    always @(*) dma_clock$clock = clock;
+    always @(*) dma_clock$enable = reset | dma$bus_select | dma$awake;
+    always @(*) sequencer$host_pending = front$pending;
+    always @(*) executing = sequencer$executing;
+    always @(*) behind = sequencer$behind;
+    always @(*) region = sequencer$bus_address[(32'h14)+:(4)];
+    always @(*) file$bus_select = sequencer$bus_valid & ((region == 32'h0) | (region == 32'h1));
+    always @(*) file$bus_ahead = sequencer$bus_ahead;
+    always @(*) file$bus_write = sequencer$bus_write;
+    always @(*) file$bus_address = sequencer$bus_address;
+    always @(*) file$bus_data = sequencer$bus_data;
+    always @(*) frames$bus_select = sequencer$bus_valid & ((region == 32'h2) | (region == 32'h3));
+    always @(*) frames$bus_write = sequencer$bus_write;
+    always @(*) frames$bus_address = sequencer$bus_address;
+    always @(*) frames$bus_data = sequencer$bus_data;
+    always @(*) directory$bus_select = sequencer$bus_valid & ((region == 32'h4) | (region == 32'h5));
+    always @(*) directory$bus_write = sequencer$bus_write;
+    always @(*) directory$bus_address = sequencer$bus_address;
+    always @(*) directory$bus_data = sequencer$bus_data;
+    always @(*) hepc$bus_select = sequencer$bus_valid & (region == 32'h6);
+    always @(*) hepc$bus_write = sequencer$bus_write;
+    always @(*) hepc$bus_address = sequencer$bus_address;
+    always @(*) hepc$bus_data = sequencer$bus_data;
+    always @(*) dma$bus_select = sequencer$bus_valid & (region == 32'h7);
+    always @(*) dma$bus_write = sequencer$bus_write;
+    always @(*) dma$bus_address = sequencer$bus_address;
+    always @(*) dma$bus_data = sequencer$bus_data;
+    always @(*) front$bus_select = sequencer$bus_valid & (region == 32'h8);
+    always @(*) front$bus_write = sequencer$bus_write;
+    always @(*) front$bus_address = sequencer$bus_address;
+    always @(*) front$bus_data = sequencer$bus_data;
+    always @(*) sequencer$bus_ready = file$bus_ready | frames$bus_ready | directory$bus_ready | hepc$bus_ready | dma$bus_ready | front$bus_ready;
+    always @(*) sequencer$bus_read = file$bus_read | frames$bus_read | directory$bus_read | hepc$bus_read | dma$bus_read | front$bus_read;
+    always @(*) directory$row_read = hepc$row_read;
+    always @(*) directory$row = hepc$row;
+    always @(*) hepc$row_taken = directory$row_taken;
+    always @(*) directory$row_write = hepc$row_write;
+    always @(*) directory$row_write_row = hepc$row_write_row;
+    always @(*) directory$row_write_lanes = hepc$row_write_lanes;
+    always @(*) hepc$entries$0 = directory$entries$0;
+    always @(*) directory$row_write_data$0 = hepc$row_write_data$0;
+    always @(*) hepc$entries$1 = directory$entries$1;
+    always @(*) directory$row_write_data$1 = hepc$row_write_data$1;
+    always @(*) hepc$entries$2 = directory$entries$2;
+    always @(*) directory$row_write_data$2 = hepc$row_write_data$2;
+    always @(*) hepc$entries$3 = directory$entries$3;
+    always @(*) directory$row_write_data$3 = hepc$row_write_data$3;
+    always @(*) front$bus_master = bus_master;
+    always @(*) dma$bus_master = bus_master;
+    always @(*) irq = front$irq;
+    always @(*) front$awvalid = s_axil_awvalid;
+    always @(*) s_axil_awready = front$awready;
+    always @(*) front$awaddr = s_axil_awaddr;
+    always @(*) front$awsize = s_axil_awsize;
+    always @(*) front$wvalid = s_axil_wvalid;
+    always @(*) s_axil_wready = front$wready;
+    always @(*) front$wdata = s_axil_wdata;
+    always @(*) front$wstrb = s_axil_wstrb;
+    always @(*) s_axil_bvalid = front$bvalid;
+    always @(*) front$bready = s_axil_bready;
+    always @(*) s_axil_bresp = front$bresp;
+    always @(*) front$arvalid = s_axil_arvalid;
+    always @(*) s_axil_arready = front$arready;
+    always @(*) front$araddr = s_axil_araddr;
+    always @(*) front$arsize = s_axil_arsize;
+    always @(*) s_axil_rvalid = front$rvalid;
+    always @(*) front$rready = s_axil_rready;
+    always @(*) s_axil_rdata = front$rdata;
+    always @(*) s_axil_rresp = front$rresp;
+    always @(*) m_host_awid = dma$m_host_awid;
+    always @(*) m_host_awaddr = dma$m_host_awaddr;
+    always @(*) m_host_awlen = dma$m_host_awlen;
+    always @(*) m_host_awsize = dma$m_host_awsize;
+    always @(*) m_host_awburst = dma$m_host_awburst;
+    always @(*) m_host_awvalid = dma$m_host_awvalid;
+    always @(*) m_host_wdata = dma$m_host_wdata;
+    always @(*) m_host_wstrb = dma$m_host_wstrb;
+    always @(*) m_host_wlast = dma$m_host_wlast;
+    always @(*) m_host_wvalid = dma$m_host_wvalid;
+    always @(*) m_host_bready = dma$m_host_bready;
+    always @(*) m_host_arid = dma$m_host_arid;
+    always @(*) m_host_araddr = dma$m_host_araddr;
+    always @(*) m_host_arlen = dma$m_host_arlen;
+    always @(*) m_host_arsize = dma$m_host_arsize;
+    always @(*) m_host_arburst = dma$m_host_arburst;
+    always @(*) m_host_arvalid = dma$m_host_arvalid;
+    always @(*) m_host_rready = dma$m_host_rready;
+    always @(*) dma$m_host_awready = m_host_awready;
+    always @(*) dma$m_host_wready = m_host_wready;
+    always @(*) dma$m_host_bid = m_host_bid;
+    always @(*) dma$m_host_bresp = m_host_bresp;
+    always @(*) dma$m_host_bvalid = m_host_bvalid;
+    always @(*) dma$m_host_arready = m_host_arready;
+    always @(*) dma$m_host_rid = m_host_rid;
+    always @(*) dma$m_host_rdata = m_host_rdata;
+    always @(*) dma$m_host_rresp = m_host_rresp;
+    always @(*) dma$m_host_rlast = m_host_rlast;
+    always @(*) dma$m_host_rvalid = m_host_rvalid;
+    always @(*) m_card_awid = dma$m_card_awid;
+    always @(*) m_card_awaddr = dma$m_card_awaddr;
+    always @(*) m_card_awlen = dma$m_card_awlen;
+    always @(*) m_card_awsize = dma$m_card_awsize;
+    always @(*) m_card_awburst = dma$m_card_awburst;
+    always @(*) m_card_awvalid = dma$m_card_awvalid;
+    always @(*) m_card_wdata = dma$m_card_wdata;
+    always @(*) m_card_wstrb = dma$m_card_wstrb;
+    always @(*) m_card_wlast = dma$m_card_wlast;
+    always @(*) m_card_wvalid = dma$m_card_wvalid;
+    always @(*) m_card_bready = dma$m_card_bready;
+    always @(*) m_card_arid = dma$m_card_arid;
+    always @(*) m_card_araddr = dma$m_card_araddr;
+    always @(*) m_card_arlen = dma$m_card_arlen;
+    always @(*) m_card_arsize = dma$m_card_arsize;
+    always @(*) m_card_arburst = dma$m_card_arburst;
+    always @(*) m_card_arvalid = dma$m_card_arvalid;
+    always @(*) m_card_rready = dma$m_card_rready;
+    always @(*) dma$m_card_awready = m_card_awready;
+    always @(*) dma$m_card_wready = m_card_wready;
+    always @(*) dma$m_card_bid = m_card_bid;
+    always @(*) dma$m_card_bresp = m_card_bresp;
+    always @(*) dma$m_card_bvalid = m_card_bvalid;
+    always @(*) dma$m_card_arready = m_card_arready;
+    always @(*) dma$m_card_rid = m_card_rid;
+    always @(*) dma$m_card_rdata = m_card_rdata;
+    always @(*) dma$m_card_rresp = m_card_rresp;
+    always @(*) dma$m_card_rlast = m_card_rlast;
+    always @(*) dma$m_card_rvalid = m_card_rvalid;
     
 endmodule // kvcpu_small
 
@@ -1028,66 +1026,68 @@ module kvcpu_small$directory(clock,reset,bus_select,bus_write,bus_address,bus_da
     );
     
     // Update code
+    always @(*) working$clock = clock;
+    always @(*) fresh$clock = clock;
+    always @(*) index$clock = clock;
+    always @(*) exists$clock = clock;
+    always @(*) word$clock = clock;
+    always @(*) number$clock = clock;
+    always @(*) loads$clock = clock;
+    always @(*) stores$clock = clock;
+    always @(*) commits$clock = clock;
+    always @(*) finds$clock = clock;
+    always @(*) peeks$clock = clock;
+    always @(*) reads$clock = clock;
+    always @(*) writes$clock = clock;
+    always @(*) contents$clock = clock;
+    always @(*) lookup$clock = clock;
+    always @(*) touched$clock = clock;
+    always @(*) tag_low$clock = clock;
+    always @(*) tag_high$clock = clock;
+    always @(*) identity$clock = clock;
+    always @(*) hash$clock = clock;
+    always @(*) buckets$clock = clock;
+    always @(*) place$clock = clock;
+    always @(*) restart$clock = clock;
+    always @(*) open$clock = clock;
+    always @(*) ready$clock = clock;
+    always @(*) value$clock = clock;
+    always @(*) working$reset = reset;
+    always @(*) fresh$reset = reset;
+    always @(*) index$reset = reset;
+    always @(*) exists$reset = reset;
+    always @(*) word$reset = reset;
+    always @(*) number$reset = reset;
+    always @(*) loads$reset = reset;
+    always @(*) stores$reset = reset;
+    always @(*) commits$reset = reset;
+    always @(*) finds$reset = reset;
+    always @(*) peeks$reset = reset;
+    always @(*) reads$reset = reset;
+    always @(*) writes$reset = reset;
+    always @(*) contents$reset = reset;
+    always @(*) tag_low$reset = reset;
+    always @(*) tag_high$reset = reset;
+    always @(*) identity$reset = reset;
+    always @(*) hash$reset = reset;
+    always @(*) buckets$reset = reset;
+    always @(*) place$reset = reset;
+    always @(*) restart$reset = reset;
+    always @(*) open$reset = reset;
+    always @(*) ready$reset = reset;
+    always @(*) value$reset = reset;
+    always @(*) taken = bus_select & ~working$q & ~ready$q;
+    always @(*) of_registers = bus_address[32'h14];
+    always @(*) above = bus_address[(32'h4)+:(16)];
+    always @(*) named = of_registers & (above == 32'h0);
+    always @(*) asked = bus_address[(32'h0)+:(4)];
     always @(*) begin
-        working$clock = clock;
-        fresh$clock = clock;
-        index$clock = clock;
-        exists$clock = clock;
-        word$clock = clock;
-        number$clock = clock;
-        loads$clock = clock;
-        stores$clock = clock;
-        commits$clock = clock;
-        finds$clock = clock;
-        peeks$clock = clock;
-        reads$clock = clock;
-        writes$clock = clock;
-        contents$clock = clock;
-        lookup$clock = clock;
-        touched$clock = clock;
-        tag_low$clock = clock;
-        tag_high$clock = clock;
-        identity$clock = clock;
-        hash$clock = clock;
-        buckets$clock = clock;
-        place$clock = clock;
-        restart$clock = clock;
-        open$clock = clock;
-        ready$clock = clock;
-        value$clock = clock;
-        working$reset = reset;
-        fresh$reset = reset;
-        index$reset = reset;
-        exists$reset = reset;
-        word$reset = reset;
-        number$reset = reset;
-        loads$reset = reset;
-        stores$reset = reset;
-        commits$reset = reset;
-        finds$reset = reset;
-        peeks$reset = reset;
-        reads$reset = reset;
-        writes$reset = reset;
-        contents$reset = reset;
-        tag_low$reset = reset;
-        tag_high$reset = reset;
-        identity$reset = reset;
-        hash$reset = reset;
-        buckets$reset = reset;
-        place$reset = reset;
-        restart$reset = reset;
-        open$reset = reset;
-        ready$reset = reset;
-        value$reset = reset;
-        taken = bus_select & ~working$q & ~ready$q;
-        of_registers = bus_address[32'h14];
-        above = bus_address[(32'h4)+:(16)];
-        named = of_registers & (above == 32'h0);
-        asked = bus_address[(32'h0)+:(4)];
         asked_index = bus_address[(32'h3)+:(17)];
         if (of_registers) begin
             asked_index = bus_data[(32'h0)+:(17)];
         end
+    end
+    always @(*) begin
         index$d = index$q;
         exists$d = exists$q;
         word$d = word$q;
@@ -1112,22 +1112,28 @@ module kvcpu_small$directory(clock,reset,bus_select,bus_write,bus_address,bus_da
             reads$d = named & ~bus_write;
             writes$d = named & bus_write;
         end
-        storing = fresh$q & open$q & stores$q;
-        contents$index = index$q;
-        contents$word = word$q;
-        contents$data = bus_data;
-        contents$store = storing & exists$q;
+    end
+    always @(*) storing = fresh$q & open$q & stores$q;
+    always @(*) contents$index = index$q;
+    always @(*) contents$word = word$q;
+    always @(*) contents$data = bus_data;
+    always @(*) contents$store = storing & exists$q;
+    always @(*) begin
         go = fresh$q & (open$q | peeks$q);
         if (storing & exists$q) begin
             go = ~row_write;
         end
-        contents$load = fresh$q & open$q & (loads$q | commits$q);
-        lookup$in_valid = go & finds$q;
+    end
+    always @(*) contents$load = fresh$q & open$q & (loads$q | commits$q);
+    always @(*) lookup$in_valid = go & finds$q;
+    always @(*) begin
         fresh$d = taken;
         if (fresh$q & ~go) begin
             fresh$d = 1'b1;
         end
-        setting = go & writes$q;
+    end
+    always @(*) setting = go & writes$q;
+    always @(*) begin
         tag_low$d = tag_low$q;
         tag_high$d = tag_high$q;
         identity$d = identity$q;
@@ -1142,39 +1148,43 @@ module kvcpu_small$directory(clock,reset,bus_select,bus_write,bus_address,bus_da
                 identity$d = bus_data[(32'h0)+:(24)];
             end
         end
-        lookup$tag = (((tag_high$q) & 64'hffffffffffffffff) << 32'h20) | ((tag_low$q) & 64'hffffffffffffffff);
-        lookup$request = identity$q[(32'h0)+:(16)];
-        lookup$tenant = identity$q[(32'h10)+:(8)];
-        hash$d = lookup$hash;
-        buckets$d = (((lookup$bucket1) & 32'hffffffff) << 32'h10) | ((lookup$bucket0) & 32'hffffffff);
+    end
+    always @(*) lookup$tag = (((tag_high$q) & 64'hffffffffffffffff) << 32'h20) | ((tag_low$q) & 64'hffffffffffffffff);
+    always @(*) lookup$request = identity$q[(32'h0)+:(16)];
+    always @(*) lookup$tenant = identity$q[(32'h10)+:(8)];
+    always @(*) hash$d = lookup$hash;
+    always @(*) buckets$d = (((lookup$bucket1) & 32'hffffffff) << 32'h10) | ((lookup$bucket0) & 32'hffffffff);
+    always @(*) begin
         place$d = place$q;
         if (lookup$out_valid) begin
             place$d = (((lookup$state) & 32'hffffffff) << 32'h1e) | (((lookup$tier) & 32'hffffffff) << 32'h1c) | ((lookup$frame) & 32'hffffffff);
         end
-        commit = contents$loaded & commits$q & exists$q;
-        lookup$write = commit;
-        lookup$write_index = index$q;
-        lookup$write_tag = contents$entry[(32'h0)+:(64)];
-        lookup$write_request = contents$entry[(32'h40)+:(16)];
-        lookup$write_tenant = contents$entry[(32'h50)+:(8)];
-        lookup$write_frame = contents$entry[(32'h60)+:(16)];
-        lookup$write_tier = contents$entry[(32'hfc)+:(2)];
-        lookup$write_state = contents$entry[(32'hfe)+:(2)];
-        touched$push = commit;
-        touched$index = index$q;
-        touched$pop = go & reads$q & (number$q == 32'ha);
-        clear = setting & (number$q == 32'h8);
-        contents$clear = clear;
-        restart$d = clear;
-        lookup$reset = reset | restart$q;
-        open$d = contents$cleared & lookup$ready & ~restart$q & ~clear;
-        touched$reset = reset | clear | (setting & (number$q == 32'hb));
-        clearing = ~open$q;
-        simple = go & ~(loads$q | commits$q | finds$q);
-        answered = simple | contents$loaded | lookup$out_valid;
-        working$d = (working$q | taken) & ~answered;
-        ready$d = answered;
-        offset = ((word$q) & 8'hff) << 32'h5;
+    end
+    always @(*) commit = contents$loaded & commits$q & exists$q;
+    always @(*) lookup$write = commit;
+    always @(*) lookup$write_index = index$q;
+    always @(*) lookup$write_tag = contents$entry[(32'h0)+:(64)];
+    always @(*) lookup$write_request = contents$entry[(32'h40)+:(16)];
+    always @(*) lookup$write_tenant = contents$entry[(32'h50)+:(8)];
+    always @(*) lookup$write_frame = contents$entry[(32'h60)+:(16)];
+    always @(*) lookup$write_tier = contents$entry[(32'hfc)+:(2)];
+    always @(*) lookup$write_state = contents$entry[(32'hfe)+:(2)];
+    always @(*) touched$push = commit;
+    always @(*) touched$index = index$q;
+    always @(*) touched$pop = go & reads$q & (number$q == 32'ha);
+    always @(*) clear = setting & (number$q == 32'h8);
+    always @(*) contents$clear = clear;
+    always @(*) restart$d = clear;
+    always @(*) lookup$reset = reset | restart$q;
+    always @(*) open$d = contents$cleared & lookup$ready & ~restart$q & ~clear;
+    always @(*) touched$reset = reset | clear | (setting & (number$q == 32'hb));
+    always @(*) clearing = ~open$q;
+    always @(*) simple = go & ~(loads$q | commits$q | finds$q);
+    always @(*) answered = simple | contents$loaded | lookup$out_valid;
+    always @(*) working$d = (working$q | taken) & ~answered;
+    always @(*) ready$d = answered;
+    always @(*) offset = ((word$q) & 8'hff) << 32'h5;
+    always @(*) begin
         value$d = 32'h0;
         if (contents$loaded) begin
             if (loads$q & exists$q) begin
@@ -1207,24 +1217,24 @@ module kvcpu_small$directory(clock,reset,bus_select,bus_write,bus_address,bus_da
                 value$d = touched$top;
             end
         end
-        awake = working$q | ready$q | ~open$q;
-        bus_ready = ready$q;
-        bus_read = value$q;
-        contents$row_read = row_read;
-        contents$row = row;
-        row_taken = contents$row_taken;
-        contents$row_write = row_write;
-        contents$row_write_row = row_write_row;
-        contents$row_write_lanes = row_write_lanes;
-        entries$0 = contents$entries$0;
-        contents$row_write_data$0 = row_write_data$0;
-        entries$1 = contents$entries$1;
-        contents$row_write_data$1 = row_write_data$1;
-        entries$2 = contents$entries$2;
-        contents$row_write_data$2 = row_write_data$2;
-        entries$3 = contents$entries$3;
-        contents$row_write_data$3 = row_write_data$3;
     end
+    always @(*) awake = working$q | ready$q | ~open$q;
+    always @(*) bus_ready = ready$q;
+    always @(*) bus_read = value$q;
+    always @(*) contents$row_read = row_read;
+    always @(*) contents$row = row;
+    always @(*) row_taken = contents$row_taken;
+    always @(*) contents$row_write = row_write;
+    always @(*) contents$row_write_row = row_write_row;
+    always @(*) contents$row_write_lanes = row_write_lanes;
+    always @(*) entries$0 = contents$entries$0;
+    always @(*) contents$row_write_data$0 = row_write_data$0;
+    always @(*) entries$1 = contents$entries$1;
+    always @(*) contents$row_write_data$1 = row_write_data$1;
+    always @(*) entries$2 = contents$entries$2;
+    always @(*) contents$row_write_data$2 = row_write_data$2;
+    always @(*) entries$3 = contents$entries$3;
+    always @(*) contents$row_write_data$3 = row_write_data$3;
     
 endmodule // kvcpu_small$directory
 
@@ -1483,70 +1493,82 @@ module kvcpu_small$directory$contents(clock,reset,clear,cleared,index,load,loade
     );
     
     // Update code
+    always @(*) again$clock = clock;
+    always @(*) read1$clock = clock;
+    always @(*) read2$clock = clock;
+    always @(*) read3$clock = clock;
+    always @(*) picked3$clock = clock;
+    always @(*) done$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) again$reset = reset;
+    always @(*) read1$reset = reset;
+    always @(*) read2$reset = reset;
+    always @(*) read3$reset = reset;
+    always @(*) picked3$reset = reset;
+    always @(*) done$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) index_row = index >> lanes_log2;
+    always @(*) lane = ((index) & 2'h3);
+    always @(*) at$0 = lane == lane_number$0;
+    always @(*) at$1 = lane == lane_number$1;
+    always @(*) at$2 = lane == lane_number$2;
+    always @(*) at$3 = lane == lane_number$3;
+    always @(*) reading = load | again$q;
+    always @(*) row_taken = row_read & ~reading;
     always @(*) begin
-        again$clock = clock;
-        read1$clock = clock;
-        read2$clock = clock;
-        read3$clock = clock;
-        picked3$clock = clock;
-        done$clock = clock;
-        count$clock = clock;
-        again$reset = reset;
-        read1$reset = reset;
-        read2$reset = reset;
-        read3$reset = reset;
-        picked3$reset = reset;
-        done$reset = reset;
-        count$reset = reset;
-        index_row = index >> lanes_log2;
-        lane = ((index) & 2'h3);
-        at$0 = lane == lane_number$0;
-        at$1 = lane == lane_number$1;
-        at$2 = lane == lane_number$2;
-        at$3 = lane == lane_number$3;
-        reading = load | again$q;
-        row_taken = row_read & ~reading;
         read_row = row;
         if (reading) begin
             read_row = index_row;
         end
-        met = row_write & (row_write_row == index_row);
-        again$d = reading & met;
-        read1$d = reading & ~met;
-        read2$d = read1$q;
-        read3$d = read2$q;
-        entries$0 = rows$0$entry;
+    end
+    always @(*) met = row_write & (row_write_row == index_row);
+    always @(*) again$d = reading & met;
+    always @(*) read1$d = reading & ~met;
+    always @(*) read2$d = read1$q;
+    always @(*) read3$d = read2$q;
+    always @(*) entries$0 = rows$0$entry;
+    always @(*) begin
         gated$0 = 32'h0;
         if (at$0) begin
             gated$0 = rows$0$entry;
         end
-        entries$1 = rows$1$entry;
+    end
+    always @(*) entries$1 = rows$1$entry;
+    always @(*) begin
         gated$1 = 32'h0;
         if (at$1) begin
             gated$1 = rows$1$entry;
         end
-        entries$2 = rows$2$entry;
+    end
+    always @(*) entries$2 = rows$2$entry;
+    always @(*) begin
         gated$2 = 32'h0;
         if (at$2) begin
             gated$2 = rows$2$entry;
         end
-        entries$3 = rows$3$entry;
+    end
+    always @(*) entries$3 = rows$3$entry;
+    always @(*) begin
         gated$3 = 32'h0;
         if (at$3) begin
             gated$3 = rows$3$entry;
         end
-        gathered$0 = gated$0;
-        gathered$1 = gathered$0 | gated$1;
-        gathered$2 = gathered$1 | gated$2;
-        gathered$3 = gathered$2 | gated$3;
+    end
+    always @(*) gathered$0 = gated$0;
+    always @(*) gathered$1 = gathered$0 | gated$1;
+    always @(*) gathered$2 = gathered$1 | gated$2;
+    always @(*) gathered$3 = gathered$2 | gated$3;
+    always @(*) begin
         picked = gathered$0;
         picked = gathered$1;
         picked = gathered$2;
         picked = gathered$3;
-        picked3$d = picked;
-        loaded = read3$q;
-        entry = picked3$q;
-        cleared = done$q;
+    end
+    always @(*) picked3$d = picked;
+    always @(*) loaded = read3$q;
+    always @(*) entry = picked3$q;
+    always @(*) cleared = done$q;
+    always @(*) begin
         done$d = done$q;
         count$d = count$q;
         if (clear) begin
@@ -1557,6 +1579,8 @@ module kvcpu_small$directory$contents(clock,reset,clear,cleared,index,load,loade
             done$d = count$q == last;
             count$d = count$q + 32'h1;
         end
+    end
+    always @(*) begin
         write_row = ((count$q) & 17'h1ffff);
         if (row_write) begin
             write_row = row_write_row;
@@ -1564,21 +1588,25 @@ module kvcpu_small$directory$contents(clock,reset,clear,cleared,index,load,loade
         else if (done$q) begin
             write_row = index_row;
         end
-        one_word = first_word << word;
-        twice = (((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h20) | ((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
-        four_times = (twice << 32'h40) | twice;
+    end
+    always @(*) one_word = first_word << word;
+    always @(*) twice = (((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h20) | ((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
+    always @(*) four_times = (twice << 32'h40) | twice;
+    always @(*) begin
         spread = 32'h0;
         if (done$q) begin
             spread = (four_times << 32'h80) | four_times;
         end
-        rows$0$clock = clock;
-        rows$0$reset = reset;
-        rows$0$row = read_row;
-        rows$0$write_row = write_row;
-        rows$0$data = spread;
-        rows$0$swept = row_write_data$0;
-        rows$0$sweep = row_write;
-        rows$0$fill = ~row_write & ~done$q;
+    end
+    always @(*) rows$0$clock = clock;
+    always @(*) rows$0$reset = reset;
+    always @(*) rows$0$row = read_row;
+    always @(*) rows$0$write_row = write_row;
+    always @(*) rows$0$data = spread;
+    always @(*) rows$0$swept = row_write_data$0;
+    always @(*) rows$0$sweep = row_write;
+    always @(*) rows$0$fill = ~row_write & ~done$q;
+    always @(*) begin
         rows$0$words = 32'h0;
         if (row_write) begin
             if (row_write_lanes[0]) begin
@@ -1591,14 +1619,16 @@ module kvcpu_small$directory$contents(clock,reset,clear,cleared,index,load,loade
         else if (store & at$0) begin
             rows$0$words = one_word;
         end
-        rows$1$clock = clock;
-        rows$1$reset = reset;
-        rows$1$row = read_row;
-        rows$1$write_row = write_row;
-        rows$1$data = spread;
-        rows$1$swept = row_write_data$1;
-        rows$1$sweep = row_write;
-        rows$1$fill = ~row_write & ~done$q;
+    end
+    always @(*) rows$1$clock = clock;
+    always @(*) rows$1$reset = reset;
+    always @(*) rows$1$row = read_row;
+    always @(*) rows$1$write_row = write_row;
+    always @(*) rows$1$data = spread;
+    always @(*) rows$1$swept = row_write_data$1;
+    always @(*) rows$1$sweep = row_write;
+    always @(*) rows$1$fill = ~row_write & ~done$q;
+    always @(*) begin
         rows$1$words = 32'h0;
         if (row_write) begin
             if (row_write_lanes[1]) begin
@@ -1611,14 +1641,16 @@ module kvcpu_small$directory$contents(clock,reset,clear,cleared,index,load,loade
         else if (store & at$1) begin
             rows$1$words = one_word;
         end
-        rows$2$clock = clock;
-        rows$2$reset = reset;
-        rows$2$row = read_row;
-        rows$2$write_row = write_row;
-        rows$2$data = spread;
-        rows$2$swept = row_write_data$2;
-        rows$2$sweep = row_write;
-        rows$2$fill = ~row_write & ~done$q;
+    end
+    always @(*) rows$2$clock = clock;
+    always @(*) rows$2$reset = reset;
+    always @(*) rows$2$row = read_row;
+    always @(*) rows$2$write_row = write_row;
+    always @(*) rows$2$data = spread;
+    always @(*) rows$2$swept = row_write_data$2;
+    always @(*) rows$2$sweep = row_write;
+    always @(*) rows$2$fill = ~row_write & ~done$q;
+    always @(*) begin
         rows$2$words = 32'h0;
         if (row_write) begin
             if (row_write_lanes[2]) begin
@@ -1631,14 +1663,16 @@ module kvcpu_small$directory$contents(clock,reset,clear,cleared,index,load,loade
         else if (store & at$2) begin
             rows$2$words = one_word;
         end
-        rows$3$clock = clock;
-        rows$3$reset = reset;
-        rows$3$row = read_row;
-        rows$3$write_row = write_row;
-        rows$3$data = spread;
-        rows$3$swept = row_write_data$3;
-        rows$3$sweep = row_write;
-        rows$3$fill = ~row_write & ~done$q;
+    end
+    always @(*) rows$3$clock = clock;
+    always @(*) rows$3$reset = reset;
+    always @(*) rows$3$row = read_row;
+    always @(*) rows$3$write_row = write_row;
+    always @(*) rows$3$data = spread;
+    always @(*) rows$3$swept = row_write_data$3;
+    always @(*) rows$3$sweep = row_write;
+    always @(*) rows$3$fill = ~row_write & ~done$q;
+    always @(*) begin
         rows$3$words = 32'h0;
         if (row_write) begin
             if (row_write_lanes[3]) begin
@@ -1823,37 +1857,43 @@ module kvcpu_small$directory$contents$rows$0(clock,reset,row,entry,write_row,wor
     );
     
     // Update code
+    always @(*) buckets$clock = clock;
+    always @(*) stash$clock = clock;
+    always @(*) of_stash$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) of_stash$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) above = row >> rows_log2;
+    always @(*) of_stash$d = above != 32'h0;
+    always @(*) buckets$read_address = ((row) & 4'hf);
+    always @(*) stash$read_address = ((row) & 4'hf);
     always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 4'hf);
-        stash$read_address = ((row) & 4'hf);
         out$d = buckets$read_data;
         if (of_stash$q) begin
             out$d = stash$read_data;
         end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 4'hf);
-        stash$write_address = ((write_row) & 4'hf);
+    end
+    always @(*) entry = out$q;
+    always @(*) write_above = write_row >> rows_log2;
+    always @(*) to_stash = write_above != 32'h0;
+    always @(*) buckets$write_address = ((write_row) & 4'hf);
+    always @(*) stash$write_address = ((write_row) & 4'hf);
+    always @(*) begin
         written = data;
         if (sweep) begin
             written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
         end
-        buckets$write_data = written;
-        stash$write_data = written;
+    end
+    always @(*) buckets$write_data = written;
+    always @(*) stash$write_data = written;
+    always @(*) begin
         buckets$words = words;
-        stash$words = 32'h0;
         if (to_stash) begin
             buckets$words = 32'h0;
         end
+    end
+    always @(*) begin
+        stash$words = 32'h0;
         if (to_stash | fill) begin
             stash$words = words;
         end
@@ -2072,37 +2112,43 @@ module kvcpu_small$directory$contents$rows$1(clock,reset,row,entry,write_row,wor
     );
     
     // Update code
+    always @(*) buckets$clock = clock;
+    always @(*) stash$clock = clock;
+    always @(*) of_stash$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) of_stash$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) above = row >> rows_log2;
+    always @(*) of_stash$d = above != 32'h0;
+    always @(*) buckets$read_address = ((row) & 4'hf);
+    always @(*) stash$read_address = ((row) & 4'hf);
     always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 4'hf);
-        stash$read_address = ((row) & 4'hf);
         out$d = buckets$read_data;
         if (of_stash$q) begin
             out$d = stash$read_data;
         end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 4'hf);
-        stash$write_address = ((write_row) & 4'hf);
+    end
+    always @(*) entry = out$q;
+    always @(*) write_above = write_row >> rows_log2;
+    always @(*) to_stash = write_above != 32'h0;
+    always @(*) buckets$write_address = ((write_row) & 4'hf);
+    always @(*) stash$write_address = ((write_row) & 4'hf);
+    always @(*) begin
         written = data;
         if (sweep) begin
             written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
         end
-        buckets$write_data = written;
-        stash$write_data = written;
+    end
+    always @(*) buckets$write_data = written;
+    always @(*) stash$write_data = written;
+    always @(*) begin
         buckets$words = words;
-        stash$words = 32'h0;
         if (to_stash) begin
             buckets$words = 32'h0;
         end
+    end
+    always @(*) begin
+        stash$words = 32'h0;
         if (to_stash | fill) begin
             stash$words = words;
         end
@@ -2321,37 +2367,43 @@ module kvcpu_small$directory$contents$rows$2(clock,reset,row,entry,write_row,wor
     );
     
     // Update code
+    always @(*) buckets$clock = clock;
+    always @(*) stash$clock = clock;
+    always @(*) of_stash$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) of_stash$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) above = row >> rows_log2;
+    always @(*) of_stash$d = above != 32'h0;
+    always @(*) buckets$read_address = ((row) & 4'hf);
+    always @(*) stash$read_address = ((row) & 4'hf);
     always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 4'hf);
-        stash$read_address = ((row) & 4'hf);
         out$d = buckets$read_data;
         if (of_stash$q) begin
             out$d = stash$read_data;
         end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 4'hf);
-        stash$write_address = ((write_row) & 4'hf);
+    end
+    always @(*) entry = out$q;
+    always @(*) write_above = write_row >> rows_log2;
+    always @(*) to_stash = write_above != 32'h0;
+    always @(*) buckets$write_address = ((write_row) & 4'hf);
+    always @(*) stash$write_address = ((write_row) & 4'hf);
+    always @(*) begin
         written = data;
         if (sweep) begin
             written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
         end
-        buckets$write_data = written;
-        stash$write_data = written;
+    end
+    always @(*) buckets$write_data = written;
+    always @(*) stash$write_data = written;
+    always @(*) begin
         buckets$words = words;
-        stash$words = 32'h0;
         if (to_stash) begin
             buckets$words = 32'h0;
         end
+    end
+    always @(*) begin
+        stash$words = 32'h0;
         if (to_stash | fill) begin
             stash$words = words;
         end
@@ -2570,37 +2622,43 @@ module kvcpu_small$directory$contents$rows$3(clock,reset,row,entry,write_row,wor
     );
     
     // Update code
+    always @(*) buckets$clock = clock;
+    always @(*) stash$clock = clock;
+    always @(*) of_stash$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) of_stash$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) above = row >> rows_log2;
+    always @(*) of_stash$d = above != 32'h0;
+    always @(*) buckets$read_address = ((row) & 4'hf);
+    always @(*) stash$read_address = ((row) & 4'hf);
     always @(*) begin
-        buckets$clock = clock;
-        stash$clock = clock;
-        of_stash$clock = clock;
-        out$clock = clock;
-        of_stash$reset = reset;
-        out$reset = reset;
-        above = row >> rows_log2;
-        of_stash$d = above != 32'h0;
-        buckets$read_address = ((row) & 4'hf);
-        stash$read_address = ((row) & 4'hf);
         out$d = buckets$read_data;
         if (of_stash$q) begin
             out$d = stash$read_data;
         end
-        entry = out$q;
-        write_above = write_row >> rows_log2;
-        to_stash = write_above != 32'h0;
-        buckets$write_address = ((write_row) & 4'hf);
-        stash$write_address = ((write_row) & 4'hf);
+    end
+    always @(*) entry = out$q;
+    always @(*) write_above = write_row >> rows_log2;
+    always @(*) to_stash = write_above != 32'h0;
+    always @(*) buckets$write_address = ((write_row) & 4'hf);
+    always @(*) stash$write_address = ((write_row) & 4'hf);
+    always @(*) begin
         written = data;
         if (sweep) begin
             written = (((swept[(32'h40)+:(32)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'he0) | (((swept[(32'h0)+:(64)]) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40);
         end
-        buckets$write_data = written;
-        stash$write_data = written;
+    end
+    always @(*) buckets$write_data = written;
+    always @(*) stash$write_data = written;
+    always @(*) begin
         buckets$words = words;
-        stash$words = 32'h0;
         if (to_stash) begin
             buckets$words = 32'h0;
         end
+    end
+    always @(*) begin
+        stash$words = 32'h0;
         if (to_stash | fill) begin
             stash$words = words;
         end
@@ -3176,102 +3234,102 @@ module kvcpu_small$directory$lookup(clock,reset,ready,in_valid,tag,request,tenan
     );
     
     // Update code
+    always @(*) keys$clock = clock;
+    always @(*) writing1$clock = clock;
+    always @(*) writing2$clock = clock;
+    always @(*) writing3$clock = clock;
+    always @(*) writing4$clock = clock;
+    always @(*) index1$clock = clock;
+    always @(*) index2$clock = clock;
+    always @(*) index3$clock = clock;
+    always @(*) index4$clock = clock;
+    always @(*) place1$clock = clock;
+    always @(*) place2$clock = clock;
+    always @(*) place3$clock = clock;
+    always @(*) place4$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) stash_places$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) hit5$clock = clock;
+    always @(*) found5$clock = clock;
+    always @(*) in_stash5$clock = clock;
+    always @(*) writing5$clock = clock;
+    always @(*) index5$clock = clock;
+    always @(*) place5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) hit6$clock = clock;
+    always @(*) found6$clock = clock;
+    always @(*) place6$clock = clock;
+    always @(*) keys$reset = reset;
+    always @(*) writing1$reset = reset;
+    always @(*) writing2$reset = reset;
+    always @(*) writing3$reset = reset;
+    always @(*) writing4$reset = reset;
+    always @(*) index1$reset = reset;
+    always @(*) index2$reset = reset;
+    always @(*) index3$reset = reset;
+    always @(*) index4$reset = reset;
+    always @(*) place1$reset = reset;
+    always @(*) place2$reset = reset;
+    always @(*) place3$reset = reset;
+    always @(*) place4$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) hit5$reset = reset;
+    always @(*) found5$reset = reset;
+    always @(*) in_stash5$reset = reset;
+    always @(*) writing5$reset = reset;
+    always @(*) index5$reset = reset;
+    always @(*) place5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) hit6$reset = reset;
+    always @(*) found6$reset = reset;
+    always @(*) place6$reset = reset;
+    always @(*) ready = keys$ready;
+    always @(*) keys$in_valid = in_valid;
+    always @(*) keys$tag = tag;
+    always @(*) keys$request = request;
+    always @(*) keys$tenant = tenant;
+    always @(*) hash = keys$hash;
+    always @(*) bucket0 = keys$bucket0;
+    always @(*) bucket1 = keys$bucket1;
+    always @(*) keys$write = write;
+    always @(*) keys$write_index = write_index;
+    always @(*) keys$write_used = write_state != 32'h0;
+    always @(*) keys$write_tag = write_tag;
+    always @(*) keys$write_request = write_request;
+    always @(*) keys$write_tenant = write_tenant;
+    always @(*) joined = (((write_state) & 20'hfffff) << 32'h12) | (((write_tier) & 20'hfffff) << 32'h10) | ((write_frame) & 20'hfffff);
+    always @(*) writing1$d = write & keys$ready;
+    always @(*) writing2$d = writing1$q;
+    always @(*) writing3$d = writing2$q;
+    always @(*) writing4$d = writing3$q;
+    always @(*) index1$d = write_index;
+    always @(*) index2$d = index1$q;
+    always @(*) index3$d = index2$q;
+    always @(*) index4$d = index3$q;
+    always @(*) place1$d = joined;
+    always @(*) place2$d = place1$q;
+    always @(*) place3$d = place2$q;
+    always @(*) place4$d = place3$q;
+    always @(*) places$read_address = ((keys$index) & 6'h3f);
+    always @(*) stash_places$read_address = ((keys$index) & 4'hf);
+    always @(*) above = index4$q >> entries_log2;
+    always @(*) to_stash = above != 32'h0;
+    always @(*) places$write_address = ((index4$q) & 6'h3f);
+    always @(*) places$write_data = place4$q;
+    always @(*) places$write_enable = writing4$q & ~to_stash;
+    always @(*) stash_places$write_address = ((index4$q) & 4'hf);
+    always @(*) stash_places$write_data = place4$q;
+    always @(*) stash_places$write_enable = writing4$q & to_stash;
+    always @(*) valid5$d = keys$out_valid;
+    always @(*) hit5$d = keys$hit;
+    always @(*) found5$d = keys$index;
+    always @(*) in_stash5$d = keys$in_stash;
+    always @(*) writing5$d = writing4$q;
+    always @(*) index5$d = index4$q;
+    always @(*) place5$d = place4$q;
+    always @(*) met = writing5$q & (index5$q == found5$q);
     always @(*) begin
-        keys$clock = clock;
-        writing1$clock = clock;
-        writing2$clock = clock;
-        writing3$clock = clock;
-        writing4$clock = clock;
-        index1$clock = clock;
-        index2$clock = clock;
-        index3$clock = clock;
-        index4$clock = clock;
-        place1$clock = clock;
-        place2$clock = clock;
-        place3$clock = clock;
-        place4$clock = clock;
-        places$clock = clock;
-        stash_places$clock = clock;
-        valid5$clock = clock;
-        hit5$clock = clock;
-        found5$clock = clock;
-        in_stash5$clock = clock;
-        writing5$clock = clock;
-        index5$clock = clock;
-        place5$clock = clock;
-        valid6$clock = clock;
-        hit6$clock = clock;
-        found6$clock = clock;
-        place6$clock = clock;
-        keys$reset = reset;
-        writing1$reset = reset;
-        writing2$reset = reset;
-        writing3$reset = reset;
-        writing4$reset = reset;
-        index1$reset = reset;
-        index2$reset = reset;
-        index3$reset = reset;
-        index4$reset = reset;
-        place1$reset = reset;
-        place2$reset = reset;
-        place3$reset = reset;
-        place4$reset = reset;
-        valid5$reset = reset;
-        hit5$reset = reset;
-        found5$reset = reset;
-        in_stash5$reset = reset;
-        writing5$reset = reset;
-        index5$reset = reset;
-        place5$reset = reset;
-        valid6$reset = reset;
-        hit6$reset = reset;
-        found6$reset = reset;
-        place6$reset = reset;
-        ready = keys$ready;
-        keys$in_valid = in_valid;
-        keys$tag = tag;
-        keys$request = request;
-        keys$tenant = tenant;
-        hash = keys$hash;
-        bucket0 = keys$bucket0;
-        bucket1 = keys$bucket1;
-        keys$write = write;
-        keys$write_index = write_index;
-        keys$write_used = write_state != 32'h0;
-        keys$write_tag = write_tag;
-        keys$write_request = write_request;
-        keys$write_tenant = write_tenant;
-        joined = (((write_state) & 20'hfffff) << 32'h12) | (((write_tier) & 20'hfffff) << 32'h10) | ((write_frame) & 20'hfffff);
-        writing1$d = write & keys$ready;
-        writing2$d = writing1$q;
-        writing3$d = writing2$q;
-        writing4$d = writing3$q;
-        index1$d = write_index;
-        index2$d = index1$q;
-        index3$d = index2$q;
-        index4$d = index3$q;
-        place1$d = joined;
-        place2$d = place1$q;
-        place3$d = place2$q;
-        place4$d = place3$q;
-        places$read_address = ((keys$index) & 6'h3f);
-        stash_places$read_address = ((keys$index) & 4'hf);
-        above = index4$q >> entries_log2;
-        to_stash = above != 32'h0;
-        places$write_address = ((index4$q) & 6'h3f);
-        places$write_data = place4$q;
-        places$write_enable = writing4$q & ~to_stash;
-        stash_places$write_address = ((index4$q) & 4'hf);
-        stash_places$write_data = place4$q;
-        stash_places$write_enable = writing4$q & to_stash;
-        valid5$d = keys$out_valid;
-        hit5$d = keys$hit;
-        found5$d = keys$index;
-        in_stash5$d = keys$in_stash;
-        writing5$d = writing4$q;
-        index5$d = index4$q;
-        place5$d = place4$q;
-        met = writing5$q & (index5$q == found5$q);
         place6$d = 32'h0;
         if (hit5$q) begin
             place6$d = places$read_data;
@@ -3282,16 +3340,16 @@ module kvcpu_small$directory$lookup(clock,reset,ready,in_valid,tag,request,tenan
                 place6$d = place5$q;
             end
         end
-        valid6$d = valid5$q;
-        hit6$d = hit5$q;
-        found6$d = found5$q;
-        out_valid = valid6$q;
-        hit = hit6$q;
-        index = found6$q;
-        state = place6$q[(32'h12)+:(2)];
-        tier = place6$q[(32'h10)+:(2)];
-        frame = ((place6$q) & 16'hffff);
     end
+    always @(*) valid6$d = valid5$q;
+    always @(*) hit6$d = hit5$q;
+    always @(*) found6$d = found5$q;
+    always @(*) out_valid = valid6$q;
+    always @(*) hit = hit6$q;
+    always @(*) index = found6$q;
+    always @(*) state = place6$q[(32'h12)+:(2)];
+    always @(*) tier = place6$q[(32'h10)+:(2)];
+    always @(*) frame = ((place6$q) & 16'hffff);
     
 endmodule // kvcpu_small$directory$lookup
 
@@ -4128,88 +4186,94 @@ module kvcpu_small$directory$lookup$keys(clock,reset,ready,in_valid,tag,request,
     );
     
     // Update code
+    always @(*) cleared$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) h3$clock = clock;
+    always @(*) valid1$clock = clock;
+    always @(*) key1$clock = clock;
+    always @(*) writing1$clock = clock;
+    always @(*) index1$clock = clock;
+    always @(*) word1$clock = clock;
+    always @(*) valid2$clock = clock;
+    always @(*) key2$clock = clock;
+    always @(*) b0_2$clock = clock;
+    always @(*) b1_2$clock = clock;
+    always @(*) word2$clock = clock;
+    always @(*) met0_2$clock = clock;
+    always @(*) met1_2$clock = clock;
+    always @(*) word_equal$clock = clock;
+    always @(*) valid3$clock = clock;
+    always @(*) b0_3$clock = clock;
+    always @(*) b1_3$clock = clock;
+    always @(*) met0_3$clock = clock;
+    always @(*) met1_3$clock = clock;
+    always @(*) valid4$clock = clock;
+    always @(*) b0_4$clock = clock;
+    always @(*) b1_4$clock = clock;
+    always @(*) cleared$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) valid1$reset = reset;
+    always @(*) key1$reset = reset;
+    always @(*) writing1$reset = reset;
+    always @(*) index1$reset = reset;
+    always @(*) word1$reset = reset;
+    always @(*) valid2$reset = reset;
+    always @(*) key2$reset = reset;
+    always @(*) b0_2$reset = reset;
+    always @(*) b1_2$reset = reset;
+    always @(*) word2$reset = reset;
+    always @(*) met0_2$reset = reset;
+    always @(*) met1_2$reset = reset;
+    always @(*) valid3$reset = reset;
+    always @(*) b0_3$reset = reset;
+    always @(*) b1_3$reset = reset;
+    always @(*) met0_3$reset = reset;
+    always @(*) met1_3$reset = reset;
+    always @(*) valid4$reset = reset;
+    always @(*) b0_4$reset = reset;
+    always @(*) b1_4$reset = reset;
+    always @(*) ready = cleared$q;
+    always @(*) count$d = count$q + 32'h1;
+    always @(*) cleared$d = cleared$q | (count$q == last);
+    always @(*) h3$tag = tag;
+    always @(*) h3$request = request;
+    always @(*) h3$tenant = tenant;
+    always @(*) key = (((tenant) & 88'hffffffffffffffffffffff) << 32'h50) | (((request) & 88'hffffffffffffffffffffff) << 32'h40) | ((tag) & 88'hffffffffffffffffffffff);
+    always @(*) key1$d = key;
+    always @(*) valid1$d = in_valid & cleared$q;
+    always @(*) word = (((write_used) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((write_tenant) & 89'h1ffffffffffffffffffffff) << 32'h50) | (((write_request) & 89'h1ffffffffffffffffffffff) << 32'h40) | ((write_tag) & 89'h1ffffffffffffffffffffff);
+    always @(*) word1$d = word;
+    always @(*) index1$d = write_index;
+    always @(*) writing1$d = write & cleared$q;
+    always @(*) b0 = ((h3$hash) & 4'hf);
+    always @(*) h1 = ((h3$hash[(32'h10)+:(16)]) & 4'hf);
     always @(*) begin
-        cleared$clock = clock;
-        count$clock = clock;
-        h3$clock = clock;
-        valid1$clock = clock;
-        key1$clock = clock;
-        writing1$clock = clock;
-        index1$clock = clock;
-        word1$clock = clock;
-        valid2$clock = clock;
-        key2$clock = clock;
-        b0_2$clock = clock;
-        b1_2$clock = clock;
-        word2$clock = clock;
-        met0_2$clock = clock;
-        met1_2$clock = clock;
-        word_equal$clock = clock;
-        valid3$clock = clock;
-        b0_3$clock = clock;
-        b1_3$clock = clock;
-        met0_3$clock = clock;
-        met1_3$clock = clock;
-        valid4$clock = clock;
-        b0_4$clock = clock;
-        b1_4$clock = clock;
-        cleared$reset = reset;
-        count$reset = reset;
-        valid1$reset = reset;
-        key1$reset = reset;
-        writing1$reset = reset;
-        index1$reset = reset;
-        word1$reset = reset;
-        valid2$reset = reset;
-        key2$reset = reset;
-        b0_2$reset = reset;
-        b1_2$reset = reset;
-        word2$reset = reset;
-        met0_2$reset = reset;
-        met1_2$reset = reset;
-        valid3$reset = reset;
-        b0_3$reset = reset;
-        b1_3$reset = reset;
-        met0_3$reset = reset;
-        met1_3$reset = reset;
-        valid4$reset = reset;
-        b0_4$reset = reset;
-        b1_4$reset = reset;
-        ready = cleared$q;
-        count$d = count$q + 32'h1;
-        cleared$d = cleared$q | (count$q == last);
-        h3$tag = tag;
-        h3$request = request;
-        h3$tenant = tenant;
-        key = (((tenant) & 88'hffffffffffffffffffffff) << 32'h50) | (((request) & 88'hffffffffffffffffffffff) << 32'h40) | ((tag) & 88'hffffffffffffffffffffff);
-        key1$d = key;
-        valid1$d = in_valid & cleared$q;
-        word = (((write_used) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((write_tenant) & 89'h1ffffffffffffffffffffff) << 32'h50) | (((write_request) & 89'h1ffffffffffffffffffffff) << 32'h40) | ((write_tag) & 89'h1ffffffffffffffffffffff);
-        word1$d = word;
-        index1$d = write_index;
-        writing1$d = write & cleared$q;
-        b0 = ((h3$hash) & 4'hf);
-        h1 = ((h3$hash[(32'h10)+:(16)]) & 4'hf);
         b1 = h1;
         if (h1 == b0) begin
             b1 = b0 ^ 32'h1;
         end
-        hash = h3$hash;
-        bucket0 = b0;
-        bucket1 = b1;
-        above = index1$q >> entries_log2;
-        of_stash = above != 32'h0;
-        to_bank = writing1$q & ~of_stash;
-        to_stash = writing1$q & of_stash;
-        bucket = ((index1$q >> 32'h2) & 4'hf);
+    end
+    always @(*) hash = h3$hash;
+    always @(*) bucket0 = b0;
+    always @(*) bucket1 = b1;
+    always @(*) above = index1$q >> entries_log2;
+    always @(*) of_stash = above != 32'h0;
+    always @(*) to_bank = writing1$q & ~of_stash;
+    always @(*) to_stash = writing1$q & of_stash;
+    always @(*) bucket = ((index1$q >> 32'h2) & 4'hf);
+    always @(*) begin
         ways = 32'h0;
         if (to_bank) begin
             ways = first_way << ((index1$q) & 2'h3);
         end
+    end
+    always @(*) begin
         slots = 32'h0;
         if (to_stash) begin
             slots = first_slot >> ((index1$q) & 4'hf);
         end
+    end
+    always @(*) begin
         fill_bucket = count$q;
         fill_word = unused;
         fill_ways = all_ways;
@@ -4218,192 +4282,222 @@ module kvcpu_small$directory$lookup$keys(clock,reset,ready,in_valid,tag,request,
             fill_word = word1$q;
             fill_ways = ways;
         end
-        banks$0$read_address = b0;
-        banks$4$read_address = b1;
-        banks$0$write_enable = fill_ways[0];
-        banks$4$write_enable = fill_ways[0];
-        banks$1$read_address = b0;
-        banks$5$read_address = b1;
-        banks$1$write_enable = fill_ways[1];
-        banks$5$write_enable = fill_ways[1];
-        banks$2$read_address = b0;
-        banks$6$read_address = b1;
-        banks$2$write_enable = fill_ways[2];
-        banks$6$write_enable = fill_ways[2];
-        banks$3$read_address = b0;
-        banks$7$read_address = b1;
-        banks$3$write_enable = fill_ways[3];
-        banks$7$write_enable = fill_ways[3];
-        banks$0$clock = clock;
-        banks$0$write_address = fill_bucket;
-        banks$0$write_data = fill_word;
-        banks$1$clock = clock;
-        banks$1$write_address = fill_bucket;
-        banks$1$write_data = fill_word;
-        banks$2$clock = clock;
-        banks$2$write_address = fill_bucket;
-        banks$2$write_data = fill_word;
-        banks$3$clock = clock;
-        banks$3$write_address = fill_bucket;
-        banks$3$write_data = fill_word;
-        banks$4$clock = clock;
-        banks$4$write_address = fill_bucket;
-        banks$4$write_data = fill_word;
-        banks$5$clock = clock;
-        banks$5$write_address = fill_bucket;
-        banks$5$write_data = fill_word;
-        banks$6$clock = clock;
-        banks$6$write_address = fill_bucket;
-        banks$6$write_data = fill_word;
-        banks$7$clock = clock;
-        banks$7$write_address = fill_bucket;
-        banks$7$write_data = fill_word;
-        stash$0$clock = clock;
-        stash$0$reset = reset;
+    end
+    always @(*) banks$0$read_address = b0;
+    always @(*) banks$4$read_address = b1;
+    always @(*) banks$0$write_enable = fill_ways[0];
+    always @(*) banks$4$write_enable = fill_ways[0];
+    always @(*) banks$1$read_address = b0;
+    always @(*) banks$5$read_address = b1;
+    always @(*) banks$1$write_enable = fill_ways[1];
+    always @(*) banks$5$write_enable = fill_ways[1];
+    always @(*) banks$2$read_address = b0;
+    always @(*) banks$6$read_address = b1;
+    always @(*) banks$2$write_enable = fill_ways[2];
+    always @(*) banks$6$write_enable = fill_ways[2];
+    always @(*) banks$3$read_address = b0;
+    always @(*) banks$7$read_address = b1;
+    always @(*) banks$3$write_enable = fill_ways[3];
+    always @(*) banks$7$write_enable = fill_ways[3];
+    always @(*) banks$0$clock = clock;
+    always @(*) banks$0$write_address = fill_bucket;
+    always @(*) banks$0$write_data = fill_word;
+    always @(*) banks$1$clock = clock;
+    always @(*) banks$1$write_address = fill_bucket;
+    always @(*) banks$1$write_data = fill_word;
+    always @(*) banks$2$clock = clock;
+    always @(*) banks$2$write_address = fill_bucket;
+    always @(*) banks$2$write_data = fill_word;
+    always @(*) banks$3$clock = clock;
+    always @(*) banks$3$write_address = fill_bucket;
+    always @(*) banks$3$write_data = fill_word;
+    always @(*) banks$4$clock = clock;
+    always @(*) banks$4$write_address = fill_bucket;
+    always @(*) banks$4$write_data = fill_word;
+    always @(*) banks$5$clock = clock;
+    always @(*) banks$5$write_address = fill_bucket;
+    always @(*) banks$5$write_data = fill_word;
+    always @(*) banks$6$clock = clock;
+    always @(*) banks$6$write_address = fill_bucket;
+    always @(*) banks$6$write_data = fill_word;
+    always @(*) banks$7$clock = clock;
+    always @(*) banks$7$write_address = fill_bucket;
+    always @(*) banks$7$write_data = fill_word;
+    always @(*) stash$0$clock = clock;
+    always @(*) stash$0$reset = reset;
+    always @(*) begin
         stash$0$d = stash$0$q;
         if (slots[0]) begin
             stash$0$d = word1$q;
         end
-        stash$1$clock = clock;
-        stash$1$reset = reset;
+    end
+    always @(*) stash$1$clock = clock;
+    always @(*) stash$1$reset = reset;
+    always @(*) begin
         stash$1$d = stash$1$q;
         if (slots[1]) begin
             stash$1$d = word1$q;
         end
-        stash$2$clock = clock;
-        stash$2$reset = reset;
+    end
+    always @(*) stash$2$clock = clock;
+    always @(*) stash$2$reset = reset;
+    always @(*) begin
         stash$2$d = stash$2$q;
         if (slots[2]) begin
             stash$2$d = word1$q;
         end
-        stash$3$clock = clock;
-        stash$3$reset = reset;
+    end
+    always @(*) stash$3$clock = clock;
+    always @(*) stash$3$reset = reset;
+    always @(*) begin
         stash$3$d = stash$3$q;
         if (slots[3]) begin
             stash$3$d = word1$q;
         end
-        valid2$d = valid1$q;
-        key2$d = key1$q;
-        b0_2$d = b0;
-        b1_2$d = b1;
-        word2$d = word1$q;
+    end
+    always @(*) valid2$d = valid1$q;
+    always @(*) key2$d = key1$q;
+    always @(*) b0_2$d = b0;
+    always @(*) b1_2$d = b1;
+    always @(*) word2$d = word1$q;
+    always @(*) begin
         met0_2$d = 32'h0;
         if (bucket == b0) begin
             met0_2$d = ways;
         end
+    end
+    always @(*) begin
         met1_2$d = 32'h0;
         if (bucket == b1) begin
             met1_2$d = ways;
         end
-        bank_equal$0$clock = clock;
-        bank_equal$0$kept = banks$0$read_data;
-        bank_equal$0$key = key2$q;
-        bank_equal$1$clock = clock;
-        bank_equal$1$kept = banks$1$read_data;
-        bank_equal$1$key = key2$q;
-        bank_equal$2$clock = clock;
-        bank_equal$2$kept = banks$2$read_data;
-        bank_equal$2$key = key2$q;
-        bank_equal$3$clock = clock;
-        bank_equal$3$kept = banks$3$read_data;
-        bank_equal$3$key = key2$q;
-        bank_equal$4$clock = clock;
-        bank_equal$4$kept = banks$4$read_data;
-        bank_equal$4$key = key2$q;
-        bank_equal$5$clock = clock;
-        bank_equal$5$kept = banks$5$read_data;
-        bank_equal$5$key = key2$q;
-        bank_equal$6$clock = clock;
-        bank_equal$6$kept = banks$6$read_data;
-        bank_equal$6$key = key2$q;
-        bank_equal$7$clock = clock;
-        bank_equal$7$kept = banks$7$read_data;
-        bank_equal$7$key = key2$q;
-        stash_equal$0$clock = clock;
-        stash_equal$0$kept = stash$0$q;
-        stash_equal$0$key = key2$q;
-        stash_equal$1$clock = clock;
-        stash_equal$1$kept = stash$1$q;
-        stash_equal$1$key = key2$q;
-        stash_equal$2$clock = clock;
-        stash_equal$2$kept = stash$2$q;
-        stash_equal$2$key = key2$q;
-        stash_equal$3$clock = clock;
-        stash_equal$3$kept = stash$3$q;
-        stash_equal$3$key = key2$q;
-        word_equal$kept = word2$q;
-        word_equal$key = key2$q;
-        valid3$d = valid2$q;
-        b0_3$d = b0_2$q;
-        b1_3$d = b1_2$q;
-        met0_3$d = met0_2$q;
-        met1_3$d = met1_2$q;
-        idle = reset | ~valid3$q;
-        bank_match$0$clock = clock;
-        bank_match$0$reset = idle;
+    end
+    always @(*) bank_equal$0$clock = clock;
+    always @(*) bank_equal$0$kept = banks$0$read_data;
+    always @(*) bank_equal$0$key = key2$q;
+    always @(*) bank_equal$1$clock = clock;
+    always @(*) bank_equal$1$kept = banks$1$read_data;
+    always @(*) bank_equal$1$key = key2$q;
+    always @(*) bank_equal$2$clock = clock;
+    always @(*) bank_equal$2$kept = banks$2$read_data;
+    always @(*) bank_equal$2$key = key2$q;
+    always @(*) bank_equal$3$clock = clock;
+    always @(*) bank_equal$3$kept = banks$3$read_data;
+    always @(*) bank_equal$3$key = key2$q;
+    always @(*) bank_equal$4$clock = clock;
+    always @(*) bank_equal$4$kept = banks$4$read_data;
+    always @(*) bank_equal$4$key = key2$q;
+    always @(*) bank_equal$5$clock = clock;
+    always @(*) bank_equal$5$kept = banks$5$read_data;
+    always @(*) bank_equal$5$key = key2$q;
+    always @(*) bank_equal$6$clock = clock;
+    always @(*) bank_equal$6$kept = banks$6$read_data;
+    always @(*) bank_equal$6$key = key2$q;
+    always @(*) bank_equal$7$clock = clock;
+    always @(*) bank_equal$7$kept = banks$7$read_data;
+    always @(*) bank_equal$7$key = key2$q;
+    always @(*) stash_equal$0$clock = clock;
+    always @(*) stash_equal$0$kept = stash$0$q;
+    always @(*) stash_equal$0$key = key2$q;
+    always @(*) stash_equal$1$clock = clock;
+    always @(*) stash_equal$1$kept = stash$1$q;
+    always @(*) stash_equal$1$key = key2$q;
+    always @(*) stash_equal$2$clock = clock;
+    always @(*) stash_equal$2$kept = stash$2$q;
+    always @(*) stash_equal$2$key = key2$q;
+    always @(*) stash_equal$3$clock = clock;
+    always @(*) stash_equal$3$kept = stash$3$q;
+    always @(*) stash_equal$3$key = key2$q;
+    always @(*) word_equal$kept = word2$q;
+    always @(*) word_equal$key = key2$q;
+    always @(*) valid3$d = valid2$q;
+    always @(*) b0_3$d = b0_2$q;
+    always @(*) b1_3$d = b1_2$q;
+    always @(*) met0_3$d = met0_2$q;
+    always @(*) met1_3$d = met1_2$q;
+    always @(*) idle = reset | ~valid3$q;
+    always @(*) bank_match$0$clock = clock;
+    always @(*) bank_match$0$reset = idle;
+    always @(*) begin
         bank_match$0$d = bank_equal$0$same;
-        bank_match$1$clock = clock;
-        bank_match$1$reset = idle;
-        bank_match$1$d = bank_equal$1$same;
-        bank_match$2$clock = clock;
-        bank_match$2$reset = idle;
-        bank_match$2$d = bank_equal$2$same;
-        bank_match$3$clock = clock;
-        bank_match$3$reset = idle;
-        bank_match$3$d = bank_equal$3$same;
-        bank_match$4$clock = clock;
-        bank_match$4$reset = idle;
-        bank_match$4$d = bank_equal$4$same;
-        bank_match$5$clock = clock;
-        bank_match$5$reset = idle;
-        bank_match$5$d = bank_equal$5$same;
-        bank_match$6$clock = clock;
-        bank_match$6$reset = idle;
-        bank_match$6$d = bank_equal$6$same;
-        bank_match$7$clock = clock;
-        bank_match$7$reset = idle;
-        bank_match$7$d = bank_equal$7$same;
         if (met0_3$q[0]) begin
             bank_match$0$d = word_equal$same;
         end
-        if (met1_3$q[0]) begin
-            bank_match$4$d = word_equal$same;
-        end
+    end
+    always @(*) bank_match$1$clock = clock;
+    always @(*) bank_match$1$reset = idle;
+    always @(*) begin
+        bank_match$1$d = bank_equal$1$same;
         if (met0_3$q[1]) begin
             bank_match$1$d = word_equal$same;
         end
-        if (met1_3$q[1]) begin
-            bank_match$5$d = word_equal$same;
-        end
+    end
+    always @(*) bank_match$2$clock = clock;
+    always @(*) bank_match$2$reset = idle;
+    always @(*) begin
+        bank_match$2$d = bank_equal$2$same;
         if (met0_3$q[2]) begin
             bank_match$2$d = word_equal$same;
         end
-        if (met1_3$q[2]) begin
-            bank_match$6$d = word_equal$same;
-        end
+    end
+    always @(*) bank_match$3$clock = clock;
+    always @(*) bank_match$3$reset = idle;
+    always @(*) begin
+        bank_match$3$d = bank_equal$3$same;
         if (met0_3$q[3]) begin
             bank_match$3$d = word_equal$same;
         end
+    end
+    always @(*) bank_match$4$clock = clock;
+    always @(*) bank_match$4$reset = idle;
+    always @(*) begin
+        bank_match$4$d = bank_equal$4$same;
+        if (met1_3$q[0]) begin
+            bank_match$4$d = word_equal$same;
+        end
+    end
+    always @(*) bank_match$5$clock = clock;
+    always @(*) bank_match$5$reset = idle;
+    always @(*) begin
+        bank_match$5$d = bank_equal$5$same;
+        if (met1_3$q[1]) begin
+            bank_match$5$d = word_equal$same;
+        end
+    end
+    always @(*) bank_match$6$clock = clock;
+    always @(*) bank_match$6$reset = idle;
+    always @(*) begin
+        bank_match$6$d = bank_equal$6$same;
+        if (met1_3$q[2]) begin
+            bank_match$6$d = word_equal$same;
+        end
+    end
+    always @(*) bank_match$7$clock = clock;
+    always @(*) bank_match$7$reset = idle;
+    always @(*) begin
+        bank_match$7$d = bank_equal$7$same;
         if (met1_3$q[3]) begin
             bank_match$7$d = word_equal$same;
         end
-        stash_match$0$clock = clock;
-        stash_match$0$reset = idle;
-        stash_match$0$d = stash_equal$0$same;
-        stash_match$1$clock = clock;
-        stash_match$1$reset = idle;
-        stash_match$1$d = stash_equal$1$same;
-        stash_match$2$clock = clock;
-        stash_match$2$reset = idle;
-        stash_match$2$d = stash_equal$2$same;
-        stash_match$3$clock = clock;
-        stash_match$3$reset = idle;
-        stash_match$3$d = stash_equal$3$same;
-        valid4$d = valid3$q;
-        b0_4$d = b0_3$q;
-        b1_4$d = b1_3$q;
-        any0 = bank_match$0$q | bank_match$1$q | bank_match$2$q | bank_match$3$q;
-        any1 = bank_match$4$q | bank_match$5$q | bank_match$6$q | bank_match$7$q;
+    end
+    always @(*) stash_match$0$clock = clock;
+    always @(*) stash_match$0$reset = idle;
+    always @(*) stash_match$0$d = stash_equal$0$same;
+    always @(*) stash_match$1$clock = clock;
+    always @(*) stash_match$1$reset = idle;
+    always @(*) stash_match$1$d = stash_equal$1$same;
+    always @(*) stash_match$2$clock = clock;
+    always @(*) stash_match$2$reset = idle;
+    always @(*) stash_match$2$d = stash_equal$2$same;
+    always @(*) stash_match$3$clock = clock;
+    always @(*) stash_match$3$reset = idle;
+    always @(*) stash_match$3$d = stash_equal$3$same;
+    always @(*) valid4$d = valid3$q;
+    always @(*) b0_4$d = b0_3$q;
+    always @(*) b1_4$d = b1_3$q;
+    always @(*) any0 = bank_match$0$q | bank_match$1$q | bank_match$2$q | bank_match$3$q;
+    always @(*) any1 = bank_match$4$q | bank_match$5$q | bank_match$6$q | bank_match$7$q;
+    always @(*) begin
         way0 = 32'h3;
         if (bank_match$0$q) begin
             way0 = 32'h0;
@@ -4414,6 +4508,8 @@ module kvcpu_small$directory$lookup$keys(clock,reset,ready,in_valid,tag,request,
         else if (bank_match$2$q) begin
             way0 = 32'h2;
         end
+    end
+    always @(*) begin
         way1 = 32'h3;
         if (bank_match$4$q) begin
             way1 = 32'h0;
@@ -4424,6 +4520,8 @@ module kvcpu_small$directory$lookup$keys(clock,reset,ready,in_valid,tag,request,
         else if (bank_match$6$q) begin
             way1 = 32'h2;
         end
+    end
+    always @(*) begin
         any_stash = 1'b0;
         found_slot = 32'h0;
         if (stash_match$0$q) begin
@@ -4442,12 +4540,16 @@ module kvcpu_small$directory$lookup$keys(clock,reset,ready,in_valid,tag,request,
             any_stash = 1'b1;
             found_slot = slot$3;
         end
+    end
+    always @(*) begin
         found_bucket = b1_4$q;
         found_way = way1;
         if (any0) begin
             found_bucket = b0_4$q;
             found_way = way0;
         end
+    end
+    always @(*) begin
         index = 32'h0;
         in_stash = 1'b0;
         if (any0 | any1) begin
@@ -4457,9 +4559,9 @@ module kvcpu_small$directory$lookup$keys(clock,reset,ready,in_valid,tag,request,
             index = entries | ((found_slot) & 17'h1ffff);
             in_stash = 1'b1;
         end
-        hit = any0 | any1 | any_stash;
-        out_valid = valid4$q;
     end
+    always @(*) hit = any0 | any1 | any_stash;
+    always @(*) out_valid = valid4$q;
     
 endmodule // kvcpu_small$directory$lookup$keys
 
@@ -5925,19 +6027,19 @@ module kvcpu_small$directory$touched(clock,reset,push,index,pop,top,count);
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) lost$clock = clock;
+    always @(*) popping$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) held$reset = reset;
+    always @(*) lost$reset = reset;
+    always @(*) popping$reset = reset;
+    always @(*) list$in_valid = push;
+    always @(*) list$in_data = index;
+    always @(*) popping$d = pop;
+    always @(*) list$out_ready = popping$q;
     always @(*) begin
-        list$clock = clock;
-        held$clock = clock;
-        lost$clock = clock;
-        popping$clock = clock;
-        list$reset = reset;
-        held$reset = reset;
-        lost$reset = reset;
-        popping$reset = reset;
-        list$in_valid = push;
-        list$in_data = index;
-        popping$d = pop;
-        list$out_ready = popping$q;
         held$d = held$q;
         lost$d = lost$q;
         if (push) begin
@@ -5951,12 +6053,14 @@ module kvcpu_small$directory$touched(clock,reset,push,index,pop,top,count);
         else if (popping$q & list$out_valid) begin
             held$d = held$q - 32'h1;
         end
+    end
+    always @(*) begin
         top = none;
         if (list$out_valid) begin
             top = ((list$out_data) & 32'hffffffff);
         end
-        count = (((lost$q) & 32'hffffffff) << 32'h1f) | ((held$q) & 32'hffffffff);
     end
+    always @(*) count = (((lost$q) & 32'hffffffff) << 32'h1f) | ((held$q) & 32'hffffffff);
     
 endmodule // kvcpu_small$directory$touched
 
@@ -6045,36 +6149,38 @@ module kvcpu_small$directory$touched$list(clock,reset,in_valid,in_ready,in_data,
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 9'h1ff);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 9'h1ff);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 9'h1ff);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 9'h1ff);
     
 endmodule // kvcpu_small$directory$touched$list
 
@@ -6863,38 +6969,37 @@ module kvcpu_small$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
     );
     
     // Update code
+    always @(*) channels$0$clock = clock;
+    always @(*) channels$1$clock = clock;
+    always @(*) ring$clock = clock;
+    always @(*) host$clock = clock;
+    always @(*) card$clock = clock;
+    always @(*) aborting$clock = clock;
+    always @(*) answered$clock = clock;
+    always @(*) answer$clock = clock;
+    always @(*) popping$clock = clock;
+    always @(*) from_buffer$clock = clock;
+    always @(*) channels$0$reset = reset;
+    always @(*) channels$1$reset = reset;
+    always @(*) ring$reset = reset;
+    always @(*) host$reset = reset;
+    always @(*) card$reset = reset;
+    always @(*) aborting$reset = reset;
+    always @(*) answered$reset = reset;
+    always @(*) answer$reset = reset;
+    always @(*) popping$reset = reset;
+    always @(*) from_buffer$reset = reset;
+    always @(*) completions$clock = clock;
+    always @(*) completion = completions$out_data;
+    always @(*) word = ((bus_address) & 8'hff);
+    always @(*) row = word[(32'h4)+:(4)];
+    always @(*) column = ((word) & 4'hf);
+    always @(*) known = bus_address[(32'h8)+:(12)] == 32'h0;
+    always @(*) access = bus_select & ~answered$q;
+    always @(*) write = access & bus_write & known;
+    always @(*) answered$d = access;
+    always @(*) from_buffer$d = access & ~bus_write & known & (row == 32'h9);
     always @(*) begin
-        channels$0$clock = clock;
-        channels$1$clock = clock;
-        ring$clock = clock;
-        host$clock = clock;
-        card$clock = clock;
-        aborting$clock = clock;
-        answered$clock = clock;
-        answer$clock = clock;
-        popping$clock = clock;
-        from_buffer$clock = clock;
-        channels$0$reset = reset;
-        channels$1$reset = reset;
-        ring$reset = reset;
-        host$reset = reset;
-        card$reset = reset;
-        aborting$reset = reset;
-        answered$reset = reset;
-        answer$reset = reset;
-        popping$reset = reset;
-        from_buffer$reset = reset;
-        completions$clock = clock;
-        completion = completions$out_data;
-        nothing = 32'h0;
-        word = ((bus_address) & 8'hff);
-        row = word[(32'h4)+:(4)];
-        column = ((word) & 4'hf);
-        known = bus_address[(32'h8)+:(12)] == 32'h0;
-        access = bus_select & ~answered$q;
-        write = access & bus_write & known;
-        answered$d = access;
-        from_buffer$d = access & ~bus_write & known & (row == 32'h9);
         answer$d = 32'h0;
         if (access & ~bus_write & known) begin
             if (word == 32'h6) begin
@@ -6922,12 +7027,16 @@ module kvcpu_small$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
                 answer$d = ((aborting$q) & 32'hffffffff);
             end
         end
-        awake = answered$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
-        bus_ready = answered$q;
+    end
+    always @(*) awake = answered$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
+    always @(*) bus_ready = answered$q;
+    always @(*) begin
         bus_read = answer$q;
         if (from_buffer$q) begin
             bus_read = ring$read;
         end
+    end
+    always @(*) begin
         aborting$d = aborting$q;
         if (write & (word == 32'ha0)) begin
             aborting$d = 1'b1;
@@ -6935,107 +7044,155 @@ module kvcpu_small$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
         else if (channels$0$idle & channels$1$idle & ring$idle) begin
             aborting$d = 1'b0;
         end
-        channels$0$stop = aborting$q;
-        channels$0$bus_master = bus_master;
-        channels$0$select = ((column) & 3'h7);
-        channels$0$data = bus_data;
-        channels$0$host_in_valid = host$in_valid$0;
-        channels$0$card_in_valid = card$in_valid$0;
-        channels$0$host_in_data = host$in_data;
-        channels$0$card_in_data = card$in_data;
-        channels$0$host_in_error = host$in_error;
-        channels$0$card_in_error = card$in_error;
-        channels$0$host_in_last = host$in_last;
-        channels$0$card_in_last = card$in_last;
-        channels$0$host_written = host$done$0;
-        channels$0$card_written = card$done$0;
-        channels$0$host_written_error = host$done_error;
-        channels$0$card_written_error = card$done_error;
-        host$read$0 = channels$0$read_host;
-        card$read$0 = channels$0$read_card;
-        host$read_address$0 = channels$0$read_address;
-        card$read_address$0 = channels$0$read_address;
-        host$read_beats$0 = channels$0$read_beats;
-        card$read_beats$0 = channels$0$read_beats;
-        channels$0$read_taken = host$read_taken$0 | card$read_taken$0;
-        host$write$0 = channels$0$write_host;
-        card$write$0 = channels$0$write_card;
-        host$write_address$0 = channels$0$write_address;
-        card$write_address$0 = channels$0$write_address;
-        host$write_beats$0 = channels$0$write_beats;
-        card$write_beats$0 = channels$0$write_beats;
-        channels$0$write_taken = host$write_taken$0 | card$write_taken$0;
-        host$word$0 = channels$0$word;
-        card$word$0 = channels$0$word;
-        channels$0$word_taken = host$word_taken$0 | card$word_taken$0;
-        channels$1$stop = aborting$q;
-        channels$1$bus_master = bus_master;
-        channels$1$select = ((column) & 3'h7);
-        channels$1$data = bus_data;
-        channels$1$host_in_valid = host$in_valid$1;
-        channels$1$card_in_valid = card$in_valid$1;
-        channels$1$host_in_data = host$in_data;
-        channels$1$card_in_data = card$in_data;
-        channels$1$host_in_error = host$in_error;
-        channels$1$card_in_error = card$in_error;
-        channels$1$host_in_last = host$in_last;
-        channels$1$card_in_last = card$in_last;
-        channels$1$host_written = host$done$1;
-        channels$1$card_written = card$done$1;
-        channels$1$host_written_error = host$done_error;
-        channels$1$card_written_error = card$done_error;
-        host$read$1 = channels$1$read_host;
-        card$read$1 = channels$1$read_card;
-        host$read_address$1 = channels$1$read_address;
-        card$read_address$1 = channels$1$read_address;
-        host$read_beats$1 = channels$1$read_beats;
-        card$read_beats$1 = channels$1$read_beats;
-        channels$1$read_taken = host$read_taken$1 | card$read_taken$1;
-        host$write$1 = channels$1$write_host;
-        card$write$1 = channels$1$write_card;
-        host$write_address$1 = channels$1$write_address;
-        card$write_address$1 = channels$1$write_address;
-        host$write_beats$1 = channels$1$write_beats;
-        card$write_beats$1 = channels$1$write_beats;
-        channels$1$write_taken = host$write_taken$1 | card$write_taken$1;
-        host$word$1 = channels$1$word;
-        card$word$1 = channels$1$word;
-        channels$1$word_taken = host$word_taken$1 | card$word_taken$1;
-        channels$0$write = write & (row == 32'h0) & ~column[32'h3];
-        channels$1$write = write & (row == 32'h1) & ~column[32'h3];
-        completions$reset = reset | aborting$q;
-        completions$in_valid = channels$0$done | channels$1$done;
-        channels$0$done_ready = completions$in_ready;
-        channels$1$done_ready = completions$in_ready & ~channels$0$done;
+    end
+    always @(*) channels$0$stop = aborting$q;
+    always @(*) channels$0$bus_master = bus_master;
+    always @(*) channels$0$select = ((column) & 3'h7);
+    always @(*) channels$0$data = bus_data;
+    always @(*) channels$0$host_in_valid = host$in_valid$0;
+    always @(*) channels$0$card_in_valid = card$in_valid$0;
+    always @(*) channels$0$host_in_data = host$in_data;
+    always @(*) channels$0$card_in_data = card$in_data;
+    always @(*) channels$0$host_in_error = host$in_error;
+    always @(*) channels$0$card_in_error = card$in_error;
+    always @(*) channels$0$host_in_last = host$in_last;
+    always @(*) channels$0$card_in_last = card$in_last;
+    always @(*) channels$0$host_written = host$done$0;
+    always @(*) channels$0$card_written = card$done$0;
+    always @(*) channels$0$host_written_error = host$done_error;
+    always @(*) channels$0$card_written_error = card$done_error;
+    always @(*) host$read$0 = channels$0$read_host;
+    always @(*) card$read$0 = channels$0$read_card;
+    always @(*) host$read_address$0 = channels$0$read_address;
+    always @(*) card$read_address$0 = channels$0$read_address;
+    always @(*) host$read_beats$0 = channels$0$read_beats;
+    always @(*) card$read_beats$0 = channels$0$read_beats;
+    always @(*) channels$0$read_taken = host$read_taken$0 | card$read_taken$0;
+    always @(*) host$write$0 = channels$0$write_host;
+    always @(*) card$write$0 = channels$0$write_card;
+    always @(*) host$write_address$0 = channels$0$write_address;
+    always @(*) card$write_address$0 = channels$0$write_address;
+    always @(*) host$write_beats$0 = channels$0$write_beats;
+    always @(*) card$write_beats$0 = channels$0$write_beats;
+    always @(*) channels$0$write_taken = host$write_taken$0 | card$write_taken$0;
+    always @(*) host$word$0 = channels$0$word;
+    always @(*) card$word$0 = channels$0$word;
+    always @(*) channels$0$word_taken = host$word_taken$0 | card$word_taken$0;
+    always @(*) channels$1$stop = aborting$q;
+    always @(*) channels$1$bus_master = bus_master;
+    always @(*) channels$1$select = ((column) & 3'h7);
+    always @(*) channels$1$data = bus_data;
+    always @(*) channels$1$host_in_valid = host$in_valid$1;
+    always @(*) channels$1$card_in_valid = card$in_valid$1;
+    always @(*) channels$1$host_in_data = host$in_data;
+    always @(*) channels$1$card_in_data = card$in_data;
+    always @(*) channels$1$host_in_error = host$in_error;
+    always @(*) channels$1$card_in_error = card$in_error;
+    always @(*) channels$1$host_in_last = host$in_last;
+    always @(*) channels$1$card_in_last = card$in_last;
+    always @(*) channels$1$host_written = host$done$1;
+    always @(*) channels$1$card_written = card$done$1;
+    always @(*) channels$1$host_written_error = host$done_error;
+    always @(*) channels$1$card_written_error = card$done_error;
+    always @(*) host$read$1 = channels$1$read_host;
+    always @(*) card$read$1 = channels$1$read_card;
+    always @(*) host$read_address$1 = channels$1$read_address;
+    always @(*) card$read_address$1 = channels$1$read_address;
+    always @(*) host$read_beats$1 = channels$1$read_beats;
+    always @(*) card$read_beats$1 = channels$1$read_beats;
+    always @(*) channels$1$read_taken = host$read_taken$1 | card$read_taken$1;
+    always @(*) host$write$1 = channels$1$write_host;
+    always @(*) card$write$1 = channels$1$write_card;
+    always @(*) host$write_address$1 = channels$1$write_address;
+    always @(*) card$write_address$1 = channels$1$write_address;
+    always @(*) host$write_beats$1 = channels$1$write_beats;
+    always @(*) card$write_beats$1 = channels$1$write_beats;
+    always @(*) channels$1$write_taken = host$write_taken$1 | card$write_taken$1;
+    always @(*) host$word$1 = channels$1$word;
+    always @(*) card$word$1 = channels$1$word;
+    always @(*) channels$1$word_taken = host$word_taken$1 | card$word_taken$1;
+    always @(*) channels$0$write = write & (row == 32'h0) & ~column[32'h3];
+    always @(*) channels$1$write = write & (row == 32'h1) & ~column[32'h3];
+    always @(*) completions$reset = reset | aborting$q;
+    always @(*) completions$in_valid = channels$0$done | channels$1$done;
+    always @(*) channels$0$done_ready = completions$in_ready;
+    always @(*) channels$1$done_ready = completions$in_ready & ~channels$0$done;
+    always @(*) begin
         completions$in_data = (((channels$1$done_id) & 51'h7ffffffffffff) << 32'h23) | (((channels$1$done_result) & 51'h7ffffffffffff) << 32'h20) | ((channels$1$done_crc) & 51'h7ffffffffffff);
         if (channels$0$done) begin
             completions$in_data = (((channels$0$done_id) & 51'h7ffffffffffff) << 32'h23) | (((channels$0$done_result) & 51'h7ffffffffffff) << 32'h20) | ((channels$0$done_crc) & 51'h7ffffffffffff);
         end
-        popping$d = write & (word == 32'h43);
-        completions$out_ready = popping$q;
-        ring$stop = aborting$q;
-        ring$bus_master = bus_master;
-        ring$command = write & (row == 32'h8) & (column[(32'h2)+:(2)] == 32'h0);
-        ring$select = ((column) & 2'h3);
-        ring$write = write & (row == 32'h9);
-        ring$slot = column;
-        ring$data = bus_data;
-        host$read$2 = ring$read_burst;
-        host$read_address$2 = ring$address;
-        host$read_beats$2 = ring$beats;
-        ring$read_taken = host$read_taken$2;
-        host$write$2 = ring$write_burst;
-        host$write_address$2 = ring$address;
-        host$write_beats$2 = ring$beats;
-        ring$write_taken = host$write_taken$2;
-        host$word$2 = ring$word;
-        ring$word_taken = host$word_taken$2;
-        ring$in_valid = host$in_valid$2;
-        ring$in_data = host$in_data;
-        ring$in_error = host$in_error;
-        ring$in_last = host$in_last;
-        ring$written = host$done$2;
-        ring$written_error = host$done_error;
+    end
+    always @(*) popping$d = write & (word == 32'h43);
+    always @(*) completions$out_ready = popping$q;
+    always @(*) ring$stop = aborting$q;
+    always @(*) ring$bus_master = bus_master;
+    always @(*) ring$command = write & (row == 32'h8) & (column[(32'h2)+:(2)] == 32'h0);
+    always @(*) ring$select = ((column) & 2'h3);
+    always @(*) ring$write = write & (row == 32'h9);
+    always @(*) ring$slot = column;
+    always @(*) ring$data = bus_data;
+    always @(*) host$read$2 = ring$read_burst;
+    always @(*) host$read_address$2 = ring$address;
+    always @(*) host$read_beats$2 = ring$beats;
+    always @(*) ring$read_taken = host$read_taken$2;
+    always @(*) host$write$2 = ring$write_burst;
+    always @(*) host$write_address$2 = ring$address;
+    always @(*) host$write_beats$2 = ring$beats;
+    always @(*) ring$write_taken = host$write_taken$2;
+    always @(*) host$word$2 = ring$word;
+    always @(*) ring$word_taken = host$word_taken$2;
+    always @(*) ring$in_valid = host$in_valid$2;
+    always @(*) ring$in_data = host$in_data;
+    always @(*) ring$in_error = host$in_error;
+    always @(*) ring$in_last = host$in_last;
+    always @(*) ring$written = host$done$2;
+    always @(*) ring$written_error = host$done_error;
+    always @(*) m_host_awid = host$awid;
+    always @(*) m_host_awaddr = host$awaddr;
+    always @(*) m_host_awlen = host$awlen;
+    always @(*) m_host_awvalid = host$awvalid;
+    always @(*) host$awready = m_host_awready;
+    always @(*) m_host_wdata = host$wdata;
+    always @(*) m_host_wlast = host$wlast;
+    always @(*) m_host_wvalid = host$wvalid;
+    always @(*) host$wready = m_host_wready;
+    always @(*) host$bid = m_host_bid;
+    always @(*) host$bresp = m_host_bresp;
+    always @(*) host$bvalid = m_host_bvalid;
+    always @(*) m_host_arid = host$arid;
+    always @(*) m_host_araddr = host$araddr;
+    always @(*) m_host_arlen = host$arlen;
+    always @(*) m_host_arvalid = host$arvalid;
+    always @(*) host$arready = m_host_arready;
+    always @(*) host$rid = m_host_rid;
+    always @(*) host$rdata = m_host_rdata;
+    always @(*) host$rresp = m_host_rresp;
+    always @(*) host$rlast = m_host_rlast;
+    always @(*) host$rvalid = m_host_rvalid;
+    always @(*) m_card_awid = card$awid;
+    always @(*) m_card_awaddr = card$awaddr;
+    always @(*) m_card_awlen = card$awlen;
+    always @(*) m_card_awvalid = card$awvalid;
+    always @(*) card$awready = m_card_awready;
+    always @(*) m_card_wdata = card$wdata;
+    always @(*) m_card_wlast = card$wlast;
+    always @(*) m_card_wvalid = card$wvalid;
+    always @(*) card$wready = m_card_wready;
+    always @(*) card$bid = m_card_bid;
+    always @(*) card$bresp = m_card_bresp;
+    always @(*) card$bvalid = m_card_bvalid;
+    always @(*) m_card_arid = card$arid;
+    always @(*) m_card_araddr = card$araddr;
+    always @(*) m_card_arlen = card$arlen;
+    always @(*) m_card_arvalid = card$arvalid;
+    always @(*) card$arready = m_card_arready;
+    always @(*) card$rid = m_card_rid;
+    always @(*) card$rdata = m_card_rdata;
+    always @(*) card$rresp = m_card_rresp;
+    always @(*) card$rlast = m_card_rlast;
+    always @(*) begin
+        nothing = 32'h0;
         card$read$2 = 1'b0;
         card$read_address$2 = 32'h0;
         card$read_beats$2 = 32'h0;
@@ -7043,64 +7200,21 @@ module kvcpu_small$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
         card$write_address$2 = 32'h0;
         card$write_beats$2 = 32'h0;
         card$word$2 = 32'h0;
-        m_host_awid = host$awid;
-        m_host_awaddr = host$awaddr;
-        m_host_awlen = host$awlen;
         m_host_awsize = 32'h3;
         m_host_awburst = 32'h1;
-        m_host_awvalid = host$awvalid;
-        host$awready = m_host_awready;
-        m_host_wdata = host$wdata;
         m_host_wstrb = 32'hff;
-        m_host_wlast = host$wlast;
-        m_host_wvalid = host$wvalid;
-        host$wready = m_host_wready;
-        host$bid = m_host_bid;
-        host$bresp = m_host_bresp;
-        host$bvalid = m_host_bvalid;
         m_host_bready = 1'b1;
-        m_host_arid = host$arid;
-        m_host_araddr = host$araddr;
-        m_host_arlen = host$arlen;
         m_host_arsize = 32'h3;
         m_host_arburst = 32'h1;
-        m_host_arvalid = host$arvalid;
-        host$arready = m_host_arready;
-        host$rid = m_host_rid;
-        host$rdata = m_host_rdata;
-        host$rresp = m_host_rresp;
-        host$rlast = m_host_rlast;
-        host$rvalid = m_host_rvalid;
         m_host_rready = 1'b1;
-        m_card_awid = card$awid;
-        m_card_awaddr = card$awaddr;
-        m_card_awlen = card$awlen;
         m_card_awsize = 32'h3;
         m_card_awburst = 32'h1;
-        m_card_awvalid = card$awvalid;
-        card$awready = m_card_awready;
-        m_card_wdata = card$wdata;
         m_card_wstrb = 32'hff;
-        m_card_wlast = card$wlast;
-        m_card_wvalid = card$wvalid;
-        card$wready = m_card_wready;
-        card$bid = m_card_bid;
-        card$bresp = m_card_bresp;
-        card$bvalid = m_card_bvalid;
         m_card_bready = 1'b1;
-        m_card_arid = card$arid;
-        m_card_araddr = card$araddr;
-        m_card_arlen = card$arlen;
         m_card_arsize = 32'h3;
         m_card_arburst = 32'h1;
-        m_card_arvalid = card$arvalid;
-        card$arready = m_card_arready;
-        card$rid = m_card_rid;
-        card$rdata = m_card_rdata;
-        card$rresp = m_card_rresp;
-        card$rlast = m_card_rlast;
-        card$rvalid = m_card_rvalid;
         m_card_rready = 1'b1;
+        card$rvalid = m_card_rvalid;
     end
     
 endmodule // kvcpu_small$dma
@@ -7518,99 +7632,102 @@ module kvcpu_small$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
     );
     
     // Update code
+    always @(*) w$clock = clock;
+    always @(*) w$reset = reset;
+    always @(*) ar$clock = clock;
+    always @(*) aw$clock = clock;
+    always @(*) next_full$clock = clock;
+    always @(*) next_who$clock = clock;
+    always @(*) next_beats$clock = clock;
+    always @(*) who$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) level$clock = clock;
+    always @(*) drawn$0$clock = clock;
+    always @(*) drawn$1$clock = clock;
+    always @(*) drawn$2$clock = clock;
+    always @(*) drawn_last$clock = clock;
+    always @(*) r_valid$clock = clock;
+    always @(*) r_id$clock = clock;
+    always @(*) r_data$clock = clock;
+    always @(*) r_error$clock = clock;
+    always @(*) r_last$clock = clock;
+    always @(*) b_valid$clock = clock;
+    always @(*) b_id$clock = clock;
+    always @(*) b_error$clock = clock;
+    always @(*) ar$reset = reset;
+    always @(*) aw$reset = reset;
+    always @(*) next_full$reset = reset;
+    always @(*) next_who$reset = reset;
+    always @(*) next_beats$reset = reset;
+    always @(*) who$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) level$reset = reset;
+    always @(*) drawn$0$reset = reset;
+    always @(*) drawn$1$reset = reset;
+    always @(*) drawn$2$reset = reset;
+    always @(*) drawn_last$reset = reset;
+    always @(*) r_valid$reset = reset;
+    always @(*) r_id$reset = reset;
+    always @(*) r_data$reset = reset;
+    always @(*) r_error$reset = reset;
+    always @(*) r_last$reset = reset;
+    always @(*) b_valid$reset = reset;
+    always @(*) b_id$reset = reset;
+    always @(*) b_error$reset = reset;
+    always @(*) ar$request$0 = read$0;
+    always @(*) ar$request_address$0 = read_address$0;
+    always @(*) ar$request_beats$0 = read_beats$0;
+    always @(*) read_taken$0 = ar$taken$0;
+    always @(*) aw$request$0 = write$0;
+    always @(*) aw$request_address$0 = write_address$0;
+    always @(*) aw$request_beats$0 = write_beats$0;
+    always @(*) write_taken$0 = aw$taken$0;
+    always @(*) ar$request$1 = read$1;
+    always @(*) ar$request_address$1 = read_address$1;
+    always @(*) ar$request_beats$1 = read_beats$1;
+    always @(*) read_taken$1 = ar$taken$1;
+    always @(*) aw$request$1 = write$1;
+    always @(*) aw$request_address$1 = write_address$1;
+    always @(*) aw$request_beats$1 = write_beats$1;
+    always @(*) write_taken$1 = aw$taken$1;
+    always @(*) ar$request$2 = read$2;
+    always @(*) ar$request_address$2 = read_address$2;
+    always @(*) ar$request_beats$2 = read_beats$2;
+    always @(*) read_taken$2 = ar$taken$2;
+    always @(*) aw$request$2 = write$2;
+    always @(*) aw$request_address$2 = write_address$2;
+    always @(*) aw$request_beats$2 = write_beats$2;
+    always @(*) write_taken$2 = aw$taken$2;
+    always @(*) aw$hold = next_full$q;
+    always @(*) ar$ready = arready;
+    always @(*) aw$ready = awready;
+    always @(*) arid = ar$id;
+    always @(*) araddr = ar$address;
+    always @(*) arlen = ar$len;
+    always @(*) arvalid = ar$valid;
+    always @(*) awid = aw$id;
+    always @(*) awaddr = aw$address;
+    always @(*) awlen = aw$len;
+    always @(*) awvalid = aw$valid;
+    always @(*) last = left$q == 32'h1;
+    always @(*) draw = (left$q != 32'h0) & ~level$q[32'h3];
+    always @(*) drawn$0$d = draw & (who$q == 32'h0);
+    always @(*) drawn$1$d = draw & (who$q == 32'h1);
+    always @(*) drawn$2$d = draw & (who$q == 32'h2);
+    always @(*) drawn_last$d = last;
     always @(*) begin
-        w$clock = clock;
-        w$reset = reset;
-        ar$clock = clock;
-        aw$clock = clock;
-        next_full$clock = clock;
-        next_who$clock = clock;
-        next_beats$clock = clock;
-        who$clock = clock;
-        left$clock = clock;
-        level$clock = clock;
-        drawn$0$clock = clock;
-        drawn$1$clock = clock;
-        drawn$2$clock = clock;
-        drawn_last$clock = clock;
-        r_valid$clock = clock;
-        r_id$clock = clock;
-        r_data$clock = clock;
-        r_error$clock = clock;
-        r_last$clock = clock;
-        b_valid$clock = clock;
-        b_id$clock = clock;
-        b_error$clock = clock;
-        ar$reset = reset;
-        aw$reset = reset;
-        next_full$reset = reset;
-        next_who$reset = reset;
-        next_beats$reset = reset;
-        who$reset = reset;
-        left$reset = reset;
-        level$reset = reset;
-        drawn$0$reset = reset;
-        drawn$1$reset = reset;
-        drawn$2$reset = reset;
-        drawn_last$reset = reset;
-        r_valid$reset = reset;
-        r_id$reset = reset;
-        r_data$reset = reset;
-        r_error$reset = reset;
-        r_last$reset = reset;
-        b_valid$reset = reset;
-        b_id$reset = reset;
-        b_error$reset = reset;
-        ar$request$0 = read$0;
-        ar$request_address$0 = read_address$0;
-        ar$request_beats$0 = read_beats$0;
-        read_taken$0 = ar$taken$0;
-        aw$request$0 = write$0;
-        aw$request_address$0 = write_address$0;
-        aw$request_beats$0 = write_beats$0;
-        write_taken$0 = aw$taken$0;
-        ar$request$1 = read$1;
-        ar$request_address$1 = read_address$1;
-        ar$request_beats$1 = read_beats$1;
-        read_taken$1 = ar$taken$1;
-        aw$request$1 = write$1;
-        aw$request_address$1 = write_address$1;
-        aw$request_beats$1 = write_beats$1;
-        write_taken$1 = aw$taken$1;
-        ar$request$2 = read$2;
-        ar$request_address$2 = read_address$2;
-        ar$request_beats$2 = read_beats$2;
-        read_taken$2 = ar$taken$2;
-        aw$request$2 = write$2;
-        aw$request_address$2 = write_address$2;
-        aw$request_beats$2 = write_beats$2;
-        write_taken$2 = aw$taken$2;
-        ar$hold = 1'b0;
-        aw$hold = next_full$q;
-        ar$ready = arready;
-        aw$ready = awready;
-        arid = ar$id;
-        araddr = ar$address;
-        arlen = ar$len;
-        arvalid = ar$valid;
-        awid = aw$id;
-        awaddr = aw$address;
-        awlen = aw$len;
-        awvalid = aw$valid;
-        last = left$q == 32'h1;
-        draw = (left$q != 32'h0) & ~level$q[32'h3];
-        drawn$0$d = draw & (who$q == 32'h0);
-        drawn$1$d = draw & (who$q == 32'h1);
-        drawn$2$d = draw & (who$q == 32'h2);
-        drawn_last$d = last;
         level_kept = level$q;
         if (draw) begin
             level_kept = level$q + 32'h1;
         end
+    end
+    always @(*) begin
         level$d = level_kept;
         if (w$out_valid & wready) begin
             level$d = level_kept - 32'h1;
         end
+    end
+    always @(*) begin
         who$d = who$q;
         left$d = left$q;
         next_full$d = next_full$q;
@@ -7629,6 +7746,8 @@ module kvcpu_small$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
             next_who$d = aw$who;
             next_beats$d = aw$beats;
         end
+    end
+    always @(*) begin
         chosen = word$0;
         if (drawn$1$q) begin
             chosen = word$1;
@@ -7636,32 +7755,35 @@ module kvcpu_small$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
         else if (drawn$2$q) begin
             chosen = word$2;
         end
-        word_taken$0 = drawn$0$q;
-        word_taken$1 = drawn$1$q;
-        word_taken$2 = drawn$2$q;
-        w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-        w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
-        w$out_ready = wready;
-        wvalid = w$out_valid;
-        wdata = ((w$out_data) & 64'hffffffffffffffff);
-        wlast = w$out_data[32'h40];
-        r_valid$d = rvalid;
-        r_id$d = rid;
-        r_data$d = rdata;
-        r_error$d = rresp != 32'h0;
-        r_last$d = rlast;
-        b_valid$d = bvalid;
-        b_id$d = bid;
-        b_error$d = bresp != 32'h0;
-        in_valid$0 = r_valid$q & (r_id$q == 32'h0);
-        in_valid$1 = r_valid$q & (r_id$q == 32'h1);
-        in_valid$2 = r_valid$q & (r_id$q == 32'h2);
-        in_data = r_data$q;
-        in_error = r_error$q;
-        in_last = r_last$q;
-        done$0 = b_valid$q & (b_id$q == 32'h0);
-        done$1 = b_valid$q & (b_id$q == 32'h1);
-        done$2 = b_valid$q & (b_id$q == 32'h2);
+    end
+    always @(*) word_taken$0 = drawn$0$q;
+    always @(*) word_taken$1 = drawn$1$q;
+    always @(*) word_taken$2 = drawn$2$q;
+    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$out_ready = wready;
+    always @(*) wvalid = w$out_valid;
+    always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
+    always @(*) wlast = w$out_data[32'h40];
+    always @(*) r_valid$d = rvalid;
+    always @(*) r_id$d = rid;
+    always @(*) r_data$d = rdata;
+    always @(*) r_error$d = rresp != 32'h0;
+    always @(*) r_last$d = rlast;
+    always @(*) b_valid$d = bvalid;
+    always @(*) b_id$d = bid;
+    always @(*) b_error$d = bresp != 32'h0;
+    always @(*) in_valid$0 = r_valid$q & (r_id$q == 32'h0);
+    always @(*) in_valid$1 = r_valid$q & (r_id$q == 32'h1);
+    always @(*) in_valid$2 = r_valid$q & (r_id$q == 32'h2);
+    always @(*) in_data = r_data$q;
+    always @(*) in_error = r_error$q;
+    always @(*) in_last = r_last$q;
+    always @(*) done$0 = b_valid$q & (b_id$q == 32'h0);
+    always @(*) done$1 = b_valid$q & (b_id$q == 32'h1);
+    always @(*) done$2 = b_valid$q & (b_id$q == 32'h2);
+    always @(*) begin
+        ar$hold = 1'b0;
         done_error = b_error$q;
     end
     
@@ -7769,25 +7891,25 @@ module kvcpu_small$dma$card$ar(clock,reset,request$0,request$1,request$2,request
     );
     
     // Update code
+    always @(*) skid$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) held$0$clock = clock;
+    always @(*) held$1$clock = clock;
+    always @(*) held$2$clock = clock;
+    always @(*) skid$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) held$0$reset = reset;
+    always @(*) held$1$reset = reset;
+    always @(*) held$2$reset = reset;
+    always @(*) open$0 = request$0 & ~held$0$q;
+    always @(*) taken$0 = held$0$q;
+    always @(*) open$1 = request$1 & ~held$1$q;
+    always @(*) taken$1 = held$1$q;
+    always @(*) open$2 = request$2 & ~held$2$q;
+    always @(*) taken$2 = held$2$q;
+    always @(*) wanted = open$0 | open$1 | open$2;
+    always @(*) go = wanted & skid$in_ready & ~hold;
     always @(*) begin
-        skid$clock = clock;
-        turn$clock = clock;
-        held$0$clock = clock;
-        held$1$clock = clock;
-        held$2$clock = clock;
-        skid$reset = reset;
-        turn$reset = reset;
-        held$0$reset = reset;
-        held$1$reset = reset;
-        held$2$reset = reset;
-        open$0 = request$0 & ~held$0$q;
-        taken$0 = held$0$q;
-        open$1 = request$1 & ~held$1$q;
-        taken$1 = held$1$q;
-        open$2 = request$2 & ~held$2$q;
-        taken$2 = held$2$q;
-        wanted = open$0 | open$1 | open$2;
-        go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
@@ -7801,9 +7923,11 @@ module kvcpu_small$dma$card$ar(clock,reset,request$0,request$1,request$2,request
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        held$0$d = go & (pick == 32'h0);
-        held$1$d = go & (pick == 32'h1);
-        held$2$d = go & (pick == 32'h2);
+    end
+    always @(*) held$0$d = go & (pick == 32'h0);
+    always @(*) held$1$d = go & (pick == 32'h1);
+    always @(*) held$2$d = go & (pick == 32'h2);
+    always @(*) begin
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -7811,18 +7935,18 @@ module kvcpu_small$dma$card$ar(clock,reset,request$0,request$1,request$2,request
         else if (go & (pick == 32'h1)) begin
             turn$d = 1'b0;
         end
-        any_taken = go;
-        who = pick;
-        beats = pick_beats;
-        pick_len = pick_beats - 32'h1;
-        skid$in_valid = wanted & ~hold;
-        skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
-        skid$out_ready = ready;
-        valid = skid$out_valid;
-        id = skid$out_data[(32'h48)+:(2)];
-        len = skid$out_data[(32'h40)+:(8)];
-        address = ((skid$out_data) & 64'hffffffffffffffff);
     end
+    always @(*) any_taken = go;
+    always @(*) who = pick;
+    always @(*) beats = pick_beats;
+    always @(*) pick_len = pick_beats - 32'h1;
+    always @(*) skid$in_valid = wanted & ~hold;
+    always @(*) skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
+    always @(*) skid$out_ready = ready;
+    always @(*) valid = skid$out_valid;
+    always @(*) id = skid$out_data[(32'h48)+:(2)];
+    always @(*) len = skid$out_data[(32'h40)+:(8)];
+    always @(*) address = ((skid$out_data) & 64'hffffffffffffffff);
     
 endmodule // kvcpu_small$dma$card$ar
 
@@ -7923,22 +8047,19 @@ module kvcpu_small$dma$card$ar$skid(clock,reset,in_valid,in_ready,in_data,out_va
     );
     
     // Update code
+    always @(*) out_full$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) spare_full$clock = clock;
+    always @(*) spare$clock = clock;
+    always @(*) out_full$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) spare_full$reset = reset;
+    always @(*) spare$reset = reset;
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
         out_full$d = out_full$q;
         out$d = out$q;
         spare_full$d = spare_full$q;
         spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
         if (~out_full$q | out_ready) begin
             if (spare_full$q) begin
                 out_full$d = 1'b1;
@@ -7955,6 +8076,9 @@ module kvcpu_small$dma$card$ar$skid(clock,reset,in_valid,in_ready,in_data,out_va
             spare$d = in_data;
         end
     end
+    always @(*) in_ready = ~spare_full$q;
+    always @(*) out_valid = out_full$q;
+    always @(*) out_data = out$q;
     
 endmodule // kvcpu_small$dma$card$ar$skid
 
@@ -8125,25 +8249,25 @@ module kvcpu_small$dma$card$aw(clock,reset,request$0,request$1,request$2,request
     );
     
     // Update code
+    always @(*) skid$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) held$0$clock = clock;
+    always @(*) held$1$clock = clock;
+    always @(*) held$2$clock = clock;
+    always @(*) skid$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) held$0$reset = reset;
+    always @(*) held$1$reset = reset;
+    always @(*) held$2$reset = reset;
+    always @(*) open$0 = request$0 & ~held$0$q;
+    always @(*) taken$0 = held$0$q;
+    always @(*) open$1 = request$1 & ~held$1$q;
+    always @(*) taken$1 = held$1$q;
+    always @(*) open$2 = request$2 & ~held$2$q;
+    always @(*) taken$2 = held$2$q;
+    always @(*) wanted = open$0 | open$1 | open$2;
+    always @(*) go = wanted & skid$in_ready & ~hold;
     always @(*) begin
-        skid$clock = clock;
-        turn$clock = clock;
-        held$0$clock = clock;
-        held$1$clock = clock;
-        held$2$clock = clock;
-        skid$reset = reset;
-        turn$reset = reset;
-        held$0$reset = reset;
-        held$1$reset = reset;
-        held$2$reset = reset;
-        open$0 = request$0 & ~held$0$q;
-        taken$0 = held$0$q;
-        open$1 = request$1 & ~held$1$q;
-        taken$1 = held$1$q;
-        open$2 = request$2 & ~held$2$q;
-        taken$2 = held$2$q;
-        wanted = open$0 | open$1 | open$2;
-        go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
@@ -8157,9 +8281,11 @@ module kvcpu_small$dma$card$aw(clock,reset,request$0,request$1,request$2,request
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        held$0$d = go & (pick == 32'h0);
-        held$1$d = go & (pick == 32'h1);
-        held$2$d = go & (pick == 32'h2);
+    end
+    always @(*) held$0$d = go & (pick == 32'h0);
+    always @(*) held$1$d = go & (pick == 32'h1);
+    always @(*) held$2$d = go & (pick == 32'h2);
+    always @(*) begin
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -8167,18 +8293,18 @@ module kvcpu_small$dma$card$aw(clock,reset,request$0,request$1,request$2,request
         else if (go & (pick == 32'h1)) begin
             turn$d = 1'b0;
         end
-        any_taken = go;
-        who = pick;
-        beats = pick_beats;
-        pick_len = pick_beats - 32'h1;
-        skid$in_valid = wanted & ~hold;
-        skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
-        skid$out_ready = ready;
-        valid = skid$out_valid;
-        id = skid$out_data[(32'h48)+:(2)];
-        len = skid$out_data[(32'h40)+:(8)];
-        address = ((skid$out_data) & 64'hffffffffffffffff);
     end
+    always @(*) any_taken = go;
+    always @(*) who = pick;
+    always @(*) beats = pick_beats;
+    always @(*) pick_len = pick_beats - 32'h1;
+    always @(*) skid$in_valid = wanted & ~hold;
+    always @(*) skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
+    always @(*) skid$out_ready = ready;
+    always @(*) valid = skid$out_valid;
+    always @(*) id = skid$out_data[(32'h48)+:(2)];
+    always @(*) len = skid$out_data[(32'h40)+:(8)];
+    always @(*) address = ((skid$out_data) & 64'hffffffffffffffff);
     
 endmodule // kvcpu_small$dma$card$aw
 
@@ -8279,22 +8405,19 @@ module kvcpu_small$dma$card$aw$skid(clock,reset,in_valid,in_ready,in_data,out_va
     );
     
     // Update code
+    always @(*) out_full$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) spare_full$clock = clock;
+    always @(*) spare$clock = clock;
+    always @(*) out_full$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) spare_full$reset = reset;
+    always @(*) spare$reset = reset;
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
         out_full$d = out_full$q;
         out$d = out$q;
         spare_full$d = spare_full$q;
         spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
         if (~out_full$q | out_ready) begin
             if (spare_full$q) begin
                 out_full$d = 1'b1;
@@ -8311,6 +8434,9 @@ module kvcpu_small$dma$card$aw$skid(clock,reset,in_valid,in_ready,in_data,out_va
             spare$d = in_data;
         end
     end
+    always @(*) in_ready = ~spare_full$q;
+    always @(*) out_valid = out_full$q;
+    always @(*) out_data = out$q;
     
 endmodule // kvcpu_small$dma$card$aw$skid
 
@@ -8672,36 +8798,38 @@ module kvcpu_small$dma$card$w(clock,reset,in_valid,in_ready,in_data,out_valid,ou
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 3'h7);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 3'h7);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 3'h7);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 3'h7);
     
 endmodule // kvcpu_small$dma$card$w
 
@@ -9112,154 +9240,53 @@ module kvcpu_small$dma$channels$0(clock,reset,stop,bus_master,idle,write,select,
     );
     
     // Update code
+    always @(*) queue$clock = clock;
+    always @(*) reader$clock = clock;
+    always @(*) writer$clock = clock;
+    always @(*) kept$clock = clock;
+    always @(*) state$clock = clock;
+    always @(*) error$clock = clock;
+    always @(*) result$clock = clock;
+    always @(*) reading_card$clock = clock;
+    always @(*) writing_card$clock = clock;
+    always @(*) read_ready$clock = clock;
+    always @(*) write_ready$clock = clock;
+    always @(*) credit$clock = clock;
+    always @(*) filled$clock = clock;
+    always @(*) reads$clock = clock;
+    always @(*) writes$clock = clock;
+    always @(*) r_valid$clock = clock;
+    always @(*) r_data$clock = clock;
+    always @(*) r_error$clock = clock;
+    always @(*) r_last$clock = clock;
+    always @(*) queue$reset = reset;
+    always @(*) reader$reset = reset;
+    always @(*) writer$reset = reset;
+    always @(*) kept$reset = reset;
+    always @(*) state$reset = reset;
+    always @(*) error$reset = reset;
+    always @(*) result$reset = reset;
+    always @(*) reading_card$reset = reset;
+    always @(*) writing_card$reset = reset;
+    always @(*) read_ready$reset = reset;
+    always @(*) write_ready$reset = reset;
+    always @(*) credit$reset = reset;
+    always @(*) filled$reset = reset;
+    always @(*) reads$reset = reset;
+    always @(*) writes$reset = reset;
+    always @(*) r_valid$reset = reset;
+    always @(*) r_data$reset = reset;
+    always @(*) r_error$reset = reset;
+    always @(*) r_last$reset = reset;
+    always @(*) fifo$clock = clock;
+    always @(*) crc$clock = clock;
     always @(*) begin
-        queue$clock = clock;
-        reader$clock = clock;
-        writer$clock = clock;
-        kept$clock = clock;
-        state$clock = clock;
-        error$clock = clock;
-        result$clock = clock;
-        reading_card$clock = clock;
-        writing_card$clock = clock;
-        read_ready$clock = clock;
-        write_ready$clock = clock;
-        credit$clock = clock;
-        filled$clock = clock;
-        reads$clock = clock;
-        writes$clock = clock;
-        r_valid$clock = clock;
-        r_data$clock = clock;
-        r_error$clock = clock;
-        r_last$clock = clock;
-        queue$reset = reset;
-        reader$reset = reset;
-        writer$reset = reset;
-        kept$reset = reset;
-        state$reset = reset;
-        error$reset = reset;
-        result$reset = reset;
-        reading_card$reset = reset;
-        writing_card$reset = reset;
-        read_ready$reset = reset;
-        write_ready$reset = reset;
-        credit$reset = reset;
-        filled$reset = reset;
-        reads$reset = reset;
-        writes$reset = reset;
-        r_valid$reset = reset;
-        r_data$reset = reset;
-        r_error$reset = reset;
-        r_last$reset = reset;
-        fifo$clock = clock;
-        crc$clock = clock;
         kept$d = kept$q;
         state$d = state$q;
         error$d = error$q;
         result$d = result$q;
         reading_card$d = reading_card$q;
         writing_card$d = writing_card$q;
-        queue$forget = stop;
-        queue$write = write;
-        queue$select = select;
-        queue$data = data;
-        room = queue$room;
-        queue$pop = (state$q == 32'h4) & done_ready;
-        start = (state$q == 32'h0) & queue$valid & ~stop;
-        copying = state$q == 32'h1;
-        active = (state$q == 32'h1) | (state$q == 32'h2);
-        halted = stop | (error$q != 32'h0) | ~active;
-        quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
-        finished = quiet & (halted | (~reader$more & ~writer$more));
-        turn_back = copying & finished & ~halted;
-        r_valid$d = host_in_valid;
-        r_data$d = host_in_data;
-        r_error$d = host_in_error;
-        r_last$d = host_in_last;
-        if (reading_card$q) begin
-            r_valid$d = card_in_valid;
-            r_data$d = card_in_data;
-            r_error$d = card_in_error;
-            r_last$d = card_in_last;
-        end
-        store = r_valid$q & copying;
-        fifo$reset = reset | start;
-        fifo$in_valid = store;
-        fifo$in_data = r_data$q;
-        fifo$out_ready = word_taken;
-        word = fifo$out_data;
-        crc$start = start | turn_back;
-        crc$valid = r_valid$q;
-        crc$data = r_data$q;
-        answered = host_written;
-        answered_error = host_written_error;
-        if (writing_card$q) begin
-            answered = card_written;
-            answered_error = card_written_error;
-        end
-        reader$load = start | turn_back;
-        reader$load_address = queue$source;
-        reader$load_words = queue$words;
-        if (turn_back) begin
-            reader$load_address = queue$destination;
-        end
-        writer$load = start;
-        writer$load_address = queue$destination;
-        writer$load_words = queue$words;
-        read_beats_wide = ((reader$beats) & 10'h3ff);
-        write_beats_wide = ((writer$beats) & 10'h3ff);
-        read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
-        write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
-        may_read = read_ready$q & ~halted;
-        may_write = write_ready$q & ~halted;
-        read_card = may_read & reading_card$q;
-        read_host = may_read & ~reading_card$q & bus_master;
-        write_card = may_write & writing_card$q;
-        write_host = may_write & ~writing_card$q & bus_master;
-        refused = ((may_read & ~reading_card$q) | (may_write & ~writing_card$q)) & ~bus_master;
-        reader$taken = read_taken;
-        writer$taken = write_taken;
-        read_address = reader$address;
-        read_beats = reader$beats;
-        write_address = writer$address;
-        write_beats = writer$beats;
-        give = word_taken | (r_valid$q & ~copying);
-        credit_kept = credit$q;
-        if (read_taken) begin
-            credit_kept = credit$q - read_beats_wide;
-        end
-        credit$d = credit_kept;
-        if (give) begin
-            credit$d = credit_kept + 32'h1;
-        end
-        filled_kept = filled$q;
-        if (write_taken) begin
-            filled_kept = filled$q - write_beats_wide;
-        end
-        filled$d = filled_kept;
-        if (store) begin
-            filled$d = filled_kept + 32'h1;
-        end
-        if (start) begin
-            credit$d = 32'h200;
-            filled$d = 32'h0;
-        end
-        reads_kept = reads$q;
-        if (read_taken) begin
-            reads_kept = reads$q + 32'h1;
-        end
-        reads$d = reads_kept;
-        if (r_valid$q & r_last$q) begin
-            reads$d = reads_kept - 32'h1;
-        end
-        writes_kept = writes$q;
-        if (write_taken) begin
-            writes_kept = writes$q + 32'h1;
-        end
-        writes$d = writes_kept;
-        if (answered) begin
-            writes$d = writes_kept - 32'h1;
-        end
         if (error$q == 32'h0) begin
             if (refused) begin
                 error$d = 32'h5;
@@ -9307,12 +9334,133 @@ module kvcpu_small$dma$channels$0(clock,reset,stop,bus_master,idle,write,select,
         else if ((state$q == 32'h4) & done_ready) begin
             state$d = 32'h0;
         end
-        idle = state$q == 32'h0;
-        done = state$q == 32'h4;
-        done_id = queue$id;
-        done_result = result$q;
-        done_crc = ~kept$q;
     end
+    always @(*) queue$forget = stop;
+    always @(*) queue$write = write;
+    always @(*) queue$select = select;
+    always @(*) queue$data = data;
+    always @(*) room = queue$room;
+    always @(*) queue$pop = (state$q == 32'h4) & done_ready;
+    always @(*) start = (state$q == 32'h0) & queue$valid & ~stop;
+    always @(*) copying = state$q == 32'h1;
+    always @(*) active = (state$q == 32'h1) | (state$q == 32'h2);
+    always @(*) halted = stop | (error$q != 32'h0) | ~active;
+    always @(*) quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
+    always @(*) finished = quiet & (halted | (~reader$more & ~writer$more));
+    always @(*) turn_back = copying & finished & ~halted;
+    always @(*) begin
+        r_valid$d = host_in_valid;
+        r_data$d = host_in_data;
+        r_error$d = host_in_error;
+        r_last$d = host_in_last;
+        if (reading_card$q) begin
+            r_valid$d = card_in_valid;
+            r_data$d = card_in_data;
+            r_error$d = card_in_error;
+            r_last$d = card_in_last;
+        end
+    end
+    always @(*) store = r_valid$q & copying;
+    always @(*) fifo$reset = reset | start;
+    always @(*) fifo$in_valid = store;
+    always @(*) fifo$in_data = r_data$q;
+    always @(*) fifo$out_ready = word_taken;
+    always @(*) word = fifo$out_data;
+    always @(*) crc$start = start | turn_back;
+    always @(*) crc$valid = r_valid$q;
+    always @(*) crc$data = r_data$q;
+    always @(*) begin
+        answered = host_written;
+        answered_error = host_written_error;
+        if (writing_card$q) begin
+            answered = card_written;
+            answered_error = card_written_error;
+        end
+    end
+    always @(*) reader$load = start | turn_back;
+    always @(*) begin
+        reader$load_address = queue$source;
+        if (turn_back) begin
+            reader$load_address = queue$destination;
+        end
+    end
+    always @(*) reader$load_words = queue$words;
+    always @(*) writer$load = start;
+    always @(*) writer$load_address = queue$destination;
+    always @(*) writer$load_words = queue$words;
+    always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
+    always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
+    always @(*) read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
+    always @(*) write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
+    always @(*) may_read = read_ready$q & ~halted;
+    always @(*) may_write = write_ready$q & ~halted;
+    always @(*) read_card = may_read & reading_card$q;
+    always @(*) read_host = may_read & ~reading_card$q & bus_master;
+    always @(*) write_card = may_write & writing_card$q;
+    always @(*) write_host = may_write & ~writing_card$q & bus_master;
+    always @(*) refused = ((may_read & ~reading_card$q) | (may_write & ~writing_card$q)) & ~bus_master;
+    always @(*) reader$taken = read_taken;
+    always @(*) writer$taken = write_taken;
+    always @(*) read_address = reader$address;
+    always @(*) read_beats = reader$beats;
+    always @(*) write_address = writer$address;
+    always @(*) write_beats = writer$beats;
+    always @(*) give = word_taken | (r_valid$q & ~copying);
+    always @(*) begin
+        credit_kept = credit$q;
+        if (read_taken) begin
+            credit_kept = credit$q - read_beats_wide;
+        end
+    end
+    always @(*) begin
+        credit$d = credit_kept;
+        if (give) begin
+            credit$d = credit_kept + 32'h1;
+        end
+        filled$d = filled_kept;
+        if (store) begin
+            filled$d = filled_kept + 32'h1;
+        end
+        if (start) begin
+            credit$d = 32'h200;
+            filled$d = 32'h0;
+        end
+    end
+    always @(*) begin
+        filled_kept = filled$q;
+        if (write_taken) begin
+            filled_kept = filled$q - write_beats_wide;
+        end
+    end
+    always @(*) begin
+        reads_kept = reads$q;
+        if (read_taken) begin
+            reads_kept = reads$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        reads$d = reads_kept;
+        if (r_valid$q & r_last$q) begin
+            reads$d = reads_kept - 32'h1;
+        end
+    end
+    always @(*) begin
+        writes_kept = writes$q;
+        if (write_taken) begin
+            writes_kept = writes$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        writes$d = writes_kept;
+        if (answered) begin
+            writes$d = writes_kept - 32'h1;
+        end
+    end
+    always @(*) idle = state$q == 32'h0;
+    always @(*) done = state$q == 32'h4;
+    always @(*) done_id = queue$id;
+    always @(*) done_result = result$q;
+    always @(*) done_crc = ~kept$q;
     
 endmodule // kvcpu_small$dma$channels$0
 
@@ -9464,36 +9612,38 @@ module kvcpu_small$dma$channels$0$fifo(clock,reset,in_valid,in_ready,in_data,out
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 9'h1ff);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 9'h1ff);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 9'h1ff);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 9'h1ff);
     
 endmodule // kvcpu_small$dma$channels$0$fifo
 
@@ -9699,23 +9849,23 @@ module kvcpu_small$dma$channels$0$queue(clock,reset,forget,write,select,data,roo
     );
     
     // Update code
+    always @(*) source_low$clock = clock;
+    always @(*) source_high$clock = clock;
+    always @(*) destination_low$clock = clock;
+    always @(*) destination_high$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) spaces$clock = clock;
+    always @(*) source_low$reset = reset;
+    always @(*) source_high$reset = reset;
+    always @(*) destination_low$reset = reset;
+    always @(*) destination_high$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) spaces$reset = reset;
+    always @(*) fifo$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) fifo$reset = reset | forget;
+    always @(*) held$reset = reset | forget;
     always @(*) begin
-        source_low$clock = clock;
-        source_high$clock = clock;
-        destination_low$clock = clock;
-        destination_high$clock = clock;
-        length$clock = clock;
-        spaces$clock = clock;
-        source_low$reset = reset;
-        source_high$reset = reset;
-        destination_low$reset = reset;
-        destination_high$reset = reset;
-        length$reset = reset;
-        spaces$reset = reset;
-        fifo$clock = clock;
-        held$clock = clock;
-        fifo$reset = reset | forget;
-        held$reset = reset | forget;
         source_low$d = source_low$q;
         source_high$d = source_high$q;
         destination_low$d = destination_low$q;
@@ -9746,25 +9896,31 @@ module kvcpu_small$dma$channels$0$queue(clock,reset,forget,write,select,data,roo
                 pushed = ~held$q[32'h4];
             end
         end
-        fifo$in_valid = pushed;
-        fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
-        fifo$out_ready = pop;
+    end
+    always @(*) fifo$in_valid = pushed;
+    always @(*) fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
+    always @(*) fifo$out_ready = pop;
+    always @(*) begin
         after_pop = held$q;
         if (pop) begin
             after_pop = held$q - 32'h1;
         end
+    end
+    always @(*) begin
         held$d = after_pop;
         if (pushed) begin
             held$d = after_pop + 32'h1;
         end
+    end
+    always @(*) room = size - held$q;
+    always @(*) valid = fifo$out_valid;
+    always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
+    always @(*) destination = fifo$out_data[(32'h40)+:(64)];
+    always @(*) words = fifo$out_data[(32'h80)+:(19)];
+    always @(*) from_card = fifo$out_data[32'h93];
+    always @(*) to_card = fifo$out_data[32'h94];
+    always @(*) begin
         size = 32'h10;
-        room = size - held$q;
-        valid = fifo$out_valid;
-        source = ((fifo$out_data) & 64'hffffffffffffffff);
-        destination = fifo$out_data[(32'h40)+:(64)];
-        words = fifo$out_data[(32'h80)+:(19)];
-        from_card = fifo$out_data[32'h93];
-        to_card = fifo$out_data[32'h94];
         id = fifo$out_data[(32'h95)+:(16)];
     end
     
@@ -9868,36 +10024,38 @@ module kvcpu_small$dma$channels$0$queue$fifo(clock,reset,in_valid,in_ready,in_da
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 4'hf);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 4'hf);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 4'hf);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 4'hf);
     
 endmodule // kvcpu_small$dma$channels$0$queue$fifo
 
@@ -10187,21 +10345,21 @@ module kvcpu_small$dma$channels$0$reader(clock,reset,load,load_address,load_word
     );
     
     // Update code
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) standing$clock = clock;
+    always @(*) cutting$clock = clock;
+    always @(*) carry$clock = clock;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) standing$reset = reset;
+    always @(*) cutting$reset = reset;
+    always @(*) carry$reset = reset;
     always @(*) begin
-        low$clock = clock;
-        high$clock = clock;
-        left$clock = clock;
-        length$clock = clock;
-        standing$clock = clock;
-        cutting$clock = clock;
-        carry$clock = clock;
-        low$reset = reset;
-        high$reset = reset;
-        left$reset = reset;
-        length$reset = reset;
-        standing$reset = reset;
-        cutting$reset = reset;
-        carry$reset = reset;
         low$d = low$q;
         high$d = high$q;
         left$d = left$q;
@@ -10209,12 +10367,6 @@ module kvcpu_small$dma$channels$0$reader(clock,reset,load,load_address,load_word
         standing$d = standing$q;
         cutting$d = 1'b0;
         carry$d = 1'b0;
-        line = low$q[(32'h9)+:(23)];
-        next_line = line + 32'h1;
-        inverted = ~low$q[(32'h3)+:(6)];
-        to_line = ((inverted) & 7'h7f) + 32'h1;
-        to_line_wide = ((to_line) & 19'h7ffff);
-        taken_words = ((length$q) & 19'h7ffff);
         if (load) begin
             low$d = ((load_address) & 32'hffffffff);
             high$d = load_address[(32'h20)+:(32)];
@@ -10239,11 +10391,17 @@ module kvcpu_small$dma$channels$0$reader(clock,reset,load,load_address,load_word
             end
             standing$d = left$q != 32'h0;
         end
-        valid = standing$q;
-        beats = length$q;
-        address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
-        more = standing$q | cutting$q;
     end
+    always @(*) line = low$q[(32'h9)+:(23)];
+    always @(*) next_line = line + 32'h1;
+    always @(*) inverted = ~low$q[(32'h3)+:(6)];
+    always @(*) to_line = ((inverted) & 7'h7f) + 32'h1;
+    always @(*) to_line_wide = ((to_line) & 19'h7ffff);
+    always @(*) taken_words = ((length$q) & 19'h7ffff);
+    always @(*) valid = standing$q;
+    always @(*) beats = length$q;
+    always @(*) address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
+    always @(*) more = standing$q | cutting$q;
     
 endmodule // kvcpu_small$dma$channels$0$reader
 
@@ -10501,21 +10659,21 @@ module kvcpu_small$dma$channels$0$writer(clock,reset,load,load_address,load_word
     );
     
     // Update code
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) standing$clock = clock;
+    always @(*) cutting$clock = clock;
+    always @(*) carry$clock = clock;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) standing$reset = reset;
+    always @(*) cutting$reset = reset;
+    always @(*) carry$reset = reset;
     always @(*) begin
-        low$clock = clock;
-        high$clock = clock;
-        left$clock = clock;
-        length$clock = clock;
-        standing$clock = clock;
-        cutting$clock = clock;
-        carry$clock = clock;
-        low$reset = reset;
-        high$reset = reset;
-        left$reset = reset;
-        length$reset = reset;
-        standing$reset = reset;
-        cutting$reset = reset;
-        carry$reset = reset;
         low$d = low$q;
         high$d = high$q;
         left$d = left$q;
@@ -10523,12 +10681,6 @@ module kvcpu_small$dma$channels$0$writer(clock,reset,load,load_address,load_word
         standing$d = standing$q;
         cutting$d = 1'b0;
         carry$d = 1'b0;
-        line = low$q[(32'h9)+:(23)];
-        next_line = line + 32'h1;
-        inverted = ~low$q[(32'h3)+:(6)];
-        to_line = ((inverted) & 7'h7f) + 32'h1;
-        to_line_wide = ((to_line) & 19'h7ffff);
-        taken_words = ((length$q) & 19'h7ffff);
         if (load) begin
             low$d = ((load_address) & 32'hffffffff);
             high$d = load_address[(32'h20)+:(32)];
@@ -10553,11 +10705,17 @@ module kvcpu_small$dma$channels$0$writer(clock,reset,load,load_address,load_word
             end
             standing$d = left$q != 32'h0;
         end
-        valid = standing$q;
-        beats = length$q;
-        address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
-        more = standing$q | cutting$q;
     end
+    always @(*) line = low$q[(32'h9)+:(23)];
+    always @(*) next_line = line + 32'h1;
+    always @(*) inverted = ~low$q[(32'h3)+:(6)];
+    always @(*) to_line = ((inverted) & 7'h7f) + 32'h1;
+    always @(*) to_line_wide = ((to_line) & 19'h7ffff);
+    always @(*) taken_words = ((length$q) & 19'h7ffff);
+    always @(*) valid = standing$q;
+    always @(*) beats = length$q;
+    always @(*) address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
+    always @(*) more = standing$q | cutting$q;
     
 endmodule // kvcpu_small$dma$channels$0$writer
 
@@ -11014,154 +11172,53 @@ module kvcpu_small$dma$channels$1(clock,reset,stop,bus_master,idle,write,select,
     );
     
     // Update code
+    always @(*) queue$clock = clock;
+    always @(*) reader$clock = clock;
+    always @(*) writer$clock = clock;
+    always @(*) kept$clock = clock;
+    always @(*) state$clock = clock;
+    always @(*) error$clock = clock;
+    always @(*) result$clock = clock;
+    always @(*) reading_card$clock = clock;
+    always @(*) writing_card$clock = clock;
+    always @(*) read_ready$clock = clock;
+    always @(*) write_ready$clock = clock;
+    always @(*) credit$clock = clock;
+    always @(*) filled$clock = clock;
+    always @(*) reads$clock = clock;
+    always @(*) writes$clock = clock;
+    always @(*) r_valid$clock = clock;
+    always @(*) r_data$clock = clock;
+    always @(*) r_error$clock = clock;
+    always @(*) r_last$clock = clock;
+    always @(*) queue$reset = reset;
+    always @(*) reader$reset = reset;
+    always @(*) writer$reset = reset;
+    always @(*) kept$reset = reset;
+    always @(*) state$reset = reset;
+    always @(*) error$reset = reset;
+    always @(*) result$reset = reset;
+    always @(*) reading_card$reset = reset;
+    always @(*) writing_card$reset = reset;
+    always @(*) read_ready$reset = reset;
+    always @(*) write_ready$reset = reset;
+    always @(*) credit$reset = reset;
+    always @(*) filled$reset = reset;
+    always @(*) reads$reset = reset;
+    always @(*) writes$reset = reset;
+    always @(*) r_valid$reset = reset;
+    always @(*) r_data$reset = reset;
+    always @(*) r_error$reset = reset;
+    always @(*) r_last$reset = reset;
+    always @(*) fifo$clock = clock;
+    always @(*) crc$clock = clock;
     always @(*) begin
-        queue$clock = clock;
-        reader$clock = clock;
-        writer$clock = clock;
-        kept$clock = clock;
-        state$clock = clock;
-        error$clock = clock;
-        result$clock = clock;
-        reading_card$clock = clock;
-        writing_card$clock = clock;
-        read_ready$clock = clock;
-        write_ready$clock = clock;
-        credit$clock = clock;
-        filled$clock = clock;
-        reads$clock = clock;
-        writes$clock = clock;
-        r_valid$clock = clock;
-        r_data$clock = clock;
-        r_error$clock = clock;
-        r_last$clock = clock;
-        queue$reset = reset;
-        reader$reset = reset;
-        writer$reset = reset;
-        kept$reset = reset;
-        state$reset = reset;
-        error$reset = reset;
-        result$reset = reset;
-        reading_card$reset = reset;
-        writing_card$reset = reset;
-        read_ready$reset = reset;
-        write_ready$reset = reset;
-        credit$reset = reset;
-        filled$reset = reset;
-        reads$reset = reset;
-        writes$reset = reset;
-        r_valid$reset = reset;
-        r_data$reset = reset;
-        r_error$reset = reset;
-        r_last$reset = reset;
-        fifo$clock = clock;
-        crc$clock = clock;
         kept$d = kept$q;
         state$d = state$q;
         error$d = error$q;
         result$d = result$q;
         reading_card$d = reading_card$q;
         writing_card$d = writing_card$q;
-        queue$forget = stop;
-        queue$write = write;
-        queue$select = select;
-        queue$data = data;
-        room = queue$room;
-        queue$pop = (state$q == 32'h4) & done_ready;
-        start = (state$q == 32'h0) & queue$valid & ~stop;
-        copying = state$q == 32'h1;
-        active = (state$q == 32'h1) | (state$q == 32'h2);
-        halted = stop | (error$q != 32'h0) | ~active;
-        quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
-        finished = quiet & (halted | (~reader$more & ~writer$more));
-        turn_back = copying & finished & ~halted;
-        r_valid$d = host_in_valid;
-        r_data$d = host_in_data;
-        r_error$d = host_in_error;
-        r_last$d = host_in_last;
-        if (reading_card$q) begin
-            r_valid$d = card_in_valid;
-            r_data$d = card_in_data;
-            r_error$d = card_in_error;
-            r_last$d = card_in_last;
-        end
-        store = r_valid$q & copying;
-        fifo$reset = reset | start;
-        fifo$in_valid = store;
-        fifo$in_data = r_data$q;
-        fifo$out_ready = word_taken;
-        word = fifo$out_data;
-        crc$start = start | turn_back;
-        crc$valid = r_valid$q;
-        crc$data = r_data$q;
-        answered = host_written;
-        answered_error = host_written_error;
-        if (writing_card$q) begin
-            answered = card_written;
-            answered_error = card_written_error;
-        end
-        reader$load = start | turn_back;
-        reader$load_address = queue$source;
-        reader$load_words = queue$words;
-        if (turn_back) begin
-            reader$load_address = queue$destination;
-        end
-        writer$load = start;
-        writer$load_address = queue$destination;
-        writer$load_words = queue$words;
-        read_beats_wide = ((reader$beats) & 10'h3ff);
-        write_beats_wide = ((writer$beats) & 10'h3ff);
-        read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
-        write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
-        may_read = read_ready$q & ~halted;
-        may_write = write_ready$q & ~halted;
-        read_card = may_read & reading_card$q;
-        read_host = may_read & ~reading_card$q & bus_master;
-        write_card = may_write & writing_card$q;
-        write_host = may_write & ~writing_card$q & bus_master;
-        refused = ((may_read & ~reading_card$q) | (may_write & ~writing_card$q)) & ~bus_master;
-        reader$taken = read_taken;
-        writer$taken = write_taken;
-        read_address = reader$address;
-        read_beats = reader$beats;
-        write_address = writer$address;
-        write_beats = writer$beats;
-        give = word_taken | (r_valid$q & ~copying);
-        credit_kept = credit$q;
-        if (read_taken) begin
-            credit_kept = credit$q - read_beats_wide;
-        end
-        credit$d = credit_kept;
-        if (give) begin
-            credit$d = credit_kept + 32'h1;
-        end
-        filled_kept = filled$q;
-        if (write_taken) begin
-            filled_kept = filled$q - write_beats_wide;
-        end
-        filled$d = filled_kept;
-        if (store) begin
-            filled$d = filled_kept + 32'h1;
-        end
-        if (start) begin
-            credit$d = 32'h200;
-            filled$d = 32'h0;
-        end
-        reads_kept = reads$q;
-        if (read_taken) begin
-            reads_kept = reads$q + 32'h1;
-        end
-        reads$d = reads_kept;
-        if (r_valid$q & r_last$q) begin
-            reads$d = reads_kept - 32'h1;
-        end
-        writes_kept = writes$q;
-        if (write_taken) begin
-            writes_kept = writes$q + 32'h1;
-        end
-        writes$d = writes_kept;
-        if (answered) begin
-            writes$d = writes_kept - 32'h1;
-        end
         if (error$q == 32'h0) begin
             if (refused) begin
                 error$d = 32'h5;
@@ -11209,12 +11266,133 @@ module kvcpu_small$dma$channels$1(clock,reset,stop,bus_master,idle,write,select,
         else if ((state$q == 32'h4) & done_ready) begin
             state$d = 32'h0;
         end
-        idle = state$q == 32'h0;
-        done = state$q == 32'h4;
-        done_id = queue$id;
-        done_result = result$q;
-        done_crc = ~kept$q;
     end
+    always @(*) queue$forget = stop;
+    always @(*) queue$write = write;
+    always @(*) queue$select = select;
+    always @(*) queue$data = data;
+    always @(*) room = queue$room;
+    always @(*) queue$pop = (state$q == 32'h4) & done_ready;
+    always @(*) start = (state$q == 32'h0) & queue$valid & ~stop;
+    always @(*) copying = state$q == 32'h1;
+    always @(*) active = (state$q == 32'h1) | (state$q == 32'h2);
+    always @(*) halted = stop | (error$q != 32'h0) | ~active;
+    always @(*) quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
+    always @(*) finished = quiet & (halted | (~reader$more & ~writer$more));
+    always @(*) turn_back = copying & finished & ~halted;
+    always @(*) begin
+        r_valid$d = host_in_valid;
+        r_data$d = host_in_data;
+        r_error$d = host_in_error;
+        r_last$d = host_in_last;
+        if (reading_card$q) begin
+            r_valid$d = card_in_valid;
+            r_data$d = card_in_data;
+            r_error$d = card_in_error;
+            r_last$d = card_in_last;
+        end
+    end
+    always @(*) store = r_valid$q & copying;
+    always @(*) fifo$reset = reset | start;
+    always @(*) fifo$in_valid = store;
+    always @(*) fifo$in_data = r_data$q;
+    always @(*) fifo$out_ready = word_taken;
+    always @(*) word = fifo$out_data;
+    always @(*) crc$start = start | turn_back;
+    always @(*) crc$valid = r_valid$q;
+    always @(*) crc$data = r_data$q;
+    always @(*) begin
+        answered = host_written;
+        answered_error = host_written_error;
+        if (writing_card$q) begin
+            answered = card_written;
+            answered_error = card_written_error;
+        end
+    end
+    always @(*) reader$load = start | turn_back;
+    always @(*) begin
+        reader$load_address = queue$source;
+        if (turn_back) begin
+            reader$load_address = queue$destination;
+        end
+    end
+    always @(*) reader$load_words = queue$words;
+    always @(*) writer$load = start;
+    always @(*) writer$load_address = queue$destination;
+    always @(*) writer$load_words = queue$words;
+    always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
+    always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
+    always @(*) read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
+    always @(*) write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
+    always @(*) may_read = read_ready$q & ~halted;
+    always @(*) may_write = write_ready$q & ~halted;
+    always @(*) read_card = may_read & reading_card$q;
+    always @(*) read_host = may_read & ~reading_card$q & bus_master;
+    always @(*) write_card = may_write & writing_card$q;
+    always @(*) write_host = may_write & ~writing_card$q & bus_master;
+    always @(*) refused = ((may_read & ~reading_card$q) | (may_write & ~writing_card$q)) & ~bus_master;
+    always @(*) reader$taken = read_taken;
+    always @(*) writer$taken = write_taken;
+    always @(*) read_address = reader$address;
+    always @(*) read_beats = reader$beats;
+    always @(*) write_address = writer$address;
+    always @(*) write_beats = writer$beats;
+    always @(*) give = word_taken | (r_valid$q & ~copying);
+    always @(*) begin
+        credit_kept = credit$q;
+        if (read_taken) begin
+            credit_kept = credit$q - read_beats_wide;
+        end
+    end
+    always @(*) begin
+        credit$d = credit_kept;
+        if (give) begin
+            credit$d = credit_kept + 32'h1;
+        end
+        filled$d = filled_kept;
+        if (store) begin
+            filled$d = filled_kept + 32'h1;
+        end
+        if (start) begin
+            credit$d = 32'h200;
+            filled$d = 32'h0;
+        end
+    end
+    always @(*) begin
+        filled_kept = filled$q;
+        if (write_taken) begin
+            filled_kept = filled$q - write_beats_wide;
+        end
+    end
+    always @(*) begin
+        reads_kept = reads$q;
+        if (read_taken) begin
+            reads_kept = reads$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        reads$d = reads_kept;
+        if (r_valid$q & r_last$q) begin
+            reads$d = reads_kept - 32'h1;
+        end
+    end
+    always @(*) begin
+        writes_kept = writes$q;
+        if (write_taken) begin
+            writes_kept = writes$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        writes$d = writes_kept;
+        if (answered) begin
+            writes$d = writes_kept - 32'h1;
+        end
+    end
+    always @(*) idle = state$q == 32'h0;
+    always @(*) done = state$q == 32'h4;
+    always @(*) done_id = queue$id;
+    always @(*) done_result = result$q;
+    always @(*) done_crc = ~kept$q;
     
 endmodule // kvcpu_small$dma$channels$1
 
@@ -11366,36 +11544,38 @@ module kvcpu_small$dma$channels$1$fifo(clock,reset,in_valid,in_ready,in_data,out
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 9'h1ff);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 9'h1ff);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 9'h1ff);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 9'h1ff);
     
 endmodule // kvcpu_small$dma$channels$1$fifo
 
@@ -11601,23 +11781,23 @@ module kvcpu_small$dma$channels$1$queue(clock,reset,forget,write,select,data,roo
     );
     
     // Update code
+    always @(*) source_low$clock = clock;
+    always @(*) source_high$clock = clock;
+    always @(*) destination_low$clock = clock;
+    always @(*) destination_high$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) spaces$clock = clock;
+    always @(*) source_low$reset = reset;
+    always @(*) source_high$reset = reset;
+    always @(*) destination_low$reset = reset;
+    always @(*) destination_high$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) spaces$reset = reset;
+    always @(*) fifo$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) fifo$reset = reset | forget;
+    always @(*) held$reset = reset | forget;
     always @(*) begin
-        source_low$clock = clock;
-        source_high$clock = clock;
-        destination_low$clock = clock;
-        destination_high$clock = clock;
-        length$clock = clock;
-        spaces$clock = clock;
-        source_low$reset = reset;
-        source_high$reset = reset;
-        destination_low$reset = reset;
-        destination_high$reset = reset;
-        length$reset = reset;
-        spaces$reset = reset;
-        fifo$clock = clock;
-        held$clock = clock;
-        fifo$reset = reset | forget;
-        held$reset = reset | forget;
         source_low$d = source_low$q;
         source_high$d = source_high$q;
         destination_low$d = destination_low$q;
@@ -11648,25 +11828,31 @@ module kvcpu_small$dma$channels$1$queue(clock,reset,forget,write,select,data,roo
                 pushed = ~held$q[32'h4];
             end
         end
-        fifo$in_valid = pushed;
-        fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
-        fifo$out_ready = pop;
+    end
+    always @(*) fifo$in_valid = pushed;
+    always @(*) fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
+    always @(*) fifo$out_ready = pop;
+    always @(*) begin
         after_pop = held$q;
         if (pop) begin
             after_pop = held$q - 32'h1;
         end
+    end
+    always @(*) begin
         held$d = after_pop;
         if (pushed) begin
             held$d = after_pop + 32'h1;
         end
+    end
+    always @(*) room = size - held$q;
+    always @(*) valid = fifo$out_valid;
+    always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
+    always @(*) destination = fifo$out_data[(32'h40)+:(64)];
+    always @(*) words = fifo$out_data[(32'h80)+:(19)];
+    always @(*) from_card = fifo$out_data[32'h93];
+    always @(*) to_card = fifo$out_data[32'h94];
+    always @(*) begin
         size = 32'h10;
-        room = size - held$q;
-        valid = fifo$out_valid;
-        source = ((fifo$out_data) & 64'hffffffffffffffff);
-        destination = fifo$out_data[(32'h40)+:(64)];
-        words = fifo$out_data[(32'h80)+:(19)];
-        from_card = fifo$out_data[32'h93];
-        to_card = fifo$out_data[32'h94];
         id = fifo$out_data[(32'h95)+:(16)];
     end
     
@@ -11770,36 +11956,38 @@ module kvcpu_small$dma$channels$1$queue$fifo(clock,reset,in_valid,in_ready,in_da
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 4'hf);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 4'hf);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 4'hf);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 4'hf);
     
 endmodule // kvcpu_small$dma$channels$1$queue$fifo
 
@@ -12089,21 +12277,21 @@ module kvcpu_small$dma$channels$1$reader(clock,reset,load,load_address,load_word
     );
     
     // Update code
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) standing$clock = clock;
+    always @(*) cutting$clock = clock;
+    always @(*) carry$clock = clock;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) standing$reset = reset;
+    always @(*) cutting$reset = reset;
+    always @(*) carry$reset = reset;
     always @(*) begin
-        low$clock = clock;
-        high$clock = clock;
-        left$clock = clock;
-        length$clock = clock;
-        standing$clock = clock;
-        cutting$clock = clock;
-        carry$clock = clock;
-        low$reset = reset;
-        high$reset = reset;
-        left$reset = reset;
-        length$reset = reset;
-        standing$reset = reset;
-        cutting$reset = reset;
-        carry$reset = reset;
         low$d = low$q;
         high$d = high$q;
         left$d = left$q;
@@ -12111,12 +12299,6 @@ module kvcpu_small$dma$channels$1$reader(clock,reset,load,load_address,load_word
         standing$d = standing$q;
         cutting$d = 1'b0;
         carry$d = 1'b0;
-        line = low$q[(32'h9)+:(23)];
-        next_line = line + 32'h1;
-        inverted = ~low$q[(32'h3)+:(6)];
-        to_line = ((inverted) & 7'h7f) + 32'h1;
-        to_line_wide = ((to_line) & 19'h7ffff);
-        taken_words = ((length$q) & 19'h7ffff);
         if (load) begin
             low$d = ((load_address) & 32'hffffffff);
             high$d = load_address[(32'h20)+:(32)];
@@ -12141,11 +12323,17 @@ module kvcpu_small$dma$channels$1$reader(clock,reset,load,load_address,load_word
             end
             standing$d = left$q != 32'h0;
         end
-        valid = standing$q;
-        beats = length$q;
-        address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
-        more = standing$q | cutting$q;
     end
+    always @(*) line = low$q[(32'h9)+:(23)];
+    always @(*) next_line = line + 32'h1;
+    always @(*) inverted = ~low$q[(32'h3)+:(6)];
+    always @(*) to_line = ((inverted) & 7'h7f) + 32'h1;
+    always @(*) to_line_wide = ((to_line) & 19'h7ffff);
+    always @(*) taken_words = ((length$q) & 19'h7ffff);
+    always @(*) valid = standing$q;
+    always @(*) beats = length$q;
+    always @(*) address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
+    always @(*) more = standing$q | cutting$q;
     
 endmodule // kvcpu_small$dma$channels$1$reader
 
@@ -12403,21 +12591,21 @@ module kvcpu_small$dma$channels$1$writer(clock,reset,load,load_address,load_word
     );
     
     // Update code
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) standing$clock = clock;
+    always @(*) cutting$clock = clock;
+    always @(*) carry$clock = clock;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) standing$reset = reset;
+    always @(*) cutting$reset = reset;
+    always @(*) carry$reset = reset;
     always @(*) begin
-        low$clock = clock;
-        high$clock = clock;
-        left$clock = clock;
-        length$clock = clock;
-        standing$clock = clock;
-        cutting$clock = clock;
-        carry$clock = clock;
-        low$reset = reset;
-        high$reset = reset;
-        left$reset = reset;
-        length$reset = reset;
-        standing$reset = reset;
-        cutting$reset = reset;
-        carry$reset = reset;
         low$d = low$q;
         high$d = high$q;
         left$d = left$q;
@@ -12425,12 +12613,6 @@ module kvcpu_small$dma$channels$1$writer(clock,reset,load,load_address,load_word
         standing$d = standing$q;
         cutting$d = 1'b0;
         carry$d = 1'b0;
-        line = low$q[(32'h9)+:(23)];
-        next_line = line + 32'h1;
-        inverted = ~low$q[(32'h3)+:(6)];
-        to_line = ((inverted) & 7'h7f) + 32'h1;
-        to_line_wide = ((to_line) & 19'h7ffff);
-        taken_words = ((length$q) & 19'h7ffff);
         if (load) begin
             low$d = ((load_address) & 32'hffffffff);
             high$d = load_address[(32'h20)+:(32)];
@@ -12455,11 +12637,17 @@ module kvcpu_small$dma$channels$1$writer(clock,reset,load,load_address,load_word
             end
             standing$d = left$q != 32'h0;
         end
-        valid = standing$q;
-        beats = length$q;
-        address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
-        more = standing$q | cutting$q;
     end
+    always @(*) line = low$q[(32'h9)+:(23)];
+    always @(*) next_line = line + 32'h1;
+    always @(*) inverted = ~low$q[(32'h3)+:(6)];
+    always @(*) to_line = ((inverted) & 7'h7f) + 32'h1;
+    always @(*) to_line_wide = ((to_line) & 19'h7ffff);
+    always @(*) taken_words = ((length$q) & 19'h7ffff);
+    always @(*) valid = standing$q;
+    always @(*) beats = length$q;
+    always @(*) address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
+    always @(*) more = standing$q | cutting$q;
     
 endmodule // kvcpu_small$dma$channels$1$writer
 
@@ -12652,36 +12840,38 @@ module kvcpu_small$dma$completions(clock,reset,in_valid,in_ready,in_data,out_val
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 5'h1f);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 5'h1f);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 5'h1f);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 5'h1f);
     
 endmodule // kvcpu_small$dma$completions
 
@@ -13130,99 +13320,102 @@ module kvcpu_small$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
     );
     
     // Update code
+    always @(*) w$clock = clock;
+    always @(*) w$reset = reset;
+    always @(*) ar$clock = clock;
+    always @(*) aw$clock = clock;
+    always @(*) next_full$clock = clock;
+    always @(*) next_who$clock = clock;
+    always @(*) next_beats$clock = clock;
+    always @(*) who$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) level$clock = clock;
+    always @(*) drawn$0$clock = clock;
+    always @(*) drawn$1$clock = clock;
+    always @(*) drawn$2$clock = clock;
+    always @(*) drawn_last$clock = clock;
+    always @(*) r_valid$clock = clock;
+    always @(*) r_id$clock = clock;
+    always @(*) r_data$clock = clock;
+    always @(*) r_error$clock = clock;
+    always @(*) r_last$clock = clock;
+    always @(*) b_valid$clock = clock;
+    always @(*) b_id$clock = clock;
+    always @(*) b_error$clock = clock;
+    always @(*) ar$reset = reset;
+    always @(*) aw$reset = reset;
+    always @(*) next_full$reset = reset;
+    always @(*) next_who$reset = reset;
+    always @(*) next_beats$reset = reset;
+    always @(*) who$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) level$reset = reset;
+    always @(*) drawn$0$reset = reset;
+    always @(*) drawn$1$reset = reset;
+    always @(*) drawn$2$reset = reset;
+    always @(*) drawn_last$reset = reset;
+    always @(*) r_valid$reset = reset;
+    always @(*) r_id$reset = reset;
+    always @(*) r_data$reset = reset;
+    always @(*) r_error$reset = reset;
+    always @(*) r_last$reset = reset;
+    always @(*) b_valid$reset = reset;
+    always @(*) b_id$reset = reset;
+    always @(*) b_error$reset = reset;
+    always @(*) ar$request$0 = read$0;
+    always @(*) ar$request_address$0 = read_address$0;
+    always @(*) ar$request_beats$0 = read_beats$0;
+    always @(*) read_taken$0 = ar$taken$0;
+    always @(*) aw$request$0 = write$0;
+    always @(*) aw$request_address$0 = write_address$0;
+    always @(*) aw$request_beats$0 = write_beats$0;
+    always @(*) write_taken$0 = aw$taken$0;
+    always @(*) ar$request$1 = read$1;
+    always @(*) ar$request_address$1 = read_address$1;
+    always @(*) ar$request_beats$1 = read_beats$1;
+    always @(*) read_taken$1 = ar$taken$1;
+    always @(*) aw$request$1 = write$1;
+    always @(*) aw$request_address$1 = write_address$1;
+    always @(*) aw$request_beats$1 = write_beats$1;
+    always @(*) write_taken$1 = aw$taken$1;
+    always @(*) ar$request$2 = read$2;
+    always @(*) ar$request_address$2 = read_address$2;
+    always @(*) ar$request_beats$2 = read_beats$2;
+    always @(*) read_taken$2 = ar$taken$2;
+    always @(*) aw$request$2 = write$2;
+    always @(*) aw$request_address$2 = write_address$2;
+    always @(*) aw$request_beats$2 = write_beats$2;
+    always @(*) write_taken$2 = aw$taken$2;
+    always @(*) aw$hold = next_full$q;
+    always @(*) ar$ready = arready;
+    always @(*) aw$ready = awready;
+    always @(*) arid = ar$id;
+    always @(*) araddr = ar$address;
+    always @(*) arlen = ar$len;
+    always @(*) arvalid = ar$valid;
+    always @(*) awid = aw$id;
+    always @(*) awaddr = aw$address;
+    always @(*) awlen = aw$len;
+    always @(*) awvalid = aw$valid;
+    always @(*) last = left$q == 32'h1;
+    always @(*) draw = (left$q != 32'h0) & ~level$q[32'h3];
+    always @(*) drawn$0$d = draw & (who$q == 32'h0);
+    always @(*) drawn$1$d = draw & (who$q == 32'h1);
+    always @(*) drawn$2$d = draw & (who$q == 32'h2);
+    always @(*) drawn_last$d = last;
     always @(*) begin
-        w$clock = clock;
-        w$reset = reset;
-        ar$clock = clock;
-        aw$clock = clock;
-        next_full$clock = clock;
-        next_who$clock = clock;
-        next_beats$clock = clock;
-        who$clock = clock;
-        left$clock = clock;
-        level$clock = clock;
-        drawn$0$clock = clock;
-        drawn$1$clock = clock;
-        drawn$2$clock = clock;
-        drawn_last$clock = clock;
-        r_valid$clock = clock;
-        r_id$clock = clock;
-        r_data$clock = clock;
-        r_error$clock = clock;
-        r_last$clock = clock;
-        b_valid$clock = clock;
-        b_id$clock = clock;
-        b_error$clock = clock;
-        ar$reset = reset;
-        aw$reset = reset;
-        next_full$reset = reset;
-        next_who$reset = reset;
-        next_beats$reset = reset;
-        who$reset = reset;
-        left$reset = reset;
-        level$reset = reset;
-        drawn$0$reset = reset;
-        drawn$1$reset = reset;
-        drawn$2$reset = reset;
-        drawn_last$reset = reset;
-        r_valid$reset = reset;
-        r_id$reset = reset;
-        r_data$reset = reset;
-        r_error$reset = reset;
-        r_last$reset = reset;
-        b_valid$reset = reset;
-        b_id$reset = reset;
-        b_error$reset = reset;
-        ar$request$0 = read$0;
-        ar$request_address$0 = read_address$0;
-        ar$request_beats$0 = read_beats$0;
-        read_taken$0 = ar$taken$0;
-        aw$request$0 = write$0;
-        aw$request_address$0 = write_address$0;
-        aw$request_beats$0 = write_beats$0;
-        write_taken$0 = aw$taken$0;
-        ar$request$1 = read$1;
-        ar$request_address$1 = read_address$1;
-        ar$request_beats$1 = read_beats$1;
-        read_taken$1 = ar$taken$1;
-        aw$request$1 = write$1;
-        aw$request_address$1 = write_address$1;
-        aw$request_beats$1 = write_beats$1;
-        write_taken$1 = aw$taken$1;
-        ar$request$2 = read$2;
-        ar$request_address$2 = read_address$2;
-        ar$request_beats$2 = read_beats$2;
-        read_taken$2 = ar$taken$2;
-        aw$request$2 = write$2;
-        aw$request_address$2 = write_address$2;
-        aw$request_beats$2 = write_beats$2;
-        write_taken$2 = aw$taken$2;
-        ar$hold = 1'b0;
-        aw$hold = next_full$q;
-        ar$ready = arready;
-        aw$ready = awready;
-        arid = ar$id;
-        araddr = ar$address;
-        arlen = ar$len;
-        arvalid = ar$valid;
-        awid = aw$id;
-        awaddr = aw$address;
-        awlen = aw$len;
-        awvalid = aw$valid;
-        last = left$q == 32'h1;
-        draw = (left$q != 32'h0) & ~level$q[32'h3];
-        drawn$0$d = draw & (who$q == 32'h0);
-        drawn$1$d = draw & (who$q == 32'h1);
-        drawn$2$d = draw & (who$q == 32'h2);
-        drawn_last$d = last;
         level_kept = level$q;
         if (draw) begin
             level_kept = level$q + 32'h1;
         end
+    end
+    always @(*) begin
         level$d = level_kept;
         if (w$out_valid & wready) begin
             level$d = level_kept - 32'h1;
         end
+    end
+    always @(*) begin
         who$d = who$q;
         left$d = left$q;
         next_full$d = next_full$q;
@@ -13241,6 +13434,8 @@ module kvcpu_small$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
             next_who$d = aw$who;
             next_beats$d = aw$beats;
         end
+    end
+    always @(*) begin
         chosen = word$0;
         if (drawn$1$q) begin
             chosen = word$1;
@@ -13248,32 +13443,35 @@ module kvcpu_small$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
         else if (drawn$2$q) begin
             chosen = word$2;
         end
-        word_taken$0 = drawn$0$q;
-        word_taken$1 = drawn$1$q;
-        word_taken$2 = drawn$2$q;
-        w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-        w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
-        w$out_ready = wready;
-        wvalid = w$out_valid;
-        wdata = ((w$out_data) & 64'hffffffffffffffff);
-        wlast = w$out_data[32'h40];
-        r_valid$d = rvalid;
-        r_id$d = rid;
-        r_data$d = rdata;
-        r_error$d = rresp != 32'h0;
-        r_last$d = rlast;
-        b_valid$d = bvalid;
-        b_id$d = bid;
-        b_error$d = bresp != 32'h0;
-        in_valid$0 = r_valid$q & (r_id$q == 32'h0);
-        in_valid$1 = r_valid$q & (r_id$q == 32'h1);
-        in_valid$2 = r_valid$q & (r_id$q == 32'h2);
-        in_data = r_data$q;
-        in_error = r_error$q;
-        in_last = r_last$q;
-        done$0 = b_valid$q & (b_id$q == 32'h0);
-        done$1 = b_valid$q & (b_id$q == 32'h1);
-        done$2 = b_valid$q & (b_id$q == 32'h2);
+    end
+    always @(*) word_taken$0 = drawn$0$q;
+    always @(*) word_taken$1 = drawn$1$q;
+    always @(*) word_taken$2 = drawn$2$q;
+    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$out_ready = wready;
+    always @(*) wvalid = w$out_valid;
+    always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
+    always @(*) wlast = w$out_data[32'h40];
+    always @(*) r_valid$d = rvalid;
+    always @(*) r_id$d = rid;
+    always @(*) r_data$d = rdata;
+    always @(*) r_error$d = rresp != 32'h0;
+    always @(*) r_last$d = rlast;
+    always @(*) b_valid$d = bvalid;
+    always @(*) b_id$d = bid;
+    always @(*) b_error$d = bresp != 32'h0;
+    always @(*) in_valid$0 = r_valid$q & (r_id$q == 32'h0);
+    always @(*) in_valid$1 = r_valid$q & (r_id$q == 32'h1);
+    always @(*) in_valid$2 = r_valid$q & (r_id$q == 32'h2);
+    always @(*) in_data = r_data$q;
+    always @(*) in_error = r_error$q;
+    always @(*) in_last = r_last$q;
+    always @(*) done$0 = b_valid$q & (b_id$q == 32'h0);
+    always @(*) done$1 = b_valid$q & (b_id$q == 32'h1);
+    always @(*) done$2 = b_valid$q & (b_id$q == 32'h2);
+    always @(*) begin
+        ar$hold = 1'b0;
         done_error = b_error$q;
     end
     
@@ -13381,25 +13579,25 @@ module kvcpu_small$dma$host$ar(clock,reset,request$0,request$1,request$2,request
     );
     
     // Update code
+    always @(*) skid$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) held$0$clock = clock;
+    always @(*) held$1$clock = clock;
+    always @(*) held$2$clock = clock;
+    always @(*) skid$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) held$0$reset = reset;
+    always @(*) held$1$reset = reset;
+    always @(*) held$2$reset = reset;
+    always @(*) open$0 = request$0 & ~held$0$q;
+    always @(*) taken$0 = held$0$q;
+    always @(*) open$1 = request$1 & ~held$1$q;
+    always @(*) taken$1 = held$1$q;
+    always @(*) open$2 = request$2 & ~held$2$q;
+    always @(*) taken$2 = held$2$q;
+    always @(*) wanted = open$0 | open$1 | open$2;
+    always @(*) go = wanted & skid$in_ready & ~hold;
     always @(*) begin
-        skid$clock = clock;
-        turn$clock = clock;
-        held$0$clock = clock;
-        held$1$clock = clock;
-        held$2$clock = clock;
-        skid$reset = reset;
-        turn$reset = reset;
-        held$0$reset = reset;
-        held$1$reset = reset;
-        held$2$reset = reset;
-        open$0 = request$0 & ~held$0$q;
-        taken$0 = held$0$q;
-        open$1 = request$1 & ~held$1$q;
-        taken$1 = held$1$q;
-        open$2 = request$2 & ~held$2$q;
-        taken$2 = held$2$q;
-        wanted = open$0 | open$1 | open$2;
-        go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
@@ -13413,9 +13611,11 @@ module kvcpu_small$dma$host$ar(clock,reset,request$0,request$1,request$2,request
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        held$0$d = go & (pick == 32'h0);
-        held$1$d = go & (pick == 32'h1);
-        held$2$d = go & (pick == 32'h2);
+    end
+    always @(*) held$0$d = go & (pick == 32'h0);
+    always @(*) held$1$d = go & (pick == 32'h1);
+    always @(*) held$2$d = go & (pick == 32'h2);
+    always @(*) begin
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -13423,18 +13623,18 @@ module kvcpu_small$dma$host$ar(clock,reset,request$0,request$1,request$2,request
         else if (go & (pick == 32'h1)) begin
             turn$d = 1'b0;
         end
-        any_taken = go;
-        who = pick;
-        beats = pick_beats;
-        pick_len = pick_beats - 32'h1;
-        skid$in_valid = wanted & ~hold;
-        skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
-        skid$out_ready = ready;
-        valid = skid$out_valid;
-        id = skid$out_data[(32'h48)+:(2)];
-        len = skid$out_data[(32'h40)+:(8)];
-        address = ((skid$out_data) & 64'hffffffffffffffff);
     end
+    always @(*) any_taken = go;
+    always @(*) who = pick;
+    always @(*) beats = pick_beats;
+    always @(*) pick_len = pick_beats - 32'h1;
+    always @(*) skid$in_valid = wanted & ~hold;
+    always @(*) skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
+    always @(*) skid$out_ready = ready;
+    always @(*) valid = skid$out_valid;
+    always @(*) id = skid$out_data[(32'h48)+:(2)];
+    always @(*) len = skid$out_data[(32'h40)+:(8)];
+    always @(*) address = ((skid$out_data) & 64'hffffffffffffffff);
     
 endmodule // kvcpu_small$dma$host$ar
 
@@ -13535,22 +13735,19 @@ module kvcpu_small$dma$host$ar$skid(clock,reset,in_valid,in_ready,in_data,out_va
     );
     
     // Update code
+    always @(*) out_full$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) spare_full$clock = clock;
+    always @(*) spare$clock = clock;
+    always @(*) out_full$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) spare_full$reset = reset;
+    always @(*) spare$reset = reset;
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
         out_full$d = out_full$q;
         out$d = out$q;
         spare_full$d = spare_full$q;
         spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
         if (~out_full$q | out_ready) begin
             if (spare_full$q) begin
                 out_full$d = 1'b1;
@@ -13567,6 +13764,9 @@ module kvcpu_small$dma$host$ar$skid(clock,reset,in_valid,in_ready,in_data,out_va
             spare$d = in_data;
         end
     end
+    always @(*) in_ready = ~spare_full$q;
+    always @(*) out_valid = out_full$q;
+    always @(*) out_data = out$q;
     
 endmodule // kvcpu_small$dma$host$ar$skid
 
@@ -13737,25 +13937,25 @@ module kvcpu_small$dma$host$aw(clock,reset,request$0,request$1,request$2,request
     );
     
     // Update code
+    always @(*) skid$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) held$0$clock = clock;
+    always @(*) held$1$clock = clock;
+    always @(*) held$2$clock = clock;
+    always @(*) skid$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) held$0$reset = reset;
+    always @(*) held$1$reset = reset;
+    always @(*) held$2$reset = reset;
+    always @(*) open$0 = request$0 & ~held$0$q;
+    always @(*) taken$0 = held$0$q;
+    always @(*) open$1 = request$1 & ~held$1$q;
+    always @(*) taken$1 = held$1$q;
+    always @(*) open$2 = request$2 & ~held$2$q;
+    always @(*) taken$2 = held$2$q;
+    always @(*) wanted = open$0 | open$1 | open$2;
+    always @(*) go = wanted & skid$in_ready & ~hold;
     always @(*) begin
-        skid$clock = clock;
-        turn$clock = clock;
-        held$0$clock = clock;
-        held$1$clock = clock;
-        held$2$clock = clock;
-        skid$reset = reset;
-        turn$reset = reset;
-        held$0$reset = reset;
-        held$1$reset = reset;
-        held$2$reset = reset;
-        open$0 = request$0 & ~held$0$q;
-        taken$0 = held$0$q;
-        open$1 = request$1 & ~held$1$q;
-        taken$1 = held$1$q;
-        open$2 = request$2 & ~held$2$q;
-        taken$2 = held$2$q;
-        wanted = open$0 | open$1 | open$2;
-        go = wanted & skid$in_ready & ~hold;
         pick = 32'h1;
         pick_address = request_address$1;
         pick_beats = request_beats$1;
@@ -13769,9 +13969,11 @@ module kvcpu_small$dma$host$aw(clock,reset,request$0,request$1,request$2,request
             pick_address = request_address$0;
             pick_beats = request_beats$0;
         end
-        held$0$d = go & (pick == 32'h0);
-        held$1$d = go & (pick == 32'h1);
-        held$2$d = go & (pick == 32'h2);
+    end
+    always @(*) held$0$d = go & (pick == 32'h0);
+    always @(*) held$1$d = go & (pick == 32'h1);
+    always @(*) held$2$d = go & (pick == 32'h2);
+    always @(*) begin
         turn$d = turn$q;
         if (go & (pick == 32'h0)) begin
             turn$d = 1'b1;
@@ -13779,18 +13981,18 @@ module kvcpu_small$dma$host$aw(clock,reset,request$0,request$1,request$2,request
         else if (go & (pick == 32'h1)) begin
             turn$d = 1'b0;
         end
-        any_taken = go;
-        who = pick;
-        beats = pick_beats;
-        pick_len = pick_beats - 32'h1;
-        skid$in_valid = wanted & ~hold;
-        skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
-        skid$out_ready = ready;
-        valid = skid$out_valid;
-        id = skid$out_data[(32'h48)+:(2)];
-        len = skid$out_data[(32'h40)+:(8)];
-        address = ((skid$out_data) & 64'hffffffffffffffff);
     end
+    always @(*) any_taken = go;
+    always @(*) who = pick;
+    always @(*) beats = pick_beats;
+    always @(*) pick_len = pick_beats - 32'h1;
+    always @(*) skid$in_valid = wanted & ~hold;
+    always @(*) skid$in_data = (((pick) & 74'h3ffffffffffffffffff) << 32'h48) | (((pick_len) & 74'h3ffffffffffffffffff) << 32'h40) | ((pick_address) & 74'h3ffffffffffffffffff);
+    always @(*) skid$out_ready = ready;
+    always @(*) valid = skid$out_valid;
+    always @(*) id = skid$out_data[(32'h48)+:(2)];
+    always @(*) len = skid$out_data[(32'h40)+:(8)];
+    always @(*) address = ((skid$out_data) & 64'hffffffffffffffff);
     
 endmodule // kvcpu_small$dma$host$aw
 
@@ -13891,22 +14093,19 @@ module kvcpu_small$dma$host$aw$skid(clock,reset,in_valid,in_ready,in_data,out_va
     );
     
     // Update code
+    always @(*) out_full$clock = clock;
+    always @(*) out$clock = clock;
+    always @(*) spare_full$clock = clock;
+    always @(*) spare$clock = clock;
+    always @(*) out_full$reset = reset;
+    always @(*) out$reset = reset;
+    always @(*) spare_full$reset = reset;
+    always @(*) spare$reset = reset;
     always @(*) begin
-        out_full$clock = clock;
-        out$clock = clock;
-        spare_full$clock = clock;
-        spare$clock = clock;
-        out_full$reset = reset;
-        out$reset = reset;
-        spare_full$reset = reset;
-        spare$reset = reset;
         out_full$d = out_full$q;
         out$d = out$q;
         spare_full$d = spare_full$q;
         spare$d = spare$q;
-        in_ready = ~spare_full$q;
-        out_valid = out_full$q;
-        out_data = out$q;
         if (~out_full$q | out_ready) begin
             if (spare_full$q) begin
                 out_full$d = 1'b1;
@@ -13923,6 +14122,9 @@ module kvcpu_small$dma$host$aw$skid(clock,reset,in_valid,in_ready,in_data,out_va
             spare$d = in_data;
         end
     end
+    always @(*) in_ready = ~spare_full$q;
+    always @(*) out_valid = out_full$q;
+    always @(*) out_data = out$q;
     
 endmodule // kvcpu_small$dma$host$aw$skid
 
@@ -14284,36 +14486,38 @@ module kvcpu_small$dma$host$w(clock,reset,in_valid,in_ready,in_data,out_valid,ou
     );
     
     // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
     always @(*) begin
-        ram$clock = clock;
-        written$clock = clock;
-        taken$clock = clock;
-        readable$clock = clock;
-        written$reset = reset;
-        taken$reset = reset;
-        readable$reset = reset;
-        held = written$q - taken$q;
-        full = held == size;
-        in_ready = ~full;
-        write = in_valid & ~full;
         written$d = written$q;
         if (write) begin
             written$d = written$q + 32'h1;
         end
-        ram$write_enable = write;
-        ram$write_address = ((written$q) & 3'h7);
-        ram$write_data = in_data;
-        readable$d = written$q;
-        empty = readable$q == taken$q;
-        out_valid = ~empty;
-        out_data = ram$read_data;
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 3'h7);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
         next_taken = taken$q;
         if (out_ready & ~empty) begin
             next_taken = taken$q + 32'h1;
         end
-        taken$d = next_taken;
-        ram$read_address = ((next_taken) & 3'h7);
     end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 3'h7);
     
 endmodule // kvcpu_small$dma$host$w
 
@@ -14570,92 +14774,39 @@ module kvcpu_small$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
     );
     
     // Update code
+    always @(*) bursts$clock = clock;
+    always @(*) address_low$clock = clock;
+    always @(*) address_high$clock = clock;
+    always @(*) state$clock = clock;
+    always @(*) error$clock = clock;
+    always @(*) index$clock = clock;
+    always @(*) due$clock = clock;
+    always @(*) odd$clock = clock;
+    always @(*) bursts$reset = reset;
+    always @(*) address_low$reset = reset;
+    always @(*) address_high$reset = reset;
+    always @(*) state$reset = reset;
+    always @(*) error$reset = reset;
+    always @(*) index$reset = reset;
+    always @(*) due$reset = reset;
+    always @(*) odd$reset = reset;
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
     always @(*) begin
-        bursts$clock = clock;
-        address_low$clock = clock;
-        address_high$clock = clock;
-        state$clock = clock;
-        error$clock = clock;
-        index$clock = clock;
-        due$clock = clock;
-        odd$clock = clock;
-        bursts$reset = reset;
-        address_low$reset = reset;
-        address_high$reset = reset;
-        state$reset = reset;
-        error$reset = reset;
-        index$reset = reset;
-        due$reset = reset;
-        odd$reset = reset;
-        low$clock = clock;
-        high$clock = clock;
         address_low$d = address_low$q;
-        address_high$d = address_high$q;
-        state$d = state$q;
-        error$d = error$q;
-        busy = state$q != 32'h0;
-        to_write = state$q == 32'h2;
-        halted = stop | (error$q != 32'h0);
-        starts = command & select[32'h1] & ~busy & ~stop;
         if (command & (select == 32'h0)) begin
             address_low$d = data;
         end
+    end
+    always @(*) begin
+        address_high$d = address_high$q;
         if (command & (select == 32'h1)) begin
             address_high$d = data;
         end
-        words = ((data) & 4'hf);
-        bursts$load = starts;
-        bursts$load_address = (((address_high$q) & 64'hffffffffffffffff) << 32'h20) | ((address_low$q) & 64'hffffffffffffffff);
-        bursts$load_words = ((words) & 19'h7ffff);
-        wanted = bursts$valid & busy & ~halted;
-        read_burst = wanted & ~to_write & bus_master;
-        write_burst = wanted & to_write & bus_master;
-        taken = read_taken | write_taken;
-        bursts$taken = taken;
-        address = bursts$address;
-        beats = bursts$beats;
-        answered = (in_valid & in_last) | written;
-        due_kept = due$q;
-        if (taken) begin
-            due_kept = due$q + 32'h1;
-        end
-        due$d = due_kept;
-        if (answered) begin
-            due$d = due_kept - 32'h1;
-        end
-        next_index = index$q;
-        if (starts) begin
-            next_index = 32'h0;
-        end
-        else if (in_valid | word_taken) begin
-            next_index = index$q + 32'h1;
-        end
-        index$d = next_index;
-        pair = ((slot >> 32'h1) & 3'h7);
-        odd$d = slot[32'h0];
-        low$read_address = pair;
-        high$read_address = pair;
-        low$write_address = pair;
-        high$write_address = pair;
-        low$write_data = data;
-        high$write_data = data;
-        low$write_enable = write & ~slot[32'h0];
-        high$write_enable = write & slot[32'h0];
-        if (busy) begin
-            low$read_address = next_index;
-            high$read_address = next_index;
-            low$write_address = index$q;
-            high$write_address = index$q;
-            low$write_data = ((in_data) & 32'hffffffff);
-            high$write_data = in_data[(32'h20)+:(32)];
-            low$write_enable = in_valid;
-            high$write_enable = in_valid;
-        end
-        read = low$read_data;
-        if (odd$q) begin
-            read = high$read_data;
-        end
-        word = (((high$read_data) & 64'hffffffffffffffff) << 32'h20) | ((low$read_data) & 64'hffffffffffffffff);
+    end
+    always @(*) begin
+        state$d = state$q;
+        error$d = error$q;
         if (starts) begin
             error$d = 32'h0;
             state$d = 32'h1;
@@ -14676,7 +14827,76 @@ module kvcpu_small$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
                 state$d = 32'h0;
             end
         end
-        idle = state$q == 32'h0;
+    end
+    always @(*) busy = state$q != 32'h0;
+    always @(*) to_write = state$q == 32'h2;
+    always @(*) halted = stop | (error$q != 32'h0);
+    always @(*) starts = command & select[32'h1] & ~busy & ~stop;
+    always @(*) words = ((data) & 4'hf);
+    always @(*) bursts$load = starts;
+    always @(*) bursts$load_address = (((address_high$q) & 64'hffffffffffffffff) << 32'h20) | ((address_low$q) & 64'hffffffffffffffff);
+    always @(*) bursts$load_words = ((words) & 19'h7ffff);
+    always @(*) wanted = bursts$valid & busy & ~halted;
+    always @(*) read_burst = wanted & ~to_write & bus_master;
+    always @(*) write_burst = wanted & to_write & bus_master;
+    always @(*) taken = read_taken | write_taken;
+    always @(*) bursts$taken = taken;
+    always @(*) address = bursts$address;
+    always @(*) beats = bursts$beats;
+    always @(*) answered = (in_valid & in_last) | written;
+    always @(*) begin
+        due_kept = due$q;
+        if (taken) begin
+            due_kept = due$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        due$d = due_kept;
+        if (answered) begin
+            due$d = due_kept - 32'h1;
+        end
+    end
+    always @(*) begin
+        next_index = index$q;
+        if (starts) begin
+            next_index = 32'h0;
+        end
+        else if (in_valid | word_taken) begin
+            next_index = index$q + 32'h1;
+        end
+    end
+    always @(*) index$d = next_index;
+    always @(*) pair = ((slot >> 32'h1) & 3'h7);
+    always @(*) odd$d = slot[32'h0];
+    always @(*) begin
+        low$read_address = pair;
+        high$read_address = pair;
+        low$write_address = pair;
+        high$write_address = pair;
+        low$write_data = data;
+        high$write_data = data;
+        low$write_enable = write & ~slot[32'h0];
+        high$write_enable = write & slot[32'h0];
+        if (busy) begin
+            low$read_address = next_index;
+            high$read_address = next_index;
+            low$write_address = index$q;
+            high$write_address = index$q;
+            low$write_data = ((in_data) & 32'hffffffff);
+            high$write_data = in_data[(32'h20)+:(32)];
+            low$write_enable = in_valid;
+            high$write_enable = in_valid;
+        end
+    end
+    always @(*) begin
+        read = low$read_data;
+        if (odd$q) begin
+            read = high$read_data;
+        end
+    end
+    always @(*) word = (((high$read_data) & 64'hffffffffffffffff) << 32'h20) | ((low$read_data) & 64'hffffffffffffffff);
+    always @(*) idle = state$q == 32'h0;
+    always @(*) begin
         status = error$q;
         if (state$q != 32'h0) begin
             status = 32'h0;
@@ -14812,21 +15032,21 @@ module kvcpu_small$dma$ring$bursts(clock,reset,load,load_address,load_words,vali
     );
     
     // Update code
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) length$clock = clock;
+    always @(*) standing$clock = clock;
+    always @(*) cutting$clock = clock;
+    always @(*) carry$clock = clock;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) length$reset = reset;
+    always @(*) standing$reset = reset;
+    always @(*) cutting$reset = reset;
+    always @(*) carry$reset = reset;
     always @(*) begin
-        low$clock = clock;
-        high$clock = clock;
-        left$clock = clock;
-        length$clock = clock;
-        standing$clock = clock;
-        cutting$clock = clock;
-        carry$clock = clock;
-        low$reset = reset;
-        high$reset = reset;
-        left$reset = reset;
-        length$reset = reset;
-        standing$reset = reset;
-        cutting$reset = reset;
-        carry$reset = reset;
         low$d = low$q;
         high$d = high$q;
         left$d = left$q;
@@ -14834,12 +15054,6 @@ module kvcpu_small$dma$ring$bursts(clock,reset,load,load_address,load_words,vali
         standing$d = standing$q;
         cutting$d = 1'b0;
         carry$d = 1'b0;
-        line = low$q[(32'h9)+:(23)];
-        next_line = line + 32'h1;
-        inverted = ~low$q[(32'h3)+:(6)];
-        to_line = ((inverted) & 7'h7f) + 32'h1;
-        to_line_wide = ((to_line) & 19'h7ffff);
-        taken_words = ((length$q) & 19'h7ffff);
         if (load) begin
             low$d = ((load_address) & 32'hffffffff);
             high$d = load_address[(32'h20)+:(32)];
@@ -14864,11 +15078,17 @@ module kvcpu_small$dma$ring$bursts(clock,reset,load,load_address,load_words,vali
             end
             standing$d = left$q != 32'h0;
         end
-        valid = standing$q;
-        beats = length$q;
-        address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
-        more = standing$q | cutting$q;
     end
+    always @(*) line = low$q[(32'h9)+:(23)];
+    always @(*) next_line = line + 32'h1;
+    always @(*) inverted = ~low$q[(32'h3)+:(6)];
+    always @(*) to_line = ((inverted) & 7'h7f) + 32'h1;
+    always @(*) to_line_wide = ((to_line) & 19'h7ffff);
+    always @(*) taken_words = ((length$q) & 19'h7ffff);
+    always @(*) valid = standing$q;
+    always @(*) beats = length$q;
+    always @(*) address = (((high$q) & 64'hffffffffffffffff) << 32'h20) | ((low$q) & 64'hffffffffffffffff);
+    always @(*) more = standing$q | cutting$q;
     
 endmodule // kvcpu_small$dma$ring$bursts
 
@@ -15151,22 +15371,22 @@ module kvcpu_small$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     );
     
     // Update code
+    always @(*) data$clock = clock;
+    always @(*) file$clock = clock;
+    always @(*) description$clock = clock;
+    always @(*) bus_ready = bus_select;
+    always @(*) part = bus_address[(32'h10)+:(8)];
+    always @(*) writes = bus_select & bus_write;
+    always @(*) data$read_address = bus_ahead[(32'h0)+:(12)];
+    always @(*) data$write_address = bus_address[(32'h0)+:(12)];
+    always @(*) data$write_data = bus_data;
+    always @(*) data$write_enable = writes & (part == 32'h0);
+    always @(*) file$read_address = bus_ahead[(32'h0)+:(11)];
+    always @(*) file$write_address = bus_address[(32'h0)+:(11)];
+    always @(*) file$write_data = bus_data;
+    always @(*) file$write_enable = writes & (part == 32'h10);
+    always @(*) description$address = bus_ahead[(32'h0)+:(11)];
     always @(*) begin
-        data$clock = clock;
-        file$clock = clock;
-        description$clock = clock;
-        bus_ready = bus_select;
-        part = bus_address[(32'h10)+:(8)];
-        writes = bus_select & bus_write;
-        data$read_address = bus_ahead[(32'h0)+:(12)];
-        data$write_address = bus_address[(32'h0)+:(12)];
-        data$write_data = bus_data;
-        data$write_enable = writes & (part == 32'h0);
-        file$read_address = bus_ahead[(32'h0)+:(11)];
-        file$write_address = bus_address[(32'h0)+:(11)];
-        file$write_data = bus_data;
-        file$write_enable = writes & (part == 32'h10);
-        description$address = bus_ahead[(32'h0)+:(11)];
         bus_read = 32'h0;
         if (bus_select) begin
             if (part == 32'h0) begin
@@ -17431,42 +17651,42 @@ module kvcpu_small$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,
     );
     
     // Update code
+    always @(*) free$clock = clock;
+    always @(*) epochs$clock = clock;
+    always @(*) flags$clock = clock;
+    always @(*) retired$clock = clock;
+    always @(*) quarantine$clock = clock;
+    always @(*) ready$clock = clock;
+    always @(*) ready$reset = reset;
+    always @(*) ready$d = bus_select & ~ready$q;
+    always @(*) bus_ready = ready$q;
+    always @(*) writes = bus_select & bus_write & ready$q;
+    always @(*) part = bus_address[(32'h12)+:(6)];
+    always @(*) tier = ((bus_address[(32'h10)+:(2)]) & 8'hff);
+    always @(*) frame = ((bus_address[(32'h0)+:(6)]) & 8'hff);
+    always @(*) place = (tier << frame_bits) | frame;
+    always @(*) slot = bus_address[(32'h0)+:(8)];
+    always @(*) free$read_address = place;
+    always @(*) free$write_address = place;
+    always @(*) free$write_data = bus_data[(32'h0)+:(16)];
+    always @(*) free$write_enable = writes & (part == 32'h8);
+    always @(*) epochs$read_address = place;
+    always @(*) epochs$write_address = place;
+    always @(*) epochs$write_data = bus_data;
+    always @(*) epochs$write_enable = writes & (part == 32'h9);
+    always @(*) flags$read_address = place;
+    always @(*) flags$write_address = place;
+    always @(*) flags$write_data = bus_data[(32'h0)+:(8)];
+    always @(*) flags$write_enable = writes & (part == 32'ha);
+    always @(*) retired$read_address = place;
+    always @(*) retired$write_address = place;
+    always @(*) retired$write_data = bus_data;
+    always @(*) retired$write_enable = writes & (part == 32'hb);
+    always @(*) quarantine$read_address = slot;
+    always @(*) quarantine$write_address = slot;
+    always @(*) quarantine$write_data = bus_data[(32'h0)+:(18)];
+    always @(*) quarantine$write_enable = writes & (part == 32'hc);
     always @(*) begin
-        free$clock = clock;
-        epochs$clock = clock;
-        flags$clock = clock;
-        retired$clock = clock;
-        quarantine$clock = clock;
-        ready$clock = clock;
-        ready$reset = reset;
-        ready$d = bus_select & ~ready$q;
-        bus_ready = ready$q;
-        writes = bus_select & bus_write & ready$q;
-        part = bus_address[(32'h12)+:(6)];
-        tier = ((bus_address[(32'h10)+:(2)]) & 8'hff);
-        frame = ((bus_address[(32'h0)+:(6)]) & 8'hff);
-        place = (tier << frame_bits) | frame;
-        slot = bus_address[(32'h0)+:(8)];
-        free$read_address = place;
-        free$write_address = place;
-        free$write_data = bus_data[(32'h0)+:(16)];
-        free$write_enable = writes & (part == 32'h8);
-        epochs$read_address = place;
-        epochs$write_address = place;
-        epochs$write_data = bus_data;
-        epochs$write_enable = writes & (part == 32'h9);
-        flags$read_address = place;
-        flags$write_address = place;
-        flags$write_data = bus_data[(32'h0)+:(8)];
-        flags$write_enable = writes & (part == 32'ha);
-        retired$read_address = place;
-        retired$write_address = place;
-        retired$write_data = bus_data;
-        retired$write_enable = writes & (part == 32'hb);
-        quarantine$read_address = slot;
-        quarantine$write_address = slot;
-        quarantine$write_data = bus_data[(32'h0)+:(18)];
-        quarantine$write_enable = writes & (part == 32'hc);
         bus_read = 32'h0;
         if (ready$q) begin
             if (part == 32'h8) begin
@@ -17878,50 +18098,50 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
     );
     
     // Update code
+    always @(*) has_address$clock = clock;
+    always @(*) has_data$clock = clock;
+    always @(*) has_read$clock = clock;
+    always @(*) address$clock = clock;
+    always @(*) size$clock = clock;
+    always @(*) data$clock = clock;
+    always @(*) strobes$clock = clock;
+    always @(*) read_address$clock = clock;
+    always @(*) read_size$clock = clock;
+    always @(*) is_write$clock = clock;
+    always @(*) waits$clock = clock;
+    always @(*) answer_low$clock = clock;
+    always @(*) answer_high$clock = clock;
+    always @(*) b_valid$clock = clock;
+    always @(*) r_valid$clock = clock;
+    always @(*) lines$clock = clock;
+    always @(*) cycles$clock = clock;
+    always @(*) cycles_high$clock = clock;
+    always @(*) ready$clock = clock;
+    always @(*) read$clock = clock;
+    always @(*) has_address$reset = reset;
+    always @(*) has_data$reset = reset;
+    always @(*) has_read$reset = reset;
+    always @(*) address$reset = reset;
+    always @(*) size$reset = reset;
+    always @(*) data$reset = reset;
+    always @(*) strobes$reset = reset;
+    always @(*) read_address$reset = reset;
+    always @(*) read_size$reset = reset;
+    always @(*) is_write$reset = reset;
+    always @(*) waits$reset = reset;
+    always @(*) answer_low$reset = reset;
+    always @(*) answer_high$reset = reset;
+    always @(*) b_valid$reset = reset;
+    always @(*) r_valid$reset = reset;
+    always @(*) lines$reset = reset;
+    always @(*) cycles$reset = reset;
+    always @(*) cycles_high$reset = reset;
+    always @(*) ready$reset = reset;
+    always @(*) read$reset = reset;
+    always @(*) awready = ~has_address$q;
+    always @(*) wready = ~has_data$q;
+    always @(*) arready = ~has_read$q & ~r_valid$q;
     always @(*) begin
-        has_address$clock = clock;
-        has_data$clock = clock;
-        has_read$clock = clock;
-        address$clock = clock;
-        size$clock = clock;
-        data$clock = clock;
-        strobes$clock = clock;
-        read_address$clock = clock;
-        read_size$clock = clock;
-        is_write$clock = clock;
-        waits$clock = clock;
-        answer_low$clock = clock;
-        answer_high$clock = clock;
-        b_valid$clock = clock;
-        r_valid$clock = clock;
-        lines$clock = clock;
-        cycles$clock = clock;
-        cycles_high$clock = clock;
-        ready$clock = clock;
-        read$clock = clock;
-        has_address$reset = reset;
-        has_data$reset = reset;
-        has_read$reset = reset;
-        address$reset = reset;
-        size$reset = reset;
-        data$reset = reset;
-        strobes$reset = reset;
-        read_address$reset = reset;
-        read_size$reset = reset;
-        is_write$reset = reset;
-        waits$reset = reset;
-        answer_low$reset = reset;
-        answer_high$reset = reset;
-        b_valid$reset = reset;
-        r_valid$reset = reset;
-        lines$reset = reset;
-        cycles$reset = reset;
-        cycles_high$reset = reset;
-        ready$reset = reset;
-        read$reset = reset;
-        awready = ~has_address$q;
-        wready = ~has_data$q;
-        arready = ~has_read$q & ~r_valid$q;
         has_address$d = has_address$q;
         has_data$d = has_data$q;
         has_read$d = has_read$q;
@@ -17946,10 +18166,6 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
             read_address$d = araddr;
             read_size$d = arsize;
         end
-        number = bus_address[(32'h0)+:(5)];
-        starts = bus_select & ~ready$q;
-        write = starts & bus_write;
-        responds = write & (number == 32'h6);
         is_write$d = is_write$q;
         waits$d = waits$q;
         b_valid$d = b_valid$q & ~bready;
@@ -17976,17 +18192,23 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
                 has_read$d = 1'b0;
             end
         end
-        pending = waits$q;
-        bvalid = b_valid$q;
-        rvalid = r_valid$q;
-        bresp = 32'h0;
-        rresp = 32'h0;
+    end
+    always @(*) number = bus_address[(32'h0)+:(5)];
+    always @(*) starts = bus_select & ~ready$q;
+    always @(*) write = starts & bus_write;
+    always @(*) responds = write & (number == 32'h6);
+    always @(*) pending = waits$q;
+    always @(*) bvalid = b_valid$q;
+    always @(*) rvalid = r_valid$q;
+    always @(*) begin
         shown_address = read_address$q;
         shown_size = read_size$q;
         if (is_write$q) begin
             shown_address = address$q;
             shown_size = size$q;
         end
+    end
+    always @(*) begin
         offset = ((shown_address[(32'h0)+:(16)]) & 32'hffffffff);
         if (shown_address[32'h17]) begin
             offset = ((shown_address[(32'h0)+:(21)]) & 32'hffffffff) | bar2_mark;
@@ -17997,9 +18219,11 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
                 offset = ((shown_address[(32'h0)+:(21)]) & 32'hffffffff) | bar2_write_mark;
             end
         end
-        edges = strobes$q & ~(strobes$q << 32'h1);
-        runs = edges - 32'h1;
-        has_gap = (strobes$q == 32'h0) | ((edges & runs) != 32'h0);
+    end
+    always @(*) edges = strobes$q & ~(strobes$q << 32'h1);
+    always @(*) runs = edges - 32'h1;
+    always @(*) has_gap = (strobes$q == 32'h0) | ((edges & runs) != 32'h0);
+    always @(*) begin
         bytes = 32'h1;
         if (shown_size == 32'h1) begin
             bytes = 32'h2;
@@ -18013,10 +18237,14 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
         if (is_write$q & has_gap) begin
             bytes = 32'h0;
         end
+    end
+    always @(*) begin
         low = data$q[(32'h0)+:(32)];
         if (shown_address[32'h2] & (shown_size != 32'h3)) begin
             low = data$q[(32'h20)+:(32)];
         end
+    end
+    always @(*) begin
         answer_low$d = answer_low$q;
         answer_high$d = answer_high$q;
         lines$d = 32'h0;
@@ -18031,17 +18259,23 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
                 lines$d = bus_data[(32'h0)+:(16)];
             end
         end
+    end
+    always @(*) begin
         rdata = ((answer_low$q) & 64'hffffffffffffffff) | (((answer_low$q) & 64'hffffffffffffffff) << 32'h20);
         if (read_size$q == 32'h3) begin
             rdata = ((answer_low$q) & 64'hffffffffffffffff) | (((answer_high$q) & 64'hffffffffffffffff) << 32'h20);
         end
-        irq = lines$q;
-        cycles$d = cycles$q + 32'h1;
+    end
+    always @(*) irq = lines$q;
+    always @(*) cycles$d = cycles$q + 32'h1;
+    always @(*) begin
         cycles_high$d = cycles_high$q;
         if (starts & (number == 32'h9)) begin
             cycles_high$d = cycles$q[(32'h20)+:(32)];
         end
-        ready$d = starts;
+    end
+    always @(*) ready$d = starts;
+    always @(*) begin
         read$d = 32'h0;
         if (starts) begin
             if (number == 32'h0) begin
@@ -18102,7 +18336,11 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
                 read$d = constants$10;
             end
         end
-        bus_ready = ready$q;
+    end
+    always @(*) bus_ready = ready$q;
+    always @(*) begin
+        bresp = 32'h0;
+        rresp = 32'h0;
         bus_read = read$q;
     end
     
@@ -19574,93 +19812,99 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     );
     
     // Update code
+    always @(*) parameters$clock = clock;
+    always @(*) wfs$clock = clock;
+    always @(*) thresholds$clock = clock;
+    always @(*) trials$clock = clock;
+    always @(*) sweeping$clock = clock;
+    always @(*) offering$clock = clock;
+    always @(*) scoring$clock = clock;
+    always @(*) weighing$clock = clock;
+    always @(*) marking$clock = clock;
+    always @(*) counting$clock = clock;
+    always @(*) asking$clock = clock;
     always @(*) begin
-        parameters$clock = clock;
-        wfs$clock = clock;
-        thresholds$clock = clock;
-        trials$clock = clock;
-        sweeping$clock = clock;
-        offering$clock = clock;
-        scoring$clock = clock;
-        weighing$clock = clock;
-        marking$clock = clock;
-        counting$clock = clock;
-        asking$clock = clock;
         next_row$clock = clock;
         end_row$clock = clock;
-        lanes$clock = clock;
-        stall$clock = clock;
-        trail$clock = clock;
-        row1$clock = clock;
-        row2$clock = clock;
-        lanes1$clock = clock;
-        lanes2$clock = clock;
-        write_lanes$clock = clock;
-        write_row$clock = clock;
-        victims0$clock = clock;
-        victims1$clock = clock;
-        victims2$clock = clock;
-        victims3$clock = clock;
-        prefetch$clock = clock;
-        favoured$clock = clock;
-        score$clock = clock;
-        worths$clock = clock;
-        tally$clock = clock;
-        seen$clock = clock;
-        ready$clock = clock;
-        answer$clock = clock;
-        parameters$reset = reset;
-        wfs$reset = reset;
-        thresholds$reset = reset;
-        trials$reset = reset;
-        sweeping$reset = reset;
-        offering$reset = reset;
-        scoring$reset = reset;
-        weighing$reset = reset;
-        marking$reset = reset;
-        counting$reset = reset;
-        asking$reset = reset;
+    end
+    always @(*) lanes$clock = clock;
+    always @(*) stall$clock = clock;
+    always @(*) trail$clock = clock;
+    always @(*) row1$clock = clock;
+    always @(*) row2$clock = clock;
+    always @(*) lanes1$clock = clock;
+    always @(*) lanes2$clock = clock;
+    always @(*) write_lanes$clock = clock;
+    always @(*) write_row$clock = clock;
+    always @(*) victims0$clock = clock;
+    always @(*) victims1$clock = clock;
+    always @(*) victims2$clock = clock;
+    always @(*) victims3$clock = clock;
+    always @(*) prefetch$clock = clock;
+    always @(*) favoured$clock = clock;
+    always @(*) score$clock = clock;
+    always @(*) worths$clock = clock;
+    always @(*) tally$clock = clock;
+    always @(*) seen$clock = clock;
+    always @(*) ready$clock = clock;
+    always @(*) answer$clock = clock;
+    always @(*) parameters$reset = reset;
+    always @(*) wfs$reset = reset;
+    always @(*) thresholds$reset = reset;
+    always @(*) trials$reset = reset;
+    always @(*) sweeping$reset = reset;
+    always @(*) offering$reset = reset;
+    always @(*) scoring$reset = reset;
+    always @(*) weighing$reset = reset;
+    always @(*) marking$reset = reset;
+    always @(*) counting$reset = reset;
+    always @(*) asking$reset = reset;
+    always @(*) begin
         next_row$reset = reset;
         end_row$reset = reset;
-        lanes$reset = reset;
-        stall$reset = reset;
-        trail$reset = reset;
-        row1$reset = reset;
-        row2$reset = reset;
-        lanes1$reset = reset;
-        lanes2$reset = reset;
-        write_lanes$reset = reset;
-        write_row$reset = reset;
-        victims0$reset = reset;
-        victims1$reset = reset;
-        victims2$reset = reset;
-        victims3$reset = reset;
-        prefetch$reset = reset;
-        favoured$reset = reset;
-        seen$reset = reset;
-        ready$reset = reset;
-        answer$reset = reset;
-        brief = offering$q | scoring$q | weighing$q;
-        passing = sweeping$q | marking$q | counting$q;
-        busy = brief | passing;
-        on_the_way = (holding$all != 32'h0) | (holding_prefetch$all != 32'h0) | victims0$holding | victims1$holding | victims2$holding | victims3$holding | prefetch$holding;
-        drained = ~asking$q & (trail$q == 32'h0) & ~on_the_way;
-        finish = sweeping$q & drained;
-        low = bus_address[(32'h0)+:(8)];
-        low3 = bus_address[(32'h0)+:(3)];
-        low4 = bus_address[(32'h0)+:(4)];
-        group = bus_address[(32'h4)+:(12)];
-        page = bus_address[(32'hc)+:(4)];
-        of_lists = bus_address[(32'h8)+:(8)] == 32'h1;
-        of_items = (page == 32'h1) | (page == 32'h2);
+    end
+    always @(*) lanes$reset = reset;
+    always @(*) stall$reset = reset;
+    always @(*) trail$reset = reset;
+    always @(*) row1$reset = reset;
+    always @(*) row2$reset = reset;
+    always @(*) lanes1$reset = reset;
+    always @(*) lanes2$reset = reset;
+    always @(*) write_lanes$reset = reset;
+    always @(*) write_row$reset = reset;
+    always @(*) victims0$reset = reset;
+    always @(*) victims1$reset = reset;
+    always @(*) victims2$reset = reset;
+    always @(*) victims3$reset = reset;
+    always @(*) prefetch$reset = reset;
+    always @(*) favoured$reset = reset;
+    always @(*) seen$reset = reset;
+    always @(*) ready$reset = reset;
+    always @(*) answer$reset = reset;
+    always @(*) brief = offering$q | scoring$q | weighing$q;
+    always @(*) passing = sweeping$q | marking$q | counting$q;
+    always @(*) busy = brief | passing;
+    always @(*) on_the_way = (holding$all != 32'h0) | (holding_prefetch$all != 32'h0) | victims0$holding | victims1$holding | victims2$holding | victims3$holding | prefetch$holding;
+    always @(*) drained = ~asking$q & (trail$q == 32'h0) & ~on_the_way;
+    always @(*) finish = sweeping$q & drained;
+    always @(*) low = bus_address[(32'h0)+:(8)];
+    always @(*) low3 = bus_address[(32'h0)+:(3)];
+    always @(*) low4 = bus_address[(32'h0)+:(4)];
+    always @(*) group = bus_address[(32'h4)+:(12)];
+    always @(*) page = bus_address[(32'hc)+:(4)];
+    always @(*) of_lists = bus_address[(32'h8)+:(8)] == 32'h1;
+    always @(*) of_items = (page == 32'h1) | (page == 32'h2);
+    always @(*) begin
         list = bus_address[(32'h8)+:(4)];
         if (of_lists) begin
             list = bus_address[(32'h4)+:(4)];
         end
-        is_command = bus_write & (group == 32'h2) & (low4 >= 32'h8) & (low4 < 32'he);
-        is_offer = is_command & (low4 == 32'h9);
-        is_pop = bus_write & of_lists & (low4 == 32'h2);
-        is_busy = ~bus_write & (group == 32'h2) & (low4 == 32'he);
+    end
+    always @(*) is_command = bus_write & (group == 32'h2) & (low4 >= 32'h8) & (low4 < 32'he);
+    always @(*) is_offer = is_command & (low4 == 32'h9);
+    always @(*) is_pop = bus_write & of_lists & (low4 == 32'h2);
+    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low4 == 32'he);
+    always @(*) begin
         waits = brief & ~is_busy;
         if (is_offer & offering$q) begin
             waits = asking$q;
@@ -19668,34 +19912,33 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         if (is_pop) begin
             waits = busy;
         end
-        accept = bus_select & seen$q & ~waits;
-        seen$d = bus_select & ~accept & ~ready$q;
-        ready$d = accept;
-        awake = busy | seen$q | ready$q;
-        bus_ready = ready$q;
-        bus_read = answer$q;
-        write = accept & bus_write;
-        parameters$address = low4;
-        parameters$data = bus_data;
-        parameters$write = write & (group == 32'h0);
-        wfs$address = low3;
-        wfs$data = ((bus_data) & 9'h1ff);
-        wfs$write = write & (group == 32'h1) & (low4 < 32'h8);
-        thresholds$address = low3;
-        thresholds$data = ((bus_data) & 17'h1ffff);
-        thresholds$write = write & (group == 32'h1) & (low4 >= 32'h8);
-        trials$address = low3;
-        trials$data = ((bus_data) & 17'h1ffff);
-        trials$write = write & (group == 32'h2) & (low4 < 32'h8);
+    end
+    always @(*) accept = bus_select & seen$q & ~waits;
+    always @(*) seen$d = bus_select & ~accept & ~ready$q;
+    always @(*) ready$d = accept;
+    always @(*) awake = busy | seen$q | ready$q;
+    always @(*) bus_ready = ready$q;
+    always @(*) bus_read = answer$q;
+    always @(*) write = accept & bus_write;
+    always @(*) parameters$address = low4;
+    always @(*) parameters$data = bus_data;
+    always @(*) parameters$write = write & (group == 32'h0);
+    always @(*) wfs$address = low3;
+    always @(*) wfs$data = ((bus_data) & 9'h1ff);
+    always @(*) wfs$write = write & (group == 32'h1) & (low4 < 32'h8);
+    always @(*) thresholds$address = low3;
+    always @(*) thresholds$data = ((bus_data) & 17'h1ffff);
+    always @(*) thresholds$write = write & (group == 32'h1) & (low4 >= 32'h8);
+    always @(*) trials$address = low3;
+    always @(*) trials$data = ((bus_data) & 17'h1ffff);
+    always @(*) trials$write = write & (group == 32'h2) & (low4 < 32'h8);
+    always @(*) begin
         sweeping$d = sweeping$q & ~drained;
         offering$d = offering$q & ~drained;
         scoring$d = scoring$q & ~drained;
         weighing$d = weighing$q & ~drained;
         marking$d = marking$q & ~drained;
         counting$d = counting$q & ~drained;
-        row_read = asking$q & ~stall$q;
-        row = next_row$q;
-        taken = asking$q & ~stall$q & row_taken;
         asking$d = asking$q;
         next_row$d = next_row$q;
         end_row$d = end_row$q;
@@ -19706,9 +19949,6 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
                 asking$d = 1'b0;
             end
         end
-        picked_row = ((bus_data) & 17'h1ffff) >> lane_bits;
-        picked_lane = ((bus_data) & 4'hf) & lane_mask;
-        picked_lanes = first_lane << picked_lane;
         clear = 1'b0;
         clear_counts = 1'b0;
         if (accept & is_command) begin
@@ -19742,46 +19982,56 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
                 weighing$d = 1'b1;
             end
         end
-        stall$d = (crowded$all != 32'h0) | (crowded_prefetch$all != 32'h0);
-        row1$d = next_row$q;
-        row2$d = row1$q;
+    end
+    always @(*) row_read = asking$q & ~stall$q;
+    always @(*) row = next_row$q;
+    always @(*) taken = asking$q & ~stall$q & row_taken;
+    always @(*) picked_row = ((bus_data) & 17'h1ffff) >> lane_bits;
+    always @(*) picked_lane = ((bus_data) & 4'hf) & lane_mask;
+    always @(*) picked_lanes = first_lane << picked_lane;
+    always @(*) stall$d = (crowded$all != 32'h0) | (crowded_prefetch$all != 32'h0);
+    always @(*) row1$d = next_row$q;
+    always @(*) row2$d = row1$q;
+    always @(*) begin
         lanes1$d = 32'h0;
         trail$d = trail$q << 32'h1;
         if (taken) begin
             lanes1$d = lanes$q;
             trail$d = (trail$q << 32'h1) | 32'h1;
         end
-        lanes2$d = lanes1$q;
-        listing = sweeping$q | offering$q;
-        first_index = row2$q << lane_bits;
-        favoured$d = (favoured$q + 32'h1) & lane_mask;
-        judges$0$clock = clock;
-        judges$0$reset = reset;
-        judges$0$parameters = parameters$all;
-        judges$0$wfs = wfs$all;
-        judges$0$thresholds = thresholds$all;
-        judges$0$trials = trials$all;
-        judges$0$sweeping = sweeping$q;
-        judges$0$marking = marking$q;
-        judges$0$in_valid = lanes2$q[0];
-        judges$0$index = first_index | lane_number$0;
-        judges$0$entry = entries$0;
-        written$lanes$0 = judges$0$write;
-        write_words$0$clock = clock;
-        write_words$0$reset = reset;
-        write_words$0$d = judges$0$write_data;
-        row_write_data$0 = write_words$0$q;
-        score$valid$0 = judges$0$valid;
-        score$answers$0 = judges$0$score;
-        worths$valid$0 = judges$0$valid;
-        worths$answers$0 = judges$0$worths;
-        tally$reached$0 = judges$0$reached;
-        victims$0$clock = clock;
-        victims$0$reset = reset;
-        victims$0$in_valid = judges$0$victim & listing;
-        victims$0$item = judges$0$victim_item;
-        victims$0$list = judges$0$tier;
-        victims$0$open = offering$q;
+    end
+    always @(*) lanes2$d = lanes1$q;
+    always @(*) listing = sweeping$q | offering$q;
+    always @(*) first_index = row2$q << lane_bits;
+    always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
+    always @(*) judges$0$clock = clock;
+    always @(*) judges$0$reset = reset;
+    always @(*) judges$0$parameters = parameters$all;
+    always @(*) judges$0$wfs = wfs$all;
+    always @(*) judges$0$thresholds = thresholds$all;
+    always @(*) judges$0$trials = trials$all;
+    always @(*) judges$0$sweeping = sweeping$q;
+    always @(*) judges$0$marking = marking$q;
+    always @(*) judges$0$in_valid = lanes2$q[0];
+    always @(*) judges$0$index = first_index | lane_number$0;
+    always @(*) judges$0$entry = entries$0;
+    always @(*) written$lanes$0 = judges$0$write;
+    always @(*) write_words$0$clock = clock;
+    always @(*) write_words$0$reset = reset;
+    always @(*) write_words$0$d = judges$0$write_data;
+    always @(*) row_write_data$0 = write_words$0$q;
+    always @(*) score$valid$0 = judges$0$valid;
+    always @(*) score$answers$0 = judges$0$score;
+    always @(*) worths$valid$0 = judges$0$valid;
+    always @(*) worths$answers$0 = judges$0$worths;
+    always @(*) tally$reached$0 = judges$0$reached;
+    always @(*) victims$0$clock = clock;
+    always @(*) victims$0$reset = reset;
+    always @(*) victims$0$in_valid = judges$0$victim & listing;
+    always @(*) victims$0$item = judges$0$victim_item;
+    always @(*) victims$0$list = judges$0$tier;
+    always @(*) victims$0$open = offering$q;
+    always @(*) begin
         victims$0$last = victims0$last_item;
         if (judges$0$tier_early == 32'h1) begin
             victims$0$last = victims1$last_item;
@@ -19792,56 +20042,56 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         if (judges$0$tier_early == 32'h3) begin
             victims$0$last = victims3$last_item;
         end
-        prefetches$0$clock = clock;
-        prefetches$0$reset = reset;
-        prefetches$0$in_valid = judges$0$candidate & sweeping$q;
-        prefetches$0$item = judges$0$candidate_item;
-        prefetches$0$list = 32'h0;
-        prefetches$0$open = 1'b0;
-        prefetches$0$last = prefetch$last_item;
-        crowded$lanes$0 = victims$0$crowded;
-        crowded_prefetch$lanes$0 = prefetches$0$crowded;
-        holding$lanes$0 = victims$0$holding;
-        holding_prefetch$lanes$0 = prefetches$0$holding;
-        victims0$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h0);
-        victims0$items$0 = victims$0$head;
-        victims1$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h1);
-        victims1$items$0 = victims$0$head;
-        victims2$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h2);
-        victims2$items$0 = victims$0$head;
-        victims3$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h3);
-        victims3$items$0 = victims$0$head;
-        victims$0$taken = victims0$taken$0 | victims1$taken$0 | victims2$taken$0 | victims3$taken$0;
-        prefetch$wants$0 = prefetches$0$head_valid;
-        prefetch$items$0 = prefetches$0$head;
-        prefetches$0$taken = prefetch$taken$0;
-        judges$1$clock = clock;
-        judges$1$reset = reset;
-        judges$1$parameters = parameters$all;
-        judges$1$wfs = wfs$all;
-        judges$1$thresholds = thresholds$all;
-        judges$1$trials = trials$all;
-        judges$1$sweeping = sweeping$q;
-        judges$1$marking = marking$q;
-        judges$1$in_valid = lanes2$q[1];
-        judges$1$index = first_index | lane_number$1;
-        judges$1$entry = entries$1;
-        written$lanes$1 = judges$1$write;
-        write_words$1$clock = clock;
-        write_words$1$reset = reset;
-        write_words$1$d = judges$1$write_data;
-        row_write_data$1 = write_words$1$q;
-        score$valid$1 = judges$1$valid;
-        score$answers$1 = judges$1$score;
-        worths$valid$1 = judges$1$valid;
-        worths$answers$1 = judges$1$worths;
-        tally$reached$1 = judges$1$reached;
-        victims$1$clock = clock;
-        victims$1$reset = reset;
-        victims$1$in_valid = judges$1$victim & listing;
-        victims$1$item = judges$1$victim_item;
-        victims$1$list = judges$1$tier;
-        victims$1$open = offering$q;
+    end
+    always @(*) prefetches$0$clock = clock;
+    always @(*) prefetches$0$reset = reset;
+    always @(*) prefetches$0$in_valid = judges$0$candidate & sweeping$q;
+    always @(*) prefetches$0$item = judges$0$candidate_item;
+    always @(*) prefetches$0$last = prefetch$last_item;
+    always @(*) crowded$lanes$0 = victims$0$crowded;
+    always @(*) crowded_prefetch$lanes$0 = prefetches$0$crowded;
+    always @(*) holding$lanes$0 = victims$0$holding;
+    always @(*) holding_prefetch$lanes$0 = prefetches$0$holding;
+    always @(*) victims0$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h0);
+    always @(*) victims0$items$0 = victims$0$head;
+    always @(*) victims1$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h1);
+    always @(*) victims1$items$0 = victims$0$head;
+    always @(*) victims2$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h2);
+    always @(*) victims2$items$0 = victims$0$head;
+    always @(*) victims3$wants$0 = victims$0$head_valid & (victims$0$head_list == 32'h3);
+    always @(*) victims3$items$0 = victims$0$head;
+    always @(*) victims$0$taken = victims0$taken$0 | victims1$taken$0 | victims2$taken$0 | victims3$taken$0;
+    always @(*) prefetch$wants$0 = prefetches$0$head_valid;
+    always @(*) prefetch$items$0 = prefetches$0$head;
+    always @(*) prefetches$0$taken = prefetch$taken$0;
+    always @(*) judges$1$clock = clock;
+    always @(*) judges$1$reset = reset;
+    always @(*) judges$1$parameters = parameters$all;
+    always @(*) judges$1$wfs = wfs$all;
+    always @(*) judges$1$thresholds = thresholds$all;
+    always @(*) judges$1$trials = trials$all;
+    always @(*) judges$1$sweeping = sweeping$q;
+    always @(*) judges$1$marking = marking$q;
+    always @(*) judges$1$in_valid = lanes2$q[1];
+    always @(*) judges$1$index = first_index | lane_number$1;
+    always @(*) judges$1$entry = entries$1;
+    always @(*) written$lanes$1 = judges$1$write;
+    always @(*) write_words$1$clock = clock;
+    always @(*) write_words$1$reset = reset;
+    always @(*) write_words$1$d = judges$1$write_data;
+    always @(*) row_write_data$1 = write_words$1$q;
+    always @(*) score$valid$1 = judges$1$valid;
+    always @(*) score$answers$1 = judges$1$score;
+    always @(*) worths$valid$1 = judges$1$valid;
+    always @(*) worths$answers$1 = judges$1$worths;
+    always @(*) tally$reached$1 = judges$1$reached;
+    always @(*) victims$1$clock = clock;
+    always @(*) victims$1$reset = reset;
+    always @(*) victims$1$in_valid = judges$1$victim & listing;
+    always @(*) victims$1$item = judges$1$victim_item;
+    always @(*) victims$1$list = judges$1$tier;
+    always @(*) victims$1$open = offering$q;
+    always @(*) begin
         victims$1$last = victims0$last_item;
         if (judges$1$tier_early == 32'h1) begin
             victims$1$last = victims1$last_item;
@@ -19852,56 +20102,56 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         if (judges$1$tier_early == 32'h3) begin
             victims$1$last = victims3$last_item;
         end
-        prefetches$1$clock = clock;
-        prefetches$1$reset = reset;
-        prefetches$1$in_valid = judges$1$candidate & sweeping$q;
-        prefetches$1$item = judges$1$candidate_item;
-        prefetches$1$list = 32'h0;
-        prefetches$1$open = 1'b0;
-        prefetches$1$last = prefetch$last_item;
-        crowded$lanes$1 = victims$1$crowded;
-        crowded_prefetch$lanes$1 = prefetches$1$crowded;
-        holding$lanes$1 = victims$1$holding;
-        holding_prefetch$lanes$1 = prefetches$1$holding;
-        victims0$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h0);
-        victims0$items$1 = victims$1$head;
-        victims1$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h1);
-        victims1$items$1 = victims$1$head;
-        victims2$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h2);
-        victims2$items$1 = victims$1$head;
-        victims3$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h3);
-        victims3$items$1 = victims$1$head;
-        victims$1$taken = victims0$taken$1 | victims1$taken$1 | victims2$taken$1 | victims3$taken$1;
-        prefetch$wants$1 = prefetches$1$head_valid;
-        prefetch$items$1 = prefetches$1$head;
-        prefetches$1$taken = prefetch$taken$1;
-        judges$2$clock = clock;
-        judges$2$reset = reset;
-        judges$2$parameters = parameters$all;
-        judges$2$wfs = wfs$all;
-        judges$2$thresholds = thresholds$all;
-        judges$2$trials = trials$all;
-        judges$2$sweeping = sweeping$q;
-        judges$2$marking = marking$q;
-        judges$2$in_valid = lanes2$q[2];
-        judges$2$index = first_index | lane_number$2;
-        judges$2$entry = entries$2;
-        written$lanes$2 = judges$2$write;
-        write_words$2$clock = clock;
-        write_words$2$reset = reset;
-        write_words$2$d = judges$2$write_data;
-        row_write_data$2 = write_words$2$q;
-        score$valid$2 = judges$2$valid;
-        score$answers$2 = judges$2$score;
-        worths$valid$2 = judges$2$valid;
-        worths$answers$2 = judges$2$worths;
-        tally$reached$2 = judges$2$reached;
-        victims$2$clock = clock;
-        victims$2$reset = reset;
-        victims$2$in_valid = judges$2$victim & listing;
-        victims$2$item = judges$2$victim_item;
-        victims$2$list = judges$2$tier;
-        victims$2$open = offering$q;
+    end
+    always @(*) prefetches$1$clock = clock;
+    always @(*) prefetches$1$reset = reset;
+    always @(*) prefetches$1$in_valid = judges$1$candidate & sweeping$q;
+    always @(*) prefetches$1$item = judges$1$candidate_item;
+    always @(*) prefetches$1$last = prefetch$last_item;
+    always @(*) crowded$lanes$1 = victims$1$crowded;
+    always @(*) crowded_prefetch$lanes$1 = prefetches$1$crowded;
+    always @(*) holding$lanes$1 = victims$1$holding;
+    always @(*) holding_prefetch$lanes$1 = prefetches$1$holding;
+    always @(*) victims0$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h0);
+    always @(*) victims0$items$1 = victims$1$head;
+    always @(*) victims1$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h1);
+    always @(*) victims1$items$1 = victims$1$head;
+    always @(*) victims2$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h2);
+    always @(*) victims2$items$1 = victims$1$head;
+    always @(*) victims3$wants$1 = victims$1$head_valid & (victims$1$head_list == 32'h3);
+    always @(*) victims3$items$1 = victims$1$head;
+    always @(*) victims$1$taken = victims0$taken$1 | victims1$taken$1 | victims2$taken$1 | victims3$taken$1;
+    always @(*) prefetch$wants$1 = prefetches$1$head_valid;
+    always @(*) prefetch$items$1 = prefetches$1$head;
+    always @(*) prefetches$1$taken = prefetch$taken$1;
+    always @(*) judges$2$clock = clock;
+    always @(*) judges$2$reset = reset;
+    always @(*) judges$2$parameters = parameters$all;
+    always @(*) judges$2$wfs = wfs$all;
+    always @(*) judges$2$thresholds = thresholds$all;
+    always @(*) judges$2$trials = trials$all;
+    always @(*) judges$2$sweeping = sweeping$q;
+    always @(*) judges$2$marking = marking$q;
+    always @(*) judges$2$in_valid = lanes2$q[2];
+    always @(*) judges$2$index = first_index | lane_number$2;
+    always @(*) judges$2$entry = entries$2;
+    always @(*) written$lanes$2 = judges$2$write;
+    always @(*) write_words$2$clock = clock;
+    always @(*) write_words$2$reset = reset;
+    always @(*) write_words$2$d = judges$2$write_data;
+    always @(*) row_write_data$2 = write_words$2$q;
+    always @(*) score$valid$2 = judges$2$valid;
+    always @(*) score$answers$2 = judges$2$score;
+    always @(*) worths$valid$2 = judges$2$valid;
+    always @(*) worths$answers$2 = judges$2$worths;
+    always @(*) tally$reached$2 = judges$2$reached;
+    always @(*) victims$2$clock = clock;
+    always @(*) victims$2$reset = reset;
+    always @(*) victims$2$in_valid = judges$2$victim & listing;
+    always @(*) victims$2$item = judges$2$victim_item;
+    always @(*) victims$2$list = judges$2$tier;
+    always @(*) victims$2$open = offering$q;
+    always @(*) begin
         victims$2$last = victims0$last_item;
         if (judges$2$tier_early == 32'h1) begin
             victims$2$last = victims1$last_item;
@@ -19912,56 +20162,56 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         if (judges$2$tier_early == 32'h3) begin
             victims$2$last = victims3$last_item;
         end
-        prefetches$2$clock = clock;
-        prefetches$2$reset = reset;
-        prefetches$2$in_valid = judges$2$candidate & sweeping$q;
-        prefetches$2$item = judges$2$candidate_item;
-        prefetches$2$list = 32'h0;
-        prefetches$2$open = 1'b0;
-        prefetches$2$last = prefetch$last_item;
-        crowded$lanes$2 = victims$2$crowded;
-        crowded_prefetch$lanes$2 = prefetches$2$crowded;
-        holding$lanes$2 = victims$2$holding;
-        holding_prefetch$lanes$2 = prefetches$2$holding;
-        victims0$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h0);
-        victims0$items$2 = victims$2$head;
-        victims1$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h1);
-        victims1$items$2 = victims$2$head;
-        victims2$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h2);
-        victims2$items$2 = victims$2$head;
-        victims3$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h3);
-        victims3$items$2 = victims$2$head;
-        victims$2$taken = victims0$taken$2 | victims1$taken$2 | victims2$taken$2 | victims3$taken$2;
-        prefetch$wants$2 = prefetches$2$head_valid;
-        prefetch$items$2 = prefetches$2$head;
-        prefetches$2$taken = prefetch$taken$2;
-        judges$3$clock = clock;
-        judges$3$reset = reset;
-        judges$3$parameters = parameters$all;
-        judges$3$wfs = wfs$all;
-        judges$3$thresholds = thresholds$all;
-        judges$3$trials = trials$all;
-        judges$3$sweeping = sweeping$q;
-        judges$3$marking = marking$q;
-        judges$3$in_valid = lanes2$q[3];
-        judges$3$index = first_index | lane_number$3;
-        judges$3$entry = entries$3;
-        written$lanes$3 = judges$3$write;
-        write_words$3$clock = clock;
-        write_words$3$reset = reset;
-        write_words$3$d = judges$3$write_data;
-        row_write_data$3 = write_words$3$q;
-        score$valid$3 = judges$3$valid;
-        score$answers$3 = judges$3$score;
-        worths$valid$3 = judges$3$valid;
-        worths$answers$3 = judges$3$worths;
-        tally$reached$3 = judges$3$reached;
-        victims$3$clock = clock;
-        victims$3$reset = reset;
-        victims$3$in_valid = judges$3$victim & listing;
-        victims$3$item = judges$3$victim_item;
-        victims$3$list = judges$3$tier;
-        victims$3$open = offering$q;
+    end
+    always @(*) prefetches$2$clock = clock;
+    always @(*) prefetches$2$reset = reset;
+    always @(*) prefetches$2$in_valid = judges$2$candidate & sweeping$q;
+    always @(*) prefetches$2$item = judges$2$candidate_item;
+    always @(*) prefetches$2$last = prefetch$last_item;
+    always @(*) crowded$lanes$2 = victims$2$crowded;
+    always @(*) crowded_prefetch$lanes$2 = prefetches$2$crowded;
+    always @(*) holding$lanes$2 = victims$2$holding;
+    always @(*) holding_prefetch$lanes$2 = prefetches$2$holding;
+    always @(*) victims0$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h0);
+    always @(*) victims0$items$2 = victims$2$head;
+    always @(*) victims1$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h1);
+    always @(*) victims1$items$2 = victims$2$head;
+    always @(*) victims2$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h2);
+    always @(*) victims2$items$2 = victims$2$head;
+    always @(*) victims3$wants$2 = victims$2$head_valid & (victims$2$head_list == 32'h3);
+    always @(*) victims3$items$2 = victims$2$head;
+    always @(*) victims$2$taken = victims0$taken$2 | victims1$taken$2 | victims2$taken$2 | victims3$taken$2;
+    always @(*) prefetch$wants$2 = prefetches$2$head_valid;
+    always @(*) prefetch$items$2 = prefetches$2$head;
+    always @(*) prefetches$2$taken = prefetch$taken$2;
+    always @(*) judges$3$clock = clock;
+    always @(*) judges$3$reset = reset;
+    always @(*) judges$3$parameters = parameters$all;
+    always @(*) judges$3$wfs = wfs$all;
+    always @(*) judges$3$thresholds = thresholds$all;
+    always @(*) judges$3$trials = trials$all;
+    always @(*) judges$3$sweeping = sweeping$q;
+    always @(*) judges$3$marking = marking$q;
+    always @(*) judges$3$in_valid = lanes2$q[3];
+    always @(*) judges$3$index = first_index | lane_number$3;
+    always @(*) judges$3$entry = entries$3;
+    always @(*) written$lanes$3 = judges$3$write;
+    always @(*) write_words$3$clock = clock;
+    always @(*) write_words$3$reset = reset;
+    always @(*) write_words$3$d = judges$3$write_data;
+    always @(*) row_write_data$3 = write_words$3$q;
+    always @(*) score$valid$3 = judges$3$valid;
+    always @(*) score$answers$3 = judges$3$score;
+    always @(*) worths$valid$3 = judges$3$valid;
+    always @(*) worths$answers$3 = judges$3$worths;
+    always @(*) tally$reached$3 = judges$3$reached;
+    always @(*) victims$3$clock = clock;
+    always @(*) victims$3$reset = reset;
+    always @(*) victims$3$in_valid = judges$3$victim & listing;
+    always @(*) victims$3$item = judges$3$victim_item;
+    always @(*) victims$3$list = judges$3$tier;
+    always @(*) victims$3$open = offering$q;
+    always @(*) begin
         victims$3$last = victims0$last_item;
         if (judges$3$tier_early == 32'h1) begin
             victims$3$last = victims1$last_item;
@@ -19972,64 +20222,64 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         if (judges$3$tier_early == 32'h3) begin
             victims$3$last = victims3$last_item;
         end
-        prefetches$3$clock = clock;
-        prefetches$3$reset = reset;
-        prefetches$3$in_valid = judges$3$candidate & sweeping$q;
-        prefetches$3$item = judges$3$candidate_item;
-        prefetches$3$list = 32'h0;
-        prefetches$3$open = 1'b0;
-        prefetches$3$last = prefetch$last_item;
-        crowded$lanes$3 = victims$3$crowded;
-        crowded_prefetch$lanes$3 = prefetches$3$crowded;
-        holding$lanes$3 = victims$3$holding;
-        holding_prefetch$lanes$3 = prefetches$3$holding;
-        victims0$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h0);
-        victims0$items$3 = victims$3$head;
-        victims1$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h1);
-        victims1$items$3 = victims$3$head;
-        victims2$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h2);
-        victims2$items$3 = victims$3$head;
-        victims3$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h3);
-        victims3$items$3 = victims$3$head;
-        victims$3$taken = victims0$taken$3 | victims1$taken$3 | victims2$taken$3 | victims3$taken$3;
-        prefetch$wants$3 = prefetches$3$head_valid;
-        prefetch$items$3 = prefetches$3$head;
-        prefetches$3$taken = prefetch$taken$3;
-        score$enable = scoring$q;
-        worths$enable = weighing$q;
-        tally$clear = clear_counts;
-        judged_row = judges$0$judged >> lane_bits;
-        write_row$d = judged_row;
-        write_lanes$d = written$all;
-        row_write = write_lanes$q != 32'h0;
-        row_write_row = write_row$q;
-        row_write_lanes = write_lanes$q;
-        pop = accept & is_pop;
-        victims0$clear = clear;
-        victims0$finish = finish;
-        victims0$pop = pop & (list == 32'h0);
-        victims0$favoured = favoured$q;
-        victims0$position = low;
-        victims1$clear = clear;
-        victims1$finish = finish;
-        victims1$pop = pop & (list == 32'h1);
-        victims1$favoured = favoured$q;
-        victims1$position = low;
-        victims2$clear = clear;
-        victims2$finish = finish;
-        victims2$pop = pop & (list == 32'h2);
-        victims2$favoured = favoured$q;
-        victims2$position = low;
-        victims3$clear = clear;
-        victims3$finish = finish;
-        victims3$pop = pop & (list == 32'h3);
-        victims3$favoured = favoured$q;
-        victims3$position = low;
-        prefetch$clear = clear;
-        prefetch$finish = finish;
-        prefetch$pop = pop & (list == 32'h4);
-        prefetch$favoured = favoured$q;
-        prefetch$position = low;
+    end
+    always @(*) prefetches$3$clock = clock;
+    always @(*) prefetches$3$reset = reset;
+    always @(*) prefetches$3$in_valid = judges$3$candidate & sweeping$q;
+    always @(*) prefetches$3$item = judges$3$candidate_item;
+    always @(*) prefetches$3$last = prefetch$last_item;
+    always @(*) crowded$lanes$3 = victims$3$crowded;
+    always @(*) crowded_prefetch$lanes$3 = prefetches$3$crowded;
+    always @(*) holding$lanes$3 = victims$3$holding;
+    always @(*) holding_prefetch$lanes$3 = prefetches$3$holding;
+    always @(*) victims0$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h0);
+    always @(*) victims0$items$3 = victims$3$head;
+    always @(*) victims1$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h1);
+    always @(*) victims1$items$3 = victims$3$head;
+    always @(*) victims2$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h2);
+    always @(*) victims2$items$3 = victims$3$head;
+    always @(*) victims3$wants$3 = victims$3$head_valid & (victims$3$head_list == 32'h3);
+    always @(*) victims3$items$3 = victims$3$head;
+    always @(*) victims$3$taken = victims0$taken$3 | victims1$taken$3 | victims2$taken$3 | victims3$taken$3;
+    always @(*) prefetch$wants$3 = prefetches$3$head_valid;
+    always @(*) prefetch$items$3 = prefetches$3$head;
+    always @(*) prefetches$3$taken = prefetch$taken$3;
+    always @(*) score$enable = scoring$q;
+    always @(*) worths$enable = weighing$q;
+    always @(*) tally$clear = clear_counts;
+    always @(*) judged_row = judges$0$judged >> lane_bits;
+    always @(*) write_row$d = judged_row;
+    always @(*) write_lanes$d = written$all;
+    always @(*) row_write = write_lanes$q != 32'h0;
+    always @(*) row_write_row = write_row$q;
+    always @(*) row_write_lanes = write_lanes$q;
+    always @(*) pop = accept & is_pop;
+    always @(*) victims0$clear = clear;
+    always @(*) victims0$finish = finish;
+    always @(*) victims0$pop = pop & (list == 32'h0);
+    always @(*) victims0$favoured = favoured$q;
+    always @(*) victims0$position = low;
+    always @(*) victims1$clear = clear;
+    always @(*) victims1$finish = finish;
+    always @(*) victims1$pop = pop & (list == 32'h1);
+    always @(*) victims1$favoured = favoured$q;
+    always @(*) victims1$position = low;
+    always @(*) victims2$clear = clear;
+    always @(*) victims2$finish = finish;
+    always @(*) victims2$pop = pop & (list == 32'h2);
+    always @(*) victims2$favoured = favoured$q;
+    always @(*) victims2$position = low;
+    always @(*) victims3$clear = clear;
+    always @(*) victims3$finish = finish;
+    always @(*) victims3$pop = pop & (list == 32'h3);
+    always @(*) victims3$favoured = favoured$q;
+    always @(*) victims3$position = low;
+    always @(*) prefetch$clear = clear;
+    always @(*) prefetch$finish = finish;
+    always @(*) prefetch$pop = pop & (list == 32'h4);
+    always @(*) prefetch$favoured = favoured$q;
+    always @(*) prefetch$position = low;
+    always @(*) begin
         head = 32'h0;
         shown = 32'h0;
         list_count = 32'h0;
@@ -20058,24 +20308,32 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
             shown = prefetch$shown;
             list_count = prefetch$count;
         end
+    end
+    always @(*) begin
         item = head;
         if (of_items) begin
             item = shown;
         end
-        upright = ~item;
+    end
+    always @(*) upright = ~item;
+    always @(*) begin
         item_index = none;
         item_rank = none;
         if (item != 32'h0) begin
             item_index = ((upright[(32'h0)+:(17)]) & 32'hffffffff);
             item_rank = upright[(32'h11)+:(32)];
         end
-        worth_at = ((low3) & 7'h7f) << 32'h4;
-        worth_shifted = ((worths$kept) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
-        is_in = worths$kept[(32'h80)+:(8)] >> low3;
+    end
+    always @(*) worth_at = ((low3) & 7'h7f) << 32'h4;
+    always @(*) worth_shifted = ((worths$kept) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
+    always @(*) is_in = worths$kept[(32'h80)+:(8)] >> low3;
+    always @(*) begin
         worth_value = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
         if (is_in[32'h0]) begin
             worth_value = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
         end
+    end
+    always @(*) begin
         count_value = 32'h0;
         if (low3 == 32'h0) begin
             count_value = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
@@ -20101,6 +20359,8 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         if (low3 == 32'h7) begin
             count_value = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
         end
+    end
+    always @(*) begin
         value = 32'h0;
         if (is_busy) begin
             value = ((busy) & 32'hffffffff);
@@ -20134,6 +20394,16 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         if (of_lists & (low4 == 32'h3)) begin
             value = ((list_count) & 32'hffffffff);
         end
+    end
+    always @(*) begin
+        prefetches$0$list = 32'h0;
+        prefetches$0$open = 1'b0;
+        prefetches$1$list = 32'h0;
+        prefetches$1$open = 1'b0;
+        prefetches$2$list = 32'h0;
+        prefetches$2$open = 1'b0;
+        prefetches$3$list = 32'h0;
+        prefetches$3$open = 1'b0;
         answer$d = 32'h0;
         if (accept & ~bus_write) begin
             answer$d = value;
@@ -20496,73 +20766,74 @@ module kvcpu_small$hepc$judges$0(clock,reset,parameters,wfs,thresholds,trials,sw
     );
     
     // Update code
+    always @(*) lane$clock = clock;
+    always @(*) worth$clock = clock;
+    always @(*) looked$clock = clock;
+    always @(*) dead_flags$clock = clock;
+    always @(*) tiers$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) waiting$clock = clock;
+    always @(*) valid8$clock = clock;
+    always @(*) p8$clock = clock;
+    always @(*) lane$reset = reset;
+    always @(*) worth$reset = reset;
+    always @(*) looked$reset = reset;
+    always @(*) dead_flags$reset = reset;
+    always @(*) tiers$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) valid8$reset = reset;
+    always @(*) p8$reset = reset;
+    always @(*) now = parameters[(32'h140)+:(32)];
+    always @(*) mode = parameters[(32'h80)+:(4)];
+    always @(*) lane$wr = parameters[(32'h0)+:(8)];
+    always @(*) lane$wf = parameters[(32'h20)+:(9)];
+    always @(*) lane$ws = parameters[(32'h40)+:(8)];
+    always @(*) lane$wd = parameters[(32'h60)+:(8)];
+    always @(*) lane$probation = mode[32'h0];
+    always @(*) lane$hinting = mode[32'h1];
+    always @(*) lane$shift = parameters[(32'ha0)+:(4)];
+    always @(*) lane$scale = parameters[(32'hc0)+:(4)];
+    always @(*) lane$base = parameters[(32'he0)+:(32)];
+    always @(*) lane$stamp = parameters[(32'h100)+:(32)];
+    always @(*) lane$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) lane$now = now;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = mode[32'h3];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
+    always @(*) id = entry[(32'h40)+:(32)];
+    always @(*) target = entry[(32'ha0)+:(32)];
+    always @(*) history = entry[(32'hc0)+:(32)];
+    always @(*) state = entry[(32'he0)+:(32)];
+    always @(*) lane$in_valid = in_valid;
+    always @(*) lane$access = entry[(32'h80)+:(32)];
+    always @(*) lane$target = target;
+    always @(*) lane$frequency = history[(32'hc)+:(4)];
+    always @(*) lane$child = history[(32'h18)+:(8)] != 32'h0;
+    always @(*) lane$prefix = id[32'h18];
+    always @(*) lane$branch = id[32'h1d];
+    always @(*) lane$target_valid = id[32'h1e];
+    always @(*) worth$facts = lane$facts;
     always @(*) begin
-        lane$clock = clock;
-        worth$clock = clock;
-        looked$clock = clock;
-        dead_flags$clock = clock;
-        tiers$clock = clock;
-        turn$clock = clock;
-        waiting$clock = clock;
-        valid8$clock = clock;
-        p8$clock = clock;
-        lane$reset = reset;
-        worth$reset = reset;
-        looked$reset = reset;
-        dead_flags$reset = reset;
-        tiers$reset = reset;
-        turn$reset = reset;
-        valid8$reset = reset;
-        p8$reset = reset;
-        now = parameters[(32'h140)+:(32)];
-        mode = parameters[(32'h80)+:(4)];
-        lane$wr = parameters[(32'h0)+:(8)];
-        lane$wf = parameters[(32'h20)+:(9)];
-        lane$ws = parameters[(32'h40)+:(8)];
-        lane$wd = parameters[(32'h60)+:(8)];
-        lane$probation = mode[32'h0];
-        lane$hinting = mode[32'h1];
-        lane$shift = parameters[(32'ha0)+:(4)];
-        lane$scale = parameters[(32'hc0)+:(4)];
-        lane$base = parameters[(32'he0)+:(32)];
-        lane$stamp = parameters[(32'h100)+:(32)];
-        lane$r_epoch = parameters[(32'h120)+:(14)];
-        lane$now = now;
-        worth$wr = parameters[(32'h0)+:(8)];
-        worth$ws = parameters[(32'h40)+:(8)];
-        worth$wd = parameters[(32'h60)+:(8)];
-        worth$targets = mode[32'h3];
-        worth$scale = parameters[(32'hc0)+:(4)];
-        worth$r_epoch = parameters[(32'h120)+:(14)];
-        worth$wfs = wfs;
-        worth$thresholds = thresholds;
-        worth$trials = trials;
-        id = entry[(32'h40)+:(32)];
-        target = entry[(32'ha0)+:(32)];
-        history = entry[(32'hc0)+:(32)];
-        state = entry[(32'he0)+:(32)];
-        lane$in_valid = in_valid;
-        lane$access = entry[(32'h80)+:(32)];
-        lane$target = target;
-        lane$frequency = history[(32'hc)+:(4)];
-        lane$child = history[(32'h18)+:(8)] != 32'h0;
-        lane$prefix = id[32'h18];
-        lane$branch = id[32'h1d];
-        lane$target_valid = id[32'h1e];
-        worth$facts = lane$facts;
         dead_flags$d = dead_flags$q << 32'h1;
         if (id[32'h1b]) begin
             dead_flags$d = (dead_flags$q << 32'h1) | 32'h1;
         end
-        worth$dead = dead_flags$q[32'h3];
-        tier0 = state[(32'h1c)+:(2)];
+    end
+    always @(*) worth$dead = dead_flags$q[32'h3];
+    always @(*) tier0 = state[(32'h1c)+:(2)];
+    always @(*) begin
         looked$d[(64'h0)+:(17)] = index;
         looked$d[(64'h11)+:(32)] = id;
         looked$d[(64'h31)+:(32)] = entry[(32'h60)+:(32)];
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        long_ago = now[(32'h18)+:(8)] != 32'h0;
         looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
@@ -20577,12 +20848,17 @@ module kvcpu_small$hepc$judges$0(clock,reset,parameters,wfs,thresholds,trials,sw
         if (tier0 == 32'h3) begin
             looked$d[(64'ha0)+:(32)] = parameters[(32'h1e0)+:(32)];
         end
-        id2 = looked$q[(64'h11)+:(32)];
-        state2 = looked$q[(64'h51)+:(32)];
-        distance2 = looked$q[(64'h80)+:(32)];
+    end
+    always @(*) long_ago = now[(32'h18)+:(8)] != 32'h0;
+    always @(*) id2 = looked$q[(64'h11)+:(32)];
+    always @(*) state2 = looked$q[(64'h51)+:(32)];
+    always @(*) distance2 = looked$q[(64'h80)+:(32)];
+    always @(*) begin
         placed = state2[32'h1f] ^ state2[32'h1e];
         ends = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~ends;
+    end
+    always @(*) retained = id2[32'h1f] & ~ends;
+    always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
@@ -20600,47 +20876,52 @@ module kvcpu_small$hepc$judges$0(clock,reset,parameters,wfs,thresholds,trials,sw
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
-        tier_early = tiers$q[(32'ha)+:(2)];
-        turn$d = turn$q + 32'h1;
-        waiting$write_address = turn$q;
-        waiting$write_data = known;
-        waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h2;
-        valid8$d = lane$out_valid;
-        p8$d = lane$p;
-        depth8 = waiting$read_data[(64'h71)+:(12)];
-        height8 = ~depth8;
-        not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
-        alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
-        state8 = waiting$read_data[(64'h51)+:(32)];
-        place8 = waiting$read_data[(64'h31)+:(32)];
-        victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
-        near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
-        index8 = waiting$read_data[(64'h0)+:(17)];
-        valid = valid8$q;
-        judged = index8;
-        tier = state8[(32'h1c)+:(2)];
-        victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
-        victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
-        candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
-        used8 = state8[(32'h1e)+:(2)] != 32'h0;
-        out8 = state8[(32'h14)+:(8)];
-        above8 = worth$above;
+    end
+    always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+    always @(*) tier_early = tiers$q[(32'ha)+:(2)];
+    always @(*) turn$d = turn$q + 32'h1;
+    always @(*) waiting$write_address = turn$q;
+    always @(*) waiting$write_data = known;
+    always @(*) waiting$read_address = turn$q + 32'h2;
+    always @(*) valid8$d = lane$out_valid;
+    always @(*) p8$d = lane$p;
+    always @(*) depth8 = waiting$read_data[(64'h71)+:(12)];
+    always @(*) height8 = ~depth8;
+    always @(*) not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
+    always @(*) alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
+    always @(*) state8 = waiting$read_data[(64'h51)+:(32)];
+    always @(*) place8 = waiting$read_data[(64'h31)+:(32)];
+    always @(*) victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
+    always @(*) near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
+    always @(*) index8 = waiting$read_data[(64'h0)+:(17)];
+    always @(*) valid = valid8$q;
+    always @(*) judged = index8;
+    always @(*) tier = state8[(32'h1c)+:(2)];
+    always @(*) victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
+    always @(*) victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
+    always @(*) candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
+    always @(*) used8 = state8[(32'h1e)+:(2)] != 32'h0;
+    always @(*) out8 = state8[(32'h14)+:(8)];
+    always @(*) above8 = worth$above;
+    always @(*) begin
         inside8 = 32'h0;
         outside8 = out8;
         if (used8) begin
             inside8 = above8 & ~out8;
             outside8 = out8 | ~above8;
         end
-        worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    end
+    always @(*) worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) begin
         reached = 32'h0;
         if (valid8$q) begin
             reached = inside8 & worth$reaching;
         end
-        write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    end
+    always @(*) write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    always @(*) begin
         state_new = state8;
         place_new = place8;
         if (marking) begin
@@ -20649,6 +20930,9 @@ module kvcpu_small$hepc$judges$0(clock,reset,parameters,wfs,thresholds,trials,sw
         else begin
             place_new = (((p8$q) & 32'hffffffff) << 32'h10) | ((place8[(32'h0)+:(16)]) & 32'hffffffff);
         end
+    end
+    always @(*) begin
+        waiting$write_enable = 1'b1;
         write_data = (((state_new) & 96'hffffffffffffffffffffffff) << 32'h40) | (((place_new) & 96'hffffffffffffffffffffffff) << 32'h20) | ((waiting$read_data[(64'h11)+:(32)]) & 96'hffffffffffffffffffffffff);
     end
     
@@ -20872,48 +21156,48 @@ module kvcpu_small$hepc$judges$0$lane(clock,reset,wr,wf,ws,wd,probation,hinting,
     );
     
     // Update code
+    always @(*) terms$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) r5$clock = clock;
+    always @(*) f5$clock = clock;
+    always @(*) s5$clock = clock;
+    always @(*) d5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) r6$clock = clock;
+    always @(*) f6$clock = clock;
+    always @(*) s6$clock = clock;
+    always @(*) d6$clock = clock;
+    always @(*) valid7$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) terms$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) r5$reset = reset;
+    always @(*) f5$reset = reset;
+    always @(*) s5$reset = reset;
+    always @(*) d5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) r6$reset = reset;
+    always @(*) f6$reset = reset;
+    always @(*) s6$reset = reset;
+    always @(*) d6$reset = reset;
+    always @(*) valid7$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) terms$shift = shift;
+    always @(*) terms$base = base;
+    always @(*) terms$stamp = stamp;
+    always @(*) terms$now = now;
+    always @(*) terms$in_valid = in_valid;
+    always @(*) terms$access = access;
+    always @(*) terms$target = target;
+    always @(*) terms$frequency = frequency;
+    always @(*) terms$child = child;
+    always @(*) terms$prefix = prefix;
+    always @(*) terms$branch = branch;
+    always @(*) terms$target_valid = target_valid;
+    always @(*) facts = terms$facts;
+    always @(*) valid5$d = terms$facts[(64'h0)+:(1)];
+    always @(*) d5$d = terms$facts[(64'h23)+:(8)];
     always @(*) begin
-        terms$clock = clock;
-        valid5$clock = clock;
-        r5$clock = clock;
-        f5$clock = clock;
-        s5$clock = clock;
-        d5$clock = clock;
-        valid6$clock = clock;
-        r6$clock = clock;
-        f6$clock = clock;
-        s6$clock = clock;
-        d6$clock = clock;
-        valid7$clock = clock;
-        p7$clock = clock;
-        terms$reset = reset;
-        valid5$reset = reset;
-        r5$reset = reset;
-        f5$reset = reset;
-        s5$reset = reset;
-        d5$reset = reset;
-        valid6$reset = reset;
-        r6$reset = reset;
-        f6$reset = reset;
-        s6$reset = reset;
-        d6$reset = reset;
-        valid7$reset = reset;
-        p7$reset = reset;
-        terms$shift = shift;
-        terms$base = base;
-        terms$stamp = stamp;
-        terms$now = now;
-        terms$in_valid = in_valid;
-        terms$access = access;
-        terms$target = target;
-        terms$frequency = frequency;
-        terms$child = child;
-        terms$prefix = prefix;
-        terms$branch = branch;
-        terms$target_valid = target_valid;
-        facts = terms$facts;
-        valid5$d = terms$facts[(64'h0)+:(1)];
-        d5$d = terms$facts[(64'h23)+:(8)];
         r5$d = terms$facts[(64'h4)+:(14)];
         f5$d = terms$facts[(64'h12)+:(7)];
         s5$d = 32'h0;
@@ -20930,31 +21214,33 @@ module kvcpu_small$hepc$judges$0$lane(clock,reset,wr,wf,ws,wd,probation,hinting,
         else if (probation & terms$facts[(64'h3)+:(1)]) begin
             r5$d = terms$facts[(64'h4)+:(14)] >> 32'h4;
         end
-        valid6$d = valid5$q;
-        r_factor = ((r5$q) & 16'hffff);
-        f_factor = ((f5$q) & 16'hffff);
-        s_factor = ((s5$q) & 16'hffff);
-        d_factor = ((d5$q) & 16'hffff);
-        wr_factor = ((wr) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        ws_factor = ((ws) & 16'hffff);
-        wd_factor = ((wd) & 16'hffff);
-        r6$d = r_factor * wr_factor;
-        f6$d = f_factor * wf_factor;
-        s6$d = s_factor * ws_factor;
-        d6$d = d_factor * wd_factor;
-        valid7$d = valid6$q;
-        merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
-        scaled = merits >> scale;
-        sum = ((r6$q) & 24'hffffff) + scaled;
-        over = sum[(32'h10)+:(8)];
+    end
+    always @(*) valid6$d = valid5$q;
+    always @(*) r_factor = ((r5$q) & 16'hffff);
+    always @(*) f_factor = ((f5$q) & 16'hffff);
+    always @(*) s_factor = ((s5$q) & 16'hffff);
+    always @(*) d_factor = ((d5$q) & 16'hffff);
+    always @(*) wr_factor = ((wr) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) ws_factor = ((ws) & 16'hffff);
+    always @(*) wd_factor = ((wd) & 16'hffff);
+    always @(*) r6$d = r_factor * wr_factor;
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) s6$d = s_factor * ws_factor;
+    always @(*) d6$d = d_factor * wd_factor;
+    always @(*) valid7$d = valid6$q;
+    always @(*) merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = ((r6$q) & 24'hffffff) + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
+    always @(*) begin
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
-        out_valid = valid7$q;
-        p = p7$q;
     end
+    always @(*) out_valid = valid7$q;
+    always @(*) p = p7$q;
     
 endmodule // kvcpu_small$hepc$judges$0$lane
 
@@ -21161,19 +21447,19 @@ module kvcpu_small$hepc$judges$0$lane$terms(clock,reset,shift,base,stamp,now,in_
     );
     
     // Update code
+    always @(*) distance$clock = clock;
+    always @(*) aged$clock = clock;
+    always @(*) scaled$clock = clock;
+    always @(*) clipped$clock = clock;
+    always @(*) waited$clock = clock;
+    always @(*) distance$reset = reset;
+    always @(*) aged$reset = reset;
+    always @(*) scaled$reset = reset;
+    always @(*) clipped$reset = reset;
+    always @(*) waited$reset = reset;
+    always @(*) distance$target = target;
+    always @(*) distance$now = now;
     always @(*) begin
-        distance$clock = clock;
-        aged$clock = clock;
-        scaled$clock = clock;
-        clipped$clock = clock;
-        waited$clock = clock;
-        distance$reset = reset;
-        aged$reset = reset;
-        scaled$reset = reset;
-        clipped$reset = reset;
-        waited$reset = reset;
-        distance$target = target;
-        distance$now = now;
         aged$d[(64'h0)+:(1)] = in_valid;
         aged$d[(64'h1)+:(32)] = access - base;
         aged$d[(64'h21)+:(1)] = access == stamp;
@@ -21182,11 +21468,12 @@ module kvcpu_small$hepc$judges$0$lane$terms(clock,reset,shift,base,stamp,now,in_
         aged$d[(64'h24)+:(4)] = frequency;
         aged$d[(64'h28)+:(1)] = branch;
         aged$d[(64'h29)+:(1)] = prefix;
+    end
+    always @(*) begin
         scaled$d[(64'h0)+:(1)] = aged$q[(64'h0)+:(1)];
         scaled$d[(64'h21)+:(1)] = aged$q[(64'h21)+:(1)];
         scaled$d[(64'h22)+:(1)] = aged$q[(64'h22)+:(1)];
         scaled$d[(64'h23)+:(1)] = aged$q[(64'h23)+:(1)];
-        age = aged$q[(64'h1)+:(32)];
         scaled$d[(64'h1)+:(32)] = 32'h0;
         if (~age[32'h1f]) begin
             scaled$d[(64'h1)+:(32)] = age >> shift;
@@ -21241,6 +21528,9 @@ module kvcpu_small$hepc$judges$0$lane$terms(clock,reset,shift,base,stamp,now,in_
         if (aged$q[(64'h28)+:(1)]) begin
             scaled$d[(64'h2b)+:(8)] = 32'hff;
         end
+    end
+    always @(*) age = aged$q[(64'h1)+:(32)];
+    always @(*) begin
         clipped$d[(64'h0)+:(1)] = scaled$q[(64'h0)+:(1)];
         clipped$d[(64'h1)+:(1)] = scaled$q[(64'h21)+:(1)];
         clipped$d[(64'h2)+:(1)] = scaled$q[(64'h22)+:(1)];
@@ -21248,13 +21538,15 @@ module kvcpu_small$hepc$judges$0$lane$terms(clock,reset,shift,base,stamp,now,in_
         clipped$d[(64'h12)+:(7)] = scaled$q[(64'h24)+:(7)];
         clipped$d[(64'h19)+:(10)] = 32'h0;
         clipped$d[(64'h23)+:(8)] = scaled$q[(64'h2b)+:(8)];
-        r_unclipped = scaled$q[(64'h1)+:(32)];
         clipped$d[(64'h4)+:(14)] = ((r_unclipped) & 14'h3fff);
         if (r_unclipped[(32'he)+:(18)] != 32'h0) begin
             clipped$d[(64'h4)+:(14)] = r_max;
         end
-        waited$d = clipped$q;
-        near = s_max - distance$twice_q5;
+    end
+    always @(*) r_unclipped = scaled$q[(64'h1)+:(32)];
+    always @(*) waited$d = clipped$q;
+    always @(*) near = s_max - distance$twice_q5;
+    always @(*) begin
         facts = waited$q;
         facts[(64'h19)+:(10)] = ((near) & 10'h3ff);
         if (distance$twice_q5[32'ha]) begin
@@ -21384,75 +21676,87 @@ module kvcpu_small$hepc$judges$0$lane$terms$distance(clock,reset,target,now,twic
     );
     
     // Update code
+    always @(*) distance1$clock = clock;
+    always @(*) x2$clock = clock;
+    always @(*) x3$clock = clock;
+    always @(*) zeros3$clock = clock;
+    always @(*) q4$clock = clock;
+    always @(*) distance1$reset = reset;
+    always @(*) x2$reset = reset;
+    always @(*) x3$reset = reset;
+    always @(*) zeros3$reset = reset;
+    always @(*) q4$reset = reset;
+    always @(*) ahead = target - now;
+    always @(*) late = now - target;
     always @(*) begin
-        distance1$clock = clock;
-        x2$clock = clock;
-        x3$clock = clock;
-        zeros3$clock = clock;
-        q4$clock = clock;
-        distance1$reset = reset;
-        x2$reset = reset;
-        x3$reset = reset;
-        zeros3$reset = reset;
-        q4$reset = reset;
-        ahead = target - now;
-        late = now - target;
         if (target >= now) begin
             distance1$d = ahead;
         end
         else begin
             distance1$d = late >> 32'h2;
         end
-        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
-        far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    end
+    always @(*) plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
+    always @(*) far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    always @(*) begin
         x2$d = plus_one;
         if (far | (plus_one == 32'h0)) begin
             x2$d = x_max;
         end
-        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    end
+    always @(*) none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    always @(*) begin
         by16 = x2$q;
         zeros16 = 32'h0;
         if (none16) begin
             by16 = x2$q << 32'h10;
             zeros16 = 32'h10;
         end
-        none8 = by16[(32'h10)+:(8)] == 32'h0;
+    end
+    always @(*) none8 = by16[(32'h10)+:(8)] == 32'h0;
+    always @(*) begin
         by8 = by16;
         zeros8 = zeros16;
         if (none8) begin
             by8 = by16 << 32'h8;
             zeros8 = zeros16 | 32'h8;
         end
-        none4 = by8[(32'h14)+:(4)] == 32'h0;
+    end
+    always @(*) none4 = by8[(32'h14)+:(4)] == 32'h0;
+    always @(*) begin
         by4 = by8;
         zeros4 = zeros8;
         if (none4) begin
             by4 = by8 << 32'h4;
             zeros4 = zeros8 | 32'h4;
         end
-        x3$d = by4;
-        zeros3$d = zeros4;
-        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    end
+    always @(*) x3$d = by4;
+    always @(*) zeros3$d = zeros4;
+    always @(*) none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    always @(*) begin
         by2 = x3$q;
         zeros2 = zeros3$q;
         if (none2) begin
             by2 = x3$q << 32'h2;
             zeros2 = zeros3$q | 32'h2;
         end
-        none1 = ~by2[32'h17];
+    end
+    always @(*) none1 = ~by2[32'h17];
+    always @(*) begin
         by1 = by2;
         zeros1 = zeros2;
         if (none1) begin
             by1 = by2 << 32'h1;
             zeros1 = zeros2 | 32'h1;
         end
-        exponent = top - zeros1;
-        fraction = by1[(32'h12)+:(5)];
-        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
-        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
-        q4$d = exponent_wide | fraction_wide;
-        twice_q5 = q4$q;
     end
+    always @(*) exponent = top - zeros1;
+    always @(*) fraction = by1[(32'h12)+:(5)];
+    always @(*) exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
+    always @(*) fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
+    always @(*) q4$d = exponent_wide | fraction_wide;
+    always @(*) twice_q5 = q4$q;
     
 endmodule // kvcpu_small$hepc$judges$0$lane$terms$distance
 
@@ -21971,13 +22275,13 @@ module kvcpu_small$hepc$judges$0$worth(clock,reset,wr,ws,wd,targets,scale,r_epoc
     );
     
     // Update code
+    always @(*) cases$clock = clock;
+    always @(*) products$clock = clock;
+    always @(*) died$clock = clock;
+    always @(*) cases$reset = reset;
+    always @(*) products$reset = reset;
+    always @(*) died$reset = reset;
     always @(*) begin
-        cases$clock = clock;
-        products$clock = clock;
-        died$clock = clock;
-        cases$reset = reset;
-        products$reset = reset;
-        died$reset = reset;
         cases$d[(64'h0)+:(14)] = facts[(64'h4)+:(14)];
         cases$d[(64'h42)+:(8)] = facts[(64'h23)+:(8)];
         cases$d[(64'he)+:(14)] = facts[(64'h4)+:(14)];
@@ -22003,124 +22307,150 @@ module kvcpu_small$hepc$judges$0$worth(clock,reset,wr,ws,wd,targets,scale,r_epoc
                 cases$d[(64'h1c)+:(14)] = facts[(64'h4)+:(14)] >> 32'h4;
             end
         end
-        died$d = (died$q << 32'h1) | ((dead) & 3'h7);
-        factors$0 = ((wr) & 16'hffff);
-        factors$1 = ((ws) & 16'hffff);
-        factors$2 = ((wd) & 16'hffff);
-        factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
-        factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
-        factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
-        factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
-        factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
-        made$0 = factors$3 * factors$0;
-        made$1 = factors$4 * factors$0;
-        made$2 = factors$5 * factors$1;
-        made$3 = factors$6 * factors$2;
-        made$4 = ((factors$7) & 32'hffffffff);
+    end
+    always @(*) died$d = (died$q << 32'h1) | ((dead) & 3'h7);
+    always @(*) factors$0 = ((wr) & 16'hffff);
+    always @(*) factors$1 = ((ws) & 16'hffff);
+    always @(*) factors$2 = ((wd) & 16'hffff);
+    always @(*) factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
+    always @(*) factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
+    always @(*) factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
+    always @(*) factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
+    always @(*) factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
+    always @(*) made$0 = factors$3 * factors$0;
+    always @(*) made$1 = factors$4 * factors$0;
+    always @(*) made$2 = factors$5 * factors$1;
+    always @(*) made$3 = factors$6 * factors$2;
+    always @(*) made$4 = ((factors$7) & 32'hffffffff);
+    always @(*) begin
         products$d[(64'h18)+:(24)] = ((made$0) & 24'hffffff);
         products$d[(64'h30)+:(24)] = ((made$1) & 24'hffffff);
         products$d[(64'h48)+:(24)] = ((made$2) & 24'hffffff);
         products$d[(64'h60)+:(24)] = ((made$3) & 24'hffffff);
         products$d[(64'h0)+:(24)] = ((made$4) & 24'hffffff);
-        merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
-        merit_deaf = products$q[(64'h60)+:(24)];
-        dead_now = died$q[32'h2];
-        policies$0$clock = clock;
-        policies$0$reset = reset;
-        policies$0$f = cases$q[(64'h2a)+:(7)];
-        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
-        policies$0$r = products$q[(64'h18)+:(24)];
-        policies$0$merit = merit;
-        policies$0$scale = scale;
-        policies$0$dead = dead_now;
-        policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
-        policies$0$trial = trials[(0 * 32'h11)+:(17)];
-        policies$1$clock = clock;
-        policies$1$reset = reset;
-        policies$1$f = cases$q[(64'h2a)+:(7)];
-        policies$1$wf = wfs[(1 * 32'h9)+:(9)];
-        policies$1$r = products$q[(64'h18)+:(24)];
-        policies$1$merit = merit;
-        policies$1$scale = scale;
-        policies$1$dead = dead_now;
-        policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
-        policies$1$trial = trials[(1 * 32'h11)+:(17)];
-        policies$2$clock = clock;
-        policies$2$reset = reset;
-        policies$2$f = cases$q[(64'h2a)+:(7)];
-        policies$2$wf = wfs[(2 * 32'h9)+:(9)];
-        policies$2$r = products$q[(64'h18)+:(24)];
-        policies$2$merit = merit;
-        policies$2$scale = scale;
-        policies$2$dead = dead_now;
-        policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
-        policies$2$trial = trials[(2 * 32'h11)+:(17)];
-        policies$3$clock = clock;
-        policies$3$reset = reset;
-        policies$3$f = cases$q[(64'h2a)+:(7)];
-        policies$3$wf = wfs[(3 * 32'h9)+:(9)];
-        policies$3$r = products$q[(64'h18)+:(24)];
-        policies$3$merit = merit;
-        policies$3$scale = scale;
-        policies$3$dead = dead_now;
-        policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
-        policies$3$trial = trials[(3 * 32'h11)+:(17)];
-        policies$4$clock = clock;
-        policies$4$reset = reset;
-        policies$4$f = cases$q[(64'h2a)+:(7)];
-        policies$4$wf = wfs[(4 * 32'h9)+:(9)];
-        policies$4$r = products$q[(64'h18)+:(24)];
-        policies$4$merit = merit;
-        policies$4$scale = scale;
-        policies$4$dead = dead_now;
-        policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
-        policies$4$trial = trials[(4 * 32'h11)+:(17)];
-        policies$5$clock = clock;
-        policies$5$reset = reset;
-        policies$5$f = cases$q[(64'h2a)+:(7)];
-        policies$5$wf = wfs[(5 * 32'h9)+:(9)];
-        policies$5$r = products$q[(64'h18)+:(24)];
-        policies$5$merit = merit;
-        policies$5$scale = scale;
-        policies$5$dead = dead_now;
-        policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
-        policies$5$trial = trials[(5 * 32'h11)+:(17)];
-        policies$6$clock = clock;
-        policies$6$reset = reset;
-        policies$6$f = cases$q[(64'h2a)+:(7)];
-        policies$6$wf = wfs[(6 * 32'h9)+:(9)];
-        policies$6$r = products$q[(64'h18)+:(24)];
-        policies$6$merit = merit;
-        policies$6$scale = scale;
-        policies$6$dead = dead_now;
-        policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
-        policies$6$trial = trials[(6 * 32'h11)+:(17)];
-        policies$7$clock = clock;
-        policies$7$reset = reset;
-        policies$7$f = cases$q[(64'h2a)+:(7)];
-        policies$7$wf = wfs[(7 * 32'h9)+:(9)];
-        policies$7$r = products$q[(64'h18)+:(24)];
-        policies$7$merit = merit;
-        policies$7$scale = scale;
-        policies$7$dead = dead_now;
-        policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
-        policies$7$trial = trials[(7 * 32'h11)+:(17)];
-        policies$6$f = cases$q[(64'h31)+:(7)];
-        policies$6$r = products$q[(64'h30)+:(24)];
-        policies$6$merit = merit_deaf;
-        policies$6$dead = 1'b0;
-        policies$7$f = cases$q[(64'h31)+:(7)];
-        policies$7$r = products$q[(64'h30)+:(24)];
-        policies$7$merit = merit_deaf;
-        policies$7$dead = 1'b0;
-        policies$0$wf = 32'h0;
-        policies$0$r = products$q[(64'h0)+:(24)];
-        policies$0$merit = 32'h0;
-        policies$0$dead = 1'b0;
-        worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
-        above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
-        reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     end
+    always @(*) merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
+    always @(*) merit_deaf = products$q[(64'h60)+:(24)];
+    always @(*) dead_now = died$q[32'h2];
+    always @(*) policies$0$clock = clock;
+    always @(*) policies$0$reset = reset;
+    always @(*) policies$0$f = cases$q[(64'h2a)+:(7)];
+    always @(*) begin
+        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
+        policies$0$wf = 32'h0;
+    end
+    always @(*) begin
+        policies$0$r = products$q[(64'h18)+:(24)];
+        policies$0$r = products$q[(64'h0)+:(24)];
+    end
+    always @(*) begin
+        policies$0$merit = merit;
+        policies$0$merit = 32'h0;
+    end
+    always @(*) policies$0$scale = scale;
+    always @(*) begin
+        policies$0$dead = dead_now;
+        policies$0$dead = 1'b0;
+    end
+    always @(*) policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
+    always @(*) policies$0$trial = trials[(0 * 32'h11)+:(17)];
+    always @(*) policies$1$clock = clock;
+    always @(*) policies$1$reset = reset;
+    always @(*) policies$1$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$1$wf = wfs[(1 * 32'h9)+:(9)];
+    always @(*) policies$1$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$1$merit = merit;
+    always @(*) policies$1$scale = scale;
+    always @(*) policies$1$dead = dead_now;
+    always @(*) policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
+    always @(*) policies$1$trial = trials[(1 * 32'h11)+:(17)];
+    always @(*) policies$2$clock = clock;
+    always @(*) policies$2$reset = reset;
+    always @(*) policies$2$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$2$wf = wfs[(2 * 32'h9)+:(9)];
+    always @(*) policies$2$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$2$merit = merit;
+    always @(*) policies$2$scale = scale;
+    always @(*) policies$2$dead = dead_now;
+    always @(*) policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
+    always @(*) policies$2$trial = trials[(2 * 32'h11)+:(17)];
+    always @(*) policies$3$clock = clock;
+    always @(*) policies$3$reset = reset;
+    always @(*) policies$3$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$3$wf = wfs[(3 * 32'h9)+:(9)];
+    always @(*) policies$3$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$3$merit = merit;
+    always @(*) policies$3$scale = scale;
+    always @(*) policies$3$dead = dead_now;
+    always @(*) policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
+    always @(*) policies$3$trial = trials[(3 * 32'h11)+:(17)];
+    always @(*) policies$4$clock = clock;
+    always @(*) policies$4$reset = reset;
+    always @(*) policies$4$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$4$wf = wfs[(4 * 32'h9)+:(9)];
+    always @(*) policies$4$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$4$merit = merit;
+    always @(*) policies$4$scale = scale;
+    always @(*) policies$4$dead = dead_now;
+    always @(*) policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
+    always @(*) policies$4$trial = trials[(4 * 32'h11)+:(17)];
+    always @(*) policies$5$clock = clock;
+    always @(*) policies$5$reset = reset;
+    always @(*) policies$5$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$5$wf = wfs[(5 * 32'h9)+:(9)];
+    always @(*) policies$5$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$5$merit = merit;
+    always @(*) policies$5$scale = scale;
+    always @(*) policies$5$dead = dead_now;
+    always @(*) policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
+    always @(*) policies$5$trial = trials[(5 * 32'h11)+:(17)];
+    always @(*) policies$6$clock = clock;
+    always @(*) policies$6$reset = reset;
+    always @(*) begin
+        policies$6$f = cases$q[(64'h2a)+:(7)];
+        policies$6$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$6$wf = wfs[(6 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$6$r = products$q[(64'h18)+:(24)];
+        policies$6$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$6$merit = merit;
+        policies$6$merit = merit_deaf;
+    end
+    always @(*) policies$6$scale = scale;
+    always @(*) begin
+        policies$6$dead = dead_now;
+        policies$6$dead = 1'b0;
+    end
+    always @(*) policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
+    always @(*) policies$6$trial = trials[(6 * 32'h11)+:(17)];
+    always @(*) policies$7$clock = clock;
+    always @(*) policies$7$reset = reset;
+    always @(*) begin
+        policies$7$f = cases$q[(64'h2a)+:(7)];
+        policies$7$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$7$wf = wfs[(7 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$7$r = products$q[(64'h18)+:(24)];
+        policies$7$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$7$merit = merit;
+        policies$7$merit = merit_deaf;
+    end
+    always @(*) policies$7$scale = scale;
+    always @(*) begin
+        policies$7$dead = dead_now;
+        policies$7$dead = 1'b0;
+    end
+    always @(*) policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
+    always @(*) policies$7$trial = trials[(7 * 32'h11)+:(17)];
+    always @(*) worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
+    always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
+    always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
 endmodule // kvcpu_small$hepc$judges$0$worth
 
@@ -22236,40 +22566,42 @@ module kvcpu_small$hepc$judges$0$worth$policies$0(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$0$worth$policies$0
 
@@ -22424,40 +22756,42 @@ module kvcpu_small$hepc$judges$0$worth$policies$1(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$0$worth$policies$1
 
@@ -22612,40 +22946,42 @@ module kvcpu_small$hepc$judges$0$worth$policies$2(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$0$worth$policies$2
 
@@ -22800,40 +23136,42 @@ module kvcpu_small$hepc$judges$0$worth$policies$3(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$0$worth$policies$3
 
@@ -22988,40 +23326,42 @@ module kvcpu_small$hepc$judges$0$worth$policies$4(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$0$worth$policies$4
 
@@ -23176,40 +23516,42 @@ module kvcpu_small$hepc$judges$0$worth$policies$5(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$0$worth$policies$5
 
@@ -23364,40 +23706,42 @@ module kvcpu_small$hepc$judges$0$worth$policies$6(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$0$worth$policies$6
 
@@ -23552,40 +23896,42 @@ module kvcpu_small$hepc$judges$0$worth$policies$7(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$0$worth$policies$7
 
@@ -23900,73 +24246,74 @@ module kvcpu_small$hepc$judges$1(clock,reset,parameters,wfs,thresholds,trials,sw
     );
     
     // Update code
+    always @(*) lane$clock = clock;
+    always @(*) worth$clock = clock;
+    always @(*) looked$clock = clock;
+    always @(*) dead_flags$clock = clock;
+    always @(*) tiers$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) waiting$clock = clock;
+    always @(*) valid8$clock = clock;
+    always @(*) p8$clock = clock;
+    always @(*) lane$reset = reset;
+    always @(*) worth$reset = reset;
+    always @(*) looked$reset = reset;
+    always @(*) dead_flags$reset = reset;
+    always @(*) tiers$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) valid8$reset = reset;
+    always @(*) p8$reset = reset;
+    always @(*) now = parameters[(32'h140)+:(32)];
+    always @(*) mode = parameters[(32'h80)+:(4)];
+    always @(*) lane$wr = parameters[(32'h0)+:(8)];
+    always @(*) lane$wf = parameters[(32'h20)+:(9)];
+    always @(*) lane$ws = parameters[(32'h40)+:(8)];
+    always @(*) lane$wd = parameters[(32'h60)+:(8)];
+    always @(*) lane$probation = mode[32'h0];
+    always @(*) lane$hinting = mode[32'h1];
+    always @(*) lane$shift = parameters[(32'ha0)+:(4)];
+    always @(*) lane$scale = parameters[(32'hc0)+:(4)];
+    always @(*) lane$base = parameters[(32'he0)+:(32)];
+    always @(*) lane$stamp = parameters[(32'h100)+:(32)];
+    always @(*) lane$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) lane$now = now;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = mode[32'h3];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
+    always @(*) id = entry[(32'h40)+:(32)];
+    always @(*) target = entry[(32'ha0)+:(32)];
+    always @(*) history = entry[(32'hc0)+:(32)];
+    always @(*) state = entry[(32'he0)+:(32)];
+    always @(*) lane$in_valid = in_valid;
+    always @(*) lane$access = entry[(32'h80)+:(32)];
+    always @(*) lane$target = target;
+    always @(*) lane$frequency = history[(32'hc)+:(4)];
+    always @(*) lane$child = history[(32'h18)+:(8)] != 32'h0;
+    always @(*) lane$prefix = id[32'h18];
+    always @(*) lane$branch = id[32'h1d];
+    always @(*) lane$target_valid = id[32'h1e];
+    always @(*) worth$facts = lane$facts;
     always @(*) begin
-        lane$clock = clock;
-        worth$clock = clock;
-        looked$clock = clock;
-        dead_flags$clock = clock;
-        tiers$clock = clock;
-        turn$clock = clock;
-        waiting$clock = clock;
-        valid8$clock = clock;
-        p8$clock = clock;
-        lane$reset = reset;
-        worth$reset = reset;
-        looked$reset = reset;
-        dead_flags$reset = reset;
-        tiers$reset = reset;
-        turn$reset = reset;
-        valid8$reset = reset;
-        p8$reset = reset;
-        now = parameters[(32'h140)+:(32)];
-        mode = parameters[(32'h80)+:(4)];
-        lane$wr = parameters[(32'h0)+:(8)];
-        lane$wf = parameters[(32'h20)+:(9)];
-        lane$ws = parameters[(32'h40)+:(8)];
-        lane$wd = parameters[(32'h60)+:(8)];
-        lane$probation = mode[32'h0];
-        lane$hinting = mode[32'h1];
-        lane$shift = parameters[(32'ha0)+:(4)];
-        lane$scale = parameters[(32'hc0)+:(4)];
-        lane$base = parameters[(32'he0)+:(32)];
-        lane$stamp = parameters[(32'h100)+:(32)];
-        lane$r_epoch = parameters[(32'h120)+:(14)];
-        lane$now = now;
-        worth$wr = parameters[(32'h0)+:(8)];
-        worth$ws = parameters[(32'h40)+:(8)];
-        worth$wd = parameters[(32'h60)+:(8)];
-        worth$targets = mode[32'h3];
-        worth$scale = parameters[(32'hc0)+:(4)];
-        worth$r_epoch = parameters[(32'h120)+:(14)];
-        worth$wfs = wfs;
-        worth$thresholds = thresholds;
-        worth$trials = trials;
-        id = entry[(32'h40)+:(32)];
-        target = entry[(32'ha0)+:(32)];
-        history = entry[(32'hc0)+:(32)];
-        state = entry[(32'he0)+:(32)];
-        lane$in_valid = in_valid;
-        lane$access = entry[(32'h80)+:(32)];
-        lane$target = target;
-        lane$frequency = history[(32'hc)+:(4)];
-        lane$child = history[(32'h18)+:(8)] != 32'h0;
-        lane$prefix = id[32'h18];
-        lane$branch = id[32'h1d];
-        lane$target_valid = id[32'h1e];
-        worth$facts = lane$facts;
         dead_flags$d = dead_flags$q << 32'h1;
         if (id[32'h1b]) begin
             dead_flags$d = (dead_flags$q << 32'h1) | 32'h1;
         end
-        worth$dead = dead_flags$q[32'h3];
-        tier0 = state[(32'h1c)+:(2)];
+    end
+    always @(*) worth$dead = dead_flags$q[32'h3];
+    always @(*) tier0 = state[(32'h1c)+:(2)];
+    always @(*) begin
         looked$d[(64'h0)+:(17)] = index;
         looked$d[(64'h11)+:(32)] = id;
         looked$d[(64'h31)+:(32)] = entry[(32'h60)+:(32)];
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        long_ago = now[(32'h18)+:(8)] != 32'h0;
         looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
@@ -23981,12 +24328,17 @@ module kvcpu_small$hepc$judges$1(clock,reset,parameters,wfs,thresholds,trials,sw
         if (tier0 == 32'h3) begin
             looked$d[(64'ha0)+:(32)] = parameters[(32'h1e0)+:(32)];
         end
-        id2 = looked$q[(64'h11)+:(32)];
-        state2 = looked$q[(64'h51)+:(32)];
-        distance2 = looked$q[(64'h80)+:(32)];
+    end
+    always @(*) long_ago = now[(32'h18)+:(8)] != 32'h0;
+    always @(*) id2 = looked$q[(64'h11)+:(32)];
+    always @(*) state2 = looked$q[(64'h51)+:(32)];
+    always @(*) distance2 = looked$q[(64'h80)+:(32)];
+    always @(*) begin
         placed = state2[32'h1f] ^ state2[32'h1e];
         ends = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~ends;
+    end
+    always @(*) retained = id2[32'h1f] & ~ends;
+    always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
@@ -24004,47 +24356,52 @@ module kvcpu_small$hepc$judges$1(clock,reset,parameters,wfs,thresholds,trials,sw
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
-        tier_early = tiers$q[(32'ha)+:(2)];
-        turn$d = turn$q + 32'h1;
-        waiting$write_address = turn$q;
-        waiting$write_data = known;
-        waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h2;
-        valid8$d = lane$out_valid;
-        p8$d = lane$p;
-        depth8 = waiting$read_data[(64'h71)+:(12)];
-        height8 = ~depth8;
-        not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
-        alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
-        state8 = waiting$read_data[(64'h51)+:(32)];
-        place8 = waiting$read_data[(64'h31)+:(32)];
-        victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
-        near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
-        index8 = waiting$read_data[(64'h0)+:(17)];
-        valid = valid8$q;
-        judged = index8;
-        tier = state8[(32'h1c)+:(2)];
-        victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
-        victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
-        candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
-        used8 = state8[(32'h1e)+:(2)] != 32'h0;
-        out8 = state8[(32'h14)+:(8)];
-        above8 = worth$above;
+    end
+    always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+    always @(*) tier_early = tiers$q[(32'ha)+:(2)];
+    always @(*) turn$d = turn$q + 32'h1;
+    always @(*) waiting$write_address = turn$q;
+    always @(*) waiting$write_data = known;
+    always @(*) waiting$read_address = turn$q + 32'h2;
+    always @(*) valid8$d = lane$out_valid;
+    always @(*) p8$d = lane$p;
+    always @(*) depth8 = waiting$read_data[(64'h71)+:(12)];
+    always @(*) height8 = ~depth8;
+    always @(*) not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
+    always @(*) alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
+    always @(*) state8 = waiting$read_data[(64'h51)+:(32)];
+    always @(*) place8 = waiting$read_data[(64'h31)+:(32)];
+    always @(*) victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
+    always @(*) near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
+    always @(*) index8 = waiting$read_data[(64'h0)+:(17)];
+    always @(*) valid = valid8$q;
+    always @(*) judged = index8;
+    always @(*) tier = state8[(32'h1c)+:(2)];
+    always @(*) victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
+    always @(*) victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
+    always @(*) candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
+    always @(*) used8 = state8[(32'h1e)+:(2)] != 32'h0;
+    always @(*) out8 = state8[(32'h14)+:(8)];
+    always @(*) above8 = worth$above;
+    always @(*) begin
         inside8 = 32'h0;
         outside8 = out8;
         if (used8) begin
             inside8 = above8 & ~out8;
             outside8 = out8 | ~above8;
         end
-        worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    end
+    always @(*) worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) begin
         reached = 32'h0;
         if (valid8$q) begin
             reached = inside8 & worth$reaching;
         end
-        write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    end
+    always @(*) write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    always @(*) begin
         state_new = state8;
         place_new = place8;
         if (marking) begin
@@ -24053,6 +24410,9 @@ module kvcpu_small$hepc$judges$1(clock,reset,parameters,wfs,thresholds,trials,sw
         else begin
             place_new = (((p8$q) & 32'hffffffff) << 32'h10) | ((place8[(32'h0)+:(16)]) & 32'hffffffff);
         end
+    end
+    always @(*) begin
+        waiting$write_enable = 1'b1;
         write_data = (((state_new) & 96'hffffffffffffffffffffffff) << 32'h40) | (((place_new) & 96'hffffffffffffffffffffffff) << 32'h20) | ((waiting$read_data[(64'h11)+:(32)]) & 96'hffffffffffffffffffffffff);
     end
     
@@ -24276,48 +24636,48 @@ module kvcpu_small$hepc$judges$1$lane(clock,reset,wr,wf,ws,wd,probation,hinting,
     );
     
     // Update code
+    always @(*) terms$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) r5$clock = clock;
+    always @(*) f5$clock = clock;
+    always @(*) s5$clock = clock;
+    always @(*) d5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) r6$clock = clock;
+    always @(*) f6$clock = clock;
+    always @(*) s6$clock = clock;
+    always @(*) d6$clock = clock;
+    always @(*) valid7$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) terms$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) r5$reset = reset;
+    always @(*) f5$reset = reset;
+    always @(*) s5$reset = reset;
+    always @(*) d5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) r6$reset = reset;
+    always @(*) f6$reset = reset;
+    always @(*) s6$reset = reset;
+    always @(*) d6$reset = reset;
+    always @(*) valid7$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) terms$shift = shift;
+    always @(*) terms$base = base;
+    always @(*) terms$stamp = stamp;
+    always @(*) terms$now = now;
+    always @(*) terms$in_valid = in_valid;
+    always @(*) terms$access = access;
+    always @(*) terms$target = target;
+    always @(*) terms$frequency = frequency;
+    always @(*) terms$child = child;
+    always @(*) terms$prefix = prefix;
+    always @(*) terms$branch = branch;
+    always @(*) terms$target_valid = target_valid;
+    always @(*) facts = terms$facts;
+    always @(*) valid5$d = terms$facts[(64'h0)+:(1)];
+    always @(*) d5$d = terms$facts[(64'h23)+:(8)];
     always @(*) begin
-        terms$clock = clock;
-        valid5$clock = clock;
-        r5$clock = clock;
-        f5$clock = clock;
-        s5$clock = clock;
-        d5$clock = clock;
-        valid6$clock = clock;
-        r6$clock = clock;
-        f6$clock = clock;
-        s6$clock = clock;
-        d6$clock = clock;
-        valid7$clock = clock;
-        p7$clock = clock;
-        terms$reset = reset;
-        valid5$reset = reset;
-        r5$reset = reset;
-        f5$reset = reset;
-        s5$reset = reset;
-        d5$reset = reset;
-        valid6$reset = reset;
-        r6$reset = reset;
-        f6$reset = reset;
-        s6$reset = reset;
-        d6$reset = reset;
-        valid7$reset = reset;
-        p7$reset = reset;
-        terms$shift = shift;
-        terms$base = base;
-        terms$stamp = stamp;
-        terms$now = now;
-        terms$in_valid = in_valid;
-        terms$access = access;
-        terms$target = target;
-        terms$frequency = frequency;
-        terms$child = child;
-        terms$prefix = prefix;
-        terms$branch = branch;
-        terms$target_valid = target_valid;
-        facts = terms$facts;
-        valid5$d = terms$facts[(64'h0)+:(1)];
-        d5$d = terms$facts[(64'h23)+:(8)];
         r5$d = terms$facts[(64'h4)+:(14)];
         f5$d = terms$facts[(64'h12)+:(7)];
         s5$d = 32'h0;
@@ -24334,31 +24694,33 @@ module kvcpu_small$hepc$judges$1$lane(clock,reset,wr,wf,ws,wd,probation,hinting,
         else if (probation & terms$facts[(64'h3)+:(1)]) begin
             r5$d = terms$facts[(64'h4)+:(14)] >> 32'h4;
         end
-        valid6$d = valid5$q;
-        r_factor = ((r5$q) & 16'hffff);
-        f_factor = ((f5$q) & 16'hffff);
-        s_factor = ((s5$q) & 16'hffff);
-        d_factor = ((d5$q) & 16'hffff);
-        wr_factor = ((wr) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        ws_factor = ((ws) & 16'hffff);
-        wd_factor = ((wd) & 16'hffff);
-        r6$d = r_factor * wr_factor;
-        f6$d = f_factor * wf_factor;
-        s6$d = s_factor * ws_factor;
-        d6$d = d_factor * wd_factor;
-        valid7$d = valid6$q;
-        merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
-        scaled = merits >> scale;
-        sum = ((r6$q) & 24'hffffff) + scaled;
-        over = sum[(32'h10)+:(8)];
+    end
+    always @(*) valid6$d = valid5$q;
+    always @(*) r_factor = ((r5$q) & 16'hffff);
+    always @(*) f_factor = ((f5$q) & 16'hffff);
+    always @(*) s_factor = ((s5$q) & 16'hffff);
+    always @(*) d_factor = ((d5$q) & 16'hffff);
+    always @(*) wr_factor = ((wr) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) ws_factor = ((ws) & 16'hffff);
+    always @(*) wd_factor = ((wd) & 16'hffff);
+    always @(*) r6$d = r_factor * wr_factor;
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) s6$d = s_factor * ws_factor;
+    always @(*) d6$d = d_factor * wd_factor;
+    always @(*) valid7$d = valid6$q;
+    always @(*) merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = ((r6$q) & 24'hffffff) + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
+    always @(*) begin
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
-        out_valid = valid7$q;
-        p = p7$q;
     end
+    always @(*) out_valid = valid7$q;
+    always @(*) p = p7$q;
     
 endmodule // kvcpu_small$hepc$judges$1$lane
 
@@ -24565,19 +24927,19 @@ module kvcpu_small$hepc$judges$1$lane$terms(clock,reset,shift,base,stamp,now,in_
     );
     
     // Update code
+    always @(*) distance$clock = clock;
+    always @(*) aged$clock = clock;
+    always @(*) scaled$clock = clock;
+    always @(*) clipped$clock = clock;
+    always @(*) waited$clock = clock;
+    always @(*) distance$reset = reset;
+    always @(*) aged$reset = reset;
+    always @(*) scaled$reset = reset;
+    always @(*) clipped$reset = reset;
+    always @(*) waited$reset = reset;
+    always @(*) distance$target = target;
+    always @(*) distance$now = now;
     always @(*) begin
-        distance$clock = clock;
-        aged$clock = clock;
-        scaled$clock = clock;
-        clipped$clock = clock;
-        waited$clock = clock;
-        distance$reset = reset;
-        aged$reset = reset;
-        scaled$reset = reset;
-        clipped$reset = reset;
-        waited$reset = reset;
-        distance$target = target;
-        distance$now = now;
         aged$d[(64'h0)+:(1)] = in_valid;
         aged$d[(64'h1)+:(32)] = access - base;
         aged$d[(64'h21)+:(1)] = access == stamp;
@@ -24586,11 +24948,12 @@ module kvcpu_small$hepc$judges$1$lane$terms(clock,reset,shift,base,stamp,now,in_
         aged$d[(64'h24)+:(4)] = frequency;
         aged$d[(64'h28)+:(1)] = branch;
         aged$d[(64'h29)+:(1)] = prefix;
+    end
+    always @(*) begin
         scaled$d[(64'h0)+:(1)] = aged$q[(64'h0)+:(1)];
         scaled$d[(64'h21)+:(1)] = aged$q[(64'h21)+:(1)];
         scaled$d[(64'h22)+:(1)] = aged$q[(64'h22)+:(1)];
         scaled$d[(64'h23)+:(1)] = aged$q[(64'h23)+:(1)];
-        age = aged$q[(64'h1)+:(32)];
         scaled$d[(64'h1)+:(32)] = 32'h0;
         if (~age[32'h1f]) begin
             scaled$d[(64'h1)+:(32)] = age >> shift;
@@ -24645,6 +25008,9 @@ module kvcpu_small$hepc$judges$1$lane$terms(clock,reset,shift,base,stamp,now,in_
         if (aged$q[(64'h28)+:(1)]) begin
             scaled$d[(64'h2b)+:(8)] = 32'hff;
         end
+    end
+    always @(*) age = aged$q[(64'h1)+:(32)];
+    always @(*) begin
         clipped$d[(64'h0)+:(1)] = scaled$q[(64'h0)+:(1)];
         clipped$d[(64'h1)+:(1)] = scaled$q[(64'h21)+:(1)];
         clipped$d[(64'h2)+:(1)] = scaled$q[(64'h22)+:(1)];
@@ -24652,13 +25018,15 @@ module kvcpu_small$hepc$judges$1$lane$terms(clock,reset,shift,base,stamp,now,in_
         clipped$d[(64'h12)+:(7)] = scaled$q[(64'h24)+:(7)];
         clipped$d[(64'h19)+:(10)] = 32'h0;
         clipped$d[(64'h23)+:(8)] = scaled$q[(64'h2b)+:(8)];
-        r_unclipped = scaled$q[(64'h1)+:(32)];
         clipped$d[(64'h4)+:(14)] = ((r_unclipped) & 14'h3fff);
         if (r_unclipped[(32'he)+:(18)] != 32'h0) begin
             clipped$d[(64'h4)+:(14)] = r_max;
         end
-        waited$d = clipped$q;
-        near = s_max - distance$twice_q5;
+    end
+    always @(*) r_unclipped = scaled$q[(64'h1)+:(32)];
+    always @(*) waited$d = clipped$q;
+    always @(*) near = s_max - distance$twice_q5;
+    always @(*) begin
         facts = waited$q;
         facts[(64'h19)+:(10)] = ((near) & 10'h3ff);
         if (distance$twice_q5[32'ha]) begin
@@ -24788,75 +25156,87 @@ module kvcpu_small$hepc$judges$1$lane$terms$distance(clock,reset,target,now,twic
     );
     
     // Update code
+    always @(*) distance1$clock = clock;
+    always @(*) x2$clock = clock;
+    always @(*) x3$clock = clock;
+    always @(*) zeros3$clock = clock;
+    always @(*) q4$clock = clock;
+    always @(*) distance1$reset = reset;
+    always @(*) x2$reset = reset;
+    always @(*) x3$reset = reset;
+    always @(*) zeros3$reset = reset;
+    always @(*) q4$reset = reset;
+    always @(*) ahead = target - now;
+    always @(*) late = now - target;
     always @(*) begin
-        distance1$clock = clock;
-        x2$clock = clock;
-        x3$clock = clock;
-        zeros3$clock = clock;
-        q4$clock = clock;
-        distance1$reset = reset;
-        x2$reset = reset;
-        x3$reset = reset;
-        zeros3$reset = reset;
-        q4$reset = reset;
-        ahead = target - now;
-        late = now - target;
         if (target >= now) begin
             distance1$d = ahead;
         end
         else begin
             distance1$d = late >> 32'h2;
         end
-        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
-        far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    end
+    always @(*) plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
+    always @(*) far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    always @(*) begin
         x2$d = plus_one;
         if (far | (plus_one == 32'h0)) begin
             x2$d = x_max;
         end
-        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    end
+    always @(*) none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    always @(*) begin
         by16 = x2$q;
         zeros16 = 32'h0;
         if (none16) begin
             by16 = x2$q << 32'h10;
             zeros16 = 32'h10;
         end
-        none8 = by16[(32'h10)+:(8)] == 32'h0;
+    end
+    always @(*) none8 = by16[(32'h10)+:(8)] == 32'h0;
+    always @(*) begin
         by8 = by16;
         zeros8 = zeros16;
         if (none8) begin
             by8 = by16 << 32'h8;
             zeros8 = zeros16 | 32'h8;
         end
-        none4 = by8[(32'h14)+:(4)] == 32'h0;
+    end
+    always @(*) none4 = by8[(32'h14)+:(4)] == 32'h0;
+    always @(*) begin
         by4 = by8;
         zeros4 = zeros8;
         if (none4) begin
             by4 = by8 << 32'h4;
             zeros4 = zeros8 | 32'h4;
         end
-        x3$d = by4;
-        zeros3$d = zeros4;
-        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    end
+    always @(*) x3$d = by4;
+    always @(*) zeros3$d = zeros4;
+    always @(*) none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    always @(*) begin
         by2 = x3$q;
         zeros2 = zeros3$q;
         if (none2) begin
             by2 = x3$q << 32'h2;
             zeros2 = zeros3$q | 32'h2;
         end
-        none1 = ~by2[32'h17];
+    end
+    always @(*) none1 = ~by2[32'h17];
+    always @(*) begin
         by1 = by2;
         zeros1 = zeros2;
         if (none1) begin
             by1 = by2 << 32'h1;
             zeros1 = zeros2 | 32'h1;
         end
-        exponent = top - zeros1;
-        fraction = by1[(32'h12)+:(5)];
-        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
-        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
-        q4$d = exponent_wide | fraction_wide;
-        twice_q5 = q4$q;
     end
+    always @(*) exponent = top - zeros1;
+    always @(*) fraction = by1[(32'h12)+:(5)];
+    always @(*) exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
+    always @(*) fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
+    always @(*) q4$d = exponent_wide | fraction_wide;
+    always @(*) twice_q5 = q4$q;
     
 endmodule // kvcpu_small$hepc$judges$1$lane$terms$distance
 
@@ -25375,13 +25755,13 @@ module kvcpu_small$hepc$judges$1$worth(clock,reset,wr,ws,wd,targets,scale,r_epoc
     );
     
     // Update code
+    always @(*) cases$clock = clock;
+    always @(*) products$clock = clock;
+    always @(*) died$clock = clock;
+    always @(*) cases$reset = reset;
+    always @(*) products$reset = reset;
+    always @(*) died$reset = reset;
     always @(*) begin
-        cases$clock = clock;
-        products$clock = clock;
-        died$clock = clock;
-        cases$reset = reset;
-        products$reset = reset;
-        died$reset = reset;
         cases$d[(64'h0)+:(14)] = facts[(64'h4)+:(14)];
         cases$d[(64'h42)+:(8)] = facts[(64'h23)+:(8)];
         cases$d[(64'he)+:(14)] = facts[(64'h4)+:(14)];
@@ -25407,124 +25787,150 @@ module kvcpu_small$hepc$judges$1$worth(clock,reset,wr,ws,wd,targets,scale,r_epoc
                 cases$d[(64'h1c)+:(14)] = facts[(64'h4)+:(14)] >> 32'h4;
             end
         end
-        died$d = (died$q << 32'h1) | ((dead) & 3'h7);
-        factors$0 = ((wr) & 16'hffff);
-        factors$1 = ((ws) & 16'hffff);
-        factors$2 = ((wd) & 16'hffff);
-        factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
-        factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
-        factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
-        factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
-        factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
-        made$0 = factors$3 * factors$0;
-        made$1 = factors$4 * factors$0;
-        made$2 = factors$5 * factors$1;
-        made$3 = factors$6 * factors$2;
-        made$4 = ((factors$7) & 32'hffffffff);
+    end
+    always @(*) died$d = (died$q << 32'h1) | ((dead) & 3'h7);
+    always @(*) factors$0 = ((wr) & 16'hffff);
+    always @(*) factors$1 = ((ws) & 16'hffff);
+    always @(*) factors$2 = ((wd) & 16'hffff);
+    always @(*) factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
+    always @(*) factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
+    always @(*) factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
+    always @(*) factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
+    always @(*) factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
+    always @(*) made$0 = factors$3 * factors$0;
+    always @(*) made$1 = factors$4 * factors$0;
+    always @(*) made$2 = factors$5 * factors$1;
+    always @(*) made$3 = factors$6 * factors$2;
+    always @(*) made$4 = ((factors$7) & 32'hffffffff);
+    always @(*) begin
         products$d[(64'h18)+:(24)] = ((made$0) & 24'hffffff);
         products$d[(64'h30)+:(24)] = ((made$1) & 24'hffffff);
         products$d[(64'h48)+:(24)] = ((made$2) & 24'hffffff);
         products$d[(64'h60)+:(24)] = ((made$3) & 24'hffffff);
         products$d[(64'h0)+:(24)] = ((made$4) & 24'hffffff);
-        merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
-        merit_deaf = products$q[(64'h60)+:(24)];
-        dead_now = died$q[32'h2];
-        policies$0$clock = clock;
-        policies$0$reset = reset;
-        policies$0$f = cases$q[(64'h2a)+:(7)];
-        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
-        policies$0$r = products$q[(64'h18)+:(24)];
-        policies$0$merit = merit;
-        policies$0$scale = scale;
-        policies$0$dead = dead_now;
-        policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
-        policies$0$trial = trials[(0 * 32'h11)+:(17)];
-        policies$1$clock = clock;
-        policies$1$reset = reset;
-        policies$1$f = cases$q[(64'h2a)+:(7)];
-        policies$1$wf = wfs[(1 * 32'h9)+:(9)];
-        policies$1$r = products$q[(64'h18)+:(24)];
-        policies$1$merit = merit;
-        policies$1$scale = scale;
-        policies$1$dead = dead_now;
-        policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
-        policies$1$trial = trials[(1 * 32'h11)+:(17)];
-        policies$2$clock = clock;
-        policies$2$reset = reset;
-        policies$2$f = cases$q[(64'h2a)+:(7)];
-        policies$2$wf = wfs[(2 * 32'h9)+:(9)];
-        policies$2$r = products$q[(64'h18)+:(24)];
-        policies$2$merit = merit;
-        policies$2$scale = scale;
-        policies$2$dead = dead_now;
-        policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
-        policies$2$trial = trials[(2 * 32'h11)+:(17)];
-        policies$3$clock = clock;
-        policies$3$reset = reset;
-        policies$3$f = cases$q[(64'h2a)+:(7)];
-        policies$3$wf = wfs[(3 * 32'h9)+:(9)];
-        policies$3$r = products$q[(64'h18)+:(24)];
-        policies$3$merit = merit;
-        policies$3$scale = scale;
-        policies$3$dead = dead_now;
-        policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
-        policies$3$trial = trials[(3 * 32'h11)+:(17)];
-        policies$4$clock = clock;
-        policies$4$reset = reset;
-        policies$4$f = cases$q[(64'h2a)+:(7)];
-        policies$4$wf = wfs[(4 * 32'h9)+:(9)];
-        policies$4$r = products$q[(64'h18)+:(24)];
-        policies$4$merit = merit;
-        policies$4$scale = scale;
-        policies$4$dead = dead_now;
-        policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
-        policies$4$trial = trials[(4 * 32'h11)+:(17)];
-        policies$5$clock = clock;
-        policies$5$reset = reset;
-        policies$5$f = cases$q[(64'h2a)+:(7)];
-        policies$5$wf = wfs[(5 * 32'h9)+:(9)];
-        policies$5$r = products$q[(64'h18)+:(24)];
-        policies$5$merit = merit;
-        policies$5$scale = scale;
-        policies$5$dead = dead_now;
-        policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
-        policies$5$trial = trials[(5 * 32'h11)+:(17)];
-        policies$6$clock = clock;
-        policies$6$reset = reset;
-        policies$6$f = cases$q[(64'h2a)+:(7)];
-        policies$6$wf = wfs[(6 * 32'h9)+:(9)];
-        policies$6$r = products$q[(64'h18)+:(24)];
-        policies$6$merit = merit;
-        policies$6$scale = scale;
-        policies$6$dead = dead_now;
-        policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
-        policies$6$trial = trials[(6 * 32'h11)+:(17)];
-        policies$7$clock = clock;
-        policies$7$reset = reset;
-        policies$7$f = cases$q[(64'h2a)+:(7)];
-        policies$7$wf = wfs[(7 * 32'h9)+:(9)];
-        policies$7$r = products$q[(64'h18)+:(24)];
-        policies$7$merit = merit;
-        policies$7$scale = scale;
-        policies$7$dead = dead_now;
-        policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
-        policies$7$trial = trials[(7 * 32'h11)+:(17)];
-        policies$6$f = cases$q[(64'h31)+:(7)];
-        policies$6$r = products$q[(64'h30)+:(24)];
-        policies$6$merit = merit_deaf;
-        policies$6$dead = 1'b0;
-        policies$7$f = cases$q[(64'h31)+:(7)];
-        policies$7$r = products$q[(64'h30)+:(24)];
-        policies$7$merit = merit_deaf;
-        policies$7$dead = 1'b0;
-        policies$0$wf = 32'h0;
-        policies$0$r = products$q[(64'h0)+:(24)];
-        policies$0$merit = 32'h0;
-        policies$0$dead = 1'b0;
-        worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
-        above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
-        reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     end
+    always @(*) merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
+    always @(*) merit_deaf = products$q[(64'h60)+:(24)];
+    always @(*) dead_now = died$q[32'h2];
+    always @(*) policies$0$clock = clock;
+    always @(*) policies$0$reset = reset;
+    always @(*) policies$0$f = cases$q[(64'h2a)+:(7)];
+    always @(*) begin
+        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
+        policies$0$wf = 32'h0;
+    end
+    always @(*) begin
+        policies$0$r = products$q[(64'h18)+:(24)];
+        policies$0$r = products$q[(64'h0)+:(24)];
+    end
+    always @(*) begin
+        policies$0$merit = merit;
+        policies$0$merit = 32'h0;
+    end
+    always @(*) policies$0$scale = scale;
+    always @(*) begin
+        policies$0$dead = dead_now;
+        policies$0$dead = 1'b0;
+    end
+    always @(*) policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
+    always @(*) policies$0$trial = trials[(0 * 32'h11)+:(17)];
+    always @(*) policies$1$clock = clock;
+    always @(*) policies$1$reset = reset;
+    always @(*) policies$1$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$1$wf = wfs[(1 * 32'h9)+:(9)];
+    always @(*) policies$1$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$1$merit = merit;
+    always @(*) policies$1$scale = scale;
+    always @(*) policies$1$dead = dead_now;
+    always @(*) policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
+    always @(*) policies$1$trial = trials[(1 * 32'h11)+:(17)];
+    always @(*) policies$2$clock = clock;
+    always @(*) policies$2$reset = reset;
+    always @(*) policies$2$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$2$wf = wfs[(2 * 32'h9)+:(9)];
+    always @(*) policies$2$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$2$merit = merit;
+    always @(*) policies$2$scale = scale;
+    always @(*) policies$2$dead = dead_now;
+    always @(*) policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
+    always @(*) policies$2$trial = trials[(2 * 32'h11)+:(17)];
+    always @(*) policies$3$clock = clock;
+    always @(*) policies$3$reset = reset;
+    always @(*) policies$3$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$3$wf = wfs[(3 * 32'h9)+:(9)];
+    always @(*) policies$3$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$3$merit = merit;
+    always @(*) policies$3$scale = scale;
+    always @(*) policies$3$dead = dead_now;
+    always @(*) policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
+    always @(*) policies$3$trial = trials[(3 * 32'h11)+:(17)];
+    always @(*) policies$4$clock = clock;
+    always @(*) policies$4$reset = reset;
+    always @(*) policies$4$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$4$wf = wfs[(4 * 32'h9)+:(9)];
+    always @(*) policies$4$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$4$merit = merit;
+    always @(*) policies$4$scale = scale;
+    always @(*) policies$4$dead = dead_now;
+    always @(*) policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
+    always @(*) policies$4$trial = trials[(4 * 32'h11)+:(17)];
+    always @(*) policies$5$clock = clock;
+    always @(*) policies$5$reset = reset;
+    always @(*) policies$5$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$5$wf = wfs[(5 * 32'h9)+:(9)];
+    always @(*) policies$5$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$5$merit = merit;
+    always @(*) policies$5$scale = scale;
+    always @(*) policies$5$dead = dead_now;
+    always @(*) policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
+    always @(*) policies$5$trial = trials[(5 * 32'h11)+:(17)];
+    always @(*) policies$6$clock = clock;
+    always @(*) policies$6$reset = reset;
+    always @(*) begin
+        policies$6$f = cases$q[(64'h2a)+:(7)];
+        policies$6$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$6$wf = wfs[(6 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$6$r = products$q[(64'h18)+:(24)];
+        policies$6$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$6$merit = merit;
+        policies$6$merit = merit_deaf;
+    end
+    always @(*) policies$6$scale = scale;
+    always @(*) begin
+        policies$6$dead = dead_now;
+        policies$6$dead = 1'b0;
+    end
+    always @(*) policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
+    always @(*) policies$6$trial = trials[(6 * 32'h11)+:(17)];
+    always @(*) policies$7$clock = clock;
+    always @(*) policies$7$reset = reset;
+    always @(*) begin
+        policies$7$f = cases$q[(64'h2a)+:(7)];
+        policies$7$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$7$wf = wfs[(7 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$7$r = products$q[(64'h18)+:(24)];
+        policies$7$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$7$merit = merit;
+        policies$7$merit = merit_deaf;
+    end
+    always @(*) policies$7$scale = scale;
+    always @(*) begin
+        policies$7$dead = dead_now;
+        policies$7$dead = 1'b0;
+    end
+    always @(*) policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
+    always @(*) policies$7$trial = trials[(7 * 32'h11)+:(17)];
+    always @(*) worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
+    always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
+    always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
 endmodule // kvcpu_small$hepc$judges$1$worth
 
@@ -25640,40 +26046,42 @@ module kvcpu_small$hepc$judges$1$worth$policies$0(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$1$worth$policies$0
 
@@ -25828,40 +26236,42 @@ module kvcpu_small$hepc$judges$1$worth$policies$1(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$1$worth$policies$1
 
@@ -26016,40 +26426,42 @@ module kvcpu_small$hepc$judges$1$worth$policies$2(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$1$worth$policies$2
 
@@ -26204,40 +26616,42 @@ module kvcpu_small$hepc$judges$1$worth$policies$3(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$1$worth$policies$3
 
@@ -26392,40 +26806,42 @@ module kvcpu_small$hepc$judges$1$worth$policies$4(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$1$worth$policies$4
 
@@ -26580,40 +26996,42 @@ module kvcpu_small$hepc$judges$1$worth$policies$5(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$1$worth$policies$5
 
@@ -26768,40 +27186,42 @@ module kvcpu_small$hepc$judges$1$worth$policies$6(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$1$worth$policies$6
 
@@ -26956,40 +27376,42 @@ module kvcpu_small$hepc$judges$1$worth$policies$7(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$1$worth$policies$7
 
@@ -27304,73 +27726,74 @@ module kvcpu_small$hepc$judges$2(clock,reset,parameters,wfs,thresholds,trials,sw
     );
     
     // Update code
+    always @(*) lane$clock = clock;
+    always @(*) worth$clock = clock;
+    always @(*) looked$clock = clock;
+    always @(*) dead_flags$clock = clock;
+    always @(*) tiers$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) waiting$clock = clock;
+    always @(*) valid8$clock = clock;
+    always @(*) p8$clock = clock;
+    always @(*) lane$reset = reset;
+    always @(*) worth$reset = reset;
+    always @(*) looked$reset = reset;
+    always @(*) dead_flags$reset = reset;
+    always @(*) tiers$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) valid8$reset = reset;
+    always @(*) p8$reset = reset;
+    always @(*) now = parameters[(32'h140)+:(32)];
+    always @(*) mode = parameters[(32'h80)+:(4)];
+    always @(*) lane$wr = parameters[(32'h0)+:(8)];
+    always @(*) lane$wf = parameters[(32'h20)+:(9)];
+    always @(*) lane$ws = parameters[(32'h40)+:(8)];
+    always @(*) lane$wd = parameters[(32'h60)+:(8)];
+    always @(*) lane$probation = mode[32'h0];
+    always @(*) lane$hinting = mode[32'h1];
+    always @(*) lane$shift = parameters[(32'ha0)+:(4)];
+    always @(*) lane$scale = parameters[(32'hc0)+:(4)];
+    always @(*) lane$base = parameters[(32'he0)+:(32)];
+    always @(*) lane$stamp = parameters[(32'h100)+:(32)];
+    always @(*) lane$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) lane$now = now;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = mode[32'h3];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
+    always @(*) id = entry[(32'h40)+:(32)];
+    always @(*) target = entry[(32'ha0)+:(32)];
+    always @(*) history = entry[(32'hc0)+:(32)];
+    always @(*) state = entry[(32'he0)+:(32)];
+    always @(*) lane$in_valid = in_valid;
+    always @(*) lane$access = entry[(32'h80)+:(32)];
+    always @(*) lane$target = target;
+    always @(*) lane$frequency = history[(32'hc)+:(4)];
+    always @(*) lane$child = history[(32'h18)+:(8)] != 32'h0;
+    always @(*) lane$prefix = id[32'h18];
+    always @(*) lane$branch = id[32'h1d];
+    always @(*) lane$target_valid = id[32'h1e];
+    always @(*) worth$facts = lane$facts;
     always @(*) begin
-        lane$clock = clock;
-        worth$clock = clock;
-        looked$clock = clock;
-        dead_flags$clock = clock;
-        tiers$clock = clock;
-        turn$clock = clock;
-        waiting$clock = clock;
-        valid8$clock = clock;
-        p8$clock = clock;
-        lane$reset = reset;
-        worth$reset = reset;
-        looked$reset = reset;
-        dead_flags$reset = reset;
-        tiers$reset = reset;
-        turn$reset = reset;
-        valid8$reset = reset;
-        p8$reset = reset;
-        now = parameters[(32'h140)+:(32)];
-        mode = parameters[(32'h80)+:(4)];
-        lane$wr = parameters[(32'h0)+:(8)];
-        lane$wf = parameters[(32'h20)+:(9)];
-        lane$ws = parameters[(32'h40)+:(8)];
-        lane$wd = parameters[(32'h60)+:(8)];
-        lane$probation = mode[32'h0];
-        lane$hinting = mode[32'h1];
-        lane$shift = parameters[(32'ha0)+:(4)];
-        lane$scale = parameters[(32'hc0)+:(4)];
-        lane$base = parameters[(32'he0)+:(32)];
-        lane$stamp = parameters[(32'h100)+:(32)];
-        lane$r_epoch = parameters[(32'h120)+:(14)];
-        lane$now = now;
-        worth$wr = parameters[(32'h0)+:(8)];
-        worth$ws = parameters[(32'h40)+:(8)];
-        worth$wd = parameters[(32'h60)+:(8)];
-        worth$targets = mode[32'h3];
-        worth$scale = parameters[(32'hc0)+:(4)];
-        worth$r_epoch = parameters[(32'h120)+:(14)];
-        worth$wfs = wfs;
-        worth$thresholds = thresholds;
-        worth$trials = trials;
-        id = entry[(32'h40)+:(32)];
-        target = entry[(32'ha0)+:(32)];
-        history = entry[(32'hc0)+:(32)];
-        state = entry[(32'he0)+:(32)];
-        lane$in_valid = in_valid;
-        lane$access = entry[(32'h80)+:(32)];
-        lane$target = target;
-        lane$frequency = history[(32'hc)+:(4)];
-        lane$child = history[(32'h18)+:(8)] != 32'h0;
-        lane$prefix = id[32'h18];
-        lane$branch = id[32'h1d];
-        lane$target_valid = id[32'h1e];
-        worth$facts = lane$facts;
         dead_flags$d = dead_flags$q << 32'h1;
         if (id[32'h1b]) begin
             dead_flags$d = (dead_flags$q << 32'h1) | 32'h1;
         end
-        worth$dead = dead_flags$q[32'h3];
-        tier0 = state[(32'h1c)+:(2)];
+    end
+    always @(*) worth$dead = dead_flags$q[32'h3];
+    always @(*) tier0 = state[(32'h1c)+:(2)];
+    always @(*) begin
         looked$d[(64'h0)+:(17)] = index;
         looked$d[(64'h11)+:(32)] = id;
         looked$d[(64'h31)+:(32)] = entry[(32'h60)+:(32)];
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        long_ago = now[(32'h18)+:(8)] != 32'h0;
         looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
@@ -27385,12 +27808,17 @@ module kvcpu_small$hepc$judges$2(clock,reset,parameters,wfs,thresholds,trials,sw
         if (tier0 == 32'h3) begin
             looked$d[(64'ha0)+:(32)] = parameters[(32'h1e0)+:(32)];
         end
-        id2 = looked$q[(64'h11)+:(32)];
-        state2 = looked$q[(64'h51)+:(32)];
-        distance2 = looked$q[(64'h80)+:(32)];
+    end
+    always @(*) long_ago = now[(32'h18)+:(8)] != 32'h0;
+    always @(*) id2 = looked$q[(64'h11)+:(32)];
+    always @(*) state2 = looked$q[(64'h51)+:(32)];
+    always @(*) distance2 = looked$q[(64'h80)+:(32)];
+    always @(*) begin
         placed = state2[32'h1f] ^ state2[32'h1e];
         ends = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~ends;
+    end
+    always @(*) retained = id2[32'h1f] & ~ends;
+    always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
@@ -27408,47 +27836,52 @@ module kvcpu_small$hepc$judges$2(clock,reset,parameters,wfs,thresholds,trials,sw
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
-        tier_early = tiers$q[(32'ha)+:(2)];
-        turn$d = turn$q + 32'h1;
-        waiting$write_address = turn$q;
-        waiting$write_data = known;
-        waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h2;
-        valid8$d = lane$out_valid;
-        p8$d = lane$p;
-        depth8 = waiting$read_data[(64'h71)+:(12)];
-        height8 = ~depth8;
-        not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
-        alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
-        state8 = waiting$read_data[(64'h51)+:(32)];
-        place8 = waiting$read_data[(64'h31)+:(32)];
-        victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
-        near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
-        index8 = waiting$read_data[(64'h0)+:(17)];
-        valid = valid8$q;
-        judged = index8;
-        tier = state8[(32'h1c)+:(2)];
-        victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
-        victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
-        candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
-        used8 = state8[(32'h1e)+:(2)] != 32'h0;
-        out8 = state8[(32'h14)+:(8)];
-        above8 = worth$above;
+    end
+    always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+    always @(*) tier_early = tiers$q[(32'ha)+:(2)];
+    always @(*) turn$d = turn$q + 32'h1;
+    always @(*) waiting$write_address = turn$q;
+    always @(*) waiting$write_data = known;
+    always @(*) waiting$read_address = turn$q + 32'h2;
+    always @(*) valid8$d = lane$out_valid;
+    always @(*) p8$d = lane$p;
+    always @(*) depth8 = waiting$read_data[(64'h71)+:(12)];
+    always @(*) height8 = ~depth8;
+    always @(*) not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
+    always @(*) alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
+    always @(*) state8 = waiting$read_data[(64'h51)+:(32)];
+    always @(*) place8 = waiting$read_data[(64'h31)+:(32)];
+    always @(*) victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
+    always @(*) near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
+    always @(*) index8 = waiting$read_data[(64'h0)+:(17)];
+    always @(*) valid = valid8$q;
+    always @(*) judged = index8;
+    always @(*) tier = state8[(32'h1c)+:(2)];
+    always @(*) victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
+    always @(*) victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
+    always @(*) candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
+    always @(*) used8 = state8[(32'h1e)+:(2)] != 32'h0;
+    always @(*) out8 = state8[(32'h14)+:(8)];
+    always @(*) above8 = worth$above;
+    always @(*) begin
         inside8 = 32'h0;
         outside8 = out8;
         if (used8) begin
             inside8 = above8 & ~out8;
             outside8 = out8 | ~above8;
         end
-        worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    end
+    always @(*) worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) begin
         reached = 32'h0;
         if (valid8$q) begin
             reached = inside8 & worth$reaching;
         end
-        write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    end
+    always @(*) write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    always @(*) begin
         state_new = state8;
         place_new = place8;
         if (marking) begin
@@ -27457,6 +27890,9 @@ module kvcpu_small$hepc$judges$2(clock,reset,parameters,wfs,thresholds,trials,sw
         else begin
             place_new = (((p8$q) & 32'hffffffff) << 32'h10) | ((place8[(32'h0)+:(16)]) & 32'hffffffff);
         end
+    end
+    always @(*) begin
+        waiting$write_enable = 1'b1;
         write_data = (((state_new) & 96'hffffffffffffffffffffffff) << 32'h40) | (((place_new) & 96'hffffffffffffffffffffffff) << 32'h20) | ((waiting$read_data[(64'h11)+:(32)]) & 96'hffffffffffffffffffffffff);
     end
     
@@ -27680,48 +28116,48 @@ module kvcpu_small$hepc$judges$2$lane(clock,reset,wr,wf,ws,wd,probation,hinting,
     );
     
     // Update code
+    always @(*) terms$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) r5$clock = clock;
+    always @(*) f5$clock = clock;
+    always @(*) s5$clock = clock;
+    always @(*) d5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) r6$clock = clock;
+    always @(*) f6$clock = clock;
+    always @(*) s6$clock = clock;
+    always @(*) d6$clock = clock;
+    always @(*) valid7$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) terms$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) r5$reset = reset;
+    always @(*) f5$reset = reset;
+    always @(*) s5$reset = reset;
+    always @(*) d5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) r6$reset = reset;
+    always @(*) f6$reset = reset;
+    always @(*) s6$reset = reset;
+    always @(*) d6$reset = reset;
+    always @(*) valid7$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) terms$shift = shift;
+    always @(*) terms$base = base;
+    always @(*) terms$stamp = stamp;
+    always @(*) terms$now = now;
+    always @(*) terms$in_valid = in_valid;
+    always @(*) terms$access = access;
+    always @(*) terms$target = target;
+    always @(*) terms$frequency = frequency;
+    always @(*) terms$child = child;
+    always @(*) terms$prefix = prefix;
+    always @(*) terms$branch = branch;
+    always @(*) terms$target_valid = target_valid;
+    always @(*) facts = terms$facts;
+    always @(*) valid5$d = terms$facts[(64'h0)+:(1)];
+    always @(*) d5$d = terms$facts[(64'h23)+:(8)];
     always @(*) begin
-        terms$clock = clock;
-        valid5$clock = clock;
-        r5$clock = clock;
-        f5$clock = clock;
-        s5$clock = clock;
-        d5$clock = clock;
-        valid6$clock = clock;
-        r6$clock = clock;
-        f6$clock = clock;
-        s6$clock = clock;
-        d6$clock = clock;
-        valid7$clock = clock;
-        p7$clock = clock;
-        terms$reset = reset;
-        valid5$reset = reset;
-        r5$reset = reset;
-        f5$reset = reset;
-        s5$reset = reset;
-        d5$reset = reset;
-        valid6$reset = reset;
-        r6$reset = reset;
-        f6$reset = reset;
-        s6$reset = reset;
-        d6$reset = reset;
-        valid7$reset = reset;
-        p7$reset = reset;
-        terms$shift = shift;
-        terms$base = base;
-        terms$stamp = stamp;
-        terms$now = now;
-        terms$in_valid = in_valid;
-        terms$access = access;
-        terms$target = target;
-        terms$frequency = frequency;
-        terms$child = child;
-        terms$prefix = prefix;
-        terms$branch = branch;
-        terms$target_valid = target_valid;
-        facts = terms$facts;
-        valid5$d = terms$facts[(64'h0)+:(1)];
-        d5$d = terms$facts[(64'h23)+:(8)];
         r5$d = terms$facts[(64'h4)+:(14)];
         f5$d = terms$facts[(64'h12)+:(7)];
         s5$d = 32'h0;
@@ -27738,31 +28174,33 @@ module kvcpu_small$hepc$judges$2$lane(clock,reset,wr,wf,ws,wd,probation,hinting,
         else if (probation & terms$facts[(64'h3)+:(1)]) begin
             r5$d = terms$facts[(64'h4)+:(14)] >> 32'h4;
         end
-        valid6$d = valid5$q;
-        r_factor = ((r5$q) & 16'hffff);
-        f_factor = ((f5$q) & 16'hffff);
-        s_factor = ((s5$q) & 16'hffff);
-        d_factor = ((d5$q) & 16'hffff);
-        wr_factor = ((wr) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        ws_factor = ((ws) & 16'hffff);
-        wd_factor = ((wd) & 16'hffff);
-        r6$d = r_factor * wr_factor;
-        f6$d = f_factor * wf_factor;
-        s6$d = s_factor * ws_factor;
-        d6$d = d_factor * wd_factor;
-        valid7$d = valid6$q;
-        merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
-        scaled = merits >> scale;
-        sum = ((r6$q) & 24'hffffff) + scaled;
-        over = sum[(32'h10)+:(8)];
+    end
+    always @(*) valid6$d = valid5$q;
+    always @(*) r_factor = ((r5$q) & 16'hffff);
+    always @(*) f_factor = ((f5$q) & 16'hffff);
+    always @(*) s_factor = ((s5$q) & 16'hffff);
+    always @(*) d_factor = ((d5$q) & 16'hffff);
+    always @(*) wr_factor = ((wr) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) ws_factor = ((ws) & 16'hffff);
+    always @(*) wd_factor = ((wd) & 16'hffff);
+    always @(*) r6$d = r_factor * wr_factor;
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) s6$d = s_factor * ws_factor;
+    always @(*) d6$d = d_factor * wd_factor;
+    always @(*) valid7$d = valid6$q;
+    always @(*) merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = ((r6$q) & 24'hffffff) + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
+    always @(*) begin
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
-        out_valid = valid7$q;
-        p = p7$q;
     end
+    always @(*) out_valid = valid7$q;
+    always @(*) p = p7$q;
     
 endmodule // kvcpu_small$hepc$judges$2$lane
 
@@ -27969,19 +28407,19 @@ module kvcpu_small$hepc$judges$2$lane$terms(clock,reset,shift,base,stamp,now,in_
     );
     
     // Update code
+    always @(*) distance$clock = clock;
+    always @(*) aged$clock = clock;
+    always @(*) scaled$clock = clock;
+    always @(*) clipped$clock = clock;
+    always @(*) waited$clock = clock;
+    always @(*) distance$reset = reset;
+    always @(*) aged$reset = reset;
+    always @(*) scaled$reset = reset;
+    always @(*) clipped$reset = reset;
+    always @(*) waited$reset = reset;
+    always @(*) distance$target = target;
+    always @(*) distance$now = now;
     always @(*) begin
-        distance$clock = clock;
-        aged$clock = clock;
-        scaled$clock = clock;
-        clipped$clock = clock;
-        waited$clock = clock;
-        distance$reset = reset;
-        aged$reset = reset;
-        scaled$reset = reset;
-        clipped$reset = reset;
-        waited$reset = reset;
-        distance$target = target;
-        distance$now = now;
         aged$d[(64'h0)+:(1)] = in_valid;
         aged$d[(64'h1)+:(32)] = access - base;
         aged$d[(64'h21)+:(1)] = access == stamp;
@@ -27990,11 +28428,12 @@ module kvcpu_small$hepc$judges$2$lane$terms(clock,reset,shift,base,stamp,now,in_
         aged$d[(64'h24)+:(4)] = frequency;
         aged$d[(64'h28)+:(1)] = branch;
         aged$d[(64'h29)+:(1)] = prefix;
+    end
+    always @(*) begin
         scaled$d[(64'h0)+:(1)] = aged$q[(64'h0)+:(1)];
         scaled$d[(64'h21)+:(1)] = aged$q[(64'h21)+:(1)];
         scaled$d[(64'h22)+:(1)] = aged$q[(64'h22)+:(1)];
         scaled$d[(64'h23)+:(1)] = aged$q[(64'h23)+:(1)];
-        age = aged$q[(64'h1)+:(32)];
         scaled$d[(64'h1)+:(32)] = 32'h0;
         if (~age[32'h1f]) begin
             scaled$d[(64'h1)+:(32)] = age >> shift;
@@ -28049,6 +28488,9 @@ module kvcpu_small$hepc$judges$2$lane$terms(clock,reset,shift,base,stamp,now,in_
         if (aged$q[(64'h28)+:(1)]) begin
             scaled$d[(64'h2b)+:(8)] = 32'hff;
         end
+    end
+    always @(*) age = aged$q[(64'h1)+:(32)];
+    always @(*) begin
         clipped$d[(64'h0)+:(1)] = scaled$q[(64'h0)+:(1)];
         clipped$d[(64'h1)+:(1)] = scaled$q[(64'h21)+:(1)];
         clipped$d[(64'h2)+:(1)] = scaled$q[(64'h22)+:(1)];
@@ -28056,13 +28498,15 @@ module kvcpu_small$hepc$judges$2$lane$terms(clock,reset,shift,base,stamp,now,in_
         clipped$d[(64'h12)+:(7)] = scaled$q[(64'h24)+:(7)];
         clipped$d[(64'h19)+:(10)] = 32'h0;
         clipped$d[(64'h23)+:(8)] = scaled$q[(64'h2b)+:(8)];
-        r_unclipped = scaled$q[(64'h1)+:(32)];
         clipped$d[(64'h4)+:(14)] = ((r_unclipped) & 14'h3fff);
         if (r_unclipped[(32'he)+:(18)] != 32'h0) begin
             clipped$d[(64'h4)+:(14)] = r_max;
         end
-        waited$d = clipped$q;
-        near = s_max - distance$twice_q5;
+    end
+    always @(*) r_unclipped = scaled$q[(64'h1)+:(32)];
+    always @(*) waited$d = clipped$q;
+    always @(*) near = s_max - distance$twice_q5;
+    always @(*) begin
         facts = waited$q;
         facts[(64'h19)+:(10)] = ((near) & 10'h3ff);
         if (distance$twice_q5[32'ha]) begin
@@ -28192,75 +28636,87 @@ module kvcpu_small$hepc$judges$2$lane$terms$distance(clock,reset,target,now,twic
     );
     
     // Update code
+    always @(*) distance1$clock = clock;
+    always @(*) x2$clock = clock;
+    always @(*) x3$clock = clock;
+    always @(*) zeros3$clock = clock;
+    always @(*) q4$clock = clock;
+    always @(*) distance1$reset = reset;
+    always @(*) x2$reset = reset;
+    always @(*) x3$reset = reset;
+    always @(*) zeros3$reset = reset;
+    always @(*) q4$reset = reset;
+    always @(*) ahead = target - now;
+    always @(*) late = now - target;
     always @(*) begin
-        distance1$clock = clock;
-        x2$clock = clock;
-        x3$clock = clock;
-        zeros3$clock = clock;
-        q4$clock = clock;
-        distance1$reset = reset;
-        x2$reset = reset;
-        x3$reset = reset;
-        zeros3$reset = reset;
-        q4$reset = reset;
-        ahead = target - now;
-        late = now - target;
         if (target >= now) begin
             distance1$d = ahead;
         end
         else begin
             distance1$d = late >> 32'h2;
         end
-        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
-        far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    end
+    always @(*) plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
+    always @(*) far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    always @(*) begin
         x2$d = plus_one;
         if (far | (plus_one == 32'h0)) begin
             x2$d = x_max;
         end
-        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    end
+    always @(*) none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    always @(*) begin
         by16 = x2$q;
         zeros16 = 32'h0;
         if (none16) begin
             by16 = x2$q << 32'h10;
             zeros16 = 32'h10;
         end
-        none8 = by16[(32'h10)+:(8)] == 32'h0;
+    end
+    always @(*) none8 = by16[(32'h10)+:(8)] == 32'h0;
+    always @(*) begin
         by8 = by16;
         zeros8 = zeros16;
         if (none8) begin
             by8 = by16 << 32'h8;
             zeros8 = zeros16 | 32'h8;
         end
-        none4 = by8[(32'h14)+:(4)] == 32'h0;
+    end
+    always @(*) none4 = by8[(32'h14)+:(4)] == 32'h0;
+    always @(*) begin
         by4 = by8;
         zeros4 = zeros8;
         if (none4) begin
             by4 = by8 << 32'h4;
             zeros4 = zeros8 | 32'h4;
         end
-        x3$d = by4;
-        zeros3$d = zeros4;
-        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    end
+    always @(*) x3$d = by4;
+    always @(*) zeros3$d = zeros4;
+    always @(*) none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    always @(*) begin
         by2 = x3$q;
         zeros2 = zeros3$q;
         if (none2) begin
             by2 = x3$q << 32'h2;
             zeros2 = zeros3$q | 32'h2;
         end
-        none1 = ~by2[32'h17];
+    end
+    always @(*) none1 = ~by2[32'h17];
+    always @(*) begin
         by1 = by2;
         zeros1 = zeros2;
         if (none1) begin
             by1 = by2 << 32'h1;
             zeros1 = zeros2 | 32'h1;
         end
-        exponent = top - zeros1;
-        fraction = by1[(32'h12)+:(5)];
-        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
-        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
-        q4$d = exponent_wide | fraction_wide;
-        twice_q5 = q4$q;
     end
+    always @(*) exponent = top - zeros1;
+    always @(*) fraction = by1[(32'h12)+:(5)];
+    always @(*) exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
+    always @(*) fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
+    always @(*) q4$d = exponent_wide | fraction_wide;
+    always @(*) twice_q5 = q4$q;
     
 endmodule // kvcpu_small$hepc$judges$2$lane$terms$distance
 
@@ -28779,13 +29235,13 @@ module kvcpu_small$hepc$judges$2$worth(clock,reset,wr,ws,wd,targets,scale,r_epoc
     );
     
     // Update code
+    always @(*) cases$clock = clock;
+    always @(*) products$clock = clock;
+    always @(*) died$clock = clock;
+    always @(*) cases$reset = reset;
+    always @(*) products$reset = reset;
+    always @(*) died$reset = reset;
     always @(*) begin
-        cases$clock = clock;
-        products$clock = clock;
-        died$clock = clock;
-        cases$reset = reset;
-        products$reset = reset;
-        died$reset = reset;
         cases$d[(64'h0)+:(14)] = facts[(64'h4)+:(14)];
         cases$d[(64'h42)+:(8)] = facts[(64'h23)+:(8)];
         cases$d[(64'he)+:(14)] = facts[(64'h4)+:(14)];
@@ -28811,124 +29267,150 @@ module kvcpu_small$hepc$judges$2$worth(clock,reset,wr,ws,wd,targets,scale,r_epoc
                 cases$d[(64'h1c)+:(14)] = facts[(64'h4)+:(14)] >> 32'h4;
             end
         end
-        died$d = (died$q << 32'h1) | ((dead) & 3'h7);
-        factors$0 = ((wr) & 16'hffff);
-        factors$1 = ((ws) & 16'hffff);
-        factors$2 = ((wd) & 16'hffff);
-        factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
-        factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
-        factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
-        factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
-        factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
-        made$0 = factors$3 * factors$0;
-        made$1 = factors$4 * factors$0;
-        made$2 = factors$5 * factors$1;
-        made$3 = factors$6 * factors$2;
-        made$4 = ((factors$7) & 32'hffffffff);
+    end
+    always @(*) died$d = (died$q << 32'h1) | ((dead) & 3'h7);
+    always @(*) factors$0 = ((wr) & 16'hffff);
+    always @(*) factors$1 = ((ws) & 16'hffff);
+    always @(*) factors$2 = ((wd) & 16'hffff);
+    always @(*) factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
+    always @(*) factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
+    always @(*) factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
+    always @(*) factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
+    always @(*) factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
+    always @(*) made$0 = factors$3 * factors$0;
+    always @(*) made$1 = factors$4 * factors$0;
+    always @(*) made$2 = factors$5 * factors$1;
+    always @(*) made$3 = factors$6 * factors$2;
+    always @(*) made$4 = ((factors$7) & 32'hffffffff);
+    always @(*) begin
         products$d[(64'h18)+:(24)] = ((made$0) & 24'hffffff);
         products$d[(64'h30)+:(24)] = ((made$1) & 24'hffffff);
         products$d[(64'h48)+:(24)] = ((made$2) & 24'hffffff);
         products$d[(64'h60)+:(24)] = ((made$3) & 24'hffffff);
         products$d[(64'h0)+:(24)] = ((made$4) & 24'hffffff);
-        merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
-        merit_deaf = products$q[(64'h60)+:(24)];
-        dead_now = died$q[32'h2];
-        policies$0$clock = clock;
-        policies$0$reset = reset;
-        policies$0$f = cases$q[(64'h2a)+:(7)];
-        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
-        policies$0$r = products$q[(64'h18)+:(24)];
-        policies$0$merit = merit;
-        policies$0$scale = scale;
-        policies$0$dead = dead_now;
-        policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
-        policies$0$trial = trials[(0 * 32'h11)+:(17)];
-        policies$1$clock = clock;
-        policies$1$reset = reset;
-        policies$1$f = cases$q[(64'h2a)+:(7)];
-        policies$1$wf = wfs[(1 * 32'h9)+:(9)];
-        policies$1$r = products$q[(64'h18)+:(24)];
-        policies$1$merit = merit;
-        policies$1$scale = scale;
-        policies$1$dead = dead_now;
-        policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
-        policies$1$trial = trials[(1 * 32'h11)+:(17)];
-        policies$2$clock = clock;
-        policies$2$reset = reset;
-        policies$2$f = cases$q[(64'h2a)+:(7)];
-        policies$2$wf = wfs[(2 * 32'h9)+:(9)];
-        policies$2$r = products$q[(64'h18)+:(24)];
-        policies$2$merit = merit;
-        policies$2$scale = scale;
-        policies$2$dead = dead_now;
-        policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
-        policies$2$trial = trials[(2 * 32'h11)+:(17)];
-        policies$3$clock = clock;
-        policies$3$reset = reset;
-        policies$3$f = cases$q[(64'h2a)+:(7)];
-        policies$3$wf = wfs[(3 * 32'h9)+:(9)];
-        policies$3$r = products$q[(64'h18)+:(24)];
-        policies$3$merit = merit;
-        policies$3$scale = scale;
-        policies$3$dead = dead_now;
-        policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
-        policies$3$trial = trials[(3 * 32'h11)+:(17)];
-        policies$4$clock = clock;
-        policies$4$reset = reset;
-        policies$4$f = cases$q[(64'h2a)+:(7)];
-        policies$4$wf = wfs[(4 * 32'h9)+:(9)];
-        policies$4$r = products$q[(64'h18)+:(24)];
-        policies$4$merit = merit;
-        policies$4$scale = scale;
-        policies$4$dead = dead_now;
-        policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
-        policies$4$trial = trials[(4 * 32'h11)+:(17)];
-        policies$5$clock = clock;
-        policies$5$reset = reset;
-        policies$5$f = cases$q[(64'h2a)+:(7)];
-        policies$5$wf = wfs[(5 * 32'h9)+:(9)];
-        policies$5$r = products$q[(64'h18)+:(24)];
-        policies$5$merit = merit;
-        policies$5$scale = scale;
-        policies$5$dead = dead_now;
-        policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
-        policies$5$trial = trials[(5 * 32'h11)+:(17)];
-        policies$6$clock = clock;
-        policies$6$reset = reset;
-        policies$6$f = cases$q[(64'h2a)+:(7)];
-        policies$6$wf = wfs[(6 * 32'h9)+:(9)];
-        policies$6$r = products$q[(64'h18)+:(24)];
-        policies$6$merit = merit;
-        policies$6$scale = scale;
-        policies$6$dead = dead_now;
-        policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
-        policies$6$trial = trials[(6 * 32'h11)+:(17)];
-        policies$7$clock = clock;
-        policies$7$reset = reset;
-        policies$7$f = cases$q[(64'h2a)+:(7)];
-        policies$7$wf = wfs[(7 * 32'h9)+:(9)];
-        policies$7$r = products$q[(64'h18)+:(24)];
-        policies$7$merit = merit;
-        policies$7$scale = scale;
-        policies$7$dead = dead_now;
-        policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
-        policies$7$trial = trials[(7 * 32'h11)+:(17)];
-        policies$6$f = cases$q[(64'h31)+:(7)];
-        policies$6$r = products$q[(64'h30)+:(24)];
-        policies$6$merit = merit_deaf;
-        policies$6$dead = 1'b0;
-        policies$7$f = cases$q[(64'h31)+:(7)];
-        policies$7$r = products$q[(64'h30)+:(24)];
-        policies$7$merit = merit_deaf;
-        policies$7$dead = 1'b0;
-        policies$0$wf = 32'h0;
-        policies$0$r = products$q[(64'h0)+:(24)];
-        policies$0$merit = 32'h0;
-        policies$0$dead = 1'b0;
-        worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
-        above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
-        reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     end
+    always @(*) merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
+    always @(*) merit_deaf = products$q[(64'h60)+:(24)];
+    always @(*) dead_now = died$q[32'h2];
+    always @(*) policies$0$clock = clock;
+    always @(*) policies$0$reset = reset;
+    always @(*) policies$0$f = cases$q[(64'h2a)+:(7)];
+    always @(*) begin
+        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
+        policies$0$wf = 32'h0;
+    end
+    always @(*) begin
+        policies$0$r = products$q[(64'h18)+:(24)];
+        policies$0$r = products$q[(64'h0)+:(24)];
+    end
+    always @(*) begin
+        policies$0$merit = merit;
+        policies$0$merit = 32'h0;
+    end
+    always @(*) policies$0$scale = scale;
+    always @(*) begin
+        policies$0$dead = dead_now;
+        policies$0$dead = 1'b0;
+    end
+    always @(*) policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
+    always @(*) policies$0$trial = trials[(0 * 32'h11)+:(17)];
+    always @(*) policies$1$clock = clock;
+    always @(*) policies$1$reset = reset;
+    always @(*) policies$1$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$1$wf = wfs[(1 * 32'h9)+:(9)];
+    always @(*) policies$1$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$1$merit = merit;
+    always @(*) policies$1$scale = scale;
+    always @(*) policies$1$dead = dead_now;
+    always @(*) policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
+    always @(*) policies$1$trial = trials[(1 * 32'h11)+:(17)];
+    always @(*) policies$2$clock = clock;
+    always @(*) policies$2$reset = reset;
+    always @(*) policies$2$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$2$wf = wfs[(2 * 32'h9)+:(9)];
+    always @(*) policies$2$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$2$merit = merit;
+    always @(*) policies$2$scale = scale;
+    always @(*) policies$2$dead = dead_now;
+    always @(*) policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
+    always @(*) policies$2$trial = trials[(2 * 32'h11)+:(17)];
+    always @(*) policies$3$clock = clock;
+    always @(*) policies$3$reset = reset;
+    always @(*) policies$3$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$3$wf = wfs[(3 * 32'h9)+:(9)];
+    always @(*) policies$3$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$3$merit = merit;
+    always @(*) policies$3$scale = scale;
+    always @(*) policies$3$dead = dead_now;
+    always @(*) policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
+    always @(*) policies$3$trial = trials[(3 * 32'h11)+:(17)];
+    always @(*) policies$4$clock = clock;
+    always @(*) policies$4$reset = reset;
+    always @(*) policies$4$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$4$wf = wfs[(4 * 32'h9)+:(9)];
+    always @(*) policies$4$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$4$merit = merit;
+    always @(*) policies$4$scale = scale;
+    always @(*) policies$4$dead = dead_now;
+    always @(*) policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
+    always @(*) policies$4$trial = trials[(4 * 32'h11)+:(17)];
+    always @(*) policies$5$clock = clock;
+    always @(*) policies$5$reset = reset;
+    always @(*) policies$5$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$5$wf = wfs[(5 * 32'h9)+:(9)];
+    always @(*) policies$5$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$5$merit = merit;
+    always @(*) policies$5$scale = scale;
+    always @(*) policies$5$dead = dead_now;
+    always @(*) policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
+    always @(*) policies$5$trial = trials[(5 * 32'h11)+:(17)];
+    always @(*) policies$6$clock = clock;
+    always @(*) policies$6$reset = reset;
+    always @(*) begin
+        policies$6$f = cases$q[(64'h2a)+:(7)];
+        policies$6$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$6$wf = wfs[(6 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$6$r = products$q[(64'h18)+:(24)];
+        policies$6$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$6$merit = merit;
+        policies$6$merit = merit_deaf;
+    end
+    always @(*) policies$6$scale = scale;
+    always @(*) begin
+        policies$6$dead = dead_now;
+        policies$6$dead = 1'b0;
+    end
+    always @(*) policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
+    always @(*) policies$6$trial = trials[(6 * 32'h11)+:(17)];
+    always @(*) policies$7$clock = clock;
+    always @(*) policies$7$reset = reset;
+    always @(*) begin
+        policies$7$f = cases$q[(64'h2a)+:(7)];
+        policies$7$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$7$wf = wfs[(7 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$7$r = products$q[(64'h18)+:(24)];
+        policies$7$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$7$merit = merit;
+        policies$7$merit = merit_deaf;
+    end
+    always @(*) policies$7$scale = scale;
+    always @(*) begin
+        policies$7$dead = dead_now;
+        policies$7$dead = 1'b0;
+    end
+    always @(*) policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
+    always @(*) policies$7$trial = trials[(7 * 32'h11)+:(17)];
+    always @(*) worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
+    always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
+    always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
 endmodule // kvcpu_small$hepc$judges$2$worth
 
@@ -29044,40 +29526,42 @@ module kvcpu_small$hepc$judges$2$worth$policies$0(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$2$worth$policies$0
 
@@ -29232,40 +29716,42 @@ module kvcpu_small$hepc$judges$2$worth$policies$1(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$2$worth$policies$1
 
@@ -29420,40 +29906,42 @@ module kvcpu_small$hepc$judges$2$worth$policies$2(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$2$worth$policies$2
 
@@ -29608,40 +30096,42 @@ module kvcpu_small$hepc$judges$2$worth$policies$3(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$2$worth$policies$3
 
@@ -29796,40 +30286,42 @@ module kvcpu_small$hepc$judges$2$worth$policies$4(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$2$worth$policies$4
 
@@ -29984,40 +30476,42 @@ module kvcpu_small$hepc$judges$2$worth$policies$5(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$2$worth$policies$5
 
@@ -30172,40 +30666,42 @@ module kvcpu_small$hepc$judges$2$worth$policies$6(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$2$worth$policies$6
 
@@ -30360,40 +30856,42 @@ module kvcpu_small$hepc$judges$2$worth$policies$7(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$2$worth$policies$7
 
@@ -30708,73 +31206,74 @@ module kvcpu_small$hepc$judges$3(clock,reset,parameters,wfs,thresholds,trials,sw
     );
     
     // Update code
+    always @(*) lane$clock = clock;
+    always @(*) worth$clock = clock;
+    always @(*) looked$clock = clock;
+    always @(*) dead_flags$clock = clock;
+    always @(*) tiers$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) waiting$clock = clock;
+    always @(*) valid8$clock = clock;
+    always @(*) p8$clock = clock;
+    always @(*) lane$reset = reset;
+    always @(*) worth$reset = reset;
+    always @(*) looked$reset = reset;
+    always @(*) dead_flags$reset = reset;
+    always @(*) tiers$reset = reset;
+    always @(*) turn$reset = reset;
+    always @(*) valid8$reset = reset;
+    always @(*) p8$reset = reset;
+    always @(*) now = parameters[(32'h140)+:(32)];
+    always @(*) mode = parameters[(32'h80)+:(4)];
+    always @(*) lane$wr = parameters[(32'h0)+:(8)];
+    always @(*) lane$wf = parameters[(32'h20)+:(9)];
+    always @(*) lane$ws = parameters[(32'h40)+:(8)];
+    always @(*) lane$wd = parameters[(32'h60)+:(8)];
+    always @(*) lane$probation = mode[32'h0];
+    always @(*) lane$hinting = mode[32'h1];
+    always @(*) lane$shift = parameters[(32'ha0)+:(4)];
+    always @(*) lane$scale = parameters[(32'hc0)+:(4)];
+    always @(*) lane$base = parameters[(32'he0)+:(32)];
+    always @(*) lane$stamp = parameters[(32'h100)+:(32)];
+    always @(*) lane$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) lane$now = now;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = mode[32'h3];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
+    always @(*) id = entry[(32'h40)+:(32)];
+    always @(*) target = entry[(32'ha0)+:(32)];
+    always @(*) history = entry[(32'hc0)+:(32)];
+    always @(*) state = entry[(32'he0)+:(32)];
+    always @(*) lane$in_valid = in_valid;
+    always @(*) lane$access = entry[(32'h80)+:(32)];
+    always @(*) lane$target = target;
+    always @(*) lane$frequency = history[(32'hc)+:(4)];
+    always @(*) lane$child = history[(32'h18)+:(8)] != 32'h0;
+    always @(*) lane$prefix = id[32'h18];
+    always @(*) lane$branch = id[32'h1d];
+    always @(*) lane$target_valid = id[32'h1e];
+    always @(*) worth$facts = lane$facts;
     always @(*) begin
-        lane$clock = clock;
-        worth$clock = clock;
-        looked$clock = clock;
-        dead_flags$clock = clock;
-        tiers$clock = clock;
-        turn$clock = clock;
-        waiting$clock = clock;
-        valid8$clock = clock;
-        p8$clock = clock;
-        lane$reset = reset;
-        worth$reset = reset;
-        looked$reset = reset;
-        dead_flags$reset = reset;
-        tiers$reset = reset;
-        turn$reset = reset;
-        valid8$reset = reset;
-        p8$reset = reset;
-        now = parameters[(32'h140)+:(32)];
-        mode = parameters[(32'h80)+:(4)];
-        lane$wr = parameters[(32'h0)+:(8)];
-        lane$wf = parameters[(32'h20)+:(9)];
-        lane$ws = parameters[(32'h40)+:(8)];
-        lane$wd = parameters[(32'h60)+:(8)];
-        lane$probation = mode[32'h0];
-        lane$hinting = mode[32'h1];
-        lane$shift = parameters[(32'ha0)+:(4)];
-        lane$scale = parameters[(32'hc0)+:(4)];
-        lane$base = parameters[(32'he0)+:(32)];
-        lane$stamp = parameters[(32'h100)+:(32)];
-        lane$r_epoch = parameters[(32'h120)+:(14)];
-        lane$now = now;
-        worth$wr = parameters[(32'h0)+:(8)];
-        worth$ws = parameters[(32'h40)+:(8)];
-        worth$wd = parameters[(32'h60)+:(8)];
-        worth$targets = mode[32'h3];
-        worth$scale = parameters[(32'hc0)+:(4)];
-        worth$r_epoch = parameters[(32'h120)+:(14)];
-        worth$wfs = wfs;
-        worth$thresholds = thresholds;
-        worth$trials = trials;
-        id = entry[(32'h40)+:(32)];
-        target = entry[(32'ha0)+:(32)];
-        history = entry[(32'hc0)+:(32)];
-        state = entry[(32'he0)+:(32)];
-        lane$in_valid = in_valid;
-        lane$access = entry[(32'h80)+:(32)];
-        lane$target = target;
-        lane$frequency = history[(32'hc)+:(4)];
-        lane$child = history[(32'h18)+:(8)] != 32'h0;
-        lane$prefix = id[32'h18];
-        lane$branch = id[32'h1d];
-        lane$target_valid = id[32'h1e];
-        worth$facts = lane$facts;
         dead_flags$d = dead_flags$q << 32'h1;
         if (id[32'h1b]) begin
             dead_flags$d = (dead_flags$q << 32'h1) | 32'h1;
         end
-        worth$dead = dead_flags$q[32'h3];
-        tier0 = state[(32'h1c)+:(2)];
+    end
+    always @(*) worth$dead = dead_flags$q[32'h3];
+    always @(*) tier0 = state[(32'h1c)+:(2)];
+    always @(*) begin
         looked$d[(64'h0)+:(17)] = index;
         looked$d[(64'h11)+:(32)] = id;
         looked$d[(64'h31)+:(32)] = entry[(32'h60)+:(32)];
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        long_ago = now[(32'h18)+:(8)] != 32'h0;
         looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
@@ -30789,12 +31288,17 @@ module kvcpu_small$hepc$judges$3(clock,reset,parameters,wfs,thresholds,trials,sw
         if (tier0 == 32'h3) begin
             looked$d[(64'ha0)+:(32)] = parameters[(32'h1e0)+:(32)];
         end
-        id2 = looked$q[(64'h11)+:(32)];
-        state2 = looked$q[(64'h51)+:(32)];
-        distance2 = looked$q[(64'h80)+:(32)];
+    end
+    always @(*) long_ago = now[(32'h18)+:(8)] != 32'h0;
+    always @(*) id2 = looked$q[(64'h11)+:(32)];
+    always @(*) state2 = looked$q[(64'h51)+:(32)];
+    always @(*) distance2 = looked$q[(64'h80)+:(32)];
+    always @(*) begin
         placed = state2[32'h1f] ^ state2[32'h1e];
         ends = sweeping & looked$q[(64'h7e)+:(1)];
-        retained = id2[32'h1f] & ~ends;
+    end
+    always @(*) retained = id2[32'h1f] & ~ends;
+    always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
         known[(64'h11)+:(32)] = id2;
         known[(64'h31)+:(32)] = looked$q[(64'h31)+:(32)];
@@ -30812,47 +31316,52 @@ module kvcpu_small$hepc$judges$3(clock,reset,parameters,wfs,thresholds,trials,sw
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
         known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
-        tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
-        tier_early = tiers$q[(32'ha)+:(2)];
-        turn$d = turn$q + 32'h1;
-        waiting$write_address = turn$q;
-        waiting$write_data = known;
-        waiting$write_enable = 1'b1;
-        waiting$read_address = turn$q + 32'h2;
-        valid8$d = lane$out_valid;
-        p8$d = lane$p;
-        depth8 = waiting$read_data[(64'h71)+:(12)];
-        height8 = ~depth8;
-        not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
-        alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
-        state8 = waiting$read_data[(64'h51)+:(32)];
-        place8 = waiting$read_data[(64'h31)+:(32)];
-        victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
-        near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
-        index8 = waiting$read_data[(64'h0)+:(17)];
-        valid = valid8$q;
-        judged = index8;
-        tier = state8[(32'h1c)+:(2)];
-        victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
-        victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
-        candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
-        score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
-        used8 = state8[(32'h1e)+:(2)] != 32'h0;
-        out8 = state8[(32'h14)+:(8)];
-        above8 = worth$above;
+    end
+    always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
+    always @(*) tier_early = tiers$q[(32'ha)+:(2)];
+    always @(*) turn$d = turn$q + 32'h1;
+    always @(*) waiting$write_address = turn$q;
+    always @(*) waiting$write_data = known;
+    always @(*) waiting$read_address = turn$q + 32'h2;
+    always @(*) valid8$d = lane$out_valid;
+    always @(*) p8$d = lane$p;
+    always @(*) depth8 = waiting$read_data[(64'h71)+:(12)];
+    always @(*) height8 = ~depth8;
+    always @(*) not_dead8 = ~waiting$read_data[(64'h93)+:(1)];
+    always @(*) alive_wide = ((not_dead8) & 32'hffffffff) << 32'h1c;
+    always @(*) state8 = waiting$read_data[(64'h51)+:(32)];
+    always @(*) place8 = waiting$read_data[(64'h31)+:(32)];
+    always @(*) victim_rank = alive_wide | (((p8$q) & 32'hffffffff) << 32'hc) | ((height8) & 32'hffffffff);
+    always @(*) near_rank = (((waiting$read_data[(64'h7d)+:(20)]) & 32'hffffffff) << 32'hc) | ((depth8) & 32'hffffffff);
+    always @(*) index8 = waiting$read_data[(64'h0)+:(17)];
+    always @(*) valid = valid8$q;
+    always @(*) judged = index8;
+    always @(*) tier = state8[(32'h1c)+:(2)];
+    always @(*) victim = valid8$q & waiting$read_data[(64'h91)+:(1)];
+    always @(*) victim_item = (((victim_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) candidate = valid8$q & waiting$read_data[(64'h92)+:(1)];
+    always @(*) candidate_item = (((near_rank) & 49'h1ffffffffffff) << index_bits) | ((index8) & 49'h1ffffffffffff);
+    always @(*) score = (((waiting$read_data[(64'h94)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h55) | (((waiting$read_data[(64'h93)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h54) | (((waiting$read_data[(64'h92)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h53) | (((state8[(32'h1c)+:(2)]) & 86'h3fffffffffffffffffffff) << 32'h51) | (((waiting$read_data[(64'h91)+:(1)]) & 86'h3fffffffffffffffffffff) << 32'h50) | (((near_rank) & 86'h3fffffffffffffffffffff) << 32'h30) | (((victim_rank) & 86'h3fffffffffffffffffffff) << 32'h10) | ((p8$q) & 86'h3fffffffffffffffffffff);
+    always @(*) used8 = state8[(32'h1e)+:(2)] != 32'h0;
+    always @(*) out8 = state8[(32'h14)+:(8)];
+    always @(*) above8 = worth$above;
+    always @(*) begin
         inside8 = 32'h0;
         outside8 = out8;
         if (used8) begin
             inside8 = above8 & ~out8;
             outside8 = out8 | ~above8;
         end
-        worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    end
+    always @(*) worths = (((inside8) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) begin
         reached = 32'h0;
         if (valid8$q) begin
             reached = inside8 & worth$reaching;
         end
-        write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    end
+    always @(*) write = valid8$q & ((sweeping & waiting$read_data[(64'h94)+:(1)]) | (marking & used8));
+    always @(*) begin
         state_new = state8;
         place_new = place8;
         if (marking) begin
@@ -30861,6 +31370,9 @@ module kvcpu_small$hepc$judges$3(clock,reset,parameters,wfs,thresholds,trials,sw
         else begin
             place_new = (((p8$q) & 32'hffffffff) << 32'h10) | ((place8[(32'h0)+:(16)]) & 32'hffffffff);
         end
+    end
+    always @(*) begin
+        waiting$write_enable = 1'b1;
         write_data = (((state_new) & 96'hffffffffffffffffffffffff) << 32'h40) | (((place_new) & 96'hffffffffffffffffffffffff) << 32'h20) | ((waiting$read_data[(64'h11)+:(32)]) & 96'hffffffffffffffffffffffff);
     end
     
@@ -31084,48 +31596,48 @@ module kvcpu_small$hepc$judges$3$lane(clock,reset,wr,wf,ws,wd,probation,hinting,
     );
     
     // Update code
+    always @(*) terms$clock = clock;
+    always @(*) valid5$clock = clock;
+    always @(*) r5$clock = clock;
+    always @(*) f5$clock = clock;
+    always @(*) s5$clock = clock;
+    always @(*) d5$clock = clock;
+    always @(*) valid6$clock = clock;
+    always @(*) r6$clock = clock;
+    always @(*) f6$clock = clock;
+    always @(*) s6$clock = clock;
+    always @(*) d6$clock = clock;
+    always @(*) valid7$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) terms$reset = reset;
+    always @(*) valid5$reset = reset;
+    always @(*) r5$reset = reset;
+    always @(*) f5$reset = reset;
+    always @(*) s5$reset = reset;
+    always @(*) d5$reset = reset;
+    always @(*) valid6$reset = reset;
+    always @(*) r6$reset = reset;
+    always @(*) f6$reset = reset;
+    always @(*) s6$reset = reset;
+    always @(*) d6$reset = reset;
+    always @(*) valid7$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) terms$shift = shift;
+    always @(*) terms$base = base;
+    always @(*) terms$stamp = stamp;
+    always @(*) terms$now = now;
+    always @(*) terms$in_valid = in_valid;
+    always @(*) terms$access = access;
+    always @(*) terms$target = target;
+    always @(*) terms$frequency = frequency;
+    always @(*) terms$child = child;
+    always @(*) terms$prefix = prefix;
+    always @(*) terms$branch = branch;
+    always @(*) terms$target_valid = target_valid;
+    always @(*) facts = terms$facts;
+    always @(*) valid5$d = terms$facts[(64'h0)+:(1)];
+    always @(*) d5$d = terms$facts[(64'h23)+:(8)];
     always @(*) begin
-        terms$clock = clock;
-        valid5$clock = clock;
-        r5$clock = clock;
-        f5$clock = clock;
-        s5$clock = clock;
-        d5$clock = clock;
-        valid6$clock = clock;
-        r6$clock = clock;
-        f6$clock = clock;
-        s6$clock = clock;
-        d6$clock = clock;
-        valid7$clock = clock;
-        p7$clock = clock;
-        terms$reset = reset;
-        valid5$reset = reset;
-        r5$reset = reset;
-        f5$reset = reset;
-        s5$reset = reset;
-        d5$reset = reset;
-        valid6$reset = reset;
-        r6$reset = reset;
-        f6$reset = reset;
-        s6$reset = reset;
-        d6$reset = reset;
-        valid7$reset = reset;
-        p7$reset = reset;
-        terms$shift = shift;
-        terms$base = base;
-        terms$stamp = stamp;
-        terms$now = now;
-        terms$in_valid = in_valid;
-        terms$access = access;
-        terms$target = target;
-        terms$frequency = frequency;
-        terms$child = child;
-        terms$prefix = prefix;
-        terms$branch = branch;
-        terms$target_valid = target_valid;
-        facts = terms$facts;
-        valid5$d = terms$facts[(64'h0)+:(1)];
-        d5$d = terms$facts[(64'h23)+:(8)];
         r5$d = terms$facts[(64'h4)+:(14)];
         f5$d = terms$facts[(64'h12)+:(7)];
         s5$d = 32'h0;
@@ -31142,31 +31654,33 @@ module kvcpu_small$hepc$judges$3$lane(clock,reset,wr,wf,ws,wd,probation,hinting,
         else if (probation & terms$facts[(64'h3)+:(1)]) begin
             r5$d = terms$facts[(64'h4)+:(14)] >> 32'h4;
         end
-        valid6$d = valid5$q;
-        r_factor = ((r5$q) & 16'hffff);
-        f_factor = ((f5$q) & 16'hffff);
-        s_factor = ((s5$q) & 16'hffff);
-        d_factor = ((d5$q) & 16'hffff);
-        wr_factor = ((wr) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        ws_factor = ((ws) & 16'hffff);
-        wd_factor = ((wd) & 16'hffff);
-        r6$d = r_factor * wr_factor;
-        f6$d = f_factor * wf_factor;
-        s6$d = s_factor * ws_factor;
-        d6$d = d_factor * wd_factor;
-        valid7$d = valid6$q;
-        merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
-        scaled = merits >> scale;
-        sum = ((r6$q) & 24'hffffff) + scaled;
-        over = sum[(32'h10)+:(8)];
+    end
+    always @(*) valid6$d = valid5$q;
+    always @(*) r_factor = ((r5$q) & 16'hffff);
+    always @(*) f_factor = ((f5$q) & 16'hffff);
+    always @(*) s_factor = ((s5$q) & 16'hffff);
+    always @(*) d_factor = ((d5$q) & 16'hffff);
+    always @(*) wr_factor = ((wr) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) ws_factor = ((ws) & 16'hffff);
+    always @(*) wd_factor = ((wd) & 16'hffff);
+    always @(*) r6$d = r_factor * wr_factor;
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) s6$d = s_factor * ws_factor;
+    always @(*) d6$d = d_factor * wd_factor;
+    always @(*) valid7$d = valid6$q;
+    always @(*) merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = ((r6$q) & 24'hffffff) + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
+    always @(*) begin
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
-        out_valid = valid7$q;
-        p = p7$q;
     end
+    always @(*) out_valid = valid7$q;
+    always @(*) p = p7$q;
     
 endmodule // kvcpu_small$hepc$judges$3$lane
 
@@ -31373,19 +31887,19 @@ module kvcpu_small$hepc$judges$3$lane$terms(clock,reset,shift,base,stamp,now,in_
     );
     
     // Update code
+    always @(*) distance$clock = clock;
+    always @(*) aged$clock = clock;
+    always @(*) scaled$clock = clock;
+    always @(*) clipped$clock = clock;
+    always @(*) waited$clock = clock;
+    always @(*) distance$reset = reset;
+    always @(*) aged$reset = reset;
+    always @(*) scaled$reset = reset;
+    always @(*) clipped$reset = reset;
+    always @(*) waited$reset = reset;
+    always @(*) distance$target = target;
+    always @(*) distance$now = now;
     always @(*) begin
-        distance$clock = clock;
-        aged$clock = clock;
-        scaled$clock = clock;
-        clipped$clock = clock;
-        waited$clock = clock;
-        distance$reset = reset;
-        aged$reset = reset;
-        scaled$reset = reset;
-        clipped$reset = reset;
-        waited$reset = reset;
-        distance$target = target;
-        distance$now = now;
         aged$d[(64'h0)+:(1)] = in_valid;
         aged$d[(64'h1)+:(32)] = access - base;
         aged$d[(64'h21)+:(1)] = access == stamp;
@@ -31394,11 +31908,12 @@ module kvcpu_small$hepc$judges$3$lane$terms(clock,reset,shift,base,stamp,now,in_
         aged$d[(64'h24)+:(4)] = frequency;
         aged$d[(64'h28)+:(1)] = branch;
         aged$d[(64'h29)+:(1)] = prefix;
+    end
+    always @(*) begin
         scaled$d[(64'h0)+:(1)] = aged$q[(64'h0)+:(1)];
         scaled$d[(64'h21)+:(1)] = aged$q[(64'h21)+:(1)];
         scaled$d[(64'h22)+:(1)] = aged$q[(64'h22)+:(1)];
         scaled$d[(64'h23)+:(1)] = aged$q[(64'h23)+:(1)];
-        age = aged$q[(64'h1)+:(32)];
         scaled$d[(64'h1)+:(32)] = 32'h0;
         if (~age[32'h1f]) begin
             scaled$d[(64'h1)+:(32)] = age >> shift;
@@ -31453,6 +31968,9 @@ module kvcpu_small$hepc$judges$3$lane$terms(clock,reset,shift,base,stamp,now,in_
         if (aged$q[(64'h28)+:(1)]) begin
             scaled$d[(64'h2b)+:(8)] = 32'hff;
         end
+    end
+    always @(*) age = aged$q[(64'h1)+:(32)];
+    always @(*) begin
         clipped$d[(64'h0)+:(1)] = scaled$q[(64'h0)+:(1)];
         clipped$d[(64'h1)+:(1)] = scaled$q[(64'h21)+:(1)];
         clipped$d[(64'h2)+:(1)] = scaled$q[(64'h22)+:(1)];
@@ -31460,13 +31978,15 @@ module kvcpu_small$hepc$judges$3$lane$terms(clock,reset,shift,base,stamp,now,in_
         clipped$d[(64'h12)+:(7)] = scaled$q[(64'h24)+:(7)];
         clipped$d[(64'h19)+:(10)] = 32'h0;
         clipped$d[(64'h23)+:(8)] = scaled$q[(64'h2b)+:(8)];
-        r_unclipped = scaled$q[(64'h1)+:(32)];
         clipped$d[(64'h4)+:(14)] = ((r_unclipped) & 14'h3fff);
         if (r_unclipped[(32'he)+:(18)] != 32'h0) begin
             clipped$d[(64'h4)+:(14)] = r_max;
         end
-        waited$d = clipped$q;
-        near = s_max - distance$twice_q5;
+    end
+    always @(*) r_unclipped = scaled$q[(64'h1)+:(32)];
+    always @(*) waited$d = clipped$q;
+    always @(*) near = s_max - distance$twice_q5;
+    always @(*) begin
         facts = waited$q;
         facts[(64'h19)+:(10)] = ((near) & 10'h3ff);
         if (distance$twice_q5[32'ha]) begin
@@ -31596,75 +32116,87 @@ module kvcpu_small$hepc$judges$3$lane$terms$distance(clock,reset,target,now,twic
     );
     
     // Update code
+    always @(*) distance1$clock = clock;
+    always @(*) x2$clock = clock;
+    always @(*) x3$clock = clock;
+    always @(*) zeros3$clock = clock;
+    always @(*) q4$clock = clock;
+    always @(*) distance1$reset = reset;
+    always @(*) x2$reset = reset;
+    always @(*) x3$reset = reset;
+    always @(*) zeros3$reset = reset;
+    always @(*) q4$reset = reset;
+    always @(*) ahead = target - now;
+    always @(*) late = now - target;
     always @(*) begin
-        distance1$clock = clock;
-        x2$clock = clock;
-        x3$clock = clock;
-        zeros3$clock = clock;
-        q4$clock = clock;
-        distance1$reset = reset;
-        x2$reset = reset;
-        x3$reset = reset;
-        zeros3$reset = reset;
-        q4$reset = reset;
-        ahead = target - now;
-        late = now - target;
         if (target >= now) begin
             distance1$d = ahead;
         end
         else begin
             distance1$d = late >> 32'h2;
         end
-        plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
-        far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    end
+    always @(*) plus_one = ((distance1$q) & 24'hffffff) + 32'h1;
+    always @(*) far = distance1$q[(32'h18)+:(8)] != 32'h0;
+    always @(*) begin
         x2$d = plus_one;
         if (far | (plus_one == 32'h0)) begin
             x2$d = x_max;
         end
-        none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    end
+    always @(*) none16 = x2$q[(32'h8)+:(16)] == 32'h0;
+    always @(*) begin
         by16 = x2$q;
         zeros16 = 32'h0;
         if (none16) begin
             by16 = x2$q << 32'h10;
             zeros16 = 32'h10;
         end
-        none8 = by16[(32'h10)+:(8)] == 32'h0;
+    end
+    always @(*) none8 = by16[(32'h10)+:(8)] == 32'h0;
+    always @(*) begin
         by8 = by16;
         zeros8 = zeros16;
         if (none8) begin
             by8 = by16 << 32'h8;
             zeros8 = zeros16 | 32'h8;
         end
-        none4 = by8[(32'h14)+:(4)] == 32'h0;
+    end
+    always @(*) none4 = by8[(32'h14)+:(4)] == 32'h0;
+    always @(*) begin
         by4 = by8;
         zeros4 = zeros8;
         if (none4) begin
             by4 = by8 << 32'h4;
             zeros4 = zeros8 | 32'h4;
         end
-        x3$d = by4;
-        zeros3$d = zeros4;
-        none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    end
+    always @(*) x3$d = by4;
+    always @(*) zeros3$d = zeros4;
+    always @(*) none2 = x3$q[(32'h16)+:(2)] == 32'h0;
+    always @(*) begin
         by2 = x3$q;
         zeros2 = zeros3$q;
         if (none2) begin
             by2 = x3$q << 32'h2;
             zeros2 = zeros3$q | 32'h2;
         end
-        none1 = ~by2[32'h17];
+    end
+    always @(*) none1 = ~by2[32'h17];
+    always @(*) begin
         by1 = by2;
         zeros1 = zeros2;
         if (none1) begin
             by1 = by2 << 32'h1;
             zeros1 = zeros2 | 32'h1;
         end
-        exponent = top - zeros1;
-        fraction = by1[(32'h12)+:(5)];
-        exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
-        fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
-        q4$d = exponent_wide | fraction_wide;
-        twice_q5 = q4$q;
     end
+    always @(*) exponent = top - zeros1;
+    always @(*) fraction = by1[(32'h12)+:(5)];
+    always @(*) exponent_wide = ((exponent) & 11'h7ff) << 32'h6;
+    always @(*) fraction_wide = ((fraction) & 11'h7ff) << 32'h1;
+    always @(*) q4$d = exponent_wide | fraction_wide;
+    always @(*) twice_q5 = q4$q;
     
 endmodule // kvcpu_small$hepc$judges$3$lane$terms$distance
 
@@ -32183,13 +32715,13 @@ module kvcpu_small$hepc$judges$3$worth(clock,reset,wr,ws,wd,targets,scale,r_epoc
     );
     
     // Update code
+    always @(*) cases$clock = clock;
+    always @(*) products$clock = clock;
+    always @(*) died$clock = clock;
+    always @(*) cases$reset = reset;
+    always @(*) products$reset = reset;
+    always @(*) died$reset = reset;
     always @(*) begin
-        cases$clock = clock;
-        products$clock = clock;
-        died$clock = clock;
-        cases$reset = reset;
-        products$reset = reset;
-        died$reset = reset;
         cases$d[(64'h0)+:(14)] = facts[(64'h4)+:(14)];
         cases$d[(64'h42)+:(8)] = facts[(64'h23)+:(8)];
         cases$d[(64'he)+:(14)] = facts[(64'h4)+:(14)];
@@ -32215,124 +32747,150 @@ module kvcpu_small$hepc$judges$3$worth(clock,reset,wr,ws,wd,targets,scale,r_epoc
                 cases$d[(64'h1c)+:(14)] = facts[(64'h4)+:(14)] >> 32'h4;
             end
         end
-        died$d = (died$q << 32'h1) | ((dead) & 3'h7);
-        factors$0 = ((wr) & 16'hffff);
-        factors$1 = ((ws) & 16'hffff);
-        factors$2 = ((wd) & 16'hffff);
-        factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
-        factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
-        factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
-        factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
-        factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
-        made$0 = factors$3 * factors$0;
-        made$1 = factors$4 * factors$0;
-        made$2 = factors$5 * factors$1;
-        made$3 = factors$6 * factors$2;
-        made$4 = ((factors$7) & 32'hffffffff);
+    end
+    always @(*) died$d = (died$q << 32'h1) | ((dead) & 3'h7);
+    always @(*) factors$0 = ((wr) & 16'hffff);
+    always @(*) factors$1 = ((ws) & 16'hffff);
+    always @(*) factors$2 = ((wd) & 16'hffff);
+    always @(*) factors$3 = ((cases$q[(64'he)+:(14)]) & 16'hffff);
+    always @(*) factors$4 = ((cases$q[(64'h1c)+:(14)]) & 16'hffff);
+    always @(*) factors$5 = ((cases$q[(64'h38)+:(10)]) & 16'hffff);
+    always @(*) factors$6 = ((cases$q[(64'h42)+:(8)]) & 16'hffff);
+    always @(*) factors$7 = ((cases$q[(64'h0)+:(14)]) & 16'hffff);
+    always @(*) made$0 = factors$3 * factors$0;
+    always @(*) made$1 = factors$4 * factors$0;
+    always @(*) made$2 = factors$5 * factors$1;
+    always @(*) made$3 = factors$6 * factors$2;
+    always @(*) made$4 = ((factors$7) & 32'hffffffff);
+    always @(*) begin
         products$d[(64'h18)+:(24)] = ((made$0) & 24'hffffff);
         products$d[(64'h30)+:(24)] = ((made$1) & 24'hffffff);
         products$d[(64'h48)+:(24)] = ((made$2) & 24'hffffff);
         products$d[(64'h60)+:(24)] = ((made$3) & 24'hffffff);
         products$d[(64'h0)+:(24)] = ((made$4) & 24'hffffff);
-        merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
-        merit_deaf = products$q[(64'h60)+:(24)];
-        dead_now = died$q[32'h2];
-        policies$0$clock = clock;
-        policies$0$reset = reset;
-        policies$0$f = cases$q[(64'h2a)+:(7)];
-        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
-        policies$0$r = products$q[(64'h18)+:(24)];
-        policies$0$merit = merit;
-        policies$0$scale = scale;
-        policies$0$dead = dead_now;
-        policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
-        policies$0$trial = trials[(0 * 32'h11)+:(17)];
-        policies$1$clock = clock;
-        policies$1$reset = reset;
-        policies$1$f = cases$q[(64'h2a)+:(7)];
-        policies$1$wf = wfs[(1 * 32'h9)+:(9)];
-        policies$1$r = products$q[(64'h18)+:(24)];
-        policies$1$merit = merit;
-        policies$1$scale = scale;
-        policies$1$dead = dead_now;
-        policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
-        policies$1$trial = trials[(1 * 32'h11)+:(17)];
-        policies$2$clock = clock;
-        policies$2$reset = reset;
-        policies$2$f = cases$q[(64'h2a)+:(7)];
-        policies$2$wf = wfs[(2 * 32'h9)+:(9)];
-        policies$2$r = products$q[(64'h18)+:(24)];
-        policies$2$merit = merit;
-        policies$2$scale = scale;
-        policies$2$dead = dead_now;
-        policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
-        policies$2$trial = trials[(2 * 32'h11)+:(17)];
-        policies$3$clock = clock;
-        policies$3$reset = reset;
-        policies$3$f = cases$q[(64'h2a)+:(7)];
-        policies$3$wf = wfs[(3 * 32'h9)+:(9)];
-        policies$3$r = products$q[(64'h18)+:(24)];
-        policies$3$merit = merit;
-        policies$3$scale = scale;
-        policies$3$dead = dead_now;
-        policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
-        policies$3$trial = trials[(3 * 32'h11)+:(17)];
-        policies$4$clock = clock;
-        policies$4$reset = reset;
-        policies$4$f = cases$q[(64'h2a)+:(7)];
-        policies$4$wf = wfs[(4 * 32'h9)+:(9)];
-        policies$4$r = products$q[(64'h18)+:(24)];
-        policies$4$merit = merit;
-        policies$4$scale = scale;
-        policies$4$dead = dead_now;
-        policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
-        policies$4$trial = trials[(4 * 32'h11)+:(17)];
-        policies$5$clock = clock;
-        policies$5$reset = reset;
-        policies$5$f = cases$q[(64'h2a)+:(7)];
-        policies$5$wf = wfs[(5 * 32'h9)+:(9)];
-        policies$5$r = products$q[(64'h18)+:(24)];
-        policies$5$merit = merit;
-        policies$5$scale = scale;
-        policies$5$dead = dead_now;
-        policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
-        policies$5$trial = trials[(5 * 32'h11)+:(17)];
-        policies$6$clock = clock;
-        policies$6$reset = reset;
-        policies$6$f = cases$q[(64'h2a)+:(7)];
-        policies$6$wf = wfs[(6 * 32'h9)+:(9)];
-        policies$6$r = products$q[(64'h18)+:(24)];
-        policies$6$merit = merit;
-        policies$6$scale = scale;
-        policies$6$dead = dead_now;
-        policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
-        policies$6$trial = trials[(6 * 32'h11)+:(17)];
-        policies$7$clock = clock;
-        policies$7$reset = reset;
-        policies$7$f = cases$q[(64'h2a)+:(7)];
-        policies$7$wf = wfs[(7 * 32'h9)+:(9)];
-        policies$7$r = products$q[(64'h18)+:(24)];
-        policies$7$merit = merit;
-        policies$7$scale = scale;
-        policies$7$dead = dead_now;
-        policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
-        policies$7$trial = trials[(7 * 32'h11)+:(17)];
-        policies$6$f = cases$q[(64'h31)+:(7)];
-        policies$6$r = products$q[(64'h30)+:(24)];
-        policies$6$merit = merit_deaf;
-        policies$6$dead = 1'b0;
-        policies$7$f = cases$q[(64'h31)+:(7)];
-        policies$7$r = products$q[(64'h30)+:(24)];
-        policies$7$merit = merit_deaf;
-        policies$7$dead = 1'b0;
-        policies$0$wf = 32'h0;
-        policies$0$r = products$q[(64'h0)+:(24)];
-        policies$0$merit = 32'h0;
-        policies$0$dead = 1'b0;
-        worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
-        above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
-        reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     end
+    always @(*) merit = products$q[(64'h48)+:(24)] + products$q[(64'h60)+:(24)];
+    always @(*) merit_deaf = products$q[(64'h60)+:(24)];
+    always @(*) dead_now = died$q[32'h2];
+    always @(*) policies$0$clock = clock;
+    always @(*) policies$0$reset = reset;
+    always @(*) policies$0$f = cases$q[(64'h2a)+:(7)];
+    always @(*) begin
+        policies$0$wf = wfs[(0 * 32'h9)+:(9)];
+        policies$0$wf = 32'h0;
+    end
+    always @(*) begin
+        policies$0$r = products$q[(64'h18)+:(24)];
+        policies$0$r = products$q[(64'h0)+:(24)];
+    end
+    always @(*) begin
+        policies$0$merit = merit;
+        policies$0$merit = 32'h0;
+    end
+    always @(*) policies$0$scale = scale;
+    always @(*) begin
+        policies$0$dead = dead_now;
+        policies$0$dead = 1'b0;
+    end
+    always @(*) policies$0$threshold = thresholds[(0 * 32'h11)+:(17)];
+    always @(*) policies$0$trial = trials[(0 * 32'h11)+:(17)];
+    always @(*) policies$1$clock = clock;
+    always @(*) policies$1$reset = reset;
+    always @(*) policies$1$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$1$wf = wfs[(1 * 32'h9)+:(9)];
+    always @(*) policies$1$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$1$merit = merit;
+    always @(*) policies$1$scale = scale;
+    always @(*) policies$1$dead = dead_now;
+    always @(*) policies$1$threshold = thresholds[(1 * 32'h11)+:(17)];
+    always @(*) policies$1$trial = trials[(1 * 32'h11)+:(17)];
+    always @(*) policies$2$clock = clock;
+    always @(*) policies$2$reset = reset;
+    always @(*) policies$2$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$2$wf = wfs[(2 * 32'h9)+:(9)];
+    always @(*) policies$2$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$2$merit = merit;
+    always @(*) policies$2$scale = scale;
+    always @(*) policies$2$dead = dead_now;
+    always @(*) policies$2$threshold = thresholds[(2 * 32'h11)+:(17)];
+    always @(*) policies$2$trial = trials[(2 * 32'h11)+:(17)];
+    always @(*) policies$3$clock = clock;
+    always @(*) policies$3$reset = reset;
+    always @(*) policies$3$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$3$wf = wfs[(3 * 32'h9)+:(9)];
+    always @(*) policies$3$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$3$merit = merit;
+    always @(*) policies$3$scale = scale;
+    always @(*) policies$3$dead = dead_now;
+    always @(*) policies$3$threshold = thresholds[(3 * 32'h11)+:(17)];
+    always @(*) policies$3$trial = trials[(3 * 32'h11)+:(17)];
+    always @(*) policies$4$clock = clock;
+    always @(*) policies$4$reset = reset;
+    always @(*) policies$4$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$4$wf = wfs[(4 * 32'h9)+:(9)];
+    always @(*) policies$4$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$4$merit = merit;
+    always @(*) policies$4$scale = scale;
+    always @(*) policies$4$dead = dead_now;
+    always @(*) policies$4$threshold = thresholds[(4 * 32'h11)+:(17)];
+    always @(*) policies$4$trial = trials[(4 * 32'h11)+:(17)];
+    always @(*) policies$5$clock = clock;
+    always @(*) policies$5$reset = reset;
+    always @(*) policies$5$f = cases$q[(64'h2a)+:(7)];
+    always @(*) policies$5$wf = wfs[(5 * 32'h9)+:(9)];
+    always @(*) policies$5$r = products$q[(64'h18)+:(24)];
+    always @(*) policies$5$merit = merit;
+    always @(*) policies$5$scale = scale;
+    always @(*) policies$5$dead = dead_now;
+    always @(*) policies$5$threshold = thresholds[(5 * 32'h11)+:(17)];
+    always @(*) policies$5$trial = trials[(5 * 32'h11)+:(17)];
+    always @(*) policies$6$clock = clock;
+    always @(*) policies$6$reset = reset;
+    always @(*) begin
+        policies$6$f = cases$q[(64'h2a)+:(7)];
+        policies$6$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$6$wf = wfs[(6 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$6$r = products$q[(64'h18)+:(24)];
+        policies$6$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$6$merit = merit;
+        policies$6$merit = merit_deaf;
+    end
+    always @(*) policies$6$scale = scale;
+    always @(*) begin
+        policies$6$dead = dead_now;
+        policies$6$dead = 1'b0;
+    end
+    always @(*) policies$6$threshold = thresholds[(6 * 32'h11)+:(17)];
+    always @(*) policies$6$trial = trials[(6 * 32'h11)+:(17)];
+    always @(*) policies$7$clock = clock;
+    always @(*) policies$7$reset = reset;
+    always @(*) begin
+        policies$7$f = cases$q[(64'h2a)+:(7)];
+        policies$7$f = cases$q[(64'h31)+:(7)];
+    end
+    always @(*) policies$7$wf = wfs[(7 * 32'h9)+:(9)];
+    always @(*) begin
+        policies$7$r = products$q[(64'h18)+:(24)];
+        policies$7$r = products$q[(64'h30)+:(24)];
+    end
+    always @(*) begin
+        policies$7$merit = merit;
+        policies$7$merit = merit_deaf;
+    end
+    always @(*) policies$7$scale = scale;
+    always @(*) begin
+        policies$7$dead = dead_now;
+        policies$7$dead = 1'b0;
+    end
+    always @(*) policies$7$threshold = thresholds[(7 * 32'h11)+:(17)];
+    always @(*) policies$7$trial = trials[(7 * 32'h11)+:(17)];
+    always @(*) worths = (((policies$0$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h0) | (((policies$1$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h10) | (((policies$2$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h20) | (((policies$3$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h30) | (((policies$4$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h40) | (((policies$5$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h50) | (((policies$6$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h60) | (((policies$7$worth) & 128'hffffffffffffffffffffffffffffffff) << 32'h70);
+    always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
+    always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
 endmodule // kvcpu_small$hepc$judges$3$worth
 
@@ -32448,40 +33006,42 @@ module kvcpu_small$hepc$judges$3$worth$policies$0(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$3$worth$policies$0
 
@@ -32636,40 +33196,42 @@ module kvcpu_small$hepc$judges$3$worth$policies$1(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$3$worth$policies$1
 
@@ -32824,40 +33386,42 @@ module kvcpu_small$hepc$judges$3$worth$policies$2(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$3$worth$policies$2
 
@@ -33012,40 +33576,42 @@ module kvcpu_small$hepc$judges$3$worth$policies$3(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$3$worth$policies$3
 
@@ -33200,40 +33766,42 @@ module kvcpu_small$hepc$judges$3$worth$policies$4(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$3$worth$policies$4
 
@@ -33388,40 +33956,42 @@ module kvcpu_small$hepc$judges$3$worth$policies$5(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$3$worth$policies$5
 
@@ -33576,40 +34146,42 @@ module kvcpu_small$hepc$judges$3$worth$policies$6(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$3$worth$policies$6
 
@@ -33764,40 +34336,42 @@ module kvcpu_small$hepc$judges$3$worth$policies$7(clock,reset,f,wf,r,merit,scale
     );
     
     // Update code
+    always @(*) f6$clock = clock;
+    always @(*) p7$clock = clock;
+    always @(*) worth8$clock = clock;
+    always @(*) above8$clock = clock;
+    always @(*) reaching8$clock = clock;
+    always @(*) f6$reset = reset;
+    always @(*) p7$reset = reset;
+    always @(*) worth8$reset = reset;
+    always @(*) above8$reset = reset;
+    always @(*) reaching8$reset = reset;
+    always @(*) f_factor = ((f) & 16'hffff);
+    always @(*) wf_factor = ((wf) & 16'hffff);
+    always @(*) f6$d = f_factor * wf_factor;
+    always @(*) merits = ((f6$q) & 24'hffffff) + merit;
+    always @(*) scaled = merits >> scale;
+    always @(*) sum = r + scaled;
+    always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        f6$clock = clock;
-        p7$clock = clock;
-        worth8$clock = clock;
-        above8$clock = clock;
-        reaching8$clock = clock;
-        f6$reset = reset;
-        p7$reset = reset;
-        worth8$reset = reset;
-        above8$reset = reset;
-        reaching8$reset = reset;
-        f_factor = ((f) & 16'hffff);
-        wf_factor = ((wf) & 16'hffff);
-        f6$d = f_factor * wf_factor;
-        merits = ((f6$q) & 24'hffffff) + merit;
-        scaled = merits >> scale;
-        sum = r + scaled;
-        over = sum[(32'h10)+:(8)];
         p7$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
             p7$d = p_max;
         end
+    end
+    always @(*) begin
         value = p7$q;
         if (dead) begin
             value = p7$q >> 32'h4;
         end
-        value_wide = ((value) & 17'h1ffff);
-        worth8$d = value;
-        above8$d = value_wide >= threshold;
-        reaching8$d = value_wide >= trial;
-        worth = worth8$q;
-        above = above8$q;
-        reaching = reaching8$q;
     end
+    always @(*) value_wide = ((value) & 17'h1ffff);
+    always @(*) worth8$d = value;
+    always @(*) above8$d = value_wide >= threshold;
+    always @(*) reaching8$d = value_wide >= trial;
+    always @(*) worth = worth8$q;
+    always @(*) above = above8$q;
+    always @(*) reaching = reaching8$q;
     
 endmodule // kvcpu_small$hepc$judges$3$worth$policies$7
 
@@ -34103,39 +34677,39 @@ module kvcpu_small$hepc$prefetch(clock,reset,clear,finish,pop,favoured,wants$0,w
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) choose$favoured = favoured;
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$taken$0;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$taken$1;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$taken$2;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$taken$3;
+    always @(*) offered$d = choose$valid;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q;
+    always @(*) list$clear = clear;
+    always @(*) list$finish = finish;
+    always @(*) list$pop = pop;
+    always @(*) list$offer = offered$q;
+    always @(*) list$rank = item$q[(32'h11)+:(32)];
+    always @(*) list$index = item$q[(32'h0)+:(17)];
+    always @(*) list$position = position;
+    always @(*) last_item = list$last_item;
+    always @(*) count = list$count;
+    always @(*) shown = list$shown;
     always @(*) begin
-        list$clock = clock;
-        offered$clock = clock;
-        item$clock = clock;
-        list$reset = reset;
-        offered$reset = reset;
-        item$reset = reset;
-        choose$favoured = favoured;
-        choose$wants$0 = wants$0;
-        choose$items$0 = items$0;
-        taken$0 = choose$taken$0;
-        choose$wants$1 = wants$1;
-        choose$items$1 = items$1;
-        taken$1 = choose$taken$1;
-        choose$wants$2 = wants$2;
-        choose$items$2 = items$2;
-        taken$2 = choose$taken$2;
-        choose$wants$3 = wants$3;
-        choose$items$3 = items$3;
-        taken$3 = choose$taken$3;
-        offered$d = choose$valid;
-        item$d = choose$item;
-        holding = offered$q;
-        list$clear = clear;
-        list$finish = finish;
-        list$pop = pop;
-        list$offer = offered$q;
-        list$rank = item$q[(32'h11)+:(32)];
-        list$index = item$q[(32'h0)+:(17)];
-        list$position = position;
-        last_item = list$last_item;
-        count = list$count;
-        shown = list$shown;
         upright = 32'h0;
         head = 32'h0;
         if (list$head_valid) begin
@@ -34168,12 +34742,12 @@ module kvcpu_small$hepc$prefetch$choose(favoured,wants$0,wants$1,wants$2,wants$3
     
     // Update code (custom)
     reg [3:0] all, first, chosen;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
+    always @(*) {taken$3, taken$2, taken$1, taken$0} = chosen;
+    always @(*) valid = |all;
     always @(*) begin
-        all = {wants$3, wants$2, wants$1, wants$0};
-        first = all & ({4{1'b1}} << favoured);
-        chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
-        {taken$3, taken$2, taken$1, taken$0} = chosen;
-        valid = |all;
         item = 49'b0
             | ({49{chosen[0]}} & items$0)
             | ({49{chosen[1]}} & items$1)
@@ -34338,59 +34912,21 @@ module kvcpu_small$hepc$prefetch$list(clock,reset,clear,finish,pop,offer,rank,in
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -34448,41 +34984,99 @@ module kvcpu_small$hepc$prefetch$list(clock,reset,clear,finish,pop,offer,rank,in
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_small$hepc$prefetch$list
 
@@ -34703,43 +35297,47 @@ module kvcpu_small$hepc$prefetches$0(clock,reset,in_valid,item,list,last,open,he
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -34747,9 +35345,9 @@ module kvcpu_small$hepc$prefetches$0(clock,reset,in_valid,item,list,last,open,he
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_small$hepc$prefetches$0
 
@@ -34937,43 +35535,47 @@ module kvcpu_small$hepc$prefetches$1(clock,reset,in_valid,item,list,last,open,he
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -34981,9 +35583,9 @@ module kvcpu_small$hepc$prefetches$1(clock,reset,in_valid,item,list,last,open,he
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_small$hepc$prefetches$1
 
@@ -35171,43 +35773,47 @@ module kvcpu_small$hepc$prefetches$2(clock,reset,in_valid,item,list,last,open,he
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -35215,9 +35821,9 @@ module kvcpu_small$hepc$prefetches$2(clock,reset,in_valid,item,list,last,open,he
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_small$hepc$prefetches$2
 
@@ -35405,43 +36011,47 @@ module kvcpu_small$hepc$prefetches$3(clock,reset,in_valid,item,list,last,open,he
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -35449,9 +36059,9 @@ module kvcpu_small$hepc$prefetches$3(clock,reset,in_valid,item,list,last,open,he
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_small$hepc$prefetches$3
 
@@ -35860,43 +36470,47 @@ module kvcpu_small$hepc$victims$0(clock,reset,in_valid,item,list,last,open,head_
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -35904,9 +36518,9 @@ module kvcpu_small$hepc$victims$0(clock,reset,in_valid,item,list,last,open,head_
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_small$hepc$victims$0
 
@@ -36094,43 +36708,47 @@ module kvcpu_small$hepc$victims$1(clock,reset,in_valid,item,list,last,open,head_
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -36138,9 +36756,9 @@ module kvcpu_small$hepc$victims$1(clock,reset,in_valid,item,list,last,open,head_
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_small$hepc$victims$1
 
@@ -36328,43 +36946,47 @@ module kvcpu_small$hepc$victims$2(clock,reset,in_valid,item,list,last,open,head_
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -36372,9 +36994,9 @@ module kvcpu_small$hepc$victims$2(clock,reset,in_valid,item,list,last,open,head_
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_small$hepc$victims$2
 
@@ -36562,43 +37184,47 @@ module kvcpu_small$hepc$victims$3(clock,reset,in_valid,item,list,last,open,head_
     );
     
     // Update code
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) gone$clock = clock;
+    always @(*) gone$reset = reset;
+    always @(*) waiting$clock = clock;
+    always @(*) waiting$reset = reset;
+    always @(*) last_held$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) count$clock = clock;
+    always @(*) count$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) inverted = ~item;
+    always @(*) rank = inverted[(32'h11)+:(32)];
+    always @(*) index = inverted[(32'h0)+:(17)];
+    always @(*) last_rank = last_held$q[(32'h11)+:(32)];
+    always @(*) last_index = last_held$q[(32'h0)+:(17)];
+    always @(*) better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
+    always @(*) push = in_valid & (open | better);
     always @(*) begin
-        places$clock = clock;
-        written$clock = clock;
-        written$reset = reset;
-        gone$clock = clock;
-        gone$reset = reset;
-        waiting$clock = clock;
-        waiting$reset = reset;
-        last_held$clock = clock;
-        last_held$reset = reset;
-        count$clock = clock;
-        count$reset = reset;
-        last_held$d = last;
-        inverted = ~item;
-        rank = inverted[(32'h11)+:(32)];
-        index = inverted[(32'h0)+:(17)];
-        last_rank = last_held$q[(32'h11)+:(32)];
-        last_index = last_held$q[(32'h0)+:(17)];
-        better = (rank > last_rank) | ((rank == last_rank) & (index > last_index));
-        push = in_valid & (open | better);
         written$d = written$q;
         if (push) begin
             written$d = written$q + 32'h1;
         end
-        places$write_enable = push;
-        places$write_address = written$q;
-        places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    end
+    always @(*) places$write_enable = push;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((list) & 51'h7ffffffffffff) << list_place) | ((item) & 51'h7ffffffffffff);
+    always @(*) begin
         gone_next = gone$q;
         if (taken) begin
             gone_next = gone$q + 32'h1;
         end
-        gone$d = gone_next;
-        places$read_address = gone_next;
-        waiting$d = gone_next != written$q;
-        head_valid = waiting$q;
-        head = ((places$read_data) & 49'h1ffffffffffff);
-        head_list = places$read_data[(32'h31)+:(2)];
+    end
+    always @(*) gone$d = gone_next;
+    always @(*) places$read_address = gone_next;
+    always @(*) waiting$d = gone_next != written$q;
+    always @(*) head_valid = waiting$q;
+    always @(*) head = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) head_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
         count$d = count$q;
         if (push & ~taken) begin
             count$d = count$q + 32'h1;
@@ -36606,9 +37232,9 @@ module kvcpu_small$hepc$victims$3(clock,reset,in_valid,item,list,last,open,head_
         else if (taken & ~push) begin
             count$d = count$q - 32'h1;
         end
-        holding = count$q != 32'h0;
-        crowded = count$q[(32'h4)+:(2)] != 32'h0;
     end
+    always @(*) holding = count$q != 32'h0;
+    always @(*) crowded = count$q[(32'h4)+:(2)] != 32'h0;
     
 endmodule // kvcpu_small$hepc$victims$3
 
@@ -36824,39 +37450,39 @@ module kvcpu_small$hepc$victims0(clock,reset,clear,finish,pop,favoured,wants$0,w
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) choose$favoured = favoured;
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$taken$0;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$taken$1;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$taken$2;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$taken$3;
+    always @(*) offered$d = choose$valid;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q;
+    always @(*) list$clear = clear;
+    always @(*) list$finish = finish;
+    always @(*) list$pop = pop;
+    always @(*) list$offer = offered$q;
+    always @(*) list$rank = item$q[(32'h11)+:(32)];
+    always @(*) list$index = item$q[(32'h0)+:(17)];
+    always @(*) list$position = position;
+    always @(*) last_item = list$last_item;
+    always @(*) count = list$count;
+    always @(*) shown = list$shown;
     always @(*) begin
-        list$clock = clock;
-        offered$clock = clock;
-        item$clock = clock;
-        list$reset = reset;
-        offered$reset = reset;
-        item$reset = reset;
-        choose$favoured = favoured;
-        choose$wants$0 = wants$0;
-        choose$items$0 = items$0;
-        taken$0 = choose$taken$0;
-        choose$wants$1 = wants$1;
-        choose$items$1 = items$1;
-        taken$1 = choose$taken$1;
-        choose$wants$2 = wants$2;
-        choose$items$2 = items$2;
-        taken$2 = choose$taken$2;
-        choose$wants$3 = wants$3;
-        choose$items$3 = items$3;
-        taken$3 = choose$taken$3;
-        offered$d = choose$valid;
-        item$d = choose$item;
-        holding = offered$q;
-        list$clear = clear;
-        list$finish = finish;
-        list$pop = pop;
-        list$offer = offered$q;
-        list$rank = item$q[(32'h11)+:(32)];
-        list$index = item$q[(32'h0)+:(17)];
-        list$position = position;
-        last_item = list$last_item;
-        count = list$count;
-        shown = list$shown;
         upright = 32'h0;
         head = 32'h0;
         if (list$head_valid) begin
@@ -36889,12 +37515,12 @@ module kvcpu_small$hepc$victims0$choose(favoured,wants$0,wants$1,wants$2,wants$3
     
     // Update code (custom)
     reg [3:0] all, first, chosen;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
+    always @(*) {taken$3, taken$2, taken$1, taken$0} = chosen;
+    always @(*) valid = |all;
     always @(*) begin
-        all = {wants$3, wants$2, wants$1, wants$0};
-        first = all & ({4{1'b1}} << favoured);
-        chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
-        {taken$3, taken$2, taken$1, taken$0} = chosen;
-        valid = |all;
         item = 49'b0
             | ({49{chosen[0]}} & items$0)
             | ({49{chosen[1]}} & items$1)
@@ -37059,59 +37685,21 @@ module kvcpu_small$hepc$victims0$list(clock,reset,clear,finish,pop,offer,rank,in
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -37169,41 +37757,99 @@ module kvcpu_small$hepc$victims0$list(clock,reset,clear,finish,pop,offer,rank,in
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_small$hepc$victims0$list
 
@@ -37452,39 +38098,39 @@ module kvcpu_small$hepc$victims1(clock,reset,clear,finish,pop,favoured,wants$0,w
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) choose$favoured = favoured;
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$taken$0;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$taken$1;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$taken$2;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$taken$3;
+    always @(*) offered$d = choose$valid;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q;
+    always @(*) list$clear = clear;
+    always @(*) list$finish = finish;
+    always @(*) list$pop = pop;
+    always @(*) list$offer = offered$q;
+    always @(*) list$rank = item$q[(32'h11)+:(32)];
+    always @(*) list$index = item$q[(32'h0)+:(17)];
+    always @(*) list$position = position;
+    always @(*) last_item = list$last_item;
+    always @(*) count = list$count;
+    always @(*) shown = list$shown;
     always @(*) begin
-        list$clock = clock;
-        offered$clock = clock;
-        item$clock = clock;
-        list$reset = reset;
-        offered$reset = reset;
-        item$reset = reset;
-        choose$favoured = favoured;
-        choose$wants$0 = wants$0;
-        choose$items$0 = items$0;
-        taken$0 = choose$taken$0;
-        choose$wants$1 = wants$1;
-        choose$items$1 = items$1;
-        taken$1 = choose$taken$1;
-        choose$wants$2 = wants$2;
-        choose$items$2 = items$2;
-        taken$2 = choose$taken$2;
-        choose$wants$3 = wants$3;
-        choose$items$3 = items$3;
-        taken$3 = choose$taken$3;
-        offered$d = choose$valid;
-        item$d = choose$item;
-        holding = offered$q;
-        list$clear = clear;
-        list$finish = finish;
-        list$pop = pop;
-        list$offer = offered$q;
-        list$rank = item$q[(32'h11)+:(32)];
-        list$index = item$q[(32'h0)+:(17)];
-        list$position = position;
-        last_item = list$last_item;
-        count = list$count;
-        shown = list$shown;
         upright = 32'h0;
         head = 32'h0;
         if (list$head_valid) begin
@@ -37517,12 +38163,12 @@ module kvcpu_small$hepc$victims1$choose(favoured,wants$0,wants$1,wants$2,wants$3
     
     // Update code (custom)
     reg [3:0] all, first, chosen;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
+    always @(*) {taken$3, taken$2, taken$1, taken$0} = chosen;
+    always @(*) valid = |all;
     always @(*) begin
-        all = {wants$3, wants$2, wants$1, wants$0};
-        first = all & ({4{1'b1}} << favoured);
-        chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
-        {taken$3, taken$2, taken$1, taken$0} = chosen;
-        valid = |all;
         item = 49'b0
             | ({49{chosen[0]}} & items$0)
             | ({49{chosen[1]}} & items$1)
@@ -37687,59 +38333,21 @@ module kvcpu_small$hepc$victims1$list(clock,reset,clear,finish,pop,offer,rank,in
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -37797,41 +38405,99 @@ module kvcpu_small$hepc$victims1$list(clock,reset,clear,finish,pop,offer,rank,in
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_small$hepc$victims1$list
 
@@ -38080,39 +38746,39 @@ module kvcpu_small$hepc$victims2(clock,reset,clear,finish,pop,favoured,wants$0,w
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) choose$favoured = favoured;
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$taken$0;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$taken$1;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$taken$2;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$taken$3;
+    always @(*) offered$d = choose$valid;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q;
+    always @(*) list$clear = clear;
+    always @(*) list$finish = finish;
+    always @(*) list$pop = pop;
+    always @(*) list$offer = offered$q;
+    always @(*) list$rank = item$q[(32'h11)+:(32)];
+    always @(*) list$index = item$q[(32'h0)+:(17)];
+    always @(*) list$position = position;
+    always @(*) last_item = list$last_item;
+    always @(*) count = list$count;
+    always @(*) shown = list$shown;
     always @(*) begin
-        list$clock = clock;
-        offered$clock = clock;
-        item$clock = clock;
-        list$reset = reset;
-        offered$reset = reset;
-        item$reset = reset;
-        choose$favoured = favoured;
-        choose$wants$0 = wants$0;
-        choose$items$0 = items$0;
-        taken$0 = choose$taken$0;
-        choose$wants$1 = wants$1;
-        choose$items$1 = items$1;
-        taken$1 = choose$taken$1;
-        choose$wants$2 = wants$2;
-        choose$items$2 = items$2;
-        taken$2 = choose$taken$2;
-        choose$wants$3 = wants$3;
-        choose$items$3 = items$3;
-        taken$3 = choose$taken$3;
-        offered$d = choose$valid;
-        item$d = choose$item;
-        holding = offered$q;
-        list$clear = clear;
-        list$finish = finish;
-        list$pop = pop;
-        list$offer = offered$q;
-        list$rank = item$q[(32'h11)+:(32)];
-        list$index = item$q[(32'h0)+:(17)];
-        list$position = position;
-        last_item = list$last_item;
-        count = list$count;
-        shown = list$shown;
         upright = 32'h0;
         head = 32'h0;
         if (list$head_valid) begin
@@ -38145,12 +38811,12 @@ module kvcpu_small$hepc$victims2$choose(favoured,wants$0,wants$1,wants$2,wants$3
     
     // Update code (custom)
     reg [3:0] all, first, chosen;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
+    always @(*) {taken$3, taken$2, taken$1, taken$0} = chosen;
+    always @(*) valid = |all;
     always @(*) begin
-        all = {wants$3, wants$2, wants$1, wants$0};
-        first = all & ({4{1'b1}} << favoured);
-        chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
-        {taken$3, taken$2, taken$1, taken$0} = chosen;
-        valid = |all;
         item = 49'b0
             | ({49{chosen[0]}} & items$0)
             | ({49{chosen[1]}} & items$1)
@@ -38315,59 +38981,21 @@ module kvcpu_small$hepc$victims2$list(clock,reset,clear,finish,pop,offer,rank,in
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -38425,41 +39053,99 @@ module kvcpu_small$hepc$victims2$list(clock,reset,clear,finish,pop,offer,rank,in
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_small$hepc$victims2$list
 
@@ -38708,39 +39394,39 @@ module kvcpu_small$hepc$victims3(clock,reset,clear,finish,pop,favoured,wants$0,w
     );
     
     // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) choose$favoured = favoured;
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$taken$0;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$taken$1;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$taken$2;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$taken$3;
+    always @(*) offered$d = choose$valid;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q;
+    always @(*) list$clear = clear;
+    always @(*) list$finish = finish;
+    always @(*) list$pop = pop;
+    always @(*) list$offer = offered$q;
+    always @(*) list$rank = item$q[(32'h11)+:(32)];
+    always @(*) list$index = item$q[(32'h0)+:(17)];
+    always @(*) list$position = position;
+    always @(*) last_item = list$last_item;
+    always @(*) count = list$count;
+    always @(*) shown = list$shown;
     always @(*) begin
-        list$clock = clock;
-        offered$clock = clock;
-        item$clock = clock;
-        list$reset = reset;
-        offered$reset = reset;
-        item$reset = reset;
-        choose$favoured = favoured;
-        choose$wants$0 = wants$0;
-        choose$items$0 = items$0;
-        taken$0 = choose$taken$0;
-        choose$wants$1 = wants$1;
-        choose$items$1 = items$1;
-        taken$1 = choose$taken$1;
-        choose$wants$2 = wants$2;
-        choose$items$2 = items$2;
-        taken$2 = choose$taken$2;
-        choose$wants$3 = wants$3;
-        choose$items$3 = items$3;
-        taken$3 = choose$taken$3;
-        offered$d = choose$valid;
-        item$d = choose$item;
-        holding = offered$q;
-        list$clear = clear;
-        list$finish = finish;
-        list$pop = pop;
-        list$offer = offered$q;
-        list$rank = item$q[(32'h11)+:(32)];
-        list$index = item$q[(32'h0)+:(17)];
-        list$position = position;
-        last_item = list$last_item;
-        count = list$count;
-        shown = list$shown;
         upright = 32'h0;
         head = 32'h0;
         if (list$head_valid) begin
@@ -38773,12 +39459,12 @@ module kvcpu_small$hepc$victims3$choose(favoured,wants$0,wants$1,wants$2,wants$3
     
     // Update code (custom)
     reg [3:0] all, first, chosen;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
+    always @(*) {taken$3, taken$2, taken$1, taken$0} = chosen;
+    always @(*) valid = |all;
     always @(*) begin
-        all = {wants$3, wants$2, wants$1, wants$0};
-        first = all & ({4{1'b1}} << favoured);
-        chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);
-        {taken$3, taken$2, taken$1, taken$0} = chosen;
-        valid = |all;
         item = 49'b0
             | ({49{chosen[0]}} & items$0)
             | ({49{chosen[1]}} & items$1)
@@ -38943,59 +39629,21 @@ module kvcpu_small$hepc$victims3$list(clock,reset,clear,finish,pop,offer,rank,in
     );
     
     // Update code
+    always @(*) bound$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$clock = clock;
+    always @(*) has_bound$reset = reset;
+    always @(*) held$clock = clock;
+    always @(*) held$reset = reset;
+    always @(*) looked_at$clock = clock;
+    always @(*) looked_at$reset = reset;
     always @(*) begin
-        bound$clock = clock;
-        bound$reset = reset;
-        has_bound$clock = clock;
-        has_bound$reset = reset;
-        held$clock = clock;
-        held$reset = reset;
-        looked_at$clock = clock;
-        looked_at$reset = reset;
         bound$d = bound$q;
         has_bound$d = has_bound$q;
         held$d = held$q;
-        joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
-        item = ~joined;
-        better$0 = item > cells$0$q;
-        last = cells$0$q;
-        better_than_last = item > cells$0$q;
-        better$1 = item > cells$1$q;
-        last = cells$1$q;
-        better_than_last = item > cells$1$q;
-        better$2 = item > cells$2$q;
-        last = cells$2$q;
-        better_than_last = item > cells$2$q;
-        better$3 = item > cells$3$q;
-        last = cells$3$q;
-        better_than_last = item > cells$3$q;
-        last_but_one = cells$0$q;
-        better_than_last_but_one = item > cells$0$q;
-        last_but_one = cells$1$q;
-        better_than_last_but_one = item > cells$1$q;
-        last_but_one = cells$2$q;
-        better_than_last_but_one = item > cells$2$q;
-        found$0 = item == cells$0$q;
-        known = found$0;
-        found$1 = found$0 | (item == cells$1$q);
-        known = found$1;
-        found$2 = found$1 | (item == cells$2$q);
-        known = found$2;
-        found$3 = found$2 | (item == cells$3$q);
-        known = found$3;
-        allowed = ~has_bound$q | (item >= bound$q);
-        take = offer & allowed & ~known;
-        cells$0$clock = clock;
-        cells$0$reset = reset | clear;
         cells$0$d = cells$0$q;
-        cells$1$clock = clock;
-        cells$1$reset = reset | clear;
         cells$1$d = cells$1$q;
-        cells$2$clock = clock;
-        cells$2$reset = reset | clear;
         cells$2$d = cells$2$q;
-        cells$3$clock = clock;
-        cells$3$reset = reset | clear;
         cells$3$d = cells$3$q;
         if (clear) begin
             has_bound$d = 1'b0;
@@ -39053,41 +39701,99 @@ module kvcpu_small$hepc$victims3$list(clock,reset,clear,finish,pop,offer,rank,in
                 held$d = held$q + 32'h1;
             end
         end
-        head = ~cells$0$q;
-        head_valid = cells$0$q != 32'h0;
-        head_rank = ((head >> index_bits) & 32'hffffffff);
-        head_index = ((head) & 17'h1ffff);
-        bounded = has_bound$q;
-        bound_shown = ~bound$q;
-        bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
-        last_item = last;
-        count = held$q;
+    end
+    always @(*) joined = (((rank) & 49'h1ffffffffffff) << index_bits) | ((index) & 49'h1ffffffffffff);
+    always @(*) item = ~joined;
+    always @(*) better$0 = item > cells$0$q;
+    always @(*) begin
+        last = cells$0$q;
+        last = cells$1$q;
+        last = cells$2$q;
+        last = cells$3$q;
+    end
+    always @(*) begin
+        better_than_last = item > cells$0$q;
+        better_than_last = item > cells$1$q;
+        better_than_last = item > cells$2$q;
+        better_than_last = item > cells$3$q;
+    end
+    always @(*) better$1 = item > cells$1$q;
+    always @(*) better$2 = item > cells$2$q;
+    always @(*) better$3 = item > cells$3$q;
+    always @(*) begin
+        last_but_one = cells$0$q;
+        last_but_one = cells$1$q;
+        last_but_one = cells$2$q;
+    end
+    always @(*) begin
+        better_than_last_but_one = item > cells$0$q;
+        better_than_last_but_one = item > cells$1$q;
+        better_than_last_but_one = item > cells$2$q;
+    end
+    always @(*) found$0 = item == cells$0$q;
+    always @(*) begin
+        known = found$0;
+        known = found$1;
+        known = found$2;
+        known = found$3;
+    end
+    always @(*) found$1 = found$0 | (item == cells$1$q);
+    always @(*) found$2 = found$1 | (item == cells$2$q);
+    always @(*) found$3 = found$2 | (item == cells$3$q);
+    always @(*) allowed = ~has_bound$q | (item >= bound$q);
+    always @(*) take = offer & allowed & ~known;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$1$clock = clock;
+    always @(*) cells$1$reset = reset | clear;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) head = ~cells$0$q;
+    always @(*) head_valid = cells$0$q != 32'h0;
+    always @(*) head_rank = ((head >> index_bits) & 32'hffffffff);
+    always @(*) head_index = ((head) & 17'h1ffff);
+    always @(*) bounded = has_bound$q;
+    always @(*) bound_shown = ~bound$q;
+    always @(*) bound_rank = ((bound_shown >> index_bits) & 32'hffffffff);
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) begin
         there$0 = 32'h0;
         if (position == number$0) begin
             there$0 = cells$0$q;
         end
+    end
+    always @(*) begin
         there$1 = 32'h0;
         if (position == number$1) begin
             there$1 = cells$1$q;
         end
+    end
+    always @(*) begin
         there$2 = 32'h0;
         if (position == number$2) begin
             there$2 = cells$2$q;
         end
+    end
+    always @(*) begin
         there$3 = 32'h0;
         if (position == number$3) begin
             there$3 = cells$3$q;
         end
-        so_far$0 = there$0;
-        looked_at$d = there$0;
-        so_far$1 = so_far$0 | there$1;
-        looked_at$d = so_far$1;
-        so_far$2 = so_far$1 | there$2;
-        looked_at$d = so_far$2;
-        so_far$3 = so_far$2 | there$3;
-        looked_at$d = so_far$3;
-        shown = looked_at$q;
     end
+    always @(*) so_far$0 = there$0;
+    always @(*) begin
+        looked_at$d = there$0;
+        looked_at$d = so_far$1;
+        looked_at$d = so_far$2;
+        looked_at$d = so_far$3;
+    end
+    always @(*) so_far$1 = so_far$0 | there$1;
+    always @(*) so_far$2 = so_far$1 | there$2;
+    always @(*) so_far$3 = so_far$2 | there$3;
+    always @(*) shown = looked_at$q;
     
 endmodule // kvcpu_small$hepc$victims3$list
 
@@ -39707,67 +40413,71 @@ module kvcpu_small$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_wr
     );
     
     // Update code
+    always @(*) store$clock = clock;
+    always @(*) registers$clock = clock;
+    always @(*) stack$clock = clock;
+    always @(*) started$clock = clock;
+    always @(*) pc$clock = clock;
+    always @(*) valid_r$clock = clock;
+    always @(*) pc_r$clock = clock;
+    always @(*) valid_x$clock = clock;
+    always @(*) word_x$clock = clock;
+    always @(*) next_x$clock = clock;
+    always @(*) forward$clock = clock;
+    always @(*) forward_register$clock = clock;
+    always @(*) forward_value$clock = clock;
+    always @(*) in_main$clock = clock;
+    always @(*) main_runs$clock = clock;
+    always @(*) masked$clock = clock;
+    always @(*) main_pc$clock = clock;
+    always @(*) host_pc$clock = clock;
+    always @(*) main_depth$clock = clock;
+    always @(*) host_depth$clock = clock;
+    always @(*) request$clock = clock;
+    always @(*) request_write$clock = clock;
+    always @(*) request_address$clock = clock;
+    always @(*) request_data$clock = clock;
+    always @(*) started$reset = reset;
+    always @(*) pc$reset = reset;
+    always @(*) valid_r$reset = reset;
+    always @(*) pc_r$reset = reset;
+    always @(*) valid_x$reset = reset;
+    always @(*) word_x$reset = reset;
+    always @(*) next_x$reset = reset;
+    always @(*) forward$reset = reset;
+    always @(*) forward_register$reset = reset;
+    always @(*) forward_value$reset = reset;
+    always @(*) in_main$reset = reset;
+    always @(*) main_runs$reset = reset;
+    always @(*) masked$reset = reset;
+    always @(*) main_pc$reset = reset;
+    always @(*) host_pc$reset = reset;
+    always @(*) main_depth$reset = reset;
+    always @(*) host_depth$reset = reset;
+    always @(*) request$reset = reset;
+    always @(*) request_write$reset = reset;
+    always @(*) request_address$reset = reset;
+    always @(*) request_data$reset = reset;
+    always @(*) op = word_x$q[(32'h0)+:(6)];
+    always @(*) is_constant = word_x$q[32'h6];
+    always @(*) d_number = word_x$q[(32'h7)+:(10)];
+    always @(*) a_number = word_x$q[(32'h11)+:(10)];
+    always @(*) b_number = word_x$q[(32'h20)+:(10)];
+    always @(*) constant = word_x$q[(32'h20)+:(32)];
+    always @(*) is_branch = word_x$q[32'h5];
     always @(*) begin
-        store$clock = clock;
-        registers$clock = clock;
-        stack$clock = clock;
-        started$clock = clock;
-        pc$clock = clock;
-        valid_r$clock = clock;
-        pc_r$clock = clock;
-        valid_x$clock = clock;
-        word_x$clock = clock;
-        next_x$clock = clock;
-        forward$clock = clock;
-        forward_register$clock = clock;
-        forward_value$clock = clock;
-        in_main$clock = clock;
-        main_runs$clock = clock;
-        masked$clock = clock;
-        main_pc$clock = clock;
-        host_pc$clock = clock;
-        main_depth$clock = clock;
-        host_depth$clock = clock;
-        request$clock = clock;
-        request_write$clock = clock;
-        request_address$clock = clock;
-        request_data$clock = clock;
-        started$reset = reset;
-        pc$reset = reset;
-        valid_r$reset = reset;
-        pc_r$reset = reset;
-        valid_x$reset = reset;
-        word_x$reset = reset;
-        next_x$reset = reset;
-        forward$reset = reset;
-        forward_register$reset = reset;
-        forward_value$reset = reset;
-        in_main$reset = reset;
-        main_runs$reset = reset;
-        masked$reset = reset;
-        main_pc$reset = reset;
-        host_pc$reset = reset;
-        main_depth$reset = reset;
-        host_depth$reset = reset;
-        request$reset = reset;
-        request_write$reset = reset;
-        request_address$reset = reset;
-        request_data$reset = reset;
-        op = word_x$q[(32'h0)+:(6)];
-        is_constant = word_x$q[32'h6];
-        d_number = word_x$q[(32'h7)+:(10)];
-        a_number = word_x$q[(32'h11)+:(10)];
-        b_number = word_x$q[(32'h20)+:(10)];
-        constant = word_x$q[(32'h20)+:(32)];
-        is_branch = word_x$q[32'h5];
         short = ((word_x$q[(32'h20)+:(16)]) & 32'hffffffff);
         if (word_x$q[32'h2f]) begin
             short = ((word_x$q[(32'h20)+:(16)]) & 32'hffffffff) | short_sign;
         end
+    end
+    always @(*) begin
         a = registers$a;
         if (forward$q & (forward_register$q == a_number)) begin
             a = forward_value$q;
         end
+    end
+    always @(*) begin
         b = registers$b;
         if (forward$q & (forward_register$q == b_number)) begin
             b = forward_value$q;
@@ -39778,24 +40488,30 @@ module kvcpu_small$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_wr
                 b = short;
             end
         end
-        amount = b[(32'h0)+:(5)];
-        wide_amount = ((amount) & 32'hffffffff);
+    end
+    always @(*) amount = b[(32'h0)+:(5)];
+    always @(*) wide_amount = ((amount) & 32'hffffffff);
+    always @(*) begin
         added = a;
         if (op == 32'h12) begin
             added = 32'h0;
         end
-        sum = added + b;
-        difference = a - b;
-        sign_mask = ~(ones >> wide_amount);
+    end
+    always @(*) sum = added + b;
+    always @(*) difference = a - b;
+    always @(*) sign_mask = ~(ones >> wide_amount);
+    always @(*) begin
         signs = 32'h0;
         if (a[32'h1f]) begin
             signs = sign_mask;
         end
-        a_flipped = a ^ top_bit;
-        b_flipped = b ^ top_bit;
-        equal = a == b;
-        less = a < b;
-        less_signed = a_flipped < b_flipped;
+    end
+    always @(*) a_flipped = a ^ top_bit;
+    always @(*) b_flipped = b ^ top_bit;
+    always @(*) equal = a == b;
+    always @(*) less = a < b;
+    always @(*) less_signed = a_flipped < b_flipped;
+    always @(*) begin
         result = b;
         if (op == 32'h1) begin
             result = sum;
@@ -39842,13 +40558,14 @@ module kvcpu_small$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_wr
         else if ((op == 32'h10) | (op == 32'h12)) begin
             result = bus_read;
         end
-        is_load = valid_x$q & ((op == 32'h10) | (op == 32'h12));
-        is_store = valid_x$q & (op == 32'h11);
+    end
+    always @(*) is_load = valid_x$q & ((op == 32'h10) | (op == 32'h12));
+    always @(*) is_store = valid_x$q & (op == 32'h11);
+    always @(*) begin
         request$d = request$q;
         request_write$d = request_write$q;
         request_address$d = request_address$q;
         request_data$d = request_data$q;
-        bus_ahead = ((sum) & 24'hffffff);
         if ((is_load | is_store) & ~request$q) begin
             request$d = 1'b1;
             request_write$d = is_store;
@@ -39861,20 +40578,23 @@ module kvcpu_small$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_wr
         if (request$q & bus_ready) begin
             request$d = 1'b0;
         end
-        bus_valid = request$q;
-        bus_write = request_write$q;
-        bus_address = request_address$q;
-        bus_data = request_data$q;
-        waits_for_stores = request$q & (is_store | (valid_x$q & (op == 32'h2a)));
-        is_answered = request$q & ~request_write$q & bus_ready;
-        advance = (~is_load & ~waits_for_stores) | (is_load & is_answered);
-        done = valid_x$q & advance;
-        executing = done;
-        behind = next_x$q;
-        writes = done & ~is_branch & (op != 32'h11);
-        registers$write = writes;
-        registers$d_address = d_number;
-        registers$d = result;
+    end
+    always @(*) bus_ahead = ((sum) & 24'hffffff);
+    always @(*) bus_valid = request$q;
+    always @(*) bus_write = request_write$q;
+    always @(*) bus_address = request_address$q;
+    always @(*) bus_data = request_data$q;
+    always @(*) waits_for_stores = request$q & (is_store | (valid_x$q & (op == 32'h2a)));
+    always @(*) is_answered = request$q & ~request_write$q & bus_ready;
+    always @(*) advance = (~is_load & ~waits_for_stores) | (is_load & is_answered);
+    always @(*) done = valid_x$q & advance;
+    always @(*) executing = done;
+    always @(*) behind = next_x$q;
+    always @(*) writes = done & ~is_branch & (op != 32'h11);
+    always @(*) registers$write = writes;
+    always @(*) registers$d_address = d_number;
+    always @(*) registers$d = result;
+    always @(*) begin
         forward$d = forward$q;
         forward_register$d = forward_register$q;
         forward_value$d = forward_value$q;
@@ -39883,32 +40603,42 @@ module kvcpu_small$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_wr
             forward_register$d = d_number;
             forward_value$d = result;
         end
-        calls = done & (op == 32'h25);
-        returns = done & (op == 32'h26);
-        restarts = done & (op == 32'h2b);
-        taken = done & (((op == 32'h20) & equal) | ((op == 32'h21) & ~equal) | ((op == 32'h22) & less) | ((op == 32'h23) & ~less) | (op == 32'h24) | (op == 32'h25) | (op == 32'h26));
+    end
+    always @(*) calls = done & (op == 32'h25);
+    always @(*) returns = done & (op == 32'h26);
+    always @(*) restarts = done & (op == 32'h2b);
+    always @(*) taken = done & (((op == 32'h20) & equal) | ((op == 32'h21) & ~equal) | ((op == 32'h22) & less) | ((op == 32'h23) & ~less) | (op == 32'h24) | (op == 32'h25) | (op == 32'h26));
+    always @(*) begin
         depth = host_depth$q;
         if (in_main$q) begin
             depth = main_depth$q;
         end
-        depth_above = depth + 32'h1;
-        depth_below = depth - 32'h1;
-        stack$write_enable = calls;
-        stack$write_data = next_x$q;
+    end
+    always @(*) depth_above = depth + 32'h1;
+    always @(*) depth_below = depth - 32'h1;
+    always @(*) stack$write_enable = calls;
+    always @(*) stack$write_data = next_x$q;
+    always @(*) begin
         stack$write_address = ((depth) & 6'h3f);
         stack$read_address = ((depth_below) & 6'h3f);
         if (in_main$q) begin
             stack$write_address = ((depth) & 6'h3f) | 32'h20;
             stack$read_address = ((depth_below) & 6'h3f) | 32'h20;
         end
+    end
+    always @(*) begin
         target = word_x$q[(32'h30)+:(13)];
         if (op == 32'h26) begin
             target = stack$read_data;
         end
+    end
+    always @(*) begin
         onward = next_x$q;
         if (taken) begin
             onward = target;
         end
+    end
+    always @(*) begin
         main_depth$d = main_depth$q;
         host_depth$d = host_depth$q;
         if (calls) begin
@@ -39948,7 +40678,6 @@ module kvcpu_small$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_wr
             redirect = in_main$q;
             redirect_to = 32'h0;
         end
-        preempts = in_main$q & host_pending & ~masked$q & (op != 32'h28) & (done | ~main_runs$q);
         if (preempts) begin
             if (~restarts) begin
                 main_pc$d = onward;
@@ -39963,13 +40692,16 @@ module kvcpu_small$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_wr
             redirect = 1'b1;
             redirect_to = main_pc$q;
         end
-        store$enable = advance;
-        store$address = pc$q;
-        registers$enable = advance;
-        registers$a_address = store$word[(32'h11)+:(10)];
-        registers$b_address = store$word[(32'h20)+:(10)];
-        word_op = store$word[(32'h0)+:(6)];
-        jumps = valid_r$q & ((word_op == 32'h24) | (word_op == 32'h25));
+    end
+    always @(*) preempts = in_main$q & host_pending & ~masked$q & (op != 32'h28) & (done | ~main_runs$q);
+    always @(*) store$enable = advance;
+    always @(*) store$address = pc$q;
+    always @(*) registers$enable = advance;
+    always @(*) registers$a_address = store$word[(32'h11)+:(10)];
+    always @(*) registers$b_address = store$word[(32'h20)+:(10)];
+    always @(*) word_op = store$word[(32'h0)+:(6)];
+    always @(*) jumps = valid_r$q & ((word_op == 32'h24) | (word_op == 32'h25));
+    always @(*) begin
         started$d = 1'b1;
         pc$d = pc$q;
         valid_r$d = valid_r$q;

@@ -13,5 +13,6 @@ pub mod micro;
 pub mod mutate;
 pub mod prim;
 pub mod rtbd;
+mod split;
 pub mod tier;
 pub mod top;
