@@ -38,7 +38,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_dma", verilog: verilog::<dma::Unit> },
     Design { name: "kvcpu_small", verilog: device!(Geometry::SMALL, 6 4 8 4 4 2 3 4 4 3 4 4) },
     Design { name: "kvcpu", verilog: device!(Geometry::TEST, 10 8 12 8 4 2 3 8 16 15 4 4) },
-    Design { name: "kvcpu_board", verilog: device!(Geometry::BOARD, 13 11 15 16 4 2 3 11 32 31 4 4) },
+    Design { name: "kvcpu_board", verilog: device!(Geometry::BOARD, 13 11 15 16 4 2 3 11 16 15 4 4) },
     Design { name: "kvcpu_full", verilog: device!(Geometry::FULL, 16 14 18 16 16 4 15 12 64 63 4 8) },
 ];
 

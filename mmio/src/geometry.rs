@@ -54,7 +54,7 @@ impl Geometry {
         max_block_shift: 21,
     };
     /// 8,192 entries: what fits a development board's FPGA.
-    pub const BOARD: Geometry = Geometry { entries_log2: 13, victim_k: 32, stash: 16, ..Self::TEST };
+    pub const BOARD: Geometry = Geometry { entries_log2: 13, stash: 16, ..Self::TEST };
     /// 65,536 entries and 16 lanes.
     pub const FULL: Geometry = Geometry {
         entries_log2: 16,

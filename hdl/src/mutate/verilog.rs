@@ -68,12 +68,12 @@ struct Forms {
 impl Forms {
     fn new() -> Result<Forms> {
         Ok(Forms {
-            assignment: Regex::new(r"^( {8,})([\w$\[\]]+) = (.+);$")?,
+            assignment: Regex::new(r"^( {8,}|    always @\(\*\) )([\w$\[\]]+) = (.+);$")?,
             condition: Regex::new(r"^( {8,}(?:else )?if )\((.+)\) begin$")?,
             register: Regex::new(r"^( +always @\(posedge clock\) q <= )reset( \? 1'h[01] : d;)$")?,
             number: Regex::new(r"32'h([0-9a-f]+)\b")?,
             comparison: Regex::new(r"^([\w$]+) == 32'h[0-9a-f]+$")?,
-            holds: Regex::new(r"^ {8}([\w$]+)\$d = ([\w$]+)\$q;$")?,
+            holds: Regex::new(r"^(?: {8}|    always @\(\*\) )([\w$]+)\$d = ([\w$]+)\$q;$")?,
         })
     }
 
@@ -181,7 +181,7 @@ fn changes(forms: &Forms, lines: &[&str], at: usize) -> Vec<(Kind, Change)> {
         let other = forms.expressions(&parts[3]).into_iter();
         found.extend(other.map(|(kind, text)| (kind, Change::Other(text))));
         // In a branch only: what is always assigned would be a latch.
-        if parts[1].len() > 8 {
+        if parts[1].len() > 8 && parts[1].trim().is_empty() {
             found.push((Kind::Dropped, Change::Drop));
         }
     } else if let Some(parts) = forms.condition.captures(line) {
