@@ -2,15 +2,20 @@
 //!
 //! ```text
 //!  bus ─► request ─┬─► KEY ──► Lookup ─► FIND, HASH, BUCKETS ─┐
-//!                  │             ▲ COMMIT ─► Touched ─────────┤
-//!                  └─► index ─► Entries ─► word ──────────────┴─► answer ─► bus_read
+//!                  │           ▲ │ COMMIT ─► Touched ─────────┤
+//!                  │           │ └─► key ─┐                   │
+//!                  └─► index ──┴─► Entries ─► word ───────────┴─► answer ─► bus_read
 //!  sweep ◄───── rows ─────────────┘
 //! ```
 //!
 //! Clocks from a request to `bus_ready`: 2; 5 for reading an entry and COMMIT; 8 for FIND; more where it waits. What the
 //! sweep does beside the bus, and what it must not, is said in `entries.rs`.
 //!
-//! **COMMIT** reads the entry and gives it to the look-up in the clock before `bus_ready`, so that all later FINDs see it.
+//! **An entry's key** is in the look-up only, where its words are stored and read; all else of it is in `Entries`, where the key
+//! is 0. Storing ENTRY_TAG_LO takes the slot out of use.
+//!
+//! **COMMIT** reads the entry and gives its state and place to the look-up, with the TAG_LO that it has, in the clock before
+//! `bus_ready`, so that all later FINDs see it.
 //!
 //! **Clearing** starts with reset and with CLEAR, and takes a row a clock, and the look-up a bucket a clock. All accesses
 //! but reading CLEAR wait until both are done.
@@ -59,7 +64,7 @@ pub struct Directory<
     pub row: Signal<In, Bits<INDEX_BITS>>,
     /// It is being read, in this clock.
     pub row_taken: Signal<Out, Bit>,
-    /// Its entries, two clocks later.
+    /// Its entries, two clocks later, with 0 for the key.
     pub entries: [Signal<Out, Bits<ENTRY_BITS>>; L],
     /// A row is written, always at once.
     pub row_write: Signal<In, Bit>,
@@ -67,7 +72,7 @@ pub struct Directory<
     pub row_write_row: Signal<In, Bits<INDEX_BITS>>,
     /// In which lanes.
     pub row_write_lanes: Signal<In, Bits<16>>,
-    /// Words ID, PLACE and STATE, from the lowest.
+    /// Words ID, of which the flags count, PLACE and STATE, from the lowest.
     pub row_write_data: [Signal<In, Bits<SWEPT_BITS>>; L],
 
     // The request, taken apart.
