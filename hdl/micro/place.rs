@@ -1,7 +1,7 @@
 //! The entries of the directory: looked up, freed, made ghosts; and how many there are of what. docs/rtbd.md.
 //!
-//! Who changes words of an entry ends with `commit`, which makes the look-up and the offers follow. A free slot's eight words
-//! are 0. slot.rs finds a slot for a new key.
+//! Who changes words of an entry ends with `commit`, which makes the look-up and the offers follow. Who changes its key begins with
+//! TAG_LO, from which on the look-up does not find it until then. A free slot's eight words are 0. slot.rs finds a slot for a new key.
 
 /// Request and tenant in an ID word: the flags stand above.
 const KEY_MASK: u32 = ENTRY_ID_REQUEST_MASK | ENTRY_ID_TENANT_MASK;

@@ -34,6 +34,9 @@ const TOUCHED_CLEAR: u32 = 0x50_000B;
 /// Words that a sweep writes, and what of them it changes: flags, score, OUT.
 const SWEPT: [(usize, u32); 3] = [(2, 0xFF00_0000), (3, 0xFFFF_0000), (7, 0x0FF0_0000)];
 
+/// Bits of an entry's first words that are its key, which the sweep does not see.
+const KEY_MASKS: [u32; 3] = [u32::MAX, u32::MAX, 0xFF_FFFF];
+
 type Entry = [u32; 8];
 
 fn word_of(index: usize, word: usize) -> u32 {
@@ -130,8 +133,8 @@ struct Bench {
     rng: ChaCha8Rng,
     model: Model,
     entries: Vec<Entry>,
-    /// What the look-up knows of each.
-    committed: Vec<Entry>,
+    /// What the look-up knows of each beside its key: PLACE and STATE as they were committed; free since TAG_LO was stored.
+    committed: Vec<[u32; 2]>,
     touched: VecDeque<u32>,
     lost: bool,
     place: u32,
@@ -152,7 +155,7 @@ impl Bench {
             rng: ChaCha8Rng::seed_from_u64(seed),
             model: Model::new(&DIRECTORY, seed as u32),
             entries: vec![[0; 8]; SLOTS],
-            committed: vec![[0; 8]; SLOTS],
+            committed: vec![[0; 2]; SLOTS],
             touched: VecDeque::new(),
             lost: false,
             place: 0,
@@ -169,7 +172,7 @@ impl Bench {
 
     fn forget(&mut self) {
         self.entries.fill([0; 8]);
-        self.committed.fill([0; 8]);
+        self.committed.fill([0; 2]);
         self.touched.clear();
         self.lost = false;
     }
@@ -189,7 +192,8 @@ impl Bench {
         let mut written = [[0; 8]; LANES];
         for (lane, entry) in written.iter_mut().enumerate() {
             for (word, mask) in SWEPT {
-                let mask = if harmless { mask } else { u32::MAX };
+                // Of ID it writes the flags only, whatever it gives for the key.
+                let mask = if harmless || word == 2 { mask } else { u32::MAX };
                 entry[word] = self.entries[row * LANES + lane][word] & !mask | self.rng.random::<u32>() & mask;
             }
         }
@@ -205,9 +209,10 @@ impl Bench {
         self.model.set("row_read", reads.into()).set("row", row as u64);
         self.model.set("row_write", writes.into()).set("row_write_row", write_row as u64);
         self.model.set("row_write_lanes", u64::from(lanes) | 0xFFF0);
+        let key_bits = self.rng.random::<u32>() & KEY_MASKS[2];
         for (lane, entry) in written.iter().enumerate() {
             self.model
-                .set(&format!("place_id_{lane}"), u64::from(entry[3]) << 32 | u64::from(entry[2]));
+                .set(&format!("place_id_{lane}"), u64::from(entry[3]) << 32 | u64::from(entry[2] ^ key_bits));
             self.model.set(&format!("state_{lane}"), entry[7].into());
         }
         self.model.eval();
@@ -234,11 +239,13 @@ impl Bench {
             for lane in (0..LANES).filter(|lane| lanes >> lane & 1 == 1) {
                 let slot = write_row * LANES + lane;
                 for (word, _) in SWEPT {
-                    self.entries[slot][word] = written[lane][word];
+                    let kept = self.entries[slot][word] & KEY_MASKS.get(word).unwrap_or(&0);
+                    let value = kept | written[lane][word] & !KEY_MASKS.get(word).unwrap_or(&0);
+                    self.entries[slot][word] = value;
                     if let Some(request) = &mut self.request
                         && request.target() == Some((slot, word))
                     {
-                        request.seen.push(written[lane][word]);
+                        request.seen.push(value);
                     }
                 }
             }
@@ -252,6 +259,9 @@ impl Bench {
         let Some(request) = self.request.as_ref().filter(|request| ready && request.write) else { return };
         let Some((slot, word)) = request.target() else { return };
         self.entries[slot][word] = request.data;
+        if word == 0 {
+            self.committed[slot] = [0; 2];
+        }
         for sight in self.sights.iter_mut().filter(|sight| sight.age == 0 && sight.row == slot / LANES) {
             sight.doubtful[slot % LANES] |= 1 << word;
         }
@@ -269,7 +279,8 @@ impl Bench {
                     if sight.doubtful[lane] >> word & 1 == 0 {
                         let seen = self.model.get(&format!("seen_{lane}")) as u32;
                         let (seed, row) = (self.seed, sight.row);
-                        assert_eq!(seen, sight.want[lane][word], "seed {seed}: row {row} lane {lane} word {word}");
+                        let want = sight.want[lane][word] & !KEY_MASKS.get(word).unwrap_or(&0);
+                        assert_eq!(seen, want, "seed {seed}: row {row} lane {lane} word {word}");
                         self.met.sights += 1;
                     }
                 }
@@ -347,11 +358,11 @@ impl Bench {
 
     fn find(&mut self, key: Key) {
         self.set_key(key);
-        let holds = |slot: &usize| self.committed[*slot][7] >> 30 != 0 && Key::of(&self.committed[*slot]) == key;
+        let holds = |slot: &usize| self.committed[*slot][1] >> 30 != 0 && Key::of(&self.entries[*slot]) == key;
         let want = key.slots().find(holds);
         self.place = want.map_or(0, |slot| {
-            let entry = &self.committed[slot];
-            entry[7] & 0xF000_0000 | entry[3] & 0xFFFF
+            let [place, state] = self.committed[slot];
+            state & 0xF000_0000 | place & 0xFFFF
         });
         let found = self.read(FIND);
         assert_eq!(found, want.map_or(NONE, |slot| slot as u32), "seed {}: {key:x?}", self.seed);
@@ -364,11 +375,10 @@ impl Bench {
     }
 
     fn commit(&mut self, slot: usize) {
-        // Words of the key, state, tier and frame, which the sweep does not change while the request stands.
-        let mut entry = self.entries[slot];
-        entry[2] &= 0xFF_FFFF;
+        // State, tier and frame, which the sweep does not change while the request stands.
+        let entry = self.entries[slot];
         self.write(COMMIT, slot as u32);
-        self.committed[slot] = entry;
+        self.committed[slot] = [entry[3], entry[7]];
         self.touch(slot);
     }
 
@@ -384,7 +394,7 @@ impl Bench {
     fn put(&mut self, slot: usize, key: Key, state: u32) {
         let mut words: Vec<usize> = (0..8).collect();
         words.shuffle(&mut self.rng);
-        // The sweep rests while entries are written, or what it wrote of the key would stand.
+        // The sweep rests while entries are written, or what it wrote of state and place would stand.
         let traffic = self.traffic;
         self.traffic.writes = 0;
         for word in words {

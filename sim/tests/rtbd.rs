@@ -8,10 +8,17 @@ use std::collections::VecDeque;
 
 /// Clocks from a key to its result.
 const LATENCY: usize = 6;
+/// Clocks from a read of a slot to its key.
+const READ_LATENCY: usize = 3;
 /// The test geometry.
 const BUCKETS: usize = 256;
 const ENTRIES: usize = 4 * BUCKETS;
 const STASH: usize = 8;
+
+// Parts of a key that are written.
+const TAG_LO: u64 = 1;
+const TAG_HI: u64 = 2;
+const REQUEST_TENANT: u64 = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
@@ -28,11 +35,39 @@ struct Entry {
     frame: u64,
 }
 
-impl Entry {
-    fn set(self, model: &mut Model, index: usize) {
-        self.key.set(model, "write_");
-        model.set("write_index", index as u64).set("write_state", self.state);
-        model.set("write_tier", self.tier).set("write_frame", self.frame);
+/// A write: parts of a slot's key, and with TAG_LO whether it is in use, and its place.
+#[derive(Clone, Copy, Debug)]
+struct Write {
+    index: usize,
+    parts: u64,
+    data: u32,
+    state: u64,
+    tier: u64,
+    frame: u64,
+}
+
+impl Write {
+    /// TAG_LO of this entry, with its state and place.
+    fn low(index: usize, entry: Entry) -> Write {
+        let Entry { key, state, tier, frame } = entry;
+        Write { index, parts: TAG_LO, data: key.tag as u32, state, tier, frame }
+    }
+
+    /// TAG_HI, or request and tenant.
+    fn rest(index: usize, parts: u64, key: Key) -> Write {
+        let data = if parts == TAG_HI { key.tag >> 32 } else { u64::from(key.request) | u64::from(key.tenant) << 16 };
+        Write { index, parts, data: data as u32, state: 0, tier: 0, frame: 0 }
+    }
+
+    fn set(self, model: &mut Model) {
+        model
+            .set("slot", self.index as u64)
+            .set("write", self.parts)
+            .set("write_data", self.data.into());
+        model
+            .set("write_state", self.state)
+            .set("write_tier", self.tier)
+            .set("write_frame", self.frame);
     }
 }
 
@@ -76,10 +111,11 @@ impl Key {
         [b0, if b1 == b0 { b0 ^ 1 } else { b1 }]
     }
 
-    fn set(self, model: &mut Model, prefix: &str) {
-        model.set(&format!("{prefix}tag"), self.tag);
-        model.set(&format!("{prefix}request"), self.request.into());
-        model.set(&format!("{prefix}tenant"), self.tenant.into());
+    fn set(self, model: &mut Model) {
+        model
+            .set("tag", self.tag)
+            .set("request", self.request.into())
+            .set("tenant", self.tenant.into());
     }
 }
 
@@ -98,7 +134,7 @@ fn the_hash_is_the_xor_of_the_rows_of_the_set_bits() {
     let corners = [Key::of_bits(0), Key::of_bits((1 << 88) - 1)];
     let random: Vec<Key> = (0..20_000).map(|_| Key::random(&mut rng)).collect();
     for key in single.chain(corners).chain(random) {
-        key.set(&mut hash, "");
+        key.set(&mut hash);
         hash.tick();
         assert_eq!(hash.get("hash"), key.hash(&rows).into(), "seed {seed}: {key:x?}");
     }
@@ -179,8 +215,17 @@ impl Plain {
         }
     }
 
-    /// A slot to write and what to write there.
-    fn change(&self, rng: &mut ChaCha8Rng) -> (usize, Entry) {
+    /// A slot to read.
+    fn read(&self, rng: &mut ChaCha8Rng) -> usize {
+        let first = *[0, ENTRIES].choose(rng).unwrap();
+        match self.candidates(*self.keys.choose(rng).unwrap()).choose(rng) {
+            Some(slot) if rng.random() => slot,
+            _ => rng.random_range(first..ENTRIES + STASH),
+        }
+    }
+
+    /// A slot to change, and how.
+    fn change(&self, rng: &mut ChaCha8Rng) -> Vec<Write> {
         let key = *self.keys.choose(rng).unwrap();
         let index = match rng.random_range(0..8) {
             0 => rng.random_range(0..ENTRIES + STASH),
@@ -189,23 +234,53 @@ impl Plain {
         };
         let (kept, place) = (self.slots[index], (rng.random_range(0..4), rng.random_range(0..1 << 16)));
         let entry = |key, state| Entry { key, state, tier: place.0, frame: place.1 };
-        let change = match rng.random_range(0..8) {
+        match rng.random_range(0..8) {
             // Freed, its key left standing.
-            0 | 1 => Entry { state: 0, ..kept },
+            0 | 1 => vec![Write::low(index, Entry { state: 0, ..kept })],
             // Moved, or become a ghost.
-            2 => entry(kept.key, rng.random_range(1..4)),
+            2 => vec![Write::low(index, entry(kept.key, rng.random_range(1..4)))],
             // A key of one other bit, which must not pass for it.
-            3 => entry(Key::of_bits(key.bits() ^ 1 << rng.random_range(0..88)), rng.random_range(1..4)),
-            _ => entry(key, rng.random_range(1..4)),
-        };
-        (index, change)
+            3 => {
+                let near = Key::of_bits(key.bits() ^ 1 << rng.random_range(0..88));
+                self.key_written(rng, index, entry(near, 2))
+            }
+            // Parts of the key of a slot that may be in use.
+            4 => vec![Write::rest(index, *[TAG_HI, REQUEST_TENANT].choose(rng).unwrap(), key)],
+            // All of them at once.
+            5 => vec![Write { parts: rng.random_range(1..8), data: rng.random_range(0..2), ..Write::low(index, kept) }],
+            _ => {
+                let state = rng.random_range(1..4);
+                self.key_written(rng, index, entry(key, state))
+            }
+        }
     }
 
-    fn write(&mut self, model: &mut Model, index: usize, entry: Entry) {
-        entry.set(model, index);
-        model.set("write", 1);
-        self.slots[index] = entry;
-        self.recent.push_back(entry.key);
+    /// A key in all its parts; mostly the slot is not in use meanwhile.
+    fn key_written(&self, rng: &mut ChaCha8Rng, index: usize, entry: Entry) -> Vec<Write> {
+        let mut rest = [TAG_HI, REQUEST_TENANT];
+        rest.shuffle(rng);
+        let state = if rng.random_range(0..4) == 0 { entry.state } else { 0 };
+        let mut writes = vec![Write::low(index, Entry { state, ..entry })];
+        writes.extend(rest.map(|part| Write::rest(index, part, entry.key)));
+        writes.push(Write::low(index, entry));
+        writes
+    }
+
+    fn write(&mut self, model: &mut Model, write: Write) {
+        write.set(model);
+        let Write { index, parts, data, state, tier, frame } = write;
+        let Entry { key, .. } = &mut self.slots[index];
+        if parts & TAG_HI != 0 {
+            key.tag = key.tag & u64::from(u32::MAX) | u64::from(data) << 32;
+        }
+        if parts & REQUEST_TENANT != 0 {
+            (key.request, key.tenant) = (data as u16, (data >> 16) as u8);
+        }
+        if parts & TAG_LO != 0 {
+            let key = Key { tag: key.tag >> 32 << 32 | u64::from(data), ..*key };
+            self.slots[index] = Entry { key, state, tier, frame };
+        }
+        self.recent.push_back(self.slots[index].key);
     }
 }
 
@@ -220,7 +295,10 @@ struct Met {
     stale: u32,
     twice: u32,
     strangers: u32,
-    beside: u32,
+    after: u32,
+    offered_beside: u32,
+    read: u32,
+    read_stash: u32,
 }
 
 impl Met {
@@ -244,19 +322,20 @@ impl Met {
         self.twice += u32::from(holders > 1);
         self.torn += u32::from(holders > 0 && key.is_torn(&plain.rows));
         self.ghosts += u32::from(answer.state == 3);
-        self.beside += u32::from(answer.hit == 1 && written == Some(answer.index as usize));
+        self.after += u32::from(answer.hit == 1 && written == Some(answer.index as usize));
     }
 
     fn least(&self) -> u32 {
-        let Met { misses, ways, stash, torn, ghosts, stale, twice, strangers, beside } = self;
-        let counts = [misses, torn, ghosts, stale, twice, strangers, beside];
+        let Met { misses, ways, stash, torn, ghosts, stale, twice, strangers, after, offered_beside, read, read_stash } =
+            self;
+        let counts = [misses, torn, ghosts, stale, twice, strangers, after, offered_beside, read, read_stash];
         *counts.into_iter().chain(ways).chain(stash).min().unwrap()
     }
 }
 
 /// Waits until it is ready; returns in how many clocks.
 fn wait(model: &mut Model) -> usize {
-    model.set("in_valid", 0).set("write", 0);
+    model.set("in_valid", 0).set("write", 0).set("read", 0);
     let mut clocks = 0;
     while model.eval().get("ready") == 0 {
         model.tick();
@@ -274,31 +353,47 @@ fn every_clock_a_key_is_found_where_it_was_last_written() {
     assert_eq!(wait(&mut model), BUCKETS);
     let (mut plain, mut met) = (Plain::new(&mut rng), Met::default());
     let mut expected: VecDeque<Option<Answer>> = VecDeque::from([None; LATENCY]);
+    let (mut script, mut written) = (VecDeque::new(), None);
+    // The key that was read, and clocks since.
+    let mut reading: Option<(Key, usize)> = None;
     for clock in 0..400_000 {
         if clock % 2_000 == 0 {
             plain.renew(&mut rng);
         }
         // Phases of many writes, and of none.
-        let eager = [8, 8, 2, 0][clock / 500 % 4];
-        let (mut written, mut beside) = (None, None);
-        let (index, entry) = plain.change(&mut rng);
-        if rng.random_range(0..8) < eager {
-            plain.write(&mut model, index, entry);
-            (written, beside) = (Some(index), Some(entry.key));
-        } else {
-            // What stands there does not count.
-            entry.set(&mut model, index);
-            model.set("write", 0);
+        let eager = [6, 4, 2, 0][clock / 500 % 4];
+        if script.is_empty() {
+            script.extend(plain.change(&mut rng));
         }
-        let key = match beside {
-            Some(beside) if rng.random_range(0..4) == 0 => beside,
-            _ => plain.wanted(&mut rng),
-        };
-        let answer = (rng.random_range(0..16) > 0).then(|| plain.find(key));
-        model.set("in_valid", answer.is_some().into());
-        key.set(&mut model, "");
+        let last_written = written.take();
+        let slot = plain.read(&mut rng);
+        let reads = rng.random_range(0..8) == 0;
+        model.set("read", reads.into());
+        if rng.random_range(0..8) < eager
+            && let Some(write) = script.pop_front()
+        {
+            plain.write(&mut model, write);
+            written = Some(write.index);
+            reading = None;
+        } else {
+            // What stands there does not count, but for the slot.
+            plain.change(&mut rng)[0].set(&mut model);
+            model.set("write", 0).set("slot", slot as u64);
+            if reads {
+                reading = Some((plain.slots[slot].key, 0));
+                met.read += 1;
+                met.read_stash += u32::from(slot >= ENTRIES);
+            }
+        }
+        let key = plain.wanted(&mut rng);
+        let offered = rng.random_range(0..16) > 0;
+        let taken = offered && !reads && written.is_none();
+        met.offered_beside += u32::from(offered && !taken);
+        let answer = taken.then(|| plain.find(key));
+        model.set("in_valid", offered.into());
+        key.set(&mut model);
         if let Some(answer) = answer {
-            met.count(&plain, key, answer, written);
+            met.count(&plain, key, answer, last_written);
         }
         expected.push_back(answer);
         model.tick();
@@ -306,6 +401,13 @@ fn every_clock_a_key_is_found_where_it_was_last_written() {
         let want = expected[0];
         assert_eq!(model.get("out_valid"), want.is_some().into(), "seed {seed}, clock {clock}");
         assert_eq!(Answer::of(&model), want.unwrap_or_default(), "seed {seed}, clock {clock}");
+        if let Some((key, since)) = &mut reading {
+            *since += 1;
+            if *since >= READ_LATENCY {
+                let read = u128::from(model.get("out_tag")) | u128::from(model.get("out_id")) << 64;
+                assert_eq!(read, key.bits(), "seed {seed}, clock {clock}");
+            }
+        }
         if plain.recent.len() > 5 || written.is_none() {
             plain.recent.pop_front();
         }
@@ -329,10 +431,15 @@ fn a_reset_forgets_all_and_takes_nothing_until_ready() {
             while index < ENTRIES && !key.buckets(&plain.rows).contains(&(index / 4)) {
                 key = Key::random(&mut rng);
             }
-            plain.write(&mut model, index, Entry { key, state: 1, tier: 2, frame: index as u64 });
+            let entry = Entry { key, state: 1, tier: 2, frame: index as u64 };
+            for write in plain.key_written(&mut rng, index, entry) {
+                plain.write(&mut model, write);
+                model.tick();
+            }
+            model.set("write", 0);
             held.push(key);
             model.set("in_valid", 1);
-            key.set(&mut model, "");
+            key.set(&mut model);
             model.tick();
         }
         // Look-ups and a write are under way, and go on being offered.
@@ -342,15 +449,17 @@ fn a_reset_forgets_all_and_takes_nothing_until_ready() {
         while model.eval().get("ready") == 0 {
             assert_eq!(model.get("out_valid"), 0, "seed {seed}, round {round}");
             let key = *held.choose(&mut rng).unwrap();
-            plain.write(&mut model, rng.random_range(0..ENTRIES + STASH), Entry { key, state: 1, tier: 0, frame: 0 });
-            key.set(&mut model, "");
+            let entry = Entry { key, state: 1, tier: 0, frame: 0 };
+            plain.write(&mut model, Write::low(rng.random_range(0..ENTRIES + STASH), entry));
+            model.set("read", rng.random_range(0..2));
+            key.set(&mut model);
             model.tick();
             clocks += 1;
         }
         assert_eq!(clocks, BUCKETS);
-        model.set("write", 0);
+        model.set("write", 0).set("read", 0);
         for (asked, key) in held.iter().enumerate() {
-            key.set(&mut model, "");
+            key.set(&mut model);
             model.tick();
             assert_eq!(model.get("out_valid"), u64::from(asked + 1 >= LATENCY), "seed {seed}, round {round}");
             assert_eq!(Answer::of(&model), Answer::default(), "seed {seed}, round {round}, {key:x?}");

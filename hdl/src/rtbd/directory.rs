@@ -2,15 +2,20 @@
 //!
 //! ```text
 //!  bus ─► request ─┬─► KEY ──► Lookup ─► FIND, HASH, BUCKETS ─┐
-//!                  │             ▲ COMMIT ─► Touched ─────────┤
-//!                  └─► index ─► Entries ─► word ──────────────┴─► answer ─► bus_read
+//!                  │           ▲ │ COMMIT ─► Touched ─────────┤
+//!                  │           │ └─► key ─┐                   │
+//!                  └─► index ──┴─► Entries ─► word ───────────┴─► answer ─► bus_read
 //!  sweep ◄───── rows ─────────────┘
 //! ```
 //!
 //! Clocks from a request to `bus_ready`: 2; 5 for reading an entry and COMMIT; 8 for FIND; more where it waits. What the
 //! sweep does beside the bus, and what it must not, is said in `entries.rs`.
 //!
-//! **COMMIT** reads the entry and gives it to the look-up in the clock before `bus_ready`, so that all later FINDs see it.
+//! **An entry's key** is in the look-up only, where its words are stored and read; all else of it is in `Entries`, where the key
+//! is 0. Storing ENTRY_TAG_LO takes the slot out of use.
+//!
+//! **COMMIT** reads the entry and gives its state and place to the look-up, with the TAG_LO that it has, in the clock before
+//! `bus_ready`, so that all later FINDs see it.
 //!
 //! **Clearing** starts with reset and with CLEAR, and takes a row a clock, and the look-up a bucket a clock. All accesses
 //! but reading CLEAR wait until both are done.
@@ -59,7 +64,7 @@ pub struct Directory<
     pub row: Signal<In, Bits<INDEX_BITS>>,
     /// It is being read, in this clock.
     pub row_taken: Signal<Out, Bit>,
-    /// Its entries, two clocks later.
+    /// Its entries, two clocks later, with 0 for the key.
     pub entries: [Signal<Out, Bits<ENTRY_BITS>>; L],
     /// A row is written, always at once.
     pub row_write: Signal<In, Bit>,
@@ -67,7 +72,7 @@ pub struct Directory<
     pub row_write_row: Signal<In, Bits<INDEX_BITS>>,
     /// In which lanes.
     pub row_write_lanes: Signal<In, Bits<16>>,
-    /// Words ID, PLACE and STATE, from the lowest.
+    /// Words ID, of which the flags count, PLACE and STATE, from the lowest.
     pub row_write_data: [Signal<In, Bits<SWEPT_BITS>>; L],
 
     // The request, taken apart.
@@ -99,6 +104,7 @@ pub struct Directory<
     touched: Touched,
     storing: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
+    load: Signal<Local, Bit>,
     setting: Signal<Local, Bit>,
     clear: Signal<Local, Bit>,
     commit: Signal<Local, Bit>,
@@ -117,11 +123,14 @@ pub struct Directory<
     // Its answer.
     simple: Signal<Local, Bit>,
     answered: Signal<Local, Bit>,
+    entry: Signal<Local, Bits<ENTRY_BITS>>,
     offset: Signal<Local, Bits<8>>,
     ready: Register<Bit>,
     value: Register<Bits<32>>,
 
     slots: Constant<Bits<INDEX_BITS>>,
+    first_word: Constant<Bits<8>>,
+    tag_low_only: Constant<Bits<3>>,
     none: Constant<Bits<32>>,
 }
 
@@ -137,6 +146,8 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
                     entries: std::array::from_fn(|_| Default::default()),
                     row_write_data: std::array::from_fn(|_| Default::default()),
                     slots: Constant::new(((1u64 << A) + S as u64).into()),
+                    first_word: Constant::new(1u64.into()),
+                    tag_low_only: Constant::new(1u64.into()),
                     none: Constant::new(u64::from(u32::MAX).into()),
                 }
             };
@@ -144,8 +155,8 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         rest!(
             clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake row_read row row_taken row_write
             row_write_row row_write_lanes taken asked_index of_registers above named asked working fresh index exists word
-            number loads stores commits finds peeks reads writes contents lookup touched storing go setting clear commit
-            tag_low tag_high identity hash buckets place restart open clearing simple answered offset ready value
+            number loads stores commits finds peeks reads writes contents lookup touched storing go load setting clear commit
+            tag_low tag_high identity hash buckets place restart open clearing simple answered entry offset ready value
         )
     }
 }
@@ -251,7 +262,9 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         if self.storing.val() & self.exists.q.val() {
             self.go.next = !self.row_write.val();
         }
-        self.contents.load.next = self.fresh.q.val() & self.open.q.val() & (self.loads.q.val() | self.commits.q.val());
+        self.load.next = self.fresh.q.val() & self.open.q.val() & (self.loads.q.val() | self.commits.q.val());
+        self.contents.load.next = self.load.val();
+        self.lookup.read.next = self.load.val();
         self.lookup.in_valid.next = self.go.val() & self.finds.q.val();
         self.fresh.d.next = self.taken.val();
         if self.fresh.q.val() & !self.go.val() {
@@ -286,16 +299,21 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
                 | bit_cast::<32, 16>(self.lookup.frame.val());
         }
 
-        // COMMIT.
+        // What the look-up has of an entry: the key as it is stored, and with COMMIT the place, and that it is in use.
         self.commit.next = self.contents.loaded.val() & self.commits.q.val() & self.exists.q.val();
-        self.lookup.write.next = self.commit.val();
-        self.lookup.write_index.next = self.index.q.val();
-        self.lookup.write_tag.next = self.contents.entry.val().get_bits::<64>(0);
-        self.lookup.write_request.next = self.contents.entry.val().get_bits::<16>(64);
-        self.lookup.write_tenant.next = self.contents.entry.val().get_bits::<8>(80);
+        self.lookup.slot.next = self.index.q.val();
+        self.lookup.write.next = 0.into();
+        self.lookup.write_data.next = self.bus_data.val();
         self.lookup.write_frame.next = self.contents.entry.val().get_bits::<16>(96);
         self.lookup.write_tier.next = self.contents.entry.val().get_bits::<2>(252);
-        self.lookup.write_state.next = self.contents.entry.val().get_bits::<2>(254);
+        self.lookup.write_state.next = 0.into();
+        if self.commit.val() {
+            self.lookup.write.next = self.tag_low_only.val();
+            self.lookup.write_data.next = bit_cast::<32, 64>(self.lookup.out_tag.val());
+            self.lookup.write_state.next = self.contents.entry.val().get_bits::<2>(254);
+        } else if self.storing.val() & self.exists.q.val() & !self.row_write.val() {
+            self.lookup.write.next = bit_cast::<3, 8>(self.first_word.val() << self.word.q.val());
+        }
         self.touched.push.next = self.commit.val();
         self.touched.index.next = self.index.q.val();
         self.touched.pop.next = self.go.val() & self.reads.q.val() & (self.number.q.val() == 10);
@@ -317,10 +335,13 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         self.working.d.next = (self.working.q.val() | self.taken.val()) & !self.answered.val();
         self.ready.d.next = self.answered.val();
         self.offset.next = bit_cast::<8, 3>(self.word.q.val()) << 5;
+        self.entry.next = self.contents.entry.val()
+            | (bit_cast::<ENTRY_BITS, 24>(self.lookup.out_id.val()) << 64)
+            | bit_cast::<ENTRY_BITS, 64>(self.lookup.out_tag.val());
         self.value.d.next = 0.into();
         if self.contents.loaded.val() {
             if self.loads.q.val() & self.exists.q.val() {
-                self.value.d.next = self.contents.entry.val().get_bits::<32>(self.offset.val().index());
+                self.value.d.next = self.entry.val().get_bits::<32>(self.offset.val().index());
             }
         } else if self.lookup.out_valid.val() {
             self.value.d.next = self.none.val();

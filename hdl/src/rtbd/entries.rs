@@ -7,6 +7,8 @@
 //!  row_write, clearing, store ─► row, words
 //! ```
 //!
+//! Of an entry all is here but its key, which `Keys` has: where it would be, 0 is read, and what is written does not count.
+//!
 //! Entry i is in row i / L, lane i % L; rows from 2^R on are the stash. All lanes read one row at a time, and write one.
 //!
 //! **Read port.** `load` goes first; `row_taken` tells the sweep. `entries` has its row two clocks after the clock of

@@ -1,26 +1,24 @@
-//! The keys of the directory: which slot holds a key. A look-up and a write a clock. `docs/rtbd.md`, Find.
+//! The keys of the directory: which slot holds a key. A look-up a clock, or a slot's key written or read. `docs/rtbd.md`, Find.
 //!
 //! ```text
-//!           1          2                      3                     4
-//!  key ─► H3 ─┬─ b0 ─► banks 0..3 ─► 4 Equal ─┐
-//!             ├─ b1 ─► banks 4..7 ─► 4 Equal ─┼─► write wins ──► matches ──► first of them ─► index
-//!             └─ key ────┬► stash ─► S Equal ─┤
-//!  write ─► 1 ─┬► banks, └► word ──► 1 Equal ─┘
-//!              └► stash
+//!           1            2               3                4
+//!  key ─► H3 ─┬─ b0 ─► port A ─┐
+//!             ├─ b1 ─► port B ─┴ 8 ► Equal ─┬─► matches ──► first of them ─► index
+//!             └─ key ────► stash ─ S ► Equal ┘
+//!  slot ─► 1 ────────► port A ───► way ────► out_key
 //! ```
 //!
-//! **Banks.** Both hashes choose among the same buckets, so both buckets of a key may be any two, and a way needs two read
-//! ports beside the write port. It has them as two block RAMs with equal contents, one read at b0 and one at b1: 8 banks.
-//! True dual-port RAM would need half as many, but gives each write the turn of a look-up; a hash of parity-split halves,
-//! too, but the hash is fixed. Only keys are doubled; places are kept once, for the index that is found.
+//! **Ports.** Both hashes choose among the same buckets, so both buckets of a key may be any two, and a way needs two read
+//! ports: those of true dual-port RAM. There is none left beside a look-up, so a slot that is written or read takes its turn,
+//! and port A. All three go down the same pipeline, and are done in the order in which they were offered.
 //!
-//! **Order.** A write is seen by the look-ups offered in its clock and after, and by none before. It reaches RAM in the
-//! clock in which a look-up offered beside it reads; what the RAM gives of that word then is not used: `Equal` looks at
-//! the word written instead.
+//! **Of a clock's offers one is taken**: a write, otherwise a read, otherwise a look-up. Who offers two offers the other again.
 //!
-//! **After reset** all slots are freed, a bucket a clock; `ready` is 0 meanwhile.
+//! **In use** is written with TAG_LO, as `key_ram.rs` says.
+//!
+//! **After reset** all slots are freed and their keys become 0, a bucket a clock; `ready` is 0 meanwhile.
 
-use super::{Equal, Hash, INDEX_BITS, KEPT_BITS, KEY_BITS};
+use super::{Equal, Hash, INDEX_BITS, KEPT_BITS, KEY_BITS, KeyRam, StashKey};
 use crate::prim::{Ram, Register};
 use rust_hdl::prelude::*;
 
@@ -31,7 +29,7 @@ pub struct Keys<const B: usize, const A: usize, const S: usize> {
     pub clock: Signal<In, Clock>,
     /// Synchronous reset: forgets all.
     pub reset: Signal<In, Bit>,
-    /// Look-ups and writes are taken; without, they are not.
+    /// What is offered is taken; without, it is not.
     pub ready: Signal<Out, Bit>,
 
     /// A key is looked up.
@@ -50,18 +48,18 @@ pub struct Keys<const B: usize, const A: usize, const S: usize> {
     /// The second.
     pub bucket1: Signal<Out, Bits<B>>,
 
-    /// A slot is written.
-    pub write: Signal<In, Bit>,
-    /// Index of the slot, of a bucket or of the stash.
-    pub write_index: Signal<In, Bits<INDEX_BITS>>,
-    /// Whether it is in use from now on.
+    /// Index of the slot that is written or read, of a bucket or of the stash.
+    pub slot: Signal<In, Bits<INDEX_BITS>>,
+    /// Which parts of its key are written: TAG_LO and in use, TAG_HI, request and tenant, from the lowest bit.
+    pub write: Signal<In, Bits<3>>,
+    /// What is written there, as the entry's word has it.
+    pub write_data: Signal<In, Bits<32>>,
+    /// Whether it is in use from now on, with TAG_LO.
     pub write_used: Signal<In, Bit>,
-    /// Tag of its key.
-    pub write_tag: Signal<In, Bits<64>>,
-    /// Request of its key.
-    pub write_request: Signal<In, Bits<16>>,
-    /// Tenant of its key.
-    pub write_tenant: Signal<In, Bits<8>>,
+    /// Its key is read.
+    pub read: Signal<In, Bit>,
+    /// The key, from three clocks after `read` until the clock after the next read or write.
+    pub out_key: Signal<Out, Bits<KEY_BITS>>,
 
     /// A key was looked up four clocks before.
     pub out_valid: Signal<Out, Bit>,
@@ -76,50 +74,59 @@ pub struct Keys<const B: usize, const A: usize, const S: usize> {
     cleared: Register<Bit>,
     count: Register<Bits<B>>,
 
-    // Stage 1: hash; the write, taken apart.
+    // Stage 1: hash; or the slot.
     h3: Hash,
+    writes: Signal<Local, Bit>,
     valid1: Register<Bit>,
     key1: Register<Bits<KEY_BITS>>,
     key: Signal<Local, Bits<KEY_BITS>>,
-    writing1: Register<Bit>,
+    turn1: Register<Bit>,
+    reading1: Register<Bit>,
+    bucket1_1: Register<Bits<B>>,
     index1: Register<Bits<INDEX_BITS>>,
-    word1: Register<Bits<KEPT_BITS>>,
-    word: Signal<Local, Bits<KEPT_BITS>>,
-
-    // Stage 2: banks.
-    banks: [Ram<Bits<KEPT_BITS>, B>; 8],
-    /// Last slot first, so that the last that matches is the first in find order.
-    stash: [Register<Bits<KEPT_BITS>>; S],
-    b0: Signal<Local, Bits<B>>,
-    b1: Signal<Local, Bits<B>>,
-    h1: Signal<Local, Bits<B>>,
+    of_stash1: Register<Bit>,
+    words1: Register<Bits<3>>,
+    ways1: Register<Bits<4>>,
+    slots1: Register<Bits<16>>,
+    fill1: Register<Bit>,
+    data1: Register<Bits<32>>,
+    used1: Register<Bit>,
     above: Signal<Local, Bits<INDEX_BITS>>,
     of_stash: Signal<Local, Bit>,
-    to_bank: Signal<Local, Bit>,
-    to_stash: Signal<Local, Bit>,
-    bucket: Signal<Local, Bits<B>>,
-    ways: Signal<Local, Bits<4>>,
-    slots: Signal<Local, Bits<16>>,
-    fill_bucket: Signal<Local, Bits<B>>,
-    fill_word: Signal<Local, Bits<KEPT_BITS>>,
-    fill_ways: Signal<Local, Bits<4>>,
+
+    // Stage 2: RAM.
+    ways: [KeyRam<B>; 4],
+    /// Last slot first, so that the last that matches is the first in find order.
+    stash: [StashKey; S],
+    stash_lo: Ram<Bits<32>, 4>,
+    stash_hi: Ram<Bits<32>, 4>,
+    stash_id: Ram<Bits<24>, 4>,
+    b0: Signal<Local, Bits<B>>,
+    h1: Signal<Local, Bits<B>>,
+    torn: Signal<Local, Bit>,
+    b1: Signal<Local, Bits<B>>,
+    a_address: Signal<Local, Bits<B>>,
+    way_words: [Signal<Local, Bits<3>>; 4],
+    slot_words: [Signal<Local, Bits<3>>; S],
+    stash_words: Signal<Local, Bits<3>>,
+    data_id: Signal<Local, Bits<24>>,
+    data: Signal<Local, Bits<KEPT_BITS>>,
     valid2: Register<Bit>,
     key2: Register<Bits<KEY_BITS>>,
     b0_2: Register<Bits<B>>,
     b1_2: Register<Bits<B>>,
-    word2: Register<Bits<KEPT_BITS>>,
-    met0_2: Register<Bits<4>>,
-    met1_2: Register<Bits<4>>,
+    reading2: Register<Bit>,
+    way2: Signal<Local, Bits<2>>,
 
-    // Stage 3: comparison.
+    // Stage 3: comparison; or the slot's way.
     bank_equal: [Equal; 8],
     stash_equal: [Equal; S],
-    word_equal: Equal,
     valid3: Register<Bit>,
     b0_3: Register<Bits<B>>,
     b1_3: Register<Bits<B>>,
-    met0_3: Register<Bits<4>>,
-    met1_3: Register<Bits<4>>,
+    of_way: Signal<Local, Bits<KEPT_BITS>>,
+    read3: Register<Bits<KEY_BITS>>,
+    of_stash3: Signal<Local, Bits<KEY_BITS>>,
 
     // Stage 4: matches.
     idle: Signal<Local, Bit>,
@@ -144,20 +151,21 @@ pub struct Keys<const B: usize, const A: usize, const S: usize> {
     last: Constant<Bits<B>>,
     first_way: Constant<Bits<4>>,
     first_slot: Constant<Bits<16>>,
-    slot: [Constant<Bits<4>>; S],
+    slot_number: [Constant<Bits<4>>; S],
     all_ways: Constant<Bits<4>>,
-    unused: Constant<Bits<KEPT_BITS>>,
+    all_words: Constant<Bits<3>>,
 }
 
 impl<const B: usize, const A: usize, const S: usize> Default for Keys<B, A, S> {
     fn default() -> Self {
         assert!(A == B + 2 && A < INDEX_BITS, "4 ways a bucket");
-        assert!((1..=16).contains(&S), "a stash of 1 to 16");
+        assert!((1..=16).contains(&S) && B >= 4, "a stash of 1 to 16, cleared beside the buckets");
         macro_rules! rest {
             ($($name:ident)*) => {
                 Self {
                     $($name: Default::default(),)*
                     stash: std::array::from_fn(|_| Default::default()),
+                    slot_words: std::array::from_fn(|_| Default::default()),
                     stash_equal: std::array::from_fn(|_| Default::default()),
                     stash_match: std::array::from_fn(|_| Default::default()),
                     entries_log2: Constant::new((A as u64).into()),
@@ -165,18 +173,18 @@ impl<const B: usize, const A: usize, const S: usize> Default for Keys<B, A, S> {
                     last: Constant::new(((1u64 << B) - 1).into()),
                     first_way: Constant::new(1u64.into()),
                     first_slot: Constant::new((1u64 << (S - 1)).into()),
-                    slot: std::array::from_fn(|i| Constant::new(((S - 1 - i) as u64).into())),
+                    slot_number: std::array::from_fn(|i| Constant::new(((S - 1 - i) as u64).into())),
                     all_ways: Constant::new(15u64.into()),
-                    unused: Constant::new(0u64.into()),
+                    all_words: Constant::new(7u64.into()),
                 }
             };
         }
         rest!(
-            clock reset ready in_valid tag request tenant hash bucket0 bucket1 write write_index write_used write_tag
-            write_request write_tenant out_valid hit index in_stash cleared count h3 valid1 key1 key writing1 index1 word1 word banks
-            b0 b1 h1 above of_stash to_bank to_stash bucket ways slots fill_bucket fill_word fill_ways valid2 key2 b0_2
-            b1_2 word2 met0_2 met1_2 bank_equal word_equal valid3 b0_3 b1_3 met0_3 met1_3 idle valid4 b0_4 b1_4 bank_match any0
-            any1 way0 way1 found_bucket found_way found_slot any_stash
+            clock reset ready in_valid tag request tenant hash bucket0 bucket1 slot write write_data write_used read out_key
+            out_valid hit index in_stash cleared count h3 writes valid1 key1 key turn1 reading1 bucket1_1 index1 of_stash1 words1
+            ways1 slots1 fill1 data1 used1 above of_stash ways stash_lo stash_hi stash_id b0 h1 torn b1 a_address way_words
+            stash_words data_id data valid2 key2 b0_2 b1_2 reading2 way2 bank_equal valid3 b0_3 b1_3 of_way read3 of_stash3 idle
+            valid4 b0_4 b1_4 bank_match any0 any1 way0 way1 found_bucket found_way found_slot any_stash
         )
     }
 }
@@ -184,27 +192,34 @@ impl<const B: usize, const A: usize, const S: usize> Default for Keys<B, A, S> {
 impl<const B: usize, const A: usize, const S: usize> Logic for Keys<B, A, S> {
     #[hdl_gen]
     fn update(&mut self) {
+        self.h3.clock.next = self.clock.val();
+        self.stash_lo.clock.next = self.clock.val();
+        self.stash_hi.clock.next = self.clock.val();
+        self.stash_id.clock.next = self.clock.val();
         self.cleared.clock.next = self.clock.val();
         self.count.clock.next = self.clock.val();
-        self.h3.clock.next = self.clock.val();
         self.valid1.clock.next = self.clock.val();
         self.key1.clock.next = self.clock.val();
-        self.writing1.clock.next = self.clock.val();
+        self.turn1.clock.next = self.clock.val();
+        self.reading1.clock.next = self.clock.val();
+        self.bucket1_1.clock.next = self.clock.val();
         self.index1.clock.next = self.clock.val();
-        self.word1.clock.next = self.clock.val();
+        self.of_stash1.clock.next = self.clock.val();
+        self.words1.clock.next = self.clock.val();
+        self.ways1.clock.next = self.clock.val();
+        self.slots1.clock.next = self.clock.val();
+        self.fill1.clock.next = self.clock.val();
+        self.data1.clock.next = self.clock.val();
+        self.used1.clock.next = self.clock.val();
         self.valid2.clock.next = self.clock.val();
         self.key2.clock.next = self.clock.val();
         self.b0_2.clock.next = self.clock.val();
         self.b1_2.clock.next = self.clock.val();
-        self.word2.clock.next = self.clock.val();
-        self.met0_2.clock.next = self.clock.val();
-        self.met1_2.clock.next = self.clock.val();
-        self.word_equal.clock.next = self.clock.val();
+        self.reading2.clock.next = self.clock.val();
         self.valid3.clock.next = self.clock.val();
         self.b0_3.clock.next = self.clock.val();
         self.b1_3.clock.next = self.clock.val();
-        self.met0_3.clock.next = self.clock.val();
-        self.met1_3.clock.next = self.clock.val();
+        self.read3.clock.next = self.clock.val();
         self.valid4.clock.next = self.clock.val();
         self.b0_4.clock.next = self.clock.val();
         self.b1_4.clock.next = self.clock.val();
@@ -212,21 +227,26 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Keys<B, A, S> {
         self.count.reset.next = self.reset.val();
         self.valid1.reset.next = self.reset.val();
         self.key1.reset.next = self.reset.val();
-        self.writing1.reset.next = self.reset.val();
+        self.turn1.reset.next = self.reset.val();
+        self.reading1.reset.next = self.reset.val();
+        self.bucket1_1.reset.next = self.reset.val();
         self.index1.reset.next = self.reset.val();
-        self.word1.reset.next = self.reset.val();
+        self.of_stash1.reset.next = self.reset.val();
+        self.words1.reset.next = self.reset.val();
+        self.ways1.reset.next = self.reset.val();
+        self.slots1.reset.next = self.reset.val();
+        self.fill1.reset.next = self.reset.val();
+        self.data1.reset.next = self.reset.val();
+        self.used1.reset.next = self.reset.val();
         self.valid2.reset.next = self.reset.val();
         self.key2.reset.next = self.reset.val();
         self.b0_2.reset.next = self.reset.val();
         self.b1_2.reset.next = self.reset.val();
-        self.word2.reset.next = self.reset.val();
-        self.met0_2.reset.next = self.reset.val();
-        self.met1_2.reset.next = self.reset.val();
+        self.reading2.reset.next = self.reset.val();
         self.valid3.reset.next = self.reset.val();
         self.b0_3.reset.next = self.reset.val();
         self.b1_3.reset.next = self.reset.val();
-        self.met0_3.reset.next = self.reset.val();
-        self.met1_3.reset.next = self.reset.val();
+        self.read3.reset.next = self.reset.val();
         self.valid4.reset.next = self.reset.val();
         self.b0_4.reset.next = self.reset.val();
         self.b1_4.reset.next = self.reset.val();
@@ -236,7 +256,7 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Keys<B, A, S> {
         self.count.d.next = self.count.q.val() + 1;
         self.cleared.d.next = self.cleared.q.val() | (self.count.q.val() == self.last.val());
 
-        // 1: hash, and the word to write.
+        // 1: hash; or the slot, and what is written there.
         self.h3.tag.next = self.tag.val();
         self.h3.request.next = self.request.val();
         self.h3.tenant.next = self.tenant.val();
@@ -244,112 +264,147 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Keys<B, A, S> {
             | (bit_cast::<KEY_BITS, 16>(self.request.val()) << 64)
             | bit_cast::<KEY_BITS, 64>(self.tag.val());
         self.key1.d.next = self.key.val();
-        self.valid1.d.next = self.in_valid.val() & self.cleared.q.val();
-        self.word.next = (bit_cast::<KEPT_BITS, 1>(self.write_used.val().into()) << 88)
-            | (bit_cast::<KEPT_BITS, 8>(self.write_tenant.val()) << 80)
-            | (bit_cast::<KEPT_BITS, 16>(self.write_request.val()) << 64)
-            | bit_cast::<KEPT_BITS, 64>(self.write_tag.val());
-        self.word1.d.next = self.word.val();
-        self.index1.d.next = self.write_index.val();
-        self.writing1.d.next = self.write.val() & self.cleared.q.val();
+        self.writes.next = self.write.val() != 0;
+        self.valid1.d.next = self.in_valid.val() & self.cleared.q.val() & !self.writes.val() & !self.read.val();
+        self.reading1.d.next = self.read.val() & self.cleared.q.val() & !self.writes.val();
+        self.above.next = self.slot.val() >> self.entries_log2.val();
+        self.of_stash.next = self.above.val() != 0;
+        self.turn1.d.next = true;
+        self.fill1.d.next = true;
+        self.bucket1_1.d.next = self.count.q.val();
+        self.words1.d.next = self.all_words.val();
+        self.ways1.d.next = self.all_ways.val();
+        self.slots1.d.next = 0.into();
+        self.data1.d.next = 0.into();
+        self.used1.d.next = false;
+        self.index1.d.next = bit_cast::<INDEX_BITS, B>(self.count.q.val());
+        self.of_stash1.d.next = false;
+        if self.cleared.q.val() {
+            self.turn1.d.next = self.writes.val() | self.read.val();
+            self.fill1.d.next = false;
+            self.bucket1_1.d.next = bit_cast::<B, INDEX_BITS>(self.slot.val() >> 2);
+            self.words1.d.next = self.write.val();
+            self.ways1.d.next = 0.into();
+            if self.of_stash.val() {
+                self.slots1.d.next = self.first_slot.val() >> bit_cast::<4, INDEX_BITS>(self.slot.val());
+            } else {
+                self.ways1.d.next = self.first_way.val() << bit_cast::<2, INDEX_BITS>(self.slot.val());
+            }
+            self.data1.d.next = self.write_data.val();
+            self.used1.d.next = self.write_used.val();
+            self.index1.d.next = self.index1.q.val();
+            self.of_stash1.d.next = self.of_stash1.q.val();
+            if self.writes.val() | self.read.val() {
+                self.index1.d.next = self.slot.val();
+                self.of_stash1.d.next = self.of_stash.val();
+            }
+        }
 
-        // 2: two buckets, which differ; where the write goes, and whether the look-up beside it reads there.
+        // 2: two buckets, which differ; or the slot's. What differs from hash 1 is at most the lowest bit.
         self.b0.next = bit_cast::<B, 32>(self.h3.hash.val());
         self.h1.next = bit_cast::<B, 16>(self.h3.hash.val().get_bits::<16>(16));
-        self.b1.next = self.h1.val();
-        if self.h1.val() == self.b0.val() {
-            self.b1.next = self.b0.val() ^ 1;
-        }
+        self.torn.next = self.h1.val() == self.b0.val();
+        self.b1.next = self.h1.val() ^ bit_cast::<B, 1>(self.torn.val().into());
         self.hash.next = self.h3.hash.val();
         self.bucket0.next = self.b0.val();
         self.bucket1.next = self.b1.val();
-        self.above.next = self.index1.q.val() >> self.entries_log2.val();
-        self.of_stash.next = self.above.val() != 0;
-        self.to_bank.next = self.writing1.q.val() & !self.of_stash.val();
-        self.to_stash.next = self.writing1.q.val() & self.of_stash.val();
-        self.bucket.next = bit_cast::<B, INDEX_BITS>(self.index1.q.val() >> 2);
-        self.ways.next = 0.into();
-        if self.to_bank.val() {
-            self.ways.next = self.first_way.val() << bit_cast::<2, INDEX_BITS>(self.index1.q.val());
+        self.a_address.next = self.b0.val();
+        if self.turn1.q.val() {
+            self.a_address.next = self.bucket1_1.q.val();
         }
-        self.slots.next = 0.into();
-        if self.to_stash.val() {
-            self.slots.next = self.first_slot.val() >> bit_cast::<4, INDEX_BITS>(self.index1.q.val());
-        }
-        self.fill_bucket.next = self.count.q.val();
-        self.fill_word.next = self.unused.val();
-        self.fill_ways.next = self.all_ways.val();
-        if self.cleared.q.val() {
-            self.fill_bucket.next = self.bucket.val();
-            self.fill_word.next = self.word1.q.val();
-            self.fill_ways.next = self.ways.val();
-        }
+        self.data_id.next = bit_cast::<24, 32>(self.data1.q.val());
+        self.data.next = (bit_cast::<KEPT_BITS, 1>(self.used1.q.val().into()) << 88)
+            | (bit_cast::<KEPT_BITS, 24>(self.data_id.val()) << 64)
+            | (bit_cast::<KEPT_BITS, 32>(self.data1.q.val()) << 32)
+            | bit_cast::<KEPT_BITS, 32>(self.data1.q.val());
         for i in 0..4 {
-            self.banks[i].read_address.next = self.b0.val();
-            self.banks[i + 4].read_address.next = self.b1.val();
-            self.banks[i].write_enable.next = self.fill_ways.val().get_bit(i);
-            self.banks[i + 4].write_enable.next = self.fill_ways.val().get_bit(i);
-        }
-        for i in 0..8 {
-            self.banks[i].clock.next = self.clock.val();
-            self.banks[i].write_address.next = self.fill_bucket.val();
-            self.banks[i].write_data.next = self.fill_word.val();
+            self.way_words[i].next = 0.into();
+            if self.ways1.q.val().get_bit(i) {
+                self.way_words[i].next = self.words1.q.val();
+            }
+            self.ways[i].clock.next = self.clock.val();
+            self.ways[i].a_address.next = self.a_address.val();
+            self.ways[i].b_address.next = self.b1.val();
+            self.ways[i].write.next = self.way_words[i].val();
+            self.ways[i].data.next = self.data.val();
         }
         for i in 0..S {
+            self.slot_words[i].next = 0.into();
+            if self.slots1.q.val().get_bit(i) {
+                self.slot_words[i].next = self.words1.q.val();
+            }
             self.stash[i].clock.next = self.clock.val();
             self.stash[i].reset.next = self.reset.val();
-            self.stash[i].d.next = self.stash[i].q.val();
-            if self.slots.val().get_bit(i) {
-                self.stash[i].d.next = self.word1.q.val();
-            }
+            self.stash[i].write.next = self.slot_words[i].val();
+            self.stash[i].data.next = self.data.val();
         }
+        self.stash_words.next = 0.into();
+        if self.of_stash1.q.val() | self.fill1.q.val() {
+            self.stash_words.next = self.words1.q.val();
+        }
+        self.stash_lo.read_address.next = bit_cast::<4, INDEX_BITS>(self.index1.q.val());
+        self.stash_hi.read_address.next = bit_cast::<4, INDEX_BITS>(self.index1.q.val());
+        self.stash_id.read_address.next = bit_cast::<4, INDEX_BITS>(self.index1.q.val());
+        self.stash_lo.write_address.next = bit_cast::<4, INDEX_BITS>(self.index1.q.val());
+        self.stash_hi.write_address.next = bit_cast::<4, INDEX_BITS>(self.index1.q.val());
+        self.stash_id.write_address.next = bit_cast::<4, INDEX_BITS>(self.index1.q.val());
+        self.stash_lo.write_data.next = self.data1.q.val();
+        self.stash_hi.write_data.next = self.data1.q.val();
+        self.stash_id.write_data.next = self.data_id.val();
+        self.stash_lo.write_enable.next = self.stash_words.val().get_bit(0);
+        self.stash_hi.write_enable.next = self.stash_words.val().get_bit(1);
+        self.stash_id.write_enable.next = self.stash_words.val().get_bit(2);
         self.valid2.d.next = self.valid1.q.val();
         self.key2.d.next = self.key1.q.val();
         self.b0_2.d.next = self.b0.val();
         self.b1_2.d.next = self.b1.val();
-        self.word2.d.next = self.word1.q.val();
-        self.met0_2.d.next = 0.into();
-        if self.bucket.val() == self.b0.val() {
-            self.met0_2.d.next = self.ways.val();
-        }
-        self.met1_2.d.next = 0.into();
-        if self.bucket.val() == self.b1.val() {
-            self.met1_2.d.next = self.ways.val();
-        }
+        self.reading2.d.next = self.reading1.q.val();
 
-        // 3: comparison. The stash has the write by now.
-        for i in 0..8 {
+        // 3: comparison. The stash has what was written by now.
+        for i in 0..4 {
             self.bank_equal[i].clock.next = self.clock.val();
-            self.bank_equal[i].kept.next = self.banks[i].read_data.val();
+            self.bank_equal[i].kept.next = self.ways[i].a_kept.val();
             self.bank_equal[i].key.next = self.key2.q.val();
+            self.bank_equal[i + 4].clock.next = self.clock.val();
+            self.bank_equal[i + 4].kept.next = self.ways[i].b_kept.val();
+            self.bank_equal[i + 4].key.next = self.key2.q.val();
         }
         for i in 0..S {
             self.stash_equal[i].clock.next = self.clock.val();
-            self.stash_equal[i].kept.next = self.stash[i].q.val();
+            self.stash_equal[i].kept.next = self.stash[i].kept.val();
             self.stash_equal[i].key.next = self.key2.q.val();
         }
-        self.word_equal.kept.next = self.word2.q.val();
-        self.word_equal.key.next = self.key2.q.val();
         self.valid3.d.next = self.valid2.q.val();
         self.b0_3.d.next = self.b0_2.q.val();
         self.b1_3.d.next = self.b1_2.q.val();
-        self.met0_3.d.next = self.met0_2.q.val();
-        self.met1_3.d.next = self.met1_2.q.val();
+        // The slot that is read: `index1` stands, and with it what the stash gives.
+        self.way2.next = bit_cast::<2, INDEX_BITS>(self.index1.q.val());
+        self.of_way.next = self.ways[3].a_kept.val();
+        if self.way2.val() == 0 {
+            self.of_way.next = self.ways[0].a_kept.val();
+        } else if self.way2.val() == 1 {
+            self.of_way.next = self.ways[1].a_kept.val();
+        } else if self.way2.val() == 2 {
+            self.of_way.next = self.ways[2].a_kept.val();
+        }
+        self.read3.d.next = self.read3.q.val();
+        if self.reading2.q.val() {
+            self.read3.d.next = bit_cast::<KEY_BITS, KEPT_BITS>(self.of_way.val());
+        }
+        self.of_stash3.next = (bit_cast::<KEY_BITS, 24>(self.stash_id.read_data.val()) << 64)
+            | (bit_cast::<KEY_BITS, 32>(self.stash_hi.read_data.val()) << 32)
+            | bit_cast::<KEY_BITS, 32>(self.stash_lo.read_data.val());
+        self.out_key.next = self.read3.q.val();
+        if self.of_stash1.q.val() {
+            self.out_key.next = self.of_stash3.val();
+        }
 
-        // 4: matches, the write's instead of what RAM gave in its place; none without a look-up.
+        // 4: matches; none without a look-up.
         self.idle.next = self.reset.val() | !self.valid3.q.val();
         for i in 0..8 {
             self.bank_match[i].clock.next = self.clock.val();
             self.bank_match[i].reset.next = self.idle.val();
             self.bank_match[i].d.next = self.bank_equal[i].same.val();
-        }
-        for i in 0..4 {
-            if self.met0_3.q.val().get_bit(i) {
-                self.bank_match[i].d.next = self.word_equal.same.val();
-            }
-            if self.met1_3.q.val().get_bit(i) {
-                self.bank_match[i + 4].d.next = self.word_equal.same.val();
-            }
         }
         for i in 0..S {
             self.stash_match[i].clock.next = self.clock.val();
@@ -390,7 +445,7 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Keys<B, A, S> {
         for i in 0..S {
             if self.stash_match[i].q.val() {
                 self.any_stash.next = true;
-                self.found_slot.next = self.slot[i].val();
+                self.found_slot.next = self.slot_number[i].val();
             }
         }
         self.found_bucket.next = self.b1_4.q.val();

@@ -3,14 +3,18 @@
 //! ```text
 //!         1..4                5                6
 //!  key ─► Keys ─► index ─┬─► places  ─┐
-//!                        └─► of stash ┼─► write wins ─► result
-//!  write ─► 1..4 ────────┴────────────┘
+//!   ▲                    └─► of stash ┴────────► result
+//!  slot ─► 1..4 ────────────┘
 //! ```
 //!
-//! A look-up and a write a clock, neither of which ever waits for the other. A write goes down the same pipeline as the
-//! look-ups and meets RAM where they do, so each look-up finds key and place of the same moment: those of all writes
-//! offered before it or in its clock, and of no later one. A block that moves is written to its new slot first and its
-//! old slot is freed afterwards; a look-up between the two finds it in either.
+//! A look-up a clock; or, in its place, parts of a slot's key written or read. What is written goes down the same pipeline as
+//! the look-ups, so each of those finds key and place of the same moment: those of all writes offered before it, and of no
+//! later one. A block that moves is written to its new slot first and its old slot is freed afterwards; a look-up between
+//! the two finds it in either.
+//!
+//! **TAG_LO goes with state and place.** As soon as it is written with state 0, the slot is not found, whatever the
+//! rest of its key; once that is complete, TAG_LO is written again with the state and the place. TAG_HI, request and tenant
+//! of a slot that is in use are what look-ups compare, from the next one on.
 //!
 //! A ghost has a slot, and is a hit like any other: `state` tells. What else an entry holds is not kept here.
 
@@ -25,7 +29,7 @@ pub struct Lookup<const B: usize, const A: usize, const S: usize> {
     pub clock: Signal<In, Clock>,
     /// Synchronous reset: forgets all.
     pub reset: Signal<In, Bit>,
-    /// Look-ups and writes are taken: from 2^B clocks after a reset on. Those offered before are passed over.
+    /// What is offered is taken: from 2^B clocks after a reset on. What was offered before is passed over.
     pub ready: Signal<Out, Bit>,
 
     /// A key is looked up.
@@ -44,22 +48,25 @@ pub struct Lookup<const B: usize, const A: usize, const S: usize> {
     /// The second.
     pub bucket1: Signal<Out, Bits<B>>,
 
-    /// A slot is written.
-    pub write: Signal<In, Bit>,
-    /// Its index, 4 * bucket + way, or 2^A + slot of the stash; no other.
-    pub write_index: Signal<In, Bits<INDEX_BITS>>,
-    /// ENTRY_TAG of what it holds from now on.
-    pub write_tag: Signal<In, Bits<64>>,
-    /// ENTRY_ID.REQUEST.
-    pub write_request: Signal<In, Bits<16>>,
-    /// ENTRY_ID.TENANT.
-    pub write_tenant: Signal<In, Bits<8>>,
-    /// ENTRY_STATE.STATE; 0 frees the slot, whatever the key.
+    /// Slot that is written or read: 4 * bucket + way, or 2^A + slot of the stash; no other.
+    pub slot: Signal<In, Bits<INDEX_BITS>>,
+    /// Which parts are written: ENTRY_TAG_LO with all that follows, ENTRY_TAG_HI, the key's bits of ENTRY_ID, from the lowest bit.
+    /// A read or a look-up offered beside it is not taken.
+    pub write: Signal<In, Bits<3>>,
+    /// What is written in each of them.
+    pub write_data: Signal<In, Bits<32>>,
+    /// With ENTRY_TAG_LO: ENTRY_STATE.STATE; 0 if no look-up is to find the slot.
     pub write_state: Signal<In, Bits<2>>,
-    /// ENTRY_STATE.TIER.
+    /// With ENTRY_TAG_LO: ENTRY_STATE.TIER.
     pub write_tier: Signal<In, Bits<2>>,
-    /// ENTRY_PLACE.FRAME.
+    /// With ENTRY_TAG_LO: ENTRY_PLACE.FRAME.
     pub write_frame: Signal<In, Bits<16>>,
+    /// The slot's key is read. A look-up offered beside it is not taken.
+    pub read: Signal<In, Bit>,
+    /// Its ENTRY_TAG, from three clocks after `read` until the clock after the next read or write.
+    pub out_tag: Signal<Out, Bits<64>>,
+    /// The key's bits of its ENTRY_ID: request, tenant.
+    pub out_id: Signal<Out, Bits<24>>,
 
     /// A key was looked up six clocks before.
     pub out_valid: Signal<Out, Bit>,
@@ -99,12 +106,8 @@ pub struct Lookup<const B: usize, const A: usize, const S: usize> {
     hit5: Register<Bit>,
     found5: Register<Bits<INDEX_BITS>>,
     in_stash5: Register<Bit>,
-    writing5: Register<Bit>,
-    index5: Register<Bits<INDEX_BITS>>,
-    place5: Register<Bits<PLACE_BITS>>,
 
     // Stage 6.
-    met: Signal<Local, Bit>,
     valid6: Register<Bit>,
     hit6: Register<Bit>,
     found6: Register<Bits<INDEX_BITS>>,
@@ -124,10 +127,10 @@ impl<const B: usize, const A: usize, const S: usize> Default for Lookup<B, A, S>
             };
         }
         rest!(
-            clock reset ready in_valid tag request tenant hash bucket0 bucket1 write write_index write_tag write_request
-            write_tenant write_state write_tier write_frame out_valid hit index state tier frame keys joined writing1 writing2
-            writing3 writing4 index1 index2 index3 index4 place1 place2 place3 place4 places stash_places above to_stash
-            valid5 hit5 found5 in_stash5 writing5 index5 place5 met valid6 hit6 found6 place6
+            clock reset ready in_valid tag request tenant hash bucket0 bucket1 slot write write_data write_state write_tier
+            write_frame read out_tag out_id out_valid hit index state tier frame keys joined writing1 writing2 writing3 writing4
+            index1 index2 index3 index4 place1 place2 place3 place4 places stash_places above to_stash valid5 hit5 found5
+            in_stash5 valid6 hit6 found6 place6
         )
     }
 }
@@ -154,9 +157,6 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Lookup<B, A, S> {
         self.hit5.clock.next = self.clock.val();
         self.found5.clock.next = self.clock.val();
         self.in_stash5.clock.next = self.clock.val();
-        self.writing5.clock.next = self.clock.val();
-        self.index5.clock.next = self.clock.val();
-        self.place5.clock.next = self.clock.val();
         self.valid6.clock.next = self.clock.val();
         self.hit6.clock.next = self.clock.val();
         self.found6.clock.next = self.clock.val();
@@ -178,9 +178,6 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Lookup<B, A, S> {
         self.hit5.reset.next = self.reset.val();
         self.found5.reset.next = self.reset.val();
         self.in_stash5.reset.next = self.reset.val();
-        self.writing5.reset.next = self.reset.val();
-        self.index5.reset.next = self.reset.val();
-        self.place5.reset.next = self.reset.val();
         self.valid6.reset.next = self.reset.val();
         self.hit6.reset.next = self.reset.val();
         self.found6.reset.next = self.reset.val();
@@ -195,20 +192,21 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Lookup<B, A, S> {
         self.hash.next = self.keys.hash.val();
         self.bucket0.next = self.keys.bucket0.val();
         self.bucket1.next = self.keys.bucket1.val();
+        self.keys.slot.next = self.slot.val();
         self.keys.write.next = self.write.val();
-        self.keys.write_index.next = self.write_index.val();
+        self.keys.write_data.next = self.write_data.val();
         self.keys.write_used.next = self.write_state.val() != 0;
-        self.keys.write_tag.next = self.write_tag.val();
-        self.keys.write_request.next = self.write_request.val();
-        self.keys.write_tenant.next = self.write_tenant.val();
+        self.keys.read.next = self.read.val();
+        self.out_tag.next = self.keys.out_key.val().get_bits::<64>(0);
+        self.out_id.next = self.keys.out_key.val().get_bits::<24>(64);
         self.joined.next = (bit_cast::<PLACE_BITS, 2>(self.write_state.val()) << 18)
             | (bit_cast::<PLACE_BITS, 2>(self.write_tier.val()) << 16)
             | bit_cast::<PLACE_BITS, 16>(self.write_frame.val());
-        self.writing1.d.next = self.write.val() & self.keys.ready.val();
+        self.writing1.d.next = self.write.val().get_bit(0) & self.keys.ready.val();
         self.writing2.d.next = self.writing1.q.val();
         self.writing3.d.next = self.writing2.q.val();
         self.writing4.d.next = self.writing3.q.val();
-        self.index1.d.next = self.write_index.val();
+        self.index1.d.next = self.slot.val();
         self.index2.d.next = self.index1.q.val();
         self.index3.d.next = self.index2.q.val();
         self.index4.d.next = self.index3.q.val();
@@ -232,20 +230,13 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Lookup<B, A, S> {
         self.hit5.d.next = self.keys.hit.val();
         self.found5.d.next = self.keys.index.val();
         self.in_stash5.d.next = self.keys.in_stash.val();
-        self.writing5.d.next = self.writing4.q.val();
-        self.index5.d.next = self.index4.q.val();
-        self.place5.d.next = self.place4.q.val();
 
-        // 6: that of the write, if it was to the same slot.
-        self.met.next = self.writing5.q.val() & (self.index5.q.val() == self.found5.q.val());
+        // 6: the result.
         self.place6.d.next = 0.into();
         if self.hit5.q.val() {
             self.place6.d.next = self.places.read_data.val();
             if self.in_stash5.q.val() {
                 self.place6.d.next = self.stash_places.read_data.val();
-            }
-            if self.met.val() {
-                self.place6.d.next = self.place5.q.val();
             }
         }
         self.valid6.d.next = self.valid5.q.val();

@@ -1,14 +1,16 @@
-//! RAM of entries, eight words of 32 bits abreast, each of which can be written alone.
+//! RAM of entries without their keys, a word beside the other, each of which can be written alone.
 //!
 //! ```text
 //!  read_address ──┬───────┬─ ... ─┬──► read_data, a clock later
-//!               word 0  word 1  word 7
+//!               flags  word 3  word 7
 //!  write_address ─┴───────┴─ ... ─┴─── words: which are written
 //! ```
 //!
+//! Of ENTRY_ID it has the flags; the rest of that word, and both of the tag, are read as 0, for `Keys` has them.
+//!
 //! As `prim::Ram`, it spends no logic on the collision: a read of the row being written gives the old or the new words.
 
-use super::{ENTRY_BITS, ENTRY_WORDS};
+use super::{ENTRY_BITS, ENTRY_WORDS, KEY_BITS};
 use rust_hdl::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -37,11 +39,12 @@ impl<const A: usize> Logic for WordRam<A> {
             // Reads before it writes, as the exported RAM does.
             self.read_data.next = self._entries.get(&self.read_address.val()).copied().unwrap_or_default();
             let words = self.words.val();
-            let written = (0..ENTRY_WORDS).filter(|word| words.get_bit(*word)).fold(
+            let written = (KEPT_FROM..ENTRY_WORDS).filter(|word| words.get_bit(*word)).fold(
                 Bits::<ENTRY_BITS>::default(),
                 |mask, word| {
-                    let ones: Bits<ENTRY_BITS> = u64::from(u32::MAX).into();
-                    mask | (ones << (32 * word as u64))
+                    let (high, low) = bits(word);
+                    let ones: Bits<ENTRY_BITS> = ((1u64 << (high + 1 - low)) - 1).into();
+                    mask | (ones << low as u64)
                 },
             );
             let kept = self._entries.entry(self.write_address.val()).or_default();
@@ -55,18 +58,27 @@ impl<const A: usize> Logic for WordRam<A> {
 
     fn hdl(&self) -> Verilog {
         let last = (1u64 << A) - 1;
-        let mut text = String::new();
-        for word in 0..ENTRY_WORDS {
-            let (high, low) = (32 * word + 31, 32 * word);
+        let mut text = format!("always @(posedge clock) read_data[{}:0] <= 0;\n", KEY_BITS - 1);
+        for word in KEPT_FROM..ENTRY_WORDS {
+            let (high, low) = bits(word);
             let _ = write!(
                 text,
-                "(* no_rw_check *) reg [31:0] mem{word} [0:{last}];\n\
+                "(* no_rw_check *) reg [{}:0] mem{word} [0:{last}];\n\
                  always @(posedge clock) begin\n    \
                      read_data[{high}:{low}] <= mem{word}[read_address];\n    \
                      if (words[{word}]) mem{word}[write_address] <= write_data[{high}:{low}];\n\
-                 end\n"
+                 end\n",
+                high - low
             );
         }
         Verilog::Custom(text)
     }
+}
+
+/// The first word of which something is kept here.
+const KEPT_FROM: usize = KEY_BITS / 32;
+
+/// Bits of the entry that are kept of this word: highest, lowest.
+fn bits(word: usize) -> (usize, usize) {
+    (32 * word + 31, KEY_BITS.max(32 * word))
 }
