@@ -48,7 +48,7 @@ const BLOCKS: [Block; 10] = [
     Block { name: "control", file: "kvcpu", module: "kvcpu$sequencer", of: "the device's microprogram" },
     Block { name: "front", file: "kvcpu", module: "kvcpu$front", of: "every geometry" },
     Block { name: "file", file: "kvcpu", module: "kvcpu$file", of: "4 queues, 4 agents" },
-    Block { name: "frames", file: "kvcpu", module: "kvcpu$frames", of: "1,024 entries" },
+    Block { name: "frames", file: "kvcpu_frames", module: "kvcpu_frames", of: "1,024 entries" },
     Block { name: "lookup", file: "kvcpu_lookup", module: "kvcpu_lookup", of: "1,024 entries" },
     Block { name: "directory", file: "kvcpu_directory", module: "kvcpu_directory", of: "1,024 entries, 4 lanes" },
     Block {
