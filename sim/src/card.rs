@@ -12,22 +12,30 @@ const PAGE: u64 = 512;
 #[derive(Debug)]
 pub(crate) struct Card {
     words: u64,
+    fresh: Fresh,
+    pages: HashMap<u64, Box<[u64]>>,
+}
+
+/// What words hold before they are written.
+#[derive(Clone, Copy, Debug)]
+struct Fresh {
     /// Word where the tables begin.
     tables: u64,
     seed: u64,
-    pages: HashMap<u64, Box<[u64]>>,
+}
+
+impl Fresh {
+    fn word(self, word: u64) -> u64 {
+        if word < self.tables { 0 } else { (word ^ self.seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) }
+    }
 }
 
 impl Card {
     /// What this geometry needs, or so many bytes. The seed is that of the noise.
     pub(crate) fn new(geometry: &Geometry, bytes: Option<u64>, seed: u64) -> Card {
         let bytes = bytes.unwrap_or(geometry.tables_base() + geometry.tables_bytes());
-        Card { words: bytes / 8, tables: geometry.tables_base() / 8, seed, pages: HashMap::new() }
-    }
-
-    /// What a word holds before it is written.
-    fn fresh(&self, word: u64) -> u64 {
-        if word < self.tables { 0 } else { (word ^ self.seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) }
+        let fresh = Fresh { tables: geometry.tables_base() / 8, seed };
+        Card { words: bytes / 8, fresh, pages: HashMap::new() }
     }
 
     /// The word numbers of an access, if all of them exist.
@@ -43,23 +51,19 @@ impl Card {
 impl Bus for Card {
     fn read(&mut self, address: u64, out: &mut [u64]) -> Result<(), BusFault> {
         for (word, to) in self.words(address, out.len())?.zip(out) {
-            *to = self
-                .pages
-                .get(&(word / PAGE))
-                .map_or(self.fresh(word), |page| page[(word % PAGE) as usize]);
+            let page = self.pages.get(&(word / PAGE));
+            *to = page.map_or(self.fresh.word(word), |page| page[(word % PAGE) as usize]);
         }
         Ok(())
     }
 
     fn write(&mut self, address: u64, data: &[u64], strobes: &[u8]) -> Result<(), BusFault> {
         for (word, (&new, &strobe)) in self.words(address, data.len())?.zip(data.iter().zip(strobes)) {
-            let mut page = self.pages.remove(&(word / PAGE)).unwrap_or_else(|| {
-                let first = word - word % PAGE;
-                (first..first + PAGE).map(|word| self.fresh(word)).collect()
-            });
-            let old = &mut page[(word % PAGE) as usize];
+            let first = word - word % PAGE;
+            let fresh = || (first..first + PAGE).map(|word| self.fresh.word(word)).collect();
+            let page = self.pages.entry(word / PAGE).or_insert_with(fresh);
+            let old = &mut page[(word - first) as usize];
             *old = merge(*old, new, strobe);
-            self.pages.insert(word / PAGE, page);
         }
         Ok(())
     }
