@@ -291,16 +291,6 @@ impl<
         self.dma.clock.next = self.dma_clock.gated.val();
         self.dma.reset.next = self.reset.val();
 
-        // Blocks that rest are not clocked.
-        self.directory_clock.clock.next = self.clock.val();
-        self.directory_clock.enable.next =
-            self.reset.val() | self.directory.bus_select.val() | self.directory.awake.val() | self.hepc.awake.val();
-        self.hepc_clock.clock.next = self.clock.val();
-        self.hepc_clock.enable.next = self.reset.val() | self.hepc.bus_select.val() | self.hepc.awake.val();
-        self.dma_clock.clock.next = self.clock.val();
-        self.dma_clock.enable.next =
-            self.reset.val() | self.dma.bus_select.val() | self.dma.awake.val() | self.frames.awake.val();
-
         // The bus: the region says who is meant; who is not answers 0.
         self.sequencer.host_pending.next = self.front.pending.val();
         self.executing.next = self.sequencer.executing.val();
@@ -346,6 +336,16 @@ impl<
             | self.hepc.bus_read.val()
             | self.dma.bus_read.val()
             | self.front.bus_read.val();
+
+        // Blocks that rest are not clocked. Behind the bus: a signal is read below where it is driven.
+        self.directory_clock.clock.next = self.clock.val();
+        self.directory_clock.enable.next =
+            self.reset.val() | self.directory.bus_select.val() | self.directory.awake.val() | self.hepc.awake.val();
+        self.hepc_clock.clock.next = self.clock.val();
+        self.hepc_clock.enable.next = self.reset.val() | self.hepc.bus_select.val() | self.hepc.awake.val();
+        self.dma_clock.clock.next = self.clock.val();
+        self.dma_clock.enable.next =
+            self.reset.val() | self.dma.bus_select.val() | self.dma.awake.val() | self.frames.awake.val();
 
         // Rows of the directory.
         self.directory.row_read.next = self.hepc.row_read.val();

@@ -283,7 +283,7 @@ impl<const A: usize, const B: usize> Logic for Frames<A, B> {
             | (((bit_cast::<64, 3>(self.part.q.val()) << self.part_bits.val())
                 | bit_cast::<64, B>(self.place.q.val()))
                 << 3);
-        self.awake.next = !self.quiet.val() | (self.state.q.val() == 3);
+        self.awake.next = (self.stores.q.val() != 0) | (self.state.q.val() == 3);
         self.bus_ready.next = self.ready.q.val();
         self.bus_read.next = 0.into();
         if self.ready.q.val() {
