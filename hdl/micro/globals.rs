@@ -1,6 +1,6 @@
 //! What the files of the microprogram share: bus addresses, the layout of the data RAM, registers. docs/control.md has the bus.
 
-// Data RAM.
+// Data RAM, of 0xC00 words.
 /// The command that is executed: 16 words of its SQE.
 const SQE: u32 = 0x000;
 /// Doorbell list: 16 items of {queue, tail}.
@@ -20,10 +20,10 @@ const TIERS: u32 = 0x0C0;
 const MOVES: u32 = 0x100;
 /// Staging slots of T3, 64 of 4 words.
 const STAGING: u32 = 0x500;
+/// Indexes accessed in the present chain, up to 512.
+const CHAIN: u32 = 0x600;
 /// Nodes of the search for a slot, 170 of 3 words.
 const NODES: u32 = 0x800;
-/// Indexes accessed in the present chain, up to 512.
-const CHAIN: u32 = 0xC00;
 
 // The bus.
 const CSR: u32 = 0x100000;
@@ -35,6 +35,7 @@ const FRAME_EPOCH: u32 = 0x240000;
 const FRAME_FLAGS: u32 = 0x280000;
 const FRAME_RETIRED: u32 = 0x2C0000;
 const QUARANTINE: u32 = 0x300000;
+const CARD_FAULT: u32 = 0x340000;
 const ENTRY: u32 = 0x400000;
 const KEY_TAG_LO: u32 = 0x500000;
 const KEY_TAG_HI: u32 = 0x500001;

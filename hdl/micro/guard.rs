@@ -20,9 +20,9 @@ const POLICY_AT_ENABLE: u32 = 3;
 /// Hits that another policy must be ahead.
 const GUARD_MARGIN: u32 = 8;
 /// Data RAM: for each policy the best worth that CAPACITY entries have, as far as a count has found it.
-const GUARD_FOUND: u32 = 0xE00;
+const GUARD_FOUND: u32 = 0xA00;
 /// Data RAM: how many entries are worth that.
-const GUARD_REACHED: u32 = 0xE08;
+const GUARD_REACHED: u32 = 0xA08;
 
 /// The guard's policy.
 static CHOICE: u32 = 0;

@@ -80,6 +80,8 @@ fn enable() {
         store(counter, 0);
         counter += 1;
     }
+    // What is wrong with a frame from before is of no interest.
+    store(CARD_FAULT, 0);
     METADATA_ONLY = load(CSR_DMA_CTRL) & DMA_CTRL_METADATA_ONLY_MASK;
     BLOCK_SHIFT = load(CSR_BLOCK_SHIFT);
     place_reset();
@@ -95,6 +97,7 @@ fn enable() {
 /// ENABLE 1 to 0.
 fn disable() {
     still();
+    card_poll();
     store(CSR_CTRL, 0);
     single_abort();
     queue_reset();

@@ -35,11 +35,12 @@ fn main() {
     }
 }
 
-/// Takes what DMA and the service queue have to say. 1 if anything changed.
+/// Takes what card memory, DMA and the service queue have to say. 1 if anything changed.
 fn poll() -> u32 {
     if ENABLED == 0 {
         return 0;
     }
+    card_poll();
     let moved = moves_poll();
     let served = service_poll();
     if moved != 0 || served != 0 { 1 } else { 0 }

@@ -31,6 +31,14 @@ const WAIT_INVALIDATION: u32 = 2;
 const WAIT_STAGING: u32 = 4;
 const WAIT_SERVICE: u32 = 5;
 
+/// Notes that a word of what is known of frames was answered with an error. A load then gave 0, so nothing hangs, but it may be wrong.
+fn card_poll() {
+    if load(CARD_FAULT) != 0 {
+        store(CARD_FAULT, 0);
+        error(ERR_STATUS_CARD_MASK);
+    }
+}
+
 /// All frames are free.
 fn tier_reset() {
     let mut t = 0;

@@ -3,9 +3,9 @@
 //! ```text
 //!  s_axil ─► Front ─────────┐
 //!                           │ bus   ┌─ File: data RAM, registers
-//!              Sequencer ───┼───────┼─ Frames
-//!                           │       ├─ Directory ◄─ rows ─► Hepc
-//!                           └───────┴─ Unit (DMA) ─► m_host, m_card
+//!              Sequencer ───┼───────┼─ Directory ◄─ rows ─► Hepc
+//!                           │       ├─ Frames ◄─ words ─┐
+//!                           └───────┴─ Unit (DMA) ◄─────┘ ─► m_host, m_card
 //! ```
 
 use crate::csr::{File, Front};
@@ -247,11 +247,15 @@ impl<
         );
         macro_rules! rest {
             ($($name:ident)*) => {
-                Self { $($name: Default::default(),)* front: Front::new(geometry, build_id, clock_hz) }
+                Self {
+                    $($name: Default::default(),)*
+                    front: Front::new(geometry, build_id, clock_hz),
+                    frames: Frames::new(geometry),
+                }
             };
         }
         rest!(
-            clock reset bus_master irq executing behind s_axil_awvalid s_axil_awready s_axil_awaddr s_axil_awsize s_axil_wvalid s_axil_wready s_axil_wdata s_axil_wstrb s_axil_bvalid s_axil_bready s_axil_bresp s_axil_arvalid s_axil_arready s_axil_araddr s_axil_arsize s_axil_rvalid s_axil_rready s_axil_rdata s_axil_rresp m_host_awid m_host_awaddr m_host_awlen m_host_awsize m_host_awburst m_host_awvalid m_host_wdata m_host_wstrb m_host_wlast m_host_wvalid m_host_bready m_host_arid m_host_araddr m_host_arlen m_host_arsize m_host_arburst m_host_arvalid m_host_rready m_host_awready m_host_wready m_host_bid m_host_bresp m_host_bvalid m_host_arready m_host_rid m_host_rdata m_host_rresp m_host_rlast m_host_rvalid m_card_awid m_card_awaddr m_card_awlen m_card_awsize m_card_awburst m_card_awvalid m_card_wdata m_card_wstrb m_card_wlast m_card_wvalid m_card_bready m_card_arid m_card_araddr m_card_arlen m_card_arsize m_card_arburst m_card_arvalid m_card_rready m_card_awready m_card_wready m_card_bid m_card_bresp m_card_bvalid m_card_arready m_card_rid m_card_rdata m_card_rresp m_card_rlast m_card_rvalid sequencer file frames directory hepc dma region directory_clock hepc_clock dma_clock
+            clock reset bus_master irq executing behind s_axil_awvalid s_axil_awready s_axil_awaddr s_axil_awsize s_axil_wvalid s_axil_wready s_axil_wdata s_axil_wstrb s_axil_bvalid s_axil_bready s_axil_bresp s_axil_arvalid s_axil_arready s_axil_araddr s_axil_arsize s_axil_rvalid s_axil_rready s_axil_rdata s_axil_rresp m_host_awid m_host_awaddr m_host_awlen m_host_awsize m_host_awburst m_host_awvalid m_host_wdata m_host_wstrb m_host_wlast m_host_wvalid m_host_bready m_host_arid m_host_araddr m_host_arlen m_host_arsize m_host_arburst m_host_arvalid m_host_rready m_host_awready m_host_wready m_host_bid m_host_bresp m_host_bvalid m_host_arready m_host_rid m_host_rdata m_host_rresp m_host_rlast m_host_rvalid m_card_awid m_card_awaddr m_card_awlen m_card_awsize m_card_awburst m_card_awvalid m_card_wdata m_card_wstrb m_card_wlast m_card_wvalid m_card_bready m_card_arid m_card_araddr m_card_arlen m_card_arsize m_card_arburst m_card_arvalid m_card_rready m_card_awready m_card_wready m_card_bid m_card_bresp m_card_bvalid m_card_arready m_card_rid m_card_rdata m_card_rresp m_card_rlast m_card_rvalid sequencer file directory hepc dma region directory_clock hepc_clock dma_clock
         )
     }
 }
@@ -286,15 +290,6 @@ impl<
         self.hepc.reset.next = self.reset.val();
         self.dma.clock.next = self.dma_clock.gated.val();
         self.dma.reset.next = self.reset.val();
-
-        // Blocks that rest are not clocked.
-        self.directory_clock.clock.next = self.clock.val();
-        self.directory_clock.enable.next =
-            self.reset.val() | self.directory.bus_select.val() | self.directory.awake.val() | self.hepc.awake.val();
-        self.hepc_clock.clock.next = self.clock.val();
-        self.hepc_clock.enable.next = self.reset.val() | self.hepc.bus_select.val() | self.hepc.awake.val();
-        self.dma_clock.clock.next = self.clock.val();
-        self.dma_clock.enable.next = self.reset.val() | self.dma.bus_select.val() | self.dma.awake.val();
 
         // The bus: the region says who is meant; who is not answers 0.
         self.sequencer.host_pending.next = self.front.pending.val();
@@ -342,6 +337,16 @@ impl<
             | self.dma.bus_read.val()
             | self.front.bus_read.val();
 
+        // Blocks that rest are not clocked. Behind the bus: a signal is read below where it is driven.
+        self.directory_clock.clock.next = self.clock.val();
+        self.directory_clock.enable.next =
+            self.reset.val() | self.directory.bus_select.val() | self.directory.awake.val() | self.hepc.awake.val();
+        self.hepc_clock.clock.next = self.clock.val();
+        self.hepc_clock.enable.next = self.reset.val() | self.hepc.bus_select.val() | self.hepc.awake.val();
+        self.dma_clock.clock.next = self.clock.val();
+        self.dma_clock.enable.next =
+            self.reset.val() | self.dma.bus_select.val() | self.dma.awake.val() | self.frames.awake.val();
+
         // Rows of the directory.
         self.directory.row_read.next = self.hepc.row_read.val();
         self.directory.row.next = self.hepc.row.val();
@@ -353,6 +358,21 @@ impl<
             self.hepc.entries[i].next = self.directory.entries[i].val();
             self.directory.row_write_data[i].next = self.hepc.row_write_data[i].val();
         }
+
+        // Words of card memory.
+        self.dma.tables_read.next = self.frames.read_burst.val();
+        self.frames.read_taken.next = self.dma.tables_read_taken.val();
+        self.dma.tables_write.next = self.frames.write_burst.val();
+        self.frames.write_taken.next = self.dma.tables_write_taken.val();
+        self.dma.tables_address.next = self.frames.address.val();
+        self.dma.tables_beats.next = self.frames.beats.val();
+        self.dma.tables_word.next = self.frames.word.val();
+        self.frames.word_taken.next = self.dma.tables_word_taken.val();
+        self.frames.in_valid.next = self.dma.tables_in_valid.val();
+        self.frames.in_data.next = self.dma.tables_in_data.val();
+        self.frames.in_error.next = self.dma.tables_in_error.val();
+        self.frames.written.next = self.dma.tables_written.val();
+        self.frames.written_error.next = self.dma.tables_written_error.val();
 
         // The outside.
         self.front.bus_master.next = self.bus_master.val();

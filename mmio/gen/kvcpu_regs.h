@@ -147,6 +147,8 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_ERR_STATUS_CONFIG_MASK UINT32_C(0x10)
 #define KVCPU_ERR_STATUS_LUF_SHIFT 5u /* A frame was reused that an agent could still read; see LUF_VIOLATIONS. */
 #define KVCPU_ERR_STATUS_LUF_MASK UINT32_C(0x20)
+#define KVCPU_ERR_STATUS_CARD_SHIFT 6u /* A word of the device's own tables, in card memory, was answered with an error. What the device decides from then on is not to be trusted: disable or reset it. */
+#define KVCPU_ERR_STATUS_CARD_MASK UINT32_C(0x40)
 
 /* RC, 32 bits, in accesses. Bad accesses since last read: unaligned, wrong size, unknown, read-only written; saturates. */
 #define KVCPU_BAD_ACCESS_COUNT 0x002cu

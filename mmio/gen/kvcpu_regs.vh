@@ -127,7 +127,7 @@ localparam integer KVCPU_STATUS_MOVES_IN_FLIGHT_WIDTH = 16;
 localparam [31:0] KVCPU_ERR_STATUS_OFFSET = 32'h00000028;
 localparam integer KVCPU_ERR_STATUS_WIDTH = 32;
 localparam [31:0] KVCPU_ERR_STATUS_RESET_VALUE = 32'h00000000;
-localparam [31:0] KVCPU_ERR_STATUS_WRITABLE = 32'h0000003f;
+localparam [31:0] KVCPU_ERR_STATUS_WRITABLE = 32'h0000007f;
 localparam integer KVCPU_ERR_STATUS_BAD_ACCESS_LSB = 0; // Software made a bad register access; see BAD_ACCESS_ADDR.
 localparam integer KVCPU_ERR_STATUS_BAD_ACCESS_WIDTH = 1;
 localparam integer KVCPU_ERR_STATUS_QUEUE_LSB = 1; // A queue halted or got a bad doorbell; see Q_ERR.
@@ -140,6 +140,8 @@ localparam integer KVCPU_ERR_STATUS_CONFIG_LSB = 4; // ENABLE was refused; see C
 localparam integer KVCPU_ERR_STATUS_CONFIG_WIDTH = 1;
 localparam integer KVCPU_ERR_STATUS_LUF_LSB = 5; // A frame was reused that an agent could still read; see LUF_VIOLATIONS.
 localparam integer KVCPU_ERR_STATUS_LUF_WIDTH = 1;
+localparam integer KVCPU_ERR_STATUS_CARD_LSB = 6; // A word of the device's own tables, in card memory, was answered with an error. What the device decides from then on is not to be trusted: disable or reset it.
+localparam integer KVCPU_ERR_STATUS_CARD_WIDTH = 1;
 // RC, in accesses. Bad accesses since last read: unaligned, wrong size, unknown, read-only written; saturates.
 localparam [31:0] KVCPU_BAD_ACCESS_COUNT_OFFSET = 32'h0000002c;
 localparam integer KVCPU_BAD_ACCESS_COUNT_WIDTH = 32;

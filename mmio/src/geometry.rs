@@ -82,6 +82,16 @@ impl Geometry {
         self.entries() + self.stash
     }
 
+    /// Byte of card memory where the device's own tables begin: directly above T1. Software never sees them.
+    pub const fn tables_base(&self) -> u64 {
+        (self.t1_mib as u64) << 20
+    }
+
+    /// Bytes of those tables: what the device knows of frames, five words of 64 bits for each frame that a tier may have.
+    pub const fn tables_bytes(&self) -> u64 {
+        5 * 8 * TIERS as u64 * self.entries() as u64
+    }
+
     /// What is wrong with this geometry, if anything.
     pub const fn check(&self) -> Result<(), &'static str> {
         if self.entries_log2 < 5 || self.entries_log2 > 16 {

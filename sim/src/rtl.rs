@@ -32,6 +32,8 @@ pub struct RtlOptions {
     pub host_latency: RangeInclusive<u32>,
     /// Clocks that the card's memory takes.
     pub card_latency: RangeInclusive<u32>,
+    /// Bytes of the card's memory if it is to have less than the geometry needs, so that what lies beyond is answered with an error.
+    pub card_bytes: Option<u64>,
     /// Probability that a channel of a memory rests in a clock, 0 to 0.99.
     pub back_pressure: f64,
     /// Clocks that pass after each register access.
@@ -53,6 +55,7 @@ impl Default for RtlOptions {
             // About what a root complex and a DDR3 controller take of a 100 MHz clock.
             host_latency: 40..=120,
             card_latency: 10..=30,
+            card_bytes: None,
             back_pressure: 0.1,
             clocks_per_access: 32,
             watchdog: 50_000_000,
@@ -110,7 +113,7 @@ impl Rtl {
             ));
         }
         let memory = HostMemory::default();
-        let mut simulation = Simulation::new(design, geometry.t1_mib, &options, decorate(memory.clone()))?;
+        let mut simulation = Simulation::new(design, &geometry, &options, decorate(memory.clone()))?;
         if let Some(path) = options.waveform
             && !simulation.model.trace(&path)
         {

@@ -19,7 +19,7 @@ use crate::root_complex::RootComplex;
 use crate::rtl::RtlOptions;
 use crate::slave::{Slave, Timing};
 use crate::{Design, Model};
-use kvcpu_mmio::BackingError;
+use kvcpu_mmio::{BackingError, Geometry};
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use std::ops::RangeInclusive;
@@ -48,7 +48,7 @@ impl Simulation {
     /// The device after its reset.
     pub(crate) fn new(
         design: &'static Design,
-        t1_mib: u32,
+        geometry: &Geometry,
         options: &RtlOptions,
         bus: Box<dyn Bus>,
     ) -> Result<Simulation, PortError> {
@@ -69,7 +69,7 @@ impl Simulation {
             lite: Lite::new(LitePorts::of(design, "s_axil_")?, stream(1)),
             host: RootComplex::new(Slave::new("m_host", host_ports, timing(&options.host_latency), stream(2)), bus),
             card_slave: Slave::new("m_card", card_ports, timing(&options.card_latency), stream(3)),
-            card: Card::new(t1_mib),
+            card: Card::new(geometry, options.card_bytes, stream(4).next_u64()),
             msix: MsiX::default(),
             clocks_per_access: options.clocks_per_access,
             watchdog: options.watchdog,

@@ -121,7 +121,8 @@ fn copies_arrive_whatever_the_order_of_completions() {
 fn what_is_not_there_faults() {
     let rtl = device(3);
     let memory = rtl.dma_alloc(4096).unwrap();
-    let (iova, card_end) = (memory.iova(), 64 << 20);
+    let card_end = Geometry::TEST.tables_base() + Geometry::TEST.tables_bytes();
+    let iova = memory.iova();
     assert_eq!(copy(&rtl, iova, iova + 0x1000, 256, 0), Ok(FAULT));
     assert_eq!(copy(&rtl, iova - 256, iova, 256, 0), Ok(FAULT));
     assert_eq!(copy(&rtl, iova, card_end, 256, TO_CARD), Ok(FAULT));

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kvcpu_driver::{Commands, Config, Insert, TierConfig};
-use kvcpu_mmio::Geometry;
+use kvcpu_mmio::regs::{control, irq};
+use kvcpu_mmio::{Backing, Geometry};
 use kvcpu_sim::{Rtl, RtlOptions, top};
 use kvcpu_tests::bus::Bus;
 use kvcpu_tests::check;
@@ -73,5 +74,45 @@ fn inserts_into_a_full_tier_are_decided_within_ten_clocks() {
         let counters = device.counters().unwrap();
         assert_eq!((counters.decision_hist.iter().sum::<u64>(), counters.dry_sweeps), (number, 0));
         assert!(counters.decision_max <= 10, "decision {number}: {} clocks", counters.decision_max);
+    }
+}
+
+/// docs/moves.md, The device's own tables.
+#[test]
+fn an_error_of_the_tables_memory_is_told_and_nothing_hangs() {
+    const GEOMETRY: Geometry = Geometry::SMALL;
+    for (card_bytes, told) in [(None, 0), (Some(GEOMETRY.tables_base()), 1)] {
+        let options = RtlOptions { card_bytes, ..RtlOptions::default() };
+        let rtl = Rtl::new(top(GEOMETRY).unwrap(), GEOMETRY, options).unwrap();
+        let config = Config { deadline: Duration::from_secs(60), ..tiers([0, 4, 8, 0]) };
+        let (device, _) = device(rtl, config);
+        let said = || device.read_field(&control::ERR_STATUS, &control::ERR_STATUS::CARD).unwrap();
+        let errors = irq::INT_STATUS::ERROR.mask();
+        device.write(&irq::INT_STATUS, errors).unwrap();
+        let insert = |tags: std::ops::Range<u64>| {
+            for tag in tags {
+                // Which block has to go is not to be trusted, but the command ends.
+                let ended = device.single_shot().insert(&Insert::new(key(tag), 1));
+                assert!(told == 1 || ended.is_ok(), "{ended:?}");
+            }
+            device.backing().advance(20_000).unwrap();
+        };
+        insert(0..20);
+        assert_eq!(said(), told);
+        assert_eq!(device.read(&irq::INT_STATUS).unwrap() & errors, errors * told);
+        // It is told anew when it happens anew.
+        device.write(&control::ERR_STATUS, control::ERR_STATUS::CARD.mask()).unwrap();
+        device.backing().advance(20_000).unwrap();
+        assert_eq!(said(), 0);
+        insert(20..30);
+        assert_eq!(said(), told);
+        // And not when the device has begun anew.
+        device.write(&control::CTRL, 0).unwrap();
+        assert_eq!(said(), told);
+        device.write(&control::ERR_STATUS, control::ERR_STATUS::CARD.mask()).unwrap();
+        device.write(&control::CTRL, control::CTRL::ENABLE.mask()).unwrap();
+        device.single_shot().nop().unwrap();
+        device.backing().advance(20_000).unwrap();
+        assert_eq!((said(), device.read_field(&control::STATUS, &control::STATUS::ENABLED).unwrap()), (0, 1));
     }
 }

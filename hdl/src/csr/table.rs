@@ -1,4 +1,11 @@
 //! What the register map says of each word of the register file, as a read-only memory. `docs/control.md`, The bus.
+//!
+//! ```text
+//!  word ─► 2,048 codes, a block RAM ─┬─► descriptor
+//!                                    └─► writable bits, reset value
+//! ```
+//!
+//! Most words are gaps, and the others are much alike: of both halves there are few kinds, so a word has only their numbers.
 
 use crate::micro::{FILE_WORDS, file_word, initial};
 use kvcpu_mmio::map::BLOCKS;
@@ -26,7 +33,7 @@ const LOCKED: [&Register; 13] = [
 const QUEUE_LOCKED: [&Register; 3] = [&queue::SQ_BASE, &queue::CQ_BASE, &queue::Q_SIZE];
 
 /// A word's description.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Row {
     descriptor: u32,
     writable: u32,
@@ -87,6 +94,32 @@ fn describe(rows: &mut [Row], register: &Register, further: u32, is_missing: boo
     }
 }
 
+/// The kinds of something, each once, and which of them each word has.
+fn kinds<T: PartialEq + Copy>(words: impl Iterator<Item = T>) -> (Vec<T>, Vec<usize>) {
+    let mut kinds: Vec<T> = Vec::new();
+    let codes = words.map(|word| {
+        kinds.iter().position(|kind| *kind == word).unwrap_or_else(|| {
+            kinds.push(word);
+            kinds.len() - 1
+        })
+    });
+    let codes = codes.collect();
+    (kinds, codes)
+}
+
+/// Bits that tell so many kinds apart.
+fn bits(kinds: usize) -> usize {
+    (kinds.next_power_of_two().ilog2() as usize).max(1)
+}
+
+/// The arms of a case over numbers of `width` bits.
+fn arms(width: usize, values: impl Iterator<Item = String>) -> String {
+    values
+        .enumerate()
+        .map(|(number, value)| format!("        {width}'d{number}: {value};\n"))
+        .collect()
+}
+
 impl<const Q: usize, const G: usize> Logic for Table<Q, G> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
@@ -105,13 +138,31 @@ impl<const Q: usize, const G: usize> Logic for Table<Q, G> {
 
     fn hdl(&self) -> Verilog {
         let rows = rows(Q, G);
-        let words = rows
-            .iter()
-            .map(|row| format!("72'h{:02x}{:08x}{:08x}", row.descriptor, row.writable, row.reset));
+        let (descriptors, descriptor_codes) = kinds(rows.iter().map(|row| row.descriptor));
+        let (values, value_codes) = kinds(rows.iter().map(|row| (row.writable, row.reset)));
+        let (high, low) = (bits(descriptors.len()), bits(values.len()));
+        let (width, top) = (high + low, high + low - 1);
+        let codes = descriptor_codes.iter().zip(&value_codes);
+        let words = initial(codes.map(|(descriptor, value)| format!("{width}'h{:x}", descriptor << low | value)));
+        let descriptors = arms(high, descriptors.iter().map(|kind| format!("descriptor = 8'h{kind:02x}")));
+        let value = |writable, reset| format!("{{writable, reset_value}} = 64'h{writable:08x}{reset:08x}");
+        let values = arms(low, values.iter().map(|&(writable, reset)| value(writable, reset)));
+        let nothing = value(0, 0);
         Verilog::Custom(format!(
-            "reg [71:0] mem [0:{}];\n{}always @(posedge clock) {{descriptor, writable, reset_value}} <= mem[address];\n",
-            FILE_WORDS - 1,
-            initial(words)
+            "reg [{top}:0] mem [0:{last}];\n\
+             {words}\
+             reg [{top}:0] codes;\n\
+             always @(posedge clock) codes <= mem[address];\n\
+             always @(*) begin\n    \
+                 case (codes[{top}:{low}])\n\
+             {descriptors}        default: descriptor = 8'h00;\n    \
+                 endcase\n    \
+                 case (codes[{low_top}:0])\n\
+             {values}        default: {nothing};\n    \
+                 endcase\n\
+             end\n",
+            last = FILE_WORDS - 1,
+            low_top = low - 1,
         ))
     }
 }

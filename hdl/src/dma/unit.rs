@@ -4,13 +4,13 @@
 //!          ┌─► channel 0 ─┬──────────┐
 //!  bus ────┼─► channel 1 ─┼─► Master ├─► host
 //!          ├─► ring ──────┘   Master ├─► card
-//!          └─◄ completions, 32 ◄─ channels
+//!          └─◄ completions, 32 ◄─ channels   └◄─► tables: who else needs a word of card memory
 //! ```
 //!
 //! An answer comes a clock after the request. A channel whose completion does not fit waits with it. Reset forgets what
 //! is on the AXI buses, so they must be reset with it; ABORT is what ends transfers without.
 
-use super::{Channel, Master, Ring};
+use super::{BEATS_BITS, Channel, Master, Ring};
 use crate::prim::{Fifo, Register};
 use rust_hdl::prelude::*;
 
@@ -38,8 +38,36 @@ pub struct Unit {
     pub bus_ready: Signal<Out, Bit>,
     /// What is read; 0 without `bus_ready`.
     pub bus_read: Signal<Out, Bits<32>>,
-    /// It works, or answers.
+    /// It works, or answers. What the tables ask for does not count.
     pub awake: Signal<Out, Bit>,
+
+    /// Tables: a burst is to be read from the card.
+    pub tables_read: Signal<In, Bit>,
+    /// It was taken in the clock before.
+    pub tables_read_taken: Signal<Out, Bit>,
+    /// Tables: a burst is to be written to the card; all its words are there.
+    pub tables_write: Signal<In, Bit>,
+    /// It was taken in the clock before.
+    pub tables_write_taken: Signal<Out, Bit>,
+    /// Address of either.
+    pub tables_address: Signal<In, Bits<64>>,
+    /// Beats of either.
+    pub tables_beats: Signal<In, Bits<BEATS_BITS>>,
+    /// The next word to write.
+    pub tables_word: Signal<In, Bits<64>>,
+    /// It is taken in this clock.
+    pub tables_word_taken: Signal<Out, Bit>,
+    /// A word was read.
+    pub tables_in_valid: Signal<Out, Bit>,
+    /// The word.
+    pub tables_in_data: Signal<Out, Bits<64>>,
+    /// It was answered with an error.
+    pub tables_in_error: Signal<Out, Bit>,
+    /// A burst was written.
+    pub tables_written: Signal<Out, Bit>,
+    /// It was answered with an error.
+    pub tables_written_error: Signal<Out, Bit>,
+
     /// Host memory: AWID, whose burst: 0, 1 a channel's, 2 the ring port's.
     pub m_host_awid: Signal<Out, Bits<2>>,
     /// Host memory: AWADDR, address.
@@ -98,7 +126,7 @@ pub struct Unit {
     pub m_host_rvalid: Signal<In, Bit>,
     /// Host memory: RREADY, always 1.
     pub m_host_rready: Signal<Out, Bit>,
-    /// Card memory: AWID, whose burst: 0, 1 a channel's, 2 the ring port's.
+    /// Card memory: AWID, whose burst: 0, 1 a channel's, 2 the tables'.
     pub m_card_awid: Signal<Out, Bits<2>>,
     /// Card memory: AWADDR, address.
     pub m_card_awaddr: Signal<Out, Bits<64>>,
@@ -331,13 +359,23 @@ impl Logic for Unit {
         self.ring.in_last.next = self.host.in_last.val();
         self.ring.written.next = self.host.done[2].val();
         self.ring.written_error.next = self.host.done_error.val();
-        self.card.read[2].next = false;
-        self.card.read_address[2].next = 0.into();
-        self.card.read_beats[2].next = 0.into();
-        self.card.write[2].next = false;
-        self.card.write_address[2].next = 0.into();
-        self.card.write_beats[2].next = 0.into();
-        self.card.word[2].next = 0.into();
+
+        // The tables, on the card's bus only.
+        self.card.read[2].next = self.tables_read.val();
+        self.card.read_address[2].next = self.tables_address.val();
+        self.card.read_beats[2].next = self.tables_beats.val();
+        self.tables_read_taken.next = self.card.read_taken[2].val();
+        self.card.write[2].next = self.tables_write.val();
+        self.card.write_address[2].next = self.tables_address.val();
+        self.card.write_beats[2].next = self.tables_beats.val();
+        self.tables_write_taken.next = self.card.write_taken[2].val();
+        self.card.word[2].next = self.tables_word.val();
+        self.tables_word_taken.next = self.card.word_taken[2].val();
+        self.tables_in_valid.next = self.card.in_valid[2].val();
+        self.tables_in_data.next = self.card.in_data.val();
+        self.tables_in_error.next = self.card.in_error.val();
+        self.tables_written.next = self.card.done[2].val();
+        self.tables_written_error.next = self.card.done_error.val();
 
         // The two buses.
         self.m_host_awid.next = self.host.awid.val();

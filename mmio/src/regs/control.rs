@@ -90,6 +90,8 @@ block! {
         CONFIG[4 + 1] "";
         /// A frame was reused that an agent could still read; see LUF_VIOLATIONS.
         LUF[5 + 1] "";
+        /// A word of the device's own tables, in card memory, was answered with an error. What the device decides from then on is not to be trusted: disable or reset it.
+        CARD[6 + 1] "";
     };
     /// Bad accesses since last read: unaligned, wrong size, unknown, read-only written; saturates.
     0x2C BAD_ACCESS_COUNT: u32 RC = 0, "accesses";

@@ -1,7 +1,7 @@
-//! The unit between two slaves, driven over its bus.
+//! The unit between two slaves, driven over its bus; on the card, the frames at its third requester, as in the device.
 
 use kvcpu_sim::axi::{Manner, Slave};
-use kvcpu_sim::{DMA, Model};
+use kvcpu_sim::{DMA, FRAMES, Model};
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 
@@ -34,8 +34,28 @@ pub(crate) struct Done {
     pub(crate) crc: u64,
 }
 
+/// What the unit says to the frames, and they to it: ports of the unit and of the frames. All are registers.
+const TO_FRAMES: [(&str, &str); 8] = [
+    ("tables_read_taken", "read_taken"),
+    ("tables_write_taken", "write_taken"),
+    ("tables_word_taken", "word_taken"),
+    ("tables_in_valid", "in_valid"),
+    ("tables_in_data", "in_data"),
+    ("tables_in_error", "in_error"),
+    ("tables_written", "written"),
+    ("tables_written_error", "written_error"),
+];
+const FROM_FRAMES: [(&str, &str); 5] = [
+    ("tables_read", "read_burst"),
+    ("tables_write", "write_burst"),
+    ("tables_address", "address"),
+    ("tables_beats", "beats"),
+    ("tables_word", "word"),
+];
+
 pub(crate) struct Bench {
     pub(crate) model: Model,
+    pub(crate) frames: Model,
     pub(crate) host: Slave,
     pub(crate) card: Slave,
     pub(crate) seed: u64,
@@ -63,13 +83,21 @@ impl Bench {
     pub(crate) fn new(seed: u64, manner: &Manner) -> Bench {
         let mut bench = Bench {
             model: Model::new(&DMA, seed as u32),
+            frames: Model::new(&FRAMES, !seed as u32),
             host: Slave::new("m_host", manner.clone(), seed),
             card: Slave::new("m_card", manner.clone(), !seed),
             seed,
         };
-        bench.model.reset();
+        bench.reset();
         bench.model.set("bus_master", 1);
         bench
+    }
+
+    /// Resets all but the slaves, which are to be made anew.
+    pub(crate) fn reset(&mut self) {
+        self.frames.set("bus_select", 0);
+        self.model.reset();
+        self.frames.reset();
     }
 
     pub(crate) fn space(&mut self, space: Space) -> &mut Slave {
@@ -82,10 +110,17 @@ impl Bench {
     pub(crate) fn tick(&mut self) {
         self.host.drive(&mut self.model);
         self.card.drive(&mut self.model);
+        for (unit, frames) in TO_FRAMES {
+            self.frames.set(frames, self.model.get(unit));
+        }
+        for (unit, frames) in FROM_FRAMES {
+            self.model.set(unit, self.frames.get(frames));
+        }
         self.model.eval();
         self.host.observe(&self.model);
         self.card.observe(&self.model);
         self.model.tick();
+        self.frames.tick();
     }
 
     pub(crate) fn ticks(&mut self, clocks: u64) {
@@ -128,6 +163,22 @@ impl Bench {
 
     pub(crate) fn write(&mut self, address: u64, word: u64) {
         self.access(address, Some(word));
+    }
+
+    /// An access to the frames: what it read, and the clocks until it was answered.
+    pub(crate) fn frames_access(&mut self, address: u64, write: Option<u64>) -> (u64, u64) {
+        self.frames.set("bus_select", 1).set("bus_write", write.is_some().into());
+        self.frames.set("bus_address", address).set("bus_data", write.unwrap_or(0));
+        let start = self.model.clocks();
+        self.until("an answer to the frames", |bench| bench.frames.eval().get("bus_ready") == 1);
+        let read = self.frames.get("bus_read");
+        let clocks = self.model.clocks() - start;
+        // The request rests in the clock after the answer.
+        self.tick();
+        self.frames.set("bus_select", 0);
+        self.tick();
+        assert_eq!((self.frames.get("bus_ready"), self.frames.get("bus_read")), (0, 0), "an answer to nothing");
+        (read, clocks)
     }
 
     pub(crate) fn room(&mut self, channel: u64) -> u64 {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod bench;
+mod frames;
 mod speed;
 
 use bench::{Bench, Done, Job, NONE, Space, awkward, crc32c, seed};
@@ -280,7 +281,7 @@ fn reset_in_the_middle() {
         let fresh = Bench::new(seed + round as u64, &awkward(&mut rng));
         (bench.host, bench.card) = (fresh.host, fresh.card);
         bench.fill((Space::Host, 0x1_0000), 4096, &mut rng);
-        bench.model.reset();
+        bench.reset();
         assert_eq!((bench.room(0), bench.room(1), bench.read(0x40), bench.read(0x84)), (16, 16, NONE, 1));
         let job = job(Space::Host, Space::Card, 4096, 7);
         let words = bench.words(job.from, job.bytes);
