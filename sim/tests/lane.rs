@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 
 /// Clocks from an entry to its P.
-const LATENCY: usize = 7;
+const LATENCY: usize = 8;
 
 /// What is the same for all entries of a sweep.
 #[derive(Clone, Copy, Debug)]

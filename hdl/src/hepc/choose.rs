@@ -1,11 +1,11 @@
 //! Whose turn it is: of the lanes that have an item for a list, one a clock.
 //!
 //! ```text
-//!  wants ──► first of the favoured, or first of all ──► taken, item
+//!  wants ──► first of the favoured, or first of all ──► chosen, item
 //! ```
 //!
-//! The favoured change from clock to clock, so that no lane's FIFO fills while others' are empty. Written in Verilog: the choice is an
-//! isolated lowest bit, the item an AND-OR over the lanes; a loop of conditions would be a chain of them.
+//! The favoured change from clock to clock, so that no lane's FIFO fills while others' are empty. Written in Verilog: the choice is the
+//! lowest bit set, the item an AND-OR over the lanes; a loop of conditions would be a chain of them.
 
 use super::ITEM_BITS;
 use rust_hdl::prelude::*;
@@ -20,11 +20,11 @@ pub(super) struct Choose<const L: usize> {
     pub wants: [Signal<In, Bit>; L],
     /// The item.
     pub items: [Signal<In, Bits<ITEM_BITS>>; L],
-    /// It is taken.
-    pub taken: [Signal<Out, Bit>; L],
+    /// It is the one.
+    pub chosen: [Signal<Out, Bit>; L],
     /// Some lane has one.
     pub valid: Signal<Out, Bit>,
-    /// The item taken.
+    /// The item.
     pub item: Signal<Out, Bits<ITEM_BITS>>,
 }
 
@@ -34,7 +34,7 @@ impl<const L: usize> Default for Choose<L> {
             favoured: Default::default(),
             wants: std::array::from_fn(|_| Default::default()),
             items: std::array::from_fn(|_| Default::default()),
-            taken: std::array::from_fn(|_| Default::default()),
+            chosen: std::array::from_fn(|_| Default::default()),
             valid: Default::default(),
             item: Default::default(),
         }
@@ -47,15 +47,15 @@ impl<const L: usize> Logic for Choose<L> {
         let wants = |lane: &usize| self.wants[*lane].val();
         let chosen = (favoured..L).find(wants).or_else(|| (0..L).find(wants));
         for lane in 0..L {
-            self.taken[lane].next = chosen == Some(lane);
+            self.chosen[lane].next = chosen == Some(lane);
         }
         self.valid.next = chosen.is_some();
         self.item.next = chosen.map_or_else(Default::default, |lane| self.items[lane].val());
     }
 
     fn connect(&mut self) {
-        for taken in &mut self.taken {
-            taken.connect();
+        for chosen in &mut self.chosen {
+            chosen.connect();
         }
         self.valid.connect();
         self.item.connect();
@@ -67,20 +67,31 @@ impl<const L: usize> Logic for Choose<L> {
             let lanes: Vec<String> = (0..L).rev().map(|lane| format!("{name}${lane}")).collect();
             lanes.join(", ")
         };
+        // The lowest bit set of `from`, if it is this lane's.
+        let lowest = |from: &str, lane: usize| match lane {
+            0 => format!("{from}[0]"),
+            _ => format!("({from}[{lane}] & ~|{from}[{}:0])", lane - 1),
+        };
         let mut text = format!(
-            "reg [{high}:0] all, first, chosen;\n\
+            "reg [{high}:0] all, first, one;\n\
              always @(*) begin\n    \
                  all = {{{wants}}};\n    \
-                 first = all & ({{{L}{{1'b1}}}} << favoured);\n    \
-                 chosen = |first ? first & (~first + 1'b1) : all & (~all + 1'b1);\n    \
-                 {{{taken}}} = chosen;\n    \
-                 valid = |all;\n    \
-                 item = {ITEM_BITS}'b0",
+                 first = all & ({{{L}{{1'b1}}}} << favoured);\n",
             wants = all("wants"),
-            taken = all("taken"),
         );
         for lane in 0..L {
-            let _ = write!(text, "\n        | ({{{ITEM_BITS}{{chosen[{lane}]}}}} & items${lane})");
+            let (first, any) = (lowest("first", lane), lowest("all", lane));
+            let _ = writeln!(text, "    one[{lane}] = {first} | (~|first & {any});");
+        }
+        let _ = write!(
+            text,
+            "    {{{chosen}}} = one;\n    \
+                 valid = |all;\n    \
+                 item = {ITEM_BITS}'b0",
+            chosen = all("chosen"),
+        );
+        for lane in 0..L {
+            let _ = write!(text, "\n        | ({{{ITEM_BITS}{{one[{lane}]}}}} & items${lane})");
         }
         Verilog::Custom(text + ";\nend\n")
     }

@@ -1,16 +1,16 @@
-//! What a pass makes of an entry: its P, whether it is a victim or a prefetch candidate and of what rank, what it is worth
-//! to each policy, and what is written back, all eight clocks later. `docs/hepc.md`, Who may be a victim, and Sweep.
+//! What a pass makes of an entry: its P, whether it is a victim or a prefetch candidate and of what rank, and what is written
+//! back, all eight clocks later; and, after four, what its worths are made of. `docs/hepc.md`, Who may be a victim, and Sweep.
 //!
 //! ```text
-//!           ┌► lane ──────────────► P, 7 ──────────────────────┐
-//!  entry ───┼──► terms, 4 ──► worths ──────────────────────────┼─► 8 ranks, words to write
-//!           └► 1 distances ─► 2 who it is ─► RAM, six clocks ──┘
+//!           ┌► lane ──► facts, 4 ──────► P, 8 ─────────────────────┐
+//!  entry ───┤                                                      ├─► 8 ranks, words to write
+//!           └► 1 distances ─► 2 who it is ─► RAM, six clocks ──────┘
 //! ```
 //!
-//! What is not a number to calculate with waits in a RAM of eight words instead of in eight rows of registers.
+//! What is not a number to calculate with waits in a RAM of eight words instead of in six rows of registers.
 
 use super::lane::Lane;
-use super::worths::Worths;
+use super::worths::FACTS_BITS;
 use super::{INDEX_BITS, ITEM_BITS, RANK_BITS};
 use crate::prim::{Ram, Register};
 use rust_hdl::prelude::*;
@@ -24,8 +24,8 @@ pub const WRITE_BITS: usize = 96;
 
 /// Bits of an answer of SCORE.
 pub(super) const SCORE_BITS: usize = 86;
-/// Bits of an answer of WORTHS.
-pub(super) const WORTHS_BITS: usize = 136;
+/// Bits of how an entry stands with the policies.
+pub(super) const STANDING_BITS: usize = 9;
 
 /// Stage 1: the entry, and distances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, LogicStruct)]
@@ -68,12 +68,6 @@ pub(super) struct Judge {
 
     /// Parameters, as the bus numbers them.
     pub parameters: Signal<In, Bits<PARAMETER_BITS>>,
-    /// GUARD_WF, THRESHOLD and TRIAL, as `Worths` takes them.
-    pub wfs: Signal<In, Bits<72>>,
-    /// THRESHOLD.
-    pub thresholds: Signal<In, Bits<136>>,
-    /// TRIAL.
-    pub trials: Signal<In, Bits<136>>,
     /// The pass is a sweep: retention ends, P is written.
     pub sweeping: Signal<In, Bit>,
     /// The pass marks who is out.
@@ -86,9 +80,13 @@ pub(super) struct Judge {
     /// The entry.
     pub entry: Signal<In, Bits<ENTRY_BITS>>,
 
+    /// An entry was judged, four clocks later: this is of it.
+    pub facts_valid: Signal<Out, Bit>,
+    /// What it is worth is made of this.
+    pub facts: Signal<Out, Bits<FACTS_BITS>>,
     /// TIER of the entry of seven clocks before.
     pub tier_early: Signal<Out, Bits<2>>,
-    /// An entry was judged, eight clocks later.
+    /// An entry was judged, eight clocks later; so for all that follows.
     pub valid: Signal<Out, Bit>,
     /// Its index.
     pub judged: Signal<Out, Bits<INDEX_BITS>>,
@@ -96,25 +94,22 @@ pub(super) struct Judge {
     pub tier: Signal<Out, Bits<2>>,
     /// It is an eligible victim.
     pub victim: Signal<Out, Bit>,
-    /// As an item of a victim list: {rank, index}.
+    /// As an item of a victim list, inverted: {rank, index}.
     pub victim_item: Signal<Out, Bits<ITEM_BITS>>,
     /// It is a prefetch candidate.
     pub candidate: Signal<Out, Bit>,
-    /// As an item of the prefetch list.
+    /// As an item of the prefetch list, likewise.
     pub candidate_item: Signal<Out, Bits<ITEM_BITS>>,
     /// {placed, dead, candidate, tier, eligible victim, prefetch rank, victim rank, P}.
     pub score: Signal<Out, Bits<SCORE_BITS>>,
-    /// Who it is in, as to OUT and threshold, in bits 135:128, and what it is worth to policy k in bits 16k+15:16k.
-    pub worths: Signal<Out, Bits<WORTHS_BITS>>,
-    /// Who it is in, and whose trial it reaches; none without an entry.
-    pub reached: Signal<Out, Bits<8>>,
-    /// It is written back.
+    /// {in use, OUT}.
+    pub standing: Signal<Out, Bits<STANDING_BITS>>,
+    /// A sweep writes it back.
     pub write: Signal<Out, Bit>,
-    /// As this: {ENTRY_STATE, ENTRY_PLACE, ENTRY_ID}.
+    /// A pass writes this, but for OUT: {ENTRY_STATE, ENTRY_PLACE, ENTRY_ID}.
     pub write_data: Signal<Out, Bits<WRITE_BITS>>,
 
     lane: Lane,
-    worth: Worths,
 
     // Stage 1.
     looked: Register<Looked>,
@@ -141,14 +136,8 @@ pub(super) struct Judge {
     waiting: Ram<Known, 3>,
 
     // Stage 8.
-    valid8: Register<Bit>,
-    p8: Register<Bits<16>>,
     state8: Signal<Local, Bits<32>>,
     place8: Signal<Local, Bits<32>>,
-    out8: Signal<Local, Bits<8>>,
-    above8: Signal<Local, Bits<8>>,
-    inside8: Signal<Local, Bits<8>>,
-    outside8: Signal<Local, Bits<8>>,
     used8: Signal<Local, Bit>,
     not_dead8: Signal<Local, Bit>,
     depth8: Signal<Local, Bits<12>>,
@@ -157,7 +146,8 @@ pub(super) struct Judge {
     victim_rank: Signal<Local, Bits<RANK_BITS>>,
     near_rank: Signal<Local, Bits<RANK_BITS>>,
     index8: Signal<Local, Bits<INDEX_BITS>>,
-    state_new: Signal<Local, Bits<32>>,
+    victim_upright: Signal<Local, Bits<ITEM_BITS>>,
+    candidate_upright: Signal<Local, Bits<ITEM_BITS>>,
     place_new: Signal<Local, Bits<32>>,
 
     index_bits: Constant<Bits<6>>,
@@ -180,11 +170,11 @@ impl Default for Judge {
             };
         }
         rest!(
-            clock reset parameters wfs thresholds trials sweeping marking in_valid index entry tier_early reached
-            write write_data lane worth looked id history state mode now target long_ago dead_flags known id2 state2
-            distance2 ends retained placed tiers turn waiting valid8 p8 state8 place8 out8 above8 inside8 outside8
-            used8 not_dead8 depth8 height8 alive_wide state_new place_new valid judged tier victim victim_item
-            candidate candidate_item score worths tier0 victim_rank near_rank index8
+            clock reset parameters sweeping marking in_valid index entry facts_valid facts tier_early standing write
+            write_data lane looked id history state mode now target long_ago dead_flags known id2 state2 distance2
+            ends retained placed tiers turn waiting state8 place8 used8 not_dead8 depth8 height8 alive_wide
+            victim_upright candidate_upright place_new valid judged tier victim victim_item candidate candidate_item
+            score tier0 victim_rank near_rank index8
         )
     }
 }
@@ -193,22 +183,16 @@ impl Logic for Judge {
     #[hdl_gen]
     fn update(&mut self) {
         self.lane.clock.next = self.clock.val();
-        self.worth.clock.next = self.clock.val();
         self.looked.clock.next = self.clock.val();
         self.dead_flags.clock.next = self.clock.val();
         self.tiers.clock.next = self.clock.val();
         self.turn.clock.next = self.clock.val();
         self.waiting.clock.next = self.clock.val();
-        self.valid8.clock.next = self.clock.val();
-        self.p8.clock.next = self.clock.val();
         self.lane.reset.next = self.reset.val();
-        self.worth.reset.next = self.reset.val();
         self.looked.reset.next = self.reset.val();
         self.dead_flags.reset.next = self.reset.val();
         self.tiers.reset.next = self.reset.val();
         self.turn.reset.next = self.reset.val();
-        self.valid8.reset.next = self.reset.val();
-        self.p8.reset.next = self.reset.val();
 
         // Parameters 0 to 0xA.
         self.now.next = self.parameters.val().get_bits::<32>(320);
@@ -225,15 +209,6 @@ impl Logic for Judge {
         self.lane.stamp.next = self.parameters.val().get_bits::<32>(256);
         self.lane.r_epoch.next = self.parameters.val().get_bits::<14>(288);
         self.lane.now.next = self.now.val();
-        self.worth.wr.next = self.parameters.val().get_bits::<8>(0);
-        self.worth.ws.next = self.parameters.val().get_bits::<8>(64);
-        self.worth.wd.next = self.parameters.val().get_bits::<8>(96);
-        self.worth.targets.next = self.mode.val().get_bit(3);
-        self.worth.scale.next = self.parameters.val().get_bits::<4>(192);
-        self.worth.r_epoch.next = self.parameters.val().get_bits::<14>(288);
-        self.worth.wfs.next = self.wfs.val();
-        self.worth.thresholds.next = self.thresholds.val();
-        self.worth.trials.next = self.trials.val();
 
         // The entry's words.
         self.id.next = self.entry.val().get_bits::<32>(64);
@@ -248,12 +223,19 @@ impl Logic for Judge {
         self.lane.prefix.next = self.id.val().get_bit(24);
         self.lane.branch.next = self.id.val().get_bit(29);
         self.lane.target_valid.next = self.id.val().get_bit(30);
-        self.worth.facts.next = self.lane.facts.val();
         self.dead_flags.d.next = self.dead_flags.q.val() << 1;
         if self.id.val().get_bit(27) {
             self.dead_flags.d.next = (self.dead_flags.q.val() << 1) | 1;
         }
-        self.worth.dead.next = self.dead_flags.q.val().get_bit(3);
+        self.facts_valid.next = self.lane.facts.val().valid;
+        self.facts.next = (bit_cast::<FACTS_BITS, 1>(self.dead_flags.q.val().get_bit(3).into()) << 42)
+            | (bit_cast::<FACTS_BITS, 1>(self.lane.facts.val().serving.into()) << 41)
+            | (bit_cast::<FACTS_BITS, 1>(self.lane.facts.val().targeted.into()) << 40)
+            | (bit_cast::<FACTS_BITS, 1>(self.lane.facts.val().unproven.into()) << 39)
+            | (bit_cast::<FACTS_BITS, 14>(self.lane.facts.val().r) << 25)
+            | (bit_cast::<FACTS_BITS, 7>(self.lane.facts.val().f) << 18)
+            | (bit_cast::<FACTS_BITS, 10>(self.lane.facts.val().s) << 8)
+            | bit_cast::<FACTS_BITS, 8>(self.lane.facts.val().d);
 
         // 1: RETAIN is in units of 16 steps; parameters 0xB to 0xF say how far ahead is near, and from where.
         self.tier0.next = self.state.val().get_bits::<2>(28);
@@ -320,8 +302,6 @@ impl Logic for Judge {
         self.waiting.read_address.next = self.turn.q.val() + 2;
 
         // 8: ranks.
-        self.valid8.d.next = self.lane.out_valid.val();
-        self.p8.d.next = self.lane.p.val();
         self.depth8.next = self.waiting.read_data.val().depth;
         self.height8.next = !self.depth8.val();
         self.not_dead8.next = !self.waiting.read_data.val().dead;
@@ -329,20 +309,22 @@ impl Logic for Judge {
         self.state8.next = self.waiting.read_data.val().state;
         self.place8.next = self.waiting.read_data.val().place;
         self.victim_rank.next = self.alive_wide.val()
-            | (bit_cast::<RANK_BITS, 16>(self.p8.q.val()) << 12)
+            | (bit_cast::<RANK_BITS, 16>(self.lane.p.val()) << 12)
             | bit_cast::<RANK_BITS, 12>(self.height8.val());
         self.near_rank.next = (bit_cast::<RANK_BITS, 20>(self.waiting.read_data.val().near) << 12)
             | bit_cast::<RANK_BITS, 12>(self.depth8.val());
         self.index8.next = self.waiting.read_data.val().index;
-        self.valid.next = self.valid8.q.val();
+        self.valid.next = self.lane.out_valid.val();
         self.judged.next = self.index8.val();
         self.tier.next = self.state8.val().get_bits::<2>(28);
-        self.victim.next = self.valid8.q.val() & self.waiting.read_data.val().eligible;
-        self.victim_item.next = (bit_cast::<ITEM_BITS, RANK_BITS>(self.victim_rank.val()) << self.index_bits.val())
+        self.victim.next = self.lane.out_valid.val() & self.waiting.read_data.val().eligible;
+        self.victim_upright.next = (bit_cast::<ITEM_BITS, RANK_BITS>(self.victim_rank.val()) << self.index_bits.val())
             | bit_cast::<ITEM_BITS, INDEX_BITS>(self.index8.val());
-        self.candidate.next = self.valid8.q.val() & self.waiting.read_data.val().candidate;
-        self.candidate_item.next = (bit_cast::<ITEM_BITS, RANK_BITS>(self.near_rank.val()) << self.index_bits.val())
+        self.victim_item.next = !self.victim_upright.val();
+        self.candidate.next = self.lane.out_valid.val() & self.waiting.read_data.val().candidate;
+        self.candidate_upright.next = (bit_cast::<ITEM_BITS, RANK_BITS>(self.near_rank.val()) << self.index_bits.val())
             | bit_cast::<ITEM_BITS, INDEX_BITS>(self.index8.val());
+        self.candidate_item.next = !self.candidate_upright.val();
         self.score.next = (bit_cast::<SCORE_BITS, 1>(self.waiting.read_data.val().placed.into()) << 85)
             | (bit_cast::<SCORE_BITS, 1>(self.waiting.read_data.val().dead.into()) << 84)
             | (bit_cast::<SCORE_BITS, 1>(self.waiting.read_data.val().candidate.into()) << 83)
@@ -350,37 +332,22 @@ impl Logic for Judge {
             | (bit_cast::<SCORE_BITS, 1>(self.waiting.read_data.val().eligible.into()) << 80)
             | (bit_cast::<SCORE_BITS, RANK_BITS>(self.near_rank.val()) << 48)
             | (bit_cast::<SCORE_BITS, RANK_BITS>(self.victim_rank.val()) << 16)
-            | bit_cast::<SCORE_BITS, 16>(self.p8.q.val());
+            | bit_cast::<SCORE_BITS, 16>(self.lane.p.val());
 
-        // Who it is in.
+        // How it stands with the policies.
         self.used8.next = self.state8.val().get_bits::<2>(30) != 0;
-        self.out8.next = self.state8.val().get_bits::<8>(20);
-        self.above8.next = self.worth.above.val();
-        self.inside8.next = 0.into();
-        self.outside8.next = self.out8.val();
-        if self.used8.val() {
-            self.inside8.next = self.above8.val() & !self.out8.val();
-            self.outside8.next = self.out8.val() | !self.above8.val();
-        }
-        self.worths.next = (bit_cast::<WORTHS_BITS, 8>(self.inside8.val()) << 128)
-            | bit_cast::<WORTHS_BITS, 128>(self.worth.worths.val());
-        self.reached.next = 0.into();
-        if self.valid8.q.val() {
-            self.reached.next = self.inside8.val() & self.worth.reaching.val();
-        }
+        self.standing.next = (bit_cast::<STANDING_BITS, 1>(self.used8.val().into()) << 8)
+            | bit_cast::<STANDING_BITS, 8>(self.state8.val().get_bits::<8>(20));
 
         // What is written.
-        self.write.next = self.valid8.q.val()
-            & ((self.sweeping.val() & self.waiting.read_data.val().placed) | (self.marking.val() & self.used8.val()));
-        self.state_new.next = self.state8.val();
-        self.place_new.next = self.place8.val();
+        self.write.next =
+            self.lane.out_valid.val() & self.sweeping.val() & self.waiting.read_data.val().placed;
+        self.place_new.next =
+            (bit_cast::<32, 16>(self.lane.p.val()) << 16) | bit_cast::<32, 16>(self.place8.val().get_bits::<16>(0));
         if self.marking.val() {
-            self.state_new.next = self.state8.val() | (bit_cast::<32, 8>(self.outside8.val()) << 20);
-        } else {
-            self.place_new.next =
-                (bit_cast::<32, 16>(self.p8.q.val()) << 16) | bit_cast::<32, 16>(self.place8.val().get_bits::<16>(0));
+            self.place_new.next = self.place8.val();
         }
-        self.write_data.next = (bit_cast::<WRITE_BITS, 32>(self.state_new.val()) << 64)
+        self.write_data.next = (bit_cast::<WRITE_BITS, 32>(self.state8.val()) << 64)
             | (bit_cast::<WRITE_BITS, 32>(self.place_new.val()) << 32)
             | bit_cast::<WRITE_BITS, 32>(self.waiting.read_data.val().id);
     }

@@ -1,8 +1,8 @@
-//! One scoring pipeline: an entry a clock in, its P seven clocks later. `docs/hepc.md`, Score.
+//! One scoring pipeline: an entry a clock in, its P eight clocks later. `docs/hepc.md`, Score.
 //!
 //! ```text
-//!  entry ─► 1 to 4: terms ─┬► 5 select ─► 6 products ─► 7 sum ─► P
-//!                          └► facts          R F S D     + scale    saturate
+//!  entry ─► 1 to 4: terms ─┬► 5 select ─► 6 products ─► 7 F + S + D ─► 8 + R ────► P
+//!                          └► facts          R F S D       scaled        saturated
 //! ```
 //!
 //! What is the same for all entries of a sweep (weights, SHIFT, base, stamp, R of the epoch, STEP, what the policy hears)
@@ -63,7 +63,7 @@ pub struct Lane {
     /// Flag TARGET_VALID.
     pub target_valid: Signal<In, Bit>,
 
-    /// The entry of seven clocks before was valid.
+    /// The entry of eight clocks before was valid.
     pub out_valid: Signal<Out, Bit>,
     /// Its P.
     pub p: Signal<Out, Bits<16>>,
@@ -98,9 +98,13 @@ pub struct Lane {
 
     // Stage 7.
     valid7: Register<Bit>,
-    p7: Register<Bits<16>>,
-    merits: Signal<Local, Bits<24>>,
-    scaled: Signal<Local, Bits<24>>,
+    r7: Register<Bits<24>>,
+    scaled7: Register<Bits<20>>,
+    merits: Signal<Local, Bits<20>>,
+
+    // Stage 8.
+    valid8: Register<Bit>,
+    p8: Register<Bits<16>>,
     sum: Signal<Local, Bits<24>>,
     over: Signal<Local, Bits<8>>,
 
@@ -122,8 +126,8 @@ impl Default for Lane {
         rest!(
             clock reset wr wf ws wd probation hinting shift scale base stamp r_epoch now in_valid access target
             frequency child prefix branch target_valid out_valid p facts terms valid5 r5 f5 s5 d5 valid6 r6 f6 s6 d6
-            r_factor f_factor s_factor d_factor wr_factor wf_factor ws_factor wd_factor valid7 p7 merits scaled sum
-            over
+            r_factor f_factor s_factor d_factor wr_factor wf_factor ws_factor wd_factor valid7 r7 scaled7 merits valid8 p8
+            sum over
         )
     }
 }
@@ -143,7 +147,10 @@ impl Logic for Lane {
         self.s6.clock.next = self.clock.val();
         self.d6.clock.next = self.clock.val();
         self.valid7.clock.next = self.clock.val();
-        self.p7.clock.next = self.clock.val();
+        self.r7.clock.next = self.clock.val();
+        self.scaled7.clock.next = self.clock.val();
+        self.valid8.clock.next = self.clock.val();
+        self.p8.clock.next = self.clock.val();
         self.terms.reset.next = self.reset.val();
         self.valid5.reset.next = self.reset.val();
         self.r5.reset.next = self.reset.val();
@@ -156,7 +163,10 @@ impl Logic for Lane {
         self.s6.reset.next = self.reset.val();
         self.d6.reset.next = self.reset.val();
         self.valid7.reset.next = self.reset.val();
-        self.p7.reset.next = self.reset.val();
+        self.r7.reset.next = self.reset.val();
+        self.scaled7.reset.next = self.reset.val();
+        self.valid8.reset.next = self.reset.val();
+        self.p8.reset.next = self.reset.val();
 
         // 1 to 4.
         self.terms.shift.next = self.shift.val();
@@ -206,20 +216,24 @@ impl Logic for Lane {
         self.s6.d.next = self.s_factor.val() * self.ws_factor.val();
         self.d6.d.next = self.d_factor.val() * self.wd_factor.val();
 
-        // 7: at most 255 * 16383 + 511 * 125 + 255 * 1023 + 255 * 255, below 2^23.
+        // 7: at most 511 * 125 + 255 * 1023 + 255 * 255, below 2^19.
         self.valid7.d.next = self.valid6.q.val();
-        self.merits.next = bit_cast::<24, 32>(self.f6.q.val())
-            + bit_cast::<24, 32>(self.s6.q.val())
-            + bit_cast::<24, 32>(self.d6.q.val());
-        self.scaled.next = self.merits.val() >> self.scale.val();
-        self.sum.next = bit_cast::<24, 32>(self.r6.q.val()) + self.scaled.val();
+        self.r7.d.next = bit_cast::<24, 32>(self.r6.q.val());
+        self.merits.next = bit_cast::<20, 32>(self.f6.q.val())
+            + bit_cast::<20, 32>(self.s6.q.val())
+            + bit_cast::<20, 32>(self.d6.q.val());
+        self.scaled7.d.next = self.merits.val() >> self.scale.val();
+
+        // 8: R at most 255 * 16383, the sum below 2^23.
+        self.valid8.d.next = self.valid7.q.val();
+        self.sum.next = self.r7.q.val() + bit_cast::<24, 20>(self.scaled7.q.val());
         self.over.next = self.sum.val().get_bits::<8>(16);
-        self.p7.d.next = bit_cast::<16, 24>(self.sum.val());
+        self.p8.d.next = bit_cast::<16, 24>(self.sum.val());
         if self.over.val() != 0 {
-            self.p7.d.next = self.p_max.val();
+            self.p8.d.next = self.p_max.val();
         }
 
-        self.out_valid.next = self.valid7.q.val();
-        self.p.next = self.p7.q.val();
+        self.out_valid.next = self.valid8.q.val();
+        self.p.next = self.p8.q.val();
     }
 }

@@ -2,18 +2,25 @@
 //! Offers.
 //!
 //! ```text
-//!            offered item, to all cells at once
-//!            │         │         │              each cell compares, and keeps its own,
-//!         ┌──▼──┐   ┌──▼──┐   ┌──▼──┐           takes the item, or takes its left neighbour's
-//! head ◄──┤  0  ├──►┤  1  ├──►┤ K-1 ├──► dropped
-//!         └─────┘◄──┴─────┘◄──┴─────┘           pop: each takes its right neighbour's
+//!          item ──► 1 compared with all cells at once ──► 2 a cell keeps its own, takes the item,
+//!            │                                              or takes its left neighbour's
+//!         ┌──▼──┐   ┌─────┐   ┌─────┐
+//!  front ◄┤  0  ├──►┤  1  ├──►┤ K-1 ├──► dropped
+//!         └──▲──┘   └─────┘   └──┬──┘
+//!            └───────────────────┘  turning: the last one's to the first
 //! ```
 //!
 //! An item is {rank, index}, lowest first. Cells hold it inverted, so that an empty cell is 0, the reset value, and worse
-//! than all items. An item a clock; a systolic chain of cells would clock faster, but a list that is right in the next clock needs no
-//! wait before a decision.
+//! than all items. **Stage 1** compares, **stage 2** moves; an item compared while the one before it moves has its comparisons moved along,
+//! so that fresh items go in one a clock. Whether an item is in the list already is seen by comparing it twice, once as a little
+//! better than it is: that takes four clocks, and is left out for fresh ones.
+//!
+//! **Turning.** A cell moves in one direction only, which spares it half of its multiplexer. So a pop is a turn of K - 1 clocks, in the first
+//! of which the head is not passed on, and an item that is wanted is turned to the front. Before the next offer the list turns home.
 
-use crate::prim::Register;
+use super::cell::{COMPARED_BITS, Cell};
+use super::pace::Pace;
+use crate::prim::{Kept, Register};
 use rust_hdl::prelude::*;
 
 /// Bits of a rank (docs/hepc.md, Who may be a victim); the prefetch list's have 32.
@@ -31,61 +38,64 @@ pub struct List<const K: usize, const M: usize> {
     /// Synchronous reset: as `clear`.
     pub reset: Signal<In, Bit>,
 
-    /// A sweep begins: forgets items and bound.
+    /// A sweep begins: forgets items and bound, and what is on its way.
     pub clear: Signal<In, Bit>,
-    /// A sweep has ended: a full list's last item becomes the bound.
+    /// A sweep has ended: a full list's last item becomes the bound. Only while nothing is on its way.
     pub finish: Signal<In, Bit>,
-    /// Forgets the head.
+    /// Forgets the head. Only while nothing is on its way, and the head is at the front.
     pub pop: Signal<In, Bit>,
-    /// An item is offered; not beside `clear`, `finish` or `pop`, which go first.
+    /// An item is offered, and stands until it is taken.
     pub offer: Signal<In, Bit>,
-    /// Its rank.
-    pub rank: Signal<In, Bits<RANK_BITS>>,
-    /// Its entry.
-    pub index: Signal<In, Bits<INDEX_BITS>>,
+    /// It is not in the list.
+    pub fresh: Signal<In, Bit>,
+    /// The item, inverted: {rank, index}.
+    pub item: Signal<In, Bits<ITEM_BITS>>,
+    /// It is taken.
+    pub taken: Signal<Out, Bit>,
+    /// An item is on its way.
+    pub holding: Signal<Out, Bit>,
 
-    /// There is a head.
-    pub head_valid: Signal<Out, Bit>,
-    /// Its rank.
-    pub head_rank: Signal<Out, Bits<RANK_BITS>>,
-    /// Its entry.
-    pub head_index: Signal<Out, Bits<INDEX_BITS>>,
-    /// There is a bound, and only items not above it are taken.
-    pub bounded: Signal<Out, Bit>,
-    /// Rank above which nothing is taken.
-    pub bound_rank: Signal<Out, Bits<RANK_BITS>>,
-
-    /// The last item of a full list, inverted: {rank, index}; 0 if it is not full.
+    /// The place of the item wanted at the front, 0 the head's; 0 while items are offered.
+    pub position: Signal<In, Bits<8>>,
+    /// It is there.
+    pub there: Signal<Out, Bit>,
+    /// The item at the front, inverted: {rank, index}; 0 if there is none.
+    pub front: Signal<Out, Bits<ITEM_BITS>>,
+    /// The last item of a full list, likewise; 0 if it is not full, anything while it turns.
     pub last_item: Signal<Out, Bits<ITEM_BITS>>,
     /// Items in it.
     pub count: Signal<Out, Bits<8>>,
-    /// An item's place, 0 the head's.
-    pub position: Signal<In, Bits<8>>,
-    /// The item there a clock before, inverted: {rank, index}; 0 if there is none.
-    pub shown: Signal<Out, Bits<ITEM_BITS>>,
+    /// There is a bound, and only items not above it are taken.
+    pub bounded: Signal<Out, Bit>,
+    /// The bound, inverted: {rank, index}.
+    pub bound_item: Signal<Out, Bits<ITEM_BITS>>,
 
-    cells: [Register<Bits<ITEM_BITS>>; K],
-    better: [Signal<Local, Bit>; K],
-    found: [Signal<Local, Bit>; K],
-    bound: Register<Bits<ITEM_BITS>>,
+    cells: [Cell; K],
+    /// This cell, or one before it, holds just what is offered.
+    known_so_far: [Signal<Local, Bit>; K],
+    bound: Kept<Bits<ITEM_BITS>>,
     has_bound: Register<Bit>,
     held: Register<Bits<8>>,
-    looked_at: Register<Bits<ITEM_BITS>>,
-    there: [Signal<Local, Bits<ITEM_BITS>>; K],
-    so_far: [Signal<Local, Bits<ITEM_BITS>>; K],
-    number: [Constant<Bits<8>>; K],
-    joined: Signal<Local, Bits<ITEM_BITS>>,
-    item: Signal<Local, Bits<ITEM_BITS>>,
-    head: Signal<Local, Bits<ITEM_BITS>>,
+    turn: Register<Bits<8>>,
+    pace: Pace,
+    staged_item: Kept<Bits<ITEM_BITS>>,
+    allowed: Kept<Bit>,
+    known: Register<Bit>,
+    cut: Register<Bit>,
+    compared: Signal<Local, Bits<COMPARED_BITS>>,
+    against_staged: Signal<Local, Bits<COMPARED_BITS>>,
+    against_bound: Signal<Local, Bits<COMPARED_BITS>>,
+    bound_compared: Signal<Local, Bits<COMPARED_BITS>>,
     last: Signal<Local, Bits<ITEM_BITS>>,
-    last_but_one: Signal<Local, Bits<ITEM_BITS>>,
-    bound_shown: Signal<Local, Bits<ITEM_BITS>>,
-    better_than_last: Signal<Local, Bit>,
-    better_than_last_but_one: Signal<Local, Bit>,
-    known: Signal<Local, Bit>,
-    allowed: Signal<Local, Bit>,
+    better_than_staged: Signal<Local, Bit>,
+    full: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
-    index_bits: Constant<Bits<6>>,
+    turning: Signal<Local, Bit>,
+    rotate: Signal<Local, Bit>,
+    place: Signal<Local, Bits<8>>,
+    size: Constant<Bits<8>>,
+    last_place: Constant<Bits<8>>,
+    last_but_one: Constant<Bits<8>>,
 }
 
 impl<const K: usize, const M: usize> Default for List<K, M> {
@@ -96,18 +106,17 @@ impl<const K: usize, const M: usize> Default for List<K, M> {
                 Self {
                     $($name: Default::default(),)*
                     cells: std::array::from_fn(|_| Default::default()),
-                    better: std::array::from_fn(|_| Default::default()),
-                    found: std::array::from_fn(|_| Default::default()),
-                    there: std::array::from_fn(|_| Default::default()),
-                    so_far: std::array::from_fn(|_| Default::default()),
-                    number: std::array::from_fn(|i| Constant::new((i as u64).into())),
-                    index_bits: Constant::new((INDEX_BITS as u64).into()),
+                    known_so_far: std::array::from_fn(|_| Default::default()),
+                    size: Constant::new((K as u64).into()),
+                    last_place: Constant::new((M as u64).into()),
+                    last_but_one: Constant::new((K as u64 - 2).into()),
                 }
             };
         }
         rest!(
-            clock reset clear finish pop offer rank index head_valid head_rank head_index bounded bound_rank last_item count
-            position shown bound has_bound held looked_at joined item head last last_but_one bound_shown better_than_last better_than_last_but_one known allowed take
+            clock reset clear finish pop offer fresh item taken holding position there front last_item count bounded
+            bound_item bound has_bound held turn pace staged_item allowed known cut compared against_staged against_bound bound_compared last
+            better_than_staged full take turning rotate place
         )
     }
 }
@@ -116,108 +125,119 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
     #[hdl_gen]
     fn update(&mut self) {
         self.bound.clock.next = self.clock.val();
-        self.bound.reset.next = self.reset.val();
         self.has_bound.clock.next = self.clock.val();
-        self.has_bound.reset.next = self.reset.val();
         self.held.clock.next = self.clock.val();
-        self.held.reset.next = self.reset.val();
-        self.looked_at.clock.next = self.clock.val();
-        self.looked_at.reset.next = self.reset.val();
-        self.bound.d.next = self.bound.q.val();
-        self.has_bound.d.next = self.has_bound.q.val();
-        self.held.d.next = self.held.q.val();
+        self.turn.clock.next = self.clock.val();
+        self.pace.clock.next = self.clock.val();
+        self.staged_item.clock.next = self.clock.val();
+        self.allowed.clock.next = self.clock.val();
+        self.known.clock.next = self.clock.val();
+        self.cut.clock.next = self.clock.val();
+        self.bound.reset.next = self.reset.val();
+        self.has_bound.reset.next = self.reset.val() | self.clear.val();
+        self.held.reset.next = self.reset.val() | self.clear.val();
+        self.turn.reset.next = self.reset.val() | self.clear.val();
+        self.pace.reset.next = self.reset.val() | self.clear.val();
+        self.staged_item.reset.next = self.reset.val();
+        self.allowed.reset.next = self.reset.val();
+        self.known.reset.next = self.reset.val();
+        self.cut.reset.next = self.reset.val() | self.clear.val();
 
-        self.joined.next = (bit_cast::<ITEM_BITS, RANK_BITS>(self.rank.val()) << self.index_bits.val())
-            | bit_cast::<ITEM_BITS, INDEX_BITS>(self.index.val());
-        self.item.next = !self.joined.val();
+        self.pace.offer.next = self.offer.val();
+        self.pace.fresh.next = self.fresh.val();
+        self.pace.turn.next = self.turn.q.val();
+        self.taken.next = self.pace.taken.val();
+        self.holding.next = self.pace.holding.val();
+
+        // 1: against all cells, the item before it, and the bound.
+        self.compared.next = bit_cast::<COMPARED_BITS, ITEM_BITS>(self.item.val()) << 1;
+        if self.pace.favours.val() {
+            self.compared.next = (bit_cast::<COMPARED_BITS, ITEM_BITS>(self.item.val()) << 1) | 1;
+        }
+        self.bound_compared.next = (bit_cast::<COMPARED_BITS, ITEM_BITS>(self.item.val()) << 1) | 1;
+        self.against_staged.next = bit_cast::<COMPARED_BITS, ITEM_BITS>(self.staged_item.q.val()) << 1;
+        self.against_bound.next = bit_cast::<COMPARED_BITS, ITEM_BITS>(self.bound.q.val()) << 1;
+        self.better_than_staged.next = self.compared.val() > self.against_staged.val();
         for i in 0..K {
-            self.better[i].next = self.item.val() > self.cells[i].q.val();
-            self.last.next = self.cells[i].q.val();
-            self.better_than_last.next = self.item.val() > self.cells[i].q.val();
+            self.last.next = self.cells[i].held.val();
         }
+        self.staged_item.enable.next = !self.pace.stay.val();
+        self.staged_item.d.next = self.item.val();
+        self.allowed.enable.next = !self.pace.stay.val();
+        self.allowed.d.next = !self.has_bound.q.val() | (self.bound_compared.val() > self.against_bound.val());
+
+        // 2: the item's place is the first cell that it beats. What is compared meanwhile is compared with what the cells will hold.
+        self.take.next = self.pace.staged.val() & self.allowed.q.val() & !self.known.q.val();
+        self.known_so_far[0].next = self.cells[0].same.val();
+        self.known.d.next = self.pace.stay.val() & self.cells[0].same.val();
         for i in 0..M {
-            self.last_but_one.next = self.cells[i].q.val();
-            self.better_than_last_but_one.next = self.item.val() > self.cells[i].q.val();
+            self.known_so_far[i + 1].next = self.known_so_far[i].val() | self.cells[i + 1].same.val();
+            self.known.d.next = self.pace.stay.val() & self.known_so_far[i + 1].val();
         }
-        self.found[0].next = self.item.val() == self.cells[0].q.val();
-        self.known.next = self.found[0].val();
-        for i in 0..M {
-            self.found[i + 1].next = self.found[i].val() | (self.item.val() == self.cells[i + 1].q.val());
-            self.known.next = self.found[i + 1].val();
+
+        // Turning: towards the item wanted, but home for an offer.
+        self.place.next = self.position.val();
+        if self.offer.val() {
+            self.place.next = 0.into();
         }
-        self.allowed.next = !self.has_bound.q.val() | (self.item.val() >= self.bound.q.val());
-        self.take.next = self.offer.val() & self.allowed.val() & !self.known.val();
+        self.there.next = self.turn.q.val() == self.position.val();
+        self.rotate.next = (self.turn.q.val() != self.place.val()) & !self.pace.holding.val();
+        self.turning.next = self.rotate.val() | self.pop.val();
+        self.turn.d.next = self.turn.q.val();
+        if self.rotate.val() {
+            self.turn.d.next = self.turn.q.val() - 1;
+            if self.turn.q.val() == 0 {
+                self.turn.d.next = self.last_place.val();
+            }
+        }
+        if self.pop.val() {
+            self.turn.d.next = self.last_but_one.val();
+        }
 
         for i in 0..K {
             self.cells[i].clock.next = self.clock.val();
             self.cells[i].reset.next = self.reset.val() | self.clear.val();
-            self.cells[i].d.next = self.cells[i].q.val();
+            self.cells[i].compared.next = self.compared.val();
+            self.cells[i].item.next = self.staged_item.q.val();
+            self.cells[i].better_than_item.next = self.better_than_staged.val();
+            self.cells[i].take.next = self.take.val();
+            self.cells[i].stay.next = self.pace.stay.val();
+            self.cells[i].turning.next = self.turning.val();
         }
-        if self.clear.val() {
-            self.has_bound.d.next = false;
-            self.held.d.next = 0.into();
-        } else if self.finish.val() {
-            self.has_bound.d.next = self.last.val() != 0;
-            self.bound.d.next = self.last.val();
-        } else if self.pop.val() {
-            for i in 0..K {
-                // The last one's; the others are overwritten below.
-                self.cells[i].d.next = 0.into();
-            }
-            for i in 0..M {
-                self.cells[i].d.next = self.cells[i + 1].q.val();
-            }
-            if self.held.q.val() != 0 {
-                self.held.d.next = self.held.q.val() - 1;
-            }
-        } else if self.take.val() {
-            if self.better[0].val() {
-                self.cells[0].d.next = self.item.val();
-            }
-            for i in 0..M {
-                if self.better[i].val() {
-                    self.cells[i + 1].d.next = self.cells[i].q.val();
-                } else if self.better[i + 1].val() {
-                    self.cells[i + 1].d.next = self.item.val();
-                }
-            }
-            if self.last.val() != 0 {
-                // One too many: the list is cut, and what is last now is the bound.
-                self.has_bound.d.next = true;
-                self.bound.d.next = self.last.val();
-                if self.better_than_last.val() {
-                    self.bound.d.next = self.item.val();
-                }
-                if self.better_than_last_but_one.val() {
-                    self.bound.d.next = self.last_but_one.val();
-                }
-            } else {
-                self.held.d.next = self.held.q.val() + 1;
-            }
+        self.cells[0].left.next = self.last.val();
+        self.cells[0].left_better.next = false;
+        self.cells[0].left_beats.next = false;
+        self.cells[0].left_moves.next = false;
+        for i in 0..M {
+            self.cells[i + 1].left.next = self.cells[i].held.val();
+            self.cells[i + 1].left_better.next = self.cells[i].better.val();
+            self.cells[i + 1].left_beats.next = self.cells[i].beats.val();
+            self.cells[i + 1].left_moves.next = self.cells[i].moves.val();
+        }
+        self.cells[1].reset.next = self.reset.val() | self.clear.val() | self.pop.val();
+
+        // One too many: the list is cut, and what is last then is the bound. Until it stands in it, a clock later, the list is full, and what
+        // the older bound lets pass is not better than the last.
+        self.full.next = self.held.q.val() == self.size.val();
+        self.cut.d.next = self.take.val() & self.full.val();
+        self.bound.enable.next = self.cut.q.val() | self.finish.val();
+        self.bound.d.next = self.last.val();
+        self.has_bound.d.next = self.has_bound.q.val() | self.cut.q.val();
+        if self.finish.val() {
+            self.has_bound.d.next = self.full.val();
+        }
+        self.held.d.next = self.held.q.val();
+        if self.take.val() & !self.full.val() {
+            self.held.d.next = self.held.q.val() + 1;
+        }
+        if self.pop.val() & (self.held.q.val() != 0) {
+            self.held.d.next = self.held.q.val() - 1;
         }
 
-        self.head.next = !self.cells[0].q.val();
-        self.head_valid.next = self.cells[0].q.val() != 0;
-        self.head_rank.next = bit_cast::<RANK_BITS, ITEM_BITS>(self.head.val() >> self.index_bits.val());
-        self.head_index.next = bit_cast::<INDEX_BITS, ITEM_BITS>(self.head.val());
-        self.bounded.next = self.has_bound.q.val();
-        self.bound_shown.next = !self.bound.q.val();
-        self.bound_rank.next = bit_cast::<RANK_BITS, ITEM_BITS>(self.bound_shown.val() >> self.index_bits.val());
-
+        self.front.next = self.cells[0].held.val();
         self.last_item.next = self.last.val();
         self.count.next = self.held.q.val();
-        for i in 0..K {
-            self.there[i].next = 0.into();
-            if self.position.val() == self.number[i].val() {
-                self.there[i].next = self.cells[i].q.val();
-            }
-        }
-        self.so_far[0].next = self.there[0].val();
-        self.looked_at.d.next = self.there[0].val();
-        for i in 0..M {
-            self.so_far[i + 1].next = self.so_far[i].val() | self.there[i + 1].val();
-            self.looked_at.d.next = self.so_far[i + 1].val();
-        }
-        self.shown.next = self.looked_at.q.val();
+        self.bounded.next = self.has_bound.q.val();
+        self.bound_item.next = self.bound.q.val();
     }
 }

@@ -1,5 +1,6 @@
 //! HEPC, the eviction policy controller. `docs/hepc.md`.
 
+mod cell;
 mod choose;
 mod distance;
 mod flags;
@@ -7,6 +8,8 @@ mod gather;
 mod judge;
 mod lane;
 mod list;
+mod pace;
+mod places;
 mod policy;
 mod probe;
 mod ranking;
@@ -15,6 +18,7 @@ mod tally;
 mod terms;
 mod unit;
 mod worths;
+mod writing;
 
 pub use judge::{ENTRY_BITS, WRITE_BITS};
 pub use lane::Lane;

@@ -6,7 +6,7 @@
 
 use super::choose::Choose;
 use super::{ITEM_BITS, List};
-use crate::prim::Register;
+use crate::prim::{Kept, Register};
 use rust_hdl::prelude::*;
 
 /// The best `K` of what `L` lanes find; `M` = K - 1.
@@ -23,11 +23,13 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
     pub finish: Signal<In, Bit>,
     /// Forgets the head; only while nothing is on its way to the list.
     pub pop: Signal<In, Bit>,
+    /// What the lanes have is not in the list.
+    pub fresh: Signal<In, Bit>,
     /// The lanes from this on go first.
     pub favoured: Signal<In, Bits<4>>,
     /// A lane has an item for this list.
     pub wants: [Signal<In, Bit>; L],
-    /// The item: {rank, index}.
+    /// The item, inverted: {rank, index}.
     pub items: [Signal<In, Bits<ITEM_BITS>>; L],
     /// It is taken.
     pub taken: [Signal<Out, Bit>; L],
@@ -38,19 +40,18 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
     pub last_item: Signal<Out, Bits<ITEM_BITS>>,
     /// Items in it.
     pub count: Signal<Out, Bits<8>>,
-    /// The head, inverted: {rank, index}; 0 if there is none.
-    pub head: Signal<Out, Bits<ITEM_BITS>>,
-    /// An item's place.
+    /// The place of the item wanted at the front.
     pub position: Signal<In, Bits<8>>,
-    /// The item there a clock before, likewise.
-    pub shown: Signal<Out, Bits<ITEM_BITS>>,
+    /// It is there.
+    pub there: Signal<Out, Bit>,
+    /// The item at the front, inverted: {rank, index}; 0 if there is none.
+    pub front: Signal<Out, Bits<ITEM_BITS>>,
 
     choose: Choose<L>,
     list: List<K, M>,
     offered: Register<Bit>,
-    item: Register<Bits<ITEM_BITS>>,
-    upright: Signal<Local, Bits<ITEM_BITS>>,
-    index_bits: Constant<Bits<6>>,
+    item: Kept<Bits<ITEM_BITS>>,
+    free: Signal<Local, Bit>,
 }
 
 impl<const L: usize, const K: usize, const M: usize> Default for Ranking<L, K, M> {
@@ -62,13 +63,11 @@ impl<const L: usize, const K: usize, const M: usize> Default for Ranking<L, K, M
                     wants: std::array::from_fn(|_| Default::default()),
                     items: std::array::from_fn(|_| Default::default()),
                     taken: std::array::from_fn(|_| Default::default()),
-                    index_bits: Constant::new((super::INDEX_BITS as u64).into()),
                 }
             };
         }
         rest!(
-            clock reset clear finish pop favoured holding last_item count head position shown choose list offered item
-            upright
+            clock reset clear finish pop fresh favoured holding last_item count position there front choose list offered item free
         )
     }
 }
@@ -83,33 +82,29 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Ranking<L, K, M> 
         self.offered.reset.next = self.reset.val();
         self.item.reset.next = self.reset.val();
 
+        self.free.next = !self.offered.q.val() | self.list.taken.val();
         self.choose.favoured.next = self.favoured.val();
         for i in 0..L {
             self.choose.wants[i].next = self.wants[i].val();
             self.choose.items[i].next = self.items[i].val();
-            self.taken[i].next = self.choose.taken[i].val();
+            self.taken[i].next = self.choose.chosen[i].val() & self.free.val();
         }
-        self.offered.d.next = self.choose.valid.val();
+        self.offered.d.next = self.choose.valid.val() | !self.free.val();
+        self.item.enable.next = self.free.val();
         self.item.d.next = self.choose.item.val();
-        self.holding.next = self.offered.q.val();
+        self.holding.next = self.offered.q.val() | self.list.holding.val();
 
         self.list.clear.next = self.clear.val();
         self.list.finish.next = self.finish.val();
         self.list.pop.next = self.pop.val();
         self.list.offer.next = self.offered.q.val();
-        self.list.rank.next = self.item.q.val().get_bits::<32>(17);
-        self.list.index.next = self.item.q.val().get_bits::<17>(0);
+        self.list.fresh.next = self.fresh.val();
+        self.list.item.next = self.item.q.val();
         self.list.position.next = self.position.val();
 
         self.last_item.next = self.list.last_item.val();
         self.count.next = self.list.count.val();
-        self.shown.next = self.list.shown.val();
-        self.upright.next = 0.into();
-        self.head.next = 0.into();
-        if self.list.head_valid.val() {
-            self.upright.next = (bit_cast::<ITEM_BITS, 32>(self.list.head_rank.val()) << self.index_bits.val())
-                | bit_cast::<ITEM_BITS, 17>(self.list.head_index.val());
-            self.head.next = !self.upright.val();
-        }
+        self.there.next = self.list.there.val();
+        self.front.next = self.list.front.val();
     }
 }

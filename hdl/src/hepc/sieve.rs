@@ -1,21 +1,27 @@
 //! Items of one lane that beat the last of their list wait here for their turn at the list.
 //!
 //! ```text
-//!  item ──► better than the last? ──► FIFO ──► head
+//!  item ──► better than the last? ──► FIFO ──► head, and which list wants it
 //!  last item of its list, a clock before
 //! ```
 //!
 //! A list only gets better during a sweep, so what does not beat an older last item does not beat the present one either.
-//! Most items of a sweep stop here: of n in random order, K * (1 + ln(n / K)) pass.
+//! Most items of a sweep stop here: of n in random order, K * (1 + ln(n / K)) pass. The head stands in registers, so that the
+//! choice among lanes does not begin at a RAM, nor end at one.
 
 use super::ITEM_BITS;
-use crate::prim::{Ram, Register};
+use super::places::Places;
+use crate::prim::{Kept, Register};
 use rust_hdl::prelude::*;
 
 /// Bits of an item and the number of its list.
 const WAITING_BITS: usize = ITEM_BITS + 2;
+/// Places.
+const PLACES: usize = 48;
+/// Items that may still come when it is found crowded: rows taken before (10), in that clock, and before the pass stops.
+const COMING: usize = 12;
 
-/// A filter and 32 places.
+/// A filter and 48 places.
 #[derive(LogicBlock)]
 pub(super) struct Sieve {
     /// Clock.
@@ -25,7 +31,7 @@ pub(super) struct Sieve {
 
     /// An item comes.
     pub in_valid: Signal<In, Bit>,
-    /// The item: {rank, index}.
+    /// The item, inverted: {rank, index}.
     pub item: Signal<In, Bits<ITEM_BITS>>,
     /// Its list.
     pub list: Signal<In, Bits<2>>,
@@ -34,35 +40,35 @@ pub(super) struct Sieve {
     /// Lets all pass: whether it is too bad for the list is a matter of the list's bound.
     pub open: Signal<In, Bit>,
 
-    /// An item waits.
-    pub head_valid: Signal<Out, Bit>,
-    /// The first of them.
+    /// An item waits for list k, in bit k.
+    pub wanted: Signal<Out, Bits<4>>,
+    /// The first of them, inverted.
     pub head: Signal<Out, Bits<ITEM_BITS>>,
-    /// Its list.
-    pub head_list: Signal<Out, Bits<2>>,
     /// It is taken.
     pub taken: Signal<In, Bit>,
-    /// There is something in it, or on its way to the head.
+    /// There is something in it.
     pub holding: Signal<Out, Bit>,
-    /// Half full: no more than 16 items may follow.
+    /// No more than 12 items may follow.
     pub crowded: Signal<Out, Bit>,
 
-    places: Ram<Bits<WAITING_BITS>, 5>,
     last_held: Register<Bits<ITEM_BITS>>,
-    written: Register<Bits<5>>,
-    gone: Register<Bits<5>>,
-    gone_next: Signal<Local, Bits<5>>,
-    /// The word that the RAM gives in this clock had been written when it was read.
-    waiting: Register<Bit>,
-    count: Register<Bits<6>>,
-    inverted: Signal<Local, Bits<ITEM_BITS>>,
-    rank: Signal<Local, Bits<32>>,
-    index: Signal<Local, Bits<17>>,
-    last_rank: Signal<Local, Bits<32>>,
-    last_index: Signal<Local, Bits<17>>,
     better: Signal<Local, Bit>,
-    push: Signal<Local, Bit>,
+    pushed: Register<Bit>,
+    push_item: Register<Bits<ITEM_BITS>>,
+    push_list: Register<Bits<2>>,
+    places: Places<WAITING_BITS, PLACES>,
+    written: Register<Bits<6>>,
+    gone: Register<Bits<6>>,
+    count: Register<Bits<6>>,
+    load: Signal<Local, Bit>,
+    waiting: Signal<Local, Bit>,
+    read_list: Signal<Local, Bits<2>>,
+    head_wanted: Kept<Bits<4>>,
+    head_item: Kept<Bits<ITEM_BITS>>,
+    one: Constant<Bits<4>>,
     list_place: Constant<Bits<6>>,
+    last_place: Constant<Bits<6>>,
+    enough: Constant<Bits<6>>,
 }
 
 impl Default for Sieve {
@@ -71,13 +77,16 @@ impl Default for Sieve {
             ($($name:ident)*) => {
                 Self {
                     $($name: Default::default(),)*
+                    one: Constant::new(1u64.into()),
                     list_place: Constant::new((ITEM_BITS as u64).into()),
+                    last_place: Constant::new((PLACES as u64 - 1).into()),
+                    enough: Constant::new(((PLACES - COMING) as u64).into()),
                 }
             };
         }
         rest!(
-            clock reset in_valid item list last open head_valid head head_list taken holding crowded places last_held written gone gone_next waiting
-            count inverted rank index last_rank last_index better push
+            clock reset in_valid item list last open wanted head taken holding crowded last_held better pushed push_item push_list places
+            written gone count load waiting read_list head_wanted head_item
         )
     }
 }
@@ -85,54 +94,74 @@ impl Default for Sieve {
 impl Logic for Sieve {
     #[hdl_gen]
     fn update(&mut self) {
+        self.last_held.clock.next = self.clock.val();
+        self.pushed.clock.next = self.clock.val();
+        self.push_item.clock.next = self.clock.val();
+        self.push_list.clock.next = self.clock.val();
         self.places.clock.next = self.clock.val();
         self.written.clock.next = self.clock.val();
-        self.written.reset.next = self.reset.val();
         self.gone.clock.next = self.clock.val();
-        self.gone.reset.next = self.reset.val();
-        self.waiting.clock.next = self.clock.val();
-        self.waiting.reset.next = self.reset.val();
-        self.last_held.clock.next = self.clock.val();
-        self.last_held.reset.next = self.reset.val();
         self.count.clock.next = self.clock.val();
+        self.head_wanted.clock.next = self.clock.val();
+        self.head_item.clock.next = self.clock.val();
+        self.last_held.reset.next = self.reset.val();
+        self.pushed.reset.next = self.reset.val();
+        self.push_item.reset.next = self.reset.val();
+        self.push_list.reset.next = self.reset.val();
+        self.written.reset.next = self.reset.val();
+        self.gone.reset.next = self.reset.val();
         self.count.reset.next = self.reset.val();
+        self.head_wanted.reset.next = self.reset.val();
+        self.head_item.reset.next = self.reset.val();
 
+        // The filter.
         self.last_held.d.next = self.last.val();
-        self.inverted.next = !self.item.val();
-        self.rank.next = self.inverted.val().get_bits::<32>(17);
-        self.index.next = self.inverted.val().get_bits::<17>(0);
-        self.last_rank.next = self.last_held.q.val().get_bits::<32>(17);
-        self.last_index.next = self.last_held.q.val().get_bits::<17>(0);
-        self.better.next = (self.rank.val() > self.last_rank.val())
-            | ((self.rank.val() == self.last_rank.val()) & (self.index.val() > self.last_index.val()));
-        self.push.next = self.in_valid.val() & (self.open.val() | self.better.val());
-        self.written.d.next = self.written.q.val();
-        if self.push.val() {
-            self.written.d.next = self.written.q.val() + 1;
-        }
-        self.places.write_enable.next = self.push.val();
+        self.better.next = self.item.val() > self.last_held.q.val();
+        self.pushed.d.next = self.in_valid.val() & (self.open.val() | self.better.val());
+        self.push_item.d.next = self.item.val();
+        self.push_list.d.next = self.list.val();
+
+        // The FIFO.
+        self.waiting.next = self.count.q.val() != 0;
+        self.load.next = self.waiting.val() & (self.taken.val() | (self.head_wanted.q.val() == 0));
+        self.places.write_enable.next = self.pushed.q.val();
         self.places.write_address.next = self.written.q.val();
-        self.places.write_data.next = (bit_cast::<WAITING_BITS, 2>(self.list.val()) << self.list_place.val())
-            | bit_cast::<WAITING_BITS, ITEM_BITS>(self.item.val());
-
-        self.gone_next.next = self.gone.q.val();
-        if self.taken.val() {
-            self.gone_next.next = self.gone.q.val() + 1;
+        self.places.write_data.next = (bit_cast::<WAITING_BITS, 2>(self.push_list.q.val()) << self.list_place.val())
+            | bit_cast::<WAITING_BITS, ITEM_BITS>(self.push_item.q.val());
+        self.places.read_address.next = self.gone.q.val();
+        self.written.d.next = self.written.q.val();
+        if self.pushed.q.val() {
+            self.written.d.next = self.written.q.val() + 1;
+            if self.written.q.val() == self.last_place.val() {
+                self.written.d.next = 0.into();
+            }
         }
-        self.gone.d.next = self.gone_next.val();
-        self.places.read_address.next = self.gone_next.val();
-        self.waiting.d.next = self.gone_next.val() != self.written.q.val();
-        self.head_valid.next = self.waiting.q.val();
-        self.head.next = bit_cast::<ITEM_BITS, WAITING_BITS>(self.places.read_data.val());
-        self.head_list.next = self.places.read_data.val().get_bits::<2>(49);
-
+        self.gone.d.next = self.gone.q.val();
+        if self.load.val() {
+            self.gone.d.next = self.gone.q.val() + 1;
+            if self.gone.q.val() == self.last_place.val() {
+                self.gone.d.next = 0.into();
+            }
+        }
         self.count.d.next = self.count.q.val();
-        if self.push.val() & !self.taken.val() {
+        if self.pushed.q.val() & !self.load.val() {
             self.count.d.next = self.count.q.val() + 1;
-        } else if self.taken.val() & !self.push.val() {
+        } else if self.load.val() & !self.pushed.q.val() {
             self.count.d.next = self.count.q.val() - 1;
         }
-        self.holding.next = self.count.q.val() != 0;
-        self.crowded.next = self.count.q.val().get_bits::<2>(4) != 0;
+
+        // The head.
+        self.head_wanted.enable.next = self.taken.val() | (self.head_wanted.q.val() == 0);
+        self.head_item.enable.next = self.taken.val() | (self.head_wanted.q.val() == 0);
+        self.read_list.next = self.places.read_data.val().get_bits::<2>(49);
+        self.head_wanted.d.next = 0.into();
+        if self.waiting.val() {
+            self.head_wanted.d.next = self.one.val() << self.read_list.val();
+        }
+        self.head_item.d.next = bit_cast::<ITEM_BITS, WAITING_BITS>(self.places.read_data.val());
+        self.wanted.next = self.head_wanted.q.val();
+        self.head.next = self.head_item.q.val();
+        self.holding.next = self.pushed.q.val() | self.waiting.val() | (self.head_wanted.q.val() != 0);
+        self.crowded.next = self.count.q.val() >= self.enough.val();
     }
 }

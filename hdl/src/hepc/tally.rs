@@ -1,10 +1,8 @@
-//! How many entries each policy's trial is reached by, L entries a clock.
+//! How many entries each policy's trial is reached by, an entry a clock.
 //!
 //! ```text
-//!  L x 8 bits ──► bits of each policy added ──► + count
+//!  8 bits ──► + count, each
 //! ```
-//!
-//! Written in Verilog: sums of bits are left to synthesis, which makes trees of them.
 
 use rust_hdl::prelude::*;
 use std::fmt::Write as _;
@@ -13,40 +11,25 @@ use std::fmt::Write as _;
 pub(super) const COUNT_BITS: usize = 17;
 
 /// Eight counts.
-#[derive(LogicBlock)]
-pub(super) struct Tally<const L: usize> {
+#[derive(LogicBlock, Default)]
+pub(super) struct Tally {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// All counts become 0; nothing else counts in this clock.
     pub clear: Signal<In, Bit>,
-    /// The policies that a lane's entry counts for.
-    pub reached: [Signal<In, Bits<8>>; L],
-    /// Policy k's count, in bits 17k+16:17k, two clocks later.
+    /// The policies that an entry counts for.
+    pub reached: Signal<In, Bits<8>>,
+    /// Policy k's count, in bits 17k+16:17k, a clock later.
     pub counts: Signal<Out, Bits<136>>,
-    _sums: [u64; 8],
     _counts: [u64; 8],
 }
 
-impl<const L: usize> Default for Tally<L> {
-    fn default() -> Self {
-        Self {
-            clock: Default::default(),
-            clear: Default::default(),
-            reached: std::array::from_fn(|_| Default::default()),
-            counts: Default::default(),
-            _sums: [0; 8],
-            _counts: [0; 8],
-        }
-    }
-}
-
-impl<const L: usize> Logic for Tally<L> {
+impl Logic for Tally {
     fn update(&mut self) {
         if self.clock.pos_edge() {
             for policy in 0..8 {
-                self._counts[policy] = if self.clear.val() { 0 } else { self._counts[policy] + self._sums[policy] };
-                let reached = |lane: &usize| self.reached[*lane].val().get_bit(policy);
-                self._sums[policy] = if self.clear.val() { 0 } else { (0..L).filter(reached).count() as u64 };
+                let reached = u64::from(self.reached.val().get_bit(policy));
+                self._counts[policy] = if self.clear.val() { 0 } else { self._counts[policy] + reached };
             }
             let counts = self._counts.iter().rev();
             self.counts.next = counts.fold(Bits::<136>::default(), |all, count| {
@@ -60,19 +43,15 @@ impl<const L: usize> Logic for Tally<L> {
     }
 
     fn hdl(&self) -> Verilog {
-        let mut text = String::new();
+        let mut text = "always @(posedge clock) begin\n".to_owned();
         for policy in 0..8 {
-            let bits: Vec<String> = (0..L).map(|lane| format!("reached${lane}[{policy}]")).collect();
-            let (low, sum) = (policy * COUNT_BITS, bits.join(" + "));
-            let _ = write!(
+            let low = policy * COUNT_BITS;
+            let _ = writeln!(
                 text,
-                "reg [4:0] sum{policy};\n\
-                 always @(posedge clock) begin\n    \
-                     sum{policy} <= clear ? 5'b0 : 5'b0 + {sum};\n    \
-                     counts[{low} +: {COUNT_BITS}] <= clear ? {COUNT_BITS}'b0 : counts[{low} +: {COUNT_BITS}] + sum{policy};\n\
-                 end\n"
+                "    if (clear) counts[{low} +: {COUNT_BITS}] <= {COUNT_BITS}'b0;\n    \
+                     else if (reached[{policy}]) counts[{low} +: {COUNT_BITS}] <= counts[{low} +: {COUNT_BITS}] + 1'b1;"
             );
         }
-        Verilog::Custom(text)
+        Verilog::Custom(text + "end\n")
     }
 }

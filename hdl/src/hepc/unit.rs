@@ -3,28 +3,39 @@
 //! ```text
 //!  row_read ─► directory ─► entries ─► L judges ─┬► L sieves ─► 4 rankings: victims of a tier
 //!                 ▲                              ├► L sieves ─► ranking: prefetch
-//!                 └──────── row_write ◄──────────┼► gathered answers of SCORE and WORTHS
-//!                                                └► tally of COUNT
+//!                 └──────── row_write ◄──────────┼► gathered answer of SCORE
+//!                                 ▲              └► facts of one lane ─► worths ─┬► answer of WORTHS
+//!                                 └─────────────────── OUT of MARK ◄─────────────┴► tally of COUNT
 //! ```
 //!
-//! A pass for a row a clock, in order, and OFFER, SCORE and WORTHS for one row of which one lane counts. A row asked for cannot be
-//! stopped any more, so a pass stops asking while a sieve is half full. A job has ended when all that it set off has
-//! arrived: `trail` has a bit for each clock since a row was taken.
+//! A sweep takes a row a clock; MARK and COUNT take each row once a lane, as the worths are there once; OFFER, SCORE and WORTHS take
+//! one row of which one lane counts. Passes go through the rows in strides, so that ranks that rise or fall with the index do not meet
+//! the lists in that order. A row asked for cannot be stopped any more, so a pass stops asking while a sieve is crowded. A job has
+//! ended when all that it set off has arrived: `trail` has a bit for each clock since a row was taken.
 //!
-//! Everything but BUSY's read and a further OFFER waits while an OFFER, SCORE or WORTHS works; so what they make needs no look at BUSY.
+//! BUSY reads 0 when what was written stands in the directory for whoever asks after that. What else is asked for, and what is
+//! written, waits at the bus for the end of the job.
 
 use super::flags::Flags;
 use super::gather::Gather;
-use super::judge::{ENTRY_BITS, Judge, PARAMETER_BITS, SCORE_BITS, WORTHS_BITS, WRITE_BITS};
+use super::judge::{ENTRY_BITS, Judge, PARAMETER_BITS, SCORE_BITS, STANDING_BITS, WRITE_BITS};
 use super::ranking::Ranking;
 use super::sieve::Sieve;
 use super::tally::Tally;
+use super::worths::{FACTS_BITS, WORTHS_BITS, Worths};
+use super::writing::Writing;
 use super::{INDEX_BITS, ITEM_BITS};
-use crate::prim::{Register, Shelf};
+use crate::prim::{Kept, Register, Shelf};
 use rust_hdl::prelude::*;
 
-/// Clocks from a row taken until the last trace of it, but for items in sieves.
-const TRAIL: usize = 12;
+/// Clocks from a row taken until the last trace of it, but for items in sieves: of MARK, the row written.
+const TRAIL: usize = 13;
+/// The same of all that needs no worths.
+const TRAIL_SHORT: usize = 10;
+/// Clocks from a row taken until a read of BUSY after which whoever asks the directory finds the row written: four clocks less.
+const SETTLED: usize = 7;
+/// The same of MARK.
+const SETTLED_MARKS: usize = 10;
 
 /// The unit: `L` lanes, lists of `K` (`M` = K - 1), 2^A entries and a stash of `S`.
 #[derive(LogicBlock)]
@@ -81,14 +92,17 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     counting: Register<Bit>,
     asking: Register<Bit>,
     next_row: Register<Bits<INDEX_BITS>>,
-    end_row: Register<Bits<INDEX_BITS>>,
     lanes: Register<Bits<16>>,
     stall: Register<Bit>,
     trail: Register<Bits<TRAIL>>,
     taken: Signal<Local, Bit>,
     busy: Signal<Local, Bit>,
+    settling: Signal<Local, Bit>,
     brief: Signal<Local, Bit>,
-    passing: Signal<Local, Bit>,
+    walking: Signal<Local, Bit>,
+    weighs: Signal<Local, Bit>,
+    lane_last: Signal<Local, Bit>,
+    row_last: Signal<Local, Bit>,
     drained: Signal<Local, Bit>,
     on_the_way: Signal<Local, Bit>,
     finish: Signal<Local, Bit>,
@@ -105,11 +119,30 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     judges: [Judge; L],
     judged_row: Signal<Local, Bits<INDEX_BITS>>,
 
+    // The guard's worths, of the one lane that has an entry.
+    valid: Flags<L>,
+    facts: Gather<L, FACTS_BITS>,
+    standing: Gather<L, STANDING_BITS>,
+    worth: Worths,
+    lanes9: Register<Bits<16>>,
+    lanes10: Register<Bits<16>>,
+    lanes11: Register<Bits<16>>,
+    row9: Register<Bits<INDEX_BITS>>,
+    row10: Register<Bits<INDEX_BITS>>,
+    row11: Register<Bits<INDEX_BITS>>,
+    standing10: Register<Bits<STANDING_BITS>>,
+    standing11: Register<Bits<STANDING_BITS>>,
+    weighed: Kept<Bits<WORTHS_BITS>>,
+    used: Signal<Local, Bit>,
+    out: Signal<Local, Bits<8>>,
+    insiders: Signal<Local, Bits<8>>,
+    outside: Signal<Local, Bits<8>>,
+
     // Written back.
     written: Flags<L>,
     write_lanes: Register<Bits<16>>,
     write_row: Register<Bits<INDEX_BITS>>,
-    write_words: [Register<Bits<WRITE_BITS>>; L],
+    writings: [Writing; L],
 
     // Lists.
     victims: [Sieve; L],
@@ -127,13 +160,16 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
 
     // Answers.
     score: Gather<L, SCORE_BITS>,
-    worths: Gather<L, WORTHS_BITS>,
-    tally: Tally<L>,
+    tally: Tally,
 
     // Bus.
-    seen: Register<Bit>,
     ready: Register<Bit>,
     answer: Register<Bits<32>>,
+    wanted: Register<Bits<8>>,
+    wanted_list: Register<Bits<4>>,
+    looked: Register<Bit>,
+    there: Signal<Local, Bit>,
+    beyond: Signal<Local, Bit>,
     waits: Signal<Local, Bit>,
     accept: Signal<Local, Bit>,
     write: Signal<Local, Bit>,
@@ -153,8 +189,6 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     picked_row: Signal<Local, Bits<INDEX_BITS>>,
     picked_lane: Signal<Local, Bits<4>>,
     picked_lanes: Signal<Local, Bits<16>>,
-    head: Signal<Local, Bits<ITEM_BITS>>,
-    shown: Signal<Local, Bits<ITEM_BITS>>,
     item: Signal<Local, Bits<ITEM_BITS>>,
     upright: Signal<Local, Bits<ITEM_BITS>>,
     list_count: Signal<Local, Bits<8>>,
@@ -173,15 +207,19 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     lane_mask: Constant<Bits<4>>,
     all_lanes: Constant<Bits<16>>,
     first_lane: Constant<Bits<16>>,
-    last_row: Constant<Bits<INDEX_BITS>>,
+    last_lane: Constant<Bits<16>>,
+    stride: Constant<Bits<INDEX_BITS>>,
+    back: Constant<Bits<INDEX_BITS>>,
+    list_size: Constant<Bits<8>>,
     none: Constant<Bits<32>>,
 }
 
 impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: usize> Default for Hepc<L, K, M, A, S> {
     fn default() -> Self {
-        assert!(L.is_power_of_two() && (2..=16).contains(&L), "2, 4, 8 or 16 lanes");
+        assert!(L.is_power_of_two() && (4..=16).contains(&L), "4, 8 or 16 lanes");
         assert!(A <= 16 && S.is_multiple_of(L) && (1usize << A).is_multiple_of(L), "whole rows");
         let rows = ((1 << A) + S) / L;
+        let stride = stride(rows as u64);
         macro_rules! rest {
             ($($name:ident)*) => {
                 Self {
@@ -189,7 +227,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
                     entries: std::array::from_fn(|_| Default::default()),
                     row_write_data: std::array::from_fn(|_| Default::default()),
                     judges: std::array::from_fn(|_| Default::default()),
-                    write_words: std::array::from_fn(|_| Default::default()),
+                    writings: std::array::from_fn(|_| Default::default()),
                     victims: std::array::from_fn(|_| Default::default()),
                     prefetches: std::array::from_fn(|_| Default::default()),
                     lane_number: std::array::from_fn(|i| Constant::new((i as u64).into())),
@@ -198,7 +236,10 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
                     lane_mask: Constant::new((L as u64 - 1).into()),
                     all_lanes: Constant::new(((1u64 << L) - 1).into()),
                     first_lane: Constant::new(1u64.into()),
-                    last_row: Constant::new((rows as u64 - 1).into()),
+                    last_lane: Constant::new((1u64 << (L - 1)).into()),
+                    stride: Constant::new(stride.into()),
+                    back: Constant::new((rows as u64 - stride).into()),
+                    list_size: Constant::new((K as u64).into()),
                     none: Constant::new(0xFFFF_FFFFu64.into()),
                 }
             };
@@ -206,13 +247,14 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         rest!(
             clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake row_read row row_taken
             row_write row_write_row row_write_lanes parameters wfs thresholds trials sweeping offering scoring
-            weighing marking counting asking next_row end_row lanes stall trail taken busy brief passing
-            drained on_the_way finish clear clear_counts row1 row2 lanes1 lanes2 listing first_index judged_row
-            written write_lanes write_row victims0 victims1 victims2 victims3 prefetch favoured crowded
-            crowded_prefetch holding holding_prefetch score worths tally seen ready answer waits accept write page
-            group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop pop picked_row picked_lane
-            picked_lanes head shown item upright list_count item_index item_rank value worth_at worth_shifted is_in
-            worth_value count_value
+            weighing marking counting asking next_row lanes stall trail taken busy settling brief walking weighs
+            lane_last row_last drained on_the_way finish clear clear_counts row1 row2 lanes1 lanes2 listing first_index
+            judged_row valid facts standing worth lanes9 lanes10 lanes11 row9 row10 row11 standing10 standing11 weighed
+            used out insiders outside written write_lanes write_row victims0 victims1 victims2 victims3 prefetch favoured
+            crowded crowded_prefetch holding holding_prefetch score tally ready answer wanted wanted_list looked there
+            beyond waits accept write page group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop
+            pop picked_row picked_lane picked_lanes item upright list_count item_index item_rank value worth_at
+            worth_shifted is_in worth_value count_value
         )
     }
 }
@@ -232,7 +274,6 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.counting.clock.next = self.clock.val();
         self.asking.clock.next = self.clock.val();
         self.next_row.clock.next = self.clock.val();
-        self.end_row.clock.next = self.clock.val();
         self.lanes.clock.next = self.clock.val();
         self.stall.clock.next = self.clock.val();
         self.trail.clock.next = self.clock.val();
@@ -249,9 +290,22 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.prefetch.clock.next = self.clock.val();
         self.favoured.clock.next = self.clock.val();
         self.score.clock.next = self.clock.val();
-        self.worths.clock.next = self.clock.val();
         self.tally.clock.next = self.clock.val();
-        self.seen.clock.next = self.clock.val();
+        self.facts.clock.next = self.clock.val();
+        self.standing.clock.next = self.clock.val();
+        self.lanes9.clock.next = self.clock.val();
+        self.lanes10.clock.next = self.clock.val();
+        self.lanes11.clock.next = self.clock.val();
+        self.row9.clock.next = self.clock.val();
+        self.row10.clock.next = self.clock.val();
+        self.row11.clock.next = self.clock.val();
+        self.standing10.clock.next = self.clock.val();
+        self.standing11.clock.next = self.clock.val();
+        self.weighed.clock.next = self.clock.val();
+        self.wanted.clock.next = self.clock.val();
+        self.wanted_list.clock.next = self.clock.val();
+        self.looked.clock.next = self.clock.val();
+        self.worth.clock.next = self.clock.val();
         self.ready.clock.next = self.clock.val();
         self.answer.clock.next = self.clock.val();
         self.parameters.reset.next = self.reset.val();
@@ -266,7 +320,6 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.counting.reset.next = self.reset.val();
         self.asking.reset.next = self.reset.val();
         self.next_row.reset.next = self.reset.val();
-        self.end_row.reset.next = self.reset.val();
         self.lanes.reset.next = self.reset.val();
         self.stall.reset.next = self.reset.val();
         self.trail.reset.next = self.reset.val();
@@ -282,14 +335,30 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.victims3.reset.next = self.reset.val();
         self.prefetch.reset.next = self.reset.val();
         self.favoured.reset.next = self.reset.val();
-        self.seen.reset.next = self.reset.val();
         self.ready.reset.next = self.reset.val();
         self.answer.reset.next = self.reset.val();
+        self.lanes9.reset.next = self.reset.val();
+        self.lanes10.reset.next = self.reset.val();
+        self.lanes11.reset.next = self.reset.val();
+        self.row9.reset.next = self.reset.val();
+        self.row10.reset.next = self.reset.val();
+        self.row11.reset.next = self.reset.val();
+        self.standing10.reset.next = self.reset.val();
+        self.standing11.reset.next = self.reset.val();
+        self.weighed.reset.next = self.reset.val();
+        self.wanted.reset.next = self.reset.val();
+        self.wanted_list.reset.next = self.reset.val();
+        self.looked.reset.next = self.reset.val();
+        self.worth.reset.next = self.reset.val();
 
         // What works, and whether everything of it has arrived.
         self.brief.next = self.offering.q.val() | self.scoring.q.val() | self.weighing.q.val();
-        self.passing.next = self.sweeping.q.val() | self.marking.q.val() | self.counting.q.val();
-        self.busy.next = self.brief.val() | self.passing.val();
+        self.walking.next = self.marking.q.val() | self.counting.q.val();
+        self.weighs.next = self.weighing.q.val() | self.walking.val();
+        self.busy.next = self.brief.val() | self.sweeping.q.val() | self.walking.val();
+        self.settling.next = self.asking.q.val()
+            | (self.trail.q.val().get_bits::<SETTLED>(0) != 0)
+            | (self.marking.q.val() & (self.trail.q.val().get_bits::<SETTLED_MARKS>(0) != 0));
         self.on_the_way.next = (self.holding.all.val() != 0)
             | (self.holding_prefetch.all.val() != 0)
             | self.victims0.holding.val()
@@ -297,10 +366,13 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             | self.victims2.holding.val()
             | self.victims3.holding.val()
             | self.prefetch.holding.val();
-        self.drained.next = !self.asking.q.val() & (self.trail.q.val() == 0) & !self.on_the_way.val();
+        self.drained.next = !self.asking.q.val()
+            & (self.trail.q.val().get_bits::<TRAIL_SHORT>(0) == 0)
+            & !(self.weighs.val() & (self.trail.q.val() != 0))
+            & !self.on_the_way.val();
         self.finish.next = self.sweeping.q.val() & self.drained.val();
 
-        // The request. It is looked at in its second clock: the lists have found the item that it names by then.
+        // The request.
         self.low.next = self.bus_address.val().get_bits::<8>(0);
         self.low3.next = self.bus_address.val().get_bits::<3>(0);
         self.low4.next = self.bus_address.val().get_bits::<4>(0);
@@ -317,17 +389,58 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.is_offer.next = self.is_command.val() & (self.low4.val() == 9);
         self.is_pop.next = self.bus_write.val() & self.of_lists.val() & (self.low4.val() == 2);
         self.is_busy.next = !self.bus_write.val() & (self.group.val() == 2) & (self.low4.val() == 0xE);
-        self.waits.next = self.brief.val() & !self.is_busy.val();
+        self.there.next = true;
+        if self.list.val() == 0 {
+            self.there.next = self.victims0.there.val();
+        }
+        if self.list.val() == 1 {
+            self.there.next = self.victims1.there.val();
+        }
+        if self.list.val() == 2 {
+            self.there.next = self.victims2.there.val();
+        }
+        if self.list.val() == 3 {
+            self.there.next = self.victims3.there.val();
+        }
+        if self.list.val() == 4 {
+            self.there.next = self.prefetch.there.val();
+        }
+        // An item is turned to the front of its list, from the request's second clock on.
+        self.beyond.next = self.of_items.val() & (self.low.val() >= self.list_size.val());
+        self.wanted.d.next = 0.into();
+        self.wanted_list.d.next = self.list.val();
+        self.looked.d.next = self.bus_select.val() & !self.ready.q.val();
+        if self.bus_select.val() & !self.ready.q.val() & self.of_items.val() & !self.beyond.val() {
+            self.wanted.d.next = self.low.val();
+        }
+        self.waits.next = self.brief.val() | self.sweeping.q.val();
+        if self.bus_write.val() {
+            self.waits.next = self.busy.val();
+        }
         if self.is_offer.val() & self.offering.q.val() {
             self.waits.next = self.asking.q.val();
         }
-        if self.is_pop.val() {
+        if self.group.val() == 4 {
             self.waits.next = self.busy.val();
         }
-        self.accept.next = self.bus_select.val() & self.seen.q.val() & !self.waits.val();
-        self.seen.d.next = self.bus_select.val() & !self.accept.val() & !self.ready.q.val();
+        if (self.of_lists.val() | self.of_items.val()) & !self.beyond.val() & !self.there.val() {
+            self.waits.next = true;
+        }
+        if self.of_items.val() & !self.looked.q.val() {
+            self.waits.next = true;
+        }
+        if self.is_busy.val() {
+            self.waits.next = false;
+        }
+        self.accept.next = self.bus_select.val() & !self.ready.q.val() & !self.waits.val();
         self.ready.d.next = self.accept.val();
-        self.awake.next = self.busy.val() | self.seen.q.val() | self.ready.q.val();
+        self.awake.next = self.busy.val()
+            | self.ready.q.val()
+            | !self.victims0.there.val()
+            | !self.victims1.there.val()
+            | !self.victims2.there.val()
+            | !self.victims3.there.val()
+            | !self.prefetch.there.val();
         self.bus_ready.next = self.ready.q.val();
         self.bus_read.next = self.answer.q.val();
         self.write.next = self.accept.val() & self.bus_write.val();
@@ -358,11 +471,23 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.taken.next = self.asking.q.val() & !self.stall.q.val() & self.row_taken.val();
         self.asking.d.next = self.asking.q.val();
         self.next_row.d.next = self.next_row.q.val();
-        self.end_row.d.next = self.end_row.q.val();
         self.lanes.d.next = self.lanes.q.val();
+        self.lane_last.next = (self.lanes.q.val() & self.last_lane.val()) != 0;
+        self.row_last.next = self.next_row.q.val() == self.back.val();
         if self.taken.val() {
-            self.next_row.d.next = self.next_row.q.val() + 1;
-            if self.next_row.q.val() == self.end_row.q.val() {
+            if self.lane_last.val() {
+                self.next_row.d.next = self.next_row.q.val() + self.stride.val();
+                if self.next_row.q.val() >= self.back.val() {
+                    self.next_row.d.next = self.next_row.q.val() - self.back.val();
+                }
+            }
+            if self.walking.val() {
+                self.lanes.d.next = self.lanes.q.val() << 1;
+                if self.lane_last.val() {
+                    self.lanes.d.next = self.first_lane.val();
+                }
+            }
+            if self.brief.val() | (self.lane_last.val() & self.row_last.val()) {
                 self.asking.d.next = false;
             }
         }
@@ -374,10 +499,10 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         if self.accept.val() & self.is_command.val() {
             self.asking.d.next = true;
             self.next_row.d.next = 0.into();
-            self.end_row.d.next = self.last_row.val();
-            self.lanes.d.next = self.all_lanes.val();
+            self.lanes.d.next = self.first_lane.val();
             if self.low4.val() == 8 {
                 self.sweeping.d.next = true;
+                self.lanes.d.next = self.all_lanes.val();
                 self.clear.next = true;
             }
             if self.low4.val() == 0xC {
@@ -389,7 +514,6 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             }
             if (self.low4.val() == 9) | (self.low4.val() == 0xA) | (self.low4.val() == 0xB) {
                 self.next_row.d.next = self.picked_row.val();
-                self.end_row.d.next = self.picked_row.val();
                 self.lanes.d.next = self.picked_lanes.val();
             }
             if self.low4.val() == 9 {
@@ -417,32 +541,84 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.listing.next = self.sweeping.q.val() | self.offering.q.val();
         self.first_index.next = self.row2.q.val() << self.lane_bits.val();
         self.favoured.d.next = (self.favoured.q.val() + 1) & self.lane_mask.val();
+
+        self.judged_row.next = self.judges[0].judged.val() >> self.lane_bits.val();
+        self.write_row.d.next = self.judged_row.val();
+        self.write_lanes.d.next = self.written.all.val();
+
+        // The guard's worths: of the entry that was judged three clocks before.
+        self.facts.enable.next = self.weighs.val();
+        self.standing.enable.next = self.weighs.val();
+        self.worth.facts.next = self.facts.kept.val();
+        self.worth.wr.next = self.parameters.all.val().get_bits::<8>(0);
+        self.worth.ws.next = self.parameters.all.val().get_bits::<8>(64);
+        self.worth.wd.next = self.parameters.all.val().get_bits::<8>(96);
+        self.worth.targets.next = self.parameters.all.val().get_bit(131);
+        self.worth.scale.next = self.parameters.all.val().get_bits::<4>(192);
+        self.worth.r_epoch.next = self.parameters.all.val().get_bits::<14>(288);
+        self.worth.wfs.next = self.wfs.all.val();
+        self.worth.thresholds.next = self.thresholds.all.val();
+        self.worth.trials.next = self.trials.all.val();
+        self.lanes9.d.next = self.valid.all.val();
+        self.lanes10.d.next = self.lanes9.q.val();
+        self.lanes11.d.next = self.lanes10.q.val();
+        self.row9.d.next = self.judged_row.val();
+        self.row10.d.next = self.row9.q.val();
+        self.row11.d.next = self.row10.q.val();
+        self.standing10.d.next = self.standing.kept.val();
+        self.standing11.d.next = self.standing10.q.val();
+        self.used.next = self.standing11.q.val().get_bit(8);
+        self.out.next = self.standing11.q.val().get_bits::<8>(0);
+        self.insiders.next = 0.into();
+        if self.used.val() {
+            self.insiders.next = self.worth.above.val() & !self.out.val();
+        }
+        self.outside.next = self.out.val() | !self.worth.above.val();
+        self.weighed.enable.next = self.weighing.q.val() & (self.lanes11.q.val() != 0);
+        self.weighed.d.next = (bit_cast::<WORTHS_BITS, 8>(self.insiders.val()) << 128)
+            | bit_cast::<WORTHS_BITS, 128>(self.worth.worths.val());
+        self.tally.reached.next = 0.into();
+        if self.counting.q.val() & (self.lanes11.q.val() != 0) {
+            self.tally.reached.next = self.insiders.val() & self.worth.reaching.val();
+        }
+        if self.marking.q.val() {
+            self.write_row.d.next = self.row11.q.val();
+            self.write_lanes.d.next = 0.into();
+            if self.used.val() {
+                self.write_lanes.d.next = self.lanes11.q.val();
+            }
+        }
+        self.tally.clear.next = self.clear_counts.val();
+
+        // A lane each.
         for i in 0..L {
             self.judges[i].clock.next = self.clock.val();
             self.judges[i].reset.next = self.reset.val();
             self.judges[i].parameters.next = self.parameters.all.val();
-            self.judges[i].wfs.next = self.wfs.all.val();
-            self.judges[i].thresholds.next = self.thresholds.all.val();
-            self.judges[i].trials.next = self.trials.all.val();
             self.judges[i].sweeping.next = self.sweeping.q.val();
             self.judges[i].marking.next = self.marking.q.val();
             self.judges[i].in_valid.next = self.lanes2.q.val().get_bit(i);
             self.judges[i].index.next = self.first_index.val() | self.lane_number[i].val();
             self.judges[i].entry.next = self.entries[i].val();
 
-            // Written back, a clock later.
+            // Written back, a clock later, or when OUT is there.
             self.written.lanes[i].next = self.judges[i].write.val();
-            self.write_words[i].clock.next = self.clock.val();
-            self.write_words[i].reset.next = self.reset.val();
-            self.write_words[i].d.next = self.judges[i].write_data.val();
-            self.row_write_data[i].next = self.write_words[i].q.val();
+            self.writings[i].clock.next = self.clock.val();
+            self.writings[i].reset.next = self.reset.val();
+            self.writings[i].valid.next = self.judges[i].valid.val();
+            self.writings[i].words.next = self.judges[i].write_data.val();
+            self.writings[i].marking.next = self.marking.q.val();
+            self.writings[i].out.next = self.outside.val();
+            self.row_write_data[i].next = self.writings[i].data.val();
 
-            // Answers.
+            // Answers, and what they are made of.
             self.score.valid[i].next = self.judges[i].valid.val();
             self.score.answers[i].next = self.judges[i].score.val();
-            self.worths.valid[i].next = self.judges[i].valid.val();
-            self.worths.answers[i].next = self.judges[i].worths.val();
-            self.tally.reached[i].next = self.judges[i].reached.val();
+            self.valid.lanes[i].next = self.judges[i].valid.val();
+            self.facts.valid[i].next = self.judges[i].facts_valid.val();
+            self.facts.answers[i].next = self.judges[i].facts.val();
+            self.standing.valid[i].next = self.judges[i].valid.val();
+            self.standing.answers[i].next = self.judges[i].standing.val();
 
             // Victims, of all tiers, and candidates.
             self.victims[i].clock.next = self.clock.val();
@@ -474,28 +650,23 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             self.holding_prefetch.lanes[i].next = self.prefetches[i].holding.val();
 
             // Turns at the lists.
-            self.victims0.wants[i].next = self.victims[i].head_valid.val() & (self.victims[i].head_list.val() == 0);
+            self.victims0.wants[i].next = self.victims[i].wanted.val().get_bit(0);
             self.victims0.items[i].next = self.victims[i].head.val();
-            self.victims1.wants[i].next = self.victims[i].head_valid.val() & (self.victims[i].head_list.val() == 1);
+            self.victims1.wants[i].next = self.victims[i].wanted.val().get_bit(1);
             self.victims1.items[i].next = self.victims[i].head.val();
-            self.victims2.wants[i].next = self.victims[i].head_valid.val() & (self.victims[i].head_list.val() == 2);
+            self.victims2.wants[i].next = self.victims[i].wanted.val().get_bit(2);
             self.victims2.items[i].next = self.victims[i].head.val();
-            self.victims3.wants[i].next = self.victims[i].head_valid.val() & (self.victims[i].head_list.val() == 3);
+            self.victims3.wants[i].next = self.victims[i].wanted.val().get_bit(3);
             self.victims3.items[i].next = self.victims[i].head.val();
             self.victims[i].taken.next = self.victims0.taken[i].val()
                 | self.victims1.taken[i].val()
                 | self.victims2.taken[i].val()
                 | self.victims3.taken[i].val();
-            self.prefetch.wants[i].next = self.prefetches[i].head_valid.val();
+            self.prefetch.wants[i].next = self.prefetches[i].wanted.val().get_bit(0);
             self.prefetch.items[i].next = self.prefetches[i].head.val();
             self.prefetches[i].taken.next = self.prefetch.taken[i].val();
         }
         self.score.enable.next = self.scoring.q.val();
-        self.worths.enable.next = self.weighing.q.val();
-        self.tally.clear.next = self.clear_counts.val();
-        self.judged_row.next = self.judges[0].judged.val() >> self.lane_bits.val();
-        self.write_row.d.next = self.judged_row.val();
-        self.write_lanes.d.next = self.written.all.val();
         self.row_write.next = self.write_lanes.q.val() != 0;
         self.row_write_row.next = self.write_row.q.val();
         self.row_write_lanes.next = self.write_lanes.q.val();
@@ -506,71 +677,81 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.victims0.finish.next = self.finish.val();
         self.victims0.pop.next = self.pop.val() & (self.list.val() == 0);
         self.victims0.favoured.next = self.favoured.q.val();
-        self.victims0.position.next = self.low.val();
+        self.victims0.fresh.next = self.sweeping.q.val();
+        self.victims0.position.next = 0.into();
+        if self.wanted_list.q.val() == 0 {
+            self.victims0.position.next = self.wanted.q.val();
+        }
         self.victims1.clear.next = self.clear.val();
         self.victims1.finish.next = self.finish.val();
         self.victims1.pop.next = self.pop.val() & (self.list.val() == 1);
         self.victims1.favoured.next = self.favoured.q.val();
-        self.victims1.position.next = self.low.val();
+        self.victims1.fresh.next = self.sweeping.q.val();
+        self.victims1.position.next = 0.into();
+        if self.wanted_list.q.val() == 1 {
+            self.victims1.position.next = self.wanted.q.val();
+        }
         self.victims2.clear.next = self.clear.val();
         self.victims2.finish.next = self.finish.val();
         self.victims2.pop.next = self.pop.val() & (self.list.val() == 2);
         self.victims2.favoured.next = self.favoured.q.val();
-        self.victims2.position.next = self.low.val();
+        self.victims2.fresh.next = self.sweeping.q.val();
+        self.victims2.position.next = 0.into();
+        if self.wanted_list.q.val() == 2 {
+            self.victims2.position.next = self.wanted.q.val();
+        }
         self.victims3.clear.next = self.clear.val();
         self.victims3.finish.next = self.finish.val();
         self.victims3.pop.next = self.pop.val() & (self.list.val() == 3);
         self.victims3.favoured.next = self.favoured.q.val();
-        self.victims3.position.next = self.low.val();
+        self.victims3.fresh.next = self.sweeping.q.val();
+        self.victims3.position.next = 0.into();
+        if self.wanted_list.q.val() == 3 {
+            self.victims3.position.next = self.wanted.q.val();
+        }
         self.prefetch.clear.next = self.clear.val();
         self.prefetch.finish.next = self.finish.val();
         self.prefetch.pop.next = self.pop.val() & (self.list.val() == 4);
         self.prefetch.favoured.next = self.favoured.q.val();
-        self.prefetch.position.next = self.low.val();
-        self.head.next = 0.into();
-        self.shown.next = 0.into();
+        self.prefetch.fresh.next = self.sweeping.q.val();
+        self.prefetch.position.next = 0.into();
+        if self.wanted_list.q.val() == 4 {
+            self.prefetch.position.next = self.wanted.q.val();
+        }
+        self.item.next = 0.into();
         self.list_count.next = 0.into();
         if self.list.val() == 0 {
-            self.head.next = self.victims0.head.val();
-            self.shown.next = self.victims0.shown.val();
+            self.item.next = self.victims0.front.val();
             self.list_count.next = self.victims0.count.val();
         }
         if self.list.val() == 1 {
-            self.head.next = self.victims1.head.val();
-            self.shown.next = self.victims1.shown.val();
+            self.item.next = self.victims1.front.val();
             self.list_count.next = self.victims1.count.val();
         }
         if self.list.val() == 2 {
-            self.head.next = self.victims2.head.val();
-            self.shown.next = self.victims2.shown.val();
+            self.item.next = self.victims2.front.val();
             self.list_count.next = self.victims2.count.val();
         }
         if self.list.val() == 3 {
-            self.head.next = self.victims3.head.val();
-            self.shown.next = self.victims3.shown.val();
+            self.item.next = self.victims3.front.val();
             self.list_count.next = self.victims3.count.val();
         }
         if self.list.val() == 4 {
-            self.head.next = self.prefetch.head.val();
-            self.shown.next = self.prefetch.shown.val();
+            self.item.next = self.prefetch.front.val();
             self.list_count.next = self.prefetch.count.val();
         }
 
         // The answer.
-        self.item.next = self.head.val();
-        if self.of_items.val() {
-            self.item.next = self.shown.val();
-        }
         self.upright.next = !self.item.val();
         self.item_index.next = self.none.val();
         self.item_rank.next = self.none.val();
-        if self.item.val() != 0 {
+        if (self.item.val() != 0) & !self.beyond.val() {
             self.item_index.next = bit_cast::<32, 17>(self.upright.val().get_bits::<17>(0));
             self.item_rank.next = self.upright.val().get_bits::<32>(17);
         }
         self.worth_at.next = bit_cast::<7, 3>(self.low3.val()) << 4;
-        self.worth_shifted.next = bit_cast::<128, WORTHS_BITS>(self.worths.kept.val()) >> self.worth_at.val();
-        self.is_in.next = self.worths.kept.val().get_bits::<8>(128) >> self.low3.val();
+        self.worth_shifted.next = bit_cast::<128, WORTHS_BITS>(self.weighed.q.val()) >> self.worth_at.val();
+        self.is_in.next = self.weighed.q.val().get_bits::<8>(128) >> self.low3.val();
         self.worth_value.next = bit_cast::<32, 16>(self.worth_shifted.val().get_bits::<16>(0));
         if self.is_in.val().get_bit(0) {
             self.worth_value.next =
@@ -603,7 +784,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         }
         self.value.next = 0.into();
         if self.is_busy.val() {
-            self.value.next = bit_cast::<32, 1>(self.busy.val().into());
+            self.value.next = bit_cast::<32, 1>(self.settling.val().into());
         }
         if self.group.val() == 3 {
             if self.low4.val() == 0 {
@@ -639,4 +820,17 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             self.answer.d.next = self.value.val();
         }
     }
+}
+
+/// Of so many rows, how many a pass goes on from one to the next: near the golden ratio of them, which scatters best whatever part of
+/// them was taken, and without a common divisor, so that it meets them all.
+fn stride(rows: u64) -> u64 {
+    let common = |mut a: u64, mut b: u64| {
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    let golden = rows * 618 / 1000;
+    (golden..rows).find(|stride| common(rows, *stride) == 1).unwrap_or(1)
 }

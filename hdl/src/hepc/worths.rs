@@ -1,20 +1,24 @@
-//! What an entry is worth to all eight policies, four clocks after its terms. `docs/hepc.md`, Policies and the guard.
+//! What an entry is worth to all eight policies, six clocks after its facts. `docs/hepc.md`, Policies and the guard.
 //!
 //! ```text
-//!             ┌► 5 as those hear it that hear hints ─┐                        ┌► Policy 1..5
-//!  terms, 4 ──┼► 5 as the others do ────────────────┼► 6 products of R, S, D ─┼► Policy 6, 7   ─► 8 worth, compared
-//!             └► 5 R alone ──────────────────────────┘                        └► Policy 0
+//!             ┌► 1 as those hear it that hear hints ─┐                                   ┌► Policy 1..5
+//!  facts ─────┼► 1 as the others do ─────────────────┼► 2 products of R, S, D ─► 3 sums ─┼► Policy 6, 7   ─► 6 worth, compared
+//!             └► 1 R alone ──────────────────────────┘                                   └► Policy 0
 //! ```
 //!
 //! Policies differ in the product of F, in whether they hear hints and, policy 0, in everything else. So there are two
 //! cases of R, F and S, and eight small products of F.
 
 use super::policy::{Policy, THRESHOLD_BITS};
-use super::terms::Facts;
 use crate::prim::Register;
 use rust_hdl::prelude::*;
 
-/// Stage 5: R, F and S as those policies take them that hear hints, and those that do not.
+/// Bits of the facts of an entry: {dead, serving, targeted, unproven, R 14, F 7, S 10, D 8}.
+pub(super) const FACTS_BITS: usize = 43;
+/// Bits of an answer of WORTHS.
+pub(super) const WORTHS_BITS: usize = 136;
+
+/// Stage 1: R, F and S as those policies take them that hear hints, and those that do not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, LogicStruct)]
 struct Cases {
     r: Bits<14>,
@@ -26,14 +30,26 @@ struct Cases {
     d: Bits<8>,
 }
 
-/// Stage 6: their products.
+/// Stage 2: their products, and F.
 #[derive(Clone, Copy, Debug, Default, PartialEq, LogicStruct)]
 struct Products {
     r: Bits<24>,
     r_heard: Bits<24>,
     r_deaf: Bits<24>,
-    s: Bits<24>,
-    d: Bits<24>,
+    s: Bits<20>,
+    d: Bits<20>,
+    f_heard: Bits<7>,
+    f_deaf: Bits<7>,
+}
+
+/// Stages 3 and 4: R's, and what is added to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, LogicStruct)]
+struct Sums {
+    r: Bits<24>,
+    r_heard: Bits<24>,
+    r_deaf: Bits<24>,
+    merit: Bits<20>,
+    merit_deaf: Bits<20>,
 }
 
 /// Eight policies side by side.
@@ -63,12 +79,10 @@ pub(super) struct Worths {
     /// Trials, likewise.
     pub trials: Signal<In, Bits<136>>,
 
-    /// Terms of an entry.
-    pub facts: Signal<In, Facts>,
-    /// Its DEAD flag.
-    pub dead: Signal<In, Bit>,
+    /// Facts of an entry.
+    pub facts: Signal<In, Bits<FACTS_BITS>>,
 
-    /// What it is worth four clocks later, to policy k in bits 16k+15:16k.
+    /// What it is worth six clocks later, to policy k in bits 16k+15:16k.
     pub worths: Signal<Out, Bits<128>>,
     /// To whom it is worth the threshold.
     pub above: Signal<Out, Bits<8>>,
@@ -77,12 +91,18 @@ pub(super) struct Worths {
 
     cases: Register<Cases>,
     products: Register<Products>,
-    /// DEAD of the entries at stages 5 to 7.
-    died: Register<Bits<3>>,
+    sums: Register<Sums>,
+    waited: Register<Sums>,
+    /// DEAD of the entries at stages 1 to 5.
+    died: Register<Bits<5>>,
     policies: [Policy; 8],
+    dead: Signal<Local, Bit>,
+    serving: Signal<Local, Bit>,
+    targeted: Signal<Local, Bit>,
+    unproven: Signal<Local, Bit>,
+    r: Signal<Local, Bits<14>>,
+    f: Signal<Local, Bits<7>>,
     dead_now: Signal<Local, Bit>,
-    merit: Signal<Local, Bits<24>>,
-    merit_deaf: Signal<Local, Bits<24>>,
     factors: [Signal<Local, Bits<16>>; 8],
     made: [Signal<Local, Bits<32>>; 5],
     s_max: Constant<Bits<10>>,
@@ -102,8 +122,8 @@ impl Default for Worths {
             };
         }
         rest!(
-            clock reset wr ws wd targets scale r_epoch wfs thresholds trials facts dead worths above reaching cases
-            products died dead_now merit merit_deaf
+            clock reset wr ws wd targets scale r_epoch wfs thresholds trials facts dead serving targeted unproven r f worths above reaching cases
+            products sums waited died dead_now
         )
     }
 }
@@ -113,38 +133,48 @@ impl Logic for Worths {
     fn update(&mut self) {
         self.cases.clock.next = self.clock.val();
         self.products.clock.next = self.clock.val();
+        self.sums.clock.next = self.clock.val();
+        self.waited.clock.next = self.clock.val();
         self.died.clock.next = self.clock.val();
         self.cases.reset.next = self.reset.val();
         self.products.reset.next = self.reset.val();
+        self.sums.reset.next = self.reset.val();
+        self.waited.reset.next = self.reset.val();
         self.died.reset.next = self.reset.val();
 
-        // 5: the first case that fits.
-        self.cases.d.next.r = self.facts.val().r;
-        self.cases.d.next.d = self.facts.val().d;
-        self.cases.d.next.r_heard = self.facts.val().r;
-        self.cases.d.next.f_heard = self.facts.val().f;
+        // 1: the first case that fits.
+        self.dead.next = self.facts.val().get_bit(42);
+        self.serving.next = self.facts.val().get_bit(41);
+        self.targeted.next = self.facts.val().get_bit(40);
+        self.unproven.next = self.facts.val().get_bit(39);
+        self.r.next = self.facts.val().get_bits::<14>(25);
+        self.f.next = self.facts.val().get_bits::<7>(18);
+        self.cases.d.next.r = self.r.val();
+        self.cases.d.next.d = self.facts.val().get_bits::<8>(0);
+        self.cases.d.next.r_heard = self.r.val();
+        self.cases.d.next.f_heard = self.f.val();
         self.cases.d.next.s = 0.into();
-        self.cases.d.next.r_deaf = self.facts.val().r;
-        self.cases.d.next.f_deaf = self.facts.val().f;
-        if self.facts.val().serving {
+        self.cases.d.next.r_deaf = self.r.val();
+        self.cases.d.next.f_deaf = self.f.val();
+        if self.serving.val() {
             if self.targets.val() {
                 self.cases.d.next.s = self.s_max.val();
             }
         } else {
-            if self.targets.val() & self.facts.val().targeted {
+            if self.targets.val() & self.targeted.val() {
                 self.cases.d.next.r_heard = self.r_epoch.val();
                 self.cases.d.next.f_heard = 0.into();
-                self.cases.d.next.s = self.facts.val().s;
-            } else if self.facts.val().unproven {
-                self.cases.d.next.r_heard = self.facts.val().r >> 4;
+                self.cases.d.next.s = self.facts.val().get_bits::<10>(8);
+            } else if self.unproven.val() {
+                self.cases.d.next.r_heard = self.r.val() >> 4;
             }
-            if self.facts.val().unproven {
-                self.cases.d.next.r_deaf = self.facts.val().r >> 4;
+            if self.unproven.val() {
+                self.cases.d.next.r_deaf = self.r.val() >> 4;
             }
         }
-        self.died.d.next = (self.died.q.val() << 1) | bit_cast::<3, 1>(self.dead.val().into());
+        self.died.d.next = (self.died.q.val() << 1) | bit_cast::<5, 1>(self.dead.val().into());
 
-        // 6: products.
+        // 2: products.
         self.factors[0].next = bit_cast::<16, 8>(self.wr.val());
         self.factors[1].next = bit_cast::<16, 8>(self.ws.val());
         self.factors[2].next = bit_cast::<16, 8>(self.wd.val());
@@ -160,34 +190,43 @@ impl Logic for Worths {
         self.made[4].next = bit_cast::<32, 16>(self.factors[7].val());
         self.products.d.next.r_heard = bit_cast::<24, 32>(self.made[0].val());
         self.products.d.next.r_deaf = bit_cast::<24, 32>(self.made[1].val());
-        self.products.d.next.s = bit_cast::<24, 32>(self.made[2].val());
-        self.products.d.next.d = bit_cast::<24, 32>(self.made[3].val());
+        self.products.d.next.s = bit_cast::<20, 32>(self.made[2].val());
+        self.products.d.next.d = bit_cast::<20, 32>(self.made[3].val());
         self.products.d.next.r = bit_cast::<24, 32>(self.made[4].val());
 
-        // 7, 8: each policy by itself.
-        self.merit.next = self.products.q.val().s + self.products.q.val().d;
-        self.merit_deaf.next = self.products.q.val().d;
-        self.dead_now.next = self.died.q.val().get_bit(2);
+        self.products.d.next.f_heard = self.cases.q.val().f_heard;
+        self.products.d.next.f_deaf = self.cases.q.val().f_deaf;
+
+        // 3: what policies add up themselves is F's product.
+        self.sums.d.next.r = self.products.q.val().r;
+        self.sums.d.next.r_heard = self.products.q.val().r_heard;
+        self.sums.d.next.r_deaf = self.products.q.val().r_deaf;
+        self.sums.d.next.merit = self.products.q.val().s + self.products.q.val().d;
+        self.sums.d.next.merit_deaf = self.products.q.val().d;
+        self.waited.d.next = self.sums.q.val();
+
+        // 3 to 6: each policy by itself.
+        self.dead_now.next = self.died.q.val().get_bit(4);
         for i in 0..8 {
             self.policies[i].clock.next = self.clock.val();
             self.policies[i].reset.next = self.reset.val();
-            self.policies[i].f.next = self.cases.q.val().f_heard;
+            self.policies[i].f.next = self.products.q.val().f_heard;
             self.policies[i].wf.next = self.wfs.val().get_bits::<9>(i * 9);
-            self.policies[i].r.next = self.products.q.val().r_heard;
-            self.policies[i].merit.next = self.merit.val();
+            self.policies[i].r.next = self.waited.q.val().r_heard;
+            self.policies[i].merit.next = self.sums.q.val().merit;
             self.policies[i].scale.next = self.scale.val();
             self.policies[i].dead.next = self.dead_now.val();
             self.policies[i].threshold.next = self.thresholds.val().get_bits::<THRESHOLD_BITS>(i * 17);
             self.policies[i].trial.next = self.trials.val().get_bits::<THRESHOLD_BITS>(i * 17);
         }
         for i in 6..8 {
-            self.policies[i].f.next = self.cases.q.val().f_deaf;
-            self.policies[i].r.next = self.products.q.val().r_deaf;
-            self.policies[i].merit.next = self.merit_deaf.val();
+            self.policies[i].f.next = self.products.q.val().f_deaf;
+            self.policies[i].r.next = self.waited.q.val().r_deaf;
+            self.policies[i].merit.next = self.sums.q.val().merit_deaf;
             self.policies[i].dead.next = false;
         }
         self.policies[0].wf.next = 0.into();
-        self.policies[0].r.next = self.products.q.val().r;
+        self.policies[0].r.next = self.waited.q.val().r;
         self.policies[0].merit.next = 0.into();
         self.policies[0].dead.next = false;
 

@@ -2,6 +2,7 @@
 
 mod fifo;
 mod gate;
+mod kept;
 mod multiply;
 mod ram;
 mod register;
@@ -10,6 +11,7 @@ mod skid;
 
 pub use fifo::Fifo;
 pub use gate::Gate;
+pub use kept::Kept;
 pub use multiply::Multiply;
 pub use ram::Ram;
 pub use register::Register;

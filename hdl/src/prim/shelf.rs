@@ -1,6 +1,7 @@
 //! Words written one at a time and read all at once: a block's parameters.
 
 use rust_hdl::prelude::*;
+use std::fmt::Write as _;
 
 /// 2^A words of `W` bits; `T` = W * 2^A (it cannot be said of const parameters).
 #[derive(LogicBlock)]
@@ -55,11 +56,16 @@ impl<const W: usize, const A: usize, const T: usize> Logic for Shelf<W, A, T> {
     }
 
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(format!(
-            "always @(posedge clock) begin\n    \
-                 if (reset) all <= {T}'b0;\n    \
-                 else if (write) all[address * {W} +: {W}] <= data;\n\
-             end\n"
-        ))
+        // An enable for each word; one indexed assignment would become shifters.
+        let mut text = "always @(posedge clock) begin\n".to_owned();
+        for word in 0..1 << A {
+            let low = word * W;
+            let _ = writeln!(
+                text,
+                "    if (reset) all[{low} +: {W}] <= {W}'b0;\n    \
+                     else if (write & (address == {A}'d{word})) all[{low} +: {W}] <= data;"
+            );
+        }
+        Verilog::Custom(text + "end\n")
     }
 }
