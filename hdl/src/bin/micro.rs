@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     }
     if options.words {
         for (number, (word, origin)) in program.words.iter().zip(&program.origins).enumerate() {
-            println!("{number:5} {word:016x} {origin}");
+            println!("{number:5} {word:015x} {origin}");
         }
     }
     for name in &program.unused {

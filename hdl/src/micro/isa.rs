@@ -1,17 +1,21 @@
 //! Control words: what the sequencer does in a clock.
 //!
 //! ```text
-//!  63            32 31   27 26   17 16    7  6  5    0
-//! ┌────────────────┬───────┬───────┬───────┬───┬──────┐
-//! │ constant, or b │   0   │   a   │   d   │ k │  op  │     k: b is the constant, not a register
-//! └────────────────┴───────┴───────┴───────┴───┴──────┘
-//!  branches: target 63:48, and b 41:32 or, sign-extended, constant 47:32
+//!  56            25 24   16 15    7  6  5    0
+//! ┌────────────────┬───────┬───────┬───┬──────┐
+//! │ constant, or b │   a   │   d   │ k │  op  │     k: b is the constant, not a register
+//! └────────────────┴───────┴───────┴───┴──────┘
+//!  branches: target 56:41, and b 33:25 or, sign-extended, constant 40:25
 //! ```
+//!
+//! A word has no bit that says nothing: seven columns of nine bits hold it, which is what block RAMs are wide.
 
 /// log2 of the words in the control store.
 pub const STORE_BITS: usize = 13;
 /// log2 of the registers.
-pub(super) const REGISTER_BITS: usize = 10;
+pub(super) const REGISTER_BITS: usize = 9;
+/// Bits of a word.
+pub const WORD_BITS: usize = 57;
 
 /// What a word does. `d`, `a` are registers, `b` a register or the constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,13 +117,13 @@ pub(super) const fn fits_branch(constant: u32) -> bool {
 }
 
 impl Word {
-    /// The 64 bits of the word.
+    /// The bits of the word.
     pub fn encode(&self) -> u64 {
         let (constant, b) = match self.b {
             Second::Register(register) => (0, u32::from(register)),
             Second::Constant(value) => (1, value),
         };
         let b = if self.op.branches() { b & 0xFFFF | u32::from(self.target) << 16 } else { b };
-        u64::from(self.op as u8) | constant << 6 | u64::from(self.d) << 7 | u64::from(self.a) << 17 | u64::from(b) << 32
+        u64::from(self.op as u8) | constant << 6 | u64::from(self.d) << 7 | u64::from(self.a) << 16 | u64::from(b) << 25
     }
 }

@@ -1,7 +1,9 @@
 //! The control unit: a sequencer, its control store, and the compiler that fills it from `hdl/micro/*.rs`. `docs/control.md`.
 
+mod alu;
 pub mod code;
 mod compile;
+mod decode;
 mod expr;
 mod isa;
 mod names;
@@ -12,7 +14,8 @@ pub mod sequencer;
 mod store;
 
 pub use code::Code;
-pub use isa::{Op, STORE_BITS, Word};
+pub use isa::{Op, STORE_BITS, WORD_BITS, Word};
 pub use names::{FILE_WORDS, file_word};
 pub use sequencer::Sequencer;
 pub(crate) use store::initial;
+pub use store::room;

@@ -39,7 +39,11 @@ pub(super) fn place(scope: &Scope, bodies: &[Body]) -> Result<Program> {
         registers = registers.max(thread.value + 1);
         threads.push(thread);
     }
-    ensure!(usize::from(registers) <= 1 << REGISTER_BITS, "{registers} registers are needed; there are 1,024");
+    ensure!(
+        usize::from(registers) <= 1 << REGISTER_BITS,
+        "{registers} registers are needed; there are {}",
+        1 << REGISTER_BITS
+    );
     ensure!(next <= 1 << STORE_BITS, "{next} control words; the store holds {}", 1 << STORE_BITS);
 
     let mut words = Vec::new();

@@ -1,26 +1,29 @@
 //! The sequencer: fetches control words and carries them out, for two threads. `docs/control.md`.
 //!
 //! ```text
-//!     fetch            read                    execute
-//!  pc ─► store ─► word ─► registers ─► a ┐
-//!  ▲                                   b ┼─► ALU ─────┬─► register d, and straight to the next word's a and b
-//!  │                            constant ┘   compare ─┤
-//!  │                  │                      bus ◄────┘     a load holds all three until it is answered
-//!  ├── jump, call ◄───┘                      │             the word behind is dropped
-//!  └── branch, return, other thread ◄────────┘             the two words behind are dropped
+//!    fetch      read               operands                       execute                        write
+//!  ┌► store ─► word ─► registers ─► a ─┬─► a ──────────┬─► compare ─► fetch             ┌─► value ─► registers
+//!  │             │     ┌──────────► b ─┴─► b ──────────┴─► ALU ───────────────────┬─────┤
+//!  │             └─► word ─► constant ┘    ▲             bus ─► a load holds all ─┘     │
+//!  │                   │                   ├─ ALU's result ◄────────────────────────────┤
+//!  │                   │                   └─ values of the two words before that ◄─────┘
+//!  ├── jump, call ◄────┘ the word behind is dropped
+//!  └── branch, return, other thread ◄──── the two words behind are dropped
 //! ```
 //!
-//! A store goes on without waiting; the next access of the bus waits for it.
+//! A word's operands are chosen a stage before it is carried out. What the word before it loads is not there then: it takes the place of
+//! the operand in the execute stage, in front of the ALU; a comparison is held a clock for it, so that nothing stands in front of
+//! what decides where to fetch from.
 //!
-//! Thread 1 preempts thread 0 between two words. A thread's state is its pc and its part of the stack; registers are shared.
+//! A store goes on without waiting; the next access of the bus waits for it. Thread 1 preempts thread 0 behind a word that is no load. A
+//! thread's state is its place and its part of the stack; registers are shared.
 
-use super::isa::STORE_BITS;
-use super::store::{Registers, Store};
-use crate::prim::{Ram, Register};
+use super::alu::Alu;
+use super::decode::{Decode, Does};
+use super::isa::{REGISTER_BITS, STORE_BITS, WORD_BITS};
+use super::store::{Registers, STACK_BITS, Stack, Store};
+use crate::prim::Register;
 use rust_hdl::prelude::*;
-
-/// log2 of the open calls of both threads.
-const STACK_BITS: usize = 6;
 
 /// Carries out program `P`: 0 is the device's, 1 a test of the sequencer itself.
 #[derive(LogicBlock)]
@@ -54,29 +57,48 @@ pub struct Sequencer<const P: usize> {
 
     store: Store<P>,
     registers: Registers,
-    /// Where calls return to. It is read ahead: two words are dropped between a change of depth or thread and the next return.
-    stack: Ram<Bits<STORE_BITS>, STACK_BITS>,
+    /// It is read ahead: two words are dropped between a change of depth or thread and the next return.
+    stack: Stack,
+    decode: Decode,
+    alu: Alu,
 
-    // Fetch.
-    started: Register<Bit>,
-    pc: Register<Bits<STORE_BITS>>,
     // Read.
+    started: Register<Bit>,
     valid_r: Register<Bit>,
-    pc_r: Register<Bits<STORE_BITS>>,
+    place_r: Register<Bits<STORE_BITS>>,
+    // Operands.
+    valid_o: Register<Bit>,
+    word_o: Register<Bits<WORD_BITS>>,
+    next_o: Register<Bits<STORE_BITS>>,
     // Execute.
     valid_x: Register<Bit>,
-    word_x: Register<Bits<64>>,
+    does_x: Register<Does>,
+    number_x: Register<Bits<REGISTER_BITS>>,
+    target_x: Register<Bits<STORE_BITS>>,
     next_x: Register<Bits<STORE_BITS>>,
-    forward: Register<Bit>,
-    forward_register: Register<Bits<10>>,
-    forward_value: Register<Bits<32>>,
+    a_x: Register<Bits<32>>,
+    b_x: Register<Bits<32>>,
+    /// The operand is what the word before has loaded.
+    a_late: Register<Bit>,
+    b_late: Register<Bit>,
+    /// A comparison waits for such an operand.
+    held: Register<Bit>,
+    /// A branch is carried out, whose operands are there.
+    decides: Register<Bit>,
+    // Write, and the clock after it.
+    valid_w: Register<Bit>,
+    number_w: Register<Bits<REGISTER_BITS>>,
+    value_w: Register<Bits<32>>,
+    valid_v: Register<Bit>,
+    number_v: Register<Bits<REGISTER_BITS>>,
+    value_v: Register<Bits<32>>,
 
     // Threads.
     in_main: Register<Bit>,
     main_runs: Register<Bit>,
     masked: Register<Bit>,
-    main_pc: Register<Bits<STORE_BITS>>,
-    host_pc: Register<Bits<STORE_BITS>>,
+    main_place: Register<Bits<STORE_BITS>>,
+    host_place: Register<Bits<STORE_BITS>>,
     main_depth: Register<Bits<5>>,
     host_depth: Register<Bits<5>>,
 
@@ -86,52 +108,55 @@ pub struct Sequencer<const P: usize> {
     request_address: Register<Bits<24>>,
     request_data: Register<Bits<32>>,
 
-    op: Signal<Local, Bits<6>>,
     is_constant: Signal<Local, Bit>,
-    a_number: Signal<Local, Bits<10>>,
-    b_number: Signal<Local, Bits<10>>,
-    d_number: Signal<Local, Bits<10>>,
+    a_number: Signal<Local, Bits<REGISTER_BITS>>,
+    b_number: Signal<Local, Bits<REGISTER_BITS>>,
     constant: Signal<Local, Bits<32>>,
-    short: Signal<Local, Bits<32>>,
-    is_branch: Signal<Local, Bit>,
-    a: Signal<Local, Bits<32>>,
-    b: Signal<Local, Bits<32>>,
-    amount: Signal<Local, Bits<5>>,
-    wide_amount: Signal<Local, Bits<32>>,
-    added: Signal<Local, Bits<32>>,
-    sum: Signal<Local, Bits<32>>,
-    difference: Signal<Local, Bits<32>>,
-    signs: Signal<Local, Bits<32>>,
-    sign_mask: Signal<Local, Bits<32>>,
-    a_flipped: Signal<Local, Bits<32>>,
-    b_flipped: Signal<Local, Bits<32>>,
-    equal: Signal<Local, Bit>,
-    less: Signal<Local, Bit>,
-    less_signed: Signal<Local, Bit>,
-    result: Signal<Local, Bits<32>>,
+    a_from_x: Signal<Local, Bit>,
+    b_from_x: Signal<Local, Bit>,
+    a_from_w: Signal<Local, Bit>,
+    b_from_w: Signal<Local, Bit>,
+    a_from_v: Signal<Local, Bit>,
+    b_from_v: Signal<Local, Bit>,
+    a_kept: Signal<Local, Bit>,
+    b_kept: Signal<Local, Bit>,
+    a_earlier: Signal<Local, Bits<32>>,
+    b_earlier: Signal<Local, Bits<32>>,
+    a_chosen: Signal<Local, Bits<32>>,
+    b_chosen: Signal<Local, Bits<32>>,
+    a_loading: Signal<Local, Bit>,
+    b_loading: Signal<Local, Bit>,
+    holds: Signal<Local, Bit>,
+    address: Signal<Local, Bits<32>>,
     is_load: Signal<Local, Bit>,
     is_store: Signal<Local, Bit>,
     waits_for_stores: Signal<Local, Bit>,
     is_answered: Signal<Local, Bit>,
-    jumps: Signal<Local, Bit>,
-    word_op: Signal<Local, Bits<6>>,
+    steps: Signal<Local, Bit>,
     advance: Signal<Local, Bit>,
     done: Signal<Local, Bit>,
-    writes: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
     target: Signal<Local, Bits<STORE_BITS>>,
     onward: Signal<Local, Bits<STORE_BITS>>,
-    redirect: Signal<Local, Bit>,
-    redirect_to: Signal<Local, Bits<STORE_BITS>>,
-    depth: Signal<Local, Bits<5>>,
-    depth_above: Signal<Local, Bits<5>>,
-    depth_below: Signal<Local, Bits<5>>,
     calls: Signal<Local, Bit>,
     returns: Signal<Local, Bit>,
     restarts: Signal<Local, Bit>,
     preempts: Signal<Local, Bit>,
-    top_bit: Constant<Bits<32>>,
-    ones: Constant<Bits<32>>,
+    yields: Signal<Local, Bit>,
+    depth: Signal<Local, Bits<5>>,
+    depth_above: Signal<Local, Bits<5>>,
+    depth_below: Signal<Local, Bits<5>>,
+    main_next: Signal<Local, Bit>,
+    main_runs_next: Signal<Local, Bit>,
+    jumps: Signal<Local, Bit>,
+    follows: Signal<Local, Bits<STORE_BITS>>,
+    in_turn: Signal<Local, Bits<STORE_BITS>>,
+    leaves: Signal<Local, Bit>,
+    leaves_to: Signal<Local, Bits<STORE_BITS>>,
+    elsewhere: Signal<Local, Bits<STORE_BITS>>,
+    branch_to: Signal<Local, Bits<STORE_BITS>>,
+    fetched: Signal<Local, Bits<STORE_BITS>>,
+    redirect: Signal<Local, Bit>,
     short_sign: Constant<Bits<32>>,
 }
 
@@ -139,21 +164,18 @@ impl<const P: usize> Default for Sequencer<P> {
     fn default() -> Self {
         macro_rules! rest {
             ($($name:ident)*) => {
-                Self {
-                    $($name: Default::default(),)*
-                    top_bit: Constant::new(0x8000_0000u64.into()),
-                    short_sign: Constant::new(0xFFFF_0000u64.into()),
-                    ones: Constant::new(0xFFFF_FFFFu64.into()),
-                }
+                Self { $($name: Default::default(),)* short_sign: Constant::new(0xFFFF_0000u64.into()) }
             };
         }
         rest!(
-            clock reset host_pending bus_ahead bus_valid bus_write bus_address bus_data bus_ready bus_read executing behind store
-            registers stack started pc valid_r pc_r valid_x word_x next_x forward forward_register forward_value in_main
-            main_runs masked main_pc host_pc main_depth host_depth request request_write request_address request_data op
-            is_constant a_number b_number d_number constant short is_branch a b amount wide_amount added sum difference signs
-            sign_mask a_flipped b_flipped equal less less_signed result is_load is_store waits_for_stores is_answered jumps word_op advance done writes taken target onward
-            redirect redirect_to depth depth_above depth_below calls returns restarts preempts
+            clock reset host_pending bus_ahead bus_valid bus_write bus_address bus_data bus_ready bus_read executing behind
+            store registers stack decode alu started valid_r place_r valid_o word_o next_o valid_x does_x number_x target_x
+            next_x a_x b_x a_late b_late held decides valid_w number_w value_w valid_v number_v value_v in_main main_runs
+            masked main_place host_place main_depth host_depth request request_write request_address request_data is_constant
+            a_number b_number constant a_from_x b_from_x a_from_w b_from_w a_from_v b_from_v a_kept b_kept a_earlier
+            b_earlier a_chosen b_chosen a_loading b_loading holds address is_load is_store waits_for_stores is_answered steps
+            advance done taken target onward calls returns restarts preempts yields depth depth_above depth_below main_next
+            main_runs_next jumps follows in_turn leaves leaves_to elsewhere branch_to fetched redirect
         )
     }
 }
@@ -165,20 +187,33 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.registers.clock.next = self.clock.val();
         self.stack.clock.next = self.clock.val();
         self.started.clock.next = self.clock.val();
-        self.pc.clock.next = self.clock.val();
         self.valid_r.clock.next = self.clock.val();
-        self.pc_r.clock.next = self.clock.val();
+        self.place_r.clock.next = self.clock.val();
+        self.valid_o.clock.next = self.clock.val();
+        self.word_o.clock.next = self.clock.val();
+        self.next_o.clock.next = self.clock.val();
         self.valid_x.clock.next = self.clock.val();
-        self.word_x.clock.next = self.clock.val();
+        self.does_x.clock.next = self.clock.val();
+        self.number_x.clock.next = self.clock.val();
+        self.target_x.clock.next = self.clock.val();
         self.next_x.clock.next = self.clock.val();
-        self.forward.clock.next = self.clock.val();
-        self.forward_register.clock.next = self.clock.val();
-        self.forward_value.clock.next = self.clock.val();
+        self.a_x.clock.next = self.clock.val();
+        self.b_x.clock.next = self.clock.val();
+        self.a_late.clock.next = self.clock.val();
+        self.b_late.clock.next = self.clock.val();
+        self.held.clock.next = self.clock.val();
+        self.decides.clock.next = self.clock.val();
+        self.valid_w.clock.next = self.clock.val();
+        self.number_w.clock.next = self.clock.val();
+        self.value_w.clock.next = self.clock.val();
+        self.valid_v.clock.next = self.clock.val();
+        self.number_v.clock.next = self.clock.val();
+        self.value_v.clock.next = self.clock.val();
         self.in_main.clock.next = self.clock.val();
         self.main_runs.clock.next = self.clock.val();
         self.masked.clock.next = self.clock.val();
-        self.main_pc.clock.next = self.clock.val();
-        self.host_pc.clock.next = self.clock.val();
+        self.main_place.clock.next = self.clock.val();
+        self.host_place.clock.next = self.clock.val();
         self.main_depth.clock.next = self.clock.val();
         self.host_depth.clock.next = self.clock.val();
         self.request.clock.next = self.clock.val();
@@ -186,20 +221,33 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.request_address.clock.next = self.clock.val();
         self.request_data.clock.next = self.clock.val();
         self.started.reset.next = self.reset.val();
-        self.pc.reset.next = self.reset.val();
         self.valid_r.reset.next = self.reset.val();
-        self.pc_r.reset.next = self.reset.val();
+        self.place_r.reset.next = self.reset.val();
+        self.valid_o.reset.next = self.reset.val();
+        self.word_o.reset.next = self.reset.val();
+        self.next_o.reset.next = self.reset.val();
         self.valid_x.reset.next = self.reset.val();
-        self.word_x.reset.next = self.reset.val();
+        self.does_x.reset.next = self.reset.val();
+        self.number_x.reset.next = self.reset.val();
+        self.target_x.reset.next = self.reset.val();
         self.next_x.reset.next = self.reset.val();
-        self.forward.reset.next = self.reset.val();
-        self.forward_register.reset.next = self.reset.val();
-        self.forward_value.reset.next = self.reset.val();
+        self.a_x.reset.next = self.reset.val();
+        self.b_x.reset.next = self.reset.val();
+        self.a_late.reset.next = self.reset.val();
+        self.b_late.reset.next = self.reset.val();
+        self.held.reset.next = self.reset.val();
+        self.decides.reset.next = self.reset.val();
+        self.valid_w.reset.next = self.reset.val();
+        self.number_w.reset.next = self.reset.val();
+        self.value_w.reset.next = self.reset.val();
+        self.valid_v.reset.next = self.reset.val();
+        self.number_v.reset.next = self.reset.val();
+        self.value_v.reset.next = self.reset.val();
         self.in_main.reset.next = self.reset.val();
         self.main_runs.reset.next = self.reset.val();
         self.masked.reset.next = self.reset.val();
-        self.main_pc.reset.next = self.reset.val();
-        self.host_pc.reset.next = self.reset.val();
+        self.main_place.reset.next = self.reset.val();
+        self.host_place.reset.next = self.reset.val();
         self.main_depth.reset.next = self.reset.val();
         self.host_depth.reset.next = self.reset.val();
         self.request.reset.next = self.reset.val();
@@ -207,104 +255,88 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.request_address.reset.next = self.reset.val();
         self.request_data.reset.next = self.reset.val();
 
-        // The word in the execute stage, and its operands.
-        self.op.next = self.word_x.q.val().get_bits::<6>(0);
-        self.is_constant.next = self.word_x.q.val().get_bit(6);
-        self.d_number.next = self.word_x.q.val().get_bits::<10>(7);
-        self.a_number.next = self.word_x.q.val().get_bits::<10>(17);
-        self.b_number.next = self.word_x.q.val().get_bits::<10>(32);
-        self.constant.next = self.word_x.q.val().get_bits::<32>(32);
-        self.is_branch.next = self.word_x.q.val().get_bit(5);
-        self.short.next = bit_cast::<32, 16>(self.word_x.q.val().get_bits::<16>(32));
-        if self.word_x.q.val().get_bit(47) {
-            self.short.next = bit_cast::<32, 16>(self.word_x.q.val().get_bits::<16>(32)) | self.short_sign.val();
-        }
-        self.a.next = self.registers.a.val();
-        if self.forward.q.val() & (self.forward_register.q.val() == self.a_number.val()) {
-            self.a.next = self.forward_value.q.val();
-        }
-        self.b.next = self.registers.b.val();
-        if self.forward.q.val() & (self.forward_register.q.val() == self.b_number.val()) {
-            self.b.next = self.forward_value.q.val();
-        }
-        if self.is_constant.val() {
-            self.b.next = self.constant.val();
-            if self.is_branch.val() {
-                self.b.next = self.short.val();
+        // The word whose operands are chosen.
+        self.decode.op.next = self.word_o.q.val().get_bits::<6>(0);
+        self.is_constant.next = self.word_o.q.val().get_bit(6);
+        self.a_number.next = self.word_o.q.val().get_bits::<REGISTER_BITS>(16);
+        self.b_number.next = self.word_o.q.val().get_bits::<REGISTER_BITS>(25);
+        self.constant.next = self.word_o.q.val().get_bits::<32>(25);
+        if self.word_o.q.val().get_bit(5) {
+            self.constant.next = bit_cast::<32, 16>(self.word_o.q.val().get_bits::<16>(25));
+            if self.word_o.q.val().get_bit(40) {
+                self.constant.next = bit_cast::<32, 16>(self.word_o.q.val().get_bits::<16>(25)) | self.short_sign.val();
             }
         }
 
-        // What it makes of them.
-        self.amount.next = self.b.val().get_bits::<5>(0);
-        self.wide_amount.next = bit_cast::<32, 5>(self.amount.val());
-        self.added.next = self.a.val();
-        if self.op.val() == 18 {
-            self.added.next = 0.into();
+        // Operands: of the word before, of the two before that, or from the registers. One that is held is loaded by then.
+        self.a_from_x.next =
+            self.valid_x.q.val() & self.does_x.q.val().writes & (self.number_x.q.val() == self.a_number.val());
+        self.b_from_x.next = self.valid_x.q.val()
+            & self.does_x.q.val().writes
+            & (self.number_x.q.val() == self.b_number.val())
+            & !self.is_constant.val();
+        self.a_from_w.next = self.valid_w.q.val() & (self.number_w.q.val() == self.a_number.val());
+        self.b_from_w.next = self.valid_w.q.val() & (self.number_w.q.val() == self.b_number.val());
+        self.a_from_v.next = self.valid_v.q.val() & (self.number_v.q.val() == self.a_number.val());
+        self.b_from_v.next = self.valid_v.q.val() & (self.number_v.q.val() == self.b_number.val());
+        self.a_earlier.next = self.value_v.q.val();
+        if self.a_from_w.val() | self.held.q.val() {
+            self.a_earlier.next = self.value_w.q.val();
         }
-        self.sum.next = self.added.val() + self.b.val();
-        self.difference.next = self.a.val() - self.b.val();
-        self.sign_mask.next = !(self.ones.val() >> self.wide_amount.val());
-        self.signs.next = 0.into();
-        if self.a.val().get_bit(31) {
-            self.signs.next = self.sign_mask.val();
+        self.b_earlier.next = self.value_v.q.val();
+        if self.held.q.val() | self.b_from_w.val() {
+            self.b_earlier.next = self.value_w.q.val();
         }
-        self.a_flipped.next = self.a.val() ^ self.top_bit.val();
-        self.b_flipped.next = self.b.val() ^ self.top_bit.val();
-        self.equal.next = self.a.val() == self.b.val();
-        self.less.next = self.a.val() < self.b.val();
-        self.less_signed.next = self.a_flipped.val() < self.b_flipped.val();
-        self.result.next = self.b.val();
-        if self.op.val() == 1 {
-            self.result.next = self.sum.val();
-        } else if self.op.val() == 2 {
-            self.result.next = self.difference.val();
-        } else if self.op.val() == 3 {
-            self.result.next = self.a.val() & self.b.val();
-        } else if self.op.val() == 4 {
-            self.result.next = self.a.val() | self.b.val();
-        } else if self.op.val() == 5 {
-            self.result.next = self.a.val() ^ self.b.val();
-        } else if self.op.val() == 6 {
-            self.result.next = self.a.val() << self.wide_amount.val();
-        } else if self.op.val() == 7 {
-            self.result.next = self.a.val() >> self.wide_amount.val();
-        } else if self.op.val() == 8 {
-            self.result.next = (self.a.val() >> self.wide_amount.val()) | self.signs.val();
-        } else if self.op.val() == 9 {
-            self.result.next = 0.into();
-            if self.equal.val() {
-                self.result.next = 1.into();
-            }
-        } else if self.op.val() == 10 {
-            self.result.next = 0.into();
-            if self.less.val() {
-                self.result.next = 1.into();
-            }
-        } else if self.op.val() == 11 {
-            self.result.next = 0.into();
-            if self.less_signed.val() {
-                self.result.next = 1.into();
-            }
-        } else if (self.op.val() == 16) | (self.op.val() == 18) {
-            self.result.next = self.bus_read.val();
+        if self.is_constant.val() & !self.held.q.val() {
+            self.b_earlier.next = self.constant.val();
         }
+        self.a_kept.next = self.held.q.val() | self.a_from_w.val() | self.a_from_v.val();
+        self.b_kept.next = self.held.q.val() | self.is_constant.val() | self.b_from_w.val() | self.b_from_v.val();
+        self.a_chosen.next = self.registers.a.val();
+        if self.a_kept.val() {
+            self.a_chosen.next = self.a_earlier.val();
+        }
+        if self.a_from_x.val() & !self.held.q.val() {
+            self.a_chosen.next = self.alu.result.val();
+        }
+        self.b_chosen.next = self.registers.b.val();
+        if self.b_kept.val() {
+            self.b_chosen.next = self.b_earlier.val();
+        }
+        if self.b_from_x.val() & !self.held.q.val() {
+            self.b_chosen.next = self.alu.result.val();
+        }
+        self.a_loading.next = self.a_from_x.val() & self.does_x.q.val().loads;
+        self.b_loading.next = self.b_from_x.val() & self.does_x.q.val().loads;
+        self.holds.next = self.valid_o.q.val()
+            & (self.decode.does.val().branches | (self.decode.does.val().group == 3))
+            & (self.a_loading.val() | self.b_loading.val());
+
+        // What the word that is carried out makes of them.
+        self.alu.does.next = self.does_x.q.val();
+        self.alu.a.next = self.a_x.q.val();
+        self.alu.b.next = self.b_x.q.val();
+        self.alu.a_late.next = self.a_late.q.val();
+        self.alu.b_late.next = self.b_late.q.val();
+        self.alu.loaded.next = self.value_w.q.val();
 
         // The bus: a request, then its answer. A store is carried out as soon as its request stands.
-        self.is_load.next = self.valid_x.q.val() & ((self.op.val() == 16) | (self.op.val() == 18));
-        self.is_store.next = self.valid_x.q.val() & (self.op.val() == 17);
+        self.is_load.next = self.valid_x.q.val() & self.does_x.q.val().loads;
+        self.is_store.next = self.valid_x.q.val() & self.does_x.q.val().stores;
+        self.address.next = self.alu.sum.val();
+        if self.does_x.q.val().direct {
+            self.address.next = self.alu.second.val();
+        }
+        self.bus_ahead.next = bit_cast::<24, 32>(self.address.val());
         self.request.d.next = self.request.q.val();
         self.request_write.d.next = self.request_write.q.val();
         self.request_address.d.next = self.request_address.q.val();
         self.request_data.d.next = self.request_data.q.val();
-        self.bus_ahead.next = bit_cast::<24, 32>(self.sum.val());
         if (self.is_load.val() | self.is_store.val()) & !self.request.q.val() {
             self.request.d.next = true;
             self.request_write.d.next = self.is_store.val();
-            self.request_data.d.next = self.a.val();
-            self.request_address.d.next = bit_cast::<24, 32>(self.sum.val());
-            if self.is_store.val() {
-                self.request_address.d.next = bit_cast::<24, 32>(self.b.val());
-            }
+            self.request_data.d.next = self.alu.first.val();
+            self.request_address.d.next = bit_cast::<24, 32>(self.address.val());
         }
         if self.request.q.val() & self.bus_ready.val() {
             self.request.d.next = false;
@@ -315,40 +347,50 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.bus_data.next = self.request_data.q.val();
         // WaitHost sees what the stores before it have done.
         self.waits_for_stores.next =
-            self.request.q.val() & (self.is_store.val() | (self.valid_x.q.val() & (self.op.val() == 42)));
+            self.request.q.val() & (self.is_store.val() | (self.valid_x.q.val() & self.does_x.q.val().yields));
         self.is_answered.next = self.request.q.val() & !self.request_write.q.val() & self.bus_ready.val();
-        self.advance.next =
-            (!self.is_load.val() & !self.waits_for_stores.val()) | (self.is_load.val() & self.is_answered.val());
+        // Whether a word that is no load goes on does not depend on the bus in this clock.
+        self.steps.next = !self.is_load.val() & !self.waits_for_stores.val() & !self.held.q.val();
+        self.advance.next = self.steps.val() | (self.is_load.val() & self.is_answered.val());
         self.done.next = self.valid_x.q.val() & self.advance.val();
         self.executing.next = self.done.val();
         self.behind.next = self.next_x.q.val();
 
-        // Its register.
-        self.writes.next = self.done.val() & !self.is_branch.val() & (self.op.val() != 17);
-        self.registers.write.next = self.writes.val();
-        self.registers.d_address.next = self.d_number.val();
-        self.registers.d.next = self.result.val();
-        self.forward.d.next = self.forward.q.val();
-        self.forward_register.d.next = self.forward_register.q.val();
-        self.forward_value.d.next = self.forward_value.q.val();
+        // Its register is written in the clock after.
+        self.registers.write.next = self.valid_w.q.val();
+        self.registers.d_address.next = self.number_w.q.val();
+        self.registers.d.next = self.value_w.q.val();
+        self.valid_w.d.next = self.valid_w.q.val();
+        self.number_w.d.next = self.number_w.q.val();
+        self.value_w.d.next = self.value_w.q.val();
+        self.valid_v.d.next = self.valid_v.q.val();
+        self.number_v.d.next = self.number_v.q.val();
+        self.value_v.d.next = self.value_v.q.val();
         if self.advance.val() {
-            self.forward.d.next = self.writes.val();
-            self.forward_register.d.next = self.d_number.val();
-            self.forward_value.d.next = self.result.val();
+            self.valid_w.d.next = self.valid_x.q.val() & self.does_x.q.val().writes;
+            self.number_w.d.next = self.number_x.q.val();
+            self.value_w.d.next = self.alu.result.val();
+            if self.does_x.q.val().loads {
+                self.value_w.d.next = self.bus_read.val();
+            }
+            self.valid_v.d.next = self.valid_w.q.val();
+            self.number_v.d.next = self.number_w.q.val();
+            self.value_v.d.next = self.value_w.q.val();
         }
 
         // Where it goes.
-        self.calls.next = self.done.val() & (self.op.val() == 37);
-        self.returns.next = self.done.val() & (self.op.val() == 38);
-        self.restarts.next = self.done.val() & (self.op.val() == 43);
-        self.taken.next = self.done.val()
-            & (((self.op.val() == 32) & self.equal.val())
-                | ((self.op.val() == 33) & !self.equal.val())
-                | ((self.op.val() == 34) & self.less.val())
-                | ((self.op.val() == 35) & !self.less.val())
-                | (self.op.val() == 36)
-                | (self.op.val() == 37)
-                | (self.op.val() == 38));
+        self.calls.next = self.done.val() & self.does_x.q.val().calls;
+        self.returns.next = self.valid_x.q.val() & self.does_x.q.val().returns;
+        self.restarts.next = self.valid_x.q.val() & self.does_x.q.val().restarts;
+        self.taken.next = self.decides.q.val() & (self.alu.compared.val() ^ self.does_x.q.val().inverted);
+        self.target.next = self.target_x.q.val();
+        if self.does_x.q.val().returns {
+            self.target.next = self.stack.read_data.val();
+        }
+        self.onward.next = self.next_x.q.val();
+        if self.taken.val() | self.does_x.q.val().jumps | self.does_x.q.val().returns {
+            self.onward.next = self.target.val();
+        }
         self.depth.next = self.host_depth.q.val();
         if self.in_main.q.val() {
             self.depth.next = self.main_depth.q.val();
@@ -362,14 +404,6 @@ impl<const P: usize> Logic for Sequencer<P> {
         if self.in_main.q.val() {
             self.stack.write_address.next = bit_cast::<STACK_BITS, 5>(self.depth.val()) | 32;
             self.stack.read_address.next = bit_cast::<STACK_BITS, 5>(self.depth_below.val()) | 32;
-        }
-        self.target.next = self.word_x.q.val().get_bits::<STORE_BITS>(48);
-        if self.op.val() == 38 {
-            self.target.next = self.stack.read_data.val();
-        }
-        self.onward.next = self.next_x.q.val();
-        if self.taken.val() {
-            self.onward.next = self.target.val();
         }
         self.main_depth.d.next = self.main_depth.q.val();
         self.host_depth.d.next = self.host_depth.q.val();
@@ -389,82 +423,127 @@ impl<const P: usize> Logic for Sequencer<P> {
         }
 
         // Which thread.
-        // A jump or a call has gone on from the read stage.
-        self.redirect.next = self.taken.val() & (self.op.val() != 36) & (self.op.val() != 37);
-        self.redirect_to.next = self.target.val();
-        self.in_main.d.next = self.in_main.q.val();
-        self.main_runs.d.next = self.main_runs.q.val();
+        self.main_runs_next.next = self.main_runs.q.val() | self.restarts.val();
+        self.main_runs.d.next = self.main_runs_next.val();
         self.masked.d.next = self.masked.q.val();
-        self.main_pc.d.next = self.main_pc.q.val();
-        self.host_pc.d.next = self.host_pc.q.val();
-        if self.done.val() & (self.op.val() == 40) {
+        self.main_place.d.next = self.main_place.q.val();
+        self.host_place.d.next = self.host_place.q.val();
+        if self.valid_x.q.val() & self.does_x.q.val().masks {
             self.masked.d.next = true;
         }
-        if self.done.val() & (self.op.val() == 41) {
+        if self.valid_x.q.val() & self.does_x.q.val().unmasks {
             self.masked.d.next = false;
-        }
-        if self.restarts.val() {
-            self.main_depth.d.next = 0.into();
-            self.masked.d.next = false;
-            self.main_runs.d.next = true;
-            self.main_pc.d.next = 0.into();
-            self.redirect.next = self.in_main.q.val();
-            self.redirect_to.next = 0.into();
         }
         self.preempts.next = self.in_main.q.val()
             & self.host_pending.val()
             & !self.masked.q.val()
-            & (self.op.val() != 40)
-            & (self.done.val() | !self.main_runs.q.val());
+            & ((self.valid_x.q.val() & self.steps.val() & !self.does_x.q.val().masks) | !self.main_runs.q.val());
+        self.yields.next = self.valid_x.q.val()
+            & self.steps.val()
+            & self.does_x.q.val().yields
+            & !self.in_main.q.val()
+            & !self.host_pending.val();
+        self.main_next.next = (self.in_main.q.val() & !self.preempts.val()) | self.yields.val();
+        self.in_main.d.next = self.main_next.val();
         if self.preempts.val() {
-            if !self.restarts.val() {
-                self.main_pc.d.next = self.onward.val();
-            }
-            self.in_main.d.next = false;
-            self.redirect.next = true;
-            self.redirect_to.next = self.host_pc.q.val();
+            self.main_place.d.next = self.onward.val();
         }
-        if self.done.val() & (self.op.val() == 42) & !self.in_main.q.val() & !self.host_pending.val() {
-            self.host_pc.d.next = self.next_x.q.val();
-            self.in_main.d.next = true;
-            self.redirect.next = true;
-            self.redirect_to.next = self.main_pc.q.val();
+        if self.restarts.val() {
+            self.main_depth.d.next = 0.into();
+            self.masked.d.next = false;
+            self.main_place.d.next = 0.into();
         }
+        if self.yields.val() {
+            self.host_place.d.next = self.next_x.q.val();
+        }
+
+        // Where the next word is fetched: a branch decides last.
+        self.jumps.next = self.valid_o.q.val() & self.decode.does.val().jumps;
+        self.follows.next = self.place_r.q.val() + 1;
+        self.in_turn.next = self.follows.val();
+        if self.jumps.val() {
+            self.in_turn.next = self.word_o.q.val().get_bits::<STORE_BITS>(41);
+        }
+        self.leaves.next = self.returns.val()
+            | (self.restarts.val() & self.in_main.q.val())
+            | self.preempts.val()
+            | self.yields.val()
+            | !self.started.q.val();
+        self.leaves_to.next = self.stack.read_data.val();
+        if self.restarts.val() {
+            self.leaves_to.next = 0.into();
+        }
+        if self.yields.val() {
+            self.leaves_to.next = self.main_place.q.val();
+        }
+        self.branch_to.next = self.target_x.q.val();
+        if self.preempts.val() {
+            self.leaves_to.next = self.host_place.q.val();
+            self.branch_to.next = self.host_place.q.val();
+        }
+        if !self.started.q.val() {
+            self.leaves_to.next = 1.into();
+        }
+        self.elsewhere.next = self.in_turn.val();
+        if self.leaves.val() {
+            self.elsewhere.next = self.leaves_to.val();
+        }
+        self.fetched.next = self.elsewhere.val();
+        if self.taken.val() {
+            self.fetched.next = self.branch_to.val();
+        }
+        self.redirect.next = self.taken.val() | self.leaves.val();
 
         // The stages.
         self.store.enable.next = self.advance.val();
-        self.store.address.next = self.pc.q.val();
+        self.store.address.next = self.fetched.val();
         self.registers.enable.next = self.advance.val();
-        self.registers.a_address.next = self.store.word.val().get_bits::<10>(17);
-        self.registers.b_address.next = self.store.word.val().get_bits::<10>(32);
-        self.word_op.next = self.store.word.val().get_bits::<6>(0);
-        self.jumps.next = self.valid_r.q.val() & ((self.word_op.val() == 36) | (self.word_op.val() == 37));
+        self.registers.a_address.next = self.store.word.val().get_bits::<REGISTER_BITS>(16);
+        self.registers.b_address.next = self.store.word.val().get_bits::<REGISTER_BITS>(25);
         self.started.d.next = true;
-        self.pc.d.next = self.pc.q.val();
         self.valid_r.d.next = self.valid_r.q.val();
-        self.pc_r.d.next = self.pc_r.q.val();
+        self.place_r.d.next = self.place_r.q.val();
+        self.valid_o.d.next = self.valid_o.q.val();
+        self.word_o.d.next = self.word_o.q.val();
+        self.next_o.d.next = self.next_o.q.val();
         self.valid_x.d.next = self.valid_x.q.val();
-        self.word_x.d.next = self.word_x.q.val();
+        self.does_x.d.next = self.does_x.q.val();
+        self.number_x.d.next = self.number_x.q.val();
+        self.target_x.d.next = self.target_x.q.val();
         self.next_x.d.next = self.next_x.q.val();
+        self.a_late.d.next = self.a_late.q.val();
+        self.b_late.d.next = self.b_late.q.val();
+        self.a_x.d.next = self.a_x.q.val();
+        self.b_x.d.next = self.b_x.q.val();
+        if self.advance.val() | (self.held.q.val() & self.a_late.q.val()) {
+            self.a_x.d.next = self.a_chosen.val();
+        }
+        if self.advance.val() | (self.held.q.val() & self.b_late.q.val()) {
+            self.b_x.d.next = self.b_chosen.val();
+        }
+        self.held.d.next = false;
+        self.decides.d.next = self.decides.q.val();
+        if self.held.q.val() {
+            self.a_late.d.next = false;
+            self.b_late.d.next = false;
+            self.decides.d.next = self.does_x.q.val().branches;
+        }
         if self.advance.val() {
-            self.pc.d.next = self.pc.q.val() + 1;
-            self.valid_r.d.next = !self.in_main.q.val() | self.main_runs.q.val();
-            self.pc_r.d.next = self.pc.q.val();
-            self.valid_x.d.next = self.valid_r.q.val();
-            self.word_x.d.next = self.store.word.val();
-            self.next_x.d.next = self.pc_r.q.val() + 1;
-            if self.jumps.val() {
-                self.pc.d.next = self.store.word.val().get_bits::<STORE_BITS>(48);
-                self.valid_r.d.next = false;
-            }
-        }
-        if self.redirect.val() | !self.started.q.val() {
-            self.pc.d.next = self.redirect_to.val();
-            self.valid_r.d.next = false;
-            self.valid_x.d.next = false;
-        }
-        if !self.started.q.val() {
-            self.pc.d.next = 1.into();
+            self.valid_r.d.next = !self.main_next.val() | self.main_runs_next.val();
+            self.place_r.d.next = self.fetched.val();
+            self.valid_o.d.next = self.valid_r.q.val() & !self.jumps.val() & !self.redirect.val();
+            self.word_o.d.next = self.store.word.val();
+            self.next_o.d.next = self.follows.val();
+            self.valid_x.d.next = self.valid_o.q.val() & !self.redirect.val();
+            self.does_x.d.next = self.decode.does.val();
+            self.number_x.d.next = self.word_o.q.val().get_bits::<REGISTER_BITS>(7);
+            self.target_x.d.next = self.word_o.q.val().get_bits::<STORE_BITS>(41);
+            self.next_x.d.next = self.next_o.q.val();
+            self.a_late.d.next = self.a_loading.val();
+            self.b_late.d.next = self.b_loading.val();
+            self.held.d.next = self.holds.val();
+            self.decides.d.next =
+                self.valid_o.q.val() & self.decode.does.val().branches & !self.holds.val() & !self.redirect.val();
         }
     }
 }

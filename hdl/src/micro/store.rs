@@ -1,11 +1,14 @@
-//! The memories of the sequencer: control store and registers.
+//! The memories of the sequencer: control store, registers, and where calls return to.
 
-use super::isa::{REGISTER_BITS, STORE_BITS};
+use super::isa::{REGISTER_BITS, STORE_BITS, WORD_BITS};
 use super::program::load;
 use rust_hdl::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+
+/// log2 of the open calls of both threads.
+pub(super) const STACK_BITS: usize = 6;
 
 /// The control store of program `P`: a word a clock, a clock after its address, held without `enable`.
 #[derive(LogicBlock)]
@@ -17,7 +20,7 @@ pub(super) struct Store<const P: usize> {
     /// Word.
     pub address: Signal<In, Bits<STORE_BITS>>,
     /// What it says.
-    pub word: Signal<Out, Bits<64>>,
+    pub word: Signal<Out, Bits<WORD_BITS>>,
     _words: Vec<u64>,
 }
 
@@ -57,13 +60,18 @@ impl<const P: usize> Logic for Store<P> {
     }
 
     fn hdl(&self) -> Verilog {
-        let last = self._words.len().next_power_of_two() - 1;
-        let words = self._words.iter().map(|word| format!("64'h{word:016x}"));
+        let (high, last) = (WORD_BITS - 1, room(self._words.len()) - 1);
+        let words = self._words.iter().map(|word| format!("{WORD_BITS}'h{word:015x}"));
         Verilog::Custom(format!(
-            "reg [63:0] mem [0:{last}];\n{}always @(posedge clock) if (enable) word <= mem[address];\n",
+            "reg [{high}:0] mem [0:{last}];\n{}always @(posedge clock) if (enable) word <= mem[address];\n",
             initial(words)
         ))
     }
+}
+
+/// Words of the control store of a program of so many: whole block RAMs, 2,048 words of 9 bits each.
+pub fn room(words: usize) -> usize {
+    words.next_multiple_of(2048)
 }
 
 /// What a memory holds at first. Yosys takes a time that grows with the square of a block's assignments, so there are many blocks.
@@ -131,6 +139,51 @@ impl Logic for Registers {
                  if (enable) b <= b_mem[b_address];\n    \
                  if (write) a_mem[d_address] <= d;\n    \
                  if (write) b_mem[d_address] <= d;\n\
+             end\n"
+        ))
+    }
+}
+
+/// Where the calls of both threads return to. Small enough for LUTs, which are faster than a block RAM.
+#[derive(LogicBlock, Default)]
+pub(super) struct Stack {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Call to read.
+    pub read_address: Signal<In, Bits<STACK_BITS>>,
+    /// Where it returns to, a clock later.
+    pub read_data: Signal<Out, Bits<STORE_BITS>>,
+    /// Call to write.
+    pub write_address: Signal<In, Bits<STACK_BITS>>,
+    /// Where it returns to.
+    pub write_data: Signal<In, Bits<STORE_BITS>>,
+    /// Writes.
+    pub write_enable: Signal<In, Bit>,
+    _words: BTreeMap<usize, u64>,
+}
+
+impl Logic for Stack {
+    fn update(&mut self) {
+        if self.clock.pos_edge() {
+            let word = self._words.get(&self.read_address.val().index()).copied();
+            self.read_data.next = word.unwrap_or_default().into();
+            if self.write_enable.val() {
+                self._words.insert(self.write_address.val().index(), self.write_data.val().index() as u64);
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        self.read_data.connect();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let (high, last) = (STORE_BITS - 1, (1 << STACK_BITS) - 1);
+        Verilog::Custom(format!(
+            "(* no_rw_check, ram_style = \"distributed\" *) reg [{high}:0] mem [0:{last}];\n\
+             always @(posedge clock) begin\n    \
+                 read_data <= mem[read_address];\n    \
+                 if (write_enable) mem[write_address] <= write_data;\n\
              end\n"
         ))
     }

@@ -2,6 +2,7 @@
 
 use super::{Block, Candidate, Kind, Mutant, draw};
 use crate::micro::program::build;
+use crate::micro::{WORD_BITS, room};
 use anyhow::{Context, Result, anyhow, ensure};
 use proc_macro2::Span;
 use rand_chacha::ChaCha8Rng;
@@ -145,7 +146,7 @@ pub fn mutate(folder: &Path, first: u16, rng: &mut ChaCha8Rng) -> Result<(Vec<Mu
     }
     files.sort();
     let original = build(&files)?.words;
-    let room = original.len().next_power_of_two();
+    let space = room(original.len());
     let (mut mutants, mut programs) = (Vec::new(), vec![original]);
     for of_block in COUNTS {
         draw(candidates(&files)?, of_block, rng, |candidate| {
@@ -154,7 +155,7 @@ pub fn mutate(folder: &Path, first: u16, rng: &mut ChaCha8Rng) -> Result<(Vec<Mu
             edited[*file].1.replace_range(bytes.clone(), text);
             // Not every change is a program, nor another one.
             let Ok(program) = build(&edited) else { return false };
-            if program.words.len() > room || programs.contains(&program.words) {
+            if program.words.len() > space || programs.contains(&program.words) {
                 return false;
             }
             let of = |text: &str| text.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
@@ -176,8 +177,9 @@ pub fn mutate(folder: &Path, first: u16, rng: &mut ChaCha8Rng) -> Result<(Vec<Mu
 /// Makes the control store of a device hold these programs, read from `images` when the simulation begins. The first is for all
 /// mutants below `first`.
 pub fn store(text: &str, top: &str, first: u16, programs: &[Vec<u64>], images: &Path) -> Result<(String, String)> {
-    let room = programs.iter().map(Vec::len).max().unwrap_or(1).next_power_of_two();
-    let head = format!("    reg [63:0] mem [0:{}];\n", room - 1);
+    let space = room(programs.iter().map(Vec::len).max().unwrap_or(1));
+    let high = WORD_BITS - 1;
+    let head = format!("    reg [{high}:0] mem [0:{}];\n", space - 1);
     let module = text
         .find(&format!("module {top}$sequencer$store("))
         .context("the device has no control store")?;
@@ -188,20 +190,20 @@ pub fn store(text: &str, top: &str, first: u16, programs: &[Vec<u64>], images: &
     let tail = "if (enable) word <= mem[address];";
     let end = begin + text[begin..].find(tail).context("the control store is read in another way")?;
     for (number, word) in programs[0].iter().enumerate() {
-        let line = format!("mem[{number}] = 64'h{word:016x};");
+        let line = format!("mem[{number}] = {WORD_BITS}'h{word:015x};");
         ensure!(text[begin..end].contains(&line), anyhow!("word {number} is another; run `cargo xtask verilog`"));
     }
     let mutant = format!("{top}.mutant");
     let program = format!("({mutant} < 16'd{first} ? 32'd0 : {{16'd0, {mutant}}} - 32'd{})", u32::from(first) - 1);
     let store = format!(
-        "    reg [63:0] mem [0:{}];\n    initial $readmemh(\"{}\", mem);\n    always @(posedge clock) if (enable) word <= mem[{program} * 32'd{room} + {{19'd0, address}}];",
-        programs.len() * room - 1,
+        "    reg [{high}:0] mem [0:{}];\n    initial $readmemh(\"{}\", mem);\n    always @(posedge clock) if (enable) word <= mem[{program} * 32'd{space} + {{19'd0, address}}];",
+        programs.len() * space - 1,
         images.display()
     );
     let mut words = String::new();
     for program in programs {
-        for number in 0..room {
-            let _ = writeln!(words, "{:016x}", program.get(number).copied().unwrap_or_default());
+        for number in 0..space {
+            let _ = writeln!(words, "{:015x}", program.get(number).copied().unwrap_or_default());
         }
     }
     Ok((format!("{}{store}{}", &text[..begin], &text[end + tail.len()..]), words))
