@@ -151,6 +151,8 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     
     // Constant declarations
     localparam  slots = 17'b10000001000;
+    localparam  first_word = 8'h1;
+    localparam  tag_low_only = 3'b1;
     localparam  none = 32'hffffffff;
     
     // Stub signals
@@ -241,14 +243,15 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     wire  [31:0] lookup$hash;
     wire  [7:0] lookup$bucket0;
     wire  [7:0] lookup$bucket1;
-    reg  lookup$write;
-    reg  [16:0] lookup$write_index;
-    reg  [63:0] lookup$write_tag;
-    reg  [15:0] lookup$write_request;
-    reg  [7:0] lookup$write_tenant;
+    reg  [16:0] lookup$slot;
+    reg  [2:0] lookup$write;
+    reg  [31:0] lookup$write_data;
     reg  [1:0] lookup$write_state;
     reg  [1:0] lookup$write_tier;
     reg  [15:0] lookup$write_frame;
+    reg  lookup$read;
+    wire  [63:0] lookup$out_tag;
+    wire  [23:0] lookup$out_id;
     wire  lookup$out_valid;
     wire  lookup$hit;
     wire  [16:0] lookup$index;
@@ -312,12 +315,14 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     reg  [3:0] asked;
     reg  storing;
     reg  go;
+    reg  load;
     reg  setting;
     reg  clear;
     reg  commit;
     reg  clearing;
     reg  simple;
     reg  answered;
+    reg  [255:0] entry;
     reg  [7:0] offset;
     
     // Sub module instances
@@ -437,14 +442,15 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
         .hash(lookup$hash),
         .bucket0(lookup$bucket0),
         .bucket1(lookup$bucket1),
+        .slot(lookup$slot),
         .write(lookup$write),
-        .write_index(lookup$write_index),
-        .write_tag(lookup$write_tag),
-        .write_request(lookup$write_request),
-        .write_tenant(lookup$write_tenant),
+        .write_data(lookup$write_data),
         .write_state(lookup$write_state),
         .write_tier(lookup$write_tier),
         .write_frame(lookup$write_frame),
+        .read(lookup$read),
+        .out_tag(lookup$out_tag),
+        .out_id(lookup$out_id),
         .out_valid(lookup$out_valid),
         .hit(lookup$hit),
         .index(lookup$index),
@@ -621,7 +627,9 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
             go = ~row_write;
         end
     end
-    always @(*) contents$load = fresh$q & open$q & (loads$q | commits$q);
+    always @(*) load = fresh$q & open$q & (loads$q | commits$q);
+    always @(*) contents$load = load;
+    always @(*) lookup$read = load;
     always @(*) lookup$in_valid = go & finds$q;
     always @(*) begin
         fresh$d = taken;
@@ -658,14 +666,22 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
         end
     end
     always @(*) commit = contents$loaded & commits$q & exists$q;
-    always @(*) lookup$write = commit;
-    always @(*) lookup$write_index = index$q;
-    always @(*) lookup$write_tag = contents$entry[(32'h0)+:(64)];
-    always @(*) lookup$write_request = contents$entry[(32'h40)+:(16)];
-    always @(*) lookup$write_tenant = contents$entry[(32'h50)+:(8)];
+    always @(*) lookup$slot = index$q;
+    always @(*) begin
+        lookup$write = 32'h0;
+        lookup$write_data = bus_data;
+        lookup$write_state = 32'h0;
+        if (commit) begin
+            lookup$write = tag_low_only;
+            lookup$write_data = ((lookup$out_tag) & 32'hffffffff);
+            lookup$write_state = contents$entry[(32'hfe)+:(2)];
+        end
+        else if (storing & exists$q & ~row_write) begin
+            lookup$write = ((first_word << word$q) & 3'h7);
+        end
+    end
     always @(*) lookup$write_frame = contents$entry[(32'h60)+:(16)];
     always @(*) lookup$write_tier = contents$entry[(32'hfc)+:(2)];
-    always @(*) lookup$write_state = contents$entry[(32'hfe)+:(2)];
     always @(*) touched$push = commit;
     always @(*) touched$index = index$q;
     always @(*) touched$pop = go & reads$q & (number$q == 32'ha);
@@ -681,11 +697,12 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     always @(*) working$d = (working$q | taken) & ~answered;
     always @(*) ready$d = answered;
     always @(*) offset = ((word$q) & 8'hff) << 32'h5;
+    always @(*) entry = contents$entry | (((lookup$out_id) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h40) | ((lookup$out_tag) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
     always @(*) begin
         value$d = 32'h0;
         if (contents$loaded) begin
             if (loads$q & exists$q) begin
-                value$d = contents$entry[(offset)+:(32)];
+                value$d = entry[(offset)+:(32)];
             end
         end
         else if (lookup$out_valid) begin
@@ -1410,20 +1427,11 @@ module kvcpu_directory$directory$contents$rows$0$buckets(clock,read_address,read
     input wire  [255:0] write_data;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:255];
+    always @(posedge clock) read_data[87:0] <= 0;
+    (* no_rw_check *) reg [7:0] mem2 [0:255];
     always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:255];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:255];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
+        read_data[95:88] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:88];
     end
     (* no_rw_check *) reg [31:0] mem3 [0:255];
     always @(posedge clock) begin
@@ -1490,20 +1498,11 @@ module kvcpu_directory$directory$contents$rows$0$stash(clock,read_address,read_d
     input wire  [255:0] write_data;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:15];
+    always @(posedge clock) read_data[87:0] <= 0;
+    (* no_rw_check *) reg [7:0] mem2 [0:15];
     always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:15];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:15];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
+        read_data[95:88] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:88];
     end
     (* no_rw_check *) reg [31:0] mem3 [0:15];
     always @(posedge clock) begin
@@ -1665,20 +1664,11 @@ module kvcpu_directory$directory$contents$rows$1$buckets(clock,read_address,read
     input wire  [255:0] write_data;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:255];
+    always @(posedge clock) read_data[87:0] <= 0;
+    (* no_rw_check *) reg [7:0] mem2 [0:255];
     always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:255];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:255];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
+        read_data[95:88] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:88];
     end
     (* no_rw_check *) reg [31:0] mem3 [0:255];
     always @(posedge clock) begin
@@ -1745,20 +1735,11 @@ module kvcpu_directory$directory$contents$rows$1$stash(clock,read_address,read_d
     input wire  [255:0] write_data;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:15];
+    always @(posedge clock) read_data[87:0] <= 0;
+    (* no_rw_check *) reg [7:0] mem2 [0:15];
     always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:15];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:15];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
+        read_data[95:88] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:88];
     end
     (* no_rw_check *) reg [31:0] mem3 [0:15];
     always @(posedge clock) begin
@@ -1920,20 +1901,11 @@ module kvcpu_directory$directory$contents$rows$2$buckets(clock,read_address,read
     input wire  [255:0] write_data;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:255];
+    always @(posedge clock) read_data[87:0] <= 0;
+    (* no_rw_check *) reg [7:0] mem2 [0:255];
     always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:255];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:255];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
+        read_data[95:88] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:88];
     end
     (* no_rw_check *) reg [31:0] mem3 [0:255];
     always @(posedge clock) begin
@@ -2000,20 +1972,11 @@ module kvcpu_directory$directory$contents$rows$2$stash(clock,read_address,read_d
     input wire  [255:0] write_data;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:15];
+    always @(posedge clock) read_data[87:0] <= 0;
+    (* no_rw_check *) reg [7:0] mem2 [0:15];
     always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:15];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:15];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
+        read_data[95:88] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:88];
     end
     (* no_rw_check *) reg [31:0] mem3 [0:15];
     always @(posedge clock) begin
@@ -2175,20 +2138,11 @@ module kvcpu_directory$directory$contents$rows$3$buckets(clock,read_address,read
     input wire  [255:0] write_data;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:255];
+    always @(posedge clock) read_data[87:0] <= 0;
+    (* no_rw_check *) reg [7:0] mem2 [0:255];
     always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:255];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:255];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
+        read_data[95:88] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:88];
     end
     (* no_rw_check *) reg [31:0] mem3 [0:255];
     always @(posedge clock) begin
@@ -2255,20 +2209,11 @@ module kvcpu_directory$directory$contents$rows$3$stash(clock,read_address,read_d
     input wire  [255:0] write_data;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem0 [0:15];
+    always @(posedge clock) read_data[87:0] <= 0;
+    (* no_rw_check *) reg [7:0] mem2 [0:15];
     always @(posedge clock) begin
-        read_data[31:0] <= mem0[read_address];
-        if (words[0]) mem0[write_address] <= write_data[31:0];
-    end
-    (* no_rw_check *) reg [31:0] mem1 [0:15];
-    always @(posedge clock) begin
-        read_data[63:32] <= mem1[read_address];
-        if (words[1]) mem1[write_address] <= write_data[63:32];
-    end
-    (* no_rw_check *) reg [31:0] mem2 [0:15];
-    always @(posedge clock) begin
-        read_data[95:64] <= mem2[read_address];
-        if (words[2]) mem2[write_address] <= write_data[95:64];
+        read_data[95:88] <= mem2[read_address];
+        if (words[2]) mem2[write_address] <= write_data[95:88];
     end
     (* no_rw_check *) reg [31:0] mem3 [0:15];
     always @(posedge clock) begin
@@ -2389,7 +2334,7 @@ module kvcpu_directory$directory$loads(clock,reset,d,q);
 endmodule // kvcpu_directory$directory$loads
 
 
-module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,bucket1,write,write_index,write_tag,write_request,write_tenant,write_state,write_tier,write_frame,out_valid,hit,index,state,tier,frame);
+module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,bucket1,slot,write,write_data,write_state,write_tier,write_frame,read,out_tag,out_id,out_valid,hit,index,state,tier,frame);
     
     // Module arguments
     input wire  clock;
@@ -2402,14 +2347,15 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
     output reg  [31:0] hash;
     output reg  [7:0] bucket0;
     output reg  [7:0] bucket1;
-    input wire  write;
-    input wire  [16:0] write_index;
-    input wire  [63:0] write_tag;
-    input wire  [15:0] write_request;
-    input wire  [7:0] write_tenant;
+    input wire  [16:0] slot;
+    input wire  [2:0] write;
+    input wire  [31:0] write_data;
     input wire  [1:0] write_state;
     input wire  [1:0] write_tier;
     input wire  [15:0] write_frame;
+    input wire  read;
+    output reg  [63:0] out_tag;
+    output reg  [23:0] out_id;
     output reg  out_valid;
     output reg  hit;
     output reg  [16:0] index;
@@ -2431,12 +2377,12 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
     wire  [31:0] keys$hash;
     wire  [7:0] keys$bucket0;
     wire  [7:0] keys$bucket1;
-    reg  keys$write;
-    reg  [16:0] keys$write_index;
+    reg  [16:0] keys$slot;
+    reg  [2:0] keys$write;
+    reg  [31:0] keys$write_data;
     reg  keys$write_used;
-    reg  [63:0] keys$write_tag;
-    reg  [15:0] keys$write_request;
-    reg  [7:0] keys$write_tenant;
+    reg  keys$read;
+    wire  [87:0] keys$out_key;
     wire  keys$out_valid;
     wire  keys$hit;
     wire  [16:0] keys$index;
@@ -2517,18 +2463,6 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
     reg  in_stash5$reset;
     reg  in_stash5$d;
     wire  in_stash5$q;
-    reg  writing5$clock;
-    reg  writing5$reset;
-    reg  writing5$d;
-    wire  writing5$q;
-    reg  index5$clock;
-    reg  index5$reset;
-    reg  [16:0] index5$d;
-    wire  [16:0] index5$q;
-    reg  place5$clock;
-    reg  place5$reset;
-    reg  [19:0] place5$d;
-    wire  [19:0] place5$q;
     reg  valid6$clock;
     reg  valid6$reset;
     reg  valid6$d;
@@ -2550,7 +2484,6 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
     reg  [19:0] joined;
     reg  [16:0] above;
     reg  to_stash;
-    reg  met;
     
     // Sub module instances
     kvcpu_directory$directory$lookup$keys keys(
@@ -2564,12 +2497,12 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
         .hash(keys$hash),
         .bucket0(keys$bucket0),
         .bucket1(keys$bucket1),
+        .slot(keys$slot),
         .write(keys$write),
-        .write_index(keys$write_index),
+        .write_data(keys$write_data),
         .write_used(keys$write_used),
-        .write_tag(keys$write_tag),
-        .write_request(keys$write_request),
-        .write_tenant(keys$write_tenant),
+        .read(keys$read),
+        .out_key(keys$out_key),
         .out_valid(keys$out_valid),
         .hit(keys$hit),
         .index(keys$index),
@@ -2687,24 +2620,6 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
         .d(in_stash5$d),
         .q(in_stash5$q)
     );
-    kvcpu_directory$directory$lookup$writing5 writing5(
-        .clock(writing5$clock),
-        .reset(writing5$reset),
-        .d(writing5$d),
-        .q(writing5$q)
-    );
-    kvcpu_directory$directory$lookup$index5 index5(
-        .clock(index5$clock),
-        .reset(index5$reset),
-        .d(index5$d),
-        .q(index5$q)
-    );
-    kvcpu_directory$directory$lookup$place5 place5(
-        .clock(place5$clock),
-        .reset(place5$reset),
-        .d(place5$d),
-        .q(place5$q)
-    );
     kvcpu_directory$directory$lookup$valid6 valid6(
         .clock(valid6$clock),
         .reset(valid6$reset),
@@ -2750,9 +2665,6 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
     always @(*) hit5$clock = clock;
     always @(*) found5$clock = clock;
     always @(*) in_stash5$clock = clock;
-    always @(*) writing5$clock = clock;
-    always @(*) index5$clock = clock;
-    always @(*) place5$clock = clock;
     always @(*) valid6$clock = clock;
     always @(*) hit6$clock = clock;
     always @(*) found6$clock = clock;
@@ -2774,9 +2686,6 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
     always @(*) hit5$reset = reset;
     always @(*) found5$reset = reset;
     always @(*) in_stash5$reset = reset;
-    always @(*) writing5$reset = reset;
-    always @(*) index5$reset = reset;
-    always @(*) place5$reset = reset;
     always @(*) valid6$reset = reset;
     always @(*) hit6$reset = reset;
     always @(*) found6$reset = reset;
@@ -2789,18 +2698,19 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
     always @(*) hash = keys$hash;
     always @(*) bucket0 = keys$bucket0;
     always @(*) bucket1 = keys$bucket1;
+    always @(*) keys$slot = slot;
     always @(*) keys$write = write;
-    always @(*) keys$write_index = write_index;
+    always @(*) keys$write_data = write_data;
     always @(*) keys$write_used = write_state != 32'h0;
-    always @(*) keys$write_tag = write_tag;
-    always @(*) keys$write_request = write_request;
-    always @(*) keys$write_tenant = write_tenant;
+    always @(*) keys$read = read;
+    always @(*) out_tag = keys$out_key[(32'h0)+:(64)];
+    always @(*) out_id = keys$out_key[(32'h40)+:(24)];
     always @(*) joined = (((write_state) & 20'hfffff) << 32'h12) | (((write_tier) & 20'hfffff) << 32'h10) | ((write_frame) & 20'hfffff);
-    always @(*) writing1$d = write & keys$ready;
+    always @(*) writing1$d = write[32'h0] & keys$ready;
     always @(*) writing2$d = writing1$q;
     always @(*) writing3$d = writing2$q;
     always @(*) writing4$d = writing3$q;
-    always @(*) index1$d = write_index;
+    always @(*) index1$d = slot;
     always @(*) index2$d = index1$q;
     always @(*) index3$d = index2$q;
     always @(*) index4$d = index3$q;
@@ -2822,19 +2732,12 @@ module kvcpu_directory$directory$lookup(clock,reset,ready,in_valid,tag,request,t
     always @(*) hit5$d = keys$hit;
     always @(*) found5$d = keys$index;
     always @(*) in_stash5$d = keys$in_stash;
-    always @(*) writing5$d = writing4$q;
-    always @(*) index5$d = index4$q;
-    always @(*) place5$d = place4$q;
-    always @(*) met = writing5$q & (index5$q == found5$q);
     always @(*) begin
         place6$d = 32'h0;
         if (hit5$q) begin
             place6$d = places$read_data;
             if (in_stash5$q) begin
                 place6$d = stash_places$read_data;
-            end
-            if (met) begin
-                place6$d = place5$q;
             end
         end
     end
@@ -2968,20 +2871,7 @@ module kvcpu_directory$directory$lookup$index4(clock,reset,d,q);
 endmodule // kvcpu_directory$directory$lookup$index4
 
 
-module kvcpu_directory$directory$lookup$index5(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [16:0] d;
-    output reg  [16:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 17'h0 : d;
-endmodule // kvcpu_directory$directory$lookup$index5
-
-
-module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,bucket1,write,write_index,write_used,write_tag,write_request,write_tenant,out_valid,hit,index,in_stash);
+module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,bucket1,slot,write,write_data,write_used,read,out_key,out_valid,hit,index,in_stash);
     
     // Module arguments
     input wire  clock;
@@ -2994,12 +2884,12 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     output reg  [31:0] hash;
     output reg  [7:0] bucket0;
     output reg  [7:0] bucket1;
-    input wire  write;
-    input wire  [16:0] write_index;
+    input wire  [16:0] slot;
+    input wire  [2:0] write;
+    input wire  [31:0] write_data;
     input wire  write_used;
-    input wire  [63:0] write_tag;
-    input wire  [15:0] write_request;
-    input wire  [7:0] write_tenant;
+    input wire  read;
+    output reg  [87:0] out_key;
     output reg  out_valid;
     output reg  hit;
     output reg  [16:0] index;
@@ -3011,16 +2901,16 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     localparam  last = 8'hff;
     localparam  first_way = 4'h1;
     localparam  first_slot = 16'h80;
-    localparam  slot$0 = 4'h7;
-    localparam  slot$1 = 4'h6;
-    localparam  slot$2 = 4'h5;
-    localparam  slot$3 = 4'h4;
-    localparam  slot$4 = 4'h3;
-    localparam  slot$5 = 4'h2;
-    localparam  slot$6 = 4'h1;
-    localparam  slot$7 = 4'h0;
+    localparam  slot_number$0 = 4'h7;
+    localparam  slot_number$1 = 4'h6;
+    localparam  slot_number$2 = 4'h5;
+    localparam  slot_number$3 = 4'h4;
+    localparam  slot_number$4 = 4'h3;
+    localparam  slot_number$5 = 4'h2;
+    localparam  slot_number$6 = 4'h1;
+    localparam  slot_number$7 = 4'h0;
     localparam  all_ways = 4'hf;
-    localparam  unused = 89'h0;
+    localparam  all_words = 3'b111;
     
     // Stub signals
     reg  cleared$clock;
@@ -3044,98 +2934,136 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     reg  key1$reset;
     reg  [87:0] key1$d;
     wire  [87:0] key1$q;
-    reg  writing1$clock;
-    reg  writing1$reset;
-    reg  writing1$d;
-    wire  writing1$q;
+    reg  turn1$clock;
+    reg  turn1$reset;
+    reg  turn1$d;
+    wire  turn1$q;
+    reg  reading1$clock;
+    reg  reading1$reset;
+    reg  reading1$d;
+    wire  reading1$q;
+    reg  bucket1_1$clock;
+    reg  bucket1_1$reset;
+    reg  [7:0] bucket1_1$d;
+    wire  [7:0] bucket1_1$q;
     reg  index1$clock;
     reg  index1$reset;
     reg  [16:0] index1$d;
     wire  [16:0] index1$q;
-    reg  word1$clock;
-    reg  word1$reset;
-    reg  [88:0] word1$d;
-    wire  [88:0] word1$q;
-    reg  banks$0$clock;
-    reg  [7:0] banks$0$read_address;
-    wire  [88:0] banks$0$read_data;
-    reg  [7:0] banks$0$write_address;
-    reg  [88:0] banks$0$write_data;
-    reg  banks$0$write_enable;
-    reg  banks$1$clock;
-    reg  [7:0] banks$1$read_address;
-    wire  [88:0] banks$1$read_data;
-    reg  [7:0] banks$1$write_address;
-    reg  [88:0] banks$1$write_data;
-    reg  banks$1$write_enable;
-    reg  banks$2$clock;
-    reg  [7:0] banks$2$read_address;
-    wire  [88:0] banks$2$read_data;
-    reg  [7:0] banks$2$write_address;
-    reg  [88:0] banks$2$write_data;
-    reg  banks$2$write_enable;
-    reg  banks$3$clock;
-    reg  [7:0] banks$3$read_address;
-    wire  [88:0] banks$3$read_data;
-    reg  [7:0] banks$3$write_address;
-    reg  [88:0] banks$3$write_data;
-    reg  banks$3$write_enable;
-    reg  banks$4$clock;
-    reg  [7:0] banks$4$read_address;
-    wire  [88:0] banks$4$read_data;
-    reg  [7:0] banks$4$write_address;
-    reg  [88:0] banks$4$write_data;
-    reg  banks$4$write_enable;
-    reg  banks$5$clock;
-    reg  [7:0] banks$5$read_address;
-    wire  [88:0] banks$5$read_data;
-    reg  [7:0] banks$5$write_address;
-    reg  [88:0] banks$5$write_data;
-    reg  banks$5$write_enable;
-    reg  banks$6$clock;
-    reg  [7:0] banks$6$read_address;
-    wire  [88:0] banks$6$read_data;
-    reg  [7:0] banks$6$write_address;
-    reg  [88:0] banks$6$write_data;
-    reg  banks$6$write_enable;
-    reg  banks$7$clock;
-    reg  [7:0] banks$7$read_address;
-    wire  [88:0] banks$7$read_data;
-    reg  [7:0] banks$7$write_address;
-    reg  [88:0] banks$7$write_data;
-    reg  banks$7$write_enable;
+    reg  of_stash1$clock;
+    reg  of_stash1$reset;
+    reg  of_stash1$d;
+    wire  of_stash1$q;
+    reg  words1$clock;
+    reg  words1$reset;
+    reg  [2:0] words1$d;
+    wire  [2:0] words1$q;
+    reg  ways1$clock;
+    reg  ways1$reset;
+    reg  [3:0] ways1$d;
+    wire  [3:0] ways1$q;
+    reg  slots1$clock;
+    reg  slots1$reset;
+    reg  [15:0] slots1$d;
+    wire  [15:0] slots1$q;
+    reg  fill1$clock;
+    reg  fill1$reset;
+    reg  fill1$d;
+    wire  fill1$q;
+    reg  data1$clock;
+    reg  data1$reset;
+    reg  [31:0] data1$d;
+    wire  [31:0] data1$q;
+    reg  used1$clock;
+    reg  used1$reset;
+    reg  used1$d;
+    wire  used1$q;
+    reg  ways$0$clock;
+    reg  [7:0] ways$0$a_address;
+    wire  [88:0] ways$0$a_kept;
+    reg  [7:0] ways$0$b_address;
+    wire  [88:0] ways$0$b_kept;
+    reg  [2:0] ways$0$write;
+    reg  [88:0] ways$0$data;
+    reg  ways$1$clock;
+    reg  [7:0] ways$1$a_address;
+    wire  [88:0] ways$1$a_kept;
+    reg  [7:0] ways$1$b_address;
+    wire  [88:0] ways$1$b_kept;
+    reg  [2:0] ways$1$write;
+    reg  [88:0] ways$1$data;
+    reg  ways$2$clock;
+    reg  [7:0] ways$2$a_address;
+    wire  [88:0] ways$2$a_kept;
+    reg  [7:0] ways$2$b_address;
+    wire  [88:0] ways$2$b_kept;
+    reg  [2:0] ways$2$write;
+    reg  [88:0] ways$2$data;
+    reg  ways$3$clock;
+    reg  [7:0] ways$3$a_address;
+    wire  [88:0] ways$3$a_kept;
+    reg  [7:0] ways$3$b_address;
+    wire  [88:0] ways$3$b_kept;
+    reg  [2:0] ways$3$write;
+    reg  [88:0] ways$3$data;
     reg  stash$0$clock;
     reg  stash$0$reset;
-    reg  [88:0] stash$0$d;
-    wire  [88:0] stash$0$q;
+    reg  [2:0] stash$0$write;
+    reg  [88:0] stash$0$data;
+    wire  [88:0] stash$0$kept;
     reg  stash$1$clock;
     reg  stash$1$reset;
-    reg  [88:0] stash$1$d;
-    wire  [88:0] stash$1$q;
+    reg  [2:0] stash$1$write;
+    reg  [88:0] stash$1$data;
+    wire  [88:0] stash$1$kept;
     reg  stash$2$clock;
     reg  stash$2$reset;
-    reg  [88:0] stash$2$d;
-    wire  [88:0] stash$2$q;
+    reg  [2:0] stash$2$write;
+    reg  [88:0] stash$2$data;
+    wire  [88:0] stash$2$kept;
     reg  stash$3$clock;
     reg  stash$3$reset;
-    reg  [88:0] stash$3$d;
-    wire  [88:0] stash$3$q;
+    reg  [2:0] stash$3$write;
+    reg  [88:0] stash$3$data;
+    wire  [88:0] stash$3$kept;
     reg  stash$4$clock;
     reg  stash$4$reset;
-    reg  [88:0] stash$4$d;
-    wire  [88:0] stash$4$q;
+    reg  [2:0] stash$4$write;
+    reg  [88:0] stash$4$data;
+    wire  [88:0] stash$4$kept;
     reg  stash$5$clock;
     reg  stash$5$reset;
-    reg  [88:0] stash$5$d;
-    wire  [88:0] stash$5$q;
+    reg  [2:0] stash$5$write;
+    reg  [88:0] stash$5$data;
+    wire  [88:0] stash$5$kept;
     reg  stash$6$clock;
     reg  stash$6$reset;
-    reg  [88:0] stash$6$d;
-    wire  [88:0] stash$6$q;
+    reg  [2:0] stash$6$write;
+    reg  [88:0] stash$6$data;
+    wire  [88:0] stash$6$kept;
     reg  stash$7$clock;
     reg  stash$7$reset;
-    reg  [88:0] stash$7$d;
-    wire  [88:0] stash$7$q;
+    reg  [2:0] stash$7$write;
+    reg  [88:0] stash$7$data;
+    wire  [88:0] stash$7$kept;
+    reg  stash_lo$clock;
+    reg  [3:0] stash_lo$read_address;
+    wire  [31:0] stash_lo$read_data;
+    reg  [3:0] stash_lo$write_address;
+    reg  [31:0] stash_lo$write_data;
+    reg  stash_lo$write_enable;
+    reg  stash_hi$clock;
+    reg  [3:0] stash_hi$read_address;
+    wire  [31:0] stash_hi$read_data;
+    reg  [3:0] stash_hi$write_address;
+    reg  [31:0] stash_hi$write_data;
+    reg  stash_hi$write_enable;
+    reg  stash_id$clock;
+    reg  [3:0] stash_id$read_address;
+    wire  [23:0] stash_id$read_data;
+    reg  [3:0] stash_id$write_address;
+    reg  [23:0] stash_id$write_data;
+    reg  stash_id$write_enable;
     reg  valid2$clock;
     reg  valid2$reset;
     reg  valid2$d;
@@ -3152,18 +3080,10 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     reg  b1_2$reset;
     reg  [7:0] b1_2$d;
     wire  [7:0] b1_2$q;
-    reg  word2$clock;
-    reg  word2$reset;
-    reg  [88:0] word2$d;
-    wire  [88:0] word2$q;
-    reg  met0_2$clock;
-    reg  met0_2$reset;
-    reg  [3:0] met0_2$d;
-    wire  [3:0] met0_2$q;
-    reg  met1_2$clock;
-    reg  met1_2$reset;
-    reg  [3:0] met1_2$d;
-    wire  [3:0] met1_2$q;
+    reg  reading2$clock;
+    reg  reading2$reset;
+    reg  reading2$d;
+    wire  reading2$q;
     reg  bank_equal$0$clock;
     reg  [88:0] bank_equal$0$kept;
     reg  [87:0] bank_equal$0$key;
@@ -3228,10 +3148,6 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     reg  [88:0] stash_equal$7$kept;
     reg  [87:0] stash_equal$7$key;
     wire  stash_equal$7$same;
-    reg  word_equal$clock;
-    reg  [88:0] word_equal$kept;
-    reg  [87:0] word_equal$key;
-    wire  word_equal$same;
     reg  valid3$clock;
     reg  valid3$reset;
     reg  valid3$d;
@@ -3244,14 +3160,10 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     reg  b1_3$reset;
     reg  [7:0] b1_3$d;
     wire  [7:0] b1_3$q;
-    reg  met0_3$clock;
-    reg  met0_3$reset;
-    reg  [3:0] met0_3$d;
-    wire  [3:0] met0_3$q;
-    reg  met1_3$clock;
-    reg  met1_3$reset;
-    reg  [3:0] met1_3$d;
-    wire  [3:0] met1_3$q;
+    reg  read3$clock;
+    reg  read3$reset;
+    reg  [87:0] read3$d;
+    wire  [87:0] read3$q;
     reg  valid4$clock;
     reg  valid4$reset;
     reg  valid4$d;
@@ -3330,21 +3242,33 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     wire  stash_match$7$q;
     
     // Local signals
+    reg  writes;
     reg  [87:0] key;
-    reg  [88:0] word;
-    reg  [7:0] b0;
-    reg  [7:0] b1;
-    reg  [7:0] h1;
     reg  [16:0] above;
     reg  of_stash;
-    reg  to_bank;
-    reg  to_stash;
-    reg  [7:0] bucket;
-    reg  [3:0] ways;
-    reg  [15:0] slots;
-    reg  [7:0] fill_bucket;
-    reg  [88:0] fill_word;
-    reg  [3:0] fill_ways;
+    reg  [7:0] b0;
+    reg  [7:0] h1;
+    reg  torn;
+    reg  [7:0] b1;
+    reg  [7:0] a_address;
+    reg  [2:0] way_words$0;
+    reg  [2:0] way_words$1;
+    reg  [2:0] way_words$2;
+    reg  [2:0] way_words$3;
+    reg  [2:0] slot_words$0;
+    reg  [2:0] slot_words$1;
+    reg  [2:0] slot_words$2;
+    reg  [2:0] slot_words$3;
+    reg  [2:0] slot_words$4;
+    reg  [2:0] slot_words$5;
+    reg  [2:0] slot_words$6;
+    reg  [2:0] slot_words$7;
+    reg  [2:0] stash_words;
+    reg  [23:0] data_id;
+    reg  [88:0] data;
+    reg  [1:0] way2;
+    reg  [88:0] of_way;
+    reg  [87:0] of_stash3;
     reg  idle;
     reg  any0;
     reg  any1;
@@ -3387,11 +3311,23 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
         .d(key1$d),
         .q(key1$q)
     );
-    kvcpu_directory$directory$lookup$keys$writing1 writing1(
-        .clock(writing1$clock),
-        .reset(writing1$reset),
-        .d(writing1$d),
-        .q(writing1$q)
+    kvcpu_directory$directory$lookup$keys$turn1 turn1(
+        .clock(turn1$clock),
+        .reset(turn1$reset),
+        .d(turn1$d),
+        .q(turn1$q)
+    );
+    kvcpu_directory$directory$lookup$keys$reading1 reading1(
+        .clock(reading1$clock),
+        .reset(reading1$reset),
+        .d(reading1$d),
+        .q(reading1$q)
+    );
+    kvcpu_directory$directory$lookup$keys$bucket1_1 bucket1_1(
+        .clock(bucket1_1$clock),
+        .reset(bucket1_1$reset),
+        .d(bucket1_1$d),
+        .q(bucket1_1$q)
     );
     kvcpu_directory$directory$lookup$keys$index1 index1(
         .clock(index1$clock),
@@ -3399,123 +3335,163 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
         .d(index1$d),
         .q(index1$q)
     );
-    kvcpu_directory$directory$lookup$keys$word1 word1(
-        .clock(word1$clock),
-        .reset(word1$reset),
-        .d(word1$d),
-        .q(word1$q)
+    kvcpu_directory$directory$lookup$keys$of_stash1 of_stash1(
+        .clock(of_stash1$clock),
+        .reset(of_stash1$reset),
+        .d(of_stash1$d),
+        .q(of_stash1$q)
     );
-    kvcpu_directory$directory$lookup$keys$banks$0 banks$0(
-        .clock(banks$0$clock),
-        .read_address(banks$0$read_address),
-        .read_data(banks$0$read_data),
-        .write_address(banks$0$write_address),
-        .write_data(banks$0$write_data),
-        .write_enable(banks$0$write_enable)
+    kvcpu_directory$directory$lookup$keys$words1 words1(
+        .clock(words1$clock),
+        .reset(words1$reset),
+        .d(words1$d),
+        .q(words1$q)
     );
-    kvcpu_directory$directory$lookup$keys$banks$1 banks$1(
-        .clock(banks$1$clock),
-        .read_address(banks$1$read_address),
-        .read_data(banks$1$read_data),
-        .write_address(banks$1$write_address),
-        .write_data(banks$1$write_data),
-        .write_enable(banks$1$write_enable)
+    kvcpu_directory$directory$lookup$keys$ways1 ways1(
+        .clock(ways1$clock),
+        .reset(ways1$reset),
+        .d(ways1$d),
+        .q(ways1$q)
     );
-    kvcpu_directory$directory$lookup$keys$banks$2 banks$2(
-        .clock(banks$2$clock),
-        .read_address(banks$2$read_address),
-        .read_data(banks$2$read_data),
-        .write_address(banks$2$write_address),
-        .write_data(banks$2$write_data),
-        .write_enable(banks$2$write_enable)
+    kvcpu_directory$directory$lookup$keys$slots1 slots1(
+        .clock(slots1$clock),
+        .reset(slots1$reset),
+        .d(slots1$d),
+        .q(slots1$q)
     );
-    kvcpu_directory$directory$lookup$keys$banks$3 banks$3(
-        .clock(banks$3$clock),
-        .read_address(banks$3$read_address),
-        .read_data(banks$3$read_data),
-        .write_address(banks$3$write_address),
-        .write_data(banks$3$write_data),
-        .write_enable(banks$3$write_enable)
+    kvcpu_directory$directory$lookup$keys$fill1 fill1(
+        .clock(fill1$clock),
+        .reset(fill1$reset),
+        .d(fill1$d),
+        .q(fill1$q)
     );
-    kvcpu_directory$directory$lookup$keys$banks$4 banks$4(
-        .clock(banks$4$clock),
-        .read_address(banks$4$read_address),
-        .read_data(banks$4$read_data),
-        .write_address(banks$4$write_address),
-        .write_data(banks$4$write_data),
-        .write_enable(banks$4$write_enable)
+    kvcpu_directory$directory$lookup$keys$data1 data1(
+        .clock(data1$clock),
+        .reset(data1$reset),
+        .d(data1$d),
+        .q(data1$q)
     );
-    kvcpu_directory$directory$lookup$keys$banks$5 banks$5(
-        .clock(banks$5$clock),
-        .read_address(banks$5$read_address),
-        .read_data(banks$5$read_data),
-        .write_address(banks$5$write_address),
-        .write_data(banks$5$write_data),
-        .write_enable(banks$5$write_enable)
+    kvcpu_directory$directory$lookup$keys$used1 used1(
+        .clock(used1$clock),
+        .reset(used1$reset),
+        .d(used1$d),
+        .q(used1$q)
     );
-    kvcpu_directory$directory$lookup$keys$banks$6 banks$6(
-        .clock(banks$6$clock),
-        .read_address(banks$6$read_address),
-        .read_data(banks$6$read_data),
-        .write_address(banks$6$write_address),
-        .write_data(banks$6$write_data),
-        .write_enable(banks$6$write_enable)
+    kvcpu_directory$directory$lookup$keys$ways$0 ways$0(
+        .clock(ways$0$clock),
+        .a_address(ways$0$a_address),
+        .a_kept(ways$0$a_kept),
+        .b_address(ways$0$b_address),
+        .b_kept(ways$0$b_kept),
+        .write(ways$0$write),
+        .data(ways$0$data)
     );
-    kvcpu_directory$directory$lookup$keys$banks$7 banks$7(
-        .clock(banks$7$clock),
-        .read_address(banks$7$read_address),
-        .read_data(banks$7$read_data),
-        .write_address(banks$7$write_address),
-        .write_data(banks$7$write_data),
-        .write_enable(banks$7$write_enable)
+    kvcpu_directory$directory$lookup$keys$ways$1 ways$1(
+        .clock(ways$1$clock),
+        .a_address(ways$1$a_address),
+        .a_kept(ways$1$a_kept),
+        .b_address(ways$1$b_address),
+        .b_kept(ways$1$b_kept),
+        .write(ways$1$write),
+        .data(ways$1$data)
+    );
+    kvcpu_directory$directory$lookup$keys$ways$2 ways$2(
+        .clock(ways$2$clock),
+        .a_address(ways$2$a_address),
+        .a_kept(ways$2$a_kept),
+        .b_address(ways$2$b_address),
+        .b_kept(ways$2$b_kept),
+        .write(ways$2$write),
+        .data(ways$2$data)
+    );
+    kvcpu_directory$directory$lookup$keys$ways$3 ways$3(
+        .clock(ways$3$clock),
+        .a_address(ways$3$a_address),
+        .a_kept(ways$3$a_kept),
+        .b_address(ways$3$b_address),
+        .b_kept(ways$3$b_kept),
+        .write(ways$3$write),
+        .data(ways$3$data)
     );
     kvcpu_directory$directory$lookup$keys$stash$0 stash$0(
         .clock(stash$0$clock),
         .reset(stash$0$reset),
-        .d(stash$0$d),
-        .q(stash$0$q)
+        .write(stash$0$write),
+        .data(stash$0$data),
+        .kept(stash$0$kept)
     );
     kvcpu_directory$directory$lookup$keys$stash$1 stash$1(
         .clock(stash$1$clock),
         .reset(stash$1$reset),
-        .d(stash$1$d),
-        .q(stash$1$q)
+        .write(stash$1$write),
+        .data(stash$1$data),
+        .kept(stash$1$kept)
     );
     kvcpu_directory$directory$lookup$keys$stash$2 stash$2(
         .clock(stash$2$clock),
         .reset(stash$2$reset),
-        .d(stash$2$d),
-        .q(stash$2$q)
+        .write(stash$2$write),
+        .data(stash$2$data),
+        .kept(stash$2$kept)
     );
     kvcpu_directory$directory$lookup$keys$stash$3 stash$3(
         .clock(stash$3$clock),
         .reset(stash$3$reset),
-        .d(stash$3$d),
-        .q(stash$3$q)
+        .write(stash$3$write),
+        .data(stash$3$data),
+        .kept(stash$3$kept)
     );
     kvcpu_directory$directory$lookup$keys$stash$4 stash$4(
         .clock(stash$4$clock),
         .reset(stash$4$reset),
-        .d(stash$4$d),
-        .q(stash$4$q)
+        .write(stash$4$write),
+        .data(stash$4$data),
+        .kept(stash$4$kept)
     );
     kvcpu_directory$directory$lookup$keys$stash$5 stash$5(
         .clock(stash$5$clock),
         .reset(stash$5$reset),
-        .d(stash$5$d),
-        .q(stash$5$q)
+        .write(stash$5$write),
+        .data(stash$5$data),
+        .kept(stash$5$kept)
     );
     kvcpu_directory$directory$lookup$keys$stash$6 stash$6(
         .clock(stash$6$clock),
         .reset(stash$6$reset),
-        .d(stash$6$d),
-        .q(stash$6$q)
+        .write(stash$6$write),
+        .data(stash$6$data),
+        .kept(stash$6$kept)
     );
     kvcpu_directory$directory$lookup$keys$stash$7 stash$7(
         .clock(stash$7$clock),
         .reset(stash$7$reset),
-        .d(stash$7$d),
-        .q(stash$7$q)
+        .write(stash$7$write),
+        .data(stash$7$data),
+        .kept(stash$7$kept)
+    );
+    kvcpu_directory$directory$lookup$keys$stash_lo stash_lo(
+        .clock(stash_lo$clock),
+        .read_address(stash_lo$read_address),
+        .read_data(stash_lo$read_data),
+        .write_address(stash_lo$write_address),
+        .write_data(stash_lo$write_data),
+        .write_enable(stash_lo$write_enable)
+    );
+    kvcpu_directory$directory$lookup$keys$stash_hi stash_hi(
+        .clock(stash_hi$clock),
+        .read_address(stash_hi$read_address),
+        .read_data(stash_hi$read_data),
+        .write_address(stash_hi$write_address),
+        .write_data(stash_hi$write_data),
+        .write_enable(stash_hi$write_enable)
+    );
+    kvcpu_directory$directory$lookup$keys$stash_id stash_id(
+        .clock(stash_id$clock),
+        .read_address(stash_id$read_address),
+        .read_data(stash_id$read_data),
+        .write_address(stash_id$write_address),
+        .write_data(stash_id$write_data),
+        .write_enable(stash_id$write_enable)
     );
     kvcpu_directory$directory$lookup$keys$valid2 valid2(
         .clock(valid2$clock),
@@ -3541,23 +3517,11 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
         .d(b1_2$d),
         .q(b1_2$q)
     );
-    kvcpu_directory$directory$lookup$keys$word2 word2(
-        .clock(word2$clock),
-        .reset(word2$reset),
-        .d(word2$d),
-        .q(word2$q)
-    );
-    kvcpu_directory$directory$lookup$keys$met0_2 met0_2(
-        .clock(met0_2$clock),
-        .reset(met0_2$reset),
-        .d(met0_2$d),
-        .q(met0_2$q)
-    );
-    kvcpu_directory$directory$lookup$keys$met1_2 met1_2(
-        .clock(met1_2$clock),
-        .reset(met1_2$reset),
-        .d(met1_2$d),
-        .q(met1_2$q)
+    kvcpu_directory$directory$lookup$keys$reading2 reading2(
+        .clock(reading2$clock),
+        .reset(reading2$reset),
+        .d(reading2$d),
+        .q(reading2$q)
     );
     kvcpu_directory$directory$lookup$keys$bank_equal$0 bank_equal$0(
         .clock(bank_equal$0$clock),
@@ -3655,12 +3619,6 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
         .key(stash_equal$7$key),
         .same(stash_equal$7$same)
     );
-    kvcpu_directory$directory$lookup$keys$word_equal word_equal(
-        .clock(word_equal$clock),
-        .kept(word_equal$kept),
-        .key(word_equal$key),
-        .same(word_equal$same)
-    );
     kvcpu_directory$directory$lookup$keys$valid3 valid3(
         .clock(valid3$clock),
         .reset(valid3$reset),
@@ -3679,17 +3637,11 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
         .d(b1_3$d),
         .q(b1_3$q)
     );
-    kvcpu_directory$directory$lookup$keys$met0_3 met0_3(
-        .clock(met0_3$clock),
-        .reset(met0_3$reset),
-        .d(met0_3$d),
-        .q(met0_3$q)
-    );
-    kvcpu_directory$directory$lookup$keys$met1_3 met1_3(
-        .clock(met1_3$clock),
-        .reset(met1_3$reset),
-        .d(met1_3$d),
-        .q(met1_3$q)
+    kvcpu_directory$directory$lookup$keys$read3 read3(
+        .clock(read3$clock),
+        .reset(read3$reset),
+        .d(read3$d),
+        .q(read3$q)
     );
     kvcpu_directory$directory$lookup$keys$valid4 valid4(
         .clock(valid4$clock),
@@ -3807,27 +3759,34 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     );
     
     // Update code
+    always @(*) h3$clock = clock;
+    always @(*) stash_lo$clock = clock;
+    always @(*) stash_hi$clock = clock;
+    always @(*) stash_id$clock = clock;
     always @(*) cleared$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) h3$clock = clock;
     always @(*) valid1$clock = clock;
     always @(*) key1$clock = clock;
-    always @(*) writing1$clock = clock;
+    always @(*) turn1$clock = clock;
+    always @(*) reading1$clock = clock;
+    always @(*) bucket1_1$clock = clock;
     always @(*) index1$clock = clock;
-    always @(*) word1$clock = clock;
+    always @(*) of_stash1$clock = clock;
+    always @(*) words1$clock = clock;
+    always @(*) ways1$clock = clock;
+    always @(*) slots1$clock = clock;
+    always @(*) fill1$clock = clock;
+    always @(*) data1$clock = clock;
+    always @(*) used1$clock = clock;
     always @(*) valid2$clock = clock;
     always @(*) key2$clock = clock;
     always @(*) b0_2$clock = clock;
     always @(*) b1_2$clock = clock;
-    always @(*) word2$clock = clock;
-    always @(*) met0_2$clock = clock;
-    always @(*) met1_2$clock = clock;
-    always @(*) word_equal$clock = clock;
+    always @(*) reading2$clock = clock;
     always @(*) valid3$clock = clock;
     always @(*) b0_3$clock = clock;
     always @(*) b1_3$clock = clock;
-    always @(*) met0_3$clock = clock;
-    always @(*) met1_3$clock = clock;
+    always @(*) read3$clock = clock;
     always @(*) valid4$clock = clock;
     always @(*) b0_4$clock = clock;
     always @(*) b1_4$clock = clock;
@@ -3835,21 +3794,26 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     always @(*) count$reset = reset;
     always @(*) valid1$reset = reset;
     always @(*) key1$reset = reset;
-    always @(*) writing1$reset = reset;
+    always @(*) turn1$reset = reset;
+    always @(*) reading1$reset = reset;
+    always @(*) bucket1_1$reset = reset;
     always @(*) index1$reset = reset;
-    always @(*) word1$reset = reset;
+    always @(*) of_stash1$reset = reset;
+    always @(*) words1$reset = reset;
+    always @(*) ways1$reset = reset;
+    always @(*) slots1$reset = reset;
+    always @(*) fill1$reset = reset;
+    always @(*) data1$reset = reset;
+    always @(*) used1$reset = reset;
     always @(*) valid2$reset = reset;
     always @(*) key2$reset = reset;
     always @(*) b0_2$reset = reset;
     always @(*) b1_2$reset = reset;
-    always @(*) word2$reset = reset;
-    always @(*) met0_2$reset = reset;
-    always @(*) met1_2$reset = reset;
+    always @(*) reading2$reset = reset;
     always @(*) valid3$reset = reset;
     always @(*) b0_3$reset = reset;
     always @(*) b1_3$reset = reset;
-    always @(*) met0_3$reset = reset;
-    always @(*) met1_3$reset = reset;
+    always @(*) read3$reset = reset;
     always @(*) valid4$reset = reset;
     always @(*) b0_4$reset = reset;
     always @(*) b1_4$reset = reset;
@@ -3861,290 +3825,308 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     always @(*) h3$tenant = tenant;
     always @(*) key = (((tenant) & 88'hffffffffffffffffffffff) << 32'h50) | (((request) & 88'hffffffffffffffffffffff) << 32'h40) | ((tag) & 88'hffffffffffffffffffffff);
     always @(*) key1$d = key;
-    always @(*) valid1$d = in_valid & cleared$q;
-    always @(*) word = (((write_used) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((write_tenant) & 89'h1ffffffffffffffffffffff) << 32'h50) | (((write_request) & 89'h1ffffffffffffffffffffff) << 32'h40) | ((write_tag) & 89'h1ffffffffffffffffffffff);
-    always @(*) word1$d = word;
-    always @(*) index1$d = write_index;
-    always @(*) writing1$d = write & cleared$q;
-    always @(*) b0 = ((h3$hash) & 8'hff);
-    always @(*) h1 = ((h3$hash[(32'h10)+:(16)]) & 8'hff);
+    always @(*) writes = write != 32'h0;
+    always @(*) valid1$d = in_valid & cleared$q & ~writes & ~read;
+    always @(*) reading1$d = read & cleared$q & ~writes;
+    always @(*) above = slot >> entries_log2;
+    always @(*) of_stash = above != 32'h0;
     always @(*) begin
-        b1 = h1;
-        if (h1 == b0) begin
-            b1 = b0 ^ 32'h1;
+        turn1$d = 1'b1;
+        fill1$d = 1'b1;
+        bucket1_1$d = count$q;
+        words1$d = all_words;
+        ways1$d = all_ways;
+        slots1$d = 32'h0;
+        data1$d = 32'h0;
+        used1$d = 1'b0;
+        index1$d = ((count$q) & 17'h1ffff);
+        of_stash1$d = 1'b0;
+        if (cleared$q) begin
+            turn1$d = writes | read;
+            fill1$d = 1'b0;
+            bucket1_1$d = ((slot >> 32'h2) & 8'hff);
+            words1$d = write;
+            ways1$d = 32'h0;
+            if (of_stash) begin
+                slots1$d = first_slot >> ((slot) & 4'hf);
+            end
+            else begin
+                ways1$d = first_way << ((slot) & 2'h3);
+            end
+            data1$d = write_data;
+            used1$d = write_used;
+            index1$d = index1$q;
+            of_stash1$d = of_stash1$q;
+            if (writes | read) begin
+                index1$d = slot;
+                of_stash1$d = of_stash;
+            end
         end
     end
+    always @(*) b0 = ((h3$hash) & 8'hff);
+    always @(*) h1 = ((h3$hash[(32'h10)+:(16)]) & 8'hff);
+    always @(*) torn = h1 == b0;
+    always @(*) b1 = h1 ^ ((torn) & 8'hff);
     always @(*) hash = h3$hash;
     always @(*) bucket0 = b0;
     always @(*) bucket1 = b1;
-    always @(*) above = index1$q >> entries_log2;
-    always @(*) of_stash = above != 32'h0;
-    always @(*) to_bank = writing1$q & ~of_stash;
-    always @(*) to_stash = writing1$q & of_stash;
-    always @(*) bucket = ((index1$q >> 32'h2) & 8'hff);
     always @(*) begin
-        ways = 32'h0;
-        if (to_bank) begin
-            ways = first_way << ((index1$q) & 2'h3);
+        a_address = b0;
+        if (turn1$q) begin
+            a_address = bucket1_1$q;
         end
     end
+    always @(*) data_id = ((data1$q) & 24'hffffff);
+    always @(*) data = (((used1$q) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((data_id) & 89'h1ffffffffffffffffffffff) << 32'h40) | (((data1$q) & 89'h1ffffffffffffffffffffff) << 32'h20) | ((data1$q) & 89'h1ffffffffffffffffffffff);
     always @(*) begin
-        slots = 32'h0;
-        if (to_stash) begin
-            slots = first_slot >> ((index1$q) & 4'hf);
+        way_words$0 = 32'h0;
+        if (ways1$q[0]) begin
+            way_words$0 = words1$q;
         end
     end
+    always @(*) ways$0$clock = clock;
+    always @(*) ways$0$a_address = a_address;
+    always @(*) ways$0$b_address = b1;
+    always @(*) ways$0$write = way_words$0;
+    always @(*) ways$0$data = data;
     always @(*) begin
-        fill_bucket = count$q;
-        fill_word = unused;
-        fill_ways = all_ways;
-        if (cleared$q) begin
-            fill_bucket = bucket;
-            fill_word = word1$q;
-            fill_ways = ways;
+        way_words$1 = 32'h0;
+        if (ways1$q[1]) begin
+            way_words$1 = words1$q;
         end
     end
-    always @(*) banks$0$read_address = b0;
-    always @(*) banks$4$read_address = b1;
-    always @(*) banks$0$write_enable = fill_ways[0];
-    always @(*) banks$4$write_enable = fill_ways[0];
-    always @(*) banks$1$read_address = b0;
-    always @(*) banks$5$read_address = b1;
-    always @(*) banks$1$write_enable = fill_ways[1];
-    always @(*) banks$5$write_enable = fill_ways[1];
-    always @(*) banks$2$read_address = b0;
-    always @(*) banks$6$read_address = b1;
-    always @(*) banks$2$write_enable = fill_ways[2];
-    always @(*) banks$6$write_enable = fill_ways[2];
-    always @(*) banks$3$read_address = b0;
-    always @(*) banks$7$read_address = b1;
-    always @(*) banks$3$write_enable = fill_ways[3];
-    always @(*) banks$7$write_enable = fill_ways[3];
-    always @(*) banks$0$clock = clock;
-    always @(*) banks$0$write_address = fill_bucket;
-    always @(*) banks$0$write_data = fill_word;
-    always @(*) banks$1$clock = clock;
-    always @(*) banks$1$write_address = fill_bucket;
-    always @(*) banks$1$write_data = fill_word;
-    always @(*) banks$2$clock = clock;
-    always @(*) banks$2$write_address = fill_bucket;
-    always @(*) banks$2$write_data = fill_word;
-    always @(*) banks$3$clock = clock;
-    always @(*) banks$3$write_address = fill_bucket;
-    always @(*) banks$3$write_data = fill_word;
-    always @(*) banks$4$clock = clock;
-    always @(*) banks$4$write_address = fill_bucket;
-    always @(*) banks$4$write_data = fill_word;
-    always @(*) banks$5$clock = clock;
-    always @(*) banks$5$write_address = fill_bucket;
-    always @(*) banks$5$write_data = fill_word;
-    always @(*) banks$6$clock = clock;
-    always @(*) banks$6$write_address = fill_bucket;
-    always @(*) banks$6$write_data = fill_word;
-    always @(*) banks$7$clock = clock;
-    always @(*) banks$7$write_address = fill_bucket;
-    always @(*) banks$7$write_data = fill_word;
+    always @(*) ways$1$clock = clock;
+    always @(*) ways$1$a_address = a_address;
+    always @(*) ways$1$b_address = b1;
+    always @(*) ways$1$write = way_words$1;
+    always @(*) ways$1$data = data;
+    always @(*) begin
+        way_words$2 = 32'h0;
+        if (ways1$q[2]) begin
+            way_words$2 = words1$q;
+        end
+    end
+    always @(*) ways$2$clock = clock;
+    always @(*) ways$2$a_address = a_address;
+    always @(*) ways$2$b_address = b1;
+    always @(*) ways$2$write = way_words$2;
+    always @(*) ways$2$data = data;
+    always @(*) begin
+        way_words$3 = 32'h0;
+        if (ways1$q[3]) begin
+            way_words$3 = words1$q;
+        end
+    end
+    always @(*) ways$3$clock = clock;
+    always @(*) ways$3$a_address = a_address;
+    always @(*) ways$3$b_address = b1;
+    always @(*) ways$3$write = way_words$3;
+    always @(*) ways$3$data = data;
+    always @(*) begin
+        slot_words$0 = 32'h0;
+        if (slots1$q[0]) begin
+            slot_words$0 = words1$q;
+        end
+    end
     always @(*) stash$0$clock = clock;
     always @(*) stash$0$reset = reset;
+    always @(*) stash$0$write = slot_words$0;
+    always @(*) stash$0$data = data;
     always @(*) begin
-        stash$0$d = stash$0$q;
-        if (slots[0]) begin
-            stash$0$d = word1$q;
+        slot_words$1 = 32'h0;
+        if (slots1$q[1]) begin
+            slot_words$1 = words1$q;
         end
     end
     always @(*) stash$1$clock = clock;
     always @(*) stash$1$reset = reset;
+    always @(*) stash$1$write = slot_words$1;
+    always @(*) stash$1$data = data;
     always @(*) begin
-        stash$1$d = stash$1$q;
-        if (slots[1]) begin
-            stash$1$d = word1$q;
+        slot_words$2 = 32'h0;
+        if (slots1$q[2]) begin
+            slot_words$2 = words1$q;
         end
     end
     always @(*) stash$2$clock = clock;
     always @(*) stash$2$reset = reset;
+    always @(*) stash$2$write = slot_words$2;
+    always @(*) stash$2$data = data;
     always @(*) begin
-        stash$2$d = stash$2$q;
-        if (slots[2]) begin
-            stash$2$d = word1$q;
+        slot_words$3 = 32'h0;
+        if (slots1$q[3]) begin
+            slot_words$3 = words1$q;
         end
     end
     always @(*) stash$3$clock = clock;
     always @(*) stash$3$reset = reset;
+    always @(*) stash$3$write = slot_words$3;
+    always @(*) stash$3$data = data;
     always @(*) begin
-        stash$3$d = stash$3$q;
-        if (slots[3]) begin
-            stash$3$d = word1$q;
+        slot_words$4 = 32'h0;
+        if (slots1$q[4]) begin
+            slot_words$4 = words1$q;
         end
     end
     always @(*) stash$4$clock = clock;
     always @(*) stash$4$reset = reset;
+    always @(*) stash$4$write = slot_words$4;
+    always @(*) stash$4$data = data;
     always @(*) begin
-        stash$4$d = stash$4$q;
-        if (slots[4]) begin
-            stash$4$d = word1$q;
+        slot_words$5 = 32'h0;
+        if (slots1$q[5]) begin
+            slot_words$5 = words1$q;
         end
     end
     always @(*) stash$5$clock = clock;
     always @(*) stash$5$reset = reset;
+    always @(*) stash$5$write = slot_words$5;
+    always @(*) stash$5$data = data;
     always @(*) begin
-        stash$5$d = stash$5$q;
-        if (slots[5]) begin
-            stash$5$d = word1$q;
+        slot_words$6 = 32'h0;
+        if (slots1$q[6]) begin
+            slot_words$6 = words1$q;
         end
     end
     always @(*) stash$6$clock = clock;
     always @(*) stash$6$reset = reset;
+    always @(*) stash$6$write = slot_words$6;
+    always @(*) stash$6$data = data;
     always @(*) begin
-        stash$6$d = stash$6$q;
-        if (slots[6]) begin
-            stash$6$d = word1$q;
+        slot_words$7 = 32'h0;
+        if (slots1$q[7]) begin
+            slot_words$7 = words1$q;
         end
     end
     always @(*) stash$7$clock = clock;
     always @(*) stash$7$reset = reset;
+    always @(*) stash$7$write = slot_words$7;
+    always @(*) stash$7$data = data;
     always @(*) begin
-        stash$7$d = stash$7$q;
-        if (slots[7]) begin
-            stash$7$d = word1$q;
+        stash_words = 32'h0;
+        if (of_stash1$q | fill1$q) begin
+            stash_words = words1$q;
         end
     end
+    always @(*) stash_lo$read_address = ((index1$q) & 4'hf);
+    always @(*) stash_hi$read_address = ((index1$q) & 4'hf);
+    always @(*) stash_id$read_address = ((index1$q) & 4'hf);
+    always @(*) stash_lo$write_address = ((index1$q) & 4'hf);
+    always @(*) stash_hi$write_address = ((index1$q) & 4'hf);
+    always @(*) stash_id$write_address = ((index1$q) & 4'hf);
+    always @(*) stash_lo$write_data = data1$q;
+    always @(*) stash_hi$write_data = data1$q;
+    always @(*) stash_id$write_data = data_id;
+    always @(*) stash_lo$write_enable = stash_words[32'h0];
+    always @(*) stash_hi$write_enable = stash_words[32'h1];
+    always @(*) stash_id$write_enable = stash_words[32'h2];
     always @(*) valid2$d = valid1$q;
     always @(*) key2$d = key1$q;
     always @(*) b0_2$d = b0;
     always @(*) b1_2$d = b1;
-    always @(*) word2$d = word1$q;
-    always @(*) begin
-        met0_2$d = 32'h0;
-        if (bucket == b0) begin
-            met0_2$d = ways;
-        end
-    end
-    always @(*) begin
-        met1_2$d = 32'h0;
-        if (bucket == b1) begin
-            met1_2$d = ways;
-        end
-    end
+    always @(*) reading2$d = reading1$q;
     always @(*) bank_equal$0$clock = clock;
-    always @(*) bank_equal$0$kept = banks$0$read_data;
+    always @(*) bank_equal$0$kept = ways$0$a_kept;
     always @(*) bank_equal$0$key = key2$q;
-    always @(*) bank_equal$1$clock = clock;
-    always @(*) bank_equal$1$kept = banks$1$read_data;
-    always @(*) bank_equal$1$key = key2$q;
-    always @(*) bank_equal$2$clock = clock;
-    always @(*) bank_equal$2$kept = banks$2$read_data;
-    always @(*) bank_equal$2$key = key2$q;
-    always @(*) bank_equal$3$clock = clock;
-    always @(*) bank_equal$3$kept = banks$3$read_data;
-    always @(*) bank_equal$3$key = key2$q;
     always @(*) bank_equal$4$clock = clock;
-    always @(*) bank_equal$4$kept = banks$4$read_data;
+    always @(*) bank_equal$4$kept = ways$0$b_kept;
     always @(*) bank_equal$4$key = key2$q;
+    always @(*) bank_equal$1$clock = clock;
+    always @(*) bank_equal$1$kept = ways$1$a_kept;
+    always @(*) bank_equal$1$key = key2$q;
     always @(*) bank_equal$5$clock = clock;
-    always @(*) bank_equal$5$kept = banks$5$read_data;
+    always @(*) bank_equal$5$kept = ways$1$b_kept;
     always @(*) bank_equal$5$key = key2$q;
+    always @(*) bank_equal$2$clock = clock;
+    always @(*) bank_equal$2$kept = ways$2$a_kept;
+    always @(*) bank_equal$2$key = key2$q;
     always @(*) bank_equal$6$clock = clock;
-    always @(*) bank_equal$6$kept = banks$6$read_data;
+    always @(*) bank_equal$6$kept = ways$2$b_kept;
     always @(*) bank_equal$6$key = key2$q;
+    always @(*) bank_equal$3$clock = clock;
+    always @(*) bank_equal$3$kept = ways$3$a_kept;
+    always @(*) bank_equal$3$key = key2$q;
     always @(*) bank_equal$7$clock = clock;
-    always @(*) bank_equal$7$kept = banks$7$read_data;
+    always @(*) bank_equal$7$kept = ways$3$b_kept;
     always @(*) bank_equal$7$key = key2$q;
     always @(*) stash_equal$0$clock = clock;
-    always @(*) stash_equal$0$kept = stash$0$q;
+    always @(*) stash_equal$0$kept = stash$0$kept;
     always @(*) stash_equal$0$key = key2$q;
     always @(*) stash_equal$1$clock = clock;
-    always @(*) stash_equal$1$kept = stash$1$q;
+    always @(*) stash_equal$1$kept = stash$1$kept;
     always @(*) stash_equal$1$key = key2$q;
     always @(*) stash_equal$2$clock = clock;
-    always @(*) stash_equal$2$kept = stash$2$q;
+    always @(*) stash_equal$2$kept = stash$2$kept;
     always @(*) stash_equal$2$key = key2$q;
     always @(*) stash_equal$3$clock = clock;
-    always @(*) stash_equal$3$kept = stash$3$q;
+    always @(*) stash_equal$3$kept = stash$3$kept;
     always @(*) stash_equal$3$key = key2$q;
     always @(*) stash_equal$4$clock = clock;
-    always @(*) stash_equal$4$kept = stash$4$q;
+    always @(*) stash_equal$4$kept = stash$4$kept;
     always @(*) stash_equal$4$key = key2$q;
     always @(*) stash_equal$5$clock = clock;
-    always @(*) stash_equal$5$kept = stash$5$q;
+    always @(*) stash_equal$5$kept = stash$5$kept;
     always @(*) stash_equal$5$key = key2$q;
     always @(*) stash_equal$6$clock = clock;
-    always @(*) stash_equal$6$kept = stash$6$q;
+    always @(*) stash_equal$6$kept = stash$6$kept;
     always @(*) stash_equal$6$key = key2$q;
     always @(*) stash_equal$7$clock = clock;
-    always @(*) stash_equal$7$kept = stash$7$q;
+    always @(*) stash_equal$7$kept = stash$7$kept;
     always @(*) stash_equal$7$key = key2$q;
-    always @(*) word_equal$kept = word2$q;
-    always @(*) word_equal$key = key2$q;
     always @(*) valid3$d = valid2$q;
     always @(*) b0_3$d = b0_2$q;
     always @(*) b1_3$d = b1_2$q;
-    always @(*) met0_3$d = met0_2$q;
-    always @(*) met1_3$d = met1_2$q;
+    always @(*) way2 = ((index1$q) & 2'h3);
+    always @(*) begin
+        of_way = ways$3$a_kept;
+        if (way2 == 32'h0) begin
+            of_way = ways$0$a_kept;
+        end
+        else if (way2 == 32'h1) begin
+            of_way = ways$1$a_kept;
+        end
+        else if (way2 == 32'h2) begin
+            of_way = ways$2$a_kept;
+        end
+    end
+    always @(*) begin
+        read3$d = read3$q;
+        if (reading2$q) begin
+            read3$d = ((of_way) & 88'hffffffffffffffffffffff);
+        end
+    end
+    always @(*) of_stash3 = (((stash_id$read_data) & 88'hffffffffffffffffffffff) << 32'h40) | (((stash_hi$read_data) & 88'hffffffffffffffffffffff) << 32'h20) | ((stash_lo$read_data) & 88'hffffffffffffffffffffff);
+    always @(*) begin
+        out_key = read3$q;
+        if (of_stash1$q) begin
+            out_key = of_stash3;
+        end
+    end
     always @(*) idle = reset | ~valid3$q;
     always @(*) bank_match$0$clock = clock;
     always @(*) bank_match$0$reset = idle;
-    always @(*) begin
-        bank_match$0$d = bank_equal$0$same;
-        if (met0_3$q[0]) begin
-            bank_match$0$d = word_equal$same;
-        end
-    end
+    always @(*) bank_match$0$d = bank_equal$0$same;
     always @(*) bank_match$1$clock = clock;
     always @(*) bank_match$1$reset = idle;
-    always @(*) begin
-        bank_match$1$d = bank_equal$1$same;
-        if (met0_3$q[1]) begin
-            bank_match$1$d = word_equal$same;
-        end
-    end
+    always @(*) bank_match$1$d = bank_equal$1$same;
     always @(*) bank_match$2$clock = clock;
     always @(*) bank_match$2$reset = idle;
-    always @(*) begin
-        bank_match$2$d = bank_equal$2$same;
-        if (met0_3$q[2]) begin
-            bank_match$2$d = word_equal$same;
-        end
-    end
+    always @(*) bank_match$2$d = bank_equal$2$same;
     always @(*) bank_match$3$clock = clock;
     always @(*) bank_match$3$reset = idle;
-    always @(*) begin
-        bank_match$3$d = bank_equal$3$same;
-        if (met0_3$q[3]) begin
-            bank_match$3$d = word_equal$same;
-        end
-    end
+    always @(*) bank_match$3$d = bank_equal$3$same;
     always @(*) bank_match$4$clock = clock;
     always @(*) bank_match$4$reset = idle;
-    always @(*) begin
-        bank_match$4$d = bank_equal$4$same;
-        if (met1_3$q[0]) begin
-            bank_match$4$d = word_equal$same;
-        end
-    end
+    always @(*) bank_match$4$d = bank_equal$4$same;
     always @(*) bank_match$5$clock = clock;
     always @(*) bank_match$5$reset = idle;
-    always @(*) begin
-        bank_match$5$d = bank_equal$5$same;
-        if (met1_3$q[1]) begin
-            bank_match$5$d = word_equal$same;
-        end
-    end
+    always @(*) bank_match$5$d = bank_equal$5$same;
     always @(*) bank_match$6$clock = clock;
     always @(*) bank_match$6$reset = idle;
-    always @(*) begin
-        bank_match$6$d = bank_equal$6$same;
-        if (met1_3$q[2]) begin
-            bank_match$6$d = word_equal$same;
-        end
-    end
+    always @(*) bank_match$6$d = bank_equal$6$same;
     always @(*) bank_match$7$clock = clock;
     always @(*) bank_match$7$reset = idle;
-    always @(*) begin
-        bank_match$7$d = bank_equal$7$same;
-        if (met1_3$q[3]) begin
-            bank_match$7$d = word_equal$same;
-        end
-    end
+    always @(*) bank_match$7$d = bank_equal$7$same;
     always @(*) stash_match$0$clock = clock;
     always @(*) stash_match$0$reset = idle;
     always @(*) stash_match$0$d = stash_equal$0$same;
@@ -4203,35 +4185,35 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
         found_slot = 32'h0;
         if (stash_match$0$q) begin
             any_stash = 1'b1;
-            found_slot = slot$0;
+            found_slot = slot_number$0;
         end
         if (stash_match$1$q) begin
             any_stash = 1'b1;
-            found_slot = slot$1;
+            found_slot = slot_number$1;
         end
         if (stash_match$2$q) begin
             any_stash = 1'b1;
-            found_slot = slot$2;
+            found_slot = slot_number$2;
         end
         if (stash_match$3$q) begin
             any_stash = 1'b1;
-            found_slot = slot$3;
+            found_slot = slot_number$3;
         end
         if (stash_match$4$q) begin
             any_stash = 1'b1;
-            found_slot = slot$4;
+            found_slot = slot_number$4;
         end
         if (stash_match$5$q) begin
             any_stash = 1'b1;
-            found_slot = slot$5;
+            found_slot = slot_number$5;
         end
         if (stash_match$6$q) begin
             any_stash = 1'b1;
-            found_slot = slot$6;
+            found_slot = slot_number$6;
         end
         if (stash_match$7$q) begin
             any_stash = 1'b1;
-            found_slot = slot$7;
+            found_slot = slot_number$7;
         end
     end
     always @(*) begin
@@ -4665,156 +4647,17 @@ module kvcpu_directory$directory$lookup$keys$bank_match$7(clock,reset,d,q);
 endmodule // kvcpu_directory$directory$lookup$keys$bank_match$7
 
 
-module kvcpu_directory$directory$lookup$keys$banks$0(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu_directory$directory$lookup$keys$bucket1_1(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [88:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [88:0] write_data;
-    input wire  write_enable;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
     
     // Update code (custom)
-    (* no_rw_check *) reg [88:0] mem [0:255];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu_directory$directory$lookup$keys$banks$0
-
-
-module kvcpu_directory$directory$lookup$keys$banks$1(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [88:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [88:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [88:0] mem [0:255];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu_directory$directory$lookup$keys$banks$1
-
-
-module kvcpu_directory$directory$lookup$keys$banks$2(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [88:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [88:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [88:0] mem [0:255];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu_directory$directory$lookup$keys$banks$2
-
-
-module kvcpu_directory$directory$lookup$keys$banks$3(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [88:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [88:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [88:0] mem [0:255];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu_directory$directory$lookup$keys$banks$3
-
-
-module kvcpu_directory$directory$lookup$keys$banks$4(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [88:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [88:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [88:0] mem [0:255];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu_directory$directory$lookup$keys$banks$4
-
-
-module kvcpu_directory$directory$lookup$keys$banks$5(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [88:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [88:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [88:0] mem [0:255];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu_directory$directory$lookup$keys$banks$5
-
-
-module kvcpu_directory$directory$lookup$keys$banks$6(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [88:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [88:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [88:0] mem [0:255];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu_directory$directory$lookup$keys$banks$6
-
-
-module kvcpu_directory$directory$lookup$keys$banks$7(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [7:0] read_address;
-    output reg  [88:0] read_data;
-    input wire  [7:0] write_address;
-    input wire  [88:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [88:0] mem [0:255];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu_directory$directory$lookup$keys$banks$7
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$bucket1_1
 
 
 module kvcpu_directory$directory$lookup$keys$cleared(clock,reset,d,q);
@@ -4841,6 +4684,32 @@ module kvcpu_directory$directory$lookup$keys$count(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 8'h0 : d;
 endmodule // kvcpu_directory$directory$lookup$keys$count
+
+
+module kvcpu_directory$directory$lookup$keys$data1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$data1
+
+
+module kvcpu_directory$directory$lookup$keys$fill1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$fill1
 
 
 module kvcpu_directory$directory$lookup$keys$h3(clock,tag,request,tenant,hash);
@@ -4929,160 +4798,1181 @@ module kvcpu_directory$directory$lookup$keys$key2(clock,reset,d,q);
 endmodule // kvcpu_directory$directory$lookup$keys$key2
 
 
-module kvcpu_directory$directory$lookup$keys$met0_2(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$of_stash1(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_directory$directory$lookup$keys$met0_2
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$of_stash1
 
 
-module kvcpu_directory$directory$lookup$keys$met0_3(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$read3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
+    input wire  [87:0] d;
+    output reg  [87:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_directory$directory$lookup$keys$met0_3
+    always @(posedge clock) q <= reset ? 88'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$read3
 
 
-module kvcpu_directory$directory$lookup$keys$met1_2(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$reading1(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_directory$directory$lookup$keys$met1_2
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$reading1
 
 
-module kvcpu_directory$directory$lookup$keys$met1_3(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$reading2(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_directory$directory$lookup$keys$met1_3
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$reading2
 
 
-module kvcpu_directory$directory$lookup$keys$stash$0(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$slots1(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [88:0] d;
-    output reg  [88:0] q;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 89'h0 : d;
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$slots1
+
+
+module kvcpu_directory$directory$lookup$keys$stash$0(clock,reset,write,data,kept);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    output reg  [88:0] kept;
+    
+    // Stub signals
+    reg  used$clock;
+    reg  used$reset;
+    reg  used$d;
+    wire  used$q;
+    reg  lo$clock;
+    reg  lo$reset;
+    reg  [31:0] lo$d;
+    wire  [31:0] lo$q;
+    reg  hi$clock;
+    reg  hi$reset;
+    reg  [31:0] hi$d;
+    wire  [31:0] hi$q;
+    reg  id$clock;
+    reg  id$reset;
+    reg  [23:0] id$d;
+    wire  [23:0] id$q;
+    
+    // Sub module instances
+    kvcpu_directory$directory$lookup$keys$stash$0$used used(
+        .clock(used$clock),
+        .reset(used$reset),
+        .d(used$d),
+        .q(used$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$0$lo lo(
+        .clock(lo$clock),
+        .reset(lo$reset),
+        .d(lo$d),
+        .q(lo$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$0$hi hi(
+        .clock(hi$clock),
+        .reset(hi$reset),
+        .d(hi$d),
+        .q(hi$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$0$id id(
+        .clock(id$clock),
+        .reset(id$reset),
+        .d(id$d),
+        .q(id$q)
+    );
+    
+    // Update code
+    always @(*) used$clock = clock;
+    always @(*) lo$clock = clock;
+    always @(*) hi$clock = clock;
+    always @(*) id$clock = clock;
+    always @(*) used$reset = reset;
+    always @(*) lo$reset = reset;
+    always @(*) hi$reset = reset;
+    always @(*) id$reset = reset;
+    always @(*) begin
+        used$d = used$q;
+        lo$d = lo$q;
+        if (write[32'h0]) begin
+            used$d = data[32'h58];
+            lo$d = data[(32'h0)+:(32)];
+        end
+    end
+    always @(*) begin
+        hi$d = hi$q;
+        if (write[32'h1]) begin
+            hi$d = data[(32'h20)+:(32)];
+        end
+    end
+    always @(*) begin
+        id$d = id$q;
+        if (write[32'h2]) begin
+            id$d = data[(32'h40)+:(24)];
+        end
+    end
+    always @(*) kept = (((used$q) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((id$q) & 89'h1ffffffffffffffffffffff) << 32'h40) | (((hi$q) & 89'h1ffffffffffffffffffffff) << 32'h20) | ((lo$q) & 89'h1ffffffffffffffffffffff);
+    
 endmodule // kvcpu_directory$directory$lookup$keys$stash$0
 
 
-module kvcpu_directory$directory$lookup$keys$stash$1(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$stash$0$hi(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [88:0] d;
-    output reg  [88:0] q;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 89'h0 : d;
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$0$hi
+
+
+module kvcpu_directory$directory$lookup$keys$stash$0$id(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$0$id
+
+
+module kvcpu_directory$directory$lookup$keys$stash$0$lo(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$0$lo
+
+
+module kvcpu_directory$directory$lookup$keys$stash$0$used(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$0$used
+
+
+module kvcpu_directory$directory$lookup$keys$stash$1(clock,reset,write,data,kept);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    output reg  [88:0] kept;
+    
+    // Stub signals
+    reg  used$clock;
+    reg  used$reset;
+    reg  used$d;
+    wire  used$q;
+    reg  lo$clock;
+    reg  lo$reset;
+    reg  [31:0] lo$d;
+    wire  [31:0] lo$q;
+    reg  hi$clock;
+    reg  hi$reset;
+    reg  [31:0] hi$d;
+    wire  [31:0] hi$q;
+    reg  id$clock;
+    reg  id$reset;
+    reg  [23:0] id$d;
+    wire  [23:0] id$q;
+    
+    // Sub module instances
+    kvcpu_directory$directory$lookup$keys$stash$1$used used(
+        .clock(used$clock),
+        .reset(used$reset),
+        .d(used$d),
+        .q(used$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$1$lo lo(
+        .clock(lo$clock),
+        .reset(lo$reset),
+        .d(lo$d),
+        .q(lo$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$1$hi hi(
+        .clock(hi$clock),
+        .reset(hi$reset),
+        .d(hi$d),
+        .q(hi$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$1$id id(
+        .clock(id$clock),
+        .reset(id$reset),
+        .d(id$d),
+        .q(id$q)
+    );
+    
+    // Update code
+    always @(*) used$clock = clock;
+    always @(*) lo$clock = clock;
+    always @(*) hi$clock = clock;
+    always @(*) id$clock = clock;
+    always @(*) used$reset = reset;
+    always @(*) lo$reset = reset;
+    always @(*) hi$reset = reset;
+    always @(*) id$reset = reset;
+    always @(*) begin
+        used$d = used$q;
+        lo$d = lo$q;
+        if (write[32'h0]) begin
+            used$d = data[32'h58];
+            lo$d = data[(32'h0)+:(32)];
+        end
+    end
+    always @(*) begin
+        hi$d = hi$q;
+        if (write[32'h1]) begin
+            hi$d = data[(32'h20)+:(32)];
+        end
+    end
+    always @(*) begin
+        id$d = id$q;
+        if (write[32'h2]) begin
+            id$d = data[(32'h40)+:(24)];
+        end
+    end
+    always @(*) kept = (((used$q) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((id$q) & 89'h1ffffffffffffffffffffff) << 32'h40) | (((hi$q) & 89'h1ffffffffffffffffffffff) << 32'h20) | ((lo$q) & 89'h1ffffffffffffffffffffff);
+    
 endmodule // kvcpu_directory$directory$lookup$keys$stash$1
 
 
-module kvcpu_directory$directory$lookup$keys$stash$2(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$stash$1$hi(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [88:0] d;
-    output reg  [88:0] q;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 89'h0 : d;
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$1$hi
+
+
+module kvcpu_directory$directory$lookup$keys$stash$1$id(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$1$id
+
+
+module kvcpu_directory$directory$lookup$keys$stash$1$lo(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$1$lo
+
+
+module kvcpu_directory$directory$lookup$keys$stash$1$used(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$1$used
+
+
+module kvcpu_directory$directory$lookup$keys$stash$2(clock,reset,write,data,kept);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    output reg  [88:0] kept;
+    
+    // Stub signals
+    reg  used$clock;
+    reg  used$reset;
+    reg  used$d;
+    wire  used$q;
+    reg  lo$clock;
+    reg  lo$reset;
+    reg  [31:0] lo$d;
+    wire  [31:0] lo$q;
+    reg  hi$clock;
+    reg  hi$reset;
+    reg  [31:0] hi$d;
+    wire  [31:0] hi$q;
+    reg  id$clock;
+    reg  id$reset;
+    reg  [23:0] id$d;
+    wire  [23:0] id$q;
+    
+    // Sub module instances
+    kvcpu_directory$directory$lookup$keys$stash$2$used used(
+        .clock(used$clock),
+        .reset(used$reset),
+        .d(used$d),
+        .q(used$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$2$lo lo(
+        .clock(lo$clock),
+        .reset(lo$reset),
+        .d(lo$d),
+        .q(lo$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$2$hi hi(
+        .clock(hi$clock),
+        .reset(hi$reset),
+        .d(hi$d),
+        .q(hi$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$2$id id(
+        .clock(id$clock),
+        .reset(id$reset),
+        .d(id$d),
+        .q(id$q)
+    );
+    
+    // Update code
+    always @(*) used$clock = clock;
+    always @(*) lo$clock = clock;
+    always @(*) hi$clock = clock;
+    always @(*) id$clock = clock;
+    always @(*) used$reset = reset;
+    always @(*) lo$reset = reset;
+    always @(*) hi$reset = reset;
+    always @(*) id$reset = reset;
+    always @(*) begin
+        used$d = used$q;
+        lo$d = lo$q;
+        if (write[32'h0]) begin
+            used$d = data[32'h58];
+            lo$d = data[(32'h0)+:(32)];
+        end
+    end
+    always @(*) begin
+        hi$d = hi$q;
+        if (write[32'h1]) begin
+            hi$d = data[(32'h20)+:(32)];
+        end
+    end
+    always @(*) begin
+        id$d = id$q;
+        if (write[32'h2]) begin
+            id$d = data[(32'h40)+:(24)];
+        end
+    end
+    always @(*) kept = (((used$q) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((id$q) & 89'h1ffffffffffffffffffffff) << 32'h40) | (((hi$q) & 89'h1ffffffffffffffffffffff) << 32'h20) | ((lo$q) & 89'h1ffffffffffffffffffffff);
+    
 endmodule // kvcpu_directory$directory$lookup$keys$stash$2
 
 
-module kvcpu_directory$directory$lookup$keys$stash$3(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$stash$2$hi(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [88:0] d;
-    output reg  [88:0] q;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 89'h0 : d;
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$2$hi
+
+
+module kvcpu_directory$directory$lookup$keys$stash$2$id(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$2$id
+
+
+module kvcpu_directory$directory$lookup$keys$stash$2$lo(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$2$lo
+
+
+module kvcpu_directory$directory$lookup$keys$stash$2$used(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$2$used
+
+
+module kvcpu_directory$directory$lookup$keys$stash$3(clock,reset,write,data,kept);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    output reg  [88:0] kept;
+    
+    // Stub signals
+    reg  used$clock;
+    reg  used$reset;
+    reg  used$d;
+    wire  used$q;
+    reg  lo$clock;
+    reg  lo$reset;
+    reg  [31:0] lo$d;
+    wire  [31:0] lo$q;
+    reg  hi$clock;
+    reg  hi$reset;
+    reg  [31:0] hi$d;
+    wire  [31:0] hi$q;
+    reg  id$clock;
+    reg  id$reset;
+    reg  [23:0] id$d;
+    wire  [23:0] id$q;
+    
+    // Sub module instances
+    kvcpu_directory$directory$lookup$keys$stash$3$used used(
+        .clock(used$clock),
+        .reset(used$reset),
+        .d(used$d),
+        .q(used$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$3$lo lo(
+        .clock(lo$clock),
+        .reset(lo$reset),
+        .d(lo$d),
+        .q(lo$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$3$hi hi(
+        .clock(hi$clock),
+        .reset(hi$reset),
+        .d(hi$d),
+        .q(hi$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$3$id id(
+        .clock(id$clock),
+        .reset(id$reset),
+        .d(id$d),
+        .q(id$q)
+    );
+    
+    // Update code
+    always @(*) used$clock = clock;
+    always @(*) lo$clock = clock;
+    always @(*) hi$clock = clock;
+    always @(*) id$clock = clock;
+    always @(*) used$reset = reset;
+    always @(*) lo$reset = reset;
+    always @(*) hi$reset = reset;
+    always @(*) id$reset = reset;
+    always @(*) begin
+        used$d = used$q;
+        lo$d = lo$q;
+        if (write[32'h0]) begin
+            used$d = data[32'h58];
+            lo$d = data[(32'h0)+:(32)];
+        end
+    end
+    always @(*) begin
+        hi$d = hi$q;
+        if (write[32'h1]) begin
+            hi$d = data[(32'h20)+:(32)];
+        end
+    end
+    always @(*) begin
+        id$d = id$q;
+        if (write[32'h2]) begin
+            id$d = data[(32'h40)+:(24)];
+        end
+    end
+    always @(*) kept = (((used$q) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((id$q) & 89'h1ffffffffffffffffffffff) << 32'h40) | (((hi$q) & 89'h1ffffffffffffffffffffff) << 32'h20) | ((lo$q) & 89'h1ffffffffffffffffffffff);
+    
 endmodule // kvcpu_directory$directory$lookup$keys$stash$3
 
 
-module kvcpu_directory$directory$lookup$keys$stash$4(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$stash$3$hi(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [88:0] d;
-    output reg  [88:0] q;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 89'h0 : d;
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$3$hi
+
+
+module kvcpu_directory$directory$lookup$keys$stash$3$id(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$3$id
+
+
+module kvcpu_directory$directory$lookup$keys$stash$3$lo(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$3$lo
+
+
+module kvcpu_directory$directory$lookup$keys$stash$3$used(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$3$used
+
+
+module kvcpu_directory$directory$lookup$keys$stash$4(clock,reset,write,data,kept);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    output reg  [88:0] kept;
+    
+    // Stub signals
+    reg  used$clock;
+    reg  used$reset;
+    reg  used$d;
+    wire  used$q;
+    reg  lo$clock;
+    reg  lo$reset;
+    reg  [31:0] lo$d;
+    wire  [31:0] lo$q;
+    reg  hi$clock;
+    reg  hi$reset;
+    reg  [31:0] hi$d;
+    wire  [31:0] hi$q;
+    reg  id$clock;
+    reg  id$reset;
+    reg  [23:0] id$d;
+    wire  [23:0] id$q;
+    
+    // Sub module instances
+    kvcpu_directory$directory$lookup$keys$stash$4$used used(
+        .clock(used$clock),
+        .reset(used$reset),
+        .d(used$d),
+        .q(used$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$4$lo lo(
+        .clock(lo$clock),
+        .reset(lo$reset),
+        .d(lo$d),
+        .q(lo$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$4$hi hi(
+        .clock(hi$clock),
+        .reset(hi$reset),
+        .d(hi$d),
+        .q(hi$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$4$id id(
+        .clock(id$clock),
+        .reset(id$reset),
+        .d(id$d),
+        .q(id$q)
+    );
+    
+    // Update code
+    always @(*) used$clock = clock;
+    always @(*) lo$clock = clock;
+    always @(*) hi$clock = clock;
+    always @(*) id$clock = clock;
+    always @(*) used$reset = reset;
+    always @(*) lo$reset = reset;
+    always @(*) hi$reset = reset;
+    always @(*) id$reset = reset;
+    always @(*) begin
+        used$d = used$q;
+        lo$d = lo$q;
+        if (write[32'h0]) begin
+            used$d = data[32'h58];
+            lo$d = data[(32'h0)+:(32)];
+        end
+    end
+    always @(*) begin
+        hi$d = hi$q;
+        if (write[32'h1]) begin
+            hi$d = data[(32'h20)+:(32)];
+        end
+    end
+    always @(*) begin
+        id$d = id$q;
+        if (write[32'h2]) begin
+            id$d = data[(32'h40)+:(24)];
+        end
+    end
+    always @(*) kept = (((used$q) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((id$q) & 89'h1ffffffffffffffffffffff) << 32'h40) | (((hi$q) & 89'h1ffffffffffffffffffffff) << 32'h20) | ((lo$q) & 89'h1ffffffffffffffffffffff);
+    
 endmodule // kvcpu_directory$directory$lookup$keys$stash$4
 
 
-module kvcpu_directory$directory$lookup$keys$stash$5(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$stash$4$hi(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [88:0] d;
-    output reg  [88:0] q;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 89'h0 : d;
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$4$hi
+
+
+module kvcpu_directory$directory$lookup$keys$stash$4$id(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$4$id
+
+
+module kvcpu_directory$directory$lookup$keys$stash$4$lo(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$4$lo
+
+
+module kvcpu_directory$directory$lookup$keys$stash$4$used(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$4$used
+
+
+module kvcpu_directory$directory$lookup$keys$stash$5(clock,reset,write,data,kept);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    output reg  [88:0] kept;
+    
+    // Stub signals
+    reg  used$clock;
+    reg  used$reset;
+    reg  used$d;
+    wire  used$q;
+    reg  lo$clock;
+    reg  lo$reset;
+    reg  [31:0] lo$d;
+    wire  [31:0] lo$q;
+    reg  hi$clock;
+    reg  hi$reset;
+    reg  [31:0] hi$d;
+    wire  [31:0] hi$q;
+    reg  id$clock;
+    reg  id$reset;
+    reg  [23:0] id$d;
+    wire  [23:0] id$q;
+    
+    // Sub module instances
+    kvcpu_directory$directory$lookup$keys$stash$5$used used(
+        .clock(used$clock),
+        .reset(used$reset),
+        .d(used$d),
+        .q(used$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$5$lo lo(
+        .clock(lo$clock),
+        .reset(lo$reset),
+        .d(lo$d),
+        .q(lo$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$5$hi hi(
+        .clock(hi$clock),
+        .reset(hi$reset),
+        .d(hi$d),
+        .q(hi$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$5$id id(
+        .clock(id$clock),
+        .reset(id$reset),
+        .d(id$d),
+        .q(id$q)
+    );
+    
+    // Update code
+    always @(*) used$clock = clock;
+    always @(*) lo$clock = clock;
+    always @(*) hi$clock = clock;
+    always @(*) id$clock = clock;
+    always @(*) used$reset = reset;
+    always @(*) lo$reset = reset;
+    always @(*) hi$reset = reset;
+    always @(*) id$reset = reset;
+    always @(*) begin
+        used$d = used$q;
+        lo$d = lo$q;
+        if (write[32'h0]) begin
+            used$d = data[32'h58];
+            lo$d = data[(32'h0)+:(32)];
+        end
+    end
+    always @(*) begin
+        hi$d = hi$q;
+        if (write[32'h1]) begin
+            hi$d = data[(32'h20)+:(32)];
+        end
+    end
+    always @(*) begin
+        id$d = id$q;
+        if (write[32'h2]) begin
+            id$d = data[(32'h40)+:(24)];
+        end
+    end
+    always @(*) kept = (((used$q) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((id$q) & 89'h1ffffffffffffffffffffff) << 32'h40) | (((hi$q) & 89'h1ffffffffffffffffffffff) << 32'h20) | ((lo$q) & 89'h1ffffffffffffffffffffff);
+    
 endmodule // kvcpu_directory$directory$lookup$keys$stash$5
 
 
-module kvcpu_directory$directory$lookup$keys$stash$6(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$stash$5$hi(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [88:0] d;
-    output reg  [88:0] q;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 89'h0 : d;
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$5$hi
+
+
+module kvcpu_directory$directory$lookup$keys$stash$5$id(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$5$id
+
+
+module kvcpu_directory$directory$lookup$keys$stash$5$lo(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$5$lo
+
+
+module kvcpu_directory$directory$lookup$keys$stash$5$used(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$5$used
+
+
+module kvcpu_directory$directory$lookup$keys$stash$6(clock,reset,write,data,kept);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    output reg  [88:0] kept;
+    
+    // Stub signals
+    reg  used$clock;
+    reg  used$reset;
+    reg  used$d;
+    wire  used$q;
+    reg  lo$clock;
+    reg  lo$reset;
+    reg  [31:0] lo$d;
+    wire  [31:0] lo$q;
+    reg  hi$clock;
+    reg  hi$reset;
+    reg  [31:0] hi$d;
+    wire  [31:0] hi$q;
+    reg  id$clock;
+    reg  id$reset;
+    reg  [23:0] id$d;
+    wire  [23:0] id$q;
+    
+    // Sub module instances
+    kvcpu_directory$directory$lookup$keys$stash$6$used used(
+        .clock(used$clock),
+        .reset(used$reset),
+        .d(used$d),
+        .q(used$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$6$lo lo(
+        .clock(lo$clock),
+        .reset(lo$reset),
+        .d(lo$d),
+        .q(lo$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$6$hi hi(
+        .clock(hi$clock),
+        .reset(hi$reset),
+        .d(hi$d),
+        .q(hi$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$6$id id(
+        .clock(id$clock),
+        .reset(id$reset),
+        .d(id$d),
+        .q(id$q)
+    );
+    
+    // Update code
+    always @(*) used$clock = clock;
+    always @(*) lo$clock = clock;
+    always @(*) hi$clock = clock;
+    always @(*) id$clock = clock;
+    always @(*) used$reset = reset;
+    always @(*) lo$reset = reset;
+    always @(*) hi$reset = reset;
+    always @(*) id$reset = reset;
+    always @(*) begin
+        used$d = used$q;
+        lo$d = lo$q;
+        if (write[32'h0]) begin
+            used$d = data[32'h58];
+            lo$d = data[(32'h0)+:(32)];
+        end
+    end
+    always @(*) begin
+        hi$d = hi$q;
+        if (write[32'h1]) begin
+            hi$d = data[(32'h20)+:(32)];
+        end
+    end
+    always @(*) begin
+        id$d = id$q;
+        if (write[32'h2]) begin
+            id$d = data[(32'h40)+:(24)];
+        end
+    end
+    always @(*) kept = (((used$q) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((id$q) & 89'h1ffffffffffffffffffffff) << 32'h40) | (((hi$q) & 89'h1ffffffffffffffffffffff) << 32'h20) | ((lo$q) & 89'h1ffffffffffffffffffffff);
+    
 endmodule // kvcpu_directory$directory$lookup$keys$stash$6
 
 
-module kvcpu_directory$directory$lookup$keys$stash$7(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$stash$6$hi(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [88:0] d;
-    output reg  [88:0] q;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 89'h0 : d;
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$6$hi
+
+
+module kvcpu_directory$directory$lookup$keys$stash$6$id(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$6$id
+
+
+module kvcpu_directory$directory$lookup$keys$stash$6$lo(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$6$lo
+
+
+module kvcpu_directory$directory$lookup$keys$stash$6$used(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$6$used
+
+
+module kvcpu_directory$directory$lookup$keys$stash$7(clock,reset,write,data,kept);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    output reg  [88:0] kept;
+    
+    // Stub signals
+    reg  used$clock;
+    reg  used$reset;
+    reg  used$d;
+    wire  used$q;
+    reg  lo$clock;
+    reg  lo$reset;
+    reg  [31:0] lo$d;
+    wire  [31:0] lo$q;
+    reg  hi$clock;
+    reg  hi$reset;
+    reg  [31:0] hi$d;
+    wire  [31:0] hi$q;
+    reg  id$clock;
+    reg  id$reset;
+    reg  [23:0] id$d;
+    wire  [23:0] id$q;
+    
+    // Sub module instances
+    kvcpu_directory$directory$lookup$keys$stash$7$used used(
+        .clock(used$clock),
+        .reset(used$reset),
+        .d(used$d),
+        .q(used$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$7$lo lo(
+        .clock(lo$clock),
+        .reset(lo$reset),
+        .d(lo$d),
+        .q(lo$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$7$hi hi(
+        .clock(hi$clock),
+        .reset(hi$reset),
+        .d(hi$d),
+        .q(hi$q)
+    );
+    kvcpu_directory$directory$lookup$keys$stash$7$id id(
+        .clock(id$clock),
+        .reset(id$reset),
+        .d(id$d),
+        .q(id$q)
+    );
+    
+    // Update code
+    always @(*) used$clock = clock;
+    always @(*) lo$clock = clock;
+    always @(*) hi$clock = clock;
+    always @(*) id$clock = clock;
+    always @(*) used$reset = reset;
+    always @(*) lo$reset = reset;
+    always @(*) hi$reset = reset;
+    always @(*) id$reset = reset;
+    always @(*) begin
+        used$d = used$q;
+        lo$d = lo$q;
+        if (write[32'h0]) begin
+            used$d = data[32'h58];
+            lo$d = data[(32'h0)+:(32)];
+        end
+    end
+    always @(*) begin
+        hi$d = hi$q;
+        if (write[32'h1]) begin
+            hi$d = data[(32'h20)+:(32)];
+        end
+    end
+    always @(*) begin
+        id$d = id$q;
+        if (write[32'h2]) begin
+            id$d = data[(32'h40)+:(24)];
+        end
+    end
+    always @(*) kept = (((used$q) & 89'h1ffffffffffffffffffffff) << 32'h58) | (((id$q) & 89'h1ffffffffffffffffffffff) << 32'h40) | (((hi$q) & 89'h1ffffffffffffffffffffff) << 32'h20) | ((lo$q) & 89'h1ffffffffffffffffffffff);
+    
 endmodule // kvcpu_directory$directory$lookup$keys$stash$7
+
+
+module kvcpu_directory$directory$lookup$keys$stash$7$hi(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$7$hi
+
+
+module kvcpu_directory$directory$lookup$keys$stash$7$id(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$7$id
+
+
+module kvcpu_directory$directory$lookup$keys$stash$7$lo(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$7$lo
+
+
+module kvcpu_directory$directory$lookup$keys$stash$7$used(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$stash$7$used
 
 
 module kvcpu_directory$directory$lookup$keys$stash_equal$0(clock,kept,key,same);
@@ -5309,6 +6199,63 @@ module kvcpu_directory$directory$lookup$keys$stash_equal$7(clock,kept,key,same);
 endmodule // kvcpu_directory$directory$lookup$keys$stash_equal$7
 
 
+module kvcpu_directory$directory$lookup$keys$stash_hi(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [3:0] read_address;
+    output reg  [31:0] read_data;
+    input wire  [3:0] write_address;
+    input wire  [31:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [31:0] mem [0:15];
+    always @(posedge clock) begin
+        read_data <= mem[read_address];
+        if (write_enable) mem[write_address] <= write_data;
+    end
+endmodule // kvcpu_directory$directory$lookup$keys$stash_hi
+
+
+module kvcpu_directory$directory$lookup$keys$stash_id(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [3:0] read_address;
+    output reg  [23:0] read_data;
+    input wire  [3:0] write_address;
+    input wire  [23:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [23:0] mem [0:15];
+    always @(posedge clock) begin
+        read_data <= mem[read_address];
+        if (write_enable) mem[write_address] <= write_data;
+    end
+endmodule // kvcpu_directory$directory$lookup$keys$stash_id
+
+
+module kvcpu_directory$directory$lookup$keys$stash_lo(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [3:0] read_address;
+    output reg  [31:0] read_data;
+    input wire  [3:0] write_address;
+    input wire  [31:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [31:0] mem [0:15];
+    always @(posedge clock) begin
+        read_data <= mem[read_address];
+        if (write_enable) mem[write_address] <= write_data;
+    end
+endmodule // kvcpu_directory$directory$lookup$keys$stash_lo
+
+
 module kvcpu_directory$directory$lookup$keys$stash_match$0(clock,reset,d,q);
     
     // Module arguments
@@ -5413,6 +6360,32 @@ module kvcpu_directory$directory$lookup$keys$stash_match$7(clock,reset,d,q);
 endmodule // kvcpu_directory$directory$lookup$keys$stash_match$7
 
 
+module kvcpu_directory$directory$lookup$keys$turn1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$turn1
+
+
+module kvcpu_directory$directory$lookup$keys$used1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$used1
+
+
 module kvcpu_directory$directory$lookup$keys$valid1(clock,reset,d,q);
     
     // Module arguments
@@ -5465,71 +6438,162 @@ module kvcpu_directory$directory$lookup$keys$valid4(clock,reset,d,q);
 endmodule // kvcpu_directory$directory$lookup$keys$valid4
 
 
-module kvcpu_directory$directory$lookup$keys$word1(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$ways$0(clock,a_address,a_kept,b_address,b_kept,write,data);
     
     // Module arguments
     input wire  clock;
-    input wire  reset;
-    input wire  [88:0] d;
-    output reg  [88:0] q;
+    input wire  [7:0] a_address;
+    output reg  [88:0] a_kept;
+    input wire  [7:0] b_address;
+    output reg  [88:0] b_kept;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 89'h0 : d;
-endmodule // kvcpu_directory$directory$lookup$keys$word1
-
-
-module kvcpu_directory$directory$lookup$keys$word2(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [88:0] d;
-    output reg  [88:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 89'h0 : d;
-endmodule // kvcpu_directory$directory$lookup$keys$word2
-
-
-module kvcpu_directory$directory$lookup$keys$word_equal(clock,kept,key,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [88:0] kept;
-    input wire  [87:0] key;
-    output reg  same;
-    
-    // Update code (custom)
-    reg [11:0] parts;
+    (* no_rw_check *) reg [32:0] part0 [0:255];
     always @(posedge clock) begin
-        parts[0] <= kept[7:0] == key[7:0];
-        parts[1] <= kept[15:8] == key[15:8];
-        parts[2] <= kept[23:16] == key[23:16];
-        parts[3] <= kept[31:24] == key[31:24];
-        parts[4] <= kept[39:32] == key[39:32];
-        parts[5] <= kept[47:40] == key[47:40];
-        parts[6] <= kept[55:48] == key[55:48];
-        parts[7] <= kept[63:56] == key[63:56];
-        parts[8] <= kept[71:64] == key[71:64];
-        parts[9] <= kept[79:72] == key[79:72];
-        parts[10] <= kept[87:80] == key[87:80];
-        parts[11] <= kept[88];
+        {a_kept[88], a_kept[31:0]} <= part0[a_address];
+        if (write[0]) part0[a_address] <= {data[88], data[31:0]};
     end
-    always @(*) same = &parts;
-endmodule // kvcpu_directory$directory$lookup$keys$word_equal
+    always @(posedge clock) {b_kept[88], b_kept[31:0]} <= part0[b_address];
+    (* no_rw_check *) reg [31:0] part1 [0:255];
+    always @(posedge clock) begin
+        a_kept[63:32] <= part1[a_address];
+        if (write[1]) part1[a_address] <= data[63:32];
+    end
+    always @(posedge clock) b_kept[63:32] <= part1[b_address];
+    (* no_rw_check *) reg [23:0] part2 [0:255];
+    always @(posedge clock) begin
+        a_kept[87:64] <= part2[a_address];
+        if (write[2]) part2[a_address] <= data[87:64];
+    end
+    always @(posedge clock) b_kept[87:64] <= part2[b_address];
+endmodule // kvcpu_directory$directory$lookup$keys$ways$0
 
 
-module kvcpu_directory$directory$lookup$keys$writing1(clock,reset,d,q);
+module kvcpu_directory$directory$lookup$keys$ways$1(clock,a_address,a_kept,b_address,b_kept,write,data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [7:0] a_address;
+    output reg  [88:0] a_kept;
+    input wire  [7:0] b_address;
+    output reg  [88:0] b_kept;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [32:0] part0 [0:255];
+    always @(posedge clock) begin
+        {a_kept[88], a_kept[31:0]} <= part0[a_address];
+        if (write[0]) part0[a_address] <= {data[88], data[31:0]};
+    end
+    always @(posedge clock) {b_kept[88], b_kept[31:0]} <= part0[b_address];
+    (* no_rw_check *) reg [31:0] part1 [0:255];
+    always @(posedge clock) begin
+        a_kept[63:32] <= part1[a_address];
+        if (write[1]) part1[a_address] <= data[63:32];
+    end
+    always @(posedge clock) b_kept[63:32] <= part1[b_address];
+    (* no_rw_check *) reg [23:0] part2 [0:255];
+    always @(posedge clock) begin
+        a_kept[87:64] <= part2[a_address];
+        if (write[2]) part2[a_address] <= data[87:64];
+    end
+    always @(posedge clock) b_kept[87:64] <= part2[b_address];
+endmodule // kvcpu_directory$directory$lookup$keys$ways$1
+
+
+module kvcpu_directory$directory$lookup$keys$ways$2(clock,a_address,a_kept,b_address,b_kept,write,data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [7:0] a_address;
+    output reg  [88:0] a_kept;
+    input wire  [7:0] b_address;
+    output reg  [88:0] b_kept;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [32:0] part0 [0:255];
+    always @(posedge clock) begin
+        {a_kept[88], a_kept[31:0]} <= part0[a_address];
+        if (write[0]) part0[a_address] <= {data[88], data[31:0]};
+    end
+    always @(posedge clock) {b_kept[88], b_kept[31:0]} <= part0[b_address];
+    (* no_rw_check *) reg [31:0] part1 [0:255];
+    always @(posedge clock) begin
+        a_kept[63:32] <= part1[a_address];
+        if (write[1]) part1[a_address] <= data[63:32];
+    end
+    always @(posedge clock) b_kept[63:32] <= part1[b_address];
+    (* no_rw_check *) reg [23:0] part2 [0:255];
+    always @(posedge clock) begin
+        a_kept[87:64] <= part2[a_address];
+        if (write[2]) part2[a_address] <= data[87:64];
+    end
+    always @(posedge clock) b_kept[87:64] <= part2[b_address];
+endmodule // kvcpu_directory$directory$lookup$keys$ways$2
+
+
+module kvcpu_directory$directory$lookup$keys$ways$3(clock,a_address,a_kept,b_address,b_kept,write,data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [7:0] a_address;
+    output reg  [88:0] a_kept;
+    input wire  [7:0] b_address;
+    output reg  [88:0] b_kept;
+    input wire  [2:0] write;
+    input wire  [88:0] data;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [32:0] part0 [0:255];
+    always @(posedge clock) begin
+        {a_kept[88], a_kept[31:0]} <= part0[a_address];
+        if (write[0]) part0[a_address] <= {data[88], data[31:0]};
+    end
+    always @(posedge clock) {b_kept[88], b_kept[31:0]} <= part0[b_address];
+    (* no_rw_check *) reg [31:0] part1 [0:255];
+    always @(posedge clock) begin
+        a_kept[63:32] <= part1[a_address];
+        if (write[1]) part1[a_address] <= data[63:32];
+    end
+    always @(posedge clock) b_kept[63:32] <= part1[b_address];
+    (* no_rw_check *) reg [23:0] part2 [0:255];
+    always @(posedge clock) begin
+        a_kept[87:64] <= part2[a_address];
+        if (write[2]) part2[a_address] <= data[87:64];
+    end
+    always @(posedge clock) b_kept[87:64] <= part2[b_address];
+endmodule // kvcpu_directory$directory$lookup$keys$ways$3
+
+
+module kvcpu_directory$directory$lookup$keys$ways1(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  d;
-    output reg  q;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$lookup$keys$writing1
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$ways1
+
+
+module kvcpu_directory$directory$lookup$keys$words1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] d;
+    output reg  [2:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 3'h0 : d;
+endmodule // kvcpu_directory$directory$lookup$keys$words1
 
 
 module kvcpu_directory$directory$lookup$place1(clock,reset,d,q);
@@ -5582,19 +6646,6 @@ module kvcpu_directory$directory$lookup$place4(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
 endmodule // kvcpu_directory$directory$lookup$place4
-
-
-module kvcpu_directory$directory$lookup$place5(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [19:0] d;
-    output reg  [19:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_directory$directory$lookup$place5
 
 
 module kvcpu_directory$directory$lookup$place6(clock,reset,d,q);
@@ -5724,19 +6775,6 @@ module kvcpu_directory$directory$lookup$writing4(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_directory$directory$lookup$writing4
-
-
-module kvcpu_directory$directory$lookup$writing5(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_directory$directory$lookup$writing5
 
 
 module kvcpu_directory$directory$number(clock,reset,d,q);

@@ -93,10 +93,22 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     reg  valid7$reset;
     reg  valid7$d;
     wire  valid7$q;
-    reg  p7$clock;
-    reg  p7$reset;
-    reg  [15:0] p7$d;
-    wire  [15:0] p7$q;
+    reg  r7$clock;
+    reg  r7$reset;
+    reg  [23:0] r7$d;
+    wire  [23:0] r7$q;
+    reg  scaled7$clock;
+    reg  scaled7$reset;
+    reg  [19:0] scaled7$d;
+    wire  [19:0] scaled7$q;
+    reg  valid8$clock;
+    reg  valid8$reset;
+    reg  valid8$d;
+    wire  valid8$q;
+    reg  p8$clock;
+    reg  p8$reset;
+    reg  [15:0] p8$d;
+    wire  [15:0] p8$q;
     
     // Local signals
     reg  [15:0] r_factor;
@@ -107,8 +119,7 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     reg  [15:0] wf_factor;
     reg  [15:0] ws_factor;
     reg  [15:0] wd_factor;
-    reg  [23:0] merits;
-    reg  [23:0] scaled;
+    reg  [19:0] merits;
     reg  [23:0] sum;
     reg  [7:0] over;
     
@@ -196,11 +207,29 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
         .d(valid7$d),
         .q(valid7$q)
     );
-    kvcpu_lane$p7 p7(
-        .clock(p7$clock),
-        .reset(p7$reset),
-        .d(p7$d),
-        .q(p7$q)
+    kvcpu_lane$r7 r7(
+        .clock(r7$clock),
+        .reset(r7$reset),
+        .d(r7$d),
+        .q(r7$q)
+    );
+    kvcpu_lane$scaled7 scaled7(
+        .clock(scaled7$clock),
+        .reset(scaled7$reset),
+        .d(scaled7$d),
+        .q(scaled7$q)
+    );
+    kvcpu_lane$valid8 valid8(
+        .clock(valid8$clock),
+        .reset(valid8$reset),
+        .d(valid8$d),
+        .q(valid8$q)
+    );
+    kvcpu_lane$p8 p8(
+        .clock(p8$clock),
+        .reset(p8$reset),
+        .d(p8$d),
+        .q(p8$q)
     );
     
     // Update code
@@ -216,7 +245,10 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     always @(*) s6$clock = clock;
     always @(*) d6$clock = clock;
     always @(*) valid7$clock = clock;
-    always @(*) p7$clock = clock;
+    always @(*) r7$clock = clock;
+    always @(*) scaled7$clock = clock;
+    always @(*) valid8$clock = clock;
+    always @(*) p8$clock = clock;
     always @(*) terms$reset = reset;
     always @(*) valid5$reset = reset;
     always @(*) r5$reset = reset;
@@ -229,7 +261,10 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     always @(*) s6$reset = reset;
     always @(*) d6$reset = reset;
     always @(*) valid7$reset = reset;
-    always @(*) p7$reset = reset;
+    always @(*) r7$reset = reset;
+    always @(*) scaled7$reset = reset;
+    always @(*) valid8$reset = reset;
+    always @(*) p8$reset = reset;
     always @(*) terms$shift = shift;
     always @(*) terms$base = base;
     always @(*) terms$stamp = stamp;
@@ -277,18 +312,20 @@ module kvcpu_lane(clock,reset,wr,wf,ws,wd,probation,hinting,shift,scale,base,sta
     always @(*) s6$d = s_factor * ws_factor;
     always @(*) d6$d = d_factor * wd_factor;
     always @(*) valid7$d = valid6$q;
-    always @(*) merits = ((f6$q) & 24'hffffff) + ((s6$q) & 24'hffffff) + ((d6$q) & 24'hffffff);
-    always @(*) scaled = merits >> scale;
-    always @(*) sum = ((r6$q) & 24'hffffff) + scaled;
+    always @(*) r7$d = ((r6$q) & 24'hffffff);
+    always @(*) merits = ((f6$q) & 20'hfffff) + ((s6$q) & 20'hfffff) + ((d6$q) & 20'hfffff);
+    always @(*) scaled7$d = merits >> scale;
+    always @(*) valid8$d = valid7$q;
+    always @(*) sum = r7$q + ((scaled7$q) & 24'hffffff);
     always @(*) over = sum[(32'h10)+:(8)];
     always @(*) begin
-        p7$d = ((sum) & 16'hffff);
+        p8$d = ((sum) & 16'hffff);
         if (over != 32'h0) begin
-            p7$d = p_max;
+            p8$d = p_max;
         end
     end
-    always @(*) out_valid = valid7$q;
-    always @(*) p = p7$q;
+    always @(*) out_valid = valid8$q;
+    always @(*) p = p8$q;
     
 endmodule // kvcpu_lane
 
@@ -345,7 +382,7 @@ module kvcpu_lane$f6(clock,reset,d,q);
 endmodule // kvcpu_lane$f6
 
 
-module kvcpu_lane$p7(clock,reset,d,q);
+module kvcpu_lane$p8(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -355,7 +392,7 @@ module kvcpu_lane$p7(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_lane$p7
+endmodule // kvcpu_lane$p8
 
 
 module kvcpu_lane$r5(clock,reset,d,q);
@@ -384,6 +421,19 @@ module kvcpu_lane$r6(clock,reset,d,q);
 endmodule // kvcpu_lane$r6
 
 
+module kvcpu_lane$r7(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_lane$r7
+
+
 module kvcpu_lane$s5(clock,reset,d,q);
     
     // Module arguments
@@ -408,6 +458,19 @@ module kvcpu_lane$s6(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
 endmodule // kvcpu_lane$s6
+
+
+module kvcpu_lane$scaled7(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [19:0] d;
+    output reg  [19:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 20'h0 : d;
+endmodule // kvcpu_lane$scaled7
 
 
 module kvcpu_lane$terms(clock,reset,shift,base,stamp,now,in_valid,access,target,frequency,child,prefix,branch,target_valid,facts);
@@ -937,3 +1000,16 @@ module kvcpu_lane$valid7(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_lane$valid7
+
+
+module kvcpu_lane$valid8(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_lane$valid8

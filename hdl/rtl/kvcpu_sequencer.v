@@ -17,23 +17,21 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     output reg  [12:0] behind;
     
     // Constant declarations
-    localparam  top_bit = 32'h80000000;
-    localparam  ones = 32'hffffffff;
     localparam  short_sign = 32'hffff0000;
     
     // Stub signals
     reg  store$clock;
     reg  store$enable;
     reg  [12:0] store$address;
-    wire  [63:0] store$word;
+    wire  [56:0] store$word;
     reg  registers$clock;
     reg  registers$enable;
-    reg  [9:0] registers$a_address;
-    reg  [9:0] registers$b_address;
+    reg  [8:0] registers$a_address;
+    reg  [8:0] registers$b_address;
     wire  [31:0] registers$a;
     wire  [31:0] registers$b;
     reg  registers$write;
-    reg  [9:0] registers$d_address;
+    reg  [8:0] registers$d_address;
     reg  [31:0] registers$d;
     reg  stack$clock;
     reg  [5:0] stack$read_address;
@@ -41,46 +39,111 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     reg  [5:0] stack$write_address;
     reg  [12:0] stack$write_data;
     reg  stack$write_enable;
+    reg  [5:0] decode$op;
+    wire  [21:0] decode$does;
+    reg  [21:0] alu$does;
+    reg  [31:0] alu$a;
+    reg  [31:0] alu$b;
+    reg  alu$a_late;
+    reg  alu$b_late;
+    reg  [31:0] alu$loaded;
+    wire  [31:0] alu$first;
+    wire  [31:0] alu$second;
+    wire  [31:0] alu$result;
+    wire  [31:0] alu$sum;
+    wire  alu$compared;
     reg  started$clock;
     reg  started$reset;
     reg  started$d;
     wire  started$q;
-    reg  pc$clock;
-    reg  pc$reset;
-    reg  [12:0] pc$d;
-    wire  [12:0] pc$q;
     reg  valid_r$clock;
     reg  valid_r$reset;
     reg  valid_r$d;
     wire  valid_r$q;
-    reg  pc_r$clock;
-    reg  pc_r$reset;
-    reg  [12:0] pc_r$d;
-    wire  [12:0] pc_r$q;
+    reg  place_r$clock;
+    reg  place_r$reset;
+    reg  [12:0] place_r$d;
+    wire  [12:0] place_r$q;
+    reg  valid_o$clock;
+    reg  valid_o$reset;
+    reg  valid_o$d;
+    wire  valid_o$q;
+    reg  word_o$clock;
+    reg  word_o$reset;
+    reg  [56:0] word_o$d;
+    wire  [56:0] word_o$q;
+    reg  next_o$clock;
+    reg  next_o$reset;
+    reg  [12:0] next_o$d;
+    wire  [12:0] next_o$q;
     reg  valid_x$clock;
     reg  valid_x$reset;
     reg  valid_x$d;
     wire  valid_x$q;
-    reg  word_x$clock;
-    reg  word_x$reset;
-    reg  [63:0] word_x$d;
-    wire  [63:0] word_x$q;
+    reg  does_x$clock;
+    reg  does_x$reset;
+    reg  [21:0] does_x$d;
+    wire  [21:0] does_x$q;
+    reg  number_x$clock;
+    reg  number_x$reset;
+    reg  [8:0] number_x$d;
+    wire  [8:0] number_x$q;
+    reg  target_x$clock;
+    reg  target_x$reset;
+    reg  [12:0] target_x$d;
+    wire  [12:0] target_x$q;
     reg  next_x$clock;
     reg  next_x$reset;
     reg  [12:0] next_x$d;
     wire  [12:0] next_x$q;
-    reg  forward$clock;
-    reg  forward$reset;
-    reg  forward$d;
-    wire  forward$q;
-    reg  forward_register$clock;
-    reg  forward_register$reset;
-    reg  [9:0] forward_register$d;
-    wire  [9:0] forward_register$q;
-    reg  forward_value$clock;
-    reg  forward_value$reset;
-    reg  [31:0] forward_value$d;
-    wire  [31:0] forward_value$q;
+    reg  a_x$clock;
+    reg  a_x$reset;
+    reg  [31:0] a_x$d;
+    wire  [31:0] a_x$q;
+    reg  b_x$clock;
+    reg  b_x$reset;
+    reg  [31:0] b_x$d;
+    wire  [31:0] b_x$q;
+    reg  a_late$clock;
+    reg  a_late$reset;
+    reg  a_late$d;
+    wire  a_late$q;
+    reg  b_late$clock;
+    reg  b_late$reset;
+    reg  b_late$d;
+    wire  b_late$q;
+    reg  held$clock;
+    reg  held$reset;
+    reg  held$d;
+    wire  held$q;
+    reg  decides$clock;
+    reg  decides$reset;
+    reg  decides$d;
+    wire  decides$q;
+    reg  valid_w$clock;
+    reg  valid_w$reset;
+    reg  valid_w$d;
+    wire  valid_w$q;
+    reg  number_w$clock;
+    reg  number_w$reset;
+    reg  [8:0] number_w$d;
+    wire  [8:0] number_w$q;
+    reg  value_w$clock;
+    reg  value_w$reset;
+    reg  [31:0] value_w$d;
+    wire  [31:0] value_w$q;
+    reg  valid_v$clock;
+    reg  valid_v$reset;
+    reg  valid_v$d;
+    wire  valid_v$q;
+    reg  number_v$clock;
+    reg  number_v$reset;
+    reg  [8:0] number_v$d;
+    wire  [8:0] number_v$q;
+    reg  value_v$clock;
+    reg  value_v$reset;
+    reg  [31:0] value_v$d;
+    wire  [31:0] value_v$q;
     reg  in_main$clock;
     reg  in_main$reset;
     reg  in_main$d;
@@ -93,14 +156,14 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     reg  masked$reset;
     reg  masked$d;
     wire  masked$q;
-    reg  main_pc$clock;
-    reg  main_pc$reset;
-    reg  [12:0] main_pc$d;
-    wire  [12:0] main_pc$q;
-    reg  host_pc$clock;
-    reg  host_pc$reset;
-    reg  [12:0] host_pc$d;
-    wire  [12:0] host_pc$q;
+    reg  main_place$clock;
+    reg  main_place$reset;
+    reg  [12:0] main_place$d;
+    wire  [12:0] main_place$q;
+    reg  host_place$clock;
+    reg  host_place$reset;
+    reg  [12:0] host_place$d;
+    wire  [12:0] host_place$q;
     reg  main_depth$clock;
     reg  main_depth$reset;
     reg  [4:0] main_depth$d;
@@ -127,50 +190,55 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     wire  [31:0] request_data$q;
     
     // Local signals
-    reg  [5:0] op;
     reg  is_constant;
-    reg  [9:0] a_number;
-    reg  [9:0] b_number;
-    reg  [9:0] d_number;
+    reg  [8:0] a_number;
+    reg  [8:0] b_number;
     reg  [31:0] constant;
-    reg  [31:0] short;
-    reg  is_branch;
-    reg  [31:0] a;
-    reg  [31:0] b;
-    reg  [4:0] amount;
-    reg  [31:0] wide_amount;
-    reg  [31:0] added;
-    reg  [31:0] sum;
-    reg  [31:0] difference;
-    reg  [31:0] signs;
-    reg  [31:0] sign_mask;
-    reg  [31:0] a_flipped;
-    reg  [31:0] b_flipped;
-    reg  equal;
-    reg  less;
-    reg  less_signed;
-    reg  [31:0] result;
+    reg  a_from_x;
+    reg  b_from_x;
+    reg  a_from_w;
+    reg  b_from_w;
+    reg  a_from_v;
+    reg  b_from_v;
+    reg  a_kept;
+    reg  b_kept;
+    reg  [31:0] a_earlier;
+    reg  [31:0] b_earlier;
+    reg  [31:0] a_chosen;
+    reg  [31:0] b_chosen;
+    reg  a_loading;
+    reg  b_loading;
+    reg  holds;
+    reg  [31:0] address;
     reg  is_load;
     reg  is_store;
     reg  waits_for_stores;
     reg  is_answered;
-    reg  jumps;
-    reg  [5:0] word_op;
+    reg  steps;
     reg  advance;
     reg  done;
-    reg  writes;
     reg  taken;
     reg  [12:0] target;
     reg  [12:0] onward;
-    reg  redirect;
-    reg  [12:0] redirect_to;
-    reg  [4:0] depth;
-    reg  [4:0] depth_above;
-    reg  [4:0] depth_below;
     reg  calls;
     reg  returns;
     reg  restarts;
     reg  preempts;
+    reg  yields;
+    reg  [4:0] depth;
+    reg  [4:0] depth_above;
+    reg  [4:0] depth_below;
+    reg  main_next;
+    reg  main_runs_next;
+    reg  jumps;
+    reg  [12:0] follows;
+    reg  [12:0] in_turn;
+    reg  leaves;
+    reg  [12:0] leaves_to;
+    reg  [12:0] elsewhere;
+    reg  [12:0] branch_to;
+    reg  [12:0] fetched;
+    reg  redirect;
     
     // Sub module instances
     kvcpu_sequencer$store store(
@@ -198,17 +266,28 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         .write_data(stack$write_data),
         .write_enable(stack$write_enable)
     );
+    kvcpu_sequencer$decode decode(
+        .op(decode$op),
+        .does(decode$does)
+    );
+    kvcpu_sequencer$alu alu(
+        .does(alu$does),
+        .a(alu$a),
+        .b(alu$b),
+        .a_late(alu$a_late),
+        .b_late(alu$b_late),
+        .loaded(alu$loaded),
+        .first(alu$first),
+        .second(alu$second),
+        .result(alu$result),
+        .sum(alu$sum),
+        .compared(alu$compared)
+    );
     kvcpu_sequencer$started started(
         .clock(started$clock),
         .reset(started$reset),
         .d(started$d),
         .q(started$q)
-    );
-    kvcpu_sequencer$pc pc(
-        .clock(pc$clock),
-        .reset(pc$reset),
-        .d(pc$d),
-        .q(pc$q)
     );
     kvcpu_sequencer$valid_r valid_r(
         .clock(valid_r$clock),
@@ -216,11 +295,29 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         .d(valid_r$d),
         .q(valid_r$q)
     );
-    kvcpu_sequencer$pc_r pc_r(
-        .clock(pc_r$clock),
-        .reset(pc_r$reset),
-        .d(pc_r$d),
-        .q(pc_r$q)
+    kvcpu_sequencer$place_r place_r(
+        .clock(place_r$clock),
+        .reset(place_r$reset),
+        .d(place_r$d),
+        .q(place_r$q)
+    );
+    kvcpu_sequencer$valid_o valid_o(
+        .clock(valid_o$clock),
+        .reset(valid_o$reset),
+        .d(valid_o$d),
+        .q(valid_o$q)
+    );
+    kvcpu_sequencer$word_o word_o(
+        .clock(word_o$clock),
+        .reset(word_o$reset),
+        .d(word_o$d),
+        .q(word_o$q)
+    );
+    kvcpu_sequencer$next_o next_o(
+        .clock(next_o$clock),
+        .reset(next_o$reset),
+        .d(next_o$d),
+        .q(next_o$q)
     );
     kvcpu_sequencer$valid_x valid_x(
         .clock(valid_x$clock),
@@ -228,11 +325,23 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         .d(valid_x$d),
         .q(valid_x$q)
     );
-    kvcpu_sequencer$word_x word_x(
-        .clock(word_x$clock),
-        .reset(word_x$reset),
-        .d(word_x$d),
-        .q(word_x$q)
+    kvcpu_sequencer$does_x does_x(
+        .clock(does_x$clock),
+        .reset(does_x$reset),
+        .d(does_x$d),
+        .q(does_x$q)
+    );
+    kvcpu_sequencer$number_x number_x(
+        .clock(number_x$clock),
+        .reset(number_x$reset),
+        .d(number_x$d),
+        .q(number_x$q)
+    );
+    kvcpu_sequencer$target_x target_x(
+        .clock(target_x$clock),
+        .reset(target_x$reset),
+        .d(target_x$d),
+        .q(target_x$q)
     );
     kvcpu_sequencer$next_x next_x(
         .clock(next_x$clock),
@@ -240,23 +349,77 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         .d(next_x$d),
         .q(next_x$q)
     );
-    kvcpu_sequencer$forward forward(
-        .clock(forward$clock),
-        .reset(forward$reset),
-        .d(forward$d),
-        .q(forward$q)
+    kvcpu_sequencer$a_x a_x(
+        .clock(a_x$clock),
+        .reset(a_x$reset),
+        .d(a_x$d),
+        .q(a_x$q)
     );
-    kvcpu_sequencer$forward_register forward_register(
-        .clock(forward_register$clock),
-        .reset(forward_register$reset),
-        .d(forward_register$d),
-        .q(forward_register$q)
+    kvcpu_sequencer$b_x b_x(
+        .clock(b_x$clock),
+        .reset(b_x$reset),
+        .d(b_x$d),
+        .q(b_x$q)
     );
-    kvcpu_sequencer$forward_value forward_value(
-        .clock(forward_value$clock),
-        .reset(forward_value$reset),
-        .d(forward_value$d),
-        .q(forward_value$q)
+    kvcpu_sequencer$a_late a_late(
+        .clock(a_late$clock),
+        .reset(a_late$reset),
+        .d(a_late$d),
+        .q(a_late$q)
+    );
+    kvcpu_sequencer$b_late b_late(
+        .clock(b_late$clock),
+        .reset(b_late$reset),
+        .d(b_late$d),
+        .q(b_late$q)
+    );
+    kvcpu_sequencer$held held(
+        .clock(held$clock),
+        .reset(held$reset),
+        .d(held$d),
+        .q(held$q)
+    );
+    kvcpu_sequencer$decides decides(
+        .clock(decides$clock),
+        .reset(decides$reset),
+        .d(decides$d),
+        .q(decides$q)
+    );
+    kvcpu_sequencer$valid_w valid_w(
+        .clock(valid_w$clock),
+        .reset(valid_w$reset),
+        .d(valid_w$d),
+        .q(valid_w$q)
+    );
+    kvcpu_sequencer$number_w number_w(
+        .clock(number_w$clock),
+        .reset(number_w$reset),
+        .d(number_w$d),
+        .q(number_w$q)
+    );
+    kvcpu_sequencer$value_w value_w(
+        .clock(value_w$clock),
+        .reset(value_w$reset),
+        .d(value_w$d),
+        .q(value_w$q)
+    );
+    kvcpu_sequencer$valid_v valid_v(
+        .clock(valid_v$clock),
+        .reset(valid_v$reset),
+        .d(valid_v$d),
+        .q(valid_v$q)
+    );
+    kvcpu_sequencer$number_v number_v(
+        .clock(number_v$clock),
+        .reset(number_v$reset),
+        .d(number_v$d),
+        .q(number_v$q)
+    );
+    kvcpu_sequencer$value_v value_v(
+        .clock(value_v$clock),
+        .reset(value_v$reset),
+        .d(value_v$d),
+        .q(value_v$q)
     );
     kvcpu_sequencer$in_main in_main(
         .clock(in_main$clock),
@@ -276,17 +439,17 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         .d(masked$d),
         .q(masked$q)
     );
-    kvcpu_sequencer$main_pc main_pc(
-        .clock(main_pc$clock),
-        .reset(main_pc$reset),
-        .d(main_pc$d),
-        .q(main_pc$q)
+    kvcpu_sequencer$main_place main_place(
+        .clock(main_place$clock),
+        .reset(main_place$reset),
+        .d(main_place$d),
+        .q(main_place$q)
     );
-    kvcpu_sequencer$host_pc host_pc(
-        .clock(host_pc$clock),
-        .reset(host_pc$reset),
-        .d(host_pc$d),
-        .q(host_pc$q)
+    kvcpu_sequencer$host_place host_place(
+        .clock(host_place$clock),
+        .reset(host_place$reset),
+        .d(host_place$d),
+        .q(host_place$q)
     );
     kvcpu_sequencer$main_depth main_depth(
         .clock(main_depth$clock),
@@ -330,20 +493,33 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     always @(*) registers$clock = clock;
     always @(*) stack$clock = clock;
     always @(*) started$clock = clock;
-    always @(*) pc$clock = clock;
     always @(*) valid_r$clock = clock;
-    always @(*) pc_r$clock = clock;
+    always @(*) place_r$clock = clock;
+    always @(*) valid_o$clock = clock;
+    always @(*) word_o$clock = clock;
+    always @(*) next_o$clock = clock;
     always @(*) valid_x$clock = clock;
-    always @(*) word_x$clock = clock;
+    always @(*) does_x$clock = clock;
+    always @(*) number_x$clock = clock;
+    always @(*) target_x$clock = clock;
     always @(*) next_x$clock = clock;
-    always @(*) forward$clock = clock;
-    always @(*) forward_register$clock = clock;
-    always @(*) forward_value$clock = clock;
+    always @(*) a_x$clock = clock;
+    always @(*) b_x$clock = clock;
+    always @(*) a_late$clock = clock;
+    always @(*) b_late$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) decides$clock = clock;
+    always @(*) valid_w$clock = clock;
+    always @(*) number_w$clock = clock;
+    always @(*) value_w$clock = clock;
+    always @(*) valid_v$clock = clock;
+    always @(*) number_v$clock = clock;
+    always @(*) value_v$clock = clock;
     always @(*) in_main$clock = clock;
     always @(*) main_runs$clock = clock;
     always @(*) masked$clock = clock;
-    always @(*) main_pc$clock = clock;
-    always @(*) host_pc$clock = clock;
+    always @(*) main_place$clock = clock;
+    always @(*) host_place$clock = clock;
     always @(*) main_depth$clock = clock;
     always @(*) host_depth$clock = clock;
     always @(*) request$clock = clock;
@@ -351,129 +527,111 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     always @(*) request_address$clock = clock;
     always @(*) request_data$clock = clock;
     always @(*) started$reset = reset;
-    always @(*) pc$reset = reset;
     always @(*) valid_r$reset = reset;
-    always @(*) pc_r$reset = reset;
+    always @(*) place_r$reset = reset;
+    always @(*) valid_o$reset = reset;
+    always @(*) word_o$reset = reset;
+    always @(*) next_o$reset = reset;
     always @(*) valid_x$reset = reset;
-    always @(*) word_x$reset = reset;
+    always @(*) does_x$reset = reset;
+    always @(*) number_x$reset = reset;
+    always @(*) target_x$reset = reset;
     always @(*) next_x$reset = reset;
-    always @(*) forward$reset = reset;
-    always @(*) forward_register$reset = reset;
-    always @(*) forward_value$reset = reset;
+    always @(*) a_x$reset = reset;
+    always @(*) b_x$reset = reset;
+    always @(*) a_late$reset = reset;
+    always @(*) b_late$reset = reset;
+    always @(*) held$reset = reset;
+    always @(*) decides$reset = reset;
+    always @(*) valid_w$reset = reset;
+    always @(*) number_w$reset = reset;
+    always @(*) value_w$reset = reset;
+    always @(*) valid_v$reset = reset;
+    always @(*) number_v$reset = reset;
+    always @(*) value_v$reset = reset;
     always @(*) in_main$reset = reset;
     always @(*) main_runs$reset = reset;
     always @(*) masked$reset = reset;
-    always @(*) main_pc$reset = reset;
-    always @(*) host_pc$reset = reset;
+    always @(*) main_place$reset = reset;
+    always @(*) host_place$reset = reset;
     always @(*) main_depth$reset = reset;
     always @(*) host_depth$reset = reset;
     always @(*) request$reset = reset;
     always @(*) request_write$reset = reset;
     always @(*) request_address$reset = reset;
     always @(*) request_data$reset = reset;
-    always @(*) op = word_x$q[(32'h0)+:(6)];
-    always @(*) is_constant = word_x$q[32'h6];
-    always @(*) d_number = word_x$q[(32'h7)+:(10)];
-    always @(*) a_number = word_x$q[(32'h11)+:(10)];
-    always @(*) b_number = word_x$q[(32'h20)+:(10)];
-    always @(*) constant = word_x$q[(32'h20)+:(32)];
-    always @(*) is_branch = word_x$q[32'h5];
+    always @(*) decode$op = word_o$q[(32'h0)+:(6)];
+    always @(*) is_constant = word_o$q[32'h6];
+    always @(*) a_number = word_o$q[(32'h10)+:(9)];
+    always @(*) b_number = word_o$q[(32'h19)+:(9)];
     always @(*) begin
-        short = ((word_x$q[(32'h20)+:(16)]) & 32'hffffffff);
-        if (word_x$q[32'h2f]) begin
-            short = ((word_x$q[(32'h20)+:(16)]) & 32'hffffffff) | short_sign;
-        end
-    end
-    always @(*) begin
-        a = registers$a;
-        if (forward$q & (forward_register$q == a_number)) begin
-            a = forward_value$q;
-        end
-    end
-    always @(*) begin
-        b = registers$b;
-        if (forward$q & (forward_register$q == b_number)) begin
-            b = forward_value$q;
-        end
-        if (is_constant) begin
-            b = constant;
-            if (is_branch) begin
-                b = short;
+        constant = word_o$q[(32'h19)+:(32)];
+        if (word_o$q[32'h5]) begin
+            constant = ((word_o$q[(32'h19)+:(16)]) & 32'hffffffff);
+            if (word_o$q[32'h28]) begin
+                constant = ((word_o$q[(32'h19)+:(16)]) & 32'hffffffff) | short_sign;
             end
         end
     end
-    always @(*) amount = b[(32'h0)+:(5)];
-    always @(*) wide_amount = ((amount) & 32'hffffffff);
+    always @(*) a_from_x = valid_x$q & does_x$q[(64'ha)+:(1)] & (number_x$q == a_number);
+    always @(*) b_from_x = valid_x$q & does_x$q[(64'ha)+:(1)] & (number_x$q == b_number) & ~is_constant;
+    always @(*) a_from_w = valid_w$q & (number_w$q == a_number);
+    always @(*) b_from_w = valid_w$q & (number_w$q == b_number);
+    always @(*) a_from_v = valid_v$q & (number_v$q == a_number);
+    always @(*) b_from_v = valid_v$q & (number_v$q == b_number);
     always @(*) begin
-        added = a;
-        if (op == 32'h12) begin
-            added = 32'h0;
+        a_earlier = value_v$q;
+        if (a_from_w | held$q) begin
+            a_earlier = value_w$q;
         end
     end
-    always @(*) sum = added + b;
-    always @(*) difference = a - b;
-    always @(*) sign_mask = ~(ones >> wide_amount);
     always @(*) begin
-        signs = 32'h0;
-        if (a[32'h1f]) begin
-            signs = sign_mask;
+        b_earlier = value_v$q;
+        if (held$q | b_from_w) begin
+            b_earlier = value_w$q;
+        end
+        if (is_constant & ~held$q) begin
+            b_earlier = constant;
         end
     end
-    always @(*) a_flipped = a ^ top_bit;
-    always @(*) b_flipped = b ^ top_bit;
-    always @(*) equal = a == b;
-    always @(*) less = a < b;
-    always @(*) less_signed = a_flipped < b_flipped;
+    always @(*) a_kept = held$q | a_from_w | a_from_v;
+    always @(*) b_kept = held$q | is_constant | b_from_w | b_from_v;
     always @(*) begin
-        result = b;
-        if (op == 32'h1) begin
-            result = sum;
+        a_chosen = registers$a;
+        if (a_kept) begin
+            a_chosen = a_earlier;
         end
-        else if (op == 32'h2) begin
-            result = difference;
-        end
-        else if (op == 32'h3) begin
-            result = a & b;
-        end
-        else if (op == 32'h4) begin
-            result = a | b;
-        end
-        else if (op == 32'h5) begin
-            result = a ^ b;
-        end
-        else if (op == 32'h6) begin
-            result = a << wide_amount;
-        end
-        else if (op == 32'h7) begin
-            result = a >> wide_amount;
-        end
-        else if (op == 32'h8) begin
-            result = (a >> wide_amount) | signs;
-        end
-        else if (op == 32'h9) begin
-            result = 32'h0;
-            if (equal) begin
-                result = 32'h1;
-            end
-        end
-        else if (op == 32'ha) begin
-            result = 32'h0;
-            if (less) begin
-                result = 32'h1;
-            end
-        end
-        else if (op == 32'hb) begin
-            result = 32'h0;
-            if (less_signed) begin
-                result = 32'h1;
-            end
-        end
-        else if ((op == 32'h10) | (op == 32'h12)) begin
-            result = bus_read;
+        if (a_from_x & ~held$q) begin
+            a_chosen = alu$result;
         end
     end
-    always @(*) is_load = valid_x$q & ((op == 32'h10) | (op == 32'h12));
-    always @(*) is_store = valid_x$q & (op == 32'h11);
+    always @(*) begin
+        b_chosen = registers$b;
+        if (b_kept) begin
+            b_chosen = b_earlier;
+        end
+        if (b_from_x & ~held$q) begin
+            b_chosen = alu$result;
+        end
+    end
+    always @(*) a_loading = a_from_x & does_x$q[(64'hb)+:(1)];
+    always @(*) b_loading = b_from_x & does_x$q[(64'hb)+:(1)];
+    always @(*) holds = valid_o$q & (decode$does[(64'he)+:(1)] | (decode$does[(64'h0)+:(2)] == 32'h3)) & (a_loading | b_loading);
+    always @(*) alu$does = does_x$q;
+    always @(*) alu$a = a_x$q;
+    always @(*) alu$b = b_x$q;
+    always @(*) alu$a_late = a_late$q;
+    always @(*) alu$b_late = b_late$q;
+    always @(*) alu$loaded = value_w$q;
+    always @(*) is_load = valid_x$q & does_x$q[(64'hb)+:(1)];
+    always @(*) is_store = valid_x$q & does_x$q[(64'hc)+:(1)];
+    always @(*) begin
+        address = alu$sum;
+        if (does_x$q[(64'hd)+:(1)]) begin
+            address = alu$second;
+        end
+    end
+    always @(*) bus_ahead = ((address) & 24'hffffff);
     always @(*) begin
         request$d = request$q;
         request_write$d = request_write$q;
@@ -482,45 +640,62 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         if ((is_load | is_store) & ~request$q) begin
             request$d = 1'b1;
             request_write$d = is_store;
-            request_data$d = a;
-            request_address$d = ((sum) & 24'hffffff);
-            if (is_store) begin
-                request_address$d = ((b) & 24'hffffff);
-            end
+            request_data$d = alu$first;
+            request_address$d = ((address) & 24'hffffff);
         end
         if (request$q & bus_ready) begin
             request$d = 1'b0;
         end
     end
-    always @(*) bus_ahead = ((sum) & 24'hffffff);
     always @(*) bus_valid = request$q;
     always @(*) bus_write = request_write$q;
     always @(*) bus_address = request_address$q;
     always @(*) bus_data = request_data$q;
-    always @(*) waits_for_stores = request$q & (is_store | (valid_x$q & (op == 32'h2a)));
+    always @(*) waits_for_stores = request$q & (is_store | (valid_x$q & does_x$q[(64'h14)+:(1)]));
     always @(*) is_answered = request$q & ~request_write$q & bus_ready;
-    always @(*) advance = (~is_load & ~waits_for_stores) | (is_load & is_answered);
+    always @(*) steps = ~is_load & ~waits_for_stores & ~held$q;
+    always @(*) advance = steps | (is_load & is_answered);
     always @(*) done = valid_x$q & advance;
     always @(*) executing = done;
     always @(*) behind = next_x$q;
-    always @(*) writes = done & ~is_branch & (op != 32'h11);
-    always @(*) registers$write = writes;
-    always @(*) registers$d_address = d_number;
-    always @(*) registers$d = result;
+    always @(*) registers$write = valid_w$q;
+    always @(*) registers$d_address = number_w$q;
+    always @(*) registers$d = value_w$q;
     always @(*) begin
-        forward$d = forward$q;
-        forward_register$d = forward_register$q;
-        forward_value$d = forward_value$q;
+        valid_w$d = valid_w$q;
+        number_w$d = number_w$q;
+        value_w$d = value_w$q;
+        valid_v$d = valid_v$q;
+        number_v$d = number_v$q;
+        value_v$d = value_v$q;
         if (advance) begin
-            forward$d = writes;
-            forward_register$d = d_number;
-            forward_value$d = result;
+            valid_w$d = valid_x$q & does_x$q[(64'ha)+:(1)];
+            number_w$d = number_x$q;
+            value_w$d = alu$result;
+            if (does_x$q[(64'hb)+:(1)]) begin
+                value_w$d = bus_read;
+            end
+            valid_v$d = valid_w$q;
+            number_v$d = number_w$q;
+            value_v$d = value_w$q;
         end
     end
-    always @(*) calls = done & (op == 32'h25);
-    always @(*) returns = done & (op == 32'h26);
-    always @(*) restarts = done & (op == 32'h2b);
-    always @(*) taken = done & (((op == 32'h20) & equal) | ((op == 32'h21) & ~equal) | ((op == 32'h22) & less) | ((op == 32'h23) & ~less) | (op == 32'h24) | (op == 32'h25) | (op == 32'h26));
+    always @(*) calls = done & does_x$q[(64'h10)+:(1)];
+    always @(*) returns = valid_x$q & does_x$q[(64'h11)+:(1)];
+    always @(*) restarts = valid_x$q & does_x$q[(64'h15)+:(1)];
+    always @(*) taken = decides$q & (alu$compared ^ does_x$q[(64'h9)+:(1)]);
+    always @(*) begin
+        target = target_x$q;
+        if (does_x$q[(64'h11)+:(1)]) begin
+            target = stack$read_data;
+        end
+    end
+    always @(*) begin
+        onward = next_x$q;
+        if (taken | does_x$q[(64'hf)+:(1)] | does_x$q[(64'h11)+:(1)]) begin
+            onward = target;
+        end
+    end
     always @(*) begin
         depth = host_depth$q;
         if (in_main$q) begin
@@ -537,18 +712,6 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         if (in_main$q) begin
             stack$write_address = ((depth) & 6'h3f) | 32'h20;
             stack$read_address = ((depth_below) & 6'h3f) | 32'h20;
-        end
-    end
-    always @(*) begin
-        target = word_x$q[(32'h30)+:(13)];
-        if (op == 32'h26) begin
-            target = stack$read_data;
-        end
-    end
-    always @(*) begin
-        onward = next_x$q;
-        if (taken) begin
-            onward = target;
         end
     end
     always @(*) begin
@@ -570,84 +733,132 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
                 host_depth$d = depth_below;
             end
         end
-        redirect = taken & (op != 32'h24) & (op != 32'h25);
-        redirect_to = target;
-        in_main$d = in_main$q;
-        main_runs$d = main_runs$q;
         masked$d = masked$q;
-        main_pc$d = main_pc$q;
-        host_pc$d = host_pc$q;
-        if (done & (op == 32'h28)) begin
+        main_place$d = main_place$q;
+        if (valid_x$q & does_x$q[(64'h12)+:(1)]) begin
             masked$d = 1'b1;
         end
-        if (done & (op == 32'h29)) begin
+        if (valid_x$q & does_x$q[(64'h13)+:(1)]) begin
             masked$d = 1'b0;
+        end
+        if (preempts) begin
+            main_place$d = onward;
         end
         if (restarts) begin
             main_depth$d = 32'h0;
             masked$d = 1'b0;
-            main_runs$d = 1'b1;
-            main_pc$d = 32'h0;
-            redirect = in_main$q;
-            redirect_to = 32'h0;
-        end
-        if (preempts) begin
-            if (~restarts) begin
-                main_pc$d = onward;
-            end
-            in_main$d = 1'b0;
-            redirect = 1'b1;
-            redirect_to = host_pc$q;
-        end
-        if (done & (op == 32'h2a) & ~in_main$q & ~host_pending) begin
-            host_pc$d = next_x$q;
-            in_main$d = 1'b1;
-            redirect = 1'b1;
-            redirect_to = main_pc$q;
+            main_place$d = 32'h0;
         end
     end
-    always @(*) preempts = in_main$q & host_pending & ~masked$q & (op != 32'h28) & (done | ~main_runs$q);
-    always @(*) store$enable = advance;
-    always @(*) store$address = pc$q;
-    always @(*) registers$enable = advance;
-    always @(*) registers$a_address = store$word[(32'h11)+:(10)];
-    always @(*) registers$b_address = store$word[(32'h20)+:(10)];
-    always @(*) word_op = store$word[(32'h0)+:(6)];
-    always @(*) jumps = valid_r$q & ((word_op == 32'h24) | (word_op == 32'h25));
+    always @(*) main_runs_next = main_runs$q | restarts;
+    always @(*) main_runs$d = main_runs_next;
     always @(*) begin
-        started$d = 1'b1;
-        pc$d = pc$q;
-        valid_r$d = valid_r$q;
-        pc_r$d = pc_r$q;
-        valid_x$d = valid_x$q;
-        word_x$d = word_x$q;
-        next_x$d = next_x$q;
-        if (advance) begin
-            pc$d = pc$q + 32'h1;
-            valid_r$d = ~in_main$q | main_runs$q;
-            pc_r$d = pc$q;
-            valid_x$d = valid_r$q;
-            word_x$d = store$word;
-            next_x$d = pc_r$q + 32'h1;
-            if (jumps) begin
-                pc$d = store$word[(32'h30)+:(13)];
-                valid_r$d = 1'b0;
-            end
+        host_place$d = host_place$q;
+        if (yields) begin
+            host_place$d = next_x$q;
         end
-        if (redirect | ~started$q) begin
-            pc$d = redirect_to;
-            valid_r$d = 1'b0;
-            valid_x$d = 1'b0;
+    end
+    always @(*) preempts = in_main$q & host_pending & ~masked$q & ((valid_x$q & steps & ~does_x$q[(64'h12)+:(1)]) | ~main_runs$q);
+    always @(*) yields = valid_x$q & steps & does_x$q[(64'h14)+:(1)] & ~in_main$q & ~host_pending;
+    always @(*) main_next = (in_main$q & ~preempts) | yields;
+    always @(*) in_main$d = main_next;
+    always @(*) jumps = valid_o$q & decode$does[(64'hf)+:(1)];
+    always @(*) follows = place_r$q + 32'h1;
+    always @(*) begin
+        in_turn = follows;
+        if (jumps) begin
+            in_turn = word_o$q[(32'h29)+:(13)];
+        end
+    end
+    always @(*) leaves = returns | (restarts & in_main$q) | preempts | yields | ~started$q;
+    always @(*) begin
+        leaves_to = stack$read_data;
+        if (restarts) begin
+            leaves_to = 32'h0;
+        end
+        if (yields) begin
+            leaves_to = main_place$q;
+        end
+        branch_to = target_x$q;
+        if (preempts) begin
+            leaves_to = host_place$q;
+            branch_to = host_place$q;
         end
         if (~started$q) begin
-            pc$d = 32'h1;
+            leaves_to = 32'h1;
+        end
+        elsewhere = in_turn;
+        if (leaves) begin
+            elsewhere = leaves_to;
+        end
+    end
+    always @(*) begin
+        fetched = elsewhere;
+        if (taken) begin
+            fetched = branch_to;
+        end
+    end
+    always @(*) redirect = taken | leaves;
+    always @(*) store$enable = advance;
+    always @(*) store$address = fetched;
+    always @(*) registers$enable = advance;
+    always @(*) registers$a_address = store$word[(32'h10)+:(9)];
+    always @(*) registers$b_address = store$word[(32'h19)+:(9)];
+    always @(*) begin
+        valid_r$d = valid_r$q;
+        place_r$d = place_r$q;
+        valid_o$d = valid_o$q;
+        word_o$d = word_o$q;
+        next_o$d = next_o$q;
+        valid_x$d = valid_x$q;
+        does_x$d = does_x$q;
+        number_x$d = number_x$q;
+        target_x$d = target_x$q;
+        next_x$d = next_x$q;
+        a_late$d = a_late$q;
+        b_late$d = b_late$q;
+        held$d = 1'b0;
+        decides$d = decides$q;
+        if (held$q) begin
+            a_late$d = 1'b0;
+            b_late$d = 1'b0;
+            decides$d = does_x$q[(64'he)+:(1)];
+        end
+        if (advance) begin
+            valid_r$d = ~main_next | main_runs_next;
+            place_r$d = fetched;
+            valid_o$d = valid_r$q & ~jumps & ~redirect;
+            word_o$d = store$word;
+            next_o$d = follows;
+            valid_x$d = valid_o$q & ~redirect;
+            does_x$d = decode$does;
+            number_x$d = word_o$q[(32'h7)+:(9)];
+            target_x$d = word_o$q[(32'h29)+:(13)];
+            next_x$d = next_o$q;
+            a_late$d = a_loading;
+            b_late$d = b_loading;
+            held$d = holds;
+            decides$d = valid_o$q & decode$does[(64'he)+:(1)] & ~holds & ~redirect;
+        end
+    end
+    always @(*) begin
+        a_x$d = a_x$q;
+        if (advance | (held$q & a_late$q)) begin
+            a_x$d = a_chosen;
+        end
+    end
+    always @(*) begin
+        started$d = 1'b1;
+        b_x$d = b_x$q;
+        if (advance | (held$q & b_late$q)) begin
+            b_x$d = b_chosen;
         end
     end
     
 endmodule // kvcpu_sequencer
 
 
-module kvcpu_sequencer$forward(clock,reset,d,q);
+module kvcpu_sequencer$a_late(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -657,23 +868,10 @@ module kvcpu_sequencer$forward(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_sequencer$forward
+endmodule // kvcpu_sequencer$a_late
 
 
-module kvcpu_sequencer$forward_register(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [9:0] d;
-    output reg  [9:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 10'h0 : d;
-endmodule // kvcpu_sequencer$forward_register
-
-
-module kvcpu_sequencer$forward_value(clock,reset,d,q);
+module kvcpu_sequencer$a_x(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -683,7 +881,261 @@ module kvcpu_sequencer$forward_value(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_sequencer$forward_value
+endmodule // kvcpu_sequencer$a_x
+
+
+module kvcpu_sequencer$alu(does,a,b,a_late,b_late,loaded,first,second,result,sum,compared);
+    
+    // Module arguments
+    input wire  [21:0] does;
+    input wire  [31:0] a;
+    input wire  [31:0] b;
+    input wire  a_late;
+    input wire  b_late;
+    input wire  [31:0] loaded;
+    output reg  [31:0] first;
+    output reg  [31:0] second;
+    output reg  [31:0] result;
+    output reg  [31:0] sum;
+    output reg  compared;
+    
+    // Constant declarations
+    localparam  top_bit = 32'h80000000;
+    localparam  high_ones = 64'hffffffff00000000;
+    
+    // Local signals
+    reg  [1:0] group;
+    reg  [31:0] x;
+    reg  [31:0] y;
+    reg  [31:0] difference;
+    reg  [4:0] amount;
+    reg  [63:0] wide_amount;
+    reg  [63:0] wide;
+    reg  [63:0] moved;
+    reg  [31:0] left;
+    reg  [31:0] near_amount;
+    reg  [31:0] joined;
+    reg  [31:0] added;
+    reg  [31:0] shifted;
+    reg  [31:0] truth;
+    reg  [31:0] low;
+    reg  [31:0] high;
+    reg  [31:0] a_flipped;
+    reg  [31:0] b_flipped;
+    reg  equal;
+    reg  less;
+    
+    // Update code
+    always @(*) group = does[(64'h0)+:(2)];
+    always @(*) begin
+        x = a;
+        if (a_late) begin
+            x = loaded;
+        end
+    end
+    always @(*) begin
+        y = b;
+        if (b_late) begin
+            y = loaded;
+        end
+    end
+    always @(*) first = x;
+    always @(*) second = y;
+    always @(*) begin
+        joined = y;
+        if (does[(64'h2)+:(2)] == 32'h1) begin
+            joined = x & y;
+        end
+        else if (does[(64'h2)+:(2)] == 32'h2) begin
+            joined = x | y;
+        end
+        else if (does[(64'h2)+:(2)] == 32'h3) begin
+            joined = x ^ y;
+        end
+    end
+    always @(*) sum = x + y;
+    always @(*) difference = x - y;
+    always @(*) begin
+        added = sum;
+        if (does[(64'h4)+:(1)]) begin
+            added = difference;
+        end
+    end
+    always @(*) amount = y[(32'h0)+:(5)];
+    always @(*) near_amount = ((amount) & 32'hffffffff);
+    always @(*) wide_amount = ((amount) & 64'hffffffffffffffff);
+    always @(*) begin
+        wide = ((x) & 64'hffffffffffffffff);
+        if (does[(64'h6)+:(1)] & x[32'h1f]) begin
+            wide = ((x) & 64'hffffffffffffffff) | high_ones;
+        end
+    end
+    always @(*) moved = wide >> wide_amount;
+    always @(*) left = x << near_amount;
+    always @(*) begin
+        shifted = moved[(32'h0)+:(32)];
+        if (does[(64'h5)+:(1)]) begin
+            shifted = left;
+        end
+    end
+    always @(*) begin
+        a_flipped = a;
+        b_flipped = b;
+        if (does[(64'h8)+:(1)]) begin
+            a_flipped = a ^ top_bit;
+            b_flipped = b ^ top_bit;
+        end
+    end
+    always @(*) equal = a == b;
+    always @(*) less = a_flipped < b_flipped;
+    always @(*) begin
+        compared = equal;
+        if (does[(64'h7)+:(1)]) begin
+            compared = less;
+        end
+    end
+    always @(*) begin
+        truth = 32'h0;
+        if (compared) begin
+            truth = 32'h1;
+        end
+    end
+    always @(*) begin
+        low = joined;
+        if (group[32'h0]) begin
+            low = added;
+        end
+    end
+    always @(*) begin
+        high = shifted;
+        if (group[32'h0]) begin
+            high = truth;
+        end
+    end
+    always @(*) begin
+        result = low;
+        if (group[32'h1]) begin
+            result = high;
+        end
+    end
+    
+endmodule // kvcpu_sequencer$alu
+
+
+module kvcpu_sequencer$b_late(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_sequencer$b_late
+
+
+module kvcpu_sequencer$b_x(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_sequencer$b_x
+
+
+module kvcpu_sequencer$decides(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_sequencer$decides
+
+
+module kvcpu_sequencer$decode(op,does);
+    
+    // Module arguments
+    input wire  [5:0] op;
+    output reg  [21:0] does;
+    
+    // Update code
+    always @(*) begin
+        does[(64'h0)+:(2)] = 32'h0;
+        if ((op == 32'h1) | (op == 32'h2)) begin
+            does[(64'h0)+:(2)] = 32'h1;
+        end
+        else if ((op == 32'h6) | (op == 32'h7) | (op == 32'h8)) begin
+            does[(64'h0)+:(2)] = 32'h2;
+        end
+        else if ((op == 32'h9) | (op == 32'ha) | (op == 32'hb)) begin
+            does[(64'h0)+:(2)] = 32'h3;
+        end
+        does[(64'h2)+:(2)] = 32'h0;
+        if (op == 32'h3) begin
+            does[(64'h2)+:(2)] = 32'h1;
+        end
+        else if (op == 32'h4) begin
+            does[(64'h2)+:(2)] = 32'h2;
+        end
+        else if (op == 32'h5) begin
+            does[(64'h2)+:(2)] = 32'h3;
+        end
+        does[(64'h4)+:(1)] = op == 32'h2;
+        does[(64'h5)+:(1)] = op == 32'h6;
+        does[(64'h6)+:(1)] = op == 32'h8;
+        does[(64'h7)+:(1)] = op[32'h1];
+        does[(64'h8)+:(1)] = op == 32'hb;
+        does[(64'h9)+:(1)] = op[32'h0];
+        does[(64'ha)+:(1)] = ~op[32'h5] & (op != 32'h11);
+        does[(64'hb)+:(1)] = (op == 32'h10) | (op == 32'h12);
+        does[(64'hc)+:(1)] = op == 32'h11;
+        does[(64'hd)+:(1)] = (op == 32'h11) | (op == 32'h12);
+        does[(64'he)+:(1)] = (op == 32'h20) | (op == 32'h21) | (op == 32'h22) | (op == 32'h23);
+        does[(64'hf)+:(1)] = (op == 32'h24) | (op == 32'h25);
+        does[(64'h10)+:(1)] = op == 32'h25;
+        does[(64'h11)+:(1)] = op == 32'h26;
+        does[(64'h12)+:(1)] = op == 32'h28;
+        does[(64'h13)+:(1)] = op == 32'h29;
+        does[(64'h14)+:(1)] = op == 32'h2a;
+        does[(64'h15)+:(1)] = op == 32'h2b;
+    end
+    
+endmodule // kvcpu_sequencer$decode
+
+
+module kvcpu_sequencer$does_x(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [21:0] d;
+    output reg  [21:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 22'h0 : d;
+endmodule // kvcpu_sequencer$does_x
+
+
+module kvcpu_sequencer$held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_sequencer$held
 
 
 module kvcpu_sequencer$host_depth(clock,reset,d,q);
@@ -699,7 +1151,7 @@ module kvcpu_sequencer$host_depth(clock,reset,d,q);
 endmodule // kvcpu_sequencer$host_depth
 
 
-module kvcpu_sequencer$host_pc(clock,reset,d,q);
+module kvcpu_sequencer$host_place(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -709,7 +1161,7 @@ module kvcpu_sequencer$host_pc(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 13'h0 : d;
-endmodule // kvcpu_sequencer$host_pc
+endmodule // kvcpu_sequencer$host_place
 
 
 module kvcpu_sequencer$in_main(clock,reset,d,q);
@@ -738,7 +1190,7 @@ module kvcpu_sequencer$main_depth(clock,reset,d,q);
 endmodule // kvcpu_sequencer$main_depth
 
 
-module kvcpu_sequencer$main_pc(clock,reset,d,q);
+module kvcpu_sequencer$main_place(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -748,7 +1200,7 @@ module kvcpu_sequencer$main_pc(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 13'h0 : d;
-endmodule // kvcpu_sequencer$main_pc
+endmodule // kvcpu_sequencer$main_place
 
 
 module kvcpu_sequencer$main_runs(clock,reset,d,q);
@@ -777,6 +1229,19 @@ module kvcpu_sequencer$masked(clock,reset,d,q);
 endmodule // kvcpu_sequencer$masked
 
 
+module kvcpu_sequencer$next_o(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [12:0] d;
+    output reg  [12:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 13'h0 : d;
+endmodule // kvcpu_sequencer$next_o
+
+
 module kvcpu_sequencer$next_x(clock,reset,d,q);
     
     // Module arguments
@@ -790,7 +1255,46 @@ module kvcpu_sequencer$next_x(clock,reset,d,q);
 endmodule // kvcpu_sequencer$next_x
 
 
-module kvcpu_sequencer$pc(clock,reset,d,q);
+module kvcpu_sequencer$number_v(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [8:0] d;
+    output reg  [8:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 9'h0 : d;
+endmodule // kvcpu_sequencer$number_v
+
+
+module kvcpu_sequencer$number_w(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [8:0] d;
+    output reg  [8:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 9'h0 : d;
+endmodule // kvcpu_sequencer$number_w
+
+
+module kvcpu_sequencer$number_x(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [8:0] d;
+    output reg  [8:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 9'h0 : d;
+endmodule // kvcpu_sequencer$number_x
+
+
+module kvcpu_sequencer$place_r(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -800,20 +1304,7 @@ module kvcpu_sequencer$pc(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 13'h0 : d;
-endmodule // kvcpu_sequencer$pc
-
-
-module kvcpu_sequencer$pc_r(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [12:0] d;
-    output reg  [12:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 13'h0 : d;
-endmodule // kvcpu_sequencer$pc_r
+endmodule // kvcpu_sequencer$place_r
 
 
 module kvcpu_sequencer$registers(clock,enable,a_address,b_address,a,b,write,d_address,d);
@@ -821,17 +1312,17 @@ module kvcpu_sequencer$registers(clock,enable,a_address,b_address,a,b,write,d_ad
     // Module arguments
     input wire  clock;
     input wire  enable;
-    input wire  [9:0] a_address;
-    input wire  [9:0] b_address;
+    input wire  [8:0] a_address;
+    input wire  [8:0] b_address;
     output reg  [31:0] a;
     output reg  [31:0] b;
     input wire  write;
-    input wire  [9:0] d_address;
+    input wire  [8:0] d_address;
     input wire  [31:0] d;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] a_mem [0:1023];
-    (* no_rw_check *) reg [31:0] b_mem [0:1023];
+    (* no_rw_check *) reg [31:0] a_mem [0:511];
+    (* no_rw_check *) reg [31:0] b_mem [0:511];
     always @(posedge clock) begin
         if (enable) a <= a_mem[a_address];
         if (enable) b <= b_mem[b_address];
@@ -904,7 +1395,7 @@ module kvcpu_sequencer$stack(clock,read_address,read_data,write_address,write_da
     input wire  write_enable;
     
     // Update code (custom)
-    (* no_rw_check *) reg [12:0] mem [0:63];
+    (* no_rw_check, ram_style = "distributed" *) reg [12:0] mem [0:63];
     always @(posedge clock) begin
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
@@ -931,248 +1422,274 @@ module kvcpu_sequencer$store(clock,enable,address,word);
     input wire  clock;
     input wire  enable;
     input wire  [12:0] address;
-    output reg  [63:0] word;
+    output reg  [56:0] word;
     
     // Update code (custom)
-    reg [63:0] mem [0:255];
+    reg [56:0] mem [0:2047];
     initial begin
-        mem[0] = 64'h0014000000000064;
-        mem[1] = 64'h00db000000000064;
-        mem[2] = 64'h00000007001806c3;
-        mem[3] = 64'h00060000001a01e1;
-        mem[4] = 64'h0000000a000601c0;
-        mem[5] = 64'h00000000000601e6;
-        mem[6] = 64'h00080001001a01e0;
-        mem[7] = 64'h000a0002001a01e1;
-        mem[8] = 64'h00000014000601c0;
-        mem[9] = 64'h00000000000601e6;
-        mem[10] = 64'h1234567800060740;
-        mem[11] = 64'h000e000e001a01a1;
-        mem[12] = 64'h00000063000601c0;
-        mem[13] = 64'h00000000000601e6;
-        mem[14] = 64'h00120005001a01e1;
-        mem[15] = 64'h0000000c00180701;
-        mem[16] = 64'h00000001001c01c5;
-        mem[17] = 64'h00000000000601e6;
-        mem[18] = 64'h00000001001801c7;
-        mem[19] = 64'h00000000000601e6;
-        mem[20] = 64'h0000000100040141;
-        mem[21] = 64'h0000000000060040;
-        mem[22] = 64'h0000010000060252;
-        mem[23] = 64'h00000101000602d2;
-        mem[24] = 64'h00000102000603d2;
-        mem[25] = 64'h0000000f000e0343;
-        mem[26] = 64'h0000000500080381;
-        mem[27] = 64'h0000020000000441;
-        mem[28] = 64'h00000008000e0191;
-        mem[29] = 64'h0000000100000041;
-        mem[30] = 64'h0000000500080382;
-        mem[31] = 64'h0000020000000441;
-        mem[32] = 64'h00000008000e0191;
-        mem[33] = 64'h0000000100000041;
-        mem[34] = 64'h0000000500080403;
-        mem[35] = 64'h12345678001003c4;
-        mem[36] = 64'h0000020000000441;
-        mem[37] = 64'h00000008000e0191;
-        mem[38] = 64'h0000000100000041;
-        mem[39] = 64'hffffffff000a0445;
-        mem[40] = 64'h0000000800080385;
-        mem[41] = 64'h0000020000000441;
-        mem[42] = 64'h00000008000e0191;
-        mem[43] = 64'h0000000100000041;
-        mem[44] = 64'h0000000600080386;
-        mem[45] = 64'h0000020000000441;
-        mem[46] = 64'h00000008000e0191;
-        mem[47] = 64'h0000000100000041;
-        mem[48] = 64'h0000000500080387;
-        mem[49] = 64'h0000020000000441;
-        mem[50] = 64'h00000008000e0191;
-        mem[51] = 64'h0000000100000041;
-        mem[52] = 64'h0000000600080388;
-        mem[53] = 64'h0000020000000441;
-        mem[54] = 64'h00000008000e0191;
-        mem[55] = 64'h0000000100000041;
-        mem[56] = 64'h0000000500080409;
-        mem[57] = 64'h000000050008048a;
-        mem[58] = 64'h0000000900100381;
-        mem[59] = 64'h0000020000000441;
-        mem[60] = 64'h00000008000e0191;
-        mem[61] = 64'h0000000100000041;
-        mem[62] = 64'h00000004000a038a;
-        mem[63] = 64'h00000001000e03c5;
-        mem[64] = 64'h0000020000000441;
-        mem[65] = 64'h00000008000e0191;
-        mem[66] = 64'h0000000100000041;
-        mem[67] = 64'h000000050008038a;
-        mem[68] = 64'h00000001000e03c5;
-        mem[69] = 64'h0000020000000441;
-        mem[70] = 64'h00000008000e0191;
-        mem[71] = 64'h0000000100000041;
-        mem[72] = 64'h00000004000a038a;
-        mem[73] = 64'h0000020000000441;
-        mem[74] = 64'h00000008000e0191;
-        mem[75] = 64'h0000000100000041;
-        mem[76] = 64'h0000000500080389;
-        mem[77] = 64'h00000001000e03c5;
-        mem[78] = 64'h0000020000000441;
-        mem[79] = 64'h00000008000e0191;
-        mem[80] = 64'h0000000100000041;
-        mem[81] = 64'h000000050008038b;
-        mem[82] = 64'h0000020000000441;
-        mem[83] = 64'h00000008000e0191;
-        mem[84] = 64'h0000000100000041;
-        mem[85] = 64'h00580005000801a3;
-        mem[86] = 64'h00000004000a0402;
-        mem[87] = 64'h00590000000601e4;
-        mem[88] = 64'h0000000500080402;
-        mem[89] = 64'h005c0006000801a3;
-        mem[90] = 64'h00000004000c0502;
-        mem[91] = 64'h005d0000000601e4;
-        mem[92] = 64'h0000000600080502;
-        mem[93] = 64'h0060000a000a01a3;
-        mem[94] = 64'h0000000500140482;
-        mem[95] = 64'h00610000000601e4;
-        mem[96] = 64'h0000000a000a0482;
-        mem[97] = 64'h0000000900100381;
-        mem[98] = 64'h0000020000000441;
-        mem[99] = 64'h00000008000e0191;
-        mem[100] = 64'h0000000100000041;
-        mem[101] = 64'h0000000000060400;
-        mem[102] = 64'h0000000100000041;
-        mem[103] = 64'h0000000100000042;
-        mem[104] = 64'h0000000000080485;
-        mem[105] = 64'h0000000900100381;
-        mem[106] = 64'h0000020000000441;
-        mem[107] = 64'h00000008000e0191;
-        mem[108] = 64'h0000000100000041;
-        mem[109] = 64'h0000000400060600;
-        mem[110] = 64'h00020000000601e5;
-        mem[111] = 64'h0000000300060380;
-        mem[112] = 64'h0000020000000441;
-        mem[113] = 64'h00000008000e0191;
-        mem[114] = 64'h0000000100000041;
-        mem[115] = 64'h0000000500060600;
-        mem[116] = 64'h00020000000601e5;
-        mem[117] = 64'h0000000300060400;
-        mem[118] = 64'h0000000600060600;
-        mem[119] = 64'h00020000000601e5;
-        mem[120] = 64'h0000000300060480;
-        mem[121] = 64'h0000000900100381;
-        mem[122] = 64'h0000020000000441;
-        mem[123] = 64'h00000008000e0191;
-        mem[124] = 64'h0000000100000041;
-        mem[125] = 64'h0000000000060440;
-        mem[126] = 64'h00000000000604c0;
-        mem[127] = 64'h00810006001201a1;
+        mem[0] = 57'h000280000000064;
+        mem[1] = 57'h001b60000000064;
+        mem[2] = 57'h00000000e0c06c3;
+        mem[3] = 57'h0000c00000d01e1;
+        mem[4] = 57'h0000000140301c0;
+        mem[5] = 57'h0000000000301e6;
+        mem[6] = 57'h0001000020d01e0;
+        mem[7] = 57'h0001400040d01e1;
+        mem[8] = 57'h0000000280301c0;
+        mem[9] = 57'h0000000000301e6;
+        mem[10] = 57'h02468acf0030740;
+        mem[11] = 57'h0001c001c0d01a1;
+        mem[12] = 57'h0000000c60301c0;
+        mem[13] = 57'h0000000000301e6;
+        mem[14] = 57'h00024000a0d01e1;
+        mem[15] = 57'h0000000180c0701;
+        mem[16] = 57'h0000000020e01c5;
+        mem[17] = 57'h0000000000301e6;
+        mem[18] = 57'h0000000020c01c7;
+        mem[19] = 57'h0000000000301e6;
+        mem[20] = 57'h000000002020141;
+        mem[21] = 57'h000000000030040;
+        mem[22] = 57'h000000200030252;
+        mem[23] = 57'h0000002020302d2;
+        mem[24] = 57'h0000002040303d2;
+        mem[25] = 57'h00000001e070343;
+        mem[26] = 57'h00000000a040381;
+        mem[27] = 57'h000000400000441;
+        mem[28] = 57'h000000010070191;
+        mem[29] = 57'h000000002000041;
+        mem[30] = 57'h00000000a040382;
+        mem[31] = 57'h000000400000441;
+        mem[32] = 57'h000000010070191;
+        mem[33] = 57'h000000002000041;
+        mem[34] = 57'h00000000a040403;
+        mem[35] = 57'h02468acf00803c4;
+        mem[36] = 57'h000000400000441;
+        mem[37] = 57'h000000010070191;
+        mem[38] = 57'h000000002000041;
+        mem[39] = 57'h1fffffffe050445;
+        mem[40] = 57'h000000010040385;
+        mem[41] = 57'h000000400000441;
+        mem[42] = 57'h000000010070191;
+        mem[43] = 57'h000000002000041;
+        mem[44] = 57'h00000000c040386;
+        mem[45] = 57'h000000400000441;
+        mem[46] = 57'h000000010070191;
+        mem[47] = 57'h000000002000041;
+        mem[48] = 57'h00000000a040387;
+        mem[49] = 57'h000000400000441;
+        mem[50] = 57'h000000010070191;
+        mem[51] = 57'h000000002000041;
+        mem[52] = 57'h00000000c040388;
+        mem[53] = 57'h000000400000441;
+        mem[54] = 57'h000000010070191;
+        mem[55] = 57'h000000002000041;
+        mem[56] = 57'h00000000a040409;
+        mem[57] = 57'h00000000a04048a;
+        mem[58] = 57'h000000012080381;
+        mem[59] = 57'h000000400000441;
+        mem[60] = 57'h000000010070191;
+        mem[61] = 57'h000000002000041;
+        mem[62] = 57'h00000000805038a;
+        mem[63] = 57'h0000000020703c5;
+        mem[64] = 57'h000000400000441;
+        mem[65] = 57'h000000010070191;
+        mem[66] = 57'h000000002000041;
+        mem[67] = 57'h00000000a04038a;
+        mem[68] = 57'h0000000020703c5;
+        mem[69] = 57'h000000400000441;
+        mem[70] = 57'h000000010070191;
+        mem[71] = 57'h000000002000041;
+        mem[72] = 57'h00000000805038a;
+        mem[73] = 57'h000000400000441;
+        mem[74] = 57'h000000010070191;
+        mem[75] = 57'h000000002000041;
+        mem[76] = 57'h00000000a040389;
+        mem[77] = 57'h0000000020703c5;
+        mem[78] = 57'h000000400000441;
+        mem[79] = 57'h000000010070191;
+        mem[80] = 57'h000000002000041;
+        mem[81] = 57'h00000000a04038b;
+        mem[82] = 57'h000000400000441;
+        mem[83] = 57'h000000010070191;
+        mem[84] = 57'h000000002000041;
+        mem[85] = 57'h000b0000a0401a3;
+        mem[86] = 57'h000000008050402;
+        mem[87] = 57'h000b200000301e4;
+        mem[88] = 57'h00000000a040402;
+        mem[89] = 57'h000b8000c0401a3;
+        mem[90] = 57'h000000008060502;
+        mem[91] = 57'h000ba00000301e4;
+        mem[92] = 57'h00000000c040502;
+        mem[93] = 57'h000c000140501a3;
+        mem[94] = 57'h00000000a0a0482;
+        mem[95] = 57'h000c200000301e4;
+        mem[96] = 57'h000000014050482;
+        mem[97] = 57'h000000012080381;
+        mem[98] = 57'h000000400000441;
+        mem[99] = 57'h000000010070191;
+        mem[100] = 57'h000000002000041;
+        mem[101] = 57'h000000000030400;
+        mem[102] = 57'h000000002000041;
+        mem[103] = 57'h000000002000042;
+        mem[104] = 57'h000000000040485;
+        mem[105] = 57'h000000012080381;
+        mem[106] = 57'h000000400000441;
+        mem[107] = 57'h000000010070191;
+        mem[108] = 57'h000000002000041;
+        mem[109] = 57'h000000008030600;
+        mem[110] = 57'h0000400000301e5;
+        mem[111] = 57'h000000006030380;
+        mem[112] = 57'h000000400000441;
+        mem[113] = 57'h000000010070191;
+        mem[114] = 57'h000000002000041;
+        mem[115] = 57'h00000000a030600;
+        mem[116] = 57'h0000400000301e5;
+        mem[117] = 57'h000000006030400;
+        mem[118] = 57'h00000000c030600;
+        mem[119] = 57'h0000400000301e5;
+        mem[120] = 57'h000000006030480;
+        mem[121] = 57'h000000012080381;
+        mem[122] = 57'h000000400000441;
+        mem[123] = 57'h000000010070191;
+        mem[124] = 57'h000000002000041;
+        mem[125] = 57'h000000000030440;
+        mem[126] = 57'h0000000000304c0;
+        mem[127] = 57'h00102000c0901a1;
     end
     initial begin
-        mem[128] = 64'h00870000000601e4;
-        mem[129] = 64'h00000001001204c1;
-        mem[130] = 64'h0000000100120543;
-        mem[131] = 64'h00850000001401e1;
-        mem[132] = 64'h007f0000000601e4;
-        mem[133] = 64'h0000000900100401;
-        mem[134] = 64'h007f0000000601e4;
-        mem[135] = 64'h0000000800060380;
-        mem[136] = 64'h0000020000000441;
-        mem[137] = 64'h00000008000e0191;
-        mem[138] = 64'h0000000100000041;
-        mem[139] = 64'h0000000700080443;
-        mem[140] = 64'h00000007000a04c3;
-        mem[141] = 64'h008f0008001201a3;
-        mem[142] = 64'h00900007001001e1;
-        mem[143] = 64'h00920003001201e1;
-        mem[144] = 64'h00000001000603c0;
-        mem[145] = 64'h009b0000000601e4;
-        mem[146] = 64'h0000000000060540;
-        mem[147] = 64'h009a0005001401e3;
-        mem[148] = 64'h0000000a00100581;
-        mem[149] = 64'h009a000b001201a2;
-        mem[150] = 64'h0000000100140541;
-        mem[151] = 64'h009a0005001401e3;
-        mem[152] = 64'h0000000a00100581;
-        mem[153] = 64'h0096000b001201a3;
-        mem[154] = 64'h0000000a00060380;
-        mem[155] = 64'h0000020000000441;
-        mem[156] = 64'h00000008000e0191;
-        mem[157] = 64'h0000000100000041;
-        mem[158] = 64'h0000000100080443;
-        mem[159] = 64'h00a20001001001e1;
-        mem[160] = 64'h00000001000a0443;
-        mem[161] = 64'h00a30001001001e0;
-        mem[162] = 64'h00a50000000c01e1;
-        mem[163] = 64'h00000001000603c0;
-        mem[164] = 64'h00a60000000601e4;
-        mem[165] = 64'h00000000000603c0;
-        mem[166] = 64'h0000020000000441;
-        mem[167] = 64'h00000008000e0191;
-        mem[168] = 64'h0000000100000041;
-        mem[169] = 64'h0000000000060440;
-        mem[170] = 64'h0000000400100382;
-        mem[171] = 64'h0000020000000441;
-        mem[172] = 64'h00000008000e0191;
-        mem[173] = 64'h0000000100000041;
-        mem[174] = 64'h0000000700060440;
-        mem[175] = 64'h00b30006001001a3;
-        mem[176] = 64'h0000000100080441;
-        mem[177] = 64'h00000001001003c6;
-        mem[178] = 64'h00b70000000601e4;
-        mem[179] = 64'h00b60003000c01e1;
-        mem[180] = 64'hffffffff000603c0;
-        mem[181] = 64'h00b70000000601e4;
-        mem[182] = 64'h0000000500060380;
-        mem[183] = 64'h0000020000000441;
-        mem[184] = 64'h00000008000e0191;
-        mem[185] = 64'h0000000100000041;
-        mem[186] = 64'h0000800000060440;
-        mem[187] = 64'h0000000100100442;
-        mem[188] = 64'h0000000300100446;
-        mem[189] = 64'h0000000400100404;
-        mem[190] = 64'h0000000100100447;
-        mem[191] = 64'h0000000500100403;
-        mem[192] = 64'h0000000600100405;
-        mem[193] = 64'h00000200000004c1;
-        mem[194] = 64'h0000000900100191;
-        mem[195] = 64'h0000000100000041;
-        mem[196] = 64'hffffffff000804c9;
-        mem[197] = 64'h0000020000000541;
-        mem[198] = 64'h0000000a00120191;
-        mem[199] = 64'h0000000100000041;
-        mem[200] = 64'hffff80000008054a;
-        mem[201] = 64'h00008000000a05c9;
-        mem[202] = 64'h0000000b00140481;
-        mem[203] = 64'h0000020000000541;
-        mem[204] = 64'h0000000a00120191;
-        mem[205] = 64'h0000000100000041;
-        mem[206] = 64'h00000000000601e8;
-        mem[207] = 64'h0000000100020482;
-        mem[208] = 64'h0000020000000541;
-        mem[209] = 64'h0000000a00120191;
-        mem[210] = 64'h0000000100000041;
-        mem[211] = 64'h00000000000601e9;
-        mem[212] = 64'h000002ff000401d1;
-        mem[213] = 64'h00000103000604d2;
-        mem[214] = 64'h00150000001201e0;
-        mem[215] = 64'h00000001000804c1;
-        mem[216] = 64'h000002fe001201d1;
-        mem[217] = 64'h00000000000601eb;
-        mem[218] = 64'h00150000000601e4;
-        mem[219] = 64'h00000000001e00c0;
-        mem[220] = 64'h00000000001e0140;
-        mem[221] = 64'h00000000001e07eb;
-        mem[222] = 64'h00000000001e07ea;
-        mem[223] = 64'h00000001000200c1;
-        mem[224] = 64'h00000001001e0880;
-        mem[225] = 64'h00e50003002207e3;
-        mem[226] = 64'h00000003001e0940;
-        mem[227] = 64'h0000001100240802;
-        mem[228] = 64'h00e60000001e07e4;
-        mem[229] = 64'h0000000300220842;
-        mem[230] = 64'h00000300002007d1;
-        mem[231] = 64'h00de0000001e07e4;
+        mem[128] = 57'h0010e00000301e4;
+        mem[129] = 57'h0000000020904c1;
+        mem[130] = 57'h000000002090543;
+        mem[131] = 57'h0010a00000a01e1;
+        mem[132] = 57'h000fe00000301e4;
+        mem[133] = 57'h000000012080401;
+        mem[134] = 57'h000fe00000301e4;
+        mem[135] = 57'h000000010030380;
+        mem[136] = 57'h000000400000441;
+        mem[137] = 57'h000000010070191;
+        mem[138] = 57'h000000002000041;
+        mem[139] = 57'h00000000e040443;
+        mem[140] = 57'h00000000e0504c3;
+        mem[141] = 57'h0011e00100901a3;
+        mem[142] = 57'h00120000e0801e1;
+        mem[143] = 57'h0012400060901e1;
+        mem[144] = 57'h0000000020303c0;
+        mem[145] = 57'h0013600000301e4;
+        mem[146] = 57'h000000000030540;
+        mem[147] = 57'h00134000a0a01e3;
+        mem[148] = 57'h000000014080581;
+        mem[149] = 57'h0013400160901a2;
+        mem[150] = 57'h0000000020a0541;
+        mem[151] = 57'h00134000a0a01e3;
+        mem[152] = 57'h000000014080581;
+        mem[153] = 57'h0012c00160901a3;
+        mem[154] = 57'h000000014030380;
+        mem[155] = 57'h000000400000441;
+        mem[156] = 57'h000000010070191;
+        mem[157] = 57'h000000002000041;
+        mem[158] = 57'h000000002040443;
+        mem[159] = 57'h0014400020801e1;
+        mem[160] = 57'h000000002050443;
+        mem[161] = 57'h0014600020801e0;
+        mem[162] = 57'h0014a00000601e1;
+        mem[163] = 57'h0000000020303c0;
+        mem[164] = 57'h0014c00000301e4;
+        mem[165] = 57'h0000000000303c0;
+        mem[166] = 57'h000000400000441;
+        mem[167] = 57'h000000010070191;
+        mem[168] = 57'h000000002000041;
+        mem[169] = 57'h000000000030440;
+        mem[170] = 57'h000000008080382;
+        mem[171] = 57'h000000400000441;
+        mem[172] = 57'h000000010070191;
+        mem[173] = 57'h000000002000041;
+        mem[174] = 57'h00000000e030440;
+        mem[175] = 57'h00166000c0801a3;
+        mem[176] = 57'h000000002040441;
+        mem[177] = 57'h0000000020803c6;
+        mem[178] = 57'h0016e00000301e4;
+        mem[179] = 57'h0016c00060601e1;
+        mem[180] = 57'h1fffffffe0303c0;
+        mem[181] = 57'h0016e00000301e4;
+        mem[182] = 57'h00000000a030380;
+        mem[183] = 57'h000000400000441;
+        mem[184] = 57'h000000010070191;
+        mem[185] = 57'h000000002000041;
+        mem[186] = 57'h000010000030440;
+        mem[187] = 57'h000000002080442;
+        mem[188] = 57'h000000006080446;
+        mem[189] = 57'h000000008080404;
+        mem[190] = 57'h000000002080447;
+        mem[191] = 57'h00000000a080403;
+        mem[192] = 57'h00000000c080405;
+        mem[193] = 57'h0000004000004c1;
+        mem[194] = 57'h000000012080191;
+        mem[195] = 57'h000000002000041;
+        mem[196] = 57'h1fffffffe0404c9;
+        mem[197] = 57'h000000400000541;
+        mem[198] = 57'h000000014090191;
+        mem[199] = 57'h000000002000041;
+        mem[200] = 57'h1ffff000004054a;
+        mem[201] = 57'h0000100000505c9;
+        mem[202] = 57'h0000000160a0481;
+        mem[203] = 57'h000000400000541;
+        mem[204] = 57'h000000014090191;
+        mem[205] = 57'h000000002000041;
+        mem[206] = 57'h0000000000301e8;
+        mem[207] = 57'h000000002010482;
+        mem[208] = 57'h000000400000541;
+        mem[209] = 57'h000000014090191;
+        mem[210] = 57'h000000002000041;
+        mem[211] = 57'h0000000000301e9;
+        mem[212] = 57'h0000005fe0201d1;
+        mem[213] = 57'h0000002060304d2;
+        mem[214] = 57'h0002a00000901e0;
+        mem[215] = 57'h0000000020404c1;
+        mem[216] = 57'h0000005fc0901d1;
+        mem[217] = 57'h0000000000301eb;
+        mem[218] = 57'h0002a00000301e4;
+        mem[219] = 57'h0000000000f00c0;
+        mem[220] = 57'h0000000000f0140;
+        mem[221] = 57'h0000000000f07eb;
+        mem[222] = 57'h0000000000f07ea;
+        mem[223] = 57'h0000000020100c1;
+        mem[224] = 57'h0000000020f0880;
+        mem[225] = 57'h001ca00061107e3;
+        mem[226] = 57'h0000000060f0940;
+        mem[227] = 57'h000000022120802;
+        mem[228] = 57'h001cc00000f07e4;
+        mem[229] = 57'h000000006110842;
+        mem[230] = 57'h0000006001007d1;
+        mem[231] = 57'h001bc00000f07e4;
     end
     always @(posedge clock) if (enable) word <= mem[address];
 endmodule // kvcpu_sequencer$store
+
+
+module kvcpu_sequencer$target_x(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [12:0] d;
+    output reg  [12:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 13'h0 : d;
+endmodule // kvcpu_sequencer$target_x
+
+
+module kvcpu_sequencer$valid_o(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_sequencer$valid_o
 
 
 module kvcpu_sequencer$valid_r(clock,reset,d,q);
@@ -1188,6 +1705,32 @@ module kvcpu_sequencer$valid_r(clock,reset,d,q);
 endmodule // kvcpu_sequencer$valid_r
 
 
+module kvcpu_sequencer$valid_v(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_sequencer$valid_v
+
+
+module kvcpu_sequencer$valid_w(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_sequencer$valid_w
+
+
 module kvcpu_sequencer$valid_x(clock,reset,d,q);
     
     // Module arguments
@@ -1201,14 +1744,40 @@ module kvcpu_sequencer$valid_x(clock,reset,d,q);
 endmodule // kvcpu_sequencer$valid_x
 
 
-module kvcpu_sequencer$word_x(clock,reset,d,q);
+module kvcpu_sequencer$value_v(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [63:0] d;
-    output reg  [63:0] q;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 64'h0 : d;
-endmodule // kvcpu_sequencer$word_x
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_sequencer$value_v
+
+
+module kvcpu_sequencer$value_w(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_sequencer$value_w
+
+
+module kvcpu_sequencer$word_o(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [56:0] d;
+    output reg  [56:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 57'h0 : d;
+endmodule // kvcpu_sequencer$word_o
