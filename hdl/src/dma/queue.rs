@@ -52,6 +52,8 @@ pub struct Queue {
     spaces: Register<Bits<2>>,
     fifo: Fifo<Bits<DESCRIPTOR_BITS>, 4, 5>,
     held: Register<Bits<5>>,
+    /// The FIFO shows a descriptor, a clock late: what begins with it is far from comparing pointers.
+    there: Register<Bit>,
     pushed: Signal<Local, Bit>,
     after_pop: Signal<Local, Bits<5>>,
     size: Signal<Local, Bits<5>>,
@@ -74,8 +76,10 @@ impl Logic for Queue {
         self.spaces.reset.next = self.reset.val();
         self.fifo.clock.next = self.clock.val();
         self.held.clock.next = self.clock.val();
+        self.there.clock.next = self.clock.val();
         self.fifo.reset.next = self.reset.val() | self.forget.val();
         self.held.reset.next = self.reset.val() | self.forget.val();
+        self.there.reset.next = self.reset.val() | self.forget.val();
         self.source_low.d.next = self.source_low.q.val();
         self.source_high.d.next = self.source_high.q.val();
         self.destination_low.d.next = self.destination_low.q.val();
@@ -120,7 +124,8 @@ impl Logic for Queue {
         }
         self.size.next = 16.into();
         self.room.next = self.size.val() - self.held.q.val();
-        self.valid.next = self.fifo.out_valid.val();
+        self.there.d.next = self.fifo.out_valid.val() & !self.pop.val();
+        self.valid.next = self.there.q.val();
         self.source.next = bit_cast::<64, DESCRIPTOR_BITS>(self.fifo.out_data.val());
         self.destination.next = self.fifo.out_data.val().get_bits::<64>(64);
         self.words.next = self.fifo.out_data.val().get_bits::<WORDS_BITS>(128);
