@@ -271,6 +271,7 @@ module formal(
             assert (ready | (count == since[7:0] & {used, low, high, id, kept} == 0 & asked == 0 & read_since == 0));
             assert (ready | words1 == 0 | (words1 == 7 & ways1 == 15 & slots1 == 0 & data1 == 0 & !used1 & fill1));
             assert ({valid5, valid} == asked[4:0]);
+            assert (turn1 | words1 == 0);
             assert (!asked[0] | (!turn1 & words1 == 0));
             assert ((asked[3:0] & writing) == 0);
             // 1: RAM and stash, and the write before them, are the model's.
@@ -363,11 +364,14 @@ module watched_ram #(parameter A = 1, parameter D = 1) (
     (* anyseq *) reg [D-1:0] anything;
 `ifdef INDUCTION
     reg [D-1:0] word;
+    wire began = 1;
 `else
-    // What is cleared in the buckets that are left out.
+    // The stash's keys are cleared beside the buckets that are left out.
     reg [D-1:0] word = 0;
+    reg began = 0;
+    always @(posedge clock) began <= 1;
 `endif
-    wire written = write_enable & write_address == watched;
+    wire written = write_enable & write_address == watched & began;
     always @(posedge clock) begin
         read_data <= read_address == watched & !written ? word : anything;
         if (written) word <= write_data;
