@@ -1,20 +1,21 @@
-//! Compares a key with what a slot keeps, in two clocks: the tree of gates is cut by a register for every 8 bits.
+//! Compares a key with what a slot keeps, in two clocks: the tree of gates is cut by a register for every `W` bits.
 //!
 //! ```text
-//!  kept ─┬─ 8 bits ─► = ─► part 0  ─┐
+//!  kept ─┬─ W bits ─► = ─► part 0  ─┐
 //!  key  ─┤     ...                  ├─► all ──► same
-//!        └─ 8 bits ─► = ─► part 10 ─┤
-//!  kept, in use ─────────► part 11 ─┘
+//!        └─ W bits ─► = ─► part n ──┤
+//!  kept, in use ─────────► part n+1 ┘
 //! ```
 //!
-//! A block RAM needs a good half of a clock to give its word; two levels of gates are what then fits before a register.
+//! A block RAM needs a good half of a clock to give its word, and its word has a way to go: one level of gates, 2 bits, is what
+//! then fits before a register. Behind registers two levels, 8 bits, need fewer of them.
 
 use super::{KEPT_BITS, KEY_BITS};
 use rust_hdl::prelude::*;
 
-/// `same` is of the clock before, and has a gate or two behind its registers.
+/// `same` is of the clock before, and has a few gates behind its registers.
 #[derive(LogicBlock, Default)]
-pub struct Equal {
+pub struct Equal<const W: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// What the slot keeps: in use, and a key.
@@ -25,7 +26,7 @@ pub struct Equal {
     pub same: Signal<Out, Bit>,
 }
 
-impl Logic for Equal {
+impl<const W: usize> Logic for Equal<W> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
             let kept = self.kept.val();
@@ -38,10 +39,10 @@ impl Logic for Equal {
     }
 
     fn hdl(&self) -> Verilog {
-        let parts = KEY_BITS / 8;
+        let parts = KEY_BITS / W;
         let mut text = format!("reg [{parts}:0] parts;\nalways @(posedge clock) begin\n");
         for part in 0..parts {
-            let (high, low) = (8 * part + 7, 8 * part);
+            let (high, low) = (W * part + W - 1, W * part);
             text += &format!("    parts[{part}] <= kept[{high}:{low}] == key[{high}:{low}];\n");
         }
         Verilog::Custom(format!("{text}    parts[{parts}] <= kept[{KEY_BITS}];\nend\nalways @(*) same = &parts;\n"))

@@ -69,6 +69,10 @@ pub struct Keys<const B: usize, const A: usize, const S: usize> {
     pub index: Signal<Out, Bits<INDEX_BITS>>,
     /// The slot is of the stash.
     pub in_stash: Signal<Out, Bit>,
+    /// `index`, if the slot is of a bucket, otherwise anything: a gate or two earlier.
+    pub early_index: Signal<Out, Bits<A>>,
+    /// Number of the slot in the stash, if it is of the stash, otherwise anything.
+    pub early_slot: Signal<Out, Bits<4>>,
 
     // Clearing.
     cleared: Register<Bit>,
@@ -119,8 +123,8 @@ pub struct Keys<const B: usize, const A: usize, const S: usize> {
     way2: Signal<Local, Bits<2>>,
 
     // Stage 3: comparison; or the slot's way.
-    bank_equal: [Equal; 8],
-    stash_equal: [Equal; S],
+    bank_equal: [Equal<2>; 8],
+    stash_equal: [Equal<8>; S],
     valid3: Register<Bit>,
     b0_3: Register<Bits<B>>,
     b1_3: Register<Bits<B>>,
@@ -134,17 +138,18 @@ pub struct Keys<const B: usize, const A: usize, const S: usize> {
     b0_4: Register<Bits<B>>,
     b1_4: Register<Bits<B>>,
     bank_match: [Register<Bit>; 8],
+    any0: Register<Bit>,
+    any1: Register<Bit>,
     stash_match: [Register<Bit>; S],
 
     // Behind it: the first of them.
-    any0: Signal<Local, Bit>,
-    any1: Signal<Local, Bit>,
     way0: Signal<Local, Bits<2>>,
     way1: Signal<Local, Bits<2>>,
     found_bucket: Signal<Local, Bits<B>>,
     found_way: Signal<Local, Bits<2>>,
     found_slot: Signal<Local, Bits<4>>,
     any_stash: Signal<Local, Bit>,
+    in_bucket: Signal<Local, Bits<INDEX_BITS>>,
 
     entries_log2: Constant<Bits<5>>,
     entries: Constant<Bits<INDEX_BITS>>,
@@ -184,7 +189,7 @@ impl<const B: usize, const A: usize, const S: usize> Default for Keys<B, A, S> {
             out_valid hit index in_stash cleared count h3 writes valid1 key1 key turn1 reading1 bucket1_1 index1 of_stash1 words1
             ways1 slots1 fill1 data1 used1 above of_stash ways stash_lo stash_hi stash_id b0 h1 torn b1 a_address way_words
             stash_words data_id data valid2 key2 b0_2 b1_2 reading2 way2 bank_equal valid3 b0_3 b1_3 of_way read3 of_stash3 idle
-            valid4 b0_4 b1_4 bank_match any0 any1 way0 way1 found_bucket found_way found_slot any_stash
+            valid4 b0_4 b1_4 bank_match any0 any1 way0 way1 found_bucket found_way found_slot any_stash early_index early_slot in_bucket
         )
     }
 }
@@ -406,6 +411,18 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Keys<B, A, S> {
             self.bank_match[i].reset.next = self.idle.val();
             self.bank_match[i].d.next = self.bank_equal[i].same.val();
         }
+        self.any0.clock.next = self.clock.val();
+        self.any1.clock.next = self.clock.val();
+        self.any0.reset.next = self.idle.val();
+        self.any1.reset.next = self.idle.val();
+        self.any0.d.next = self.bank_equal[0].same.val()
+            | self.bank_equal[1].same.val()
+            | self.bank_equal[2].same.val()
+            | self.bank_equal[3].same.val();
+        self.any1.d.next = self.bank_equal[4].same.val()
+            | self.bank_equal[5].same.val()
+            | self.bank_equal[6].same.val()
+            | self.bank_equal[7].same.val();
         for i in 0..S {
             self.stash_match[i].clock.next = self.clock.val();
             self.stash_match[i].reset.next = self.idle.val();
@@ -416,14 +433,6 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Keys<B, A, S> {
         self.b1_4.d.next = self.b1_3.q.val();
 
         // The first in find order.
-        self.any0.next = self.bank_match[0].q.val()
-            | self.bank_match[1].q.val()
-            | self.bank_match[2].q.val()
-            | self.bank_match[3].q.val();
-        self.any1.next = self.bank_match[4].q.val()
-            | self.bank_match[5].q.val()
-            | self.bank_match[6].q.val()
-            | self.bank_match[7].q.val();
         self.way0.next = 3.into();
         if self.bank_match[0].q.val() {
             self.way0.next = 0.into();
@@ -450,20 +459,23 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Keys<B, A, S> {
         }
         self.found_bucket.next = self.b1_4.q.val();
         self.found_way.next = self.way1.val();
-        if self.any0.val() {
+        if self.any0.q.val() {
             self.found_bucket.next = self.b0_4.q.val();
             self.found_way.next = self.way0.val();
         }
+        self.in_bucket.next =
+            (bit_cast::<INDEX_BITS, B>(self.found_bucket.val()) << 2) | bit_cast::<INDEX_BITS, 2>(self.found_way.val());
+        self.early_index.next = bit_cast::<A, INDEX_BITS>(self.in_bucket.val());
+        self.early_slot.next = self.found_slot.val();
         self.index.next = 0.into();
         self.in_stash.next = false;
-        if self.any0.val() | self.any1.val() {
-            self.index.next = (bit_cast::<INDEX_BITS, B>(self.found_bucket.val()) << 2)
-                | bit_cast::<INDEX_BITS, 2>(self.found_way.val());
+        if self.any0.q.val() | self.any1.q.val() {
+            self.index.next = self.in_bucket.val();
         } else if self.any_stash.val() {
             self.index.next = self.entries.val() | bit_cast::<INDEX_BITS, 4>(self.found_slot.val());
             self.in_stash.next = true;
         }
-        self.hit.next = self.any0.val() | self.any1.val() | self.any_stash.val();
+        self.hit.next = self.any0.q.val() | self.any1.q.val() | self.any_stash.val();
         self.out_valid.next = self.valid4.q.val();
     }
 }

@@ -216,8 +216,8 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Lookup<B, A, S> {
         self.place4.d.next = self.place3.q.val();
 
         // 5: its place.
-        self.places.read_address.next = bit_cast::<A, INDEX_BITS>(self.keys.index.val());
-        self.stash_places.read_address.next = bit_cast::<4, INDEX_BITS>(self.keys.index.val());
+        self.places.read_address.next = self.keys.early_index.val();
+        self.stash_places.read_address.next = self.keys.early_slot.val();
         self.above.next = self.index4.q.val() >> self.entries_log2.val();
         self.to_stash.next = self.above.val() != 0;
         self.places.write_address.next = bit_cast::<A, INDEX_BITS>(self.index4.q.val());
