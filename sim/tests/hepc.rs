@@ -325,6 +325,13 @@ impl Bench {
             list.fill(found);
         }
         self.write(SWEEP, 0);
+        if self.rng.random_range(0..4) == 0 {
+            // Asked for while the sweep goes on, an item waits for its end.
+            let (list, n) = (self.rng.random_range(0..5), self.rng.random_range(0..K));
+            let want = self.lists[list].items.get(n).map_or(NONE, |item| item.1);
+            let address = 0x1000 + 256 * list as u32 + n as u32;
+            assert_eq!(self.read(address), want, "{}: list {list}, item {n}, after the sweep", self.at);
+        }
         self.settle()
     }
 

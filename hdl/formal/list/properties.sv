@@ -1,6 +1,6 @@
-// kvcpu_list: sorted, no item twice, and its head is the best of all that was offered since `clear` and not popped.
+// kvcpu_list, of four: sorted, no item twice, and its head is the best of all that was offered since `clear` and not popped.
 //
-//   offers ─┬─► dut ──► head        One item, any one, is watched: `live` says whether it was offered since the last
+//   offers ─┬─► dut ──► front       One item, any one, is watched: `live` says whether it was offered since the last
 //           └► live                 clear and not popped since. It is in the list, or beyond the bound.
 //
 // The watched item stands for all: the solver chooses it. The list keeps items inverted; here they are not.
@@ -12,87 +12,114 @@ module formal(
     input wire finish,
     input wire pop,
     input wire offer,
-    input wire [31:0] rank,
-    input wire [16:0] index,
+    input wire fresh,
+    input wire [48:0] item,
     input wire [7:0] position
 );
-    wire head_valid;
-    wire [31:0] head_rank;
-    wire [16:0] head_index;
-    wire bounded;
-    wire [31:0] bound_rank;
+    wire taken;
+    wire holding;
+    wire there;
+    wire [48:0] front;
     wire [48:0] last_item;
     wire [7:0] count;
-    wire [48:0] shown;
+    wire bounded;
+    wire [48:0] bound_item;
 
     kvcpu_list dut(
         .clock(clock), .reset(reset),
-        .clear(clear), .finish(finish), .pop(pop), .offer(offer), .rank(rank), .index(index),
-        .head_valid(head_valid), .head_rank(head_rank), .head_index(head_index),
-        .bounded(bounded), .bound_rank(bound_rank),
-        .last_item(last_item), .count(count), .position(position), .shown(shown)
+        .clear(clear), .finish(finish), .pop(pop), .offer(offer), .fresh(fresh), .item(~item),
+        .taken(taken), .holding(holding),
+        .position(position), .there(there), .front(front), .last_item(last_item), .count(count),
+        .bounded(bounded), .bound_item(bound_item)
     );
 
     // Registers of the design, joined by proof.toml.
-    (* keep *) wire [16*49-1:0] cells;
+    (* keep *) wire [4*49-1:0] cells;
+    (* keep *) wire [48:0] staged_item;
+    (* keep *) wire [7:0] turn;
 
     (* anyconst *) reg [48:0] watched;
     reg live = 0;
     reg popped = 0;
     reg started = 0;
-    wire [48:0] head = {head_rank, head_index};
-    wire offered = offer & !clear & !finish & !pop & {rank, index} == watched;
+    reg was_waiting = 0;
+    reg [48:0] was_item = 0;
+    reg was_fresh = 0;
+    // Nothing is on its way, and the head is at the front.
+    wire still = !holding & turn == 0;
+    wire [48:0] head = ~front;
+    wire head_valid = front != 0;
 
     always @(posedge clock) begin
         started <= 1;
-        if (offered) live <= 1;
-        if (pop & !clear & !finish) popped <= 1;
-        if (pop & !clear & !finish & head_valid & head == watched) live <= 0;
+        was_waiting <= offer & !taken & !clear & !reset;
+        was_item <= item;
+        was_fresh <= fresh;
+        if (offer & taken & item == watched) live <= 1;
+        if (pop) popped <= 1;
+        if (pop & head_valid & head == watched) live <= 0;
         if (reset | clear) begin
             live <= 0;
             popped <= 0;
         end
     end
 
-    // What is in the list.
+    // What is in the list, from the head on: the head is so many cells from the first as the item at the front is from the end.
     reg sorted;
+    reg in_it;
     reg [7:0] used;
     reg [48:0] at_position;
     integer i;
+    function [48:0] place(input [7:0] n);
+        // Four cells: the item of place n is in cell n - turn, mod 4.
+        place = cells[49*((n - turn) & 3) +: 49];
+    endfunction
     always @(*) begin
         sorted = 1;
+        in_it = 0;
         used = 0;
-        at_position = 0;
-        for (i = 0; i < 16; i = i + 1) begin
-            if (i < 15)
-                if (cells[49*i +: 49] <= cells[49*(i+1) +: 49] && cells[49*(i+1) +: 49] != 0) sorted = 0;
-            if (cells[49*i +: 49] != 0) used = used + 1;
-            if (position == i) at_position = cells[49*i +: 49];
+        at_position = place(position);
+        for (i = 0; i < 4; i = i + 1) begin
+            if (i < 3)
+                if (place(i) <= place(i + 1) && place(i + 1) != 0) sorted = 0;
+            if (place(i) != 0) used = used + 1;
+            if (place(i) == ~item) in_it = 1;
         end
     end
-
-    reg [48:0] wanted = 0;
-    always @(posedge clock) wanted <= reset ? 0 : at_position;
 
     always @(*) begin
         if (!started) assume (reset);
         // No entry has the highest index: an empty cell looks like it.
-        assume (index != 17'h1ffff);
+        assume (item[16:0] != 17'h1ffff);
         assume (watched[16:0] != 17'h1ffff);
         // The list compares items and does nothing else with them: items that differ in few bits stand for all.
-        assume (rank[31:5] == 0 & index[16:3] == 0 & watched[48:22] == 0 & watched[16:3] == 0);
+        assume (item[48:22] == 0 & item[16:3] == 0 & watched[48:22] == 0 & watched[16:3] == 0);
+        // How the list is used: an offer stands until it is taken, and nothing else happens meanwhile.
+        assume (!was_waiting | (offer & item == was_item & fresh == was_fresh));
+        assume (!(pop | finish) | (!holding & !offer & !(pop & finish)));
+        assume (!pop | (turn == 0 & position == 0));
+        assume (position < 4);
+        assume (!clear | !(pop | finish | offer));
+        // A fresh item is neither in the list nor on its way to it.
+        assume (!(offer & fresh) | (!in_it & !(holding & staged_item == ~item)));
         // A sweep does not end on a list that was popped since it began.
         assume (!(finish & popped));
         if (started) begin
             // What users of the list rely on.
-            least: assert (!(live & head_valid) | head <= watched);
-            only_offered_once: assert (!(head_valid & head == watched) | live);
-            kept: assert (!live | head_valid | (bounded & watched[48:17] >= bound_rank));
-            counted: assert (count == used && head_valid == (count != 0));
-            last_one: assert ((last_item != 0) == (count == 16));
-            look: assert (shown == wanted);
+            if (still) begin
+                least: assert (!(live & head_valid) | head <= watched);
+                only_offered_once: assert (!(head_valid & head == watched) | live);
+                kept: assert (!live | head_valid | (bounded & watched >= ~bound_item));
+                last_one: assert ((last_item != 0) == (count == 4));
+            end
+            if (!holding) begin
+                counted: assert (count == used);
+                look: assert (!there | front == at_position);
+            end
+            turned: assert (turn < 4);
             in_order: assert (sorted);
         end
-        sorted_in: cover (started & count == 3 & live & popped);
+        sorted_in: cover (started & still & count == 3 & live & popped);
+        overflow: cover (started & still & count == 4 & bounded & live);
     end
 endmodule

@@ -74,7 +74,8 @@ impl Logic for Cell {
         self.reached.reset.next = self.reset.val();
 
         self.against.next = bit_cast::<COMPARED_BITS, ITEM_BITS>(self.value.q.val()) << 1;
-        self.is_better.next = self.compared.val() > self.against.val();
+        // `<` is a carry chain; of `>` synthesis makes one and an equality.
+        self.is_better.next = self.against.val() < self.compared.val();
         self.gives.next = self.take.val() & self.beaten.q.val();
 
         // Compared with what will be here.

@@ -247,7 +247,7 @@ impl Logic for Judge {
         self.looked.d.next.referenced = self.history.val().get_bits::<8>(16) != 0;
         self.long_ago.next = self.now.val().get_bits::<8>(24) != 0;
         self.looked.d.next.expired =
-            self.long_ago.val() | (self.state.val().get_bits::<20>(0) <= self.now.val().get_bits::<20>(4));
+            self.long_ago.val() | (self.now.val().get_bits::<20>(4) >= self.state.val().get_bits::<20>(0));
         self.looked.d.next.ahead = self.target.val() >= self.now.val();
         self.looked.d.next.distance = self.target.val() - self.now.val();
         self.looked.d.next.lower = self.tier0.val() > self.parameters.val().get_bits::<2>(352);
@@ -290,7 +290,7 @@ impl Logic for Judge {
             & self.id2.val().get_bit(30)
             & self.looked.q.val().lower
             & self.looked.q.val().ahead
-            & (self.distance2.val() <= self.looked.q.val().lookahead);
+            & (self.looked.q.val().lookahead >= self.distance2.val());
         self.tiers.d.next = (self.tiers.q.val() << 2) | bit_cast::<12, 2>(self.state2.val().get_bits::<2>(28));
         self.tier_early.next = self.tiers.q.val().get_bits::<2>(10);
 

@@ -157,14 +157,14 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
         self.bound_compared.next = (bit_cast::<COMPARED_BITS, ITEM_BITS>(self.item.val()) << 1) | 1;
         self.against_staged.next = bit_cast::<COMPARED_BITS, ITEM_BITS>(self.staged_item.q.val()) << 1;
         self.against_bound.next = bit_cast::<COMPARED_BITS, ITEM_BITS>(self.bound.q.val()) << 1;
-        self.better_than_staged.next = self.compared.val() > self.against_staged.val();
+        self.better_than_staged.next = self.against_staged.val() < self.compared.val();
         for i in 0..K {
             self.last.next = self.cells[i].held.val();
         }
         self.staged_item.enable.next = !self.pace.stay.val();
         self.staged_item.d.next = self.item.val();
         self.allowed.enable.next = !self.pace.stay.val();
-        self.allowed.d.next = !self.has_bound.q.val() | (self.bound_compared.val() > self.against_bound.val());
+        self.allowed.d.next = !self.has_bound.q.val() | (self.against_bound.val() < self.bound_compared.val());
 
         // 2: the item's place is the first cell that it beats. What is compared meanwhile is compared with what the cells will hold.
         self.take.next = self.pace.staged.val() & self.allowed.q.val() & !self.known.q.val();

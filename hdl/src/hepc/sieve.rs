@@ -116,7 +116,7 @@ impl Logic for Sieve {
 
         // The filter.
         self.last_held.d.next = self.last.val();
-        self.better.next = self.item.val() > self.last_held.q.val();
+        self.better.next = self.last_held.q.val() < self.item.val();
         self.pushed.d.next = self.in_valid.val() & (self.open.val() | self.better.val());
         self.push_item.d.next = self.item.val();
         self.push_list.d.next = self.list.val();

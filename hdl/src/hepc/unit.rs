@@ -170,6 +170,7 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     looked: Register<Bit>,
     there: Signal<Local, Bit>,
     beyond: Signal<Local, Bit>,
+    turns: Signal<Local, Bit>,
     waits: Signal<Local, Bit>,
     accept: Signal<Local, Bit>,
     write: Signal<Local, Bit>,
@@ -252,7 +253,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             judged_row valid facts standing worth lanes9 lanes10 lanes11 row9 row10 row11 standing10 standing11 weighed
             used out insiders outside written write_lanes write_row victims0 victims1 victims2 victims3 prefetch favoured
             crowded crowded_prefetch holding holding_prefetch score tally ready answer wanted wanted_list looked there
-            beyond waits accept write page group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop
+            beyond turns waits accept write page group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop
             pop picked_row picked_lane picked_lanes item upright list_count item_index item_rank value worth_at
             worth_shifted is_in worth_value count_value
         )
@@ -405,12 +406,15 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         if self.list.val() == 4 {
             self.there.next = self.prefetch.there.val();
         }
-        // An item is turned to the front of its list, from the request's second clock on.
+        // An item is turned to the front of its list, from the request's second clock on; not while items go in, which are compared with the last.
         self.beyond.next = self.of_items.val() & (self.low.val() >= self.list_size.val());
         self.wanted.d.next = 0.into();
         self.wanted_list.d.next = self.list.val();
-        self.looked.d.next = self.bus_select.val() & !self.ready.q.val();
-        if self.bus_select.val() & !self.ready.q.val() & self.of_items.val() & !self.beyond.val() {
+        self.listing.next = self.sweeping.q.val() | self.offering.q.val();
+        self.turns.next =
+            self.bus_select.val() & !self.ready.q.val() & self.of_items.val() & !self.beyond.val() & !self.listing.val();
+        self.looked.d.next = self.turns.val();
+        if self.turns.val() {
             self.wanted.d.next = self.low.val();
         }
         self.waits.next = self.brief.val() | self.sweeping.q.val();
@@ -426,7 +430,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         if (self.of_lists.val() | self.of_items.val()) & !self.beyond.val() & !self.there.val() {
             self.waits.next = true;
         }
-        if self.of_items.val() & !self.looked.q.val() {
+        if self.of_items.val() & !self.beyond.val() & !self.looked.q.val() {
             self.waits.next = true;
         }
         if self.is_busy.val() {
@@ -538,7 +542,6 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             self.trail.d.next = (self.trail.q.val() << 1) | 1;
         }
         self.lanes2.d.next = self.lanes1.q.val();
-        self.listing.next = self.sweeping.q.val() | self.offering.q.val();
         self.first_index.next = self.row2.q.val() << self.lane_bits.val();
         self.favoured.d.next = (self.favoured.q.val() + 1) & self.lane_mask.val();
 
