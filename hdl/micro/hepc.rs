@@ -225,11 +225,7 @@ fn hepc_hints() {
 fn hepc_lookahead() {
     H_FRESH = 1;
     store(HEPC_PREFETCH_TIER, SNAP_PREFETCH_TIER);
-    let mut t = 0;
-    while t < 4 {
-        store(HEPC_LOOKAHEAD + t, load(SNAP_LOOKAHEAD + t));
-        t += 1;
-    }
+    take_four(HEPC_LOOKAHEAD, SNAP_LOOKAHEAD);
 }
 
 /// Writes WR, WS and WD, given where they are in WEIGHTS. Entries are scored with the active policy's; the guard makes all

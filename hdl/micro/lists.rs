@@ -45,6 +45,12 @@ fn list_rest() -> u32 {
 
 /// A sweep, with the guard's count if that is due.
 fn sweep() {
+    sweep_begin();
+    hepc_idle();
+}
+
+/// The same, but it goes on.
+fn sweep_begin() {
     guard_count();
     hepc_ready();
     store(HEPC_SWEEP, 0);
@@ -54,7 +60,6 @@ fn sweep() {
     L_LINEAR = H_LINEAR;
     L_REST = list_rest();
     L_BASE = H_BASE;
-    hepc_idle();
 }
 
 /// A command ends: what it changed, and the chain it ended, is offered to the lists.
@@ -72,6 +77,9 @@ fn offers() {
     // Among them may be what changed between commands, since the next decision was made ready.
     if touched != 0 {
         disarm();
+    }
+    if touched == 0 && C_ENDED == 0 {
+        return;
     }
     let mut all = touched >> 31;
     if C_ENDED != 0 {

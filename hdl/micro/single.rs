@@ -16,8 +16,12 @@ fn command_step() {
         CQ_STATUS = STATUS_STEP_BACKWARD;
         return;
     }
+    moves_snapshot();
     step_advance(X_ARGUMENT);
-    sweep();
+    sweep_begin();
+    // Nothing has waited yet.
+    automatic_snapshot();
+    hepc_idle();
     automatic_moves();
 }
 
