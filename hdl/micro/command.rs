@@ -190,8 +190,9 @@ fn moves_snapshot() {
     of_tiers(SNAP_LOOKAHEAD, CSR_TIER_LOOKAHEAD);
 }
 
-/// What only the automatic moves look at: EVICT_THRESH, and the watermarks of the tiers.
+/// What the automatic moves look at besides PREFETCH_TIER.
 fn automatic_snapshot() {
+    SNAP_LAZY = load(CSR_LUF_CTRL) & LUF_CTRL_LAZY_MASK;
     SNAP_THRESH = load(CSR_EVICT_THRESH);
     of_tiers(SNAP_HIGH, CSR_TIER_HIGH);
     of_tiers(SNAP_LOW, CSR_TIER_LOW);

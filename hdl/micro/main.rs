@@ -72,12 +72,16 @@ fn wait(reason: u32) {
 
 /// Serves the next command, if there is one.
 fn serve() {
+    // It is looked at again with thread 1 masked.
+    if DB_COUNT == 0 {
+        return;
+    }
     mask();
     if DB_COUNT == 0 || doorbell_done() != 0 {
         unmask();
         return;
     }
-    COMMAND_QUEUE = doorbell_queue();
+    COMMAND_QUEUE = DB_QUEUE;
     unmask();
     if COMMAND_QUEUE == SINGLE_QUEUE {
         serve_single();

@@ -16,9 +16,10 @@ fn command_step() {
         CQ_STATUS = STATUS_STEP_BACKWARD;
         return;
     }
-    moves_snapshot();
+    hepc_lookahead_now();
     step_advance(X_ARGUMENT);
     sweep_begin();
+    store(CSR_STEP, X_ARGUMENT);
     // Nothing has waited yet.
     automatic_snapshot();
     hepc_idle();
