@@ -25,7 +25,7 @@ fn drain(t: u32) {
     while ROOM_FAILED == 0 && load(CSR_TIER_USED + csr) > load(SNAP_LOW + t) {
         decision_begins();
         let victim = next_victim(t, 0);
-        if victim == NONE || S_WHO & WHO_DEAD == 0 && S_P >= SNAP_THRESH {
+        if victim == NONE || S_WHO & WHO_DEAD == 0 && load(HEPC_SCORED) >= SNAP_THRESH {
             return;
         }
         walk(victim, NONE, FOR_ROOM);

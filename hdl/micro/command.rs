@@ -19,7 +19,7 @@ const SQE_COUNT: u32 = SQE + 9;
 const SQE_ARGUMENT: u32 = SQE + 10;
 /// Depth 15:0, block flags 23:16, reserved5 31:24.
 const SQE_BLOCK: u32 = SQE + 11;
-/// Four words that are not used: crc32c, slot, reserved7.
+/// What stands in four words that are not used: crc32c, slot, reserved7.
 const SQE_RESERVED: u32 = SQE + 12;
 
 /// Block flags that INSERT may give.
@@ -108,6 +108,15 @@ fn command_check() -> u32 {
 
 /// Check 2: 1 if no field is out of range.
 fn fields_good() -> u32 {
+    if load(SQE_RESERVED) != 0 {
+        return 0;
+    }
+    // reserved5 stands above the block flags.
+    let block = load(SQE_BLOCK) >> 16;
+    let is_bare = X_FLAGS | X_TIER | X_SCOPE | block | load(SQE_COUNT);
+    if is_bare == 0 && X_OPCODE != OP_COPY {
+        return 1;
+    }
     // What the command may have besides.
     let mut flags = 0;
     let mut block_flags = 0;
@@ -132,15 +141,10 @@ fn fields_good() -> u32 {
     if X_FLAGS & !flags != 0 || X_TIER != 0 && has_tier == 0 || X_SCOPE != 0 && has_scope == 0 {
         return 0;
     }
-    // reserved5 stands above the block flags.
-    if (load(SQE_BLOCK) >> 16) & !block_flags != 0 {
+    if block & !block_flags != 0 {
         return 0;
     }
     if X_OPCODE == OP_COPY && load(SQE_IOVA) & 7 != 0 {
-        return 0;
-    }
-    let reserved = load(SQE_RESERVED) | load(SQE_RESERVED + 1) | load(SQE_RESERVED + 2) | load(SQE_RESERVED + 3);
-    if reserved != 0 {
         return 0;
     }
     scope_good()
@@ -172,28 +176,34 @@ fn is_denied() -> u32 {
     control & Q_CTRL_TENANT_ENFORCE_MASK != 0 && tenant != X_ID >> ENTRY_ID_TENANT_LSB
 }
 
-/// Keeps the registers the command goes by as they are now, however long it waits.
+/// Keeps the registers that every command goes by as they are now, however long it waits.
 fn command_snapshot() {
     SNAP_WEIGHTS = load(CSR_WEIGHTS);
     SNAP_SHIFT = load(CSR_RECENCY_SHIFT);
     SNAP_GUARD = load(CSR_GUARD);
-    SNAP_THRESH = load(CSR_EVICT_THRESH);
-    SNAP_PREFETCH_TIER = load(CSR_PREFETCH_TIER);
-    SNAP_LAZY = load(CSR_LUF_CTRL) & LUF_CTRL_LAZY_MASK;
-    tier_snapshot(0, CSR_TIER_FRAMES);
-    tier_snapshot(1, CSR_TIER_FRAMES + TIER_STRIDE);
-    tier_snapshot(2, CSR_TIER_FRAMES + 2 * TIER_STRIDE);
-    tier_snapshot(3, CSR_TIER_FRAMES + 3 * TIER_STRIDE);
 }
 
-/// Of tier `t`, whose registers begin at `tier`.
-fn tier_snapshot(t: u32, tier: u32) {
-    store(SNAP_LOOKAHEAD + t, load(tier + (CSR_TIER_LOOKAHEAD - CSR_TIER_FRAMES)));
-    // Only the automatic moves look at the watermarks.
-    if X_OPCODE == OP_STEP_ADVANCE {
-        store(SNAP_HIGH + t, load(tier + (CSR_TIER_HIGH - CSR_TIER_FRAMES)));
-        store(SNAP_LOW + t, load(tier + (CSR_TIER_LOW - CSR_TIER_FRAMES)));
-    }
+/// The rest of them, of a command that may move blocks.
+fn moves_snapshot() {
+    SNAP_PREFETCH_TIER = load(CSR_PREFETCH_TIER);
+    SNAP_LAZY = load(CSR_LUF_CTRL) & LUF_CTRL_LAZY_MASK;
+    of_tiers(SNAP_LOOKAHEAD, CSR_TIER_LOOKAHEAD);
+}
+
+/// What the automatic moves look at besides PREFETCH_TIER.
+fn automatic_snapshot() {
+    SNAP_LAZY = load(CSR_LUF_CTRL) & LUF_CTRL_LAZY_MASK;
+    SNAP_THRESH = load(CSR_EVICT_THRESH);
+    of_tiers(SNAP_HIGH, CSR_TIER_HIGH);
+    of_tiers(SNAP_LOW, CSR_TIER_LOW);
+}
+
+/// Keeps a register of each tier.
+fn of_tiers(to: u32, from: u32) {
+    store(to, load(from));
+    store(to + 1, load(from + TIER_STRIDE));
+    store(to + 2, load(from + 2 * TIER_STRIDE));
+    store(to + 3, load(from + 3 * TIER_STRIDE));
 }
 
 /// The command itself.
@@ -202,9 +212,15 @@ fn command_run() {
         OP_NOP => {}
         OP_FENCE => command_fence(),
         OP_STEP_ADVANCE => command_step(),
-        OP_INSERT => command_insert(),
+        OP_INSERT => {
+            moves_snapshot();
+            command_insert();
+        }
         OP_LOOKUP | OP_TOUCH => command_lookup(),
         OP_COPY => copy(),
-        _ => command_scoped(),
+        _ => {
+            moves_snapshot();
+            command_scoped();
+        }
     }
 }

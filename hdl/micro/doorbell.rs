@@ -18,6 +18,8 @@ const DB_WRAP: u32 = 15;
 static DB_FIRST: u32 = 0;
 /// Items.
 static DB_COUNT: u32 = 0;
+/// Queue of the first, when it was last looked at.
+static DB_QUEUE: u32 = 0;
 
 /// Address of item `n`.
 fn doorbell_item(n: u32) -> u32 {
@@ -44,16 +46,12 @@ fn doorbell(queue: u32, tail: u32) {
     }
 }
 
-/// Queue of the first item, which there is.
-fn doorbell_queue() -> u32 {
-    load(doorbell_item(0)) >> 16
-}
-
-/// Removes the first item, which there is, if it is a queue's and that has come to its tail. 1 if so.
+/// Removes the first item, which there is, if it is a queue's and that has come to its tail. 1 if so; otherwise its queue is in
+/// DB_QUEUE.
 fn doorbell_done() -> u32 {
-    let item = load(doorbell_item(0));
-    let queue = item >> 16;
-    if queue == SINGLE_QUEUE || load(CSR_SQ_HEAD + (queue << 4)) != item & 0xFFFF {
+    let item = load(DOORBELLS + DB_FIRST);
+    DB_QUEUE = item >> 16;
+    if DB_QUEUE == SINGLE_QUEUE || load(CSR_SQ_HEAD + (DB_QUEUE << 4)) != item & 0xFFFF {
         return 0;
     }
     doorbell_remove();

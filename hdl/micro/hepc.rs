@@ -61,15 +61,11 @@ const LINEAR_MASK: u32 = WEIGHTS_WR_MASK | WEIGHTS_WS_MASK | WEIGHTS_WD_MASK;
 /// DEAD as it stands in an entry's ID word.
 const ENTRY_DEAD: u32 = FLAG_DEAD << ENTRY_ID_FLAGS_LSB;
 
-// What `score` made.
-/// P of the active policy.
-static S_P: u32 = 0;
+// What `score` made; P of the active policy and the rank as a prefetch candidate are words 0 and 3 of HEPC_SCORED.
 /// Rank as a victim.
 static S_RANK: u32 = 0;
 /// Who it is: `WHO_*`.
 static S_WHO: u32 = 0;
-/// Rank as a prefetch candidate.
-static S_PREFETCH_RANK: u32 = 0;
 
 /// Access stamp at which R is 0.
 static H_BASE: u32 = 0;
@@ -225,11 +221,15 @@ fn hepc_hints() {
 fn hepc_lookahead() {
     H_FRESH = 1;
     store(HEPC_PREFETCH_TIER, SNAP_PREFETCH_TIER);
-    let mut t = 0;
-    while t < 4 {
-        store(HEPC_LOOKAHEAD + t, load(SNAP_LOOKAHEAD + t));
-        t += 1;
-    }
+    take_four(HEPC_LOOKAHEAD, SNAP_LOOKAHEAD);
+}
+
+/// The same for STEP_ADVANCE, straight from the registers: nothing else of it looks at TIER_LOOKAHEAD.
+fn hepc_lookahead_now() {
+    H_FRESH = 1;
+    SNAP_PREFETCH_TIER = load(CSR_PREFETCH_TIER);
+    store(HEPC_PREFETCH_TIER, SNAP_PREFETCH_TIER);
+    of_tiers(HEPC_LOOKAHEAD, CSR_TIER_LOOKAHEAD);
 }
 
 /// Writes WR, WS and WD, given where they are in WEIGHTS. Entries are scored with the active policy's; the guard makes all
@@ -257,15 +257,13 @@ fn hepc_idle() {
     while load(HEPC_BUSY) != 0 {}
 }
 
-/// Scores an entry now: makes `S_P`, `S_RANK`, `S_WHO` and `S_PREFETCH_RANK`.
+/// Scores an entry now: makes `S_RANK`, `S_WHO`, and the words at HEPC_SCORED until another is scored.
 fn score(index: u32) {
     hepc_ready();
     store(HEPC_SCORE, index);
     hepc_idle();
-    S_P = load(HEPC_SCORED);
     S_RANK = load(HEPC_SCORED + 1);
     S_WHO = load(HEPC_SCORED + 2);
-    S_PREFETCH_RANK = load(HEPC_SCORED + 3);
 }
 
 /// 1 if the block is dead: marked so, and the active policy hears hints.
@@ -280,7 +278,6 @@ fn is_dead(index: u32) -> u32 {
 fn step_advance(step: u32) {
     disarm();
     STEP = step;
-    store(CSR_STEP, step);
     store(HEPC_STEP, step);
     H_PENDING = 1;
     H_EPOCH = CLOCK;

@@ -45,6 +45,12 @@ fn list_rest() -> u32 {
 
 /// A sweep, with the guard's count if that is due.
 fn sweep() {
+    sweep_begin();
+    hepc_idle();
+}
+
+/// The same, but it goes on.
+fn sweep_begin() {
     guard_count();
     hepc_ready();
     store(HEPC_SWEEP, 0);
@@ -54,7 +60,6 @@ fn sweep() {
     L_LINEAR = H_LINEAR;
     L_REST = list_rest();
     L_BASE = H_BASE;
-    hepc_idle();
 }
 
 /// A command ends: what it changed, and the chain it ended, is offered to the lists.
@@ -72,6 +77,9 @@ fn offers() {
     // Among them may be what changed between commands, since the next decision was made ready.
     if touched != 0 {
         disarm();
+    }
+    if touched == 0 && C_ENDED == 0 {
+        return;
     }
     let mut all = touched >> 31;
     if C_ENDED != 0 {
@@ -138,7 +146,7 @@ fn swept() -> u32 {
     L_SWEPT
 }
 
-/// The next victim of tier t, or NONE. Scored: `S_P` and its like are of it.
+/// The next victim of tier t, or NONE. Scored: `S_RANK`, `S_WHO` and the words at HEPC_SCORED are of it.
 fn next_victim(t: u32, dry_allowed: u32) -> u32 {
     L_SWEPT = 0;
     let list = HEPC_LIST + (t << 4);
@@ -189,7 +197,7 @@ fn decided(t: u32, index: u32) {
     list_decided(t, index);
 }
 
-/// The next prefetch candidate, or NONE. Scored: its rank is in `S_PREFETCH_RANK`.
+/// The next prefetch candidate, or NONE. Scored.
 fn next_candidate() -> u32 {
     let list = HEPC_LIST + (LIST_PREFETCH << 4);
     loop {
@@ -213,7 +221,7 @@ fn candidate_decided(index: u32) {
 /// 1 if the entry is still a candidate, of this rank.
 fn candidate_holds(index: u32, rank: u32) -> u32 {
     score(index);
-    if S_WHO & WHO_CANDIDATE != 0 && S_PREFETCH_RANK == rank { 1 } else { 0 }
+    if S_WHO & WHO_CANDIDATE != 0 && load(HEPC_SCORED + 3) == rank { 1 } else { 0 }
 }
 
 /// A decision about an entry: it leaves the list if it is the head, and a list that runs dry from now on may sweep again.

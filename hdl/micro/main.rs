@@ -9,10 +9,11 @@
 
 /// The single-shot path among the queues.
 const SINGLE_QUEUE: u32 = 4;
-/// Data RAM: its command, as CMD_GO took it.
+/// Data RAM: its command, as CMD_GO took it while another one was there.
 const SINGLE_SQE: u32 = QUEUES + SINGLE_QUEUE * QUEUE_STRIDE;
-/// Words of an SQE.
+/// Words of an SQE, and of those what is looked at: the last four must be 0, and are kept as one.
 const SQE_WORDS: u32 = 16;
+const SQE_KEPT: u32 = 13;
 /// Word 2 of a single-shot completion: sq_head 0, the queue's id all ones.
 const SINGLE_CQE_ID: u32 = 0xFFFF_0000;
 /// Where the status stands in word 3 of a completion.
@@ -22,6 +23,11 @@ const CQE_STATUS_LSB: u32 = 17;
 static BLOCKED_ON: u32 = 0;
 /// 1: the host has done something that a command may be waiting for.
 static HOST_EVENT: u32 = 0;
+
+/// 1: the words of the single-shot command are in SQE.
+static SINGLE_TAKEN: u32 = 0;
+/// The first of them.
+static SINGLE_HEAD: u32 = 0;
 
 /// Thread 0. It starts here when thread 1 has initialised the device, and again when a command is given up.
 fn main() {
@@ -67,12 +73,16 @@ fn wait(reason: u32) {
 
 /// Serves the next command, if there is one.
 fn serve() {
+    // It is looked at again with thread 1 masked.
+    if DB_COUNT == 0 {
+        return;
+    }
     mask();
     if DB_COUNT == 0 || doorbell_done() != 0 {
         unmask();
         return;
     }
-    COMMAND_QUEUE = doorbell_queue();
+    COMMAND_QUEUE = DB_QUEUE;
     unmask();
     if COMMAND_QUEUE == SINGLE_QUEUE {
         serve_single();
@@ -89,10 +99,19 @@ fn single_go() -> u32 {
     if load(CSR_CMD_STATUS) & CMD_STATUS_BUSY_MASK != 0 {
         return 0;
     }
-    let mut word = 0;
-    while word != SQE_WORDS {
-        store(SINGLE_SQE + word, load(CSR_CMD_SQE + word));
-        word += 1;
+    SINGLE_HEAD = load(CSR_CMD_SQE);
+    SINGLE_TAKEN = 0;
+    if COMMAND_QUEUE == NONE && DB_COUNT == 0 {
+        // It is the next, and none is being executed.
+        take_command(CSR_CMD_SQE);
+        SINGLE_TAKEN = 1;
+    } else {
+        let mut word = 0;
+        while word != SQE_KEPT - 1 {
+            store(SINGLE_SQE + word, load(CSR_CMD_SQE + word));
+            word += 1;
+        }
+        store(SINGLE_SQE + word, reserved(CSR_CMD_SQE));
     }
     store(CSR_CMD_STATUS, CMD_STATUS_BUSY_MASK);
     doorbell(SINGLE_QUEUE, 0);
@@ -101,8 +120,8 @@ fn single_go() -> u32 {
 
 /// Executes the single-shot command.
 fn serve_single() {
-    let mut word = 0;
-    while word != SQE_WORDS {
+    let mut word = if SINGLE_TAKEN != 0 { SQE_KEPT } else { 0 };
+    while word != SQE_KEPT {
         store(SQE + word, load(SINGLE_SQE + word));
         word += 1;
     }
@@ -124,7 +143,7 @@ fn single_answer(place: u32, value: u32, status: u32) {
     store(CSR_CMD_CQE, place);
     store(CSR_CMD_CQE + 1, value);
     store(CSR_CMD_CQE + 2, SINGLE_CQE_ID);
-    store(CSR_CMD_CQE + 3, load(SINGLE_SQE) >> 16 | status << CQE_STATUS_LSB);
+    store(CSR_CMD_CQE + 3, SINGLE_HEAD >> 16 | status << CQE_STATUS_LSB);
     store(CSR_CMD_STATUS, CMD_STATUS_DONE_MASK);
     raise(INT_STATUS_COMMAND_MASK);
 }

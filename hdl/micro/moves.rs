@@ -116,7 +116,7 @@ fn channel(t: u32, d: u32) -> u32 {
 }
 
 /// Decides a move: block `index`, placed and not in flight, goes to tier d, where there is room and the head is quiet. Its place in MOVES, or
-/// NONE if it is there already. It is begun for `need`, or NONE.
+/// NONE if it is there already. `send`, or `go`, came before. It is begun for `need`, or NONE.
 fn begin_move(index: u32, d: u32, need: u32) -> u32 {
     let entry = ENTRY + (index << 3);
     let state = load(entry + E_STATE);
@@ -156,11 +156,8 @@ fn begin_move(index: u32, d: u32, need: u32) -> u32 {
     } else if t == T3 {
         fetch_begin(place);
     } else {
+        // Its descriptor has gone.
         store(place + M_DOING, DOING_DIRECT);
-        if RD_GONE == 0 {
-            aim(t, from, d, frame);
-            dma_go(channel(t, d), (place - MOVES) >> 4);
-        }
     }
     decision_ends();
     place

@@ -174,10 +174,7 @@ fn fetch(queue: u32) -> u32 {
         halt(queue, Q_ERR_FETCH_FAULT_MASK);
         return 0;
     }
-    take_four(SQE, RING_BUFFER);
-    take_four(SQE + 4, RING_BUFFER + 4);
-    take_four(SQE + 8, RING_BUFFER + 8);
-    take_four(SQE + 12, RING_BUFFER + 12);
+    take_command(RING_BUFFER);
     mask();
     let goes_on = FORGET == 0;
     if goes_on != 0 {
@@ -185,6 +182,19 @@ fn fetch(queue: u32) -> u32 {
     }
     unmask();
     goes_on
+}
+
+/// Makes a command's words, which begin at `from`, those that are executed.
+fn take_command(from: u32) {
+    take_four(SQE, from);
+    take_four(SQE + 4, from + 4);
+    take_four(SQE + 8, from + 8);
+    store(SQE_RESERVED, reserved(from));
+}
+
+/// What stands in the words of a command that must be 0.
+fn reserved(from: u32) -> u32 {
+    load(from + 12) | load(from + 13) | load(from + 14) | load(from + 15)
 }
 
 /// Copies four words.

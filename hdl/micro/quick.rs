@@ -1,4 +1,4 @@
-//! The usual accesses, without detours: 32-bit reads of registers that are just words; reads of the directory; writes of CMD_SQE. docs/csr.md.
+//! The usual accesses, without detours: 32-bit reads of registers that are just words; reads of the directory; writes of CMD_SQE and CMD_GO. docs/csr.md.
 //!
 //! ```text
 //!  front ─┬─ such an access ─► word ─► front
@@ -16,6 +16,8 @@ const QUICK_WHAT: u32 = WHAT_MISSING_MASK | 3 << WHAT_HALF_LSB | WHAT_ACCESS_MAS
 const ACCESS_RW: u32 = 2;
 /// Number of the first word of CMD_SQE in the register file.
 const QUICK_SQE: u32 = CSR_CMD_SQE - CSR;
+/// Number of CMD_GO.
+const QUICK_GO: u32 = CSR_CMD_GO - CSR;
 
 /// Carries out the host's access if it is one of these. 1 if it was.
 fn quick() -> u32 {
@@ -33,6 +35,9 @@ fn quick() -> u32 {
     if access & QUICK_FILE == 0 {
         let word = (access >> 4) & 0x700 | (access >> 2) & 0xFF;
         if access >> 31 != 0 {
+            if word == QUICK_GO {
+                return single_go();
+            }
             if word - QUICK_SQE >= SQE_WORDS {
                 return 0;
             }

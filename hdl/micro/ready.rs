@@ -68,7 +68,8 @@ fn ready() {
         }
         if has_room(d) != 0 {
             if load(CSR_TIER_FREE + (d << 4)) != 0 && head_waits(d) == 0 && move_waits(t, d) == 0 {
-                arm(index, t, d);
+                point(index, t, d);
+                RD_ARMED = RD_TIER;
             }
             return;
         }
@@ -76,21 +77,35 @@ fn ready() {
     }
 }
 
-/// A block of tier t would go to tier d.
-fn arm(index: u32, t: u32, d: u32) {
+/// A block of tier t would go to tier d: its descriptor's words stand in the channel.
+fn point(index: u32, t: u32, d: u32) {
     let from = load(ENTRY + (index << 3) + E_PLACE) & ENTRY_PLACE_FRAME_MASK;
     aim(t, from, d, if d == T3 { staging_lowest() } else { free_head(d) });
     RD_GO = DMA + channel(t, d) + DMA_GO;
     RD_ID = (move_place() - MOVES) >> 4;
-    RD_ARMED = RD_TIER;
+}
+
+/// Its descriptor goes.
+fn gone() {
+    store(RD_GO, RD_ID);
+    RD_TICKS = load(FRONT + 9) - DECISION_FROM;
+    RD_GONE = 1;
+    RD_ARMED = NONE;
 }
 
 /// Tier t, of which room is wanted: the descriptor goes, if it is ready.
 fn go(t: u32) {
     if RD_ARMED == t {
-        store(RD_GO, RD_ID);
-        RD_TICKS = load(FRONT + 9) - DECISION_FROM;
-        RD_GONE = 1;
-        RD_ARMED = NONE;
+        gone();
     }
+}
+
+/// A block of tier t, 0 to 2 or, where it is promoted from, 3, is decided to go to tier d, and nothing is to be waited for: its
+/// descriptor goes before all bookkeeping, as one that is ready does. What comes from T3, or has no bytes, goes otherwise.
+fn send(index: u32, t: u32, d: u32) {
+    if METADATA_ONLY != 0 || t == T3 || d == T3 && SV_BROKEN != 0 {
+        return;
+    }
+    point(index, t, d);
+    gone();
 }

@@ -110,10 +110,6 @@ fn store_begin(place: u32) {
     }
     staging_take(place);
     SV_RESERVED += 1;
-    if RD_GONE == 0 {
-        aim(load(place + M_FROM), load(place + M_FROM_FRAME), T3, load(place + M_SLOT));
-        dma_go(DOWN, (place - MOVES) >> 4);
-    }
 }
 
 /// The block is in its slot: the host is asked to store it.

@@ -16,8 +16,13 @@ fn command_step() {
         CQ_STATUS = STATUS_STEP_BACKWARD;
         return;
     }
+    hepc_lookahead_now();
     step_advance(X_ARGUMENT);
-    sweep();
+    sweep_begin();
+    store(CSR_STEP, X_ARGUMENT);
+    // Nothing has waited yet.
+    automatic_snapshot();
+    hepc_idle();
     automatic_moves();
 }
 

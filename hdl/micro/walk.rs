@@ -47,14 +47,32 @@ fn decision_begins() {
 fn decision_ends() {
     let ticks = if RD_GONE != 0 { RD_TICKS } else { load(FRONT + 9) - DECISION_FROM };
     RD_GONE = 0;
-    let mut bucket = 0;
-    while bucket < DECISION_BUCKETS - 1 && ticks >> (bucket + 1) != 0 {
-        bucket += 1;
-    }
-    count(CSR_CNT_DECISION_HIST + (bucket << 1));
+    count(CSR_CNT_DECISION_HIST + (decision_bucket(ticks) << 1));
     if load(CSR_CNT_DECISION_MAX) < ticks {
         store(CSR_CNT_DECISION_MAX, ticks);
     }
+}
+
+/// The bucket of so many clocks: their log2, or the last.
+fn decision_bucket(ticks: u32) -> u32 {
+    if ticks >> DECISION_BUCKETS != 0 {
+        return DECISION_BUCKETS - 1;
+    }
+    let mut bucket = 0;
+    let mut rest = ticks;
+    if rest >> 8 != 0 {
+        bucket = 8;
+        rest = rest >> 8;
+    }
+    if rest >> 4 != 0 {
+        bucket += 4;
+        rest = rest >> 4;
+    }
+    if rest >> 2 != 0 {
+        bucket += 2;
+        rest = rest >> 2;
+    }
+    bucket + (rest >> 1)
 }
 
 /// Tier of an entry, of the last decision.
@@ -119,11 +137,12 @@ fn walk(top: u32, dest: u32, whose: u32) -> u32 {
     let mut block = top;
     let mut named = dest;
     loop {
-        if state_of(block) == STATE_IN_FLIGHT {
+        let state = load(ENTRY + (block << 3) + E_STATE);
+        if state >> ENTRY_STATE_STATE_LSB == STATE_IN_FLIGHT {
             wait(WAIT_MOVE);
             return WALK_AGAIN;
         }
-        let t = tier_of(block);
+        let t = (state & ENTRY_STATE_TIER_MASK) >> ENTRY_STATE_TIER_LSB;
         let mut d = named;
         if d == NONE && is_dead(block) == 0 {
             d = tier_below(t);
@@ -144,6 +163,7 @@ fn walk(top: u32, dest: u32, whose: u32) -> u32 {
                     wait(reason);
                     return WALK_AGAIN;
                 }
+                send(block, t, d);
             }
             decided(t, block);
             count(CSR_CNT_EVICTIONS + (t << 1));
@@ -177,13 +197,13 @@ fn walked(block: u32, top: u32) -> u32 {
 fn drop_block(index: u32, t: u32) {
     let entry = ENTRY + (index << 3);
     decided(t, index);
-    count(CSR_CNT_EVICTIONS + (t << 1));
-    count(CSR_CNT_DROPS + (t << 1));
     csr_add(CSR_TIER_USED + (t << 4), LESS);
     let read_only = if load(entry + E_ID) & ENTRY_READ_ONLY != 0 { 1 } else { 0 };
     retire(t, load(entry + E_PLACE) & ENTRY_PLACE_FRAME_MASK, read_only);
     drop_entry(index);
     decision_ends();
+    count(CSR_CNT_EVICTIONS + (t << 1));
+    count(CSR_CNT_DROPS + (t << 1));
 }
 
 /// Promotes a block to PREFETCH_TIER. 1 if it was decided: its place in MOVES is in WALK_PLACE; 0 if it was given up.
@@ -212,6 +232,7 @@ fn promote(index: u32, dry_allowed: u32, whose: u32) -> u32 {
                 reason = move_waits(t, d);
             }
             if reason == 0 {
+                send(index, t, d);
                 candidate_decided(index);
                 count(CSR_CNT_PROMOTIONS + (t << 1));
                 WALK_PLACE = begin_move(index, d, if whose == OWN { NONE } else { NEED });
@@ -229,9 +250,9 @@ fn promote(index: u32, dry_allowed: u32, whose: u32) -> u32 {
 /// A step towards room in tier d for a block that is to be promoted. 0 if it is given up.
 fn promote_room(index: u32, d: u32, dry_allowed: u32) -> u32 {
     score(index);
-    let worth = S_P;
+    let worth = load(HEPC_SCORED);
     let victim = next_victim(d, dry_allowed);
-    if victim == NONE || S_WHO & WHO_DEAD == 0 && S_P >= worth {
+    if victim == NONE || S_WHO & WHO_DEAD == 0 && load(HEPC_SCORED) >= worth {
         return 0;
     }
     walk(victim, NONE, FOR_ROOM);

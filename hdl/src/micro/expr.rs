@@ -86,9 +86,24 @@ fn calls(expr: &syn::Expr) -> bool {
 }
 
 impl Compiler<'_> {
+    /// The value of an expression that is a constant here: a parameter may be one where a function is compiled in.
+    fn known(&self, expr: &syn::Expr) -> Option<u32> {
+        match expr {
+            syn::Expr::Path(_) => match self.named(&name(expr)?) {
+                Some(Operand::Constant(value)) => Some(value),
+                Some(Operand::Reg(_)) => None,
+                None => fold(self.scope, expr),
+            },
+            syn::Expr::Paren(inner) => self.known(&inner.expr),
+            syn::Expr::Cast(inner) => self.known(&inner.expr),
+            syn::Expr::Binary(inner) => calculate(&inner.op, self.known(&inner.left)?, self.known(&inner.right)?),
+            _ => fold(self.scope, expr),
+        }
+    }
+
     /// The value of an expression: a constant, a register that holds it already, or a fresh one.
     pub(super) fn operand(&mut self, expr: &syn::Expr) -> Result<Operand> {
-        if let Some(value) = fold(self.scope, expr) {
+        if let Some(value) = self.known(expr) {
             return Ok(Operand::Constant(value));
         }
         match expr {
@@ -139,7 +154,7 @@ impl Compiler<'_> {
     /// Leaves the value of an expression in a register.
     pub(super) fn into(&mut self, expr: &syn::Expr, d: Reg) -> Result<()> {
         let used = self.in_use();
-        if let Some(value) = fold(self.scope, expr) {
+        if let Some(value) = self.known(expr) {
             self.push(Op::Move, d, Reg::Value, Operand::Constant(value));
             return Ok(());
         }
@@ -209,13 +224,6 @@ impl Compiler<'_> {
         d: Reg,
     ) -> Result<()> {
         use syn::BinOp::*;
-        // A parameter may be a constant where a function is compiled in.
-        if let (Operand::Constant(a), Operand::Constant(b)) = (a, b)
-            && let Some(value) = calculate(op, a, b)
-        {
-            self.push(Op::Move, d, Reg::Value, Operand::Constant(value));
-            return Ok(());
-        }
         // Those that are the other way round, or not.
         let (op, a, b, inverted) = match op {
             Add(_) | AddAssign(_) => (Op::Add, a, b, false),
@@ -250,7 +258,7 @@ impl Compiler<'_> {
             address = &inner.expr;
         }
         let (a, b) = match address {
-            syn::Expr::Binary(sum) if matches!(sum.op, syn::BinOp::Add(_)) && fold(self.scope, address).is_none() => {
+            syn::Expr::Binary(sum) if matches!(sum.op, syn::BinOp::Add(_)) && self.known(address).is_none() => {
                 self.pair(&sum.left, &sum.right)?
             }
             _ => (self.operand(address)?, Operand::Constant(0)),
@@ -352,7 +360,7 @@ impl Compiler<'_> {
             }
             syn::Expr::Binary(inner)
                 if matches!(inner.op, Eq(_) | Ne(_) | Lt(_) | Le(_) | Gt(_) | Ge(_))
-                    && fold(self.scope, expr).is_none() =>
+                    && self.known(expr).is_none() =>
             {
                 let (a, b) = self.pair(&inner.left, &inner.right)?;
                 let (op, a, b) = match (&inner.op, wanted) {
@@ -371,6 +379,11 @@ impl Compiler<'_> {
                     b => b,
                 };
                 self.branch(op, a, b, label);
+            }
+            _ if self.known(expr).is_some() => {
+                if (self.known(expr) != Some(0)) == wanted {
+                    self.jump(label);
+                }
             }
             _ => {
                 let value = self.in_register(expr)?;
