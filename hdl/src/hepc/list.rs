@@ -59,6 +59,8 @@ pub struct List<const K: usize, const M: usize> {
     pub position: Signal<In, Bits<8>>,
     /// It is there.
     pub there: Signal<Out, Bit>,
+    /// There are more items than places before the one wanted.
+    pub exists: Signal<Out, Bit>,
     /// The item at the front, inverted: {rank, index}; 0 if there is none.
     pub front: Signal<Out, Bits<ITEM_BITS>>,
     /// The last item of a full list, likewise; 0 if it is not full, anything while it turns.
@@ -114,7 +116,7 @@ impl<const K: usize, const M: usize> Default for List<K, M> {
             };
         }
         rest!(
-            clock reset clear finish pop offer fresh item taken holding position there front last_item count bounded
+            clock reset clear finish pop offer fresh item taken holding position there exists front last_item count bounded
             bound_item bound has_bound held turn pace staged_item allowed known cut compared against_staged against_bound bound_compared last
             better_than_staged full take turning rotate place
         )
@@ -181,6 +183,7 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
             self.place.next = 0.into();
         }
         self.there.next = self.turn.q.val() == self.position.val();
+        self.exists.next = self.position.val() < self.held.q.val();
         self.rotate.next = (self.turn.q.val() != self.place.val()) & !self.pace.holding.val();
         self.turning.next = self.rotate.val() | self.pop.val();
         self.turn.d.next = self.turn.q.val();
