@@ -100,7 +100,7 @@ module formal(
         // How the list is used: an offer stands until it is taken, and nothing else happens meanwhile.
         assume (!was_waiting | (offer & item == was_item & fresh == was_fresh));
         assume (!(pop | finish) | (!holding & !offer & !(pop & finish)));
-        assume (!pop | (turn == 0 & position == 0));
+        assume (!pop | (there & position == 0));
         assume (position < 4);
         assume (!clear | !(pop | finish | offer));
         // A fresh item is neither in the list nor on its way to it.

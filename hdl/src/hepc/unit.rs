@@ -190,7 +190,11 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     is_offer: Signal<Local, Bit>,
     is_command: Signal<Local, Bit>,
     is_pop: Signal<Local, Bit>,
-    pop: Signal<Local, Bit>,
+    clearing: Register<Bit>,
+    clearing_counts: Register<Bit>,
+    finishing: Register<Bit>,
+    popping: Register<Bit>,
+    popped_list: Register<Bits<4>>,
     picked_row: Signal<Local, Bits<INDEX_BITS>>,
     picked_lane: Signal<Local, Bits<4>>,
     picked_lanes: Signal<Local, Bits<16>>,
@@ -256,7 +260,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             used out insiders outside written write_lanes write_row victims0 victims1 victims2 victims3 prefetch favoured
             crowded crowded_prefetch holding holding_prefetch score tally ready answer wanted wanted_list looked shows shown shown_count exists there
             beyond turns waits accept write page group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop
-            pop picked_row picked_lane picked_lanes upright item_index item_rank value worth_at
+            clearing clearing_counts finishing popping popped_list picked_row picked_lane picked_lanes upright item_index item_rank value worth_at
             worth_shifted is_in worth_value count_value
         )
     }
@@ -308,6 +312,11 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.wanted.clock.next = self.clock.val();
         self.wanted_list.clock.next = self.clock.val();
         self.looked.clock.next = self.clock.val();
+        self.clearing.clock.next = self.clock.val();
+        self.clearing_counts.clock.next = self.clock.val();
+        self.finishing.clock.next = self.clock.val();
+        self.popping.clock.next = self.clock.val();
+        self.popped_list.clock.next = self.clock.val();
         self.shows.clock.next = self.clock.val();
         self.shown.clock.next = self.clock.val();
         self.shown_count.clock.next = self.clock.val();
@@ -356,6 +365,11 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.wanted.reset.next = self.reset.val();
         self.wanted_list.reset.next = self.reset.val();
         self.looked.reset.next = self.reset.val();
+        self.clearing.reset.next = self.reset.val();
+        self.clearing_counts.reset.next = self.reset.val();
+        self.finishing.reset.next = self.reset.val();
+        self.popping.reset.next = self.reset.val();
+        self.popped_list.reset.next = self.reset.val();
         self.shows.reset.next = self.reset.val();
         self.shown.reset.next = self.reset.val();
         self.shown_count.reset.next = self.reset.val();
@@ -440,8 +454,11 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.wanted.d.next = 0.into();
         self.wanted_list.d.next = self.list.val();
         self.listing.next = self.sweeping.q.val() | self.offering.q.val();
-        self.turns.next =
-            self.bus_select.val() & !self.ready.q.val() & self.of_items.val() & !self.beyond.val() & !self.listing.val();
+        self.turns.next = self.bus_select.val()
+            & !self.ready.q.val()
+            & self.of_items.val()
+            & !self.beyond.val()
+            & !self.listing.val();
         self.looked.d.next = self.turns.val();
         self.shows.d.next = self.bus_select.val()
             & !self.ready.q.val()
@@ -622,7 +639,8 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
                 self.write_lanes.d.next = self.lanes11.q.val();
             }
         }
-        self.tally.clear.next = self.clear_counts.val();
+        self.tally.clear.next = self.clearing_counts.q.val();
+        self.clearing_counts.d.next = self.clear_counts.val();
 
         // A lane each.
         for i in 0..L {
@@ -705,47 +723,50 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.row_write_row.next = self.write_row.q.val();
         self.row_write_lanes.next = self.write_lanes.q.val();
 
-        // Lists.
-        self.pop.next = self.accept.val() & self.is_pop.val();
-        self.victims0.clear.next = self.clear.val();
-        self.victims0.finish.next = self.finish.val();
-        self.victims0.pop.next = self.pop.val() & (self.list.val() == 0);
+        // Lists: what begins and ends reaches many registers, and has a clock for it.
+        self.clearing.d.next = self.clear.val();
+        self.finishing.d.next = self.finish.val();
+        self.popping.d.next = self.accept.val() & self.is_pop.val();
+        self.popped_list.d.next = self.list.val();
+        self.victims0.clear.next = self.clearing.q.val();
+        self.victims0.finish.next = self.finishing.q.val();
+        self.victims0.pop.next = self.popping.q.val() & (self.popped_list.q.val() == 0);
         self.victims0.favoured.next = self.favoured.q.val();
         self.victims0.fresh.next = self.sweeping.q.val();
         self.victims0.position.next = 0.into();
         if self.wanted_list.q.val() == 0 {
             self.victims0.position.next = self.wanted.q.val();
         }
-        self.victims1.clear.next = self.clear.val();
-        self.victims1.finish.next = self.finish.val();
-        self.victims1.pop.next = self.pop.val() & (self.list.val() == 1);
+        self.victims1.clear.next = self.clearing.q.val();
+        self.victims1.finish.next = self.finishing.q.val();
+        self.victims1.pop.next = self.popping.q.val() & (self.popped_list.q.val() == 1);
         self.victims1.favoured.next = self.favoured.q.val();
         self.victims1.fresh.next = self.sweeping.q.val();
         self.victims1.position.next = 0.into();
         if self.wanted_list.q.val() == 1 {
             self.victims1.position.next = self.wanted.q.val();
         }
-        self.victims2.clear.next = self.clear.val();
-        self.victims2.finish.next = self.finish.val();
-        self.victims2.pop.next = self.pop.val() & (self.list.val() == 2);
+        self.victims2.clear.next = self.clearing.q.val();
+        self.victims2.finish.next = self.finishing.q.val();
+        self.victims2.pop.next = self.popping.q.val() & (self.popped_list.q.val() == 2);
         self.victims2.favoured.next = self.favoured.q.val();
         self.victims2.fresh.next = self.sweeping.q.val();
         self.victims2.position.next = 0.into();
         if self.wanted_list.q.val() == 2 {
             self.victims2.position.next = self.wanted.q.val();
         }
-        self.victims3.clear.next = self.clear.val();
-        self.victims3.finish.next = self.finish.val();
-        self.victims3.pop.next = self.pop.val() & (self.list.val() == 3);
+        self.victims3.clear.next = self.clearing.q.val();
+        self.victims3.finish.next = self.finishing.q.val();
+        self.victims3.pop.next = self.popping.q.val() & (self.popped_list.q.val() == 3);
         self.victims3.favoured.next = self.favoured.q.val();
         self.victims3.fresh.next = self.sweeping.q.val();
         self.victims3.position.next = 0.into();
         if self.wanted_list.q.val() == 3 {
             self.victims3.position.next = self.wanted.q.val();
         }
-        self.prefetch.clear.next = self.clear.val();
-        self.prefetch.finish.next = self.finish.val();
-        self.prefetch.pop.next = self.pop.val() & (self.list.val() == 4);
+        self.prefetch.clear.next = self.clearing.q.val();
+        self.prefetch.finish.next = self.finishing.q.val();
+        self.prefetch.pop.next = self.popping.q.val() & (self.popped_list.q.val() == 4);
         self.prefetch.favoured.next = self.favoured.q.val();
         self.prefetch.fresh.next = self.sweeping.q.val();
         self.prefetch.position.next = 0.into();
