@@ -340,8 +340,7 @@ impl Logic for Judge {
             | bit_cast::<STANDING_BITS, 8>(self.state8.val().get_bits::<8>(20));
 
         // What is written.
-        self.write.next =
-            self.lane.out_valid.val() & self.sweeping.val() & self.waiting.read_data.val().placed;
+        self.write.next = self.lane.out_valid.val() & self.sweeping.val() & self.waiting.read_data.val().placed;
         self.place_new.next =
             (bit_cast::<32, 16>(self.lane.p.val()) << 16) | bit_cast::<32, 16>(self.place8.val().get_bits::<16>(0));
         if self.marking.val() {

@@ -42,7 +42,7 @@ pub struct List<const K: usize, const M: usize> {
     pub clear: Signal<In, Bit>,
     /// A sweep has ended: a full list's last item becomes the bound. Only while nothing is on its way.
     pub finish: Signal<In, Bit>,
-    /// Forgets the head. Only while nothing is on its way, and the head is at the front.
+    /// Forgets the head. Only while nothing is on its way, and the head is wanted and there.
     pub pop: Signal<In, Bit>,
     /// An item is offered, and stands until it is taken.
     pub offer: Signal<In, Bit>,
@@ -59,6 +59,8 @@ pub struct List<const K: usize, const M: usize> {
     pub position: Signal<In, Bits<8>>,
     /// It is there.
     pub there: Signal<Out, Bit>,
+    /// There are more items than places before the one wanted.
+    pub exists: Signal<Out, Bit>,
     /// The item at the front, inverted: {rank, index}; 0 if there is none.
     pub front: Signal<Out, Bits<ITEM_BITS>>,
     /// The last item of a full list, likewise; 0 if it is not full, anything while it turns.
@@ -77,6 +79,8 @@ pub struct List<const K: usize, const M: usize> {
     has_bound: Register<Bit>,
     held: Register<Bits<8>>,
     turn: Register<Bits<8>>,
+    /// It goes on in this clock.
+    going: Register<Bit>,
     pace: Pace,
     staged_item: Kept<Bits<ITEM_BITS>>,
     allowed: Kept<Bit>,
@@ -91,7 +95,7 @@ pub struct List<const K: usize, const M: usize> {
     full: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
     turning: Signal<Local, Bit>,
-    rotate: Signal<Local, Bit>,
+    turned: Signal<Local, Bits<8>>,
     place: Signal<Local, Bits<8>>,
     size: Constant<Bits<8>>,
     last_place: Constant<Bits<8>>,
@@ -114,9 +118,9 @@ impl<const K: usize, const M: usize> Default for List<K, M> {
             };
         }
         rest!(
-            clock reset clear finish pop offer fresh item taken holding position there front last_item count bounded
-            bound_item bound has_bound held turn pace staged_item allowed known cut compared against_staged against_bound bound_compared last
-            better_than_staged full take turning rotate place
+            clock reset clear finish pop offer fresh item taken holding position there exists front last_item count bounded
+            bound_item bound has_bound held turn going pace staged_item allowed known cut compared against_staged against_bound bound_compared last
+            better_than_staged full take turning turned place
         )
     }
 }
@@ -128,6 +132,7 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
         self.has_bound.clock.next = self.clock.val();
         self.held.clock.next = self.clock.val();
         self.turn.clock.next = self.clock.val();
+        self.going.clock.next = self.clock.val();
         self.pace.clock.next = self.clock.val();
         self.staged_item.clock.next = self.clock.val();
         self.allowed.clock.next = self.clock.val();
@@ -137,6 +142,7 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
         self.has_bound.reset.next = self.reset.val() | self.clear.val();
         self.held.reset.next = self.reset.val() | self.clear.val();
         self.turn.reset.next = self.reset.val() | self.clear.val();
+        self.going.reset.next = self.reset.val() | self.clear.val();
         self.pace.reset.next = self.reset.val() | self.clear.val();
         self.staged_item.reset.next = self.reset.val();
         self.allowed.reset.next = self.reset.val();
@@ -146,6 +152,7 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
         self.pace.offer.next = self.offer.val();
         self.pace.fresh.next = self.fresh.val();
         self.pace.turn.next = self.turn.q.val();
+        self.pace.going.next = self.going.q.val();
         self.taken.next = self.pace.taken.val();
         self.holding.next = self.pace.holding.val();
 
@@ -180,19 +187,21 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
         if self.offer.val() {
             self.place.next = 0.into();
         }
-        self.there.next = self.turn.q.val() == self.position.val();
-        self.rotate.next = (self.turn.q.val() != self.place.val()) & !self.pace.holding.val();
-        self.turning.next = self.rotate.val() | self.pop.val();
-        self.turn.d.next = self.turn.q.val();
-        if self.rotate.val() {
-            self.turn.d.next = self.turn.q.val() - 1;
+        self.there.next = (self.turn.q.val() == self.position.val()) & !self.going.q.val();
+        self.exists.next = self.position.val() < self.held.q.val();
+        self.turning.next = self.going.q.val() | self.pop.val();
+        self.turned.next = self.turn.q.val();
+        if self.going.q.val() {
+            self.turned.next = self.turn.q.val() - 1;
             if self.turn.q.val() == 0 {
-                self.turn.d.next = self.last_place.val();
+                self.turned.next = self.last_place.val();
             }
         }
         if self.pop.val() {
-            self.turn.d.next = self.last_but_one.val();
+            self.turned.next = self.last_but_one.val();
         }
+        self.turn.d.next = self.turned.val();
+        self.going.d.next = (self.turned.val() != self.place.val()) & !self.pace.holding.val();
 
         for i in 0..K {
             self.cells[i].clock.next = self.clock.val();

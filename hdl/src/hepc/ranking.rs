@@ -44,6 +44,8 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
     pub position: Signal<In, Bits<8>>,
     /// It is there.
     pub there: Signal<Out, Bit>,
+    /// It exists.
+    pub exists: Signal<Out, Bit>,
     /// The item at the front, inverted: {rank, index}; 0 if there is none.
     pub front: Signal<Out, Bits<ITEM_BITS>>,
 
@@ -67,7 +69,7 @@ impl<const L: usize, const K: usize, const M: usize> Default for Ranking<L, K, M
             };
         }
         rest!(
-            clock reset clear finish pop fresh favoured holding last_item count position there front choose list offered item free
+            clock reset clear finish pop fresh favoured holding last_item count position there exists front choose list offered item free
         )
     }
 }
@@ -105,6 +107,7 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Ranking<L, K, M> 
         self.last_item.next = self.list.last_item.val();
         self.count.next = self.list.count.val();
         self.there.next = self.list.there.val();
+        self.exists.next = self.list.exists.val();
         self.front.next = self.list.front.val();
     }
 }

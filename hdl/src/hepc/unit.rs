@@ -168,6 +168,10 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     wanted: Register<Bits<8>>,
     wanted_list: Register<Bits<4>>,
     looked: Register<Bit>,
+    shows: Register<Bit>,
+    shown: Register<Bits<ITEM_BITS>>,
+    shown_count: Register<Bits<8>>,
+    exists: Register<Bit>,
     there: Signal<Local, Bit>,
     beyond: Signal<Local, Bit>,
     turns: Signal<Local, Bit>,
@@ -186,13 +190,15 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     is_offer: Signal<Local, Bit>,
     is_command: Signal<Local, Bit>,
     is_pop: Signal<Local, Bit>,
-    pop: Signal<Local, Bit>,
+    clearing: Register<Bit>,
+    clearing_counts: Register<Bit>,
+    finishing: Register<Bit>,
+    popping: Register<Bit>,
+    popped_list: Register<Bits<4>>,
     picked_row: Signal<Local, Bits<INDEX_BITS>>,
     picked_lane: Signal<Local, Bits<4>>,
     picked_lanes: Signal<Local, Bits<16>>,
-    item: Signal<Local, Bits<ITEM_BITS>>,
     upright: Signal<Local, Bits<ITEM_BITS>>,
-    list_count: Signal<Local, Bits<8>>,
     item_index: Signal<Local, Bits<32>>,
     item_rank: Signal<Local, Bits<32>>,
     value: Signal<Local, Bits<32>>,
@@ -252,9 +258,9 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             lane_last row_last drained on_the_way finish clear clear_counts row1 row2 lanes1 lanes2 listing first_index
             judged_row valid facts standing worth lanes9 lanes10 lanes11 row9 row10 row11 standing10 standing11 weighed
             used out insiders outside written write_lanes write_row victims0 victims1 victims2 victims3 prefetch favoured
-            crowded crowded_prefetch holding holding_prefetch score tally ready answer wanted wanted_list looked there
+            crowded crowded_prefetch holding holding_prefetch score tally ready answer wanted wanted_list looked shows shown shown_count exists there
             beyond turns waits accept write page group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop
-            pop picked_row picked_lane picked_lanes item upright list_count item_index item_rank value worth_at
+            clearing clearing_counts finishing popping popped_list picked_row picked_lane picked_lanes upright item_index item_rank value worth_at
             worth_shifted is_in worth_value count_value
         )
     }
@@ -306,6 +312,15 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.wanted.clock.next = self.clock.val();
         self.wanted_list.clock.next = self.clock.val();
         self.looked.clock.next = self.clock.val();
+        self.clearing.clock.next = self.clock.val();
+        self.clearing_counts.clock.next = self.clock.val();
+        self.finishing.clock.next = self.clock.val();
+        self.popping.clock.next = self.clock.val();
+        self.popped_list.clock.next = self.clock.val();
+        self.shows.clock.next = self.clock.val();
+        self.shown.clock.next = self.clock.val();
+        self.shown_count.clock.next = self.clock.val();
+        self.exists.clock.next = self.clock.val();
         self.worth.clock.next = self.clock.val();
         self.ready.clock.next = self.clock.val();
         self.answer.clock.next = self.clock.val();
@@ -350,6 +365,15 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.wanted.reset.next = self.reset.val();
         self.wanted_list.reset.next = self.reset.val();
         self.looked.reset.next = self.reset.val();
+        self.clearing.reset.next = self.reset.val();
+        self.clearing_counts.reset.next = self.reset.val();
+        self.finishing.reset.next = self.reset.val();
+        self.popping.reset.next = self.reset.val();
+        self.popped_list.reset.next = self.reset.val();
+        self.shows.reset.next = self.reset.val();
+        self.shown.reset.next = self.reset.val();
+        self.shown_count.reset.next = self.reset.val();
+        self.exists.reset.next = self.reset.val();
         self.worth.reset.next = self.reset.val();
 
         // What works, and whether everything of it has arrived.
@@ -390,30 +414,57 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.is_offer.next = self.is_command.val() & (self.low4.val() == 9);
         self.is_pop.next = self.bus_write.val() & self.of_lists.val() & (self.low4.val() == 2);
         self.is_busy.next = !self.bus_write.val() & (self.group.val() == 2) & (self.low4.val() == 0xE);
+        // What a list shows stands in registers: the choice among lists is a clock of its own.
         self.there.next = true;
+        self.shown.d.next = 0.into();
+        self.shown_count.d.next = 0.into();
+        self.exists.d.next = false;
         if self.list.val() == 0 {
             self.there.next = self.victims0.there.val();
+            self.shown.d.next = self.victims0.front.val();
+            self.shown_count.d.next = self.victims0.count.val();
+            self.exists.d.next = self.victims0.exists.val();
         }
         if self.list.val() == 1 {
             self.there.next = self.victims1.there.val();
+            self.shown.d.next = self.victims1.front.val();
+            self.shown_count.d.next = self.victims1.count.val();
+            self.exists.d.next = self.victims1.exists.val();
         }
         if self.list.val() == 2 {
             self.there.next = self.victims2.there.val();
+            self.shown.d.next = self.victims2.front.val();
+            self.shown_count.d.next = self.victims2.count.val();
+            self.exists.d.next = self.victims2.exists.val();
         }
         if self.list.val() == 3 {
             self.there.next = self.victims3.there.val();
+            self.shown.d.next = self.victims3.front.val();
+            self.shown_count.d.next = self.victims3.count.val();
+            self.exists.d.next = self.victims3.exists.val();
         }
         if self.list.val() == 4 {
             self.there.next = self.prefetch.there.val();
+            self.shown.d.next = self.prefetch.front.val();
+            self.shown_count.d.next = self.prefetch.count.val();
+            self.exists.d.next = self.prefetch.exists.val();
         }
         // An item is turned to the front of its list, from the request's second clock on; not while items go in, which are compared with the last.
         self.beyond.next = self.of_items.val() & (self.low.val() >= self.list_size.val());
         self.wanted.d.next = 0.into();
         self.wanted_list.d.next = self.list.val();
         self.listing.next = self.sweeping.q.val() | self.offering.q.val();
-        self.turns.next =
-            self.bus_select.val() & !self.ready.q.val() & self.of_items.val() & !self.beyond.val() & !self.listing.val();
+        self.turns.next = self.bus_select.val()
+            & !self.ready.q.val()
+            & self.of_items.val()
+            & !self.beyond.val()
+            & !self.listing.val();
         self.looked.d.next = self.turns.val();
+        self.shows.d.next = self.bus_select.val()
+            & !self.ready.q.val()
+            & !self.listing.val()
+            & self.there.val()
+            & (self.of_lists.val() | self.looked.q.val());
         if self.turns.val() {
             self.wanted.d.next = self.low.val();
         }
@@ -427,10 +478,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         if self.group.val() == 4 {
             self.waits.next = self.busy.val();
         }
-        if (self.of_lists.val() | self.of_items.val()) & !self.beyond.val() & !self.there.val() {
-            self.waits.next = true;
-        }
-        if self.of_items.val() & !self.beyond.val() & !self.looked.q.val() {
+        if (self.of_lists.val() | self.of_items.val()) & !self.beyond.val() & !self.shows.q.val() {
             self.waits.next = true;
         }
         if self.is_busy.val() {
@@ -591,7 +639,8 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
                 self.write_lanes.d.next = self.lanes11.q.val();
             }
         }
-        self.tally.clear.next = self.clear_counts.val();
+        self.tally.clear.next = self.clearing_counts.q.val();
+        self.clearing_counts.d.next = self.clear_counts.val();
 
         // A lane each.
         for i in 0..L {
@@ -674,81 +723,61 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.row_write_row.next = self.write_row.q.val();
         self.row_write_lanes.next = self.write_lanes.q.val();
 
-        // Lists.
-        self.pop.next = self.accept.val() & self.is_pop.val();
-        self.victims0.clear.next = self.clear.val();
-        self.victims0.finish.next = self.finish.val();
-        self.victims0.pop.next = self.pop.val() & (self.list.val() == 0);
+        // Lists: what begins and ends reaches many registers, and has a clock for it.
+        self.clearing.d.next = self.clear.val();
+        self.finishing.d.next = self.finish.val();
+        self.popping.d.next = self.accept.val() & self.is_pop.val();
+        self.popped_list.d.next = self.list.val();
+        self.victims0.clear.next = self.clearing.q.val();
+        self.victims0.finish.next = self.finishing.q.val();
+        self.victims0.pop.next = self.popping.q.val() & (self.popped_list.q.val() == 0);
         self.victims0.favoured.next = self.favoured.q.val();
         self.victims0.fresh.next = self.sweeping.q.val();
         self.victims0.position.next = 0.into();
         if self.wanted_list.q.val() == 0 {
             self.victims0.position.next = self.wanted.q.val();
         }
-        self.victims1.clear.next = self.clear.val();
-        self.victims1.finish.next = self.finish.val();
-        self.victims1.pop.next = self.pop.val() & (self.list.val() == 1);
+        self.victims1.clear.next = self.clearing.q.val();
+        self.victims1.finish.next = self.finishing.q.val();
+        self.victims1.pop.next = self.popping.q.val() & (self.popped_list.q.val() == 1);
         self.victims1.favoured.next = self.favoured.q.val();
         self.victims1.fresh.next = self.sweeping.q.val();
         self.victims1.position.next = 0.into();
         if self.wanted_list.q.val() == 1 {
             self.victims1.position.next = self.wanted.q.val();
         }
-        self.victims2.clear.next = self.clear.val();
-        self.victims2.finish.next = self.finish.val();
-        self.victims2.pop.next = self.pop.val() & (self.list.val() == 2);
+        self.victims2.clear.next = self.clearing.q.val();
+        self.victims2.finish.next = self.finishing.q.val();
+        self.victims2.pop.next = self.popping.q.val() & (self.popped_list.q.val() == 2);
         self.victims2.favoured.next = self.favoured.q.val();
         self.victims2.fresh.next = self.sweeping.q.val();
         self.victims2.position.next = 0.into();
         if self.wanted_list.q.val() == 2 {
             self.victims2.position.next = self.wanted.q.val();
         }
-        self.victims3.clear.next = self.clear.val();
-        self.victims3.finish.next = self.finish.val();
-        self.victims3.pop.next = self.pop.val() & (self.list.val() == 3);
+        self.victims3.clear.next = self.clearing.q.val();
+        self.victims3.finish.next = self.finishing.q.val();
+        self.victims3.pop.next = self.popping.q.val() & (self.popped_list.q.val() == 3);
         self.victims3.favoured.next = self.favoured.q.val();
         self.victims3.fresh.next = self.sweeping.q.val();
         self.victims3.position.next = 0.into();
         if self.wanted_list.q.val() == 3 {
             self.victims3.position.next = self.wanted.q.val();
         }
-        self.prefetch.clear.next = self.clear.val();
-        self.prefetch.finish.next = self.finish.val();
-        self.prefetch.pop.next = self.pop.val() & (self.list.val() == 4);
+        self.prefetch.clear.next = self.clearing.q.val();
+        self.prefetch.finish.next = self.finishing.q.val();
+        self.prefetch.pop.next = self.popping.q.val() & (self.popped_list.q.val() == 4);
         self.prefetch.favoured.next = self.favoured.q.val();
         self.prefetch.fresh.next = self.sweeping.q.val();
         self.prefetch.position.next = 0.into();
         if self.wanted_list.q.val() == 4 {
             self.prefetch.position.next = self.wanted.q.val();
         }
-        self.item.next = 0.into();
-        self.list_count.next = 0.into();
-        if self.list.val() == 0 {
-            self.item.next = self.victims0.front.val();
-            self.list_count.next = self.victims0.count.val();
-        }
-        if self.list.val() == 1 {
-            self.item.next = self.victims1.front.val();
-            self.list_count.next = self.victims1.count.val();
-        }
-        if self.list.val() == 2 {
-            self.item.next = self.victims2.front.val();
-            self.list_count.next = self.victims2.count.val();
-        }
-        if self.list.val() == 3 {
-            self.item.next = self.victims3.front.val();
-            self.list_count.next = self.victims3.count.val();
-        }
-        if self.list.val() == 4 {
-            self.item.next = self.prefetch.front.val();
-            self.list_count.next = self.prefetch.count.val();
-        }
-
         // The answer.
-        self.upright.next = !self.item.val();
+        self.upright.next = !self.shown.q.val();
         self.item_index.next = self.none.val();
         self.item_rank.next = self.none.val();
-        if (self.item.val() != 0) & !self.beyond.val() {
+        if self.exists.q.val() & !self.beyond.val() {
             self.item_index.next = bit_cast::<32, 17>(self.upright.val().get_bits::<17>(0));
             self.item_rank.next = self.upright.val().get_bits::<32>(17);
         }
@@ -816,7 +845,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             self.value.next = self.item_rank.val();
         }
         if self.of_lists.val() & (self.low4.val() == 3) {
-            self.value.next = bit_cast::<32, 8>(self.list_count.val());
+            self.value.next = bit_cast::<32, 8>(self.shown_count.q.val());
         }
         self.answer.d.next = 0.into();
         if self.accept.val() & !self.bus_write.val() {

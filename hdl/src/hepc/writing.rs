@@ -64,7 +64,7 @@ impl Logic for Writing {
         if self.marking.val() {
             self.kept_out.d.next = self.out.val();
         }
-        self.data.next = (self.kept.q.val() & self.but_out.val())
-            | (bit_cast::<WRITE_BITS, 8>(self.kept_out.q.val()) << 84);
+        self.data.next =
+            (self.kept.q.val() & self.but_out.val()) | (bit_cast::<WRITE_BITS, 8>(self.kept_out.q.val()) << 84);
     }
 }

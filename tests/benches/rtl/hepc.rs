@@ -45,10 +45,10 @@ pub(crate) fn rows(seed: u64) -> Vec<Row> {
             format!("{how}, {SWEEPS} sweeps of entries at random"),
         ),
         Row::asked(
-            "sweep, worst order",
+            "sweep, ranks that fall with the index",
             "LANES entries a clock, under 5% more",
             (format!("{again} clocks for {rows} rows, {:.1}% more", over(again)), over(again) < 5.0),
-            format!("{how}, each row a better victim of one tier than all before"),
+            format!("{how}, each entry a better victim of one tier than all before"),
         ),
         Row::asked(
             "SWEEP to first score written",
