@@ -14,8 +14,8 @@
 `ifdef INDUCTION
 `define FIRST 0
 `else
-// Where a counterexample is looked for, clearing begins four buckets before the last, and there is no second reset.
-`define FIRST 252
+// Where a counterexample is looked for, clearing begins two buckets before the end, and there is no second reset.
+`define FIRST 254
 `endif
 
 module formal(
@@ -128,9 +128,12 @@ module formal(
         for (g = 0; g < 8; g = g + 1) assign slots[17*(8+g) +: 17] = 17'd1024 + g;
     endgenerate
 
+    // The slot that is looked at.
+    (* anyconst *) reg [3:0] looked_at;
+    wire [16:0] looked_at_slot = looked_at[3] ? 17'd1024 + looked_at[2:0] : {looked_at[2] ? b1 : b0, looked_at[1:0]};
+
     // The model: which slots are in use, and in which the first, the second and the third part of the key are the watched
     // key's; of the slot that is looked at, the key and what else was last written.
-    (* anyconst *) reg [3:0] looked_at;
     reg [15:0] used = 0;
     reg [15:0] low = 0;
     reg [15:0] high = 0;
@@ -168,7 +171,7 @@ module formal(
         end
         if (write[1]) high_now = write_data == key[63:32] ? high | to : high & ~to;
         if (write[2]) id_now = write_data[23:0] == key[87:64] ? id | to : id & ~to;
-        if (to[looked_at]) begin
+        if (writes & slot == looked_at_slot) begin
             if (write[0]) kept_now[31:0] = write_data;
             if (write[1]) kept_now[63:32] = write_data;
             if (write[2]) kept_now[87:64] = write_data[23:0];
@@ -184,7 +187,7 @@ module formal(
         ours <= {ours, {tenant, request, tag} == key};
         held <= {held, used_now & low_now & high_now & id_now};
         places <= {places, place_now};
-        if (reads & slot == slots[17*looked_at +: 17]) read_since <= 1;
+        if (reads & slot == looked_at_slot) read_since <= 1;
         else if (reads | writes) read_since <= 0;
         else if (read_since != 0 & read_since != 3) read_since <= read_since + 1;
         if (reset) begin
@@ -205,7 +208,6 @@ module formal(
     endfunction
 
     // What is to come out, if it is the watched key that was looked up.
-    wire [16:0] looked_at_slot = slots[17*looked_at +: 17];
     wire answers = out_valid & ours[5];
     wire [15:0] found = held[5*16 +: 16];
 
@@ -216,8 +218,6 @@ module formal(
     reg [15:0] written1;
     reg [4*20-1:0] place_after;
     reg [19:0] newest;
-    reg cleared_there;
-    wire [87:0] looked_at_word = after[89*looked_at +: 88];
     always @(*) begin
         after = {{8{89'b0}}, way_words1, way_words0};
         for (i = 0; i < 8; i = i + 1) begin
@@ -241,7 +241,6 @@ module formal(
             if (writing[i] & write_indexes[17*i +: 17] == looked_at_slot) newest = write_places[20*i +: 20];
             place_after[20*i +: 20] = newest;
         end
-        cleared_there = ready | (looked_at[3] ? count > looked_at[2:0] : count > (looked_at[2] ? b1 : b0));
     end
 `endif
 
@@ -282,8 +281,9 @@ module formal(
                 assert ((after[89*i +: 32] == key[31:0]) == low[i]);
                 assert ((after[89*i+32 +: 32] == key[63:32]) == high[i]);
                 assert ((after[89*i+64 +: 24] == key[87:64]) == id[i]);
+                if (i < 8 & looked_at == i) assert (after[89*i +: 88] == kept);
             end
-            assert (!cleared_there | (looked_at[3] ? read_after : looked_at_word) == kept);
+            if (looked_at[3] & (ready | count > looked_at[2:0])) assert (read_after == kept);
             for (i = 0; i < 4; i = i + 1) begin
                 assert (write_indexes[17*i +: 17] < 17'd1032);
                 assert (!(asked[i] & held[16*i+looked_at]) | place_after[20*i +: 20] == places[20*i +: 20]);
@@ -297,7 +297,8 @@ module formal(
             if (read_since == 1) assert (bucket1_1 == looked_at_slot[9:2] | looked_at[3]);
             if (read_since == 2) begin
                 assert (reading[1]);
-                assert (looked_at[3] | a_kept[89*looked_at[1:0] +: 88] == kept);
+                for (i = 0; i < 4; i = i + 1)
+                    if (!looked_at[3] & looked_at[1:0] == i) assert (a_kept[89*i +: 88] == kept);
             end
             if (read_since == 3) assert (!reading[1] & (looked_at[3] | read3 == kept));
             if (read_since >= 2) assert (!looked_at[3] | stash_kept == kept);
@@ -342,7 +343,7 @@ module formal(
         end
 `ifndef INDUCTION
         // The buckets that are cleared then.
-        assume (b0 >= 8'hfc & b1 >= 8'hfc);
+        assume (b0 >= 8'hfe & b1 >= 8'hfe);
         assume (reset == !started);
 `endif
         in_a_bucket: cover (started & answers & hit & index == slots[17*6 +: 17] & looked_at == 6 & state == 2);
