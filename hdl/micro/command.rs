@@ -54,7 +54,11 @@ fn execute() {
     command_take();
     let status = command_check();
     if status == STATUS_OK {
-        command_snapshot();
+        step_begin();
+        // Otherwise it goes by the registers as they were when its sweep began.
+        if ST_BEGUN == 0 {
+            command_snapshot();
+        }
         hepc_begin();
         command_run();
         offers();

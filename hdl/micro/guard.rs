@@ -240,13 +240,18 @@ fn guard_choose(policy: u32) {
     count(CSR_CNT_GUARD_SWITCHES);
 }
 
-/// At the beginning of a sweep: counts if it is due.
-fn guard_count() {
+/// 1 if a sweep would begin with a count.
+fn guard_due() -> u32 {
     let mut interval = CAPACITY >> 3;
     if interval < 128 {
         interval = 128;
     }
-    if CLOCK - G_COUNTED < interval {
+    CLOCK - G_COUNTED >= interval
+}
+
+/// At the beginning of a sweep: counts if it is due.
+fn guard_count() {
+    if guard_due() == 0 {
         return;
     }
     G_COUNTED = CLOCK;

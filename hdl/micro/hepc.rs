@@ -131,6 +131,7 @@ fn hepc_reset() {
     guard_reset();
     chain_forget();
     lists_reset();
+    step_reset();
 }
 
 /// A command begins: its registers are in `SNAP_*`.

@@ -53,7 +53,11 @@ fn sweep() {
 fn sweep_begin() {
     guard_count();
     hepc_ready();
-    store(HEPC_SWEEP, 0);
+    if ST_BEGUN == 0 {
+        store(HEPC_SWEEP, 0);
+    }
+    // Another one of this command has not.
+    ST_BEGUN = 0;
     disarm();
     count(CSR_CNT_SWEEPS);
     L_VALID = 1;

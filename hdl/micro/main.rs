@@ -38,6 +38,7 @@ fn main() {
         poll();
         serve();
         ready();
+        step_ready();
     }
 }
 

@@ -42,6 +42,7 @@ fn quick() -> u32 {
                 return 0;
             }
             store(CSR + word, load(FRONT_LOW));
+            ST_LEFT = ST_ROUNDS;
             return 1;
         }
         if CSR + word < COMPUTED_END {

@@ -55,6 +55,10 @@ fn ready() {
     if METADATA_ONLY != 0 || has_room(RD_TIER) != 0 {
         return;
     }
+    // Scores are of this step, not of one that is ready.
+    if step_forget() == 0 {
+        return;
+    }
     let mut t = RD_TIER;
     loop {
         let index = first_victim(t, RD_LOOKS);

@@ -16,7 +16,11 @@ fn command_step() {
         CQ_STATUS = STATUS_STEP_BACKWARD;
         return;
     }
-    hepc_lookahead_now();
+    if ST_BEGUN == 0 {
+        hepc_lookahead_now();
+    } else {
+        H_FRESH = 1;
+    }
     step_advance(X_ARGUMENT);
     sweep_begin();
     store(CSR_STEP, X_ARGUMENT);

@@ -8,7 +8,7 @@
 //!                           └───────┴─ Unit (DMA) ◄─────┘ ─► m_host, m_card
 //! ```
 
-use crate::csr::{File, Front};
+use crate::csr::{File, Front, Start};
 use crate::dma::Unit;
 use crate::hepc::Hepc;
 use crate::micro::Sequencer;
@@ -211,6 +211,7 @@ pub struct Device<
     hepc: Hepc<L, K, J, A, S>,
     dma: Unit,
     region: Signal<Local, Bits<4>>,
+    start: Start,
     directory_clock: Gate,
     hepc_clock: Gate,
     dma_clock: Gate,
@@ -255,7 +256,7 @@ impl<
             };
         }
         rest!(
-            clock reset bus_master irq executing behind s_axil_awvalid s_axil_awready s_axil_awaddr s_axil_awsize s_axil_wvalid s_axil_wready s_axil_wdata s_axil_wstrb s_axil_bvalid s_axil_bready s_axil_bresp s_axil_arvalid s_axil_arready s_axil_araddr s_axil_arsize s_axil_rvalid s_axil_rready s_axil_rdata s_axil_rresp m_host_awid m_host_awaddr m_host_awlen m_host_awsize m_host_awburst m_host_awvalid m_host_wdata m_host_wstrb m_host_wlast m_host_wvalid m_host_bready m_host_arid m_host_araddr m_host_arlen m_host_arsize m_host_arburst m_host_arvalid m_host_rready m_host_awready m_host_wready m_host_bid m_host_bresp m_host_bvalid m_host_arready m_host_rid m_host_rdata m_host_rresp m_host_rlast m_host_rvalid m_card_awid m_card_awaddr m_card_awlen m_card_awsize m_card_awburst m_card_awvalid m_card_wdata m_card_wstrb m_card_wlast m_card_wvalid m_card_bready m_card_arid m_card_araddr m_card_arlen m_card_arsize m_card_arburst m_card_arvalid m_card_rready m_card_awready m_card_wready m_card_bid m_card_bresp m_card_bvalid m_card_arready m_card_rid m_card_rdata m_card_rresp m_card_rlast m_card_rvalid sequencer file directory hepc dma region directory_clock hepc_clock dma_clock
+            clock reset bus_master irq executing behind s_axil_awvalid s_axil_awready s_axil_awaddr s_axil_awsize s_axil_wvalid s_axil_wready s_axil_wdata s_axil_wstrb s_axil_bvalid s_axil_bready s_axil_bresp s_axil_arvalid s_axil_arready s_axil_araddr s_axil_arsize s_axil_rvalid s_axil_rready s_axil_rdata s_axil_rresp m_host_awid m_host_awaddr m_host_awlen m_host_awsize m_host_awburst m_host_awvalid m_host_wdata m_host_wstrb m_host_wlast m_host_wvalid m_host_bready m_host_arid m_host_araddr m_host_arlen m_host_arsize m_host_arburst m_host_arvalid m_host_rready m_host_awready m_host_wready m_host_bid m_host_bresp m_host_bvalid m_host_arready m_host_rid m_host_rdata m_host_rresp m_host_rlast m_host_rvalid m_card_awid m_card_awaddr m_card_awlen m_card_awsize m_card_awburst m_card_awvalid m_card_wdata m_card_wstrb m_card_wlast m_card_wvalid m_card_bready m_card_arid m_card_araddr m_card_arlen m_card_arsize m_card_arburst m_card_arvalid m_card_rready m_card_awready m_card_wready m_card_bid m_card_bresp m_card_bvalid m_card_arready m_card_rid m_card_rdata m_card_rresp m_card_rlast m_card_rvalid sequencer file directory hepc dma start region directory_clock hepc_clock dma_clock
         )
     }
 }
@@ -312,10 +313,17 @@ impl<
         self.directory.bus_write.next = self.sequencer.bus_write.val();
         self.directory.bus_address.next = self.sequencer.bus_address.val();
         self.directory.bus_data.next = self.sequencer.bus_data.val();
-        self.hepc.bus_select.next = self.sequencer.bus_valid.val() & (self.region.val() == 6);
-        self.hepc.bus_write.next = self.sequencer.bus_write.val();
-        self.hepc.bus_address.next = self.sequencer.bus_address.val();
-        self.hepc.bus_data.next = self.sequencer.bus_data.val();
+        // A sweep that the front starts comes when the sequencer has no request there.
+        self.start.sweeps.next = self.front.sweeps.val();
+        self.start.from_select.next = self.sequencer.bus_valid.val() & (self.region.val() == 6);
+        self.start.from_write.next = self.sequencer.bus_write.val();
+        self.start.from_address.next = self.sequencer.bus_address.val();
+        self.start.from_data.next = self.sequencer.bus_data.val();
+        self.hepc.bus_select.next = self.start.select.val();
+        self.hepc.bus_write.next = self.start.write.val();
+        self.hepc.bus_address.next = self.start.address.val();
+        self.hepc.bus_data.next = self.start.data.val();
+        self.front.sweep_started.next = self.hepc.bus_ready.val();
         self.dma.bus_select.next = self.sequencer.bus_valid.val() & (self.region.val() == 7);
         self.dma.bus_write.next = self.sequencer.bus_write.val();
         self.dma.bus_address.next = self.sequencer.bus_address.val();
@@ -327,7 +335,7 @@ impl<
         self.sequencer.bus_ready.next = self.file.bus_ready.val()
             | self.frames.bus_ready.val()
             | self.directory.bus_ready.val()
-            | self.hepc.bus_ready.val()
+            | (self.hepc.bus_ready.val() & !self.front.sweeps.val())
             | self.dma.bus_ready.val()
             | self.front.bus_ready.val();
         self.sequencer.bus_read.next = self.file.bus_read.val()
@@ -339,13 +347,14 @@ impl<
 
         // Blocks that rest are not clocked. Behind the bus: a signal is read below where it is driven.
         self.directory_clock.clock.next = self.clock.val();
-        self.directory_clock.enable.next =
-            self.reset.val() | self.directory.bus_select.val() | self.directory.awake.val() | self.hepc.awake.val();
+        self.directory_clock.enable.next = self.reset.val() | self.directory.bus_select.val();
+        self.directory_clock.awake.next = self.directory.awake.val() | self.hepc.awake.val();
         self.hepc_clock.clock.next = self.clock.val();
-        self.hepc_clock.enable.next = self.reset.val() | self.hepc.bus_select.val() | self.hepc.awake.val();
+        self.hepc_clock.enable.next = self.reset.val() | self.start.select.val();
+        self.hepc_clock.awake.next = self.hepc.awake.val();
         self.dma_clock.clock.next = self.clock.val();
-        self.dma_clock.enable.next =
-            self.reset.val() | self.dma.bus_select.val() | self.dma.awake.val() | self.frames.awake.val();
+        self.dma_clock.enable.next = self.reset.val() | self.dma.bus_select.val();
+        self.dma_clock.awake.next = self.dma.awake.val() | self.frames.awake.val();
 
         // Rows of the directory.
         self.directory.row_read.next = self.hepc.row_read.val();

@@ -1,9 +1,10 @@
-//! Decisions that were made ready before the INSERT that asks for them (docs/rtl/frames.md): the RTL ends where the emulator does.
+//! Decisions that were made ready before the INSERT that asks for them (docs/rtl/frames.md), and steps before CMD_GO (docs/rtl/csr.md): the RTL
+//! ends where the emulator does.
 #![allow(clippy::unwrap_used, reason = "a test says where it failed by panicking, in its helpers too")]
 
-use kvcpu_driver::{Commands, Config, Device, Entry, Insert, TierConfig};
+use kvcpu_driver::{Commands, Config, Device, Entry, Insert, QueueConfig, TierConfig, Weights, sqe};
 use kvcpu_mmio::queue::Key;
-use kvcpu_mmio::regs::control;
+use kvcpu_mmio::regs::{command, control};
 use kvcpu_mmio::{Backing, Geometry};
 use kvcpu_sim::{Rtl, RtlOptions, top};
 use kvcpu_tests::rig::content;
@@ -125,4 +126,105 @@ fn the_last_place_of_a_channel_is_enough_for_the_decision_that_took_it() {
     let slow = RtlOptions { host_latency: 100_000..=100_000, ..RtlOptions::default() };
     let (rtl, _) = device(rtl(slow), config);
     assert_eq!(behind_fifteen_moves(&rtl), expected);
+}
+
+/// Lets the device do what it does when no command waits.
+fn rest<B: Backing>(device: &Device<B>) {
+    for _ in 0..4 {
+        device.backing().advance(1_000).unwrap();
+    }
+}
+
+/// Writes CMD_SQE.
+fn write_step<B: Backing + 'static>(device: &Device<B>, step: u32) {
+    for (half, word) in (0..).step_by(2).zip(sqe::step_advance(step).to_words()) {
+        device.write_at(&command::CMD_SQE, 0, half, word & u64::from(u32::MAX)).unwrap();
+        device.write_at(&command::CMD_SQE, 0, half + 1, word >> 32).unwrap();
+    }
+}
+
+/// Writes CMD_GO; the entries as they are when that has been answered, and the status when the command is done.
+fn go<B: Backing + 'static>(device: &Device<B>) -> (Vec<Entry>, u64) {
+    device.write(&command::CMD_GO, 1).unwrap();
+    let at_once = entries(device);
+    while device.read_field(&command::CMD_STATUS, &command::CMD_STATUS::BUSY).unwrap() != 0 {
+        device.backing().advance(1_000).unwrap();
+    }
+    (at_once, device.read_at(&command::CMD_CQE, 0, 3).unwrap())
+}
+
+/// Weights that make the score of an entry another one.
+fn other_weights(number: u8) -> Weights {
+    Weights { wr: 3 + number, wf: 1, ws: 2, wd: 100 + number }
+}
+
+/// What the entries were after each step, and how it ended. The second, which is ready, must be seen at once.
+fn steps<B: Backing + 'static>(device: &Device<B>) -> Vec<(Vec<Entry>, u64)> {
+    let mut queue = device.queue_pair_with(1, QueueConfig::default()).unwrap();
+    let mut inserts = 0;
+    let mut touch_and_insert = |device: &Device<B>| {
+        inserts += 1;
+        queue
+            .run(&[sqe::insert(&Insert::new(key(100 + inserts), 1)), sqe::touch(key(3), None)], &mut Vec::new())
+            .unwrap();
+        rest(device);
+    };
+    let mut ends = Vec::new();
+    for tag in 0..8 {
+        device.single_shot().insert(&Insert::new(key(tag), 1)).unwrap();
+    }
+    let mut end = |(at_once, status): (Vec<Entry>, u64), is_ready: bool| {
+        let after = entries(device);
+        if is_ready {
+            assert_eq!(at_once, after, "the sweep was over when CMD_GO had been answered");
+        }
+        ends.push((after, status));
+    };
+    let mut step = 5;
+    for round in 0..8 {
+        for what in 0..8 {
+            touch_and_insert(device);
+            step += 1;
+            write_step(device, step);
+            rest(device);
+            match what {
+                // Registers that a sweep goes by: with the next command all is new.
+                1 => device.set_weights(other_weights(round)).unwrap(),
+                // Another argument, seen in time and just before.
+                2 | 3 => {
+                    step += 3;
+                    device.write_at(&command::CMD_SQE, 0, 10, u64::from(step)).unwrap();
+                    if what == 2 {
+                        rest(device);
+                    }
+                }
+                // A command between.
+                4 => touch_and_insert(device),
+                // A step back.
+                5 => device.write_at(&command::CMD_SQE, 0, 10, 0).unwrap(),
+                // A register that matters to nobody.
+                6 => device.write(&control::SCRATCH, 1).unwrap(),
+                // No step at all, where one was ready.
+                7 => device.write_at(&command::CMD_SQE, 0, 0, 0).unwrap(),
+                _ => {}
+            }
+            end(go(device), what == 0);
+        }
+    }
+    ends
+}
+
+#[test]
+fn a_step_that_is_ready_begins_with_cmd_go_and_ends_as_any_other() {
+    let mut config = patient(tiers([0, 8, 0, 0]));
+    config.tiers[2] = TierConfig { frames: 24, ..TierConfig::blocks(12) };
+    let (model, _) = device(emulator_of(Geometry::SMALL), config.clone());
+    let expected = steps(&model);
+    for seed in 0..2 {
+        let (rtl, _) = device(rtl(RtlOptions { seed, clocks_per_access: 0, ..RtlOptions::default() }), config.clone());
+        let found = steps(&rtl);
+        for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert_eq!(found, expected, "seed {seed}, step {number}");
+        }
+    }
 }

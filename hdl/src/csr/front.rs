@@ -7,10 +7,12 @@
 //!  AR ────► held ┘                answer   └─► B
 //! ```
 //!
+//! The microprogram may arm the front: if the next write is one of CMD_GO, it starts a sweep at once (`hdl/micro/step.rs`).
 //! A write goes before a read that came in the same clock. The answer of an access of four bytes or fewer stands on both halves of R.
 
 use crate::prim::Register;
 use kvcpu_mmio::Geometry;
+use kvcpu_mmio::regs::command::CMD_GO;
 use rust_hdl::prelude::*;
 
 /// The front of the device.
@@ -67,6 +69,11 @@ pub struct Front {
     /// An access waits for thread 1.
     pub pending: Signal<Out, Bit>,
 
+    /// The sweep of a STEP_ADVANCE is to be started: CMD_GO was written, and the microprogram had made it ready.
+    pub sweeps: Signal<Out, Bit>,
+    /// It is.
+    pub sweep_started: Signal<In, Bit>,
+
     /// A request for this block stands.
     pub bus_select: Signal<In, Bit>,
     /// It writes.
@@ -95,6 +102,13 @@ pub struct Front {
     answer_high: Register<Bits<32>>,
     b_valid: Register<Bit>,
     r_valid: Register<Bit>,
+    /// No write has come since the microprogram asked.
+    watched: Register<Bit>,
+    /// CMD_GO starts a sweep, if it is the next write.
+    armed: Register<Bit>,
+    /// It has.
+    fired: Register<Bit>,
+    sweep: Register<Bit>,
     lines: Register<Bits<16>>,
     cycles: Register<Bits<64>>,
     cycles_high: Register<Bits<32>>,
@@ -105,6 +119,8 @@ pub struct Front {
     starts: Signal<Local, Bit>,
     write: Signal<Local, Bit>,
     responds: Signal<Local, Bit>,
+    arms: Signal<Local, Bit>,
+    is_go: Signal<Local, Bit>,
     shown_address: Signal<Local, Bits<24>>,
     shown_size: Signal<Local, Bits<3>>,
     offset: Signal<Local, Bits<32>>,
@@ -113,6 +129,7 @@ pub struct Front {
     runs: Signal<Local, Bits<8>>,
     has_gap: Signal<Local, Bit>,
     low: Signal<Local, Bits<32>>,
+    go_address: Constant<Bits<24>>,
     write_mark: Constant<Bits<32>>,
     bar2_mark: Constant<Bits<32>>,
     bar2_write_mark: Constant<Bits<32>>,
@@ -142,6 +159,7 @@ impl Front {
             ($($name:ident)*) => {
                 Self {
                     $($name: Default::default(),)*
+                    go_address: Constant::new(u64::from(CMD_GO.offset).into()),
                     write_mark: Constant::new(0x8000_0000u64.into()),
                     bar2_mark: Constant::new(0x1000_0000u64.into()),
                     bar2_write_mark: Constant::new(0x9000_0000u64.into()),
@@ -152,9 +170,9 @@ impl Front {
         }
         rest!(
             clock reset awvalid awready awaddr awsize wvalid wready wdata wstrb bvalid bready bresp arvalid arready araddr
-            arsize rvalid rready rdata rresp bus_master irq pending bus_select bus_write bus_address bus_data bus_ready
+            arsize rvalid rready rdata rresp bus_master irq pending sweeps sweep_started bus_select bus_write bus_address bus_data bus_ready
             bus_read has_address has_data has_read address size data strobes read_address read_size is_write waits
-            answer_low answer_high b_valid r_valid lines cycles cycles_high ready read number starts write responds
+            answer_low answer_high b_valid r_valid watched armed fired sweep lines cycles cycles_high ready read number starts write responds arms is_go
             shown_address shown_size offset bytes edges runs has_gap low
         )
     }
@@ -178,6 +196,10 @@ impl Logic for Front {
         self.answer_high.clock.next = self.clock.val();
         self.b_valid.clock.next = self.clock.val();
         self.r_valid.clock.next = self.clock.val();
+        self.watched.clock.next = self.clock.val();
+        self.armed.clock.next = self.clock.val();
+        self.fired.clock.next = self.clock.val();
+        self.sweep.clock.next = self.clock.val();
         self.lines.clock.next = self.clock.val();
         self.cycles.clock.next = self.clock.val();
         self.cycles_high.clock.next = self.clock.val();
@@ -198,6 +220,10 @@ impl Logic for Front {
         self.answer_high.reset.next = self.reset.val();
         self.b_valid.reset.next = self.reset.val();
         self.r_valid.reset.next = self.reset.val();
+        self.watched.reset.next = self.reset.val();
+        self.armed.reset.next = self.reset.val();
+        self.fired.reset.next = self.reset.val();
+        self.sweep.reset.next = self.reset.val();
         self.lines.reset.next = self.reset.val();
         self.cycles.reset.next = self.reset.val();
         self.cycles_high.reset.next = self.reset.val();
@@ -242,10 +268,38 @@ impl Logic for Front {
         self.waits.d.next = self.waits.q.val();
         self.b_valid.d.next = self.b_valid.q.val() & !self.bready.val();
         self.r_valid.d.next = self.r_valid.q.val() & !self.rready.val();
+        // Watched and armed while no write is held: the next is the first that is seen.
+        self.arms.next = self.write.val() & (self.number.val() == 12);
+        self.watched.d.next = self.watched.q.val();
+        self.armed.d.next = self.armed.q.val();
+        self.fired.d.next = self.fired.q.val();
+        if self.arms.val() {
+            self.watched.d.next = self.bus_data.val().get_bit(0) & !self.has_address.q.val() & !self.has_data.q.val();
+            self.armed.d.next = self.bus_data.val().get_bit(1)
+                & self.watched.q.val()
+                & !self.has_address.q.val()
+                & !self.has_data.q.val();
+            if self.bus_data.val().get_bit(0) {
+                self.fired.d.next = false;
+            }
+        }
+        // Strobes without a gap have one bit set that the next lower has not.
+        self.edges.next = self.strobes.q.val() & !(self.strobes.q.val() << 1);
+        self.runs.next = self.edges.val() - 1;
+        self.has_gap.next = (self.strobes.q.val() == 0) | ((self.edges.val() & self.runs.val()) != 0);
+        self.is_go.next =
+            (self.address.q.val() == self.go_address.val()) & (self.size.q.val() == 2) & !self.has_gap.val();
+        self.sweep.d.next = self.sweep.q.val() & !self.sweep_started.val();
         if !self.waits.q.val() & !self.b_valid.q.val() & !self.r_valid.q.val() {
             if self.has_address.q.val() & self.has_data.q.val() {
                 self.waits.d.next = true;
                 self.is_write.d.next = true;
+                self.watched.d.next = false;
+                self.armed.d.next = false;
+                if self.armed.q.val() & self.is_go.val() {
+                    self.fired.d.next = true;
+                    self.sweep.d.next = true;
+                }
             } else if self.has_read.q.val() {
                 self.waits.d.next = true;
                 self.is_write.d.next = false;
@@ -263,6 +317,7 @@ impl Logic for Front {
             }
         }
         self.pending.next = self.waits.q.val();
+        self.sweeps.next = self.sweep.q.val();
         self.bvalid.next = self.b_valid.q.val();
         self.rvalid.next = self.r_valid.q.val();
         self.bresp.next = 0.into();
@@ -286,10 +341,6 @@ impl Logic for Front {
                     bit_cast::<32, 21>(self.shown_address.val().get_bits::<21>(0)) | self.bar2_write_mark.val();
             }
         }
-        // Strobes without a gap have one bit set that the next lower has not.
-        self.edges.next = self.strobes.q.val() & !(self.strobes.q.val() << 1);
-        self.runs.next = self.edges.val() - 1;
-        self.has_gap.next = (self.strobes.q.val() == 0) | ((self.edges.val() & self.runs.val()) != 0);
         self.bytes.next = 1.into();
         if self.shown_size.val() == 1 {
             self.bytes.next = 2.into();
@@ -351,6 +402,11 @@ impl Logic for Front {
             } else if self.number.val() == 11 {
                 self.read.d.next = 0.into();
                 if self.bus_master.val() {
+                    self.read.d.next = 1.into();
+                }
+            } else if self.number.val() == 12 {
+                self.read.d.next = 0.into();
+                if self.fired.q.val() {
                     self.read.d.next = 1.into();
                 }
             }

@@ -2,8 +2,10 @@
 
 mod file;
 mod front;
+mod start;
 mod table;
 
 pub use file::File;
 pub use front::Front;
+pub use start::Start;
 pub use table::Table;

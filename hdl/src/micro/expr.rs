@@ -359,8 +359,7 @@ impl Compiler<'_> {
                 self.stand(on);
             }
             syn::Expr::Binary(inner)
-                if matches!(inner.op, Eq(_) | Ne(_) | Lt(_) | Le(_) | Gt(_) | Ge(_))
-                    && self.known(expr).is_none() =>
+                if matches!(inner.op, Eq(_) | Ne(_) | Lt(_) | Le(_) | Gt(_) | Ge(_)) && self.known(expr).is_none() =>
             {
                 let (a, b) = self.pair(&inner.left, &inner.right)?;
                 let (op, a, b) = match (&inner.op, wanted) {

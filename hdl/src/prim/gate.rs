@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!           ┌─────────┐ awake  ┌──────────────────┐ open
-//!  enable ──┤ + a few ├───────►│ flip-flop, edge  ├──────┐
-//!           │  clocks │        │ between clocks   │     [&]──► gated
+//!  enable,──┤ + a few ├───────►│ flip-flop, edge  ├──────┐
+//!  awake    │  clocks │        │ between clocks   │     [&]──► gated
 //!           └─────────┘        └──────────────────┘ clock┘
 //! ```
 //!
-//! `enable` must come from registers; the block is clocked at the end of the clock in which it is 1, and a few clocks more, so what
+//! `enable` and `awake` must come from registers; the block is clocked at the end of the clock in which it is 1, and a few clocks more, so what
 //! is still in a pipeline arrives. Nothing of the block may depend on being clocked without: with `SYNTHESIS` defined, `gated` is
 //! `clock`, since an FPGA's clock tree has few gates, and in a simulation the block costs nothing while it rests.
 
@@ -21,8 +21,10 @@ const LINGER: u32 = 15;
 pub struct Gate {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// The block has something to do.
+    /// The block has something to do,
     pub enable: Signal<In, Bit>,
+    /// or says so itself.
+    pub awake: Signal<In, Bit>,
     /// The block's clock.
     pub gated: Signal<Out, Clock>,
 }
@@ -44,10 +46,10 @@ impl Logic for Gate {
              reg [3:0] left;\n\
              reg open;\n\
              always @(posedge clock) begin\n    \
-                 if (enable) left <= {LINGER};\n    \
+                 if (enable | awake) left <= {LINGER};\n    \
                  else if (left != 0) left <= left - 1;\n\
              end\n\
-             always @(negedge clock) open <= enable | (left != 0);\n\
+             always @(negedge clock) open <= enable | awake | (left != 0);\n\
              always @(*) gated = clock & open;\n\
              `endif\n"
         ))
