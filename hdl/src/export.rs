@@ -30,6 +30,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_multiply", verilog: verilog::<prim::Multiply> },
     Design { name: "kvcpu_lane", verilog: verilog::<hepc::Lane> },
     Design { name: "kvcpu_list", verilog: verilog::<hepc::List<16, 15>> },
+    Design { name: "kvcpu_list4", verilog: verilog::<hepc::List<4, 3>> },
     Design { name: "kvcpu_hepc", verilog: verilog::<hepc::Probe<4, 16, 15, 10, 8, 9>> },
     Design { name: "kvcpu_hash", verilog: verilog::<rtbd::Hash> },
     Design { name: "kvcpu_lookup", verilog: verilog::<rtbd::Lookup<8, 10, 8>> },

@@ -1,4 +1,5 @@
-// kvcpu_list: sorted, no item twice, and its head is the best of all that was offered since `clear` and not popped.
+// kvcpu_list4, a list of four: sorted, no item twice, and its head is the best of all that was offered since `clear` and not
+// popped. It is filled, cut and popped empty within the bound, and looked at through its ports only.
 //
 //   offers ─┬─► dut ──► head        One item, any one, is watched: `live` says whether it was offered since the last
 //           └► live                 clear and not popped since. It is in the list, or beyond the bound.
@@ -25,7 +26,7 @@ module formal(
     wire [7:0] count;
     wire [48:0] shown;
 
-    kvcpu_list dut(
+    kvcpu_list4 dut(
         .clock(clock), .reset(reset),
         .clear(clear), .finish(finish), .pop(pop), .offer(offer), .rank(rank), .index(index),
         .head_valid(head_valid), .head_rank(head_rank), .head_index(head_index),
@@ -33,14 +34,12 @@ module formal(
         .last_item(last_item), .count(count), .position(position), .shown(shown)
     );
 
-    // Registers of the design, joined by proof.toml.
-    (* keep *) wire [16*49-1:0] cells;
-
     (* anyconst *) reg [48:0] watched;
     reg live = 0;
     reg popped = 0;
     reg started = 0;
     wire [48:0] head = {head_rank, head_index};
+    wire beyond = bounded & watched[48:17] >= bound_rank;
     wire offered = offer & !clear & !finish & !pop & {rank, index} == watched;
 
     always @(posedge clock) begin
@@ -54,25 +53,22 @@ module formal(
         end
     end
 
-    // What is in the list.
-    reg sorted;
-    reg [7:0] used;
-    reg [48:0] at_position;
-    integer i;
-    always @(*) begin
-        sorted = 1;
-        used = 0;
-        at_position = 0;
-        for (i = 0; i < 16; i = i + 1) begin
-            if (i < 15)
-                if (cells[49*i +: 49] <= cells[49*(i+1) +: 49] && cells[49*(i+1) +: 49] != 0) sorted = 0;
-            if (cells[49*i +: 49] != 0) used = used + 1;
-            if (position == i) at_position = cells[49*i +: 49];
-        end
+    // The ports a clock ago: `shown` is about that clock.
+    reg [7:0] count_before = 0;
+    reg [7:0] position_before = 0;
+    reg [48:0] first_before = 0;
+    reg [48:0] last_before = 0;
+    reg looked = 0;
+    reg was_cut = 0;
+    wire [48:0] first = head_valid ? ~head : 49'd0;
+    always @(posedge clock) begin
+        count_before <= count;
+        position_before <= position;
+        first_before <= first;
+        last_before <= last_item;
+        looked <= started & !reset;
+        was_cut <= (was_cut | (last_before != 0 & last_item != last_before & last_item != 0)) & !clear & !reset;
     end
-
-    reg [48:0] wanted = 0;
-    always @(posedge clock) wanted <= reset ? 0 : at_position;
 
     always @(*) begin
         if (!started) assume (reset);
@@ -87,12 +83,19 @@ module formal(
             // What users of the list rely on.
             least: assert (!(live & head_valid) | head <= watched);
             only_offered_once: assert (!(head_valid & head == watched) | live);
-            kept: assert (!live | head_valid | (bounded & watched[48:17] >= bound_rank));
-            counted: assert (count == used && head_valid == (count != 0));
-            last_one: assert ((last_item != 0) == (count == 16));
-            look: assert (shown == wanted);
-            in_order: assert (sorted);
+            kept: assert (!live | head_valid | beyond);
+            // The list keeps items inverted, so a worse one is less.
+            cut: assert (!(live & last_item != 0 & ~watched < last_item) | beyond);
+            loose: assert (!(bounded & last_item != 0) | bound_rank >= ~last_item[48:17]);
+            counted: assert (head_valid == (count != 0) & count <= 4 & (last_item != 0) == (count == 4));
+            if (looked) begin
+                look: assert ((shown != 0) == (position_before < count_before));
+                look_first: assert (position_before != 0 | shown == first_before);
+                look_last: assert (position_before != 3 | shown == last_before);
+            end
         end
         sorted_in: cover (started & count == 3 & live & popped);
+        filled_and_cut: cover (started & was_cut & live & beyond & count == 4);
+        emptied: cover (started & was_cut & count == 0 & live);
     end
 endmodule

@@ -7,3 +7,4 @@ mod table;
 pub use file::File;
 pub use front::Front;
 pub use table::Table;
+pub(crate) use table::{Row, rows};

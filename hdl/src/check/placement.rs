@@ -1,0 +1,364 @@
+//! That no key is twice in the directory, and each in a slot of its own: one command, from any directory of which that is so.
+//!
+//! ```text
+//!  a slot is looked at ─► free? block? old ghost? young ghost?   ┐
+//!  its key is hashed   ─► which other bucket?                    ├─ every alternative ─► the command's end: invariant again,
+//!  the key is looked up ─► nowhere? in which slot, what there?   │                       nothing lost, look-up and entries agree
+//!  a victim is asked for ─► which of the blocks?                 ┘
+//! ```
+//!
+//! The directory before the command is not given: what the microprogram does not look at does not matter, and what it looks at
+//! is chosen when it does. So the commands that keep the invariant keep it for ever: this is the step of an induction, for
+//! four buckets. Buckets are alike, so one that is met first has the lowest number that was not met.
+
+use super::bus::{
+    Bus, COMMIT, Committed, DMA_DONE, E_PLACE, E_STATE, ENTRY, FIND, FREE, GHOST, HEPC_LIST, NONE, RESIDENT, csr,
+};
+use super::explore::{Explored, Seen, explore};
+use super::machine::{Instruction, Machine, Rules};
+use super::setup::{self, Command, Tier};
+use anyhow::{Context, Result, ensure};
+use kvcpu_mmio::queue::{Opcode, Status};
+use kvcpu_mmio::regs::{command, counter, rtbd};
+use std::collections::BTreeMap;
+
+/// Buckets.
+const BUCKETS: u32 = 4;
+const ENTRIES: usize = 16;
+/// Slots of the stash.
+const STASH: u32 = 1;
+/// A bucket that has not been chosen.
+const UNKNOWN: u32 = 0xFFFF;
+const BUCKETS_LOAD: u32 = 0x50_0007;
+/// The key that commands are about.
+const KEY: usize = 0;
+/// ACCESS_CLOCK at the beginning, and ACCESS of old ghosts, young ones and blocks.
+const CLOCK: u32 = 100;
+const ACCESS: [u32; 4] = [0, 60, 10, 40];
+
+/// What a slot may hold.
+const CONTENTS: [(u32, u32); 4] = [(FREE, ACCESS[0]), (RESIDENT, ACCESS[1]), (GHOST, ACCESS[2]), (GHOST, ACCESS[3])];
+
+/// What happens, and how often.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Met {
+    counts: [u64; 7],
+}
+
+const SITUATIONS: [&str; 7] = [
+    "entries moved to their other bucket",
+    "of them two and more in one command",
+    "ghosts forgotten for a new key",
+    "keys put into the stash",
+    "entries that left the stash",
+    "commands refused for a full directory",
+    "blocks that became ghosts while room was made",
+];
+
+#[derive(Clone)]
+struct Placement {
+    opcode: Opcode,
+    known: Vec<bool>,
+    /// Buckets met.
+    met: u32,
+    /// Whether the command's key has been looked up.
+    looked_up: bool,
+    /// Keys that the directory held at first, the slots and the words.
+    before: Vec<(usize, usize, [u32; 8])>,
+    stash_before: u32,
+    used_before: u32,
+    ghosts_before: u32,
+    victim: Option<usize>,
+    done: bool,
+}
+
+impl Placement {
+    /// A slot is looked at for the first time.
+    fn resolve(&mut self, bus: &mut Bus, slot: usize, key: Option<usize>, (state, access): (u32, u32)) {
+        self.known[slot] = true;
+        if state == FREE {
+            return;
+        }
+        let number = key.unwrap_or(bus.buckets.len());
+        if key.is_none() {
+            let home = if slot < ENTRIES { slot as u32 / 4 } else { UNKNOWN };
+            bus.buckets.push([home, UNKNOWN]);
+        }
+        let frame = (slot % ENTRIES) as u32;
+        let words = [number as u32, 0, 1, frame, access, 0, 1 << 12, state << 30];
+        bus.entries[slot] = words;
+        bus.committed[slot] = Committed { key: [number as u32, 0, 1], place: state << 30 | frame };
+        self.before.push((number, slot, words));
+    }
+
+    /// The stash: its register says how many it holds, so all of it is resolved at once.
+    fn unknown_stash(&self) -> Vec<usize> {
+        (ENTRIES..self.known.len()).filter(|&slot| !self.known[slot]).collect()
+    }
+
+    fn resolve_stash(&mut self, bus: &mut Bus, mut pick: usize) {
+        for slot in self.unknown_stash() {
+            self.resolve(bus, slot, None, CONTENTS[pick % CONTENTS.len()]);
+            pick /= CONTENTS.len();
+        }
+        self.stash_before = self.before.iter().filter(|(_, slot, _)| *slot >= ENTRIES).count() as u32;
+        bus.file[(csr(&rtbd::RTBD_STASH_USED, 0) - super::bus::CSR) as usize] = self.stash_before;
+    }
+
+    /// Pairs of buckets that KEY may have, as far as they are not chosen.
+    fn pairs(&self, bus: &Bus) -> Vec<[u32; 2]> {
+        let Ok(number) = bus.number(bus.key) else { return Vec::new() };
+        let [first, second] = bus.buckets[number];
+        let highest = (self.met + 1).min(BUCKETS);
+        if second != UNKNOWN {
+            return vec![[first, second]];
+        }
+        if first == UNKNOWN {
+            let second_of = |first: u32| (first + 1..BUCKETS.min(highest.max(first + 1) + 1)).map(move |second| [first, second]);
+            return (0..highest).flat_map(second_of).collect();
+        }
+        let all_full = (0..ENTRIES).all(|slot| self.known[slot] && bus.state(slot).0 == RESIDENT);
+        if all_full {
+            // Wherever it could go, there is nothing to be found.
+            return vec![[first, (first + 1) % BUCKETS]];
+        }
+        (0..highest).filter(|&other| other != first).map(|other| [first, other]).collect()
+    }
+
+    /// Where the command's key may be: nowhere, or in a slot that was not looked at, as a block or a ghost.
+    fn whereabouts(&self, bus: &Bus) -> Vec<Option<(usize, (u32, u32))>> {
+        let slots = bus.slots_of(KEY).filter(|&slot| !self.known[slot]);
+        let there = slots.flat_map(|slot| [CONTENTS[1], CONTENTS[2]].map(|content| Some((slot, content))));
+        std::iter::once(None).chain(there).collect()
+    }
+
+    /// Who may be at the head of the victim list: any block that was looked at, one that was not, or nobody.
+    fn heads(&self, bus: &Bus) -> Vec<u32> {
+        let other = (0..ENTRIES).find(|&slot| !self.known[slot]);
+        bus.victims(0).into_iter().chain(other.map(|slot| slot as u32)).chain([NONE]).collect()
+    }
+
+    fn used(&self, bus: &Bus) -> Result<Vec<(usize, usize)>> {
+        let slots = (0..self.known.len()).filter(|&slot| bus.state(slot).0 != FREE);
+        slots.map(|slot| Ok((bus.number([bus.entries[slot][0], bus.entries[slot][1], bus.entries[slot][2]])?, slot))).collect()
+    }
+
+    /// No key twice, each in a bucket of its own or in the stash, and the look-up knows what the entries say.
+    fn invariant(&self, bus: &Bus) -> Result<()> {
+        let mut slots = BTreeMap::new();
+        for (key, slot) in self.used(bus)? {
+            if let Some(other) = slots.insert(key, slot) {
+                anyhow::bail!("key {key} is in slots {other} and {slot}");
+            }
+            let bucket = slot as u32 / 4;
+            ensure!(slot >= ENTRIES || bus.buckets[key].contains(&bucket), "key {key} is in slot {slot}, in a bucket that is not its own");
+            let words = &bus.entries[slot];
+            let place = words[E_STATE] & 0xF000_0000 | words[E_PLACE] & 0xFFFF;
+            let told = Committed { key: [words[0], words[1], words[2] & 0xFF_FFFF], place };
+            ensure!(bus.committed[slot] == told, "the look-up was not told of slot {slot}");
+        }
+        let forgotten = (0..self.known.len()).all(|slot| bus.state(slot).0 != FREE || bus.committed[slot] == Committed::default());
+        ensure!(forgotten, "the look-up knows a slot that is free");
+        Ok(())
+    }
+
+    /// The command has ended.
+    fn ended(&self, bus: &Bus) -> Result<()> {
+        self.invariant(bus)?;
+        let status = bus.register(&command::CMD_CQE, 3) >> 17;
+        let is_ok = status == Status::Ok as u32;
+        let used = self.used(bus)?;
+        let slot_of = |key: usize| used.iter().find(|(of, _)| *of == key).map(|(_, slot)| *slot);
+        let mut forgotten = 0;
+        for &(key, slot, words) in self.before.iter().filter(|(key, ..)| *key != KEY) {
+            let is_victim = self.victim == Some(slot);
+            match slot_of(key) {
+                Some(now) if is_victim && self.opcode == Opcode::Insert => {
+                    ensure!(bus.state(now).0 == GHOST, "the block of key {key} was dropped and is no ghost");
+                }
+                Some(now) => ensure!(bus.entries[now] == words, "the entry of key {key} changed on its way to slot {now}"),
+                None => {
+                    ensure!(words[E_STATE] >> 30 == GHOST || is_victim, "the block of key {key} is lost");
+                    forgotten += 1;
+                }
+            }
+        }
+        ensure!(forgotten <= u32::from(is_ok && self.opcode == Opcode::Insert), "{forgotten} ghosts were forgotten");
+        let own = slot_of(KEY).map(|slot| bus.state(slot).0);
+        let was = self.before.iter().find(|(key, ..)| *key == KEY).map(|(_, _, words)| words[E_STATE] >> 30);
+        let wanted = match (self.opcode, is_ok) {
+            (Opcode::Insert, true) => Some(RESIDENT),
+            (Opcode::Evict, true) => Some(GHOST),
+            (Opcode::Release, true) => None,
+            _ => was,
+        };
+        // A ghost is released as well, with the answer that no block was.
+        let is_released = self.opcode == Opcode::Release && own.is_none() && was != Some(RESIDENT);
+        ensure!(own == wanted || is_released, "status {status}: the command's key was {was:?} and is {own:?}");
+        if status == Status::DirectoryFull as u32 {
+            let full = bus.slots_of(KEY).all(|slot| self.known[slot] && bus.state(slot).0 == RESIDENT);
+            ensure!(full && used.len() == self.before.len(), "the directory is said to be full and is not");
+        }
+        let moved = |now: usize, before: usize| (now as u32).wrapping_sub(before as u32);
+        let register = |register| bus.register(register, 0);
+        let delta = moved(used.len(), self.before.len());
+        ensure!(register(&rtbd::RTBD_USED) == self.used_before.wrapping_add(delta), "RTBD_USED is wrong");
+        let ghosts = used.iter().filter(|(_, slot)| bus.state(*slot).0 == GHOST).count();
+        let ghosts_before = self.before.iter().filter(|(.., words)| words[E_STATE] >> 30 == GHOST).count();
+        ensure!(
+            register(&rtbd::RTBD_GHOSTS) == self.ghosts_before.wrapping_add(moved(ghosts, ghosts_before)),
+            "RTBD_GHOSTS is wrong"
+        );
+        if self.unknown_stash().is_empty() {
+            let stash = used.iter().filter(|(_, slot)| *slot >= ENTRIES).count();
+            ensure!(register(&rtbd::RTBD_STASH_USED) == stash as u32, "RTBD_STASH_USED is wrong");
+        }
+        Ok(())
+    }
+
+    fn meet(&self, bus: &Bus, met: &mut Met) -> Result<()> {
+        let used = self.used(bus)?;
+        let in_stash = |slot: usize| slot >= ENTRIES;
+        let own = used.iter().find(|(key, _)| *key == KEY).map(|(_, slot)| *slot);
+        let was = self.before.iter().find(|(key, ..)| *key == KEY);
+        let left = |(key, slot, _): &(usize, usize, [u32; 8])| {
+            in_stash(*slot) && used.iter().any(|(of, now)| of == key && !in_stash(*now))
+        };
+        let kicks = u64::from(bus.register(&counter::CNT_KICKS, 0));
+        let status = bus.register(&command::CMD_CQE, 3) >> 17;
+        let reclaimed = u64::from(bus.register(&counter::CNT_GHOSTS_RECLAIMED, 0));
+        let drops = u64::from(bus.register(&counter::CNT_DROPS, 0));
+        let now = [
+            kicks,
+            u64::from(kicks > 1),
+            reclaimed,
+            u64::from(self.opcode == Opcode::Insert && was.is_none() && own.is_some_and(in_stash)),
+            self.before.iter().filter(|entry| left(entry)).count() as u64,
+            u64::from(status == Status::DirectoryFull as u32),
+            u64::from(self.opcode == Opcode::Insert) * drops,
+        ];
+        for (count, more) in met.counts.iter_mut().zip(now) {
+            *count += more;
+        }
+        Ok(())
+    }
+}
+
+impl Rules for Placement {
+    fn choices(&self, bus: &Bus, address: u32) -> Option<usize> {
+        let of_stash = || Some(CONTENTS.len().pow(self.unknown_stash().len() as u32));
+        match address {
+            DMA_DONE => self.done.then_some(0),
+            FIND => (!self.looked_up).then(|| self.whereabouts(bus).len()),
+            BUCKETS_LOAD => Some(self.pairs(bus).len()),
+            HEPC_LIST => (bus.listed[0] == NONE).then(|| self.heads(bus).len()),
+            _ if address == csr(&rtbd::RTBD_STASH_USED, 0) => of_stash(),
+            _ if address >> 16 == ENTRY >> 16 => {
+                let slot = (address as usize & 0xFFFF) >> 3;
+                if self.known[slot] {
+                    None
+                } else if slot >= ENTRIES {
+                    of_stash()
+                } else {
+                    Some(CONTENTS.len())
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn choose(&mut self, bus: &mut Bus, address: u32, pick: usize) -> Result<Vec<(u32, u32)>> {
+        match address {
+            FIND => {
+                self.looked_up = true;
+                if let Some((slot, content)) = self.whereabouts(bus)[pick] {
+                    self.resolve(bus, slot, Some(KEY), content);
+                }
+            }
+            BUCKETS_LOAD => {
+                let number = bus.number(bus.key)?;
+                let pair = self.pairs(bus)[pick];
+                self.met = self.met.max(pair[0].max(pair[1]) + 1);
+                // The hash does not say which of its buckets a key is in.
+                bus.buckets[number] = if number % 2 == 0 { pair } else { [pair[1], pair[0]] };
+            }
+            HEPC_LIST => {
+                let head = self.heads(bus)[pick];
+                bus.listed[0] = head;
+                if head != NONE {
+                    let slot = head as usize;
+                    self.victim = Some(slot);
+                    if !self.known[slot] {
+                        self.resolve(bus, slot, None, CONTENTS[1]);
+                    }
+                }
+            }
+            _ if address >> 16 != ENTRY >> 16 || (address as usize & 0xFFFF) >> 3 >= ENTRIES => self.resolve_stash(bus, pick),
+            _ => self.resolve(bus, (address as usize & 0xFFFF) >> 3, None, CONTENTS[pick]),
+        }
+        Ok(Vec::new())
+    }
+
+    fn loaded(&mut self, bus: &Bus, _: &[u32], address: u32) -> Result<()> {
+        // Whoever looks a key up may rely on it.
+        if address == FIND { self.invariant(bus) } else { Ok(()) }
+    }
+
+    fn stored(&mut self, bus: &mut Bus, address: u32, value: u32) -> Result<()> {
+        if address == csr(&command::CMD_STATUS, 0) && value == 2 {
+            self.done = true;
+            return self.ended(bus);
+        }
+        if address == COMMIT && self.looked_up {
+            // An entry that moves is in two slots until its old one is written.
+            let mut keys: Vec<usize> = self.used(bus)?.into_iter().map(|(key, _)| key).collect();
+            let n = keys.len();
+            keys.sort_unstable();
+            keys.dedup();
+            ensure!(n - keys.len() <= 1, "more than one key is in two slots");
+        }
+        Ok(())
+    }
+}
+
+/// Proves it for each command, or says what is wrong.
+pub(super) fn check(program: &[Instruction], statics: &BTreeMap<String, u16>) -> Result<(Explored, Vec<(&'static str, u64)>)> {
+    let mut all = Explored::default();
+    let mut met = Met::default();
+    for (opcode, has_room) in
+        [(Opcode::Release, true), (Opcode::Evict, true), (Opcode::Insert, true), (Opcode::Insert, false)]
+    {
+        let bus = Bus::new(4, STASH, 1);
+        let rules = Placement {
+            opcode,
+            known: vec![true; bus.entries.len()],
+            met: 2,
+            looked_up: true,
+            before: Vec::new(),
+            stash_before: 0,
+            used_before: 64,
+            ghosts_before: 64,
+            victim: None,
+            done: false,
+        };
+        let mut machine = Machine::new(program, bus, rules)?;
+        let tiers = [Tier { frames: 16, limit: 12 }, Tier::default(), Tier::default(), Tier::default()];
+        setup::enable(&mut machine, tiers, 0, true)?;
+        machine.registers[usize::from(statics["CLOCK"])] = CLOCK;
+        machine.bus.buckets.push([0, 1]);
+        machine.rules.known.fill(false);
+        machine.rules.looked_up = false;
+        let mut set = |register, value| machine.bus.file[(csr(register, 0) - super::bus::CSR) as usize] = value;
+        set(&rtbd::RTBD_USED, 64);
+        set(&rtbd::RTBD_GHOSTS, 64);
+        set(&kvcpu_mmio::regs::tier::TIER_USED, if has_room { 6 } else { 12 });
+        setup::command(&mut machine, Command { opcode, key: KEY as u32, tier: 0, flags: 0 })?;
+        let about = format!("{opcode:?}, {}", if has_room { "room in the tier" } else { "no room in the tier" });
+        let start = std::time::Instant::now();
+        let explored = explore(machine, &mut Seen::new(), |_| None, |end| end.rules.meet(&end.bus, &mut met)).context(about.clone())?;
+        eprintln!("{about}: {} {} {:.1}", explored.choices, explored.ends, start.elapsed().as_secs_f64());
+        all.choices += explored.choices;
+        all.ends += explored.ends;
+    }
+    Ok((all, SITUATIONS.into_iter().zip(met.counts).collect()))
+}
