@@ -12,7 +12,7 @@
 //! four buckets. Buckets are alike, so one that is met first has the lowest number that was not met.
 
 use super::bus::{
-    Bus, COMMIT, Committed, DMA_DONE, E_PLACE, E_STATE, ENTRY, FIND, FREE, GHOST, HEPC_LIST, NONE, RESIDENT, csr,
+    Bus, COMMIT, CSR, Committed, DMA_DONE, E_PLACE, E_STATE, ENTRY, FIND, FREE, GHOST, HEPC_LIST, NONE, RESIDENT, csr,
 };
 use super::explore::{Explored, Seen, explore};
 use super::machine::{Instruction, Machine, Rules};
@@ -65,7 +65,6 @@ struct Placement {
     looked_up: bool,
     /// Keys that the directory held at first, the slots and the words.
     before: Vec<(usize, usize, [u32; 8])>,
-    stash_before: u32,
     used_before: u32,
     ghosts_before: u32,
     victim: Option<usize>,
@@ -76,9 +75,16 @@ impl Placement {
     /// A slot is looked at for the first time.
     fn resolve(&mut self, bus: &mut Bus, slot: usize, key: Option<usize>, (state, access): (u32, u32)) {
         self.known[slot] = true;
-        if state == FREE {
-            return;
+        if state != FREE {
+            self.fill(bus, slot, key, (state, access));
         }
+        if slot >= ENTRIES && self.unknown_stash().is_empty() {
+            let used = self.before.iter().filter(|(_, slot, _)| *slot >= ENTRIES).count();
+            bus.file[(csr(&rtbd::RTBD_STASH_USED, 0) - CSR) as usize] = used as u32;
+        }
+    }
+
+    fn fill(&mut self, bus: &mut Bus, slot: usize, key: Option<usize>, (state, access): (u32, u32)) {
         let number = key.unwrap_or(bus.buckets.len());
         if key.is_none() {
             let home = if slot < ENTRIES { slot as u32 / 4 } else { UNKNOWN };
@@ -101,8 +107,6 @@ impl Placement {
             self.resolve(bus, slot, None, CONTENTS[pick % CONTENTS.len()]);
             pick /= CONTENTS.len();
         }
-        self.stash_before = self.before.iter().filter(|(_, slot, _)| *slot >= ENTRIES).count() as u32;
-        bus.file[(csr(&rtbd::RTBD_STASH_USED, 0) - super::bus::CSR) as usize] = self.stash_before;
     }
 
     /// Pairs of buckets that KEY may have, as far as they are not chosen.
@@ -335,7 +339,6 @@ pub(super) fn check(program: &[Instruction], statics: &BTreeMap<String, u16>) ->
             met: 2,
             looked_up: true,
             before: Vec::new(),
-            stash_before: 0,
             used_before: 64,
             ghosts_before: 64,
             victim: None,
@@ -348,7 +351,7 @@ pub(super) fn check(program: &[Instruction], statics: &BTreeMap<String, u16>) ->
         machine.bus.buckets.push([0, 1]);
         machine.rules.known.fill(false);
         machine.rules.looked_up = false;
-        let mut set = |register, value| machine.bus.file[(csr(register, 0) - super::bus::CSR) as usize] = value;
+        let mut set = |register, value| machine.bus.file[(csr(register, 0) - CSR) as usize] = value;
         set(&rtbd::RTBD_USED, 64);
         set(&rtbd::RTBD_GHOSTS, 64);
         set(&kvcpu_mmio::regs::tier::TIER_USED, if has_room { 6 } else { 12 });
