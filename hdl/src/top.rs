@@ -289,10 +289,8 @@ impl<
 
         // Blocks that rest are not clocked.
         self.directory_clock.clock.next = self.clock.val();
-        self.directory_clock.enable.next = self.reset.val()
-            | self.directory.bus_select.val()
-            | self.directory.awake.val()
-            | self.hepc.awake.val();
+        self.directory_clock.enable.next =
+            self.reset.val() | self.directory.bus_select.val() | self.directory.awake.val() | self.hepc.awake.val();
         self.hepc_clock.clock.next = self.clock.val();
         self.hepc_clock.enable.next = self.reset.val() | self.hepc.bus_select.val() | self.hepc.awake.val();
         self.dma_clock.clock.next = self.clock.val();

@@ -81,11 +81,11 @@ pub(super) struct Bus {
     pub(super) committed: Vec<Committed>,
     pub(super) touched: Vec<u32>,
     pub(super) key: [u32; 3],
-    found: Committed,
+    pub(super) found: Committed,
     /// The two buckets of each key, which is known by the low half of its tag.
     pub(super) buckets: Vec<[u32; 2]>,
     /// HEPC: the entry scored last.
-    scored: u32,
+    pub(super) scored: u32,
     /// Head of each list, as the model has chosen it; NONE: it has not, or there is none.
     pub(super) listed: [u32; 5],
     /// DMA: what the channels have to do, and the completion shown: id and result.
@@ -150,7 +150,10 @@ impl Bus {
     /// Number of the key that stands in KEY, or in an entry.
     pub(super) fn number(&self, key: [u32; 3]) -> Result<usize> {
         let number = key[0] as usize;
-        ensure!(key[1] == 0 && key[2] & 0xFF_FFFF == 1 && number < self.buckets.len(), "a key that nobody has: {key:x?}");
+        ensure!(
+            key[1] == 0 && key[2] & 0xFF_FFFF == 1 && number < self.buckets.len(),
+            "a key that nobody has: {key:x?}"
+        );
         Ok(number)
     }
 

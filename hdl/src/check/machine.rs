@@ -10,6 +10,7 @@
 
 use super::bus::Bus;
 use crate::micro::Op;
+use crate::micro::program::Program;
 use anyhow::{Result, bail, ensure};
 
 /// Words that a thread may carry out between two choices; more is a loop that does not end.
@@ -93,7 +94,9 @@ pub(super) fn decode(words: &[u64]) -> Result<Vec<Instruction>> {
         Op::Restart,
     ];
     let decode_one = |&word: &u64| {
-        let Some(&op) = OPS.iter().find(|op| **op as u64 == word & 0x3F) else { bail!("{word:016x} is no control word") };
+        let Some(&op) = OPS.iter().find(|op| **op as u64 == word & 0x3F) else {
+            bail!("{word:016x} is no control word")
+        };
         let wide = (word >> 32) as u32;
         let is_constant = word >> 6 & 1 != 0;
         let b = match (is_constant, op.branches()) {
@@ -105,6 +108,23 @@ pub(super) fn decode(words: &[u64]) -> Result<Vec<Instruction>> {
         Ok(Instruction { op, is_constant, d: register(7), a: register(17), b, target: (word >> 48) as u16 & 0x1FFF })
     };
     words.iter().map(decode_one).collect()
+}
+
+/// The first register that only thread 1 uses: none of the statics, and below all others of its functions.
+pub(super) fn first_register(words: &[Instruction], program: &Program) -> usize {
+    let is_host = |&(first, _, thread): &&(usize, String, u8)| *thread == 1 && *first < words.len();
+    let first = program
+        .functions
+        .iter()
+        .filter(is_host)
+        .map(|(first, ..)| *first)
+        .min()
+        .unwrap_or(words.len());
+    let written = words[first..].iter().map(|word| usize::from(word.d));
+    written
+        .filter(|register| *register >= program.statics.len())
+        .min()
+        .unwrap_or(program.statics.len())
 }
 
 impl<'p, R: Rules> Machine<'p, R> {

@@ -14,16 +14,15 @@
 use super::bus::{
     Bus, COMMIT, CSR, Committed, DMA_DONE, E_PLACE, E_STATE, ENTRY, FIND, FREE, GHOST, HEPC_LIST, NONE, RESIDENT, csr,
 };
-use super::explore::{Explored, Seen, explore};
-use super::machine::{Instruction, Machine, Rules};
+use super::explore::{Seen, explore};
+use super::machine::{Machine, Rules};
 use super::setup::{self, Command, Tier};
+use super::{Checked, Subject};
 use anyhow::{Context, Result, ensure};
 use kvcpu_mmio::queue::{Opcode, Status};
-use kvcpu_mmio::regs::{command, counter, rtbd};
+use kvcpu_mmio::regs::{command, counter, rtbd, tier};
 use std::collections::BTreeMap;
 
-/// Buckets.
-const BUCKETS: u32 = 4;
 const ENTRIES: usize = 16;
 /// Slots of the stash.
 const STASH: u32 = 1;
@@ -39,12 +38,7 @@ const ACCESS: [u32; 4] = [0, 60, 10, 40];
 /// What a slot may hold.
 const CONTENTS: [(u32, u32); 4] = [(FREE, ACCESS[0]), (RESIDENT, ACCESS[1]), (GHOST, ACCESS[2]), (GHOST, ACCESS[3])];
 
-/// What happens, and how often.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Met {
-    counts: [u64; 7],
-}
-
+/// Situations that must be met.
 const SITUATIONS: [&str; 7] = [
     "entries moved to their other bucket",
     "of them two and more in one command",
@@ -58,6 +52,9 @@ const SITUATIONS: [&str; 7] = [
 #[derive(Clone)]
 struct Placement {
     opcode: Opcode,
+    /// So many contents of a slot are tried, and so many buckets.
+    contents: usize,
+    buckets: u32,
     known: Vec<bool>,
     /// Buckets met.
     met: u32,
@@ -65,8 +62,6 @@ struct Placement {
     looked_up: bool,
     /// Keys that the directory held at first, the slots and the words.
     before: Vec<(usize, usize, [u32; 8])>,
-    used_before: u32,
-    ghosts_before: u32,
     victim: Option<usize>,
     done: bool,
 }
@@ -104,8 +99,8 @@ impl Placement {
 
     fn resolve_stash(&mut self, bus: &mut Bus, mut pick: usize) {
         for slot in self.unknown_stash() {
-            self.resolve(bus, slot, None, CONTENTS[pick % CONTENTS.len()]);
-            pick /= CONTENTS.len();
+            self.resolve(bus, slot, None, CONTENTS[pick % self.contents]);
+            pick /= self.contents;
         }
     }
 
@@ -113,18 +108,20 @@ impl Placement {
     fn pairs(&self, bus: &Bus) -> Vec<[u32; 2]> {
         let Ok(number) = bus.number(bus.key) else { return Vec::new() };
         let [first, second] = bus.buckets[number];
-        let highest = (self.met + 1).min(BUCKETS);
+        let highest = (self.met + 1).min(self.buckets);
         if second != UNKNOWN {
             return vec![[first, second]];
         }
         if first == UNKNOWN {
-            let second_of = |first: u32| (first + 1..BUCKETS.min(highest.max(first + 1) + 1)).map(move |second| [first, second]);
+            let second_of = |first: u32| {
+                (first + 1..self.buckets.min(highest.max(first + 1) + 1)).map(move |second| [first, second])
+            };
             return (0..highest).flat_map(second_of).collect();
         }
-        let all_full = (0..ENTRIES).all(|slot| self.known[slot] && bus.state(slot).0 == RESIDENT);
+        let all_full = (0..4 * self.buckets as usize).all(|slot| self.known[slot] && bus.state(slot).0 == RESIDENT);
         if all_full {
             // Wherever it could go, there is nothing to be found.
-            return vec![[first, (first + 1) % BUCKETS]];
+            return vec![[first, (first + 1) % self.buckets]];
         }
         (0..highest).filter(|&other| other != first).map(|other| [first, other]).collect()
     }
@@ -144,7 +141,9 @@ impl Placement {
 
     fn used(&self, bus: &Bus) -> Result<Vec<(usize, usize)>> {
         let slots = (0..self.known.len()).filter(|&slot| bus.state(slot).0 != FREE);
-        slots.map(|slot| Ok((bus.number([bus.entries[slot][0], bus.entries[slot][1], bus.entries[slot][2]])?, slot))).collect()
+        slots
+            .map(|slot| Ok((bus.number([bus.entries[slot][0], bus.entries[slot][1], bus.entries[slot][2]])?, slot)))
+            .collect()
     }
 
     /// No key twice, each in a bucket of its own or in the stash, and the look-up knows what the entries say.
@@ -155,13 +154,17 @@ impl Placement {
                 anyhow::bail!("key {key} is in slots {other} and {slot}");
             }
             let bucket = slot as u32 / 4;
-            ensure!(slot >= ENTRIES || bus.buckets[key].contains(&bucket), "key {key} is in slot {slot}, in a bucket that is not its own");
+            ensure!(
+                slot >= ENTRIES || bus.buckets[key].contains(&bucket),
+                "key {key} is in slot {slot}, in a bucket that is not its own"
+            );
             let words = &bus.entries[slot];
             let place = words[E_STATE] & 0xF000_0000 | words[E_PLACE] & 0xFFFF;
             let told = Committed { key: [words[0], words[1], words[2] & 0xFF_FFFF], place };
             ensure!(bus.committed[slot] == told, "the look-up was not told of slot {slot}");
         }
-        let forgotten = (0..self.known.len()).all(|slot| bus.state(slot).0 != FREE || bus.committed[slot] == Committed::default());
+        let forgotten =
+            (0..self.known.len()).all(|slot| bus.state(slot).0 != FREE || bus.committed[slot] == Committed::default());
         ensure!(forgotten, "the look-up knows a slot that is free");
         Ok(())
     }
@@ -180,7 +183,9 @@ impl Placement {
                 Some(now) if is_victim && self.opcode == Opcode::Insert => {
                     ensure!(bus.state(now).0 == GHOST, "the block of key {key} was dropped and is no ghost");
                 }
-                Some(now) => ensure!(bus.entries[now] == words, "the entry of key {key} changed on its way to slot {now}"),
+                Some(now) => {
+                    ensure!(bus.entries[now] == words, "the entry of key {key} changed on its way to slot {now}")
+                }
                 None => {
                     ensure!(words[E_STATE] >> 30 == GHOST || is_victim, "the block of key {key} is lost");
                     forgotten += 1;
@@ -206,11 +211,11 @@ impl Placement {
         let moved = |now: usize, before: usize| (now as u32).wrapping_sub(before as u32);
         let register = |register| bus.register(register, 0);
         let delta = moved(used.len(), self.before.len());
-        ensure!(register(&rtbd::RTBD_USED) == self.used_before.wrapping_add(delta), "RTBD_USED is wrong");
+        ensure!(register(&rtbd::RTBD_USED) == COUNTED.wrapping_add(delta), "RTBD_USED is wrong");
         let ghosts = used.iter().filter(|(_, slot)| bus.state(*slot).0 == GHOST).count();
         let ghosts_before = self.before.iter().filter(|(.., words)| words[E_STATE] >> 30 == GHOST).count();
         ensure!(
-            register(&rtbd::RTBD_GHOSTS) == self.ghosts_before.wrapping_add(moved(ghosts, ghosts_before)),
+            register(&rtbd::RTBD_GHOSTS) == COUNTED.wrapping_add(moved(ghosts, ghosts_before)),
             "RTBD_GHOSTS is wrong"
         );
         if self.unknown_stash().is_empty() {
@@ -220,7 +225,7 @@ impl Placement {
         Ok(())
     }
 
-    fn meet(&self, bus: &Bus, met: &mut Met) -> Result<()> {
+    fn met(&self, bus: &Bus) -> Result<[u64; SITUATIONS.len()]> {
         let used = self.used(bus)?;
         let in_stash = |slot: usize| slot >= ENTRIES;
         let own = used.iter().find(|(key, _)| *key == KEY).map(|(_, slot)| *slot);
@@ -232,7 +237,7 @@ impl Placement {
         let status = bus.register(&command::CMD_CQE, 3) >> 17;
         let reclaimed = u64::from(bus.register(&counter::CNT_GHOSTS_RECLAIMED, 0));
         let drops = u64::from(bus.register(&counter::CNT_DROPS, 0));
-        let now = [
+        Ok([
             kicks,
             u64::from(kicks > 1),
             reclaimed,
@@ -240,17 +245,13 @@ impl Placement {
             self.before.iter().filter(|entry| left(entry)).count() as u64,
             u64::from(status == Status::DirectoryFull as u32),
             u64::from(self.opcode == Opcode::Insert) * drops,
-        ];
-        for (count, more) in met.counts.iter_mut().zip(now) {
-            *count += more;
-        }
-        Ok(())
+        ])
     }
 }
 
 impl Rules for Placement {
     fn choices(&self, bus: &Bus, address: u32) -> Option<usize> {
-        let of_stash = || Some(CONTENTS.len().pow(self.unknown_stash().len() as u32));
+        let of_stash = || Some(self.contents.pow(self.unknown_stash().len() as u32));
         match address {
             DMA_DONE => self.done.then_some(0),
             FIND => (!self.looked_up).then(|| self.whereabouts(bus).len()),
@@ -264,7 +265,7 @@ impl Rules for Placement {
                 } else if slot >= ENTRIES {
                     of_stash()
                 } else {
-                    Some(CONTENTS.len())
+                    Some(self.contents)
                 }
             }
             _ => None,
@@ -297,7 +298,9 @@ impl Rules for Placement {
                     }
                 }
             }
-            _ if address >> 16 != ENTRY >> 16 || (address as usize & 0xFFFF) >> 3 >= ENTRIES => self.resolve_stash(bus, pick),
+            _ if address >> 16 != ENTRY >> 16 || (address as usize & 0xFFFF) >> 3 >= ENTRIES => {
+                self.resolve_stash(bus, pick)
+            }
             _ => self.resolve(bus, (address as usize & 0xFFFF) >> 3, None, CONTENTS[pick]),
         }
         Ok(Vec::new())
@@ -325,43 +328,78 @@ impl Rules for Placement {
     }
 }
 
-/// Proves it for each command, or says what is wrong.
-pub(super) fn check(program: &[Instruction], statics: &BTreeMap<String, u16>) -> Result<(Explored, Vec<(&'static str, u64)>)> {
-    let mut all = Explored::default();
-    let mut met = Met::default();
-    for (opcode, has_room) in
-        [(Opcode::Release, true), (Opcode::Evict, true), (Opcode::Insert, true), (Opcode::Insert, false)]
-    {
+/// A command, and what it meets.
+struct Case {
+    about: &'static str,
+    opcode: Opcode,
+    /// Blocks in the tier, which may have `LIMIT`.
+    blocks: u32,
+    contents: usize,
+    buckets: u32,
+}
+
+const LIMIT: u32 = 12;
+/// What entries in use, and ghosts among them, are counted from.
+const COUNTED: u32 = 64;
+
+const CASES: [Case; 4] = [
+    Case { about: "RELEASE", opcode: Opcode::Release, blocks: 6, contents: 4, buckets: 4 },
+    Case { about: "EVICT of the lowest tier", opcode: Opcode::Evict, blocks: 6, contents: 4, buckets: 4 },
+    Case { about: "INSERT, with room in the tier", opcode: Opcode::Insert, blocks: 6, contents: 4, buckets: 4 },
+    Case {
+        about: "INSERT, a block is dropped for room",
+        opcode: Opcode::Insert,
+        blocks: LIMIT,
+        contents: 3,
+        buckets: 3,
+    },
+];
+
+/// Checks all cases, or says what is wrong.
+pub(super) fn check(subject: &Subject<'_>) -> Result<Checked> {
+    let mut checked = Checked::new(&SITUATIONS);
+    for case in &CASES {
         let bus = Bus::new(4, STASH, 1);
         let rules = Placement {
-            opcode,
+            opcode: case.opcode,
+            contents: case.contents,
+            buckets: case.buckets,
             known: vec![true; bus.entries.len()],
             met: 2,
             looked_up: true,
             before: Vec::new(),
-            used_before: 64,
-            ghosts_before: 64,
             victim: None,
             done: false,
         };
-        let mut machine = Machine::new(program, bus, rules)?;
-        let tiers = [Tier { frames: 16, limit: 12 }, Tier::default(), Tier::default(), Tier::default()];
-        setup::enable(&mut machine, tiers, 0, true)?;
-        machine.registers[usize::from(statics["CLOCK"])] = CLOCK;
+        let mut machine = Machine::new(&subject.program, bus, rules)?;
+        setup::enable(
+            &mut machine,
+            [Tier { frames: 16, limit: LIMIT }, Tier::default(), Tier::default(), Tier::default()],
+            0,
+            true,
+        )?;
+        machine.registers[usize::from(subject.statics["CLOCK"])] = CLOCK;
         machine.bus.buckets.push([0, 1]);
         machine.rules.known.fill(false);
         machine.rules.looked_up = false;
         let mut set = |register, value| machine.bus.file[(csr(register, 0) - CSR) as usize] = value;
-        set(&rtbd::RTBD_USED, 64);
-        set(&rtbd::RTBD_GHOSTS, 64);
-        set(&kvcpu_mmio::regs::tier::TIER_USED, if has_room { 6 } else { 12 });
-        setup::command(&mut machine, Command { opcode, key: KEY as u32, tier: 0, flags: 0 })?;
-        let about = format!("{opcode:?}, {}", if has_room { "room in the tier" } else { "no room in the tier" });
+        set(&rtbd::RTBD_USED, COUNTED);
+        set(&rtbd::RTBD_GHOSTS, COUNTED);
+        set(&tier::TIER_USED, case.blocks);
+        setup::command(&mut machine, Command { opcode: case.opcode, key: KEY as u32, tier: 0, flags: 0 })?;
         let start = std::time::Instant::now();
-        let explored = explore(machine, &mut Seen::new(), |_| None, |end| end.rules.meet(&end.bus, &mut met)).context(about.clone())?;
-        eprintln!("{about}: {} {} {:.1}", explored.choices, explored.ends, start.elapsed().as_secs_f64());
-        all.choices += explored.choices;
-        all.ends += explored.ends;
+        let explored = explore(
+            machine,
+            &mut Seen::new(),
+            |_| None,
+            |end| {
+                checked.meet(&end.rules.met(&end.bus)?);
+                Ok(())
+            },
+        )
+        .context(case.about)?;
+        eprintln!("{}: {} {} {:.1}", case.about, explored.choices, explored.ends, start.elapsed().as_secs_f64());
+        checked.add(&explored);
     }
-    Ok((all, SITUATIONS.into_iter().zip(met.counts).collect()))
+    Ok(checked)
 }

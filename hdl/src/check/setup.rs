@@ -48,11 +48,19 @@ impl Command {
 
 /// Gives a command.
 pub(super) fn command<R: Rules>(machine: &mut Machine<'_, R>, command: Command) -> Result<()> {
-    command.writes().into_iter().try_for_each(|(offset, value)| machine.host_write(offset, value))
+    command
+        .writes()
+        .into_iter()
+        .try_for_each(|(offset, value)| machine.host_write(offset, value))
 }
 
 /// Configures and enables the device; with a T3, with so many staging slots as it has frames.
-pub(super) fn enable<R: Rules>(machine: &mut Machine<'_, R>, tiers: [Tier; 4], agents: u32, metadata_only: bool) -> Result<()> {
+pub(super) fn enable<R: Rules>(
+    machine: &mut Machine<'_, R>,
+    tiers: [Tier; 4],
+    agents: u32,
+    metadata_only: bool,
+) -> Result<()> {
     let mut write = |register: &Register, more: u32, value: u32| machine.host_write(register.offset + more, value);
     for (number, Tier { frames, limit }) in (0..).zip(tiers) {
         write(&tier::TIER_FRAMES, number * TIER_STRIDE, frames)?;

@@ -1,0 +1,581 @@
+//! That no frame is given to another block, or written, before the move out of it has been acknowledged: all that a few commands,
+//! the DMA, the host behind T3 and the agents can do, in every order.
+//!
+//! ```text
+//!  whenever thread 0 asks what DMA has done ─► nothing ┐  a channel completes, well or with a fault
+//!                                                      ├─ the host answers a request of T3, well or with an error
+//!                                                      │  an agent acknowledges the last invalidation
+//!                                                      └─ no command under way: one is given
+//!  a victim is asked for ─► any of the tier's blocks, or, before a sweep, nobody
+//! ```
+//!
+//! What is outstanding is kept apart from the microprogram: from its commits, its descriptors and requests. A move ends with the
+//! completion of its last transfer, or the host's answer.
+
+use super::bus::{
+    Bus, COMMIT, DMA, DMA_DONE, Descriptor, E_PLACE, FREE, GHOST, HEPC_ITEMS, HEPC_LIST, IN_FLIGHT, NONE, RESIDENT,
+    RING_WRITE, csr,
+};
+use super::explore::{Quick, Seen, explore};
+use super::machine::{Machine, Rules};
+use super::setup::{self, BASES, BLOCK_SHIFT, Command, STAGE_BASE, Tier};
+use super::{Checked, Subject};
+use anyhow::{Context, Result, bail, ensure};
+use kvcpu_mmio::queue::Opcode;
+use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
+use kvcpu_mmio::regs::{command, luf, service, tier};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+
+/// Data RAM: a tier's free list, 8 words each: frames never used, slot of the ring's first, frames in the ring.
+const TIERS: usize = 0x0C0;
+/// Data RAM: nodes of the search for a slot, and indexes of the chain, which nothing looks at between commands.
+const SCRATCH: std::ops::Range<usize> = 0x800..0xE00;
+/// Register file: words of the counters, which nothing but the host looks at.
+const COUNTERS: std::ops::Range<usize> = 0x600..0x700;
+/// HEPC's SWEEP.
+const SWEEP: u32 = 0x60_0028;
+/// The tier behind the host.
+const T3: u32 = 3;
+/// BLOCKED_ON while a command waits for an invalidation.
+const WAIT_INVALIDATION: u32 = 2;
+/// In place of a tier: a staging slot.
+const STAGING: u32 = 4;
+
+/// A frame: tier and number; or a staging slot.
+type Place = (u32, u32);
+
+/// A move, from the commit that decides it to the one that ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Move {
+    key: u32,
+    from: Place,
+    to: Place,
+    has_arrived: bool,
+    has_failed: bool,
+}
+
+/// A request to the host: cid, and the move's source and destination as far as the host sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Request {
+    cid: u32,
+    is_store: bool,
+    frame: u32,
+    slot: u32,
+}
+
+/// What can happen where thread 0 asks for completions.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Nothing,
+    Complete { channel: usize, result: u32 },
+    Answer { request: usize, status: u32 },
+    Acknowledge,
+    Give(Command),
+}
+
+/// Situations that must be met.
+const SITUATIONS: [&str; 7] = [
+    "moves acknowledged",
+    "moves undone",
+    "frames taken again that a move had left",
+    "loads while a command waited for an invalidation",
+    "moves to T3",
+    "moves from T3",
+    "moves at once, the most",
+];
+
+#[derive(Clone)]
+struct Release {
+    /// Commands that may yet be given.
+    left: u32,
+    keys: u32,
+    /// Whether a command is under way, and whether it has swept.
+    is_busy: bool,
+    has_swept: bool,
+    agents: u32,
+    frames: [u32; 4],
+    /// Registers of LUF_FIRST and LUF_COUNT; the first that is thread 0's alone, and the first that is thread 1's.
+    quarantine: [usize; 2],
+    locals: [usize; 2],
+    /// That of BLOCKED_ON.
+    blocked_on: usize,
+    /// Where each key's block is, by its last commit: state and place.
+    blocks: Vec<(u32, Place)>,
+    moves: Vec<Move>,
+    requests: Vec<Request>,
+    answered: u32,
+    /// What the host put into each staging slot: T3's frame.
+    fetched: Vec<(u32, u32)>,
+    /// Epoch that all agents must acknowledge before the frame is used again.
+    needs: BTreeMap<Place, u32>,
+    left_once: Vec<Place>,
+    met: [u64; 7],
+}
+
+impl Release {
+    fn events(&self, bus: &Bus) -> Vec<Event> {
+        let mut events = Vec::new();
+        if self.is_busy {
+            events.push(Event::Nothing);
+        }
+        for (channel, open) in bus.open.iter().enumerate() {
+            if !open.is_empty() {
+                events.extend([0, 2].map(|result| Event::Complete { channel, result }));
+            }
+        }
+        for request in 0..self.requests.len() {
+            events.extend([0, 1].map(|status| Event::Answer { request, status }));
+        }
+        if self.agents != 0 && bus.register(&luf::AGENT_ACK, 0) != bus.register(&luf::INV_EPOCH, 0) {
+            events.push(Event::Acknowledge);
+        }
+        if !self.is_busy && self.left != 0 {
+            for key in 0..self.keys {
+                let flags = if key % 2 == 0 { 0 } else { u32::from(EntryFlags::READ_ONLY.bits()) };
+                let lowest = (0..4).rev().find(|&tier| self.frames[tier] != 0).unwrap_or(0) as u32;
+                let of = |opcode, tier, flags| Event::Give(Command { opcode, key, tier, flags });
+                match self.blocks[key as usize].0 {
+                    RESIDENT | IN_FLIGHT => events.extend([
+                        of(Opcode::Evict, 0, 0),
+                        of(Opcode::Demote, lowest, 0),
+                        of(Opcode::Prefetch, 0, 0),
+                        of(Opcode::Release, 0, 0),
+                    ]),
+                    _ => events.push(of(Opcode::Insert, 0, flags)),
+                }
+            }
+        }
+        events
+    }
+
+    fn heads(&self, bus: &Bus, tier: usize) -> Vec<u32> {
+        let mut heads = bus.victims(tier);
+        if heads.is_empty() || !self.has_swept {
+            heads.push(NONE);
+        }
+        heads
+    }
+
+    /// A frame becomes a block's, or is about to be written.
+    fn taken(&mut self, bus: &Bus, place: Place, by: Place) -> Result<()> {
+        for (key, &(state, at)) in self.blocks.iter().enumerate() {
+            let is_placed = state == RESIDENT || state == IN_FLIGHT;
+            ensure!(
+                !is_placed || at != place || self.moves.iter().any(|m| m.to == place && m.from == by),
+                "{place:?} is given away and has key {key}'s block"
+            );
+        }
+        if let Some(other) = self.moves.iter().find(|other| other.from == place) {
+            bail!("{place:?} is given away before the move out of it is acknowledged: {other:?}");
+        }
+        if let Some(&need) = self.needs.get(&place) {
+            let behind = bus.register(&luf::AGENT_ACK, 0).wrapping_sub(need) as i32;
+            ensure!(behind >= 0, "{place:?} is given away, and the agent may still read it");
+        }
+        Ok(())
+    }
+
+    /// The address of a descriptor as a place.
+    fn place(address: [u32; 2], is_card: bool) -> Result<Place> {
+        ensure!(address[1] == 0, "an address that nobody has");
+        let within = |base: u32| address[0].wrapping_sub(base) >> BLOCK_SHIFT;
+        let places = [(0, BASES[0]), (2, BASES[2]), (STAGING, STAGE_BASE)];
+        if is_card {
+            return Ok((1, within(BASES[1])));
+        }
+        let found = places.into_iter().find(|(_, base)| within(*base) < 16);
+        found.map(|(tier, base)| (tier, within(base))).context("an address that nobody has")
+    }
+
+    fn ends_of(descriptor: &Descriptor) -> Result<(Place, Place)> {
+        let [from_lo, from_hi, to_lo, to_hi, length, spaces] = descriptor.words;
+        ensure!(length == 1 << BLOCK_SHIFT, "a descriptor of {length} bytes");
+        Ok((Self::place([from_lo, from_hi], spaces & 1 != 0)?, Self::place([to_lo, to_hi], spaces & 2 != 0)?))
+    }
+
+    /// A descriptor was taken.
+    fn gone(&mut self, bus: &Bus, channel: usize) -> Result<()> {
+        let new = bus.open[channel].len() - 1;
+        let (from, to) = Self::ends_of(&bus.open[channel][new])?;
+        for (of, open) in bus.open.iter().enumerate() {
+            for (number, other) in open.iter().enumerate().filter(|(number, _)| (of, *number) != (channel, new)) {
+                let (read, written) = Self::ends_of(other)?;
+                let apart = written != to && written != from && read != to;
+                ensure!(apart, "transfers {number} of channel {of} and {new} of channel {channel} meet");
+            }
+        }
+        let fetched = self
+            .fetched
+            .iter()
+            .find(|(slot, _)| from == (STAGING, *slot))
+            .map(|(_, frame)| (T3, *frame));
+        if to.0 != STAGING {
+            self.taken(bus, to, fetched.unwrap_or(from))?;
+        }
+        let is_a_block = self.blocks.iter().any(|&(state, at)| state == RESIDENT && at == from);
+        let is_a_move = self.moves.iter().any(|other| other.from == from);
+        ensure!(is_a_block || is_a_move || fetched.is_some(), "{from:?} is moved, where no block is");
+        Ok(())
+    }
+
+    /// A transfer has ended.
+    fn complete(&mut self, bus: &mut Bus, channel: usize, result: u32) -> Result<()> {
+        let descriptor = bus.open[channel].remove(0);
+        bus.done = Some((descriptor.id, result));
+        let (from, to) = Self::ends_of(&descriptor)?;
+        let fetched = self
+            .fetched
+            .iter()
+            .find(|(slot, _)| from == (STAGING, *slot))
+            .map(|(_, frame)| (T3, *frame));
+        let source = fetched.unwrap_or(from);
+        let found = self
+            .moves
+            .iter_mut()
+            .find(|m| m.from == source && (m.to == to || to.0 == STAGING && m.to.0 == T3));
+        let found = found.with_context(|| format!("a transfer from {from:?} to {to:?} has ended, and is no move's"))?;
+        if result != 0 {
+            found.has_failed = true;
+        } else if to.0 != STAGING {
+            found.has_arrived = true;
+        }
+        self.fetched.retain(|(slot, _)| from != (STAGING, *slot));
+        Ok(())
+    }
+
+    /// The host has answered a request; what it writes.
+    fn answer(&mut self, bus: &mut Bus, number: usize, status: u32) -> Result<Vec<(u32, u32)>> {
+        let request = self.requests.remove(number);
+        bus.answers.push([0, 0, 0, request.cid | status << 17]);
+        let frame = (T3, request.frame);
+        let found = self
+            .moves
+            .iter_mut()
+            .find(|m| if request.is_store { m.to == frame } else { m.from == frame });
+        let found = found.with_context(|| format!("{request:?} was for no move"))?;
+        match (status, request.is_store) {
+            (0, true) => found.has_arrived = true,
+            (0, false) => self.fetched.push((request.slot, request.frame)),
+            _ => found.has_failed = true,
+        }
+        self.answered += 1;
+        Ok(vec![(service::SVC_CQ_DOORBELL.offset, self.answered)])
+    }
+
+    /// A request was posted.
+    fn requested(&mut self, bus: &Bus) -> Result<()> {
+        let request = Request {
+            cid: bus.buffer[0] >> 16,
+            is_store: bus.buffer[0] & 0xFF == 0x80,
+            frame: bus.buffer[13],
+            slot: bus.buffer[0] >> 16 & 0xFF,
+        };
+        ensure!(self.requests.iter().all(|other| other.slot != request.slot), "two requests have one staging slot");
+        self.requests.push(request);
+        Ok(())
+    }
+
+    /// An entry was committed: what has become of its block.
+    fn committed(&mut self, bus: &Bus, slot: usize) -> Result<()> {
+        let (state, tier) = bus.state(slot);
+        if state == FREE {
+            // Which key it had is what no slot has now.
+            for key in 0..self.blocks.len() {
+                let is_there = bus.committed.iter().any(|other| other.place != 0 && other.key[0] as usize == key);
+                if !is_there && self.blocks[key].0 != FREE {
+                    self.becomes(bus, key, (FREE, (0, 0)))?;
+                }
+            }
+            return Ok(());
+        }
+        let key = bus.number(bus.committed[slot].key)?;
+        self.becomes(bus, key, (state, (tier as u32, bus.entries[slot][E_PLACE] & 0xFFFF)))
+    }
+
+    fn becomes(&mut self, bus: &Bus, key: usize, now: (u32, Place)) -> Result<()> {
+        let before = std::mem::replace(&mut self.blocks[key], (FREE, (0, 0)));
+        let of_key = self.moves.iter().position(|m| m.key as usize == key);
+        match (before.0, now.0) {
+            (FREE | GHOST, RESIDENT) => self.taken(bus, now.1, now.1)?,
+            (RESIDENT, RESIDENT) | (IN_FLIGHT, IN_FLIGHT) => {
+                ensure!(before.1 == now.1, "the block of key {key} goes from {:?} to {:?} at once", before.1, now.1);
+            }
+            (RESIDENT, IN_FLIGHT) => {
+                self.taken(bus, now.1, before.1)?;
+                self.met[4] += u64::from(now.1.0 == T3);
+                self.met[5] += u64::from(before.1.0 == T3);
+                let key = key as u32;
+                self.moves
+                    .push(Move { key, from: before.1, to: now.1, has_arrived: false, has_failed: false });
+                self.met[6] = self.met[6].max(self.moves.len() as u64);
+            }
+            (IN_FLIGHT, RESIDENT) => {
+                let ended = self.moves.remove(of_key.context("a block arrives that did not move")?);
+                if now.1 == ended.to {
+                    ensure!(ended.has_arrived, "{ended:?} is acknowledged and has not arrived");
+                    self.met[0] += 1;
+                    self.left_once.push(ended.from);
+                } else {
+                    ensure!(now.1 == ended.from && ended.has_failed, "{ended:?} ends at {:?}", now.1);
+                    self.met[1] += 1;
+                    self.needs.remove(&ended.from);
+                }
+            }
+            (IN_FLIGHT, _) => bail!("the block of key {key} is given up while it moves"),
+            _ => {}
+        }
+        if now.0 == RESIDENT || now.0 == IN_FLIGHT {
+            if before.1 != now.1 {
+                self.needs.remove(&now.1);
+                if self.left_once.contains(&now.1) {
+                    self.met[2] += 1;
+                    self.left_once.retain(|place| *place != now.1);
+                }
+            }
+        }
+        self.blocks[key] = now;
+        Ok(())
+    }
+
+    /// Between commands each frame is one thing: never used, free, in quarantine, or a block's; and the registers say so.
+    fn accounts(&self, bus: &Bus, registers: &[u32]) -> Result<()> {
+        let [first, count] = self.quarantine.map(|register| registers[register]);
+        for tier in 0..4 {
+            let words = &bus.data[TIERS + 8 * tier..];
+            let mut uses = vec![0; self.frames[tier] as usize];
+            (words[0] as usize..uses.len()).for_each(|frame| uses[frame] += 1);
+            let ring = &bus.rings[tier];
+            for slot in words[1]..words[1] + words[2] {
+                uses[ring[slot as usize % ring.len()] as usize] += 1;
+            }
+            let free = uses.iter().sum::<u32>();
+            for slot in first..first + count {
+                let item = bus.quarantine[slot as usize % bus.quarantine.len()];
+                if item >> 16 == tier as u32 {
+                    uses[item as usize & 0xFFFF] += 1;
+                }
+            }
+            let quarantined = uses.iter().sum::<u32>() - free;
+            for &(state, (at, frame)) in &self.blocks {
+                if (state == RESIDENT || state == IN_FLIGHT) && at == tier as u32 {
+                    uses[frame as usize] += 1;
+                }
+            }
+            let used = uses.iter().sum::<u32>() - free - quarantined;
+            ensure!(uses.iter().all(|uses| *uses == 1), "frames of T{tier} are so many things at once: {uses:?}");
+            let told = [&tier::TIER_FREE, &tier::TIER_QUARANTINED, &tier::TIER_USED]
+                .map(|register| bus.register(register, 16 * tier as u32));
+            ensure!(
+                told == [free, quarantined, used],
+                "T{tier} has {free} free, {quarantined} in quarantine, {used} in use; its registers say {told:?}"
+            );
+        }
+        Ok(())
+    }
+
+    /// What decides the future.
+    fn state(machine: &Machine<'_, Self>) -> u64 {
+        let (rules, bus) = (&machine.rules, &machine.bus);
+        let mut hash = Quick::default();
+        // Between commands locals mean nothing.
+        let registers = if rules.is_busy { rules.locals[1] } else { rules.locals[0] };
+        machine.registers[..registers].hash(&mut hash);
+        machine.pc[0].hash(&mut hash);
+        machine.stacks[0].hash(&mut hash);
+        bus.data[..SCRATCH.start].hash(&mut hash);
+        bus.data[SCRATCH.end..].hash(&mut hash);
+        bus.file[..COUNTERS.start].hash(&mut hash);
+        bus.file[COUNTERS.end..].hash(&mut hash);
+        (&bus.rings, &bus.epochs, &bus.flags, &bus.retired, &bus.quarantine).hash(&mut hash);
+        (&bus.entries, &bus.committed, &bus.touched, &bus.key, &bus.found, &bus.scored, &bus.listed).hash(&mut hash);
+        (&bus.descriptors, &bus.open, &bus.done, &bus.buffer, &bus.answers).hash(&mut hash);
+        (rules.is_busy, rules.has_swept, &rules.blocks, &rules.moves, &rules.requests).hash(&mut hash);
+        (&rules.fetched, &rules.needs).hash(&mut hash);
+        hash.finish()
+    }
+}
+
+impl Rules for Release {
+    fn choices(&self, bus: &Bus, address: u32) -> Option<usize> {
+        let list = (address & 0xFFFF) as usize;
+        match address {
+            DMA_DONE if bus.done.is_some() => None,
+            DMA_DONE => Some(self.events(bus).len()),
+            HEPC_LIST.. if address < HEPC_LIST + 0x40 && list & 0xF == 0 => {
+                let tier = list >> 4 & 0xF;
+                (bus.listed[tier] == NONE).then(|| self.heads(bus, tier).len())
+            }
+            HEPC_ITEMS.. if address < HEPC_ITEMS + 0x400 => {
+                let tier = list >> 8 & 0xF;
+                (bus.listed[tier] == NONE).then(|| bus.victims(tier).len())
+            }
+            _ => None,
+        }
+    }
+
+    fn choose(&mut self, bus: &mut Bus, address: u32, pick: usize) -> Result<Vec<(u32, u32)>> {
+        let list = (address & 0xFFFF) as usize;
+        if address == DMA_DONE {
+            match self.events(bus)[pick] {
+                Event::Nothing => {}
+                Event::Complete { channel, result } => self.complete(bus, channel, result)?,
+                Event::Answer { request, status } => return self.answer(bus, request, status),
+                Event::Acknowledge => {
+                    return Ok(vec![(luf::AGENT_ACK.offset, bus.register(&luf::INV_EPOCH, 0))]);
+                }
+                Event::Give(command) => {
+                    self.left -= 1;
+                    self.is_busy = true;
+                    return Ok(command.writes());
+                }
+            }
+        } else if address >= HEPC_ITEMS {
+            bus.listed[list >> 8 & 0xF] = bus.victims(list >> 8 & 0xF)[pick];
+        } else {
+            bus.listed[list >> 4 & 0xF] = self.heads(bus, list >> 4 & 0xF)[pick];
+        }
+        Ok(Vec::new())
+    }
+
+    fn loaded(&mut self, bus: &Bus, registers: &[u32], address: u32) -> Result<()> {
+        if address == DMA_DONE {
+            self.met[3] += u64::from(registers[self.blocked_on] == WAIT_INVALIDATION);
+            if !self.is_busy {
+                return self.accounts(bus, registers);
+            }
+        }
+        Ok(())
+    }
+
+    fn stored(&mut self, bus: &mut Bus, address: u32, value: u32) -> Result<()> {
+        let low = address & 0xFFFF;
+        let place = (address >> 16 & 3, low);
+        match address >> 16 {
+            0x28..=0x2B if value & 1 == 0 => {
+                let source = self.moves.iter().find(|m| m.from == place);
+                ensure!(source.is_none(), "{place:?} is made quiet before the acknowledgement of {source:?}");
+            }
+            0x2C..=0x2F if self.agents != 0 => {
+                let sent = bus.register(&luf::INV_EPOCH, 0);
+                self.needs.insert(place, sent + 1);
+            }
+            _ => {}
+        }
+        if address == COMMIT {
+            self.committed(bus, value as usize)?;
+        } else if address == DMA + 6 || address == DMA + 0x16 {
+            self.gone(bus, (low >> 4) as usize)?;
+        } else if address == RING_WRITE {
+            self.requested(bus)?;
+        } else if address == csr(&command::CMD_STATUS, 0) && value == 2 && !self.blocks.is_empty() {
+            self.is_busy = false;
+            self.has_swept = false;
+            bus.listed = [NONE; 5];
+        } else if address == SWEEP {
+            self.has_swept = true;
+        }
+        Ok(())
+    }
+}
+
+/// A device, and how many commands about how many keys it gets.
+struct Case {
+    about: &'static str,
+    tiers: [Tier; 4],
+    agents: u32,
+    keys: u32,
+    commands: u32,
+}
+
+const NO_TIER: Tier = Tier { frames: 0, limit: 0 };
+const ONE: Tier = Tier { frames: 1, limit: 1 };
+const ONE_OF_TWO: Tier = Tier { frames: 2, limit: 1 };
+const TWO: Tier = Tier { frames: 2, limit: 2 };
+
+const CASES: [Case; 4] = [
+    Case {
+        about: "T0 and T1, one block in each, two frames",
+        tiers: [ONE_OF_TWO, ONE_OF_TWO, NO_TIER, NO_TIER],
+        agents: 0,
+        keys: 3,
+        commands: 5,
+    },
+    Case {
+        about: "T0 and T3, one block in each, a staging slot",
+        tiers: [ONE, NO_TIER, NO_TIER, ONE_OF_TWO],
+        agents: 0,
+        keys: 2,
+        commands: 5,
+    },
+    Case {
+        about: "T0, T1 and T2, one frame each, an agent",
+        tiers: [ONE, ONE, ONE, NO_TIER],
+        agents: 1,
+        keys: 2,
+        commands: 5,
+    },
+    Case {
+        about: "T0, T1 and T2, two frames but in the last",
+        tiers: [TWO, ONE_OF_TWO, ONE, NO_TIER],
+        agents: 0,
+        keys: 3,
+        commands: 5,
+    },
+];
+
+/// Checks all cases, or says what is wrong.
+pub(super) fn check(subject: &Subject<'_>) -> Result<Checked> {
+    let mut checked = Checked::new(&SITUATIONS);
+    for case in &CASES {
+        let mut bus = Bus::new(3, 1, 1);
+        let statics = |name: &str| usize::from(subject.statics[name]);
+        let rules = Release {
+            left: case.commands,
+            keys: case.keys,
+            is_busy: false,
+            has_swept: false,
+            agents: case.agents,
+            frames: case.tiers.map(|tier| tier.frames),
+            quarantine: ["LUF_FIRST", "LUF_COUNT"].map(statics),
+            locals: [subject.statics.len(), subject.first_of_host],
+            blocked_on: statics("BLOCKED_ON"),
+            blocks: Vec::new(),
+            moves: Vec::new(),
+            requests: Vec::new(),
+            answered: 0,
+            fetched: Vec::new(),
+            needs: BTreeMap::new(),
+            left_once: Vec::new(),
+            met: [0; SITUATIONS.len()],
+        };
+        bus.buckets = vec![[0, 1]; case.keys as usize];
+        let mut machine = Machine::new(&subject.program, bus, rules)?;
+        setup::enable(&mut machine, case.tiers, case.agents, false)?;
+        machine.rules.blocks = vec![(FREE, (0, 0)); case.keys as usize];
+        let mut seen = Seen::new();
+        let met = RefCell::new(&mut checked);
+        let start = std::time::Instant::now();
+        let explored = explore(
+            machine,
+            &mut seen,
+            |machine| {
+                met.borrow_mut().meet_most(&machine.rules.met);
+                Some((Release::state(machine), machine.rules.left))
+            },
+            |_| Ok(()),
+        )
+        .context(case.about)?;
+        eprintln!(
+            "{}: {} choices {} again {} ends {:.1}",
+            case.about,
+            explored.choices,
+            explored.again,
+            explored.ends,
+            start.elapsed().as_secs_f64()
+        );
+        checked.add(&explored);
+    }
+    Ok(checked)
+}
