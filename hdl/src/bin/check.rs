@@ -24,7 +24,9 @@ fn main() -> Result<()> {
         .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/micro")));
     let program = load(&folder)?;
     let checked = run(&options.name, &program).inspect_err(|wrong| println!("counterexample: {wrong:#}"))?;
-    println!("{} choices with all their alternatives, {} ends", checked.choices, checked.ends);
+    for (about, choices, ends) in &checked.cases {
+        println!("{about}: {choices} choices, each with all its alternatives; {ends} ends");
+    }
     for (situation, met) in &checked.met {
         println!("{met:>10} {situation}");
     }

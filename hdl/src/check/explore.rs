@@ -10,8 +10,6 @@ use std::hash::Hasher;
 pub(super) struct Explored {
     /// Choices met, each with all its alternatives.
     pub(super) choices: u64,
-    /// Choices that were met before, so that nothing was left to explore behind them.
-    pub(super) again: u64,
     /// Ways to an end.
     pub(super) ends: u64,
 }
@@ -50,9 +48,7 @@ pub(super) fn explore<'p, R: Rules>(
                         false
                     }
                 });
-                if is_known {
-                    explored.again += 1;
-                } else {
+                if !is_known {
                     explored.choices += 1;
                     open.push((machine, n, 0));
                 }

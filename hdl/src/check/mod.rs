@@ -27,22 +27,19 @@ struct Subject<'a> {
 
 /// What a check has come to.
 pub struct Checked {
-    /// Choices that were gone into, with all their alternatives.
-    pub choices: u64,
-    /// Ways to an end.
-    pub ends: u64,
+    /// Each case: what it is about, the choices gone into with all their alternatives, and the ways to an end.
+    pub cases: Vec<(&'static str, u64, u64)>,
     /// Situations that must be met, and how often they were.
     pub met: Vec<(&'static str, u64)>,
 }
 
 impl Checked {
     fn new(situations: &[&'static str]) -> Self {
-        Self { choices: 0, ends: 0, met: situations.iter().map(|name| (*name, 0)).collect() }
+        Self { cases: Vec::new(), met: situations.iter().map(|name| (*name, 0)).collect() }
     }
 
-    fn add(&mut self, explored: &explore::Explored) {
-        self.choices += explored.choices;
-        self.ends += explored.ends;
+    fn add(&mut self, about: &'static str, explored: &explore::Explored) {
+        self.cases.push((about, explored.choices, explored.ends));
     }
 
     /// Situations met on a way to its end.

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 const ENTRIES: usize = 16;
 /// Slots of the stash.
-const STASH: u32 = 1;
+const STASH: u32 = 2;
 /// A bucket that has not been chosen.
 const UNKNOWN: u32 = 0xFFFF;
 const BUCKETS_LOAD: u32 = 0x50_0007;
@@ -52,9 +52,10 @@ const SITUATIONS: [&str; 7] = [
 #[derive(Clone)]
 struct Placement {
     opcode: Opcode,
-    /// So many contents of a slot are tried, and so many buckets.
-    contents: usize,
+    /// Buckets that keys have.
     buckets: u32,
+    /// Contents that are tried of a slot of the key's own buckets, and of any other: with two ages of ghosts, or one.
+    contents: [usize; 2],
     known: Vec<bool>,
     /// Buckets met.
     met: u32,
@@ -99,8 +100,8 @@ impl Placement {
 
     fn resolve_stash(&mut self, bus: &mut Bus, mut pick: usize) {
         for slot in self.unknown_stash() {
-            self.resolve(bus, slot, None, CONTENTS[pick % self.contents]);
-            pick /= self.contents;
+            self.resolve(bus, slot, None, CONTENTS[pick % self.contents[1]]);
+            pick /= self.contents[1];
         }
     }
 
@@ -251,7 +252,7 @@ impl Placement {
 
 impl Rules for Placement {
     fn choices(&self, bus: &Bus, address: u32) -> Option<usize> {
-        let of_stash = || Some(self.contents.pow(self.unknown_stash().len() as u32));
+        let of_stash = || Some(self.contents[1].pow(self.unknown_stash().len() as u32));
         match address {
             DMA_DONE => self.done.then_some(0),
             FIND => (!self.looked_up).then(|| self.whereabouts(bus).len()),
@@ -265,7 +266,7 @@ impl Rules for Placement {
                 } else if slot >= ENTRIES {
                     of_stash()
                 } else {
-                    Some(self.contents)
+                    Some(self.contents[usize::from(slot >= 8)])
                 }
             }
             _ => None,
@@ -334,7 +335,7 @@ struct Case {
     opcode: Opcode,
     /// Blocks in the tier, which may have `LIMIT`.
     blocks: u32,
-    contents: usize,
+    contents: [usize; 2],
     buckets: u32,
 }
 
@@ -342,15 +343,16 @@ const LIMIT: u32 = 12;
 /// What entries in use, and ghosts among them, are counted from.
 const COUNTED: u32 = 64;
 
-const CASES: [Case; 4] = [
-    Case { about: "RELEASE", opcode: Opcode::Release, blocks: 6, contents: 4, buckets: 4 },
-    Case { about: "EVICT of the lowest tier", opcode: Opcode::Evict, blocks: 6, contents: 4, buckets: 4 },
-    Case { about: "INSERT, with room in the tier", opcode: Opcode::Insert, blocks: 6, contents: 4, buckets: 4 },
+const CASES: [Case; 5] = [
+    Case { about: "RELEASE", opcode: Opcode::Release, blocks: 6, contents: [4, 4], buckets: 4 },
+    Case { about: "EVICT of the lowest tier", opcode: Opcode::Evict, blocks: 6, contents: [4, 4], buckets: 4 },
+    Case { about: "INSERT, three buckets", opcode: Opcode::Insert, blocks: 6, contents: [4, 4], buckets: 3 },
+    Case { about: "INSERT", opcode: Opcode::Insert, blocks: 6, contents: [3, 3], buckets: 4 },
     Case {
-        about: "INSERT, a block is dropped for room",
+        about: "INSERT, for which a block goes",
         opcode: Opcode::Insert,
         blocks: LIMIT,
-        contents: 3,
+        contents: [3, 3],
         buckets: 3,
     },
 ];
@@ -387,7 +389,6 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Checked> {
         set(&rtbd::RTBD_GHOSTS, COUNTED);
         set(&tier::TIER_USED, case.blocks);
         setup::command(&mut machine, Command { opcode: case.opcode, key: KEY as u32, tier: 0, flags: 0 })?;
-        let start = std::time::Instant::now();
         let explored = explore(
             machine,
             &mut Seen::new(),
@@ -398,8 +399,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Checked> {
             },
         )
         .context(case.about)?;
-        eprintln!("{}: {} {} {:.1}", case.about, explored.choices, explored.ends, start.elapsed().as_secs_f64());
-        checked.add(&explored);
+        checked.add(case.about, &explored);
     }
     Ok(checked)
 }

@@ -556,7 +556,6 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Checked> {
         machine.rules.blocks = vec![(FREE, (0, 0)); case.keys as usize];
         let mut seen = Seen::new();
         let met = RefCell::new(&mut checked);
-        let start = std::time::Instant::now();
         let explored = explore(
             machine,
             &mut seen,
@@ -567,15 +566,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Checked> {
             |_| Ok(()),
         )
         .context(case.about)?;
-        eprintln!(
-            "{}: {} choices {} again {} ends {:.1}",
-            case.about,
-            explored.choices,
-            explored.again,
-            explored.ends,
-            start.elapsed().as_secs_f64()
-        );
-        checked.add(&explored);
+        checked.add(case.about, &explored);
     }
     Ok(checked)
 }
