@@ -135,3 +135,18 @@ impl Mutant {
         Ok(text.replacen(&self.old, &self.new, 1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+    use super::*;
+
+    #[test]
+    fn a_mutant_edits_text_that_stands_once() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.rs"), "fn f() { g(); g(); h(); }").unwrap();
+        let mutant = |old: &str| Mutant { name: "m".into(), file: "a.rs".into(), old: old.into(), new: String::new() };
+        assert_eq!(mutant("h();").apply(folder.path()).unwrap(), "fn f() { g(); g();  }");
+        assert!(mutant("g();").apply(folder.path()).unwrap_err().to_string().contains("stands 2 times"));
+    }
+}

@@ -6,6 +6,7 @@
 //!                                                      ├─ the host answers a request of T3, well or with an error
 //!                                                      │  an agent acknowledges the last invalidation
 //!                                                      └─ no command under way: one is given
+//!  what the agent has acknowledged is asked for ─► as before, or just now
 //!  a victim is asked for ─► any of the tier's blocks, or, before a sweep, nobody
 //! ```
 //!
@@ -109,7 +110,7 @@ impl Release {
         for request in 0..self.requests.len() {
             events.extend([0, 1].map(|status| Event::Answer { request, status }));
         }
-        if self.agents != 0 && bus.register(&luf::AGENT_ACK, 0) != bus.register(&luf::INV_EPOCH, 0) {
+        if self.is_behind(bus) {
             events.push(Event::Acknowledge);
         }
         if !self.is_busy && self.left != 0 {
@@ -131,6 +132,11 @@ impl Release {
         events
     }
 
+    /// Whether the agent has an invalidation to acknowledge.
+    fn is_behind(&self, bus: &Bus) -> bool {
+        self.agents != 0 && bus.register(&luf::AGENT_ACK, 0) != bus.register(&luf::INV_EPOCH, 0)
+    }
+
     fn heads(&self, bus: &Bus, tier: usize) -> Vec<u32> {
         let mut heads = bus.victims(tier);
         if heads.is_empty() || !self.has_swept {
@@ -143,8 +149,9 @@ impl Release {
     fn state(machine: &Machine<'_, Self>) -> u64 {
         let (rules, bus) = (&machine.rules, &machine.bus);
         let mut hash = Quick::default();
-        // Between commands locals mean nothing.
-        let registers = if rules.is_busy { rules.locals[1] } else { rules.locals[0] };
+        // Where the next command may be given, locals mean nothing.
+        let is_between = !rules.is_busy && machine.load_address() == DMA_DONE;
+        let registers = rules.locals[usize::from(!is_between)];
         machine.registers[..registers].hash(&mut hash);
         machine.pc[0].hash(&mut hash);
         machine.stacks[0].hash(&mut hash);
@@ -175,6 +182,8 @@ impl Rules for Release {
                 let tier = list >> 8 & 0xF;
                 (bus.listed[tier] == NONE).then(|| bus.victims(tier).len())
             }
+            // The agent may have acknowledged just before.
+            _ if address == csr(&luf::AGENT_ACK, 0) => self.is_behind(bus).then_some(2),
             _ => None,
         }
     }
@@ -195,6 +204,9 @@ impl Rules for Release {
                     return Ok(command.writes());
                 }
             }
+        } else if address == csr(&luf::AGENT_ACK, 0) {
+            let epoch = bus.register(&luf::INV_EPOCH, 0);
+            return Ok(if pick == 0 { Vec::new() } else { vec![(luf::AGENT_ACK.offset, epoch)] });
         } else if address >= HEPC_ITEMS {
             bus.listed[list >> 8 & 0xF] = bus.victims(list >> 8 & 0xF)[pick];
         } else {
