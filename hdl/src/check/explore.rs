@@ -54,7 +54,6 @@ pub(super) fn explore<'p, R: Rules>(
                 }
             }
         }
-        // The last alternative takes the machine itself.
         let pick = loop {
             match open.last_mut() {
                 None => return Ok(explored),
@@ -83,11 +82,11 @@ impl Quick {
 
 impl Hasher for Quick {
     fn write(&mut self, bytes: &[u8]) {
-        let mut pieces = bytes.chunks_exact(8);
-        for piece in &mut pieces {
-            self.add(piece.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.add(u64::from_le_bytes(*word));
         }
-        for byte in pieces.remainder() {
+        for byte in rest {
             self.add(u64::from(*byte) | 1 << 63);
         }
     }
