@@ -9,9 +9,9 @@
 //! which thread 1 answers, come where the model makes them, and are carried out at once.
 
 use super::bus::Bus;
-use crate::micro::Op;
 use crate::micro::program::Program;
-use anyhow::{Result, bail, ensure};
+use crate::micro::{Op, STORE_BITS, Second, Word};
+use anyhow::{Result, anyhow, bail, ensure};
 
 /// Words that a thread may carry out between two choices; more is a loop that does not end.
 const STEPS_MOST: u64 = 4_000_000;
@@ -93,19 +93,29 @@ pub(super) fn decode(words: &[u64]) -> Result<Vec<Instruction>> {
         Op::WaitHost,
         Op::Restart,
     ];
+    // Where the fields stand is what `encode` makes of words that differ in one of them.
+    let none = Word { op: Op::Move, d: 0, a: 0, b: Second::Register(0), target: 0 };
+    let zero = Word { b: Second::Constant(0), ..none };
+    let jump = Word { op: Op::Jump, ..none };
+    let lsb = |one: Word, other: Word| (one.encode() ^ other.encode()).trailing_zeros();
+    let k = lsb(zero, none);
+    let [d, a] = [lsb(Word { d: 1, ..none }, none), lsb(Word { a: 1, ..none }, none)];
+    let b = lsb(Word { b: Second::Register(1), ..none }, none);
+    let constant = lsb(Word { b: Second::Constant(1), ..zero }, zero);
+    let target = lsb(Word { target: 1, ..jump }, jump);
+    let bits = |word: u64, lsb: u32, width: u32| word >> lsb & ((1 << width) - 1);
     let decode_one = |&word: &u64| {
-        let Some(&op) = OPS.iter().find(|op| **op as u64 == word & 0x3F) else {
-            bail!("{word:016x} is no control word")
-        };
-        let wide = (word >> 32) as u32;
-        let is_constant = word >> 6 & 1 != 0;
+        let op = OPS.iter().find(|op| **op as u64 == bits(word, 0, k));
+        let op = *op.ok_or_else(|| anyhow!("{word:016x} is no control word"))?;
+        let is_constant = bits(word, k, 1) != 0;
         let b = match (is_constant, op.branches()) {
-            (true, true) => wide as u16 as i16 as u32,
-            (true, false) => wide,
-            (false, _) => wide & 0x3FF,
+            (true, true) => bits(word, constant, 16) as u16 as i16 as u32,
+            (true, false) => bits(word, constant, 32) as u32,
+            (false, _) => bits(word, b, a - d) as u32,
         };
-        let register = |lsb: u32| (word >> lsb & 0x3FF) as u16;
-        Ok(Instruction { op, is_constant, d: register(7), a: register(17), b, target: (word >> 48) as u16 & 0x1FFF })
+        let register = |lsb: u32| bits(word, lsb, a - d) as u16;
+        let target = bits(word, target, STORE_BITS as u32) as u16;
+        Ok(Instruction { op, is_constant, d: register(d), a: register(a), b, target })
     };
     words.iter().map(decode_one).collect()
 }

@@ -12,7 +12,7 @@ pub mod sequencer;
 mod store;
 
 pub use code::Code;
-pub use isa::{Op, STORE_BITS, Word};
+pub use isa::{Op, STORE_BITS, Second, Word};
 pub use names::{FILE_WORDS, file_word};
 pub use sequencer::Sequencer;
 pub(crate) use store::initial;
