@@ -193,6 +193,8 @@ impl Bus {
             0x28..=0x2B => self.flags[tier][low],
             0x2C..=0x2F => self.retired[tier][low],
             0x30 => self.quarantine[low],
+            // No word of the frames is answered with an error.
+            0x34 => 0,
             0x40 => self.entries[low >> 3][low & 7],
             0x50 => return self.load_directory(low),
             0x60 => self.load_hepc(low),
@@ -282,6 +284,7 @@ impl Bus {
             0x28..=0x2B => self.flags[tier][low] = value & 0xFF,
             0x2C..=0x2F => self.retired[tier][low] = value,
             0x30 => self.quarantine[low] = value,
+            0x34 => {}
             0x40 => self.entries[low >> 3][low & 7] = value,
             0x50 => self.store_directory(low, value),
             0x60 => match low {
