@@ -9,3 +9,4 @@ pub use file::File;
 pub use front::Front;
 pub use start::Start;
 pub use table::Table;
+pub(crate) use table::{Row, rows};

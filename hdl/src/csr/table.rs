@@ -34,10 +34,10 @@ const QUEUE_LOCKED: [&Register; 3] = [&queue::SQ_BASE, &queue::CQ_BASE, &queue::
 
 /// A word's description.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Row {
-    descriptor: u32,
-    writable: u32,
-    reset: u32,
+pub(crate) struct Row {
+    pub(crate) descriptor: u32,
+    pub(crate) writable: u32,
+    pub(crate) reset: u32,
 }
 
 /// Reads a word of the description a clock after its address: descriptors, writable bits, reset values, each 2,048 words. `Q` queues
@@ -56,7 +56,8 @@ pub struct Table<const Q: usize, const G: usize> {
     pub reset_value: Signal<Out, Bits<32>>,
 }
 
-fn rows(queues: usize, agents: usize) -> Vec<Row> {
+/// All of them, where so many queues and agents exist.
+pub(crate) fn rows(queues: usize, agents: usize) -> Vec<Row> {
     let mut rows = vec![Row::default(); FILE_WORDS];
     for block in BLOCKS.iter().filter(|block| block.bar == Bar::Regs) {
         for register in block.registers.iter().filter(|register| register.access != Access::Reserved) {

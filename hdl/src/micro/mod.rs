@@ -14,7 +14,7 @@ pub mod sequencer;
 mod store;
 
 pub use code::Code;
-pub use isa::{Op, STORE_BITS, WORD_BITS, Word};
+pub use isa::{Op, STORE_BITS, Second, WORD_BITS, Word};
 pub use names::{FILE_WORDS, file_word};
 pub use sequencer::Sequencer;
 pub(crate) use store::initial;

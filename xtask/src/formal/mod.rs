@@ -1,15 +1,18 @@
-//! `cargo xtask formal`: proofs about exported designs, and that each proof notices a broken design. `docs/formal.md`.
+//! `cargo xtask formal`: proofs about exported designs and the microprogram, and that each notices what is broken. `docs/formal.md`.
 //!
 //! ```text
 //! hdl/formal/<name>/ ─► tasks: hold, cover, catch each mutant ─► workers, one a core ─► a line a proof
+//!    properties.sv ─► SymbiYosys on hdl/rtl (proof.rs)   micro.toml ─► model check of hdl/micro (micro.rs)
 //! ```
 
+mod micro;
 mod proof;
 mod tools;
 
 use crate::process::run_until;
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
+use micro::{Check, Checker};
 use proof::{Proof, Task};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -31,12 +34,25 @@ pub(crate) struct Options {
     list: bool,
 }
 
-/// A proof, its name and its design's text.
+/// A proof and its name.
 struct Case {
     name: String,
-    proof: Proof,
-    properties: PathBuf,
-    design: String,
+    kind: Kind,
+}
+
+/// What it is about.
+enum Kind {
+    /// An exported design: the properties' file, and the design's text.
+    Rtl { proof: Proof, properties: PathBuf, design: String },
+    /// The microprogram.
+    Micro(Check),
+}
+
+/// What tasks are done with; what no task needs is not there.
+struct Means {
+    tools: Option<Tools>,
+    checker: Option<Checker>,
+    deadline: Instant,
 }
 
 /// The end of a task: the time it took, or what is wrong.
@@ -46,8 +62,8 @@ type Outcome = Result<Duration>;
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut cases = read_all(&workspace::root()?)?;
     if options.list {
-        for Case { name, proof, .. } in &cases {
-            println!("{name:<10} {}\n{:<10} {}, {} mutants", proof.about, "", proof.extent(), proof.mutants.len());
+        for case in &cases {
+            println!("{:<10} {}\n{:<10} {}, {} mutants", case.name, case.about(), "", case.extent(), case.mutants());
         }
         return Ok(());
     }
@@ -74,6 +90,14 @@ fn read_all(root: &Path) -> Result<Vec<Case>> {
             .file_name()
             .and_then(|name| name.to_str())
             .context("a folder's name is not UTF-8")?;
+        let name = name.to_owned();
+        if let Some(check) = Check::read(&folder)? {
+            for mutant in &check.mutants {
+                mutant.apply(&root.join("hdl/micro")).with_context(|| format!("proof {name}"))?;
+            }
+            cases.push(Case { name, kind: Kind::Micro(check) });
+            continue;
+        }
         let proof = Proof::read(&folder)?;
         let path = root.join("hdl/rtl").join(format!("{}.v", proof.design));
         let design = std::fs::read_to_string(&path);
@@ -82,7 +106,7 @@ fn read_all(root: &Path) -> Result<Vec<Case>> {
         for mutant in &proof.mutants {
             mutant.apply(&design).with_context(|| format!("proof {name}, {}", path.display()))?;
         }
-        cases.push(Case { name: name.to_owned(), proof, properties: folder.join("properties.sv"), design });
+        cases.push(Case { name, kind: Kind::Rtl { proof, properties: folder.join("properties.sv"), design } });
     }
     Ok(cases)
 }
@@ -90,7 +114,10 @@ fn read_all(root: &Path) -> Result<Vec<Case>> {
 /// Runs all tasks of the proofs, says how they ended, and fails if one did not end as it should.
 fn prove(cases: &[Case], deadline: Instant) -> Result<()> {
     let start = Instant::now();
-    let tools = Tools::get(deadline)?;
+    let is_micro = |case: &Case| matches!(case.kind, Kind::Micro(_));
+    let tools = if cases.iter().all(is_micro) { None } else { Some(Tools::get(deadline)?) };
+    let checker = if cases.iter().any(is_micro) { Some(Checker::get(&workspace::root()?, deadline)?) } else { None };
+    let means = Means { tools, checker, deadline };
     let tasks: Vec<(usize, Task)> =
         cases.iter().enumerate().flat_map(|(i, case)| case.tasks().map(move |t| (i, t))).collect();
     let next = AtomicUsize::new(0);
@@ -100,7 +127,7 @@ fn prove(cases: &[Case], deadline: Instant) -> Result<()> {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(&(index, task)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = cases[index].perform(task, &tools, deadline);
+                    let outcome = cases[index].perform(task, &means);
                     outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((index, task, outcome));
                 }
             });
@@ -108,7 +135,8 @@ fn prove(cases: &[Case], deadline: Instant) -> Result<()> {
     });
     let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (mut caught_of_all, mut mutants_of_all, mut failed) = (0, 0, Vec::new());
-    for (index, Case { name, proof, .. }) in cases.iter().enumerate() {
+    for (index, case) in cases.iter().enumerate() {
+        let name = case.name.as_str();
         let (mut caught, mut seconds, mut holds) = (0, 0.0, true);
         for (_, task, outcome) in outcomes.iter().filter(|(i, ..)| *i == index) {
             match (outcome, task) {
@@ -122,11 +150,11 @@ fn prove(cases: &[Case], deadline: Instant) -> Result<()> {
                 }
             }
         }
-        let mutants = proof.mutants.len();
+        let mutants = case.mutants();
         let verdict = if holds { "holds" } else { "FAILED" };
-        println!("  {name:<10} {verdict:<6} {:<20} {caught}/{mutants} mutants caught {seconds:>8.1} s", proof.extent());
+        println!("  {name:<10} {verdict:<6} {:<24} {caught}/{mutants} mutants caught {seconds:>8.1} s", case.extent());
         if !holds || caught != mutants {
-            failed.push(name.as_str());
+            failed.push(name);
         }
         caught_of_all += caught;
         mutants_of_all += mutants;
@@ -144,18 +172,59 @@ fn prove(cases: &[Case], deadline: Instant) -> Result<()> {
 }
 
 impl Case {
+    fn about(&self) -> &str {
+        match &self.kind {
+            Kind::Rtl { proof, .. } => &proof.about,
+            Kind::Micro(check) => &check.about,
+        }
+    }
+
+    fn extent(&self) -> String {
+        match &self.kind {
+            Kind::Rtl { proof, .. } => proof.extent(),
+            Kind::Micro(check) => check.extent.clone(),
+        }
+    }
+
+    fn mutants(&self) -> usize {
+        match &self.kind {
+            Kind::Rtl { proof, .. } => proof.mutants.len(),
+            Kind::Micro(check) => check.mutants.len(),
+        }
+    }
+
+    /// A model check covers while it holds.
     fn tasks(&self) -> impl Iterator<Item = Task> + use<> {
-        [Task::Hold, Task::Cover]
-            .into_iter()
-            .chain((0..self.proof.mutants.len()).map(Task::Catch))
+        let cover = matches!(self.kind, Kind::Rtl { .. }).then_some(Task::Cover);
+        [Task::Hold].into_iter().chain(cover).chain((0..self.mutants()).map(Task::Catch))
+    }
+
+    /// Carries out a task; an error unless it ends as it should.
+    fn perform(&self, task: Task, means: &Means) -> Outcome {
+        match (&self.kind, &means.tools, &means.checker) {
+            (Kind::Rtl { proof, properties, design }, Some(tools), _) => {
+                self.prove(task, (proof, properties, design), tools, means.deadline)
+            }
+            (Kind::Micro(check), _, Some(checker)) => match task {
+                Task::Hold | Task::Cover => checker.hold(&self.name),
+                Task::Catch(i) => checker.catch(&self.name, i, &check.mutants[i]),
+            },
+            _ => bail!("what it needs is not there"),
+        }
     }
 
     /// Runs SymbiYosys; an error unless it ends as it should.
-    fn perform(&self, task: Task, tools: &Tools, deadline: Instant) -> Outcome {
+    fn prove(
+        &self,
+        task: Task,
+        (proof, properties, design): (&Proof, &Path, &str),
+        tools: &Tools,
+        deadline: Instant,
+    ) -> Outcome {
         let (what, design, wanted) = match task {
-            Task::Hold => ("hold".to_owned(), self.design.clone(), "PASS"),
-            Task::Cover => ("cover".to_owned(), self.design.clone(), "PASS"),
-            Task::Catch(i) => (format!("mutant{i}"), self.proof.mutants[i].apply(&self.design)?, "FAIL"),
+            Task::Hold => ("hold".to_owned(), design.to_owned(), "PASS"),
+            Task::Cover => ("cover".to_owned(), design.to_owned(), "PASS"),
+            Task::Catch(i) => (format!("mutant{i}"), proof.mutants[i].apply(design)?, "FAIL"),
         };
         let folder = tools.work.join(&self.name).join(&what);
         if folder.exists() {
@@ -163,9 +232,9 @@ impl Case {
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         std::fs::write(folder.join("design.v"), design)?;
-        std::fs::write(folder.join("task.sby"), self.proof.sby(task)?)?;
-        std::fs::copy(&self.properties, folder.join("properties.sv"))
-            .with_context(|| format!("cannot copy {}", self.properties.display()))?;
+        std::fs::write(folder.join("task.sby"), proof.sby(task)?)?;
+        std::fs::copy(properties, folder.join("properties.sv"))
+            .with_context(|| format!("cannot copy {}", properties.display()))?;
         let start = Instant::now();
         let ended = run_until(tools.sby(&folder, "task.sby").stdout(Stdio::null()).stderr(Stdio::null()), deadline);
         let log = folder.join("task/logfile.txt");
@@ -182,7 +251,7 @@ impl Case {
             }
             Task::Hold => bail!("does not hold ({status}): {log} names the assertion and the trace"),
             Task::Cover => bail!("a cover statement is not reached ({status}): {log} says which"),
-            Task::Catch(i) => bail!("mutant `{}` is not caught ({status}): {log}", self.proof.mutants[i].name),
+            Task::Catch(i) => bail!("mutant `{}` is not caught ({status}): {log}", proof.mutants[i].name),
         }
     }
 }
