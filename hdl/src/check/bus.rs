@@ -285,7 +285,7 @@ impl Bus {
             0x2C..=0x2F => self.retired[tier][low] = value,
             0x30 => self.quarantine[low] = value,
             0x34 => {}
-            0x40 => self.entries[low >> 3][low & 7] = value,
+            0x40 => self.store_entry(low >> 3, low & 7, value),
             0x50 => self.store_directory(low, value),
             0x60 => match low {
                 0x28 => self.listed = [NONE; 5],
@@ -302,6 +302,18 @@ impl Bus {
             _ => bail!("a store to {address:06x}, where nothing is"),
         }
         Ok(())
+    }
+
+    /// The look-up sees the words of a key as they are stored; TAG_LO takes the slot out of use.
+    fn store_entry(&mut self, slot: usize, word: usize, value: u32) {
+        self.entries[slot][word] = value;
+        let seen = &mut self.committed[slot];
+        match word {
+            0 => *seen = Committed::default(),
+            1 if seen.place != 0 => seen.key[1] = value,
+            E_ID if seen.place != 0 => seen.key[2] = value & 0xFF_FFFF,
+            _ => {}
+        }
     }
 
     fn store_directory(&mut self, low: usize, value: u32) {
