@@ -3465,6 +3465,10 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
     reg  held$reset;
     reg  [4:0] held$d;
     wire  [4:0] held$q;
+    reg  there$clock;
+    reg  there$reset;
+    reg  there$d;
+    wire  there$q;
     
     // Local signals
     reg  pushed;
@@ -3524,6 +3528,12 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
         .d(held$d),
         .q(held$q)
     );
+    kvcpu_dma$channels$0$queue$there there(
+        .clock(there$clock),
+        .reset(there$reset),
+        .d(there$d),
+        .q(there$q)
+    );
     
     // Update code
     always @(*) source_low$clock = clock;
@@ -3540,8 +3550,10 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
     always @(*) spaces$reset = reset;
     always @(*) fifo$clock = clock;
     always @(*) held$clock = clock;
+    always @(*) there$clock = clock;
     always @(*) fifo$reset = reset | forget;
     always @(*) held$reset = reset | forget;
+    always @(*) there$reset = reset | forget;
     always @(*) begin
         source_low$d = source_low$q;
         source_high$d = source_high$q;
@@ -3590,7 +3602,8 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
         end
     end
     always @(*) room = size - held$q;
-    always @(*) valid = fifo$out_valid;
+    always @(*) there$d = fifo$out_valid & ~pop;
+    always @(*) valid = there$q;
     always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
     always @(*) destination = fifo$out_data[(32'h40)+:(64)];
     always @(*) words = fifo$out_data[(32'h80)+:(19)];
@@ -3858,6 +3871,19 @@ module kvcpu_dma$channels$0$queue$spaces(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_dma$channels$0$queue$spaces
+
+
+module kvcpu_dma$channels$0$queue$there(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$channels$0$queue$there
 
 
 module kvcpu_dma$channels$0$r_data(clock,reset,d,q);
@@ -5397,6 +5423,10 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
     reg  held$reset;
     reg  [4:0] held$d;
     wire  [4:0] held$q;
+    reg  there$clock;
+    reg  there$reset;
+    reg  there$d;
+    wire  there$q;
     
     // Local signals
     reg  pushed;
@@ -5456,6 +5486,12 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
         .d(held$d),
         .q(held$q)
     );
+    kvcpu_dma$channels$1$queue$there there(
+        .clock(there$clock),
+        .reset(there$reset),
+        .d(there$d),
+        .q(there$q)
+    );
     
     // Update code
     always @(*) source_low$clock = clock;
@@ -5472,8 +5508,10 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
     always @(*) spaces$reset = reset;
     always @(*) fifo$clock = clock;
     always @(*) held$clock = clock;
+    always @(*) there$clock = clock;
     always @(*) fifo$reset = reset | forget;
     always @(*) held$reset = reset | forget;
+    always @(*) there$reset = reset | forget;
     always @(*) begin
         source_low$d = source_low$q;
         source_high$d = source_high$q;
@@ -5522,7 +5560,8 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
         end
     end
     always @(*) room = size - held$q;
-    always @(*) valid = fifo$out_valid;
+    always @(*) there$d = fifo$out_valid & ~pop;
+    always @(*) valid = there$q;
     always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
     always @(*) destination = fifo$out_data[(32'h40)+:(64)];
     always @(*) words = fifo$out_data[(32'h80)+:(19)];
@@ -5790,6 +5829,19 @@ module kvcpu_dma$channels$1$queue$spaces(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_dma$channels$1$queue$spaces
+
+
+module kvcpu_dma$channels$1$queue$there(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$channels$1$queue$there
 
 
 module kvcpu_dma$channels$1$r_data(clock,reset,d,q);

@@ -1255,6 +1255,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     wire  [7:0] victims0$count;
     reg  [7:0] victims0$position;
     wire  victims0$there;
+    wire  victims0$exists;
     wire  [48:0] victims0$front;
     reg  victims1$clock;
     reg  victims1$reset;
@@ -1280,6 +1281,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     wire  [7:0] victims1$count;
     reg  [7:0] victims1$position;
     wire  victims1$there;
+    wire  victims1$exists;
     wire  [48:0] victims1$front;
     reg  victims2$clock;
     reg  victims2$reset;
@@ -1305,6 +1307,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     wire  [7:0] victims2$count;
     reg  [7:0] victims2$position;
     wire  victims2$there;
+    wire  victims2$exists;
     wire  [48:0] victims2$front;
     reg  victims3$clock;
     reg  victims3$reset;
@@ -1330,6 +1333,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     wire  [7:0] victims3$count;
     reg  [7:0] victims3$position;
     wire  victims3$there;
+    wire  victims3$exists;
     wire  [48:0] victims3$front;
     reg  prefetch$clock;
     reg  prefetch$reset;
@@ -1355,6 +1359,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     wire  [7:0] prefetch$count;
     reg  [7:0] prefetch$position;
     wire  prefetch$there;
+    wire  prefetch$exists;
     wire  [48:0] prefetch$front;
     reg  favoured$clock;
     reg  favoured$reset;
@@ -1415,6 +1420,42 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  looked$reset;
     reg  looked$d;
     wire  looked$q;
+    reg  shows$clock;
+    reg  shows$reset;
+    reg  shows$d;
+    wire  shows$q;
+    reg  shown$clock;
+    reg  shown$reset;
+    reg  [48:0] shown$d;
+    wire  [48:0] shown$q;
+    reg  shown_count$clock;
+    reg  shown_count$reset;
+    reg  [7:0] shown_count$d;
+    wire  [7:0] shown_count$q;
+    reg  exists$clock;
+    reg  exists$reset;
+    reg  exists$d;
+    wire  exists$q;
+    reg  clearing$clock;
+    reg  clearing$reset;
+    reg  clearing$d;
+    wire  clearing$q;
+    reg  clearing_counts$clock;
+    reg  clearing_counts$reset;
+    reg  clearing_counts$d;
+    wire  clearing_counts$q;
+    reg  finishing$clock;
+    reg  finishing$reset;
+    reg  finishing$d;
+    wire  finishing$q;
+    reg  popping$clock;
+    reg  popping$reset;
+    reg  popping$d;
+    wire  popping$q;
+    reg  popped_list$clock;
+    reg  popped_list$reset;
+    reg  [3:0] popped_list$d;
+    wire  [3:0] popped_list$q;
     
     // Local signals
     reg  taken;
@@ -1439,6 +1480,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  [7:0] outside;
     reg  there;
     reg  beyond;
+    reg  turns;
     reg  waits;
     reg  accept;
     reg  write;
@@ -1454,13 +1496,10 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  is_offer;
     reg  is_command;
     reg  is_pop;
-    reg  pop;
     reg  [16:0] picked_row;
     reg  [3:0] picked_lane;
     reg  [15:0] picked_lanes;
-    reg  [48:0] item;
     reg  [48:0] upright;
-    reg  [7:0] list_count;
     reg  [31:0] item_index;
     reg  [31:0] item_rank;
     reg  [31:0] value;
@@ -1986,6 +2025,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         .count(victims0$count),
         .position(victims0$position),
         .there(victims0$there),
+        .exists(victims0$exists),
         .front(victims0$front)
     );
     kvcpu_hepc$unit$victims1 victims1(
@@ -2013,6 +2053,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         .count(victims1$count),
         .position(victims1$position),
         .there(victims1$there),
+        .exists(victims1$exists),
         .front(victims1$front)
     );
     kvcpu_hepc$unit$victims2 victims2(
@@ -2040,6 +2081,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         .count(victims2$count),
         .position(victims2$position),
         .there(victims2$there),
+        .exists(victims2$exists),
         .front(victims2$front)
     );
     kvcpu_hepc$unit$victims3 victims3(
@@ -2067,6 +2109,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         .count(victims3$count),
         .position(victims3$position),
         .there(victims3$there),
+        .exists(victims3$exists),
         .front(victims3$front)
     );
     kvcpu_hepc$unit$prefetch prefetch(
@@ -2094,6 +2137,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         .count(prefetch$count),
         .position(prefetch$position),
         .there(prefetch$there),
+        .exists(prefetch$exists),
         .front(prefetch$front)
     );
     kvcpu_hepc$unit$favoured favoured(
@@ -2179,6 +2223,60 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         .d(looked$d),
         .q(looked$q)
     );
+    kvcpu_hepc$unit$shows shows(
+        .clock(shows$clock),
+        .reset(shows$reset),
+        .d(shows$d),
+        .q(shows$q)
+    );
+    kvcpu_hepc$unit$shown shown(
+        .clock(shown$clock),
+        .reset(shown$reset),
+        .d(shown$d),
+        .q(shown$q)
+    );
+    kvcpu_hepc$unit$shown_count shown_count(
+        .clock(shown_count$clock),
+        .reset(shown_count$reset),
+        .d(shown_count$d),
+        .q(shown_count$q)
+    );
+    kvcpu_hepc$unit$exists exists(
+        .clock(exists$clock),
+        .reset(exists$reset),
+        .d(exists$d),
+        .q(exists$q)
+    );
+    kvcpu_hepc$unit$clearing clearing(
+        .clock(clearing$clock),
+        .reset(clearing$reset),
+        .d(clearing$d),
+        .q(clearing$q)
+    );
+    kvcpu_hepc$unit$clearing_counts clearing_counts(
+        .clock(clearing_counts$clock),
+        .reset(clearing_counts$reset),
+        .d(clearing_counts$d),
+        .q(clearing_counts$q)
+    );
+    kvcpu_hepc$unit$finishing finishing(
+        .clock(finishing$clock),
+        .reset(finishing$reset),
+        .d(finishing$d),
+        .q(finishing$q)
+    );
+    kvcpu_hepc$unit$popping popping(
+        .clock(popping$clock),
+        .reset(popping$reset),
+        .d(popping$d),
+        .q(popping$q)
+    );
+    kvcpu_hepc$unit$popped_list popped_list(
+        .clock(popped_list$clock),
+        .reset(popped_list$reset),
+        .d(popped_list$d),
+        .q(popped_list$q)
+    );
     
     // Update code
     always @(*) parameters$clock = clock;
@@ -2224,6 +2322,15 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) wanted$clock = clock;
     always @(*) wanted_list$clock = clock;
     always @(*) looked$clock = clock;
+    always @(*) clearing$clock = clock;
+    always @(*) clearing_counts$clock = clock;
+    always @(*) finishing$clock = clock;
+    always @(*) popping$clock = clock;
+    always @(*) popped_list$clock = clock;
+    always @(*) shows$clock = clock;
+    always @(*) shown$clock = clock;
+    always @(*) shown_count$clock = clock;
+    always @(*) exists$clock = clock;
     always @(*) worth$clock = clock;
     always @(*) ready$clock = clock;
     always @(*) answer$clock = clock;
@@ -2268,6 +2375,15 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) wanted$reset = reset;
     always @(*) wanted_list$reset = reset;
     always @(*) looked$reset = reset;
+    always @(*) clearing$reset = reset;
+    always @(*) clearing_counts$reset = reset;
+    always @(*) finishing$reset = reset;
+    always @(*) popping$reset = reset;
+    always @(*) popped_list$reset = reset;
+    always @(*) shows$reset = reset;
+    always @(*) shown$reset = reset;
+    always @(*) shown_count$reset = reset;
+    always @(*) exists$reset = reset;
     always @(*) worth$reset = reset;
     always @(*) brief = offering$q | scoring$q | weighing$q;
     always @(*) walking = marking$q | counting$q;
@@ -2296,31 +2412,52 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) is_busy = ~bus_write & (group == 32'h2) & (low4 == 32'he);
     always @(*) begin
         there = 1'b1;
+        shown$d = 32'h0;
+        shown_count$d = 32'h0;
+        exists$d = 1'b0;
         if (list == 32'h0) begin
             there = victims0$there;
+            shown$d = victims0$front;
+            shown_count$d = victims0$count;
+            exists$d = victims0$exists;
         end
         if (list == 32'h1) begin
             there = victims1$there;
+            shown$d = victims1$front;
+            shown_count$d = victims1$count;
+            exists$d = victims1$exists;
         end
         if (list == 32'h2) begin
             there = victims2$there;
+            shown$d = victims2$front;
+            shown_count$d = victims2$count;
+            exists$d = victims2$exists;
         end
         if (list == 32'h3) begin
             there = victims3$there;
+            shown$d = victims3$front;
+            shown_count$d = victims3$count;
+            exists$d = victims3$exists;
         end
         if (list == 32'h4) begin
             there = prefetch$there;
+            shown$d = prefetch$front;
+            shown_count$d = prefetch$count;
+            exists$d = prefetch$exists;
         end
     end
     always @(*) beyond = of_items & (low >= list_size);
     always @(*) begin
         wanted$d = 32'h0;
-        if (bus_select & ~ready$q & of_items & ~beyond) begin
+        if (turns) begin
             wanted$d = low;
         end
     end
     always @(*) wanted_list$d = list;
-    always @(*) looked$d = bus_select & ~ready$q;
+    always @(*) listing = sweeping$q | offering$q;
+    always @(*) turns = bus_select & ~ready$q & of_items & ~beyond & ~listing;
+    always @(*) looked$d = turns;
+    always @(*) shows$d = bus_select & ~ready$q & ~listing & there & (of_lists | looked$q);
     always @(*) begin
         waits = brief | sweeping$q;
         if (bus_write) begin
@@ -2332,10 +2469,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         if (group == 32'h4) begin
             waits = busy;
         end
-        if ((of_lists | of_items) & ~beyond & ~there) begin
-            waits = 1'b1;
-        end
-        if (of_items & ~looked$q) begin
+        if ((of_lists | of_items) & ~beyond & ~shows$q) begin
             waits = 1'b1;
         end
         if (is_busy) begin
@@ -2440,7 +2574,6 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         end
     end
     always @(*) lanes2$d = lanes1$q;
-    always @(*) listing = sweeping$q | offering$q;
     always @(*) first_index = row2$q << lane_bits;
     always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
     always @(*) judged_row = judges$0$judged >> lane_bits;
@@ -2492,7 +2625,8 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
             tally$reached = insiders & worth$reaching;
         end
     end
-    always @(*) tally$clear = clear_counts;
+    always @(*) tally$clear = clearing_counts$q;
+    always @(*) clearing_counts$d = clear_counts;
     always @(*) judges$0$clock = clock;
     always @(*) judges$0$reset = reset;
     always @(*) judges$0$parameters = parameters$all;
@@ -2745,10 +2879,13 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) row_write = write_lanes$q != 32'h0;
     always @(*) row_write_row = write_row$q;
     always @(*) row_write_lanes = write_lanes$q;
-    always @(*) pop = accept & is_pop;
-    always @(*) victims0$clear = clear;
-    always @(*) victims0$finish = finish;
-    always @(*) victims0$pop = pop & (list == 32'h0);
+    always @(*) clearing$d = clear;
+    always @(*) finishing$d = finish;
+    always @(*) popping$d = accept & is_pop;
+    always @(*) popped_list$d = list;
+    always @(*) victims0$clear = clearing$q;
+    always @(*) victims0$finish = finishing$q;
+    always @(*) victims0$pop = popping$q & (popped_list$q == 32'h0);
     always @(*) victims0$favoured = favoured$q;
     always @(*) victims0$fresh = sweeping$q;
     always @(*) begin
@@ -2757,9 +2894,9 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
             victims0$position = wanted$q;
         end
     end
-    always @(*) victims1$clear = clear;
-    always @(*) victims1$finish = finish;
-    always @(*) victims1$pop = pop & (list == 32'h1);
+    always @(*) victims1$clear = clearing$q;
+    always @(*) victims1$finish = finishing$q;
+    always @(*) victims1$pop = popping$q & (popped_list$q == 32'h1);
     always @(*) victims1$favoured = favoured$q;
     always @(*) victims1$fresh = sweeping$q;
     always @(*) begin
@@ -2768,9 +2905,9 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
             victims1$position = wanted$q;
         end
     end
-    always @(*) victims2$clear = clear;
-    always @(*) victims2$finish = finish;
-    always @(*) victims2$pop = pop & (list == 32'h2);
+    always @(*) victims2$clear = clearing$q;
+    always @(*) victims2$finish = finishing$q;
+    always @(*) victims2$pop = popping$q & (popped_list$q == 32'h2);
     always @(*) victims2$favoured = favoured$q;
     always @(*) victims2$fresh = sweeping$q;
     always @(*) begin
@@ -2779,9 +2916,9 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
             victims2$position = wanted$q;
         end
     end
-    always @(*) victims3$clear = clear;
-    always @(*) victims3$finish = finish;
-    always @(*) victims3$pop = pop & (list == 32'h3);
+    always @(*) victims3$clear = clearing$q;
+    always @(*) victims3$finish = finishing$q;
+    always @(*) victims3$pop = popping$q & (popped_list$q == 32'h3);
     always @(*) victims3$favoured = favoured$q;
     always @(*) victims3$fresh = sweeping$q;
     always @(*) begin
@@ -2790,9 +2927,9 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
             victims3$position = wanted$q;
         end
     end
-    always @(*) prefetch$clear = clear;
-    always @(*) prefetch$finish = finish;
-    always @(*) prefetch$pop = pop & (list == 32'h4);
+    always @(*) prefetch$clear = clearing$q;
+    always @(*) prefetch$finish = finishing$q;
+    always @(*) prefetch$pop = popping$q & (popped_list$q == 32'h4);
     always @(*) prefetch$favoured = favoured$q;
     always @(*) prefetch$fresh = sweeping$q;
     always @(*) begin
@@ -2801,35 +2938,11 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
             prefetch$position = wanted$q;
         end
     end
-    always @(*) begin
-        item = 32'h0;
-        list_count = 32'h0;
-        if (list == 32'h0) begin
-            item = victims0$front;
-            list_count = victims0$count;
-        end
-        if (list == 32'h1) begin
-            item = victims1$front;
-            list_count = victims1$count;
-        end
-        if (list == 32'h2) begin
-            item = victims2$front;
-            list_count = victims2$count;
-        end
-        if (list == 32'h3) begin
-            item = victims3$front;
-            list_count = victims3$count;
-        end
-        if (list == 32'h4) begin
-            item = prefetch$front;
-            list_count = prefetch$count;
-        end
-    end
-    always @(*) upright = ~item;
+    always @(*) upright = ~shown$q;
     always @(*) begin
         item_index = none;
         item_rank = none;
-        if ((item != 32'h0) & ~beyond) begin
+        if (exists$q & ~beyond) begin
             item_index = ((upright[(32'h0)+:(17)]) & 32'hffffffff);
             item_rank = upright[(32'h11)+:(32)];
         end
@@ -2902,7 +3015,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
             value = item_rank;
         end
         if (of_lists & (low4 == 32'h3)) begin
-            value = ((list_count) & 32'hffffffff);
+            value = ((shown_count$q) & 32'hffffffff);
         end
     end
     always @(*) begin
@@ -2949,6 +3062,32 @@ module kvcpu_hepc$unit$asking(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$asking
 
 
+module kvcpu_hepc$unit$clearing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$clearing
+
+
+module kvcpu_hepc$unit$clearing_counts(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$clearing_counts
+
+
 module kvcpu_hepc$unit$counting(clock,reset,d,q);
     
     // Module arguments
@@ -2990,6 +3129,19 @@ module kvcpu_hepc$unit$crowded_prefetch(lanes$0,lanes$1,lanes$2,lanes$3,all);
 endmodule // kvcpu_hepc$unit$crowded_prefetch
 
 
+module kvcpu_hepc$unit$exists(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$exists
+
+
 module kvcpu_hepc$unit$facts(clock,enable,valid$0,valid$1,valid$2,valid$3,answers$0,answers$1,answers$2,answers$3,kept);
     
     // Module arguments
@@ -3027,6 +3179,19 @@ module kvcpu_hepc$unit$favoured(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 4'h0 : d;
 endmodule // kvcpu_hepc$unit$favoured
+
+
+module kvcpu_hepc$unit$finishing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$finishing
 
 
 module kvcpu_hepc$unit$holding(lanes$0,lanes$1,lanes$2,lanes$3,all);
@@ -3283,7 +3448,7 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,sweeping,marking,in_valid
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
+        looked$d[(64'h7e)+:(1)] = long_ago | (now[(32'h4)+:(20)] >= state[(32'h0)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
         looked$d[(64'hc0)+:(1)] = tier0 > parameters[(32'h160)+:(2)];
@@ -3324,7 +3489,7 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,sweeping,marking,in_valid
         known[(64'h94)+:(1)] = placed;
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
-        known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
+        known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (looked$q[(64'ha0)+:(32)] >= distance2);
     end
     always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
     always @(*) tier_early = tiers$q[(32'ha)+:(2)];
@@ -4680,7 +4845,7 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,sweeping,marking,in_valid
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
+        looked$d[(64'h7e)+:(1)] = long_ago | (now[(32'h4)+:(20)] >= state[(32'h0)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
         looked$d[(64'hc0)+:(1)] = tier0 > parameters[(32'h160)+:(2)];
@@ -4721,7 +4886,7 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,sweeping,marking,in_valid
         known[(64'h94)+:(1)] = placed;
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
-        known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
+        known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (looked$q[(64'ha0)+:(32)] >= distance2);
     end
     always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
     always @(*) tier_early = tiers$q[(32'ha)+:(2)];
@@ -6077,7 +6242,7 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,sweeping,marking,in_valid
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
+        looked$d[(64'h7e)+:(1)] = long_ago | (now[(32'h4)+:(20)] >= state[(32'h0)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
         looked$d[(64'hc0)+:(1)] = tier0 > parameters[(32'h160)+:(2)];
@@ -6118,7 +6283,7 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,sweeping,marking,in_valid
         known[(64'h94)+:(1)] = placed;
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
-        known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
+        known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (looked$q[(64'ha0)+:(32)] >= distance2);
     end
     always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
     always @(*) tier_early = tiers$q[(32'ha)+:(2)];
@@ -7474,7 +7639,7 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,sweeping,marking,in_valid
         looked$d[(64'h51)+:(32)] = state;
         looked$d[(64'h71)+:(12)] = history[(32'h0)+:(12)];
         looked$d[(64'h7d)+:(1)] = history[(32'h10)+:(8)] != 32'h0;
-        looked$d[(64'h7e)+:(1)] = long_ago | (state[(32'h0)+:(20)] <= now[(32'h4)+:(20)]);
+        looked$d[(64'h7e)+:(1)] = long_ago | (now[(32'h4)+:(20)] >= state[(32'h0)+:(20)]);
         looked$d[(64'h7f)+:(1)] = target >= now;
         looked$d[(64'h80)+:(32)] = target - now;
         looked$d[(64'hc0)+:(1)] = tier0 > parameters[(32'h160)+:(2)];
@@ -7515,7 +7680,7 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,sweeping,marking,in_valid
         known[(64'h94)+:(1)] = placed;
         known[(64'h93)+:(1)] = id2[32'h1b] & mode[32'h2];
         known[(64'h91)+:(1)] = placed & ~id2[32'h1a] & ~looked$q[(64'h7d)+:(1)] & ~retained;
-        known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (distance2 <= looked$q[(64'ha0)+:(32)]);
+        known[(64'h92)+:(1)] = placed & id2[32'h1e] & looked$q[(64'hc0)+:(1)] & looked$q[(64'h7f)+:(1)] & (looked$q[(64'ha0)+:(32)] >= distance2);
     end
     always @(*) tiers$d = (tiers$q << 32'h2) | ((state2[(32'h1c)+:(2)]) & 12'hfff);
     always @(*) tier_early = tiers$q[(32'ha)+:(2)];
@@ -8823,7 +8988,33 @@ module kvcpu_hepc$unit$parameters(clock,reset,write,address,data,all);
 endmodule // kvcpu_hepc$unit$parameters
 
 
-module kvcpu_hepc$unit$prefetch(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,front);
+module kvcpu_hepc$unit$popped_list(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_hepc$unit$popped_list
+
+
+module kvcpu_hepc$unit$popping(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$popping
+
+
+module kvcpu_hepc$unit$prefetch(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,exists,front);
     
     // Module arguments
     input wire  clock;
@@ -8850,6 +9041,7 @@ module kvcpu_hepc$unit$prefetch(clock,reset,clear,finish,pop,fresh,favoured,want
     output reg  [7:0] count;
     input wire  [7:0] position;
     output reg  there;
+    output reg  exists;
     output reg  [48:0] front;
     
     // Stub signals
@@ -8880,6 +9072,7 @@ module kvcpu_hepc$unit$prefetch(clock,reset,clear,finish,pop,fresh,favoured,want
     wire  list$holding;
     reg  [7:0] list$position;
     wire  list$there;
+    wire  list$exists;
     wire  [48:0] list$front;
     wire  [48:0] list$last_item;
     wire  [7:0] list$count;
@@ -8929,6 +9122,7 @@ module kvcpu_hepc$unit$prefetch(clock,reset,clear,finish,pop,fresh,favoured,want
         .holding(list$holding),
         .position(list$position),
         .there(list$there),
+        .exists(list$exists),
         .front(list$front),
         .last_item(list$last_item),
         .count(list$count),
@@ -8984,6 +9178,7 @@ module kvcpu_hepc$unit$prefetch(clock,reset,clear,finish,pop,fresh,favoured,want
     always @(*) last_item = list$last_item;
     always @(*) count = list$count;
     always @(*) there = list$there;
+    always @(*) exists = list$exists;
     always @(*) front = list$front;
     
 endmodule // kvcpu_hepc$unit$prefetch
@@ -9047,7 +9242,7 @@ module kvcpu_hepc$unit$prefetch$item(clock,reset,enable,d,q);
 endmodule // kvcpu_hepc$unit$prefetch$item
 
 
-module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,front,last_item,count,bounded,bound_item);
+module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
     
     // Module arguments
     input wire  clock;
@@ -9062,6 +9257,7 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,it
     output reg  holding;
     input wire  [7:0] position;
     output reg  there;
+    output reg  exists;
     output reg  [48:0] front;
     output reg  [48:0] last_item;
     output reg  [7:0] count;
@@ -9363,11 +9559,16 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,it
     reg  turn$reset;
     reg  [7:0] turn$d;
     wire  [7:0] turn$q;
+    reg  going$clock;
+    reg  going$reset;
+    reg  going$d;
+    wire  going$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
     reg  [7:0] pace$turn;
+    reg  pace$going;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -9418,7 +9619,7 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,it
     reg  full;
     reg  take;
     reg  turning;
-    reg  rotate;
+    reg  [7:0] turned;
     reg  [7:0] place;
     
     // Sub module instances
@@ -9751,12 +9952,19 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,it
         .d(turn$d),
         .q(turn$q)
     );
+    kvcpu_hepc$unit$prefetch$list$going going(
+        .clock(going$clock),
+        .reset(going$reset),
+        .d(going$d),
+        .q(going$q)
+    );
     kvcpu_hepc$unit$prefetch$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
         .turn(pace$turn),
+        .going(pace$going),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -9795,6 +10003,7 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) has_bound$clock = clock;
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
+    always @(*) going$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -9804,6 +10013,7 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) has_bound$reset = reset | clear;
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
+    always @(*) going$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -9812,6 +10022,7 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
     always @(*) pace$turn = turn$q;
+    always @(*) pace$going = going$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -9823,7 +10034,7 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
     always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
     always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) better_than_staged = compared > against_staged;
+    always @(*) better_than_staged = against_staged < compared;
     always @(*) begin
         last = cells$0$held;
         last = cells$1$held;
@@ -9845,7 +10056,7 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) staged_item$enable = ~pace$stay;
     always @(*) staged_item$d = item;
     always @(*) allowed$enable = ~pace$stay;
-    always @(*) allowed$d = ~has_bound$q | (bound_compared > against_bound);
+    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
     always @(*) take = pace$staged & allowed$q & ~known$q;
     always @(*) known_so_far$0 = cells$0$same;
     always @(*) begin
@@ -9887,21 +10098,23 @@ module kvcpu_hepc$unit$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,it
             place = 32'h0;
         end
     end
-    always @(*) there = turn$q == position;
-    always @(*) rotate = (turn$q != place) & ~pace$holding;
-    always @(*) turning = rotate | pop;
+    always @(*) there = (turn$q == position) & ~going$q;
+    always @(*) exists = position < held$q;
+    always @(*) turning = going$q | pop;
     always @(*) begin
-        turn$d = turn$q;
-        if (rotate) begin
-            turn$d = turn$q - 32'h1;
+        turned = turn$q;
+        if (going$q) begin
+            turned = turn$q - 32'h1;
             if (turn$q == 32'h0) begin
-                turn$d = last_place;
+                turned = last_place;
             end
         end
         if (pop) begin
-            turn$d = last_but_one;
+            turned = last_but_one;
         end
     end
+    always @(*) turn$d = turned;
+    always @(*) going$d = (turned != place) & ~pace$holding;
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -10233,7 +10446,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$0(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -10381,7 +10594,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$1(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -10529,7 +10742,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$10(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -10677,7 +10890,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$11(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -10825,7 +11038,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$12(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -10973,7 +11186,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$13(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -11121,7 +11334,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$14(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -11269,7 +11482,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$15(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -11417,7 +11630,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$2(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -11565,7 +11778,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$3(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -11713,7 +11926,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$4(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -11861,7 +12074,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$5(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -12009,7 +12222,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$6(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -12157,7 +12370,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$7(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -12305,7 +12518,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$8(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -12453,7 +12666,7 @@ module kvcpu_hepc$unit$prefetch$list$cells$9(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -12542,6 +12755,19 @@ module kvcpu_hepc$unit$prefetch$list$cut(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$prefetch$list$cut
 
 
+module kvcpu_hepc$unit$prefetch$list$going(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$prefetch$list$going
+
+
 module kvcpu_hepc$unit$prefetch$list$has_bound(clock,reset,d,q);
     
     // Module arguments
@@ -12581,7 +12807,7 @@ module kvcpu_hepc$unit$prefetch$list$known(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$prefetch$list$known
 
 
-module kvcpu_hepc$unit$prefetch$list$pace(clock,reset,offer,fresh,turn,favours,taken,stay,staged,holding);
+module kvcpu_hepc$unit$prefetch$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
@@ -12589,6 +12815,7 @@ module kvcpu_hepc$unit$prefetch$list$pace(clock,reset,offer,fresh,turn,favours,t
     input wire  offer;
     input wire  fresh;
     input wire  [7:0] turn;
+    input wire  going;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -12627,7 +12854,7 @@ module kvcpu_hepc$unit$prefetch$list$pace(clock,reset,offer,fresh,turn,favours,t
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & (phase$q == 32'h0);
+    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -12877,7 +13104,7 @@ module kvcpu_hepc$unit$prefetches$0(clock,reset,in_valid,item,list,last,open,wan
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
-    always @(*) better = item > last_held$q;
+    always @(*) better = last_held$q < item;
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
@@ -13236,7 +13463,7 @@ module kvcpu_hepc$unit$prefetches$1(clock,reset,in_valid,item,list,last,open,wan
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
-    always @(*) better = item > last_held$q;
+    always @(*) better = last_held$q < item;
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
@@ -13595,7 +13822,7 @@ module kvcpu_hepc$unit$prefetches$2(clock,reset,in_valid,item,list,last,open,wan
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
-    always @(*) better = item > last_held$q;
+    always @(*) better = last_held$q < item;
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
@@ -13954,7 +14181,7 @@ module kvcpu_hepc$unit$prefetches$3(clock,reset,in_valid,item,list,last,open,wan
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
-    always @(*) better = item > last_held$q;
+    always @(*) better = last_held$q < item;
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
@@ -14267,6 +14494,45 @@ module kvcpu_hepc$unit$scoring(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_hepc$unit$scoring
+
+
+module kvcpu_hepc$unit$shown(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_hepc$unit$shown
+
+
+module kvcpu_hepc$unit$shown_count(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_hepc$unit$shown_count
+
+
+module kvcpu_hepc$unit$shows(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$shows
 
 
 module kvcpu_hepc$unit$stall(clock,reset,d,q);
@@ -14629,7 +14895,7 @@ module kvcpu_hepc$unit$victims$0(clock,reset,in_valid,item,list,last,open,wanted
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
-    always @(*) better = item > last_held$q;
+    always @(*) better = last_held$q < item;
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
@@ -14988,7 +15254,7 @@ module kvcpu_hepc$unit$victims$1(clock,reset,in_valid,item,list,last,open,wanted
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
-    always @(*) better = item > last_held$q;
+    always @(*) better = last_held$q < item;
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
@@ -15347,7 +15613,7 @@ module kvcpu_hepc$unit$victims$2(clock,reset,in_valid,item,list,last,open,wanted
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
-    always @(*) better = item > last_held$q;
+    always @(*) better = last_held$q < item;
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
@@ -15706,7 +15972,7 @@ module kvcpu_hepc$unit$victims$3(clock,reset,in_valid,item,list,last,open,wanted
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
-    always @(*) better = item > last_held$q;
+    always @(*) better = last_held$q < item;
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
@@ -15904,7 +16170,7 @@ module kvcpu_hepc$unit$victims$3$written(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims$3$written
 
 
-module kvcpu_hepc$unit$victims0(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,front);
+module kvcpu_hepc$unit$victims0(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,exists,front);
     
     // Module arguments
     input wire  clock;
@@ -15931,6 +16197,7 @@ module kvcpu_hepc$unit$victims0(clock,reset,clear,finish,pop,fresh,favoured,want
     output reg  [7:0] count;
     input wire  [7:0] position;
     output reg  there;
+    output reg  exists;
     output reg  [48:0] front;
     
     // Stub signals
@@ -15961,6 +16228,7 @@ module kvcpu_hepc$unit$victims0(clock,reset,clear,finish,pop,fresh,favoured,want
     wire  list$holding;
     reg  [7:0] list$position;
     wire  list$there;
+    wire  list$exists;
     wire  [48:0] list$front;
     wire  [48:0] list$last_item;
     wire  [7:0] list$count;
@@ -16010,6 +16278,7 @@ module kvcpu_hepc$unit$victims0(clock,reset,clear,finish,pop,fresh,favoured,want
         .holding(list$holding),
         .position(list$position),
         .there(list$there),
+        .exists(list$exists),
         .front(list$front),
         .last_item(list$last_item),
         .count(list$count),
@@ -16065,6 +16334,7 @@ module kvcpu_hepc$unit$victims0(clock,reset,clear,finish,pop,fresh,favoured,want
     always @(*) last_item = list$last_item;
     always @(*) count = list$count;
     always @(*) there = list$there;
+    always @(*) exists = list$exists;
     always @(*) front = list$front;
     
 endmodule // kvcpu_hepc$unit$victims0
@@ -16128,7 +16398,7 @@ module kvcpu_hepc$unit$victims0$item(clock,reset,enable,d,q);
 endmodule // kvcpu_hepc$unit$victims0$item
 
 
-module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,front,last_item,count,bounded,bound_item);
+module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
     
     // Module arguments
     input wire  clock;
@@ -16143,6 +16413,7 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,it
     output reg  holding;
     input wire  [7:0] position;
     output reg  there;
+    output reg  exists;
     output reg  [48:0] front;
     output reg  [48:0] last_item;
     output reg  [7:0] count;
@@ -16444,11 +16715,16 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,it
     reg  turn$reset;
     reg  [7:0] turn$d;
     wire  [7:0] turn$q;
+    reg  going$clock;
+    reg  going$reset;
+    reg  going$d;
+    wire  going$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
     reg  [7:0] pace$turn;
+    reg  pace$going;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -16499,7 +16775,7 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,it
     reg  full;
     reg  take;
     reg  turning;
-    reg  rotate;
+    reg  [7:0] turned;
     reg  [7:0] place;
     
     // Sub module instances
@@ -16832,12 +17108,19 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,it
         .d(turn$d),
         .q(turn$q)
     );
+    kvcpu_hepc$unit$victims0$list$going going(
+        .clock(going$clock),
+        .reset(going$reset),
+        .d(going$d),
+        .q(going$q)
+    );
     kvcpu_hepc$unit$victims0$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
         .turn(pace$turn),
+        .going(pace$going),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -16876,6 +17159,7 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) has_bound$clock = clock;
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
+    always @(*) going$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -16885,6 +17169,7 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) has_bound$reset = reset | clear;
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
+    always @(*) going$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -16893,6 +17178,7 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
     always @(*) pace$turn = turn$q;
+    always @(*) pace$going = going$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -16904,7 +17190,7 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
     always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
     always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) better_than_staged = compared > against_staged;
+    always @(*) better_than_staged = against_staged < compared;
     always @(*) begin
         last = cells$0$held;
         last = cells$1$held;
@@ -16926,7 +17212,7 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) staged_item$enable = ~pace$stay;
     always @(*) staged_item$d = item;
     always @(*) allowed$enable = ~pace$stay;
-    always @(*) allowed$d = ~has_bound$q | (bound_compared > against_bound);
+    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
     always @(*) take = pace$staged & allowed$q & ~known$q;
     always @(*) known_so_far$0 = cells$0$same;
     always @(*) begin
@@ -16968,21 +17254,23 @@ module kvcpu_hepc$unit$victims0$list(clock,reset,clear,finish,pop,offer,fresh,it
             place = 32'h0;
         end
     end
-    always @(*) there = turn$q == position;
-    always @(*) rotate = (turn$q != place) & ~pace$holding;
-    always @(*) turning = rotate | pop;
+    always @(*) there = (turn$q == position) & ~going$q;
+    always @(*) exists = position < held$q;
+    always @(*) turning = going$q | pop;
     always @(*) begin
-        turn$d = turn$q;
-        if (rotate) begin
-            turn$d = turn$q - 32'h1;
+        turned = turn$q;
+        if (going$q) begin
+            turned = turn$q - 32'h1;
             if (turn$q == 32'h0) begin
-                turn$d = last_place;
+                turned = last_place;
             end
         end
         if (pop) begin
-            turn$d = last_but_one;
+            turned = last_but_one;
         end
     end
+    always @(*) turn$d = turned;
+    always @(*) going$d = (turned != place) & ~pace$holding;
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -17314,7 +17602,7 @@ module kvcpu_hepc$unit$victims0$list$cells$0(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -17462,7 +17750,7 @@ module kvcpu_hepc$unit$victims0$list$cells$1(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -17610,7 +17898,7 @@ module kvcpu_hepc$unit$victims0$list$cells$10(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -17758,7 +18046,7 @@ module kvcpu_hepc$unit$victims0$list$cells$11(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -17906,7 +18194,7 @@ module kvcpu_hepc$unit$victims0$list$cells$12(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -18054,7 +18342,7 @@ module kvcpu_hepc$unit$victims0$list$cells$13(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -18202,7 +18490,7 @@ module kvcpu_hepc$unit$victims0$list$cells$14(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -18350,7 +18638,7 @@ module kvcpu_hepc$unit$victims0$list$cells$15(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -18498,7 +18786,7 @@ module kvcpu_hepc$unit$victims0$list$cells$2(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -18646,7 +18934,7 @@ module kvcpu_hepc$unit$victims0$list$cells$3(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -18794,7 +19082,7 @@ module kvcpu_hepc$unit$victims0$list$cells$4(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -18942,7 +19230,7 @@ module kvcpu_hepc$unit$victims0$list$cells$5(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -19090,7 +19378,7 @@ module kvcpu_hepc$unit$victims0$list$cells$6(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -19238,7 +19526,7 @@ module kvcpu_hepc$unit$victims0$list$cells$7(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -19386,7 +19674,7 @@ module kvcpu_hepc$unit$victims0$list$cells$8(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -19534,7 +19822,7 @@ module kvcpu_hepc$unit$victims0$list$cells$9(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -19623,6 +19911,19 @@ module kvcpu_hepc$unit$victims0$list$cut(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims0$list$cut
 
 
+module kvcpu_hepc$unit$victims0$list$going(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$victims0$list$going
+
+
 module kvcpu_hepc$unit$victims0$list$has_bound(clock,reset,d,q);
     
     // Module arguments
@@ -19662,7 +19963,7 @@ module kvcpu_hepc$unit$victims0$list$known(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims0$list$known
 
 
-module kvcpu_hepc$unit$victims0$list$pace(clock,reset,offer,fresh,turn,favours,taken,stay,staged,holding);
+module kvcpu_hepc$unit$victims0$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
@@ -19670,6 +19971,7 @@ module kvcpu_hepc$unit$victims0$list$pace(clock,reset,offer,fresh,turn,favours,t
     input wire  offer;
     input wire  fresh;
     input wire  [7:0] turn;
+    input wire  going;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -19708,7 +20010,7 @@ module kvcpu_hepc$unit$victims0$list$pace(clock,reset,offer,fresh,turn,favours,t
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & (phase$q == 32'h0);
+    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -19797,7 +20099,7 @@ module kvcpu_hepc$unit$victims0$offered(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims0$offered
 
 
-module kvcpu_hepc$unit$victims1(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,front);
+module kvcpu_hepc$unit$victims1(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,exists,front);
     
     // Module arguments
     input wire  clock;
@@ -19824,6 +20126,7 @@ module kvcpu_hepc$unit$victims1(clock,reset,clear,finish,pop,fresh,favoured,want
     output reg  [7:0] count;
     input wire  [7:0] position;
     output reg  there;
+    output reg  exists;
     output reg  [48:0] front;
     
     // Stub signals
@@ -19854,6 +20157,7 @@ module kvcpu_hepc$unit$victims1(clock,reset,clear,finish,pop,fresh,favoured,want
     wire  list$holding;
     reg  [7:0] list$position;
     wire  list$there;
+    wire  list$exists;
     wire  [48:0] list$front;
     wire  [48:0] list$last_item;
     wire  [7:0] list$count;
@@ -19903,6 +20207,7 @@ module kvcpu_hepc$unit$victims1(clock,reset,clear,finish,pop,fresh,favoured,want
         .holding(list$holding),
         .position(list$position),
         .there(list$there),
+        .exists(list$exists),
         .front(list$front),
         .last_item(list$last_item),
         .count(list$count),
@@ -19958,6 +20263,7 @@ module kvcpu_hepc$unit$victims1(clock,reset,clear,finish,pop,fresh,favoured,want
     always @(*) last_item = list$last_item;
     always @(*) count = list$count;
     always @(*) there = list$there;
+    always @(*) exists = list$exists;
     always @(*) front = list$front;
     
 endmodule // kvcpu_hepc$unit$victims1
@@ -20021,7 +20327,7 @@ module kvcpu_hepc$unit$victims1$item(clock,reset,enable,d,q);
 endmodule // kvcpu_hepc$unit$victims1$item
 
 
-module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,front,last_item,count,bounded,bound_item);
+module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
     
     // Module arguments
     input wire  clock;
@@ -20036,6 +20342,7 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,it
     output reg  holding;
     input wire  [7:0] position;
     output reg  there;
+    output reg  exists;
     output reg  [48:0] front;
     output reg  [48:0] last_item;
     output reg  [7:0] count;
@@ -20337,11 +20644,16 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,it
     reg  turn$reset;
     reg  [7:0] turn$d;
     wire  [7:0] turn$q;
+    reg  going$clock;
+    reg  going$reset;
+    reg  going$d;
+    wire  going$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
     reg  [7:0] pace$turn;
+    reg  pace$going;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -20392,7 +20704,7 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,it
     reg  full;
     reg  take;
     reg  turning;
-    reg  rotate;
+    reg  [7:0] turned;
     reg  [7:0] place;
     
     // Sub module instances
@@ -20725,12 +21037,19 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,it
         .d(turn$d),
         .q(turn$q)
     );
+    kvcpu_hepc$unit$victims1$list$going going(
+        .clock(going$clock),
+        .reset(going$reset),
+        .d(going$d),
+        .q(going$q)
+    );
     kvcpu_hepc$unit$victims1$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
         .turn(pace$turn),
+        .going(pace$going),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -20769,6 +21088,7 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) has_bound$clock = clock;
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
+    always @(*) going$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -20778,6 +21098,7 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) has_bound$reset = reset | clear;
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
+    always @(*) going$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -20786,6 +21107,7 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
     always @(*) pace$turn = turn$q;
+    always @(*) pace$going = going$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -20797,7 +21119,7 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
     always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
     always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) better_than_staged = compared > against_staged;
+    always @(*) better_than_staged = against_staged < compared;
     always @(*) begin
         last = cells$0$held;
         last = cells$1$held;
@@ -20819,7 +21141,7 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) staged_item$enable = ~pace$stay;
     always @(*) staged_item$d = item;
     always @(*) allowed$enable = ~pace$stay;
-    always @(*) allowed$d = ~has_bound$q | (bound_compared > against_bound);
+    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
     always @(*) take = pace$staged & allowed$q & ~known$q;
     always @(*) known_so_far$0 = cells$0$same;
     always @(*) begin
@@ -20861,21 +21183,23 @@ module kvcpu_hepc$unit$victims1$list(clock,reset,clear,finish,pop,offer,fresh,it
             place = 32'h0;
         end
     end
-    always @(*) there = turn$q == position;
-    always @(*) rotate = (turn$q != place) & ~pace$holding;
-    always @(*) turning = rotate | pop;
+    always @(*) there = (turn$q == position) & ~going$q;
+    always @(*) exists = position < held$q;
+    always @(*) turning = going$q | pop;
     always @(*) begin
-        turn$d = turn$q;
-        if (rotate) begin
-            turn$d = turn$q - 32'h1;
+        turned = turn$q;
+        if (going$q) begin
+            turned = turn$q - 32'h1;
             if (turn$q == 32'h0) begin
-                turn$d = last_place;
+                turned = last_place;
             end
         end
         if (pop) begin
-            turn$d = last_but_one;
+            turned = last_but_one;
         end
     end
+    always @(*) turn$d = turned;
+    always @(*) going$d = (turned != place) & ~pace$holding;
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -21207,7 +21531,7 @@ module kvcpu_hepc$unit$victims1$list$cells$0(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -21355,7 +21679,7 @@ module kvcpu_hepc$unit$victims1$list$cells$1(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -21503,7 +21827,7 @@ module kvcpu_hepc$unit$victims1$list$cells$10(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -21651,7 +21975,7 @@ module kvcpu_hepc$unit$victims1$list$cells$11(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -21799,7 +22123,7 @@ module kvcpu_hepc$unit$victims1$list$cells$12(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -21947,7 +22271,7 @@ module kvcpu_hepc$unit$victims1$list$cells$13(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -22095,7 +22419,7 @@ module kvcpu_hepc$unit$victims1$list$cells$14(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -22243,7 +22567,7 @@ module kvcpu_hepc$unit$victims1$list$cells$15(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -22391,7 +22715,7 @@ module kvcpu_hepc$unit$victims1$list$cells$2(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -22539,7 +22863,7 @@ module kvcpu_hepc$unit$victims1$list$cells$3(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -22687,7 +23011,7 @@ module kvcpu_hepc$unit$victims1$list$cells$4(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -22835,7 +23159,7 @@ module kvcpu_hepc$unit$victims1$list$cells$5(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -22983,7 +23307,7 @@ module kvcpu_hepc$unit$victims1$list$cells$6(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -23131,7 +23455,7 @@ module kvcpu_hepc$unit$victims1$list$cells$7(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -23279,7 +23603,7 @@ module kvcpu_hepc$unit$victims1$list$cells$8(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -23427,7 +23751,7 @@ module kvcpu_hepc$unit$victims1$list$cells$9(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -23516,6 +23840,19 @@ module kvcpu_hepc$unit$victims1$list$cut(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims1$list$cut
 
 
+module kvcpu_hepc$unit$victims1$list$going(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$victims1$list$going
+
+
 module kvcpu_hepc$unit$victims1$list$has_bound(clock,reset,d,q);
     
     // Module arguments
@@ -23555,7 +23892,7 @@ module kvcpu_hepc$unit$victims1$list$known(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims1$list$known
 
 
-module kvcpu_hepc$unit$victims1$list$pace(clock,reset,offer,fresh,turn,favours,taken,stay,staged,holding);
+module kvcpu_hepc$unit$victims1$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
@@ -23563,6 +23900,7 @@ module kvcpu_hepc$unit$victims1$list$pace(clock,reset,offer,fresh,turn,favours,t
     input wire  offer;
     input wire  fresh;
     input wire  [7:0] turn;
+    input wire  going;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -23601,7 +23939,7 @@ module kvcpu_hepc$unit$victims1$list$pace(clock,reset,offer,fresh,turn,favours,t
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & (phase$q == 32'h0);
+    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -23690,7 +24028,7 @@ module kvcpu_hepc$unit$victims1$offered(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims1$offered
 
 
-module kvcpu_hepc$unit$victims2(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,front);
+module kvcpu_hepc$unit$victims2(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,exists,front);
     
     // Module arguments
     input wire  clock;
@@ -23717,6 +24055,7 @@ module kvcpu_hepc$unit$victims2(clock,reset,clear,finish,pop,fresh,favoured,want
     output reg  [7:0] count;
     input wire  [7:0] position;
     output reg  there;
+    output reg  exists;
     output reg  [48:0] front;
     
     // Stub signals
@@ -23747,6 +24086,7 @@ module kvcpu_hepc$unit$victims2(clock,reset,clear,finish,pop,fresh,favoured,want
     wire  list$holding;
     reg  [7:0] list$position;
     wire  list$there;
+    wire  list$exists;
     wire  [48:0] list$front;
     wire  [48:0] list$last_item;
     wire  [7:0] list$count;
@@ -23796,6 +24136,7 @@ module kvcpu_hepc$unit$victims2(clock,reset,clear,finish,pop,fresh,favoured,want
         .holding(list$holding),
         .position(list$position),
         .there(list$there),
+        .exists(list$exists),
         .front(list$front),
         .last_item(list$last_item),
         .count(list$count),
@@ -23851,6 +24192,7 @@ module kvcpu_hepc$unit$victims2(clock,reset,clear,finish,pop,fresh,favoured,want
     always @(*) last_item = list$last_item;
     always @(*) count = list$count;
     always @(*) there = list$there;
+    always @(*) exists = list$exists;
     always @(*) front = list$front;
     
 endmodule // kvcpu_hepc$unit$victims2
@@ -23914,7 +24256,7 @@ module kvcpu_hepc$unit$victims2$item(clock,reset,enable,d,q);
 endmodule // kvcpu_hepc$unit$victims2$item
 
 
-module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,front,last_item,count,bounded,bound_item);
+module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
     
     // Module arguments
     input wire  clock;
@@ -23929,6 +24271,7 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,it
     output reg  holding;
     input wire  [7:0] position;
     output reg  there;
+    output reg  exists;
     output reg  [48:0] front;
     output reg  [48:0] last_item;
     output reg  [7:0] count;
@@ -24230,11 +24573,16 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,it
     reg  turn$reset;
     reg  [7:0] turn$d;
     wire  [7:0] turn$q;
+    reg  going$clock;
+    reg  going$reset;
+    reg  going$d;
+    wire  going$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
     reg  [7:0] pace$turn;
+    reg  pace$going;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -24285,7 +24633,7 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,it
     reg  full;
     reg  take;
     reg  turning;
-    reg  rotate;
+    reg  [7:0] turned;
     reg  [7:0] place;
     
     // Sub module instances
@@ -24618,12 +24966,19 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,it
         .d(turn$d),
         .q(turn$q)
     );
+    kvcpu_hepc$unit$victims2$list$going going(
+        .clock(going$clock),
+        .reset(going$reset),
+        .d(going$d),
+        .q(going$q)
+    );
     kvcpu_hepc$unit$victims2$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
         .turn(pace$turn),
+        .going(pace$going),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -24662,6 +25017,7 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) has_bound$clock = clock;
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
+    always @(*) going$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -24671,6 +25027,7 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) has_bound$reset = reset | clear;
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
+    always @(*) going$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -24679,6 +25036,7 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
     always @(*) pace$turn = turn$q;
+    always @(*) pace$going = going$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -24690,7 +25048,7 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
     always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
     always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) better_than_staged = compared > against_staged;
+    always @(*) better_than_staged = against_staged < compared;
     always @(*) begin
         last = cells$0$held;
         last = cells$1$held;
@@ -24712,7 +25070,7 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) staged_item$enable = ~pace$stay;
     always @(*) staged_item$d = item;
     always @(*) allowed$enable = ~pace$stay;
-    always @(*) allowed$d = ~has_bound$q | (bound_compared > against_bound);
+    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
     always @(*) take = pace$staged & allowed$q & ~known$q;
     always @(*) known_so_far$0 = cells$0$same;
     always @(*) begin
@@ -24754,21 +25112,23 @@ module kvcpu_hepc$unit$victims2$list(clock,reset,clear,finish,pop,offer,fresh,it
             place = 32'h0;
         end
     end
-    always @(*) there = turn$q == position;
-    always @(*) rotate = (turn$q != place) & ~pace$holding;
-    always @(*) turning = rotate | pop;
+    always @(*) there = (turn$q == position) & ~going$q;
+    always @(*) exists = position < held$q;
+    always @(*) turning = going$q | pop;
     always @(*) begin
-        turn$d = turn$q;
-        if (rotate) begin
-            turn$d = turn$q - 32'h1;
+        turned = turn$q;
+        if (going$q) begin
+            turned = turn$q - 32'h1;
             if (turn$q == 32'h0) begin
-                turn$d = last_place;
+                turned = last_place;
             end
         end
         if (pop) begin
-            turn$d = last_but_one;
+            turned = last_but_one;
         end
     end
+    always @(*) turn$d = turned;
+    always @(*) going$d = (turned != place) & ~pace$holding;
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -25100,7 +25460,7 @@ module kvcpu_hepc$unit$victims2$list$cells$0(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -25248,7 +25608,7 @@ module kvcpu_hepc$unit$victims2$list$cells$1(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -25396,7 +25756,7 @@ module kvcpu_hepc$unit$victims2$list$cells$10(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -25544,7 +25904,7 @@ module kvcpu_hepc$unit$victims2$list$cells$11(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -25692,7 +26052,7 @@ module kvcpu_hepc$unit$victims2$list$cells$12(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -25840,7 +26200,7 @@ module kvcpu_hepc$unit$victims2$list$cells$13(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -25988,7 +26348,7 @@ module kvcpu_hepc$unit$victims2$list$cells$14(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -26136,7 +26496,7 @@ module kvcpu_hepc$unit$victims2$list$cells$15(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -26284,7 +26644,7 @@ module kvcpu_hepc$unit$victims2$list$cells$2(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -26432,7 +26792,7 @@ module kvcpu_hepc$unit$victims2$list$cells$3(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -26580,7 +26940,7 @@ module kvcpu_hepc$unit$victims2$list$cells$4(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -26728,7 +27088,7 @@ module kvcpu_hepc$unit$victims2$list$cells$5(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -26876,7 +27236,7 @@ module kvcpu_hepc$unit$victims2$list$cells$6(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -27024,7 +27384,7 @@ module kvcpu_hepc$unit$victims2$list$cells$7(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -27172,7 +27532,7 @@ module kvcpu_hepc$unit$victims2$list$cells$8(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -27320,7 +27680,7 @@ module kvcpu_hepc$unit$victims2$list$cells$9(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -27409,6 +27769,19 @@ module kvcpu_hepc$unit$victims2$list$cut(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims2$list$cut
 
 
+module kvcpu_hepc$unit$victims2$list$going(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$victims2$list$going
+
+
 module kvcpu_hepc$unit$victims2$list$has_bound(clock,reset,d,q);
     
     // Module arguments
@@ -27448,7 +27821,7 @@ module kvcpu_hepc$unit$victims2$list$known(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims2$list$known
 
 
-module kvcpu_hepc$unit$victims2$list$pace(clock,reset,offer,fresh,turn,favours,taken,stay,staged,holding);
+module kvcpu_hepc$unit$victims2$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
@@ -27456,6 +27829,7 @@ module kvcpu_hepc$unit$victims2$list$pace(clock,reset,offer,fresh,turn,favours,t
     input wire  offer;
     input wire  fresh;
     input wire  [7:0] turn;
+    input wire  going;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -27494,7 +27868,7 @@ module kvcpu_hepc$unit$victims2$list$pace(clock,reset,offer,fresh,turn,favours,t
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & (phase$q == 32'h0);
+    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -27583,7 +27957,7 @@ module kvcpu_hepc$unit$victims2$offered(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims2$offered
 
 
-module kvcpu_hepc$unit$victims3(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,front);
+module kvcpu_hepc$unit$victims3(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,exists,front);
     
     // Module arguments
     input wire  clock;
@@ -27610,6 +27984,7 @@ module kvcpu_hepc$unit$victims3(clock,reset,clear,finish,pop,fresh,favoured,want
     output reg  [7:0] count;
     input wire  [7:0] position;
     output reg  there;
+    output reg  exists;
     output reg  [48:0] front;
     
     // Stub signals
@@ -27640,6 +28015,7 @@ module kvcpu_hepc$unit$victims3(clock,reset,clear,finish,pop,fresh,favoured,want
     wire  list$holding;
     reg  [7:0] list$position;
     wire  list$there;
+    wire  list$exists;
     wire  [48:0] list$front;
     wire  [48:0] list$last_item;
     wire  [7:0] list$count;
@@ -27689,6 +28065,7 @@ module kvcpu_hepc$unit$victims3(clock,reset,clear,finish,pop,fresh,favoured,want
         .holding(list$holding),
         .position(list$position),
         .there(list$there),
+        .exists(list$exists),
         .front(list$front),
         .last_item(list$last_item),
         .count(list$count),
@@ -27744,6 +28121,7 @@ module kvcpu_hepc$unit$victims3(clock,reset,clear,finish,pop,fresh,favoured,want
     always @(*) last_item = list$last_item;
     always @(*) count = list$count;
     always @(*) there = list$there;
+    always @(*) exists = list$exists;
     always @(*) front = list$front;
     
 endmodule // kvcpu_hepc$unit$victims3
@@ -27807,7 +28185,7 @@ module kvcpu_hepc$unit$victims3$item(clock,reset,enable,d,q);
 endmodule // kvcpu_hepc$unit$victims3$item
 
 
-module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,front,last_item,count,bounded,bound_item);
+module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
     
     // Module arguments
     input wire  clock;
@@ -27822,6 +28200,7 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,it
     output reg  holding;
     input wire  [7:0] position;
     output reg  there;
+    output reg  exists;
     output reg  [48:0] front;
     output reg  [48:0] last_item;
     output reg  [7:0] count;
@@ -28123,11 +28502,16 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,it
     reg  turn$reset;
     reg  [7:0] turn$d;
     wire  [7:0] turn$q;
+    reg  going$clock;
+    reg  going$reset;
+    reg  going$d;
+    wire  going$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
     reg  [7:0] pace$turn;
+    reg  pace$going;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -28178,7 +28562,7 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,it
     reg  full;
     reg  take;
     reg  turning;
-    reg  rotate;
+    reg  [7:0] turned;
     reg  [7:0] place;
     
     // Sub module instances
@@ -28511,12 +28895,19 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,it
         .d(turn$d),
         .q(turn$q)
     );
+    kvcpu_hepc$unit$victims3$list$going going(
+        .clock(going$clock),
+        .reset(going$reset),
+        .d(going$d),
+        .q(going$q)
+    );
     kvcpu_hepc$unit$victims3$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
         .turn(pace$turn),
+        .going(pace$going),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -28555,6 +28946,7 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) has_bound$clock = clock;
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
+    always @(*) going$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -28564,6 +28956,7 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) has_bound$reset = reset | clear;
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
+    always @(*) going$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -28572,6 +28965,7 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
     always @(*) pace$turn = turn$q;
+    always @(*) pace$going = going$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -28583,7 +28977,7 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
     always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
     always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) better_than_staged = compared > against_staged;
+    always @(*) better_than_staged = against_staged < compared;
     always @(*) begin
         last = cells$0$held;
         last = cells$1$held;
@@ -28605,7 +28999,7 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,it
     always @(*) staged_item$enable = ~pace$stay;
     always @(*) staged_item$d = item;
     always @(*) allowed$enable = ~pace$stay;
-    always @(*) allowed$d = ~has_bound$q | (bound_compared > against_bound);
+    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
     always @(*) take = pace$staged & allowed$q & ~known$q;
     always @(*) known_so_far$0 = cells$0$same;
     always @(*) begin
@@ -28647,21 +29041,23 @@ module kvcpu_hepc$unit$victims3$list(clock,reset,clear,finish,pop,offer,fresh,it
             place = 32'h0;
         end
     end
-    always @(*) there = turn$q == position;
-    always @(*) rotate = (turn$q != place) & ~pace$holding;
-    always @(*) turning = rotate | pop;
+    always @(*) there = (turn$q == position) & ~going$q;
+    always @(*) exists = position < held$q;
+    always @(*) turning = going$q | pop;
     always @(*) begin
-        turn$d = turn$q;
-        if (rotate) begin
-            turn$d = turn$q - 32'h1;
+        turned = turn$q;
+        if (going$q) begin
+            turned = turn$q - 32'h1;
             if (turn$q == 32'h0) begin
-                turn$d = last_place;
+                turned = last_place;
             end
         end
         if (pop) begin
-            turn$d = last_but_one;
+            turned = last_but_one;
         end
     end
+    always @(*) turn$d = turned;
+    always @(*) going$d = (turned != place) & ~pace$holding;
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -28993,7 +29389,7 @@ module kvcpu_hepc$unit$victims3$list$cells$0(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -29141,7 +29537,7 @@ module kvcpu_hepc$unit$victims3$list$cells$1(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -29289,7 +29685,7 @@ module kvcpu_hepc$unit$victims3$list$cells$10(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -29437,7 +29833,7 @@ module kvcpu_hepc$unit$victims3$list$cells$11(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -29585,7 +29981,7 @@ module kvcpu_hepc$unit$victims3$list$cells$12(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -29733,7 +30129,7 @@ module kvcpu_hepc$unit$victims3$list$cells$13(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -29881,7 +30277,7 @@ module kvcpu_hepc$unit$victims3$list$cells$14(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -30029,7 +30425,7 @@ module kvcpu_hepc$unit$victims3$list$cells$15(clock,reset,compared,item,better_t
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -30177,7 +30573,7 @@ module kvcpu_hepc$unit$victims3$list$cells$2(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -30325,7 +30721,7 @@ module kvcpu_hepc$unit$victims3$list$cells$3(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -30473,7 +30869,7 @@ module kvcpu_hepc$unit$victims3$list$cells$4(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -30621,7 +31017,7 @@ module kvcpu_hepc$unit$victims3$list$cells$5(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -30769,7 +31165,7 @@ module kvcpu_hepc$unit$victims3$list$cells$6(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -30917,7 +31313,7 @@ module kvcpu_hepc$unit$victims3$list$cells$7(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -31065,7 +31461,7 @@ module kvcpu_hepc$unit$victims3$list$cells$8(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -31213,7 +31609,7 @@ module kvcpu_hepc$unit$victims3$list$cells$9(clock,reset,compared,item,better_th
     always @(*) beaten$reset = reset;
     always @(*) reached$reset = reset;
     always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = compared > against;
+    always @(*) is_better = against < compared;
     always @(*) gives = take & beaten$q;
     always @(*) beaten$enable = ~stay;
     always @(*) begin
@@ -31302,6 +31698,19 @@ module kvcpu_hepc$unit$victims3$list$cut(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims3$list$cut
 
 
+module kvcpu_hepc$unit$victims3$list$going(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$victims3$list$going
+
+
 module kvcpu_hepc$unit$victims3$list$has_bound(clock,reset,d,q);
     
     // Module arguments
@@ -31341,7 +31750,7 @@ module kvcpu_hepc$unit$victims3$list$known(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$victims3$list$known
 
 
-module kvcpu_hepc$unit$victims3$list$pace(clock,reset,offer,fresh,turn,favours,taken,stay,staged,holding);
+module kvcpu_hepc$unit$victims3$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
@@ -31349,6 +31758,7 @@ module kvcpu_hepc$unit$victims3$list$pace(clock,reset,offer,fresh,turn,favours,t
     input wire  offer;
     input wire  fresh;
     input wire  [7:0] turn;
+    input wire  going;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -31387,7 +31797,7 @@ module kvcpu_hepc$unit$victims3$list$pace(clock,reset,offer,fresh,turn,favours,t
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & (phase$q == 32'h0);
+    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin

@@ -53,6 +53,8 @@ module kvcpu_lookup(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,b
     wire  keys$hit;
     wire  [16:0] keys$index;
     wire  keys$in_stash;
+    wire  [9:0] keys$early_index;
+    wire  [3:0] keys$early_slot;
     reg  writing1$clock;
     reg  writing1$reset;
     reg  writing1$d;
@@ -172,7 +174,9 @@ module kvcpu_lookup(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,b
         .out_valid(keys$out_valid),
         .hit(keys$hit),
         .index(keys$index),
-        .in_stash(keys$in_stash)
+        .in_stash(keys$in_stash),
+        .early_index(keys$early_index),
+        .early_slot(keys$early_slot)
     );
     kvcpu_lookup$writing1 writing1(
         .clock(writing1$clock),
@@ -384,8 +388,8 @@ module kvcpu_lookup(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,b
     always @(*) place2$d = place1$q;
     always @(*) place3$d = place2$q;
     always @(*) place4$d = place3$q;
-    always @(*) places$read_address = ((keys$index) & 10'h3ff);
-    always @(*) stash_places$read_address = ((keys$index) & 4'hf);
+    always @(*) places$read_address = keys$early_index;
+    always @(*) stash_places$read_address = keys$early_slot;
     always @(*) above = index4$q >> entries_log2;
     always @(*) to_stash = above != 32'h0;
     always @(*) places$write_address = ((index4$q) & 10'h3ff);
@@ -537,7 +541,7 @@ module kvcpu_lookup$index4(clock,reset,d,q);
 endmodule // kvcpu_lookup$index4
 
 
-module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,bucket1,slot,write,write_data,write_used,read,out_key,out_valid,hit,index,in_stash);
+module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,bucket0,bucket1,slot,write,write_data,write_used,read,out_key,out_valid,hit,index,in_stash,early_index,early_slot);
     
     // Module arguments
     input wire  clock;
@@ -560,6 +564,8 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
     output reg  hit;
     output reg  [16:0] index;
     output reg  in_stash;
+    output reg  [9:0] early_index;
+    output reg  [3:0] early_slot;
     
     // Constant declarations
     localparam  entries_log2 = 5'b1010;
@@ -874,6 +880,14 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
     reg  bank_match$7$reset;
     reg  bank_match$7$d;
     wire  bank_match$7$q;
+    reg  any0$clock;
+    reg  any0$reset;
+    reg  any0$d;
+    wire  any0$q;
+    reg  any1$clock;
+    reg  any1$reset;
+    reg  any1$d;
+    wire  any1$q;
     reg  stash_match$0$clock;
     reg  stash_match$0$reset;
     reg  stash_match$0$d;
@@ -936,14 +950,13 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
     reg  [88:0] of_way;
     reg  [87:0] of_stash3;
     reg  idle;
-    reg  any0;
-    reg  any1;
     reg  [1:0] way0;
     reg  [1:0] way1;
     reg  [7:0] found_bucket;
     reg  [1:0] found_way;
     reg  [3:0] found_slot;
     reg  any_stash;
+    reg  [16:0] in_bucket;
     
     // Sub module instances
     kvcpu_lookup$keys$cleared cleared(
@@ -1375,6 +1388,18 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
         .d(bank_match$7$d),
         .q(bank_match$7$q)
     );
+    kvcpu_lookup$keys$any0 any0(
+        .clock(any0$clock),
+        .reset(any0$reset),
+        .d(any0$d),
+        .q(any0$q)
+    );
+    kvcpu_lookup$keys$any1 any1(
+        .clock(any1$clock),
+        .reset(any1$reset),
+        .d(any1$d),
+        .q(any1$q)
+    );
     kvcpu_lookup$keys$stash_match$0 stash_match$0(
         .clock(stash_match$0$clock),
         .reset(stash_match$0$reset),
@@ -1793,6 +1818,12 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
     always @(*) bank_match$7$clock = clock;
     always @(*) bank_match$7$reset = idle;
     always @(*) bank_match$7$d = bank_equal$7$same;
+    always @(*) any0$clock = clock;
+    always @(*) any1$clock = clock;
+    always @(*) any0$reset = idle;
+    always @(*) any1$reset = idle;
+    always @(*) any0$d = bank_equal$0$same | bank_equal$1$same | bank_equal$2$same | bank_equal$3$same;
+    always @(*) any1$d = bank_equal$4$same | bank_equal$5$same | bank_equal$6$same | bank_equal$7$same;
     always @(*) stash_match$0$clock = clock;
     always @(*) stash_match$0$reset = idle;
     always @(*) stash_match$0$d = stash_equal$0$same;
@@ -1820,8 +1851,6 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
     always @(*) valid4$d = valid3$q;
     always @(*) b0_4$d = b0_3$q;
     always @(*) b1_4$d = b1_3$q;
-    always @(*) any0 = bank_match$0$q | bank_match$1$q | bank_match$2$q | bank_match$3$q;
-    always @(*) any1 = bank_match$4$q | bank_match$5$q | bank_match$6$q | bank_match$7$q;
     always @(*) begin
         way0 = 32'h3;
         if (bank_match$0$q) begin
@@ -1885,26 +1914,55 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
     always @(*) begin
         found_bucket = b1_4$q;
         found_way = way1;
-        if (any0) begin
+        if (any0$q) begin
             found_bucket = b0_4$q;
             found_way = way0;
         end
     end
+    always @(*) in_bucket = (((found_bucket) & 17'h1ffff) << 32'h2) | ((found_way) & 17'h1ffff);
+    always @(*) early_index = ((in_bucket) & 10'h3ff);
+    always @(*) early_slot = found_slot;
     always @(*) begin
         index = 32'h0;
         in_stash = 1'b0;
-        if (any0 | any1) begin
-            index = (((found_bucket) & 17'h1ffff) << 32'h2) | ((found_way) & 17'h1ffff);
+        if (any0$q | any1$q) begin
+            index = in_bucket;
         end
         else if (any_stash) begin
             index = entries | ((found_slot) & 17'h1ffff);
             in_stash = 1'b1;
         end
     end
-    always @(*) hit = any0 | any1 | any_stash;
+    always @(*) hit = any0$q | any1$q | any_stash;
     always @(*) out_valid = valid4$q;
     
 endmodule // kvcpu_lookup$keys
+
+
+module kvcpu_lookup$keys$any0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_lookup$keys$any0
+
+
+module kvcpu_lookup$keys$any1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_lookup$keys$any1
 
 
 module kvcpu_lookup$keys$b0_2(clock,reset,d,q);
@@ -1994,20 +2052,53 @@ module kvcpu_lookup$keys$bank_equal$0(clock,kept,key,same);
     output reg  same;
     
     // Update code (custom)
-    reg [11:0] parts;
+    reg [44:0] parts;
     always @(posedge clock) begin
-        parts[0] <= kept[7:0] == key[7:0];
-        parts[1] <= kept[15:8] == key[15:8];
-        parts[2] <= kept[23:16] == key[23:16];
-        parts[3] <= kept[31:24] == key[31:24];
-        parts[4] <= kept[39:32] == key[39:32];
-        parts[5] <= kept[47:40] == key[47:40];
-        parts[6] <= kept[55:48] == key[55:48];
-        parts[7] <= kept[63:56] == key[63:56];
-        parts[8] <= kept[71:64] == key[71:64];
-        parts[9] <= kept[79:72] == key[79:72];
-        parts[10] <= kept[87:80] == key[87:80];
-        parts[11] <= kept[88];
+        parts[0] <= kept[1:0] == key[1:0];
+        parts[1] <= kept[3:2] == key[3:2];
+        parts[2] <= kept[5:4] == key[5:4];
+        parts[3] <= kept[7:6] == key[7:6];
+        parts[4] <= kept[9:8] == key[9:8];
+        parts[5] <= kept[11:10] == key[11:10];
+        parts[6] <= kept[13:12] == key[13:12];
+        parts[7] <= kept[15:14] == key[15:14];
+        parts[8] <= kept[17:16] == key[17:16];
+        parts[9] <= kept[19:18] == key[19:18];
+        parts[10] <= kept[21:20] == key[21:20];
+        parts[11] <= kept[23:22] == key[23:22];
+        parts[12] <= kept[25:24] == key[25:24];
+        parts[13] <= kept[27:26] == key[27:26];
+        parts[14] <= kept[29:28] == key[29:28];
+        parts[15] <= kept[31:30] == key[31:30];
+        parts[16] <= kept[33:32] == key[33:32];
+        parts[17] <= kept[35:34] == key[35:34];
+        parts[18] <= kept[37:36] == key[37:36];
+        parts[19] <= kept[39:38] == key[39:38];
+        parts[20] <= kept[41:40] == key[41:40];
+        parts[21] <= kept[43:42] == key[43:42];
+        parts[22] <= kept[45:44] == key[45:44];
+        parts[23] <= kept[47:46] == key[47:46];
+        parts[24] <= kept[49:48] == key[49:48];
+        parts[25] <= kept[51:50] == key[51:50];
+        parts[26] <= kept[53:52] == key[53:52];
+        parts[27] <= kept[55:54] == key[55:54];
+        parts[28] <= kept[57:56] == key[57:56];
+        parts[29] <= kept[59:58] == key[59:58];
+        parts[30] <= kept[61:60] == key[61:60];
+        parts[31] <= kept[63:62] == key[63:62];
+        parts[32] <= kept[65:64] == key[65:64];
+        parts[33] <= kept[67:66] == key[67:66];
+        parts[34] <= kept[69:68] == key[69:68];
+        parts[35] <= kept[71:70] == key[71:70];
+        parts[36] <= kept[73:72] == key[73:72];
+        parts[37] <= kept[75:74] == key[75:74];
+        parts[38] <= kept[77:76] == key[77:76];
+        parts[39] <= kept[79:78] == key[79:78];
+        parts[40] <= kept[81:80] == key[81:80];
+        parts[41] <= kept[83:82] == key[83:82];
+        parts[42] <= kept[85:84] == key[85:84];
+        parts[43] <= kept[87:86] == key[87:86];
+        parts[44] <= kept[88];
     end
     always @(*) same = &parts;
 endmodule // kvcpu_lookup$keys$bank_equal$0
@@ -2022,20 +2113,53 @@ module kvcpu_lookup$keys$bank_equal$1(clock,kept,key,same);
     output reg  same;
     
     // Update code (custom)
-    reg [11:0] parts;
+    reg [44:0] parts;
     always @(posedge clock) begin
-        parts[0] <= kept[7:0] == key[7:0];
-        parts[1] <= kept[15:8] == key[15:8];
-        parts[2] <= kept[23:16] == key[23:16];
-        parts[3] <= kept[31:24] == key[31:24];
-        parts[4] <= kept[39:32] == key[39:32];
-        parts[5] <= kept[47:40] == key[47:40];
-        parts[6] <= kept[55:48] == key[55:48];
-        parts[7] <= kept[63:56] == key[63:56];
-        parts[8] <= kept[71:64] == key[71:64];
-        parts[9] <= kept[79:72] == key[79:72];
-        parts[10] <= kept[87:80] == key[87:80];
-        parts[11] <= kept[88];
+        parts[0] <= kept[1:0] == key[1:0];
+        parts[1] <= kept[3:2] == key[3:2];
+        parts[2] <= kept[5:4] == key[5:4];
+        parts[3] <= kept[7:6] == key[7:6];
+        parts[4] <= kept[9:8] == key[9:8];
+        parts[5] <= kept[11:10] == key[11:10];
+        parts[6] <= kept[13:12] == key[13:12];
+        parts[7] <= kept[15:14] == key[15:14];
+        parts[8] <= kept[17:16] == key[17:16];
+        parts[9] <= kept[19:18] == key[19:18];
+        parts[10] <= kept[21:20] == key[21:20];
+        parts[11] <= kept[23:22] == key[23:22];
+        parts[12] <= kept[25:24] == key[25:24];
+        parts[13] <= kept[27:26] == key[27:26];
+        parts[14] <= kept[29:28] == key[29:28];
+        parts[15] <= kept[31:30] == key[31:30];
+        parts[16] <= kept[33:32] == key[33:32];
+        parts[17] <= kept[35:34] == key[35:34];
+        parts[18] <= kept[37:36] == key[37:36];
+        parts[19] <= kept[39:38] == key[39:38];
+        parts[20] <= kept[41:40] == key[41:40];
+        parts[21] <= kept[43:42] == key[43:42];
+        parts[22] <= kept[45:44] == key[45:44];
+        parts[23] <= kept[47:46] == key[47:46];
+        parts[24] <= kept[49:48] == key[49:48];
+        parts[25] <= kept[51:50] == key[51:50];
+        parts[26] <= kept[53:52] == key[53:52];
+        parts[27] <= kept[55:54] == key[55:54];
+        parts[28] <= kept[57:56] == key[57:56];
+        parts[29] <= kept[59:58] == key[59:58];
+        parts[30] <= kept[61:60] == key[61:60];
+        parts[31] <= kept[63:62] == key[63:62];
+        parts[32] <= kept[65:64] == key[65:64];
+        parts[33] <= kept[67:66] == key[67:66];
+        parts[34] <= kept[69:68] == key[69:68];
+        parts[35] <= kept[71:70] == key[71:70];
+        parts[36] <= kept[73:72] == key[73:72];
+        parts[37] <= kept[75:74] == key[75:74];
+        parts[38] <= kept[77:76] == key[77:76];
+        parts[39] <= kept[79:78] == key[79:78];
+        parts[40] <= kept[81:80] == key[81:80];
+        parts[41] <= kept[83:82] == key[83:82];
+        parts[42] <= kept[85:84] == key[85:84];
+        parts[43] <= kept[87:86] == key[87:86];
+        parts[44] <= kept[88];
     end
     always @(*) same = &parts;
 endmodule // kvcpu_lookup$keys$bank_equal$1
@@ -2050,20 +2174,53 @@ module kvcpu_lookup$keys$bank_equal$2(clock,kept,key,same);
     output reg  same;
     
     // Update code (custom)
-    reg [11:0] parts;
+    reg [44:0] parts;
     always @(posedge clock) begin
-        parts[0] <= kept[7:0] == key[7:0];
-        parts[1] <= kept[15:8] == key[15:8];
-        parts[2] <= kept[23:16] == key[23:16];
-        parts[3] <= kept[31:24] == key[31:24];
-        parts[4] <= kept[39:32] == key[39:32];
-        parts[5] <= kept[47:40] == key[47:40];
-        parts[6] <= kept[55:48] == key[55:48];
-        parts[7] <= kept[63:56] == key[63:56];
-        parts[8] <= kept[71:64] == key[71:64];
-        parts[9] <= kept[79:72] == key[79:72];
-        parts[10] <= kept[87:80] == key[87:80];
-        parts[11] <= kept[88];
+        parts[0] <= kept[1:0] == key[1:0];
+        parts[1] <= kept[3:2] == key[3:2];
+        parts[2] <= kept[5:4] == key[5:4];
+        parts[3] <= kept[7:6] == key[7:6];
+        parts[4] <= kept[9:8] == key[9:8];
+        parts[5] <= kept[11:10] == key[11:10];
+        parts[6] <= kept[13:12] == key[13:12];
+        parts[7] <= kept[15:14] == key[15:14];
+        parts[8] <= kept[17:16] == key[17:16];
+        parts[9] <= kept[19:18] == key[19:18];
+        parts[10] <= kept[21:20] == key[21:20];
+        parts[11] <= kept[23:22] == key[23:22];
+        parts[12] <= kept[25:24] == key[25:24];
+        parts[13] <= kept[27:26] == key[27:26];
+        parts[14] <= kept[29:28] == key[29:28];
+        parts[15] <= kept[31:30] == key[31:30];
+        parts[16] <= kept[33:32] == key[33:32];
+        parts[17] <= kept[35:34] == key[35:34];
+        parts[18] <= kept[37:36] == key[37:36];
+        parts[19] <= kept[39:38] == key[39:38];
+        parts[20] <= kept[41:40] == key[41:40];
+        parts[21] <= kept[43:42] == key[43:42];
+        parts[22] <= kept[45:44] == key[45:44];
+        parts[23] <= kept[47:46] == key[47:46];
+        parts[24] <= kept[49:48] == key[49:48];
+        parts[25] <= kept[51:50] == key[51:50];
+        parts[26] <= kept[53:52] == key[53:52];
+        parts[27] <= kept[55:54] == key[55:54];
+        parts[28] <= kept[57:56] == key[57:56];
+        parts[29] <= kept[59:58] == key[59:58];
+        parts[30] <= kept[61:60] == key[61:60];
+        parts[31] <= kept[63:62] == key[63:62];
+        parts[32] <= kept[65:64] == key[65:64];
+        parts[33] <= kept[67:66] == key[67:66];
+        parts[34] <= kept[69:68] == key[69:68];
+        parts[35] <= kept[71:70] == key[71:70];
+        parts[36] <= kept[73:72] == key[73:72];
+        parts[37] <= kept[75:74] == key[75:74];
+        parts[38] <= kept[77:76] == key[77:76];
+        parts[39] <= kept[79:78] == key[79:78];
+        parts[40] <= kept[81:80] == key[81:80];
+        parts[41] <= kept[83:82] == key[83:82];
+        parts[42] <= kept[85:84] == key[85:84];
+        parts[43] <= kept[87:86] == key[87:86];
+        parts[44] <= kept[88];
     end
     always @(*) same = &parts;
 endmodule // kvcpu_lookup$keys$bank_equal$2
@@ -2078,20 +2235,53 @@ module kvcpu_lookup$keys$bank_equal$3(clock,kept,key,same);
     output reg  same;
     
     // Update code (custom)
-    reg [11:0] parts;
+    reg [44:0] parts;
     always @(posedge clock) begin
-        parts[0] <= kept[7:0] == key[7:0];
-        parts[1] <= kept[15:8] == key[15:8];
-        parts[2] <= kept[23:16] == key[23:16];
-        parts[3] <= kept[31:24] == key[31:24];
-        parts[4] <= kept[39:32] == key[39:32];
-        parts[5] <= kept[47:40] == key[47:40];
-        parts[6] <= kept[55:48] == key[55:48];
-        parts[7] <= kept[63:56] == key[63:56];
-        parts[8] <= kept[71:64] == key[71:64];
-        parts[9] <= kept[79:72] == key[79:72];
-        parts[10] <= kept[87:80] == key[87:80];
-        parts[11] <= kept[88];
+        parts[0] <= kept[1:0] == key[1:0];
+        parts[1] <= kept[3:2] == key[3:2];
+        parts[2] <= kept[5:4] == key[5:4];
+        parts[3] <= kept[7:6] == key[7:6];
+        parts[4] <= kept[9:8] == key[9:8];
+        parts[5] <= kept[11:10] == key[11:10];
+        parts[6] <= kept[13:12] == key[13:12];
+        parts[7] <= kept[15:14] == key[15:14];
+        parts[8] <= kept[17:16] == key[17:16];
+        parts[9] <= kept[19:18] == key[19:18];
+        parts[10] <= kept[21:20] == key[21:20];
+        parts[11] <= kept[23:22] == key[23:22];
+        parts[12] <= kept[25:24] == key[25:24];
+        parts[13] <= kept[27:26] == key[27:26];
+        parts[14] <= kept[29:28] == key[29:28];
+        parts[15] <= kept[31:30] == key[31:30];
+        parts[16] <= kept[33:32] == key[33:32];
+        parts[17] <= kept[35:34] == key[35:34];
+        parts[18] <= kept[37:36] == key[37:36];
+        parts[19] <= kept[39:38] == key[39:38];
+        parts[20] <= kept[41:40] == key[41:40];
+        parts[21] <= kept[43:42] == key[43:42];
+        parts[22] <= kept[45:44] == key[45:44];
+        parts[23] <= kept[47:46] == key[47:46];
+        parts[24] <= kept[49:48] == key[49:48];
+        parts[25] <= kept[51:50] == key[51:50];
+        parts[26] <= kept[53:52] == key[53:52];
+        parts[27] <= kept[55:54] == key[55:54];
+        parts[28] <= kept[57:56] == key[57:56];
+        parts[29] <= kept[59:58] == key[59:58];
+        parts[30] <= kept[61:60] == key[61:60];
+        parts[31] <= kept[63:62] == key[63:62];
+        parts[32] <= kept[65:64] == key[65:64];
+        parts[33] <= kept[67:66] == key[67:66];
+        parts[34] <= kept[69:68] == key[69:68];
+        parts[35] <= kept[71:70] == key[71:70];
+        parts[36] <= kept[73:72] == key[73:72];
+        parts[37] <= kept[75:74] == key[75:74];
+        parts[38] <= kept[77:76] == key[77:76];
+        parts[39] <= kept[79:78] == key[79:78];
+        parts[40] <= kept[81:80] == key[81:80];
+        parts[41] <= kept[83:82] == key[83:82];
+        parts[42] <= kept[85:84] == key[85:84];
+        parts[43] <= kept[87:86] == key[87:86];
+        parts[44] <= kept[88];
     end
     always @(*) same = &parts;
 endmodule // kvcpu_lookup$keys$bank_equal$3
@@ -2106,20 +2296,53 @@ module kvcpu_lookup$keys$bank_equal$4(clock,kept,key,same);
     output reg  same;
     
     // Update code (custom)
-    reg [11:0] parts;
+    reg [44:0] parts;
     always @(posedge clock) begin
-        parts[0] <= kept[7:0] == key[7:0];
-        parts[1] <= kept[15:8] == key[15:8];
-        parts[2] <= kept[23:16] == key[23:16];
-        parts[3] <= kept[31:24] == key[31:24];
-        parts[4] <= kept[39:32] == key[39:32];
-        parts[5] <= kept[47:40] == key[47:40];
-        parts[6] <= kept[55:48] == key[55:48];
-        parts[7] <= kept[63:56] == key[63:56];
-        parts[8] <= kept[71:64] == key[71:64];
-        parts[9] <= kept[79:72] == key[79:72];
-        parts[10] <= kept[87:80] == key[87:80];
-        parts[11] <= kept[88];
+        parts[0] <= kept[1:0] == key[1:0];
+        parts[1] <= kept[3:2] == key[3:2];
+        parts[2] <= kept[5:4] == key[5:4];
+        parts[3] <= kept[7:6] == key[7:6];
+        parts[4] <= kept[9:8] == key[9:8];
+        parts[5] <= kept[11:10] == key[11:10];
+        parts[6] <= kept[13:12] == key[13:12];
+        parts[7] <= kept[15:14] == key[15:14];
+        parts[8] <= kept[17:16] == key[17:16];
+        parts[9] <= kept[19:18] == key[19:18];
+        parts[10] <= kept[21:20] == key[21:20];
+        parts[11] <= kept[23:22] == key[23:22];
+        parts[12] <= kept[25:24] == key[25:24];
+        parts[13] <= kept[27:26] == key[27:26];
+        parts[14] <= kept[29:28] == key[29:28];
+        parts[15] <= kept[31:30] == key[31:30];
+        parts[16] <= kept[33:32] == key[33:32];
+        parts[17] <= kept[35:34] == key[35:34];
+        parts[18] <= kept[37:36] == key[37:36];
+        parts[19] <= kept[39:38] == key[39:38];
+        parts[20] <= kept[41:40] == key[41:40];
+        parts[21] <= kept[43:42] == key[43:42];
+        parts[22] <= kept[45:44] == key[45:44];
+        parts[23] <= kept[47:46] == key[47:46];
+        parts[24] <= kept[49:48] == key[49:48];
+        parts[25] <= kept[51:50] == key[51:50];
+        parts[26] <= kept[53:52] == key[53:52];
+        parts[27] <= kept[55:54] == key[55:54];
+        parts[28] <= kept[57:56] == key[57:56];
+        parts[29] <= kept[59:58] == key[59:58];
+        parts[30] <= kept[61:60] == key[61:60];
+        parts[31] <= kept[63:62] == key[63:62];
+        parts[32] <= kept[65:64] == key[65:64];
+        parts[33] <= kept[67:66] == key[67:66];
+        parts[34] <= kept[69:68] == key[69:68];
+        parts[35] <= kept[71:70] == key[71:70];
+        parts[36] <= kept[73:72] == key[73:72];
+        parts[37] <= kept[75:74] == key[75:74];
+        parts[38] <= kept[77:76] == key[77:76];
+        parts[39] <= kept[79:78] == key[79:78];
+        parts[40] <= kept[81:80] == key[81:80];
+        parts[41] <= kept[83:82] == key[83:82];
+        parts[42] <= kept[85:84] == key[85:84];
+        parts[43] <= kept[87:86] == key[87:86];
+        parts[44] <= kept[88];
     end
     always @(*) same = &parts;
 endmodule // kvcpu_lookup$keys$bank_equal$4
@@ -2134,20 +2357,53 @@ module kvcpu_lookup$keys$bank_equal$5(clock,kept,key,same);
     output reg  same;
     
     // Update code (custom)
-    reg [11:0] parts;
+    reg [44:0] parts;
     always @(posedge clock) begin
-        parts[0] <= kept[7:0] == key[7:0];
-        parts[1] <= kept[15:8] == key[15:8];
-        parts[2] <= kept[23:16] == key[23:16];
-        parts[3] <= kept[31:24] == key[31:24];
-        parts[4] <= kept[39:32] == key[39:32];
-        parts[5] <= kept[47:40] == key[47:40];
-        parts[6] <= kept[55:48] == key[55:48];
-        parts[7] <= kept[63:56] == key[63:56];
-        parts[8] <= kept[71:64] == key[71:64];
-        parts[9] <= kept[79:72] == key[79:72];
-        parts[10] <= kept[87:80] == key[87:80];
-        parts[11] <= kept[88];
+        parts[0] <= kept[1:0] == key[1:0];
+        parts[1] <= kept[3:2] == key[3:2];
+        parts[2] <= kept[5:4] == key[5:4];
+        parts[3] <= kept[7:6] == key[7:6];
+        parts[4] <= kept[9:8] == key[9:8];
+        parts[5] <= kept[11:10] == key[11:10];
+        parts[6] <= kept[13:12] == key[13:12];
+        parts[7] <= kept[15:14] == key[15:14];
+        parts[8] <= kept[17:16] == key[17:16];
+        parts[9] <= kept[19:18] == key[19:18];
+        parts[10] <= kept[21:20] == key[21:20];
+        parts[11] <= kept[23:22] == key[23:22];
+        parts[12] <= kept[25:24] == key[25:24];
+        parts[13] <= kept[27:26] == key[27:26];
+        parts[14] <= kept[29:28] == key[29:28];
+        parts[15] <= kept[31:30] == key[31:30];
+        parts[16] <= kept[33:32] == key[33:32];
+        parts[17] <= kept[35:34] == key[35:34];
+        parts[18] <= kept[37:36] == key[37:36];
+        parts[19] <= kept[39:38] == key[39:38];
+        parts[20] <= kept[41:40] == key[41:40];
+        parts[21] <= kept[43:42] == key[43:42];
+        parts[22] <= kept[45:44] == key[45:44];
+        parts[23] <= kept[47:46] == key[47:46];
+        parts[24] <= kept[49:48] == key[49:48];
+        parts[25] <= kept[51:50] == key[51:50];
+        parts[26] <= kept[53:52] == key[53:52];
+        parts[27] <= kept[55:54] == key[55:54];
+        parts[28] <= kept[57:56] == key[57:56];
+        parts[29] <= kept[59:58] == key[59:58];
+        parts[30] <= kept[61:60] == key[61:60];
+        parts[31] <= kept[63:62] == key[63:62];
+        parts[32] <= kept[65:64] == key[65:64];
+        parts[33] <= kept[67:66] == key[67:66];
+        parts[34] <= kept[69:68] == key[69:68];
+        parts[35] <= kept[71:70] == key[71:70];
+        parts[36] <= kept[73:72] == key[73:72];
+        parts[37] <= kept[75:74] == key[75:74];
+        parts[38] <= kept[77:76] == key[77:76];
+        parts[39] <= kept[79:78] == key[79:78];
+        parts[40] <= kept[81:80] == key[81:80];
+        parts[41] <= kept[83:82] == key[83:82];
+        parts[42] <= kept[85:84] == key[85:84];
+        parts[43] <= kept[87:86] == key[87:86];
+        parts[44] <= kept[88];
     end
     always @(*) same = &parts;
 endmodule // kvcpu_lookup$keys$bank_equal$5
@@ -2162,20 +2418,53 @@ module kvcpu_lookup$keys$bank_equal$6(clock,kept,key,same);
     output reg  same;
     
     // Update code (custom)
-    reg [11:0] parts;
+    reg [44:0] parts;
     always @(posedge clock) begin
-        parts[0] <= kept[7:0] == key[7:0];
-        parts[1] <= kept[15:8] == key[15:8];
-        parts[2] <= kept[23:16] == key[23:16];
-        parts[3] <= kept[31:24] == key[31:24];
-        parts[4] <= kept[39:32] == key[39:32];
-        parts[5] <= kept[47:40] == key[47:40];
-        parts[6] <= kept[55:48] == key[55:48];
-        parts[7] <= kept[63:56] == key[63:56];
-        parts[8] <= kept[71:64] == key[71:64];
-        parts[9] <= kept[79:72] == key[79:72];
-        parts[10] <= kept[87:80] == key[87:80];
-        parts[11] <= kept[88];
+        parts[0] <= kept[1:0] == key[1:0];
+        parts[1] <= kept[3:2] == key[3:2];
+        parts[2] <= kept[5:4] == key[5:4];
+        parts[3] <= kept[7:6] == key[7:6];
+        parts[4] <= kept[9:8] == key[9:8];
+        parts[5] <= kept[11:10] == key[11:10];
+        parts[6] <= kept[13:12] == key[13:12];
+        parts[7] <= kept[15:14] == key[15:14];
+        parts[8] <= kept[17:16] == key[17:16];
+        parts[9] <= kept[19:18] == key[19:18];
+        parts[10] <= kept[21:20] == key[21:20];
+        parts[11] <= kept[23:22] == key[23:22];
+        parts[12] <= kept[25:24] == key[25:24];
+        parts[13] <= kept[27:26] == key[27:26];
+        parts[14] <= kept[29:28] == key[29:28];
+        parts[15] <= kept[31:30] == key[31:30];
+        parts[16] <= kept[33:32] == key[33:32];
+        parts[17] <= kept[35:34] == key[35:34];
+        parts[18] <= kept[37:36] == key[37:36];
+        parts[19] <= kept[39:38] == key[39:38];
+        parts[20] <= kept[41:40] == key[41:40];
+        parts[21] <= kept[43:42] == key[43:42];
+        parts[22] <= kept[45:44] == key[45:44];
+        parts[23] <= kept[47:46] == key[47:46];
+        parts[24] <= kept[49:48] == key[49:48];
+        parts[25] <= kept[51:50] == key[51:50];
+        parts[26] <= kept[53:52] == key[53:52];
+        parts[27] <= kept[55:54] == key[55:54];
+        parts[28] <= kept[57:56] == key[57:56];
+        parts[29] <= kept[59:58] == key[59:58];
+        parts[30] <= kept[61:60] == key[61:60];
+        parts[31] <= kept[63:62] == key[63:62];
+        parts[32] <= kept[65:64] == key[65:64];
+        parts[33] <= kept[67:66] == key[67:66];
+        parts[34] <= kept[69:68] == key[69:68];
+        parts[35] <= kept[71:70] == key[71:70];
+        parts[36] <= kept[73:72] == key[73:72];
+        parts[37] <= kept[75:74] == key[75:74];
+        parts[38] <= kept[77:76] == key[77:76];
+        parts[39] <= kept[79:78] == key[79:78];
+        parts[40] <= kept[81:80] == key[81:80];
+        parts[41] <= kept[83:82] == key[83:82];
+        parts[42] <= kept[85:84] == key[85:84];
+        parts[43] <= kept[87:86] == key[87:86];
+        parts[44] <= kept[88];
     end
     always @(*) same = &parts;
 endmodule // kvcpu_lookup$keys$bank_equal$6
@@ -2190,20 +2479,53 @@ module kvcpu_lookup$keys$bank_equal$7(clock,kept,key,same);
     output reg  same;
     
     // Update code (custom)
-    reg [11:0] parts;
+    reg [44:0] parts;
     always @(posedge clock) begin
-        parts[0] <= kept[7:0] == key[7:0];
-        parts[1] <= kept[15:8] == key[15:8];
-        parts[2] <= kept[23:16] == key[23:16];
-        parts[3] <= kept[31:24] == key[31:24];
-        parts[4] <= kept[39:32] == key[39:32];
-        parts[5] <= kept[47:40] == key[47:40];
-        parts[6] <= kept[55:48] == key[55:48];
-        parts[7] <= kept[63:56] == key[63:56];
-        parts[8] <= kept[71:64] == key[71:64];
-        parts[9] <= kept[79:72] == key[79:72];
-        parts[10] <= kept[87:80] == key[87:80];
-        parts[11] <= kept[88];
+        parts[0] <= kept[1:0] == key[1:0];
+        parts[1] <= kept[3:2] == key[3:2];
+        parts[2] <= kept[5:4] == key[5:4];
+        parts[3] <= kept[7:6] == key[7:6];
+        parts[4] <= kept[9:8] == key[9:8];
+        parts[5] <= kept[11:10] == key[11:10];
+        parts[6] <= kept[13:12] == key[13:12];
+        parts[7] <= kept[15:14] == key[15:14];
+        parts[8] <= kept[17:16] == key[17:16];
+        parts[9] <= kept[19:18] == key[19:18];
+        parts[10] <= kept[21:20] == key[21:20];
+        parts[11] <= kept[23:22] == key[23:22];
+        parts[12] <= kept[25:24] == key[25:24];
+        parts[13] <= kept[27:26] == key[27:26];
+        parts[14] <= kept[29:28] == key[29:28];
+        parts[15] <= kept[31:30] == key[31:30];
+        parts[16] <= kept[33:32] == key[33:32];
+        parts[17] <= kept[35:34] == key[35:34];
+        parts[18] <= kept[37:36] == key[37:36];
+        parts[19] <= kept[39:38] == key[39:38];
+        parts[20] <= kept[41:40] == key[41:40];
+        parts[21] <= kept[43:42] == key[43:42];
+        parts[22] <= kept[45:44] == key[45:44];
+        parts[23] <= kept[47:46] == key[47:46];
+        parts[24] <= kept[49:48] == key[49:48];
+        parts[25] <= kept[51:50] == key[51:50];
+        parts[26] <= kept[53:52] == key[53:52];
+        parts[27] <= kept[55:54] == key[55:54];
+        parts[28] <= kept[57:56] == key[57:56];
+        parts[29] <= kept[59:58] == key[59:58];
+        parts[30] <= kept[61:60] == key[61:60];
+        parts[31] <= kept[63:62] == key[63:62];
+        parts[32] <= kept[65:64] == key[65:64];
+        parts[33] <= kept[67:66] == key[67:66];
+        parts[34] <= kept[69:68] == key[69:68];
+        parts[35] <= kept[71:70] == key[71:70];
+        parts[36] <= kept[73:72] == key[73:72];
+        parts[37] <= kept[75:74] == key[75:74];
+        parts[38] <= kept[77:76] == key[77:76];
+        parts[39] <= kept[79:78] == key[79:78];
+        parts[40] <= kept[81:80] == key[81:80];
+        parts[41] <= kept[83:82] == key[83:82];
+        parts[42] <= kept[85:84] == key[85:84];
+        parts[43] <= kept[87:86] == key[87:86];
+        parts[44] <= kept[88];
     end
     always @(*) same = &parts;
 endmodule // kvcpu_lookup$keys$bank_equal$7
