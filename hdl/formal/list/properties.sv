@@ -96,7 +96,7 @@ module formal(
         assume (item[16:0] != 17'h1ffff);
         assume (watched[16:0] != 17'h1ffff);
         // The list compares items and does nothing else with them: items that differ in few bits stand for all.
-        assume (item[48:20] == 0 & item[16:2] == 0 & watched[48:20] == 0 & watched[16:2] == 0);
+        assume (item[48:19] == 0 & item[16:1] == 0 & watched[48:19] == 0 & watched[16:1] == 0);
         // How the list is used: an offer stands until it is taken, and nothing else happens meanwhile.
         assume (!was_waiting | (offer & item == was_item & fresh == was_fresh));
         assume (!(pop | finish) | (!holding & !offer & !(pop & finish)));
