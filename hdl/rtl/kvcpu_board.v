@@ -23022,6 +23022,22 @@ module kvcpu_board$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     reg  [2:0] trials$address;
     reg  [16:0] trials$data;
     wire  [135:0] trials$all;
+    reg  storing$clock;
+    reg  storing$reset;
+    reg  storing$d;
+    wire  storing$q;
+    reg  store_group$clock;
+    reg  store_group$reset;
+    reg  [11:0] store_group$d;
+    wire  [11:0] store_group$q;
+    reg  store_low$clock;
+    reg  store_low$reset;
+    reg  [3:0] store_low$d;
+    wire  [3:0] store_low$q;
+    reg  store_data$clock;
+    reg  store_data$reset;
+    reg  [31:0] store_data$d;
+    wire  [31:0] store_data$q;
     reg  sweeping$clock;
     reg  sweeping$reset;
     reg  sweeping$d;
@@ -23613,6 +23629,7 @@ module kvcpu_board$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     wire  [3:0] popped_list$q;
     
     // Local signals
+    reg  [2:0] store_low3;
     reg  taken;
     reg  busy;
     reg  settling;
@@ -23696,6 +23713,30 @@ module kvcpu_board$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         .address(trials$address),
         .data(trials$data),
         .all(trials$all)
+    );
+    kvcpu_board$hepc$storing storing(
+        .clock(storing$clock),
+        .reset(storing$reset),
+        .d(storing$d),
+        .q(storing$q)
+    );
+    kvcpu_board$hepc$store_group store_group(
+        .clock(store_group$clock),
+        .reset(store_group$reset),
+        .d(store_group$d),
+        .q(store_group$q)
+    );
+    kvcpu_board$hepc$store_low store_low(
+        .clock(store_low$clock),
+        .reset(store_low$reset),
+        .d(store_low$d),
+        .q(store_low$q)
+    );
+    kvcpu_board$hepc$store_data store_data(
+        .clock(store_data$clock),
+        .reset(store_data$reset),
+        .d(store_data$d),
+        .q(store_data$q)
     );
     kvcpu_board$hepc$sweeping sweeping(
         .clock(sweeping$clock),
@@ -24438,6 +24479,10 @@ module kvcpu_board$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     always @(*) wfs$clock = clock;
     always @(*) thresholds$clock = clock;
     always @(*) trials$clock = clock;
+    always @(*) storing$clock = clock;
+    always @(*) store_group$clock = clock;
+    always @(*) store_low$clock = clock;
+    always @(*) store_data$clock = clock;
     always @(*) sweeping$clock = clock;
     always @(*) offering$clock = clock;
     always @(*) scoring$clock = clock;
@@ -24493,6 +24538,10 @@ module kvcpu_board$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     always @(*) wfs$reset = reset;
     always @(*) thresholds$reset = reset;
     always @(*) trials$reset = reset;
+    always @(*) storing$reset = reset;
+    always @(*) store_group$reset = reset;
+    always @(*) store_low$reset = reset;
+    always @(*) store_data$reset = reset;
     always @(*) sweeping$reset = reset;
     always @(*) offering$reset = reset;
     always @(*) scoring$reset = reset;
@@ -24637,18 +24686,23 @@ module kvcpu_board$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     always @(*) bus_ready = ready$q;
     always @(*) bus_read = answer$q;
     always @(*) write = accept & bus_write;
-    always @(*) parameters$address = low4;
-    always @(*) parameters$data = bus_data;
-    always @(*) parameters$write = write & (group == 32'h0);
-    always @(*) wfs$address = low3;
-    always @(*) wfs$data = ((bus_data) & 9'h1ff);
-    always @(*) wfs$write = write & (group == 32'h1) & (low4 < 32'h8);
-    always @(*) thresholds$address = low3;
-    always @(*) thresholds$data = ((bus_data) & 17'h1ffff);
-    always @(*) thresholds$write = write & (group == 32'h1) & (low4 >= 32'h8);
-    always @(*) trials$address = low3;
-    always @(*) trials$data = ((bus_data) & 17'h1ffff);
-    always @(*) trials$write = write & (group == 32'h2) & (low4 < 32'h8);
+    always @(*) storing$d = write;
+    always @(*) store_group$d = group;
+    always @(*) store_low$d = low4;
+    always @(*) store_data$d = bus_data;
+    always @(*) store_low3 = ((store_low$q) & 3'h7);
+    always @(*) parameters$address = store_low$q;
+    always @(*) parameters$data = store_data$q;
+    always @(*) parameters$write = storing$q & (store_group$q == 32'h0);
+    always @(*) wfs$address = store_low3;
+    always @(*) wfs$data = ((store_data$q) & 9'h1ff);
+    always @(*) wfs$write = storing$q & (store_group$q == 32'h1) & (store_low$q < 32'h8);
+    always @(*) thresholds$address = store_low3;
+    always @(*) thresholds$data = ((store_data$q) & 17'h1ffff);
+    always @(*) thresholds$write = storing$q & (store_group$q == 32'h1) & (store_low$q >= 32'h8);
+    always @(*) trials$address = store_low3;
+    always @(*) trials$data = ((store_data$q) & 17'h1ffff);
+    always @(*) trials$write = storing$q & (store_group$q == 32'h2) & (store_low$q < 32'h8);
     always @(*) begin
         sweeping$d = sweeping$q & ~drained;
         offering$d = offering$q & ~drained;
@@ -36753,6 +36807,58 @@ module kvcpu_board$hepc$standing11(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 9'h0 : d;
 endmodule // kvcpu_board$hepc$standing11
+
+
+module kvcpu_board$hepc$store_data(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_board$hepc$store_data
+
+
+module kvcpu_board$hepc$store_group(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [11:0] d;
+    output reg  [11:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 12'h0 : d;
+endmodule // kvcpu_board$hepc$store_group
+
+
+module kvcpu_board$hepc$store_low(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_board$hepc$store_low
+
+
+module kvcpu_board$hepc$storing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$storing
 
 
 module kvcpu_board$hepc$sweeping(clock,reset,d,q);

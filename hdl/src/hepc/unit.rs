@@ -83,6 +83,12 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     thresholds: Shelf<17, 3, 136>,
     trials: Shelf<17, 3, 136>,
 
+    storing: Register<Bit>,
+    store_group: Register<Bits<12>>,
+    store_low: Register<Bits<4>>,
+    store_data: Register<Bits<32>>,
+    store_low3: Signal<Local, Bits<3>>,
+
     // What works.
     sweeping: Register<Bit>,
     offering: Register<Bit>,
@@ -253,7 +259,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         }
         rest!(
             clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake row_read row row_taken
-            row_write row_write_row row_write_lanes parameters wfs thresholds trials sweeping offering scoring
+            row_write row_write_row row_write_lanes parameters wfs thresholds trials storing store_group store_low store_data store_low3 sweeping offering scoring
             weighing marking counting asking next_row lanes stall trail taken busy settling brief walking weighs
             lane_last row_last drained on_the_way finish clear clear_counts row1 row2 lanes1 lanes2 listing first_index
             judged_row valid facts standing worth lanes9 lanes10 lanes11 row9 row10 row11 standing10 standing11 weighed
@@ -273,6 +279,10 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.wfs.clock.next = self.clock.val();
         self.thresholds.clock.next = self.clock.val();
         self.trials.clock.next = self.clock.val();
+        self.storing.clock.next = self.clock.val();
+        self.store_group.clock.next = self.clock.val();
+        self.store_low.clock.next = self.clock.val();
+        self.store_data.clock.next = self.clock.val();
         self.sweeping.clock.next = self.clock.val();
         self.offering.clock.next = self.clock.val();
         self.scoring.clock.next = self.clock.val();
@@ -328,6 +338,10 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.wfs.reset.next = self.reset.val();
         self.thresholds.reset.next = self.reset.val();
         self.trials.reset.next = self.reset.val();
+        self.storing.reset.next = self.reset.val();
+        self.store_group.reset.next = self.reset.val();
+        self.store_low.reset.next = self.reset.val();
+        self.store_data.reset.next = self.reset.val();
         self.sweeping.reset.next = self.reset.val();
         self.offering.reset.next = self.reset.val();
         self.scoring.reset.next = self.reset.val();
@@ -498,18 +512,25 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.write.next = self.accept.val() & self.bus_write.val();
 
         // Parameters.
-        self.parameters.address.next = self.low4.val();
-        self.parameters.data.next = self.bus_data.val();
-        self.parameters.write.next = self.write.val() & (self.group.val() == 0);
-        self.wfs.address.next = self.low3.val();
-        self.wfs.data.next = bit_cast::<9, 32>(self.bus_data.val());
-        self.wfs.write.next = self.write.val() & (self.group.val() == 1) & (self.low4.val() < 8);
-        self.thresholds.address.next = self.low3.val();
-        self.thresholds.data.next = bit_cast::<17, 32>(self.bus_data.val());
-        self.thresholds.write.next = self.write.val() & (self.group.val() == 1) & (self.low4.val() >= 8);
-        self.trials.address.next = self.low3.val();
-        self.trials.data.next = bit_cast::<17, 32>(self.bus_data.val());
-        self.trials.write.next = self.write.val() & (self.group.val() == 2) & (self.low4.val() < 8);
+        // Parameters are written a clock later: no job can begin before.
+        self.storing.d.next = self.write.val();
+        self.store_group.d.next = self.group.val();
+        self.store_low.d.next = self.low4.val();
+        self.store_data.d.next = self.bus_data.val();
+        self.store_low3.next = bit_cast::<3, 4>(self.store_low.q.val());
+        self.parameters.address.next = self.store_low.q.val();
+        self.parameters.data.next = self.store_data.q.val();
+        self.parameters.write.next = self.storing.q.val() & (self.store_group.q.val() == 0);
+        self.wfs.address.next = self.store_low3.val();
+        self.wfs.data.next = bit_cast::<9, 32>(self.store_data.q.val());
+        self.wfs.write.next = self.storing.q.val() & (self.store_group.q.val() == 1) & (self.store_low.q.val() < 8);
+        self.thresholds.address.next = self.store_low3.val();
+        self.thresholds.data.next = bit_cast::<17, 32>(self.store_data.q.val());
+        self.thresholds.write.next =
+            self.storing.q.val() & (self.store_group.q.val() == 1) & (self.store_low.q.val() >= 8);
+        self.trials.address.next = self.store_low3.val();
+        self.trials.data.next = bit_cast::<17, 32>(self.store_data.q.val());
+        self.trials.write.next = self.storing.q.val() & (self.store_group.q.val() == 2) & (self.store_low.q.val() < 8);
 
         // Jobs, and the rows that they ask for.
         self.sweeping.d.next = self.sweeping.q.val() & !self.drained.val();
