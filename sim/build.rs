@@ -30,6 +30,7 @@ fn main() -> Result<()> {
     let trace = std::env::var_os("CARGO_FEATURE_TRACE").is_some();
     println!("cargo::rerun-if-changed=cpp");
     println!("cargo::rerun-if-env-changed=KVCPU_RTL");
+    println!("cargo::rerun-if-env-changed=KVCPU_UNGATED");
     let folders = match std::env::var("KVCPU_RTL") {
         Ok(folder) => vec![PathBuf::from(folder)],
         Err(_) => ["../hdl/rtl", "tests/rtl"].map(|folder| manifest.join(folder)).to_vec(),
@@ -150,6 +151,11 @@ fn has_clang() -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
+/// Whether blocks that rest are not clocked (`hdl/src/prim/gate.rs`); with `KVCPU_UNGATED` they are, as on an FPGA, which is slower.
+fn gates() -> bool {
+    std::env::var_os("KVCPU_UNGATED").is_none()
+}
+
 fn verilate(file: &Path, name: &str, made: &Path, trace: bool) -> Result<()> {
     // What an earlier version of the design left would be compiled too.
     if made.exists() {
@@ -174,6 +180,7 @@ fn verilate(file: &Path, name: &str, made: &Path, trace: bool) -> Result<()> {
         .args(["-Wno-WIDTH", "-Wno-UNUSED", "-Wno-DECLFILENAME", "--top-module", name, "--prefix", &prefix, "--Mdir"])
         .arg(made)
         .args(trace.then_some("--trace"))
+        .args(gates().then_some("-DKVCPU_GATES"))
         .arg(file)
         .status()?;
     ensure!(status.success(), "verilator failed on {}", file.display());

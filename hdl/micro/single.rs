@@ -21,11 +21,17 @@ fn command_step() {
     } else {
         H_FRESH = 1;
     }
+    // A count of the guard's takes long, and registers are those that the command began with.
+    let due = guard_due();
+    if due != 0 {
+        automatic_snapshot();
+    }
     step_advance(X_ARGUMENT);
     sweep_begin();
     store(CSR_STEP, X_ARGUMENT);
-    // Nothing has waited yet.
-    automatic_snapshot();
+    if due == 0 {
+        automatic_snapshot();
+    }
     hepc_idle();
     automatic_moves();
 }

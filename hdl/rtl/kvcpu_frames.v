@@ -97,6 +97,10 @@ module kvcpu_frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_re
     reg  fault$reset;
     reg  fault$d;
     wire  fault$q;
+    reg  made_up$clock;
+    reg  made_up$reset;
+    reg  made_up$d;
+    wire  made_up$q;
     
     // Local signals
     reg  [3:0] stores_kept;
@@ -210,6 +214,12 @@ module kvcpu_frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_re
         .d(fault$d),
         .q(fault$q)
     );
+    kvcpu_frames$made_up made_up(
+        .clock(made_up$clock),
+        .reset(made_up$reset),
+        .d(made_up$d),
+        .q(made_up$q)
+    );
     
     // Update code
     always @(*) kept_frames$clock = clock;
@@ -227,6 +237,7 @@ module kvcpu_frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_re
     always @(*) holds$clock = clock;
     always @(*) stores$clock = clock;
     always @(*) fault$clock = clock;
+    always @(*) made_up$clock = clock;
     always @(*) kept$reset = reset;
     always @(*) was_kept$reset = reset;
     always @(*) state$reset = reset;
@@ -240,6 +251,7 @@ module kvcpu_frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_re
     always @(*) holds$reset = reset;
     always @(*) stores$reset = reset;
     always @(*) fault$reset = reset;
+    always @(*) made_up$reset = reset;
     always @(*) bus_part = bus_address[(32'h12)+:(3)];
     always @(*) says_fault = bus_part == 32'h5;
     always @(*) slot = bus_address >> frame_bits;
@@ -260,7 +272,7 @@ module kvcpu_frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_re
     always @(*) kept_frames$read_address = which;
     always @(*) kept_data$read_address = which;
     always @(*) same = was_kept$q & (kept_frames$read_data == bus_frame);
-    always @(*) fills = bus_select & ready$q & ~says_fault;
+    always @(*) fills = bus_select & ready$q & ~says_fault & ~made_up$q;
     always @(*) kept_frames$write_address = which;
     always @(*) kept_data$write_address = which;
     always @(*) kept_frames$write_data = bus_frame;
@@ -283,6 +295,7 @@ module kvcpu_frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_re
         ready$d = stores_now;
         answer$d = answer$q;
         fault$d = fault$q;
+        made_up$d = 1'b0;
         wants_read$d = wants_read$q & ~read_taken;
         takes = stores_now;
         if (access & ~bus_write) begin
@@ -314,6 +327,7 @@ module kvcpu_frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_re
             answer$d = ((in_data) & 32'hffffffff);
             if (in_error) begin
                 answer$d = 32'h0;
+                made_up$d = 1'b1;
                 fault$d = 1'b1;
             end
             ready$d = 1'b1;
@@ -467,6 +481,19 @@ module kvcpu_frames$kept_frames(clock,read_address,read_data,write_address,write
         if (write_enable) mem[write_address] <= write_data;
     end
 endmodule // kvcpu_frames$kept_frames
+
+
+module kvcpu_frames$made_up(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_frames$made_up
 
 
 module kvcpu_frames$part(clock,reset,d,q);

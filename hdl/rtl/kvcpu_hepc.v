@@ -3521,10 +3521,8 @@ module kvcpu_hepc$unit$judges$0(clock,reset,parameters,sweeping,marking,in_valid
     always @(*) id2 = looked$q[(64'h11)+:(32)];
     always @(*) state2 = looked$q[(64'h51)+:(32)];
     always @(*) distance2 = looked$q[(64'h80)+:(32)];
-    always @(*) begin
-        placed = state2[32'h1f] ^ state2[32'h1e];
-        ends = sweeping & looked$q[(64'h7e)+:(1)];
-    end
+    always @(*) placed = state2[32'h1f] ^ state2[32'h1e];
+    always @(*) ends = sweeping & looked$q[(64'h7e)+:(1)];
     always @(*) retained = id2[32'h1f] & ~ends;
     always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
@@ -4918,10 +4916,8 @@ module kvcpu_hepc$unit$judges$1(clock,reset,parameters,sweeping,marking,in_valid
     always @(*) id2 = looked$q[(64'h11)+:(32)];
     always @(*) state2 = looked$q[(64'h51)+:(32)];
     always @(*) distance2 = looked$q[(64'h80)+:(32)];
-    always @(*) begin
-        placed = state2[32'h1f] ^ state2[32'h1e];
-        ends = sweeping & looked$q[(64'h7e)+:(1)];
-    end
+    always @(*) placed = state2[32'h1f] ^ state2[32'h1e];
+    always @(*) ends = sweeping & looked$q[(64'h7e)+:(1)];
     always @(*) retained = id2[32'h1f] & ~ends;
     always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
@@ -6315,10 +6311,8 @@ module kvcpu_hepc$unit$judges$2(clock,reset,parameters,sweeping,marking,in_valid
     always @(*) id2 = looked$q[(64'h11)+:(32)];
     always @(*) state2 = looked$q[(64'h51)+:(32)];
     always @(*) distance2 = looked$q[(64'h80)+:(32)];
-    always @(*) begin
-        placed = state2[32'h1f] ^ state2[32'h1e];
-        ends = sweeping & looked$q[(64'h7e)+:(1)];
-    end
+    always @(*) placed = state2[32'h1f] ^ state2[32'h1e];
+    always @(*) ends = sweeping & looked$q[(64'h7e)+:(1)];
     always @(*) retained = id2[32'h1f] & ~ends;
     always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];
@@ -7712,10 +7706,8 @@ module kvcpu_hepc$unit$judges$3(clock,reset,parameters,sweeping,marking,in_valid
     always @(*) id2 = looked$q[(64'h11)+:(32)];
     always @(*) state2 = looked$q[(64'h51)+:(32)];
     always @(*) distance2 = looked$q[(64'h80)+:(32)];
-    always @(*) begin
-        placed = state2[32'h1f] ^ state2[32'h1e];
-        ends = sweeping & looked$q[(64'h7e)+:(1)];
-    end
+    always @(*) placed = state2[32'h1f] ^ state2[32'h1e];
+    always @(*) ends = sweeping & looked$q[(64'h7e)+:(1)];
     always @(*) retained = id2[32'h1f] & ~ends;
     always @(*) begin
         known[(64'h0)+:(17)] = looked$q[(64'h0)+:(17)];

@@ -787,6 +787,8 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         if (~started$q) begin
             leaves_to = 32'h1;
         end
+    end
+    always @(*) begin
         elsewhere = in_turn;
         if (leaves) begin
             elsewhere = leaves_to;

@@ -60,7 +60,7 @@ fn statements<'a>(kernel: &[&'a str]) -> Vec<Group<'a>> {
     for line in kernel {
         let starts = line
             .strip_prefix(INDENT)
-            .is_some_and(|rest| !rest.starts_with(' ') && !rest.starts_with("end") && !rest.starts_with("else"));
+            .is_some_and(|rest| !matches!(rest.split(' ').next(), None | Some("" | "end" | "endcase" | "else")));
         match statements.last_mut() {
             Some(statement) if !starts => statement.push(line),
             _ => statements.push(vec![line]),
@@ -156,6 +156,12 @@ mod tests {
         let text = kernel("a = 8'hff;\nb = c;");
         assert_eq!(text, "    always @(*) begin\n        a = 8'hff;\n        b = c;\n    end\n");
         assert_eq!(kernel("a = 8'hff;"), "    always @(*) a = 8'hff;\n");
+    }
+
+    #[test]
+    fn a_signal_may_be_named_like_the_end_of_a_branch() {
+        assert_eq!(kernel("a = b;\nend_row = c;").matches("always").count(), 2);
+        assert_eq!(kernel("case (a)\n    1'b0: b = c;\nendcase").matches("always").count(), 1);
     }
 
     #[test]

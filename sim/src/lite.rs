@@ -94,6 +94,8 @@ impl Lite {
                 Ok(())
             };
         };
+        // Before this clock: AXI allows no answer in the clock of the last handshake.
+        let taken = current.address_taken && current.data_taken;
         let writes = current.access.write.is_some();
         let (valid, ready) = if writes { (p.awvalid, p.awready) } else { (p.arvalid, p.arready) };
         if wires.drove(valid) && wires.is(ready) {
@@ -104,7 +106,6 @@ impl Lite {
             wires.set(p.wvalid, false);
             current.data_taken = true;
         }
-        let taken = current.address_taken && current.data_taken;
         let (mine, other) = if writes { (p.bvalid, p.rvalid) } else { (p.rvalid, p.bvalid) };
         if wires.is(other) || (wires.is(mine) && !taken) {
             return Err("an answer to what was not yet asked".into());

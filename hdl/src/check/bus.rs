@@ -17,7 +17,7 @@ use kvcpu_mmio::Register;
 use std::rc::Rc;
 
 /// Data RAM.
-pub(super) const DATA_WORDS: usize = 4096;
+pub(super) const DATA_WORDS: usize = 0xC00;
 /// Register file.
 pub(super) const CSR: u32 = 0x10_0000;
 pub(super) const ENTRY: u32 = 0x40_0000;
@@ -182,7 +182,7 @@ impl Bus {
         let low = (address & 0xFFFF) as usize;
         let tier = (address >> 16 & 3) as usize;
         Ok(match address >> 16 {
-            0x00 => self.data[low],
+            0x00 if low < DATA_WORDS => self.data[low],
             0x10 => self.file[low],
             0x11..=0x13 => {
                 let row = &self.description[low];
@@ -277,7 +277,7 @@ impl Bus {
         let low = (address & 0xFFFF) as usize;
         let tier = (address >> 16 & 3) as usize;
         match address >> 16 {
-            0x00 => self.data[low] = value,
+            0x00 if low < DATA_WORDS => self.data[low] = value,
             0x10 => self.file[low] = value,
             0x20..=0x23 => self.rings[tier][low] = value,
             0x24..=0x27 => self.epochs[tier][low] = value,

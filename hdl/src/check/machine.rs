@@ -10,13 +10,13 @@
 
 use super::bus::Bus;
 use crate::micro::program::Program;
-use crate::micro::{Op, STORE_BITS, Second, Word};
+use crate::micro::{Op, REGISTER_BITS, STORE_BITS, Second, Word};
 use anyhow::{Result, anyhow, bail, ensure};
 
 /// Words that a thread may carry out between two choices; more is a loop that does not end.
 const STEPS_MOST: u64 = 4_000_000;
 /// Registers there are.
-const REGISTERS: usize = 1024;
+const REGISTERS: usize = 1 << REGISTER_BITS;
 
 /// A control word, taken apart.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 //! ```text
 //!  hdl/micro ─► control words ─► machine.rs ◄─► bus.rs: small exact models of what is behind the bus
 //!                                    ▲
-//!  placement.rs, release.rs ─────────┘  what is open: chosen in every way (explore.rs); what must hold: looked at
+//!  placement/, release/ ─────────────┘  what is open: chosen in every way (explore.rs); what must hold: looked at
 //! ```
 
 mod bus;

@@ -13,7 +13,7 @@
 /// log2 of the words in the control store.
 pub const STORE_BITS: usize = 13;
 /// log2 of the registers.
-pub(super) const REGISTER_BITS: usize = 9;
+pub(crate) const REGISTER_BITS: usize = 9;
 /// Bits of a word.
 pub const WORD_BITS: usize = 57;
 

@@ -14,6 +14,7 @@ pub mod sequencer;
 mod store;
 
 pub use code::Code;
+pub(crate) use isa::REGISTER_BITS;
 pub use isa::{Op, STORE_BITS, Second, WORD_BITS, Word};
 pub use names::{FILE_WORDS, file_word};
 pub use sequencer::Sequencer;

@@ -7,9 +7,9 @@
 //!           └─────────┘        └──────────────────┘ clock┘
 //! ```
 //!
-//! `enable` and `awake` must come from registers; the block is clocked at the end of the clock in which it is 1, and a few clocks more, so what
-//! is still in a pipeline arrives. Nothing of the block may depend on being clocked without: with `SYNTHESIS` defined, `gated` is
-//! `clock`, since an FPGA's clock tree has few gates, and in a simulation the block costs nothing while it rests.
+//! `enable` and `awake` must come from registers, through logic that settles in half a clock; the block is clocked at the end of the clock in which it is 1, and a few clocks more, so what
+//! is still in a pipeline arrives. Nothing of the block may depend on being clocked without: without the macro
+//! `KVCPU_GATES`, `gated` is `clock`, since an FPGA's clock tree has few gates. Simulations define it: there a block costs nothing while it rests.
 
 use rust_hdl::prelude::*;
 
@@ -40,9 +40,7 @@ impl Logic for Gate {
 
     fn hdl(&self) -> Verilog {
         Verilog::Custom(format!(
-            "`ifdef SYNTHESIS\n\
-             always @(*) gated = clock;\n\
-             `else\n\
+            "`ifdef KVCPU_GATES\n\
              reg [3:0] left;\n\
              reg open;\n\
              always @(posedge clock) begin\n    \
@@ -51,6 +49,8 @@ impl Logic for Gate {
              end\n\
              always @(negedge clock) open <= enable | awake | (left != 0);\n\
              always @(*) gated = clock & open;\n\
+             `else\n\
+             always @(*) gated = clock;\n\
              `endif\n"
         ))
     }

@@ -86,6 +86,8 @@ pub struct Frames<const A: usize, const B: usize> {
     stores_kept: Signal<Local, Bits<4>>,
     /// Some access was answered with an error.
     fault: Register<Bit>,
+    /// The answer is the 0 of an error, which is not kept.
+    made_up: Register<Bit>,
     access: Signal<Local, Bit>,
     stores_now: Signal<Local, Bit>,
     takes: Signal<Local, Bit>,
@@ -132,7 +134,7 @@ impl<const A: usize, const B: usize> Frames<A, B> {
             clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake read_burst read_taken write_burst
             write_taken address beats word word_taken in_valid in_data in_error written written_error kept_frames kept_data
             kept was_kept state ready answer place part data wants_read wants_write holds stores stores_kept fault access
-            stores_now takes quiet says_fault same fills bus_part bus_tier bus_frame bus_place slot which at_which
+            stores_now made_up takes quiet says_fault same fills bus_part bus_tier bus_frame bus_place slot which at_which
         )
     }
 }
@@ -155,6 +157,7 @@ impl<const A: usize, const B: usize> Logic for Frames<A, B> {
         self.holds.clock.next = self.clock.val();
         self.stores.clock.next = self.clock.val();
         self.fault.clock.next = self.clock.val();
+        self.made_up.clock.next = self.clock.val();
         self.kept.reset.next = self.reset.val();
         self.was_kept.reset.next = self.reset.val();
         self.state.reset.next = self.reset.val();
@@ -168,6 +171,7 @@ impl<const A: usize, const B: usize> Logic for Frames<A, B> {
         self.holds.reset.next = self.reset.val();
         self.stores.reset.next = self.reset.val();
         self.fault.reset.next = self.reset.val();
+        self.made_up.reset.next = self.reset.val();
 
         // What is asked for. The request stands until the clock of `ready`.
         self.bus_part.next = self.bus_address.val().get_bits::<3>(18);
@@ -195,7 +199,7 @@ impl<const A: usize, const B: usize> Logic for Frames<A, B> {
         self.kept_frames.read_address.next = self.which.val();
         self.kept_data.read_address.next = self.which.val();
         self.same.next = self.was_kept.q.val() & (self.kept_frames.read_data.val() == self.bus_frame.val());
-        self.fills.next = self.bus_select.val() & self.ready.q.val() & !self.says_fault.val();
+        self.fills.next = self.bus_select.val() & self.ready.q.val() & !self.says_fault.val() & !self.made_up.q.val();
         self.kept_frames.write_address.next = self.which.val();
         self.kept_data.write_address.next = self.which.val();
         self.kept_frames.write_data.next = self.bus_frame.val();
@@ -215,6 +219,7 @@ impl<const A: usize, const B: usize> Logic for Frames<A, B> {
         self.ready.d.next = self.stores_now.val();
         self.answer.d.next = self.answer.q.val();
         self.fault.d.next = self.fault.q.val();
+        self.made_up.d.next = false;
         self.wants_read.d.next = self.wants_read.q.val() & !self.read_taken.val();
         self.takes.next = self.stores_now.val();
         if self.access.val() & !self.bus_write.val() {
@@ -243,6 +248,7 @@ impl<const A: usize, const B: usize> Logic for Frames<A, B> {
             self.answer.d.next = bit_cast::<32, 64>(self.in_data.val());
             if self.in_error.val() {
                 self.answer.d.next = 0.into();
+                self.made_up.d.next = true;
                 self.fault.d.next = true;
             }
             self.ready.d.next = true;

@@ -31,7 +31,7 @@ use std::hash::{Hash, Hasher};
 
 /// Data RAM: a tier's free list, 8 words each: frames never used, slot of the ring's first, frames in the ring.
 const TIERS: usize = 0x0C0;
-/// Data RAM: nodes of the search for a slot, in which nothing is looked for.
+/// Data RAM: nodes of the search for a slot and the guard's counts, in which nothing is looked for.
 const SCRATCH: std::ops::Range<usize> = 0x800..0xC00;
 /// Register file: words of the counters, which nothing but the host looks at.
 const COUNTERS: std::ops::Range<usize> = 0x600..0x700;
