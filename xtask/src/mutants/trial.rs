@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The streams that mutants are tried on, those that catch much in little time first.
-const STREAMS: [(&str, u64, u32); 11] = [
+const STREAMS: [(&str, u64, u32); 12] = [
     ("metadata", 84, 80),
     ("bytes", 91, 80),
     ("faults", 53, 60),
@@ -24,6 +24,8 @@ const STREAMS: [(&str, u64, u32); 11] = [
     ("bytes", 7, 500),
     ("faults", 11, 200),
     ("history", 225, 600),
+    // Long enough that the stash fills.
+    ("metadata", 1003, 3000),
 ];
 
 /// Not a kind of stream of commands: register accesses that no driver makes.
