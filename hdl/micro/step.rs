@@ -13,6 +13,8 @@
 /// 1: the front watches for writes, if it holds none, and forgets what it did; 2: it is armed, if none has come since; 0: neither. Reads 1 if
 /// it has started a sweep.
 const FRONT_ARM: u32 = FRONT + 0xC;
+/// Scores row 0 ahead of the sweep, which writes it at once if it is the next that HEPC is told.
+const HEPC_PRESCORE: u32 = HEPC + 0x2F;
 /// Rounds of thread 0 without work before it looks: so many that it does not while the host still writes CMD_SQE.
 const ST_ROUNDS: u32 = 8;
 
@@ -47,6 +49,8 @@ fn step_ready() {
         hepc_hints();
         hepc_weigh(H_LINEAR);
         step_parameters(load(CSR_CMD_SQE + (SQE_ARGUMENT - SQE)), CLOCK);
+        store(HEPC_PRESCORE, 0);
+        while load(HEPC_BUSY) != 0 {}
         store(FRONT_ARM, 2);
     }
 }

@@ -907,6 +907,18 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  counting$reset;
     reg  counting$d;
     wire  counting$q;
+    reg  prescoring$clock;
+    reg  prescoring$reset;
+    reg  prescoring$d;
+    wire  prescoring$q;
+    reg  prescored$clock;
+    reg  prescored$reset;
+    reg  prescored$d;
+    wire  prescored$q;
+    reg  prescored_lanes$clock;
+    reg  prescored_lanes$reset;
+    reg  [15:0] prescored_lanes$d;
+    wire  [15:0] prescored_lanes$q;
     reg  asking$clock;
     reg  asking$reset;
     reg  asking$d;
@@ -1481,6 +1493,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  brief;
     reg  walking;
     reg  weighs;
+    reg  rescores;
     reg  lane_last;
     reg  row_last;
     reg  drained;
@@ -1513,6 +1526,8 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  is_offer;
     reg  is_command;
     reg  is_pop;
+    reg  is_prescore;
+    reg  is_sweep;
     reg  [16:0] picked_row;
     reg  [3:0] picked_lane;
     reg  [15:0] picked_lanes;
@@ -1618,6 +1633,24 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         .reset(counting$reset),
         .d(counting$d),
         .q(counting$q)
+    );
+    kvcpu_hepc$unit$prescoring prescoring(
+        .clock(prescoring$clock),
+        .reset(prescoring$reset),
+        .d(prescoring$d),
+        .q(prescoring$q)
+    );
+    kvcpu_hepc$unit$prescored prescored(
+        .clock(prescored$clock),
+        .reset(prescored$reset),
+        .d(prescored$d),
+        .q(prescored$q)
+    );
+    kvcpu_hepc$unit$prescored_lanes prescored_lanes(
+        .clock(prescored_lanes$clock),
+        .reset(prescored_lanes$reset),
+        .d(prescored_lanes$d),
+        .q(prescored_lanes$q)
     );
     kvcpu_hepc$unit$asking asking(
         .clock(asking$clock),
@@ -2334,6 +2367,9 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) weighing$clock = clock;
     always @(*) marking$clock = clock;
     always @(*) counting$clock = clock;
+    always @(*) prescoring$clock = clock;
+    always @(*) prescored$clock = clock;
+    always @(*) prescored_lanes$clock = clock;
     always @(*) asking$clock = clock;
     always @(*) next_row$clock = clock;
     always @(*) lanes$clock = clock;
@@ -2393,6 +2429,9 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) weighing$reset = reset;
     always @(*) marking$reset = reset;
     always @(*) counting$reset = reset;
+    always @(*) prescoring$reset = reset;
+    always @(*) prescored$reset = reset;
+    always @(*) prescored_lanes$reset = reset;
     always @(*) asking$reset = reset;
     always @(*) next_row$reset = reset;
     always @(*) lanes$reset = reset;
@@ -2434,11 +2473,11 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) shown_count$reset = reset;
     always @(*) exists$reset = reset;
     always @(*) worth$reset = reset;
-    always @(*) brief = offering$q | scoring$q | weighing$q;
+    always @(*) brief = offering$q | scoring$q | weighing$q | prescoring$q;
     always @(*) walking = marking$q | counting$q;
     always @(*) weighs = weighing$q | walking;
     always @(*) busy = brief | sweeping$q | walking;
-    always @(*) settling = asking$q | (trail$q[(32'h0)+:(7)] != 32'h0) | (marking$q & (trail$q[(32'h0)+:(10)] != 32'h0));
+    always @(*) settling = asking$q | prescoring$q | (trail$q[(32'h0)+:(7)] != 32'h0) | (marking$q & (trail$q[(32'h0)+:(10)] != 32'h0));
     always @(*) on_the_way = (holding$all != 32'h0) | (holding_prefetch$all != 32'h0) | victims0$holding | victims1$holding | victims2$holding | victims3$holding | prefetch$holding;
     always @(*) drained = ~asking$q & (trail$q[(32'h0)+:(10)] == 32'h0) & ~(weighs & (trail$q != 32'h0)) & ~on_the_way;
     always @(*) finish = sweeping$q & drained;
@@ -2455,7 +2494,9 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
             list = bus_address[(32'h4)+:(4)];
         end
     end
-    always @(*) is_command = bus_write & (group == 32'h2) & (low4 >= 32'h8) & (low4 < 32'he);
+    always @(*) is_command = bus_write & (group == 32'h2) & (low4 >= 32'h8) & (low4 != 32'he);
+    always @(*) is_sweep = is_command & (low4 == 32'h8);
+    always @(*) is_prescore = is_command & (low4 == 32'hf);
     always @(*) is_offer = is_command & (low4 == 32'h9);
     always @(*) is_pop = bus_write & of_lists & (low4 == 32'h2);
     always @(*) is_busy = ~bus_write & (group == 32'h2) & (low4 == 32'he);
@@ -2555,6 +2596,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         weighing$d = weighing$q & ~drained;
         marking$d = marking$q & ~drained;
         counting$d = counting$q & ~drained;
+        prescoring$d = prescoring$q & ~drained;
         asking$d = asking$q;
         next_row$d = next_row$q;
         lanes$d = lanes$q;
@@ -2579,12 +2621,17 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         clear_counts = 1'b0;
         if (accept & is_command) begin
             asking$d = 1'b1;
-            next_row$d = 32'h0;
+            next_row$d = stride;
             lanes$d = first_lane;
-            if (low4 == 32'h8) begin
+            if (is_sweep) begin
                 sweeping$d = 1'b1;
                 lanes$d = all_lanes;
                 clear = 1'b1;
+            end
+            if (is_prescore) begin
+                prescoring$d = 1'b1;
+                next_row$d = 32'h0;
+                lanes$d = all_lanes;
             end
             if (low4 == 32'hc) begin
                 marking$d = 1'b1;
@@ -2612,7 +2659,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) row = next_row$q;
     always @(*) taken = asking$q & ~stall$q & row_taken;
     always @(*) lane_last = (lanes$q & last_lane) != 32'h0;
-    always @(*) row_last = next_row$q == back;
+    always @(*) row_last = next_row$q == 32'h0;
     always @(*) picked_row = ((bus_data) & 17'h1ffff) >> lane_bits;
     always @(*) picked_lane = ((bus_data) & 4'hf) & lane_mask;
     always @(*) picked_lanes = first_lane << picked_lane;
@@ -2634,6 +2681,22 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) begin
         write_row$d = judged_row;
         write_lanes$d = written$all;
+        prescored$d = prescored$q;
+        prescored_lanes$d = prescored_lanes$q;
+        if (prescoring$q) begin
+            write_lanes$d = 32'h0;
+            prescored$d = drained;
+            if (valid$all != 32'h0) begin
+                prescored_lanes$d = written$all;
+            end
+        end
+        if (write) begin
+            prescored$d = 1'b0;
+        end
+        if (rescores) begin
+            write_row$d = 32'h0;
+            write_lanes$d = prescored_lanes$q;
+        end
         if (marking$q) begin
             write_row$d = row11$q;
             write_lanes$d = 32'h0;
@@ -2642,6 +2705,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
             end
         end
     end
+    always @(*) rescores = accept & is_sweep & prescored$q;
     always @(*) facts$enable = weighs;
     always @(*) standing$enable = weighs;
     always @(*) worth$facts = facts$kept;
@@ -2684,7 +2748,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) judges$0$clock = clock;
     always @(*) judges$0$reset = reset;
     always @(*) judges$0$parameters = parameters$all;
-    always @(*) judges$0$sweeping = sweeping$q;
+    always @(*) judges$0$sweeping = sweeping$q | prescoring$q;
     always @(*) judges$0$marking = marking$q;
     always @(*) judges$0$in_valid = lanes2$q[0];
     always @(*) judges$0$index = first_index | lane_number$0;
@@ -2746,7 +2810,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) judges$1$clock = clock;
     always @(*) judges$1$reset = reset;
     always @(*) judges$1$parameters = parameters$all;
-    always @(*) judges$1$sweeping = sweeping$q;
+    always @(*) judges$1$sweeping = sweeping$q | prescoring$q;
     always @(*) judges$1$marking = marking$q;
     always @(*) judges$1$in_valid = lanes2$q[1];
     always @(*) judges$1$index = first_index | lane_number$1;
@@ -2808,7 +2872,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) judges$2$clock = clock;
     always @(*) judges$2$reset = reset;
     always @(*) judges$2$parameters = parameters$all;
-    always @(*) judges$2$sweeping = sweeping$q;
+    always @(*) judges$2$sweeping = sweeping$q | prescoring$q;
     always @(*) judges$2$marking = marking$q;
     always @(*) judges$2$in_valid = lanes2$q[2];
     always @(*) judges$2$index = first_index | lane_number$2;
@@ -2870,7 +2934,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) judges$3$clock = clock;
     always @(*) judges$3$reset = reset;
     always @(*) judges$3$parameters = parameters$all;
-    always @(*) judges$3$sweeping = sweeping$q;
+    always @(*) judges$3$sweeping = sweeping$q | prescoring$q;
     always @(*) judges$3$marking = marking$q;
     always @(*) judges$3$in_valid = lanes2$q[3];
     always @(*) judges$3$index = first_index | lane_number$3;
@@ -14423,6 +14487,45 @@ module kvcpu_hepc$unit$prefetches$3$written(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 6'h0 : d;
 endmodule // kvcpu_hepc$unit$prefetches$3$written
+
+
+module kvcpu_hepc$unit$prescored(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$prescored
+
+
+module kvcpu_hepc$unit$prescored_lanes(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_hepc$unit$prescored_lanes
+
+
+module kvcpu_hepc$unit$prescoring(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$prescoring
 
 
 module kvcpu_hepc$unit$ready(clock,reset,d,q);

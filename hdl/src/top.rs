@@ -47,6 +47,8 @@ pub struct Device<
     pub executing: Signal<Out, Bit>,
     /// The word behind it.
     pub behind: Signal<Out, Bits<13>>,
+    /// HEPC writes what a pass made of a row of entries; for tracing.
+    pub scores: Signal<Out, Bit>,
 
     /// A write's address stands.
     pub s_axil_awvalid: Signal<In, Bit>,
@@ -256,7 +258,7 @@ impl<
             };
         }
         rest!(
-            clock reset bus_master irq executing behind s_axil_awvalid s_axil_awready s_axil_awaddr s_axil_awsize s_axil_wvalid s_axil_wready s_axil_wdata s_axil_wstrb s_axil_bvalid s_axil_bready s_axil_bresp s_axil_arvalid s_axil_arready s_axil_araddr s_axil_arsize s_axil_rvalid s_axil_rready s_axil_rdata s_axil_rresp m_host_awid m_host_awaddr m_host_awlen m_host_awsize m_host_awburst m_host_awvalid m_host_wdata m_host_wstrb m_host_wlast m_host_wvalid m_host_bready m_host_arid m_host_araddr m_host_arlen m_host_arsize m_host_arburst m_host_arvalid m_host_rready m_host_awready m_host_wready m_host_bid m_host_bresp m_host_bvalid m_host_arready m_host_rid m_host_rdata m_host_rresp m_host_rlast m_host_rvalid m_card_awid m_card_awaddr m_card_awlen m_card_awsize m_card_awburst m_card_awvalid m_card_wdata m_card_wstrb m_card_wlast m_card_wvalid m_card_bready m_card_arid m_card_araddr m_card_arlen m_card_arsize m_card_arburst m_card_arvalid m_card_rready m_card_awready m_card_wready m_card_bid m_card_bresp m_card_bvalid m_card_arready m_card_rid m_card_rdata m_card_rresp m_card_rlast m_card_rvalid sequencer file directory hepc dma start region directory_clock hepc_clock dma_clock
+            clock reset bus_master irq executing behind scores s_axil_awvalid s_axil_awready s_axil_awaddr s_axil_awsize s_axil_wvalid s_axil_wready s_axil_wdata s_axil_wstrb s_axil_bvalid s_axil_bready s_axil_bresp s_axil_arvalid s_axil_arready s_axil_araddr s_axil_arsize s_axil_rvalid s_axil_rready s_axil_rdata s_axil_rresp m_host_awid m_host_awaddr m_host_awlen m_host_awsize m_host_awburst m_host_awvalid m_host_wdata m_host_wstrb m_host_wlast m_host_wvalid m_host_bready m_host_arid m_host_araddr m_host_arlen m_host_arsize m_host_arburst m_host_arvalid m_host_rready m_host_awready m_host_wready m_host_bid m_host_bresp m_host_bvalid m_host_arready m_host_rid m_host_rdata m_host_rresp m_host_rlast m_host_rvalid m_card_awid m_card_awaddr m_card_awlen m_card_awsize m_card_awburst m_card_awvalid m_card_wdata m_card_wstrb m_card_wlast m_card_wvalid m_card_bready m_card_arid m_card_araddr m_card_arlen m_card_arsize m_card_arburst m_card_arvalid m_card_rready m_card_awready m_card_wready m_card_bid m_card_bresp m_card_bvalid m_card_arready m_card_rid m_card_rdata m_card_rresp m_card_rlast m_card_rvalid sequencer file directory hepc dma start region directory_clock hepc_clock dma_clock
         )
     }
 }
@@ -296,6 +298,7 @@ impl<
         self.sequencer.host_pending.next = self.front.pending.val();
         self.executing.next = self.sequencer.executing.val();
         self.behind.next = self.sequencer.behind.val();
+        self.scores.next = self.hepc.row_write.val();
         self.region.next = self.sequencer.bus_address.val().get_bits::<4>(20);
         self.file.bus_select.next =
             self.sequencer.bus_valid.val() & ((self.region.val() == 0) | (self.region.val() == 1));

@@ -21,6 +21,7 @@ mod rules;
 mod simulation;
 mod slave;
 mod top;
+mod watch;
 
 pub use bus::{Bus, BusFault, HostMemory};
 pub use model::designs::*;
@@ -28,3 +29,4 @@ pub use model::{Design, Model, Port, design};
 pub use ports::PortError;
 pub use rtl::{Rtl, RtlError, RtlOptions};
 pub use top::top;
+pub use watch::Seen;

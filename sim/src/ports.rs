@@ -45,6 +45,11 @@ impl Wires {
         self.outputs[port.0]
     }
 
+    /// An output by name.
+    pub(crate) fn output(design: &'static Design, port: &str) -> Result<Out, PortError> {
+        place(design, false, port.to_owned()).map(Out)
+    }
+
     pub(crate) fn is(&self, port: Out) -> bool {
         self.outputs[port.0] != 0
     }

@@ -11,6 +11,7 @@ use crate::bus::{Bus, HostMemory};
 use crate::lite::Access;
 use crate::ports::PortError;
 use crate::simulation::Simulation;
+use crate::watch::{Seen, Watch};
 use kvcpu_mmio::geometry::VECTORS;
 use kvcpu_mmio::map::{BAR0_BYTES, BAR2_BYTES};
 use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory, Geometry};
@@ -86,6 +87,7 @@ pub enum RtlError {
 
 /// The device in RTL, with host memory, card memory and the PCIe endpoint's MSI-X round it.
 pub struct Rtl {
+    design: &'static Design,
     simulation: Mutex<Simulation>,
     memory: HostMemory,
 }
@@ -119,12 +121,23 @@ impl Rtl {
         {
             return Err(RtlError::Waveform(path));
         }
-        Ok(Rtl { simulation: Mutex::new(simulation), memory })
+        Ok(Rtl { design, simulation: Mutex::new(simulation), memory })
     }
 
     /// Clocks since the simulation began.
     pub fn clocks(&self) -> u64 {
         self.simulation().model.clocks()
+    }
+
+    /// From now on watches these outputs of the design, and no others.
+    pub fn watch(&self, outputs: &[&str]) -> Result<(), PortError> {
+        self.simulation().watch = Watch::new(self.design, outputs)?;
+        Ok(())
+    }
+
+    /// What was seen of the watched outputs since this was last asked, an item for each clock that changed them.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.simulation().watch.take()
     }
 
     fn simulation(&self) -> MutexGuard<'_, Simulation> {

@@ -18,6 +18,7 @@ use crate::ports::{Common, LitePorts, MasterPorts, PortError, Wires};
 use crate::root_complex::RootComplex;
 use crate::rtl::RtlOptions;
 use crate::slave::{Slave, Timing};
+use crate::watch::Watch;
 use crate::{Design, Model};
 use kvcpu_mmio::{BackingError, Geometry};
 use rand::prelude::*;
@@ -37,6 +38,7 @@ pub(crate) struct Simulation {
     card_slave: Slave,
     card: Card,
     pub(crate) msix: MsiX,
+    pub(crate) watch: Watch,
     clocks_per_access: u32,
     watchdog: u64,
     limit: u64,
@@ -71,6 +73,7 @@ impl Simulation {
             card_slave: Slave::new("m_card", card_ports, timing(&options.card_latency), stream(3)),
             card: Card::new(geometry, options.card_bytes, stream(4).next_u64()),
             msix: MsiX::default(),
+            watch: Watch::default(),
             clocks_per_access: options.clocks_per_access,
             watchdog: options.watchdog,
             limit: options.limit,
@@ -157,6 +160,7 @@ impl Simulation {
             self.msix.raise(lines as u32);
         }
         let now = self.model.clocks();
+        self.watch.clock(&self.wires, now);
         let done = (self.lite.clock(&mut self.wires).map_err(|why| format!("s_axil {why}")))
             .and_then(|()| self.host.clock(&mut self.wires, now))
             .and_then(|()| self.card_slave.clock(&mut self.wires, now, &mut self.card));

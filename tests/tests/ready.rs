@@ -228,3 +228,29 @@ fn a_step_that_is_ready_begins_with_cmd_go_and_ends_as_any_other() {
         }
     }
 }
+
+/// Clocks from that in which a write of CMD_GO is taken until the first score is written, in a device that has had time to make the step ready.
+fn clocks_to_the_first_score(seed: u64) -> u64 {
+    let (device, _) = device(rtl(RtlOptions { seed, ..RtlOptions::default() }), patient(tiers([0, 32, 0, 0])));
+    // Enough that the directory's first row has one.
+    for tag in 0..32 {
+        device.single_shot().insert(&Insert::new(key(tag), 1)).unwrap();
+    }
+    write_step(&device, 7);
+    rest(&device);
+    device.backing().watch(&["s_axil_awready", "s_axil_wready", "scores"]).unwrap();
+    device.write(&command::CMD_GO, 1).unwrap();
+    let seen = device.backing().seen();
+    // While the front holds a write it takes no other.
+    let held = seen.iter().find(|seen| seen.values[..2] == [0, 0]).unwrap().clock;
+    let scored = seen.iter().find(|seen| seen.clock >= held && seen.values[2] == 1).unwrap().clock;
+    scored - (held - 1)
+}
+
+#[test]
+fn a_step_that_is_ready_has_its_first_score_within_eight_clocks() {
+    for seed in 0..4 {
+        let clocks = clocks_to_the_first_score(seed);
+        assert!(clocks <= 8, "seed {seed}: {clocks} clocks");
+    }
+}

@@ -13,6 +13,9 @@
 //! the lists in that order. A row asked for cannot be stopped any more, so a pass stops asking while a sieve is crowded. A job has
 //! ended when all that it set off has arrived: `trail` has a bit for each clock since a row was taken.
 //!
+//! PRESCORE takes the last row of a sweep and keeps what it would write; a SWEEP that is the next to be written writes that at once, in
+//! front of all others. Its row comes again at the end, for the lists, and is written again with the same.
+//!
 //! BUSY reads 0 when what was written stands in the directory for whoever asks after that. What else is asked for, and what is
 //! written, waits at the bus for the end of the job.
 
@@ -96,6 +99,9 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     weighing: Register<Bit>,
     marking: Register<Bit>,
     counting: Register<Bit>,
+    prescoring: Register<Bit>,
+    prescored: Register<Bit>,
+    prescored_lanes: Register<Bits<16>>,
     asking: Register<Bit>,
     next_row: Register<Bits<INDEX_BITS>>,
     lanes: Register<Bits<16>>,
@@ -107,6 +113,7 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     brief: Signal<Local, Bit>,
     walking: Signal<Local, Bit>,
     weighs: Signal<Local, Bit>,
+    rescores: Signal<Local, Bit>,
     lane_last: Signal<Local, Bit>,
     row_last: Signal<Local, Bit>,
     drained: Signal<Local, Bit>,
@@ -196,6 +203,8 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     is_offer: Signal<Local, Bit>,
     is_command: Signal<Local, Bit>,
     is_pop: Signal<Local, Bit>,
+    is_prescore: Signal<Local, Bit>,
+    is_sweep: Signal<Local, Bit>,
     clearing: Register<Bit>,
     clearing_counts: Register<Bit>,
     finishing: Register<Bit>,
@@ -260,12 +269,12 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         rest!(
             clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake row_read row row_taken
             row_write row_write_row row_write_lanes parameters wfs thresholds trials storing store_group store_low store_data store_low3 sweeping offering scoring
-            weighing marking counting asking next_row lanes stall trail taken busy settling brief walking weighs
+            weighing marking counting prescoring prescored prescored_lanes asking next_row lanes stall trail taken busy settling brief walking weighs rescores
             lane_last row_last drained on_the_way finish clear clear_counts row1 row2 lanes1 lanes2 listing first_index
             judged_row valid facts standing worth lanes9 lanes10 lanes11 row9 row10 row11 standing10 standing11 weighed
             used out insiders outside written write_lanes write_row victims0 victims1 victims2 victims3 prefetch favoured
             crowded crowded_prefetch holding holding_prefetch score tally ready answer wanted wanted_list looked shows shown shown_count exists there
-            beyond turns waits accept write page group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop
+            beyond turns waits accept write page group low low3 low4 of_lists of_items list is_busy is_offer is_command is_pop is_prescore is_sweep
             clearing clearing_counts finishing popping popped_list picked_row picked_lane picked_lanes upright item_index item_rank value worth_at
             worth_shifted is_in worth_value count_value
         )
@@ -289,6 +298,9 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.weighing.clock.next = self.clock.val();
         self.marking.clock.next = self.clock.val();
         self.counting.clock.next = self.clock.val();
+        self.prescoring.clock.next = self.clock.val();
+        self.prescored.clock.next = self.clock.val();
+        self.prescored_lanes.clock.next = self.clock.val();
         self.asking.clock.next = self.clock.val();
         self.next_row.clock.next = self.clock.val();
         self.lanes.clock.next = self.clock.val();
@@ -348,6 +360,9 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.weighing.reset.next = self.reset.val();
         self.marking.reset.next = self.reset.val();
         self.counting.reset.next = self.reset.val();
+        self.prescoring.reset.next = self.reset.val();
+        self.prescored.reset.next = self.reset.val();
+        self.prescored_lanes.reset.next = self.reset.val();
         self.asking.reset.next = self.reset.val();
         self.next_row.reset.next = self.reset.val();
         self.lanes.reset.next = self.reset.val();
@@ -391,11 +406,13 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.worth.reset.next = self.reset.val();
 
         // What works, and whether everything of it has arrived.
-        self.brief.next = self.offering.q.val() | self.scoring.q.val() | self.weighing.q.val();
+        self.brief.next =
+            self.offering.q.val() | self.scoring.q.val() | self.weighing.q.val() | self.prescoring.q.val();
         self.walking.next = self.marking.q.val() | self.counting.q.val();
         self.weighs.next = self.weighing.q.val() | self.walking.val();
         self.busy.next = self.brief.val() | self.sweeping.q.val() | self.walking.val();
         self.settling.next = self.asking.q.val()
+            | self.prescoring.q.val()
             | (self.trail.q.val().get_bits::<SETTLED>(0) != 0)
             | (self.marking.q.val() & (self.trail.q.val().get_bits::<SETTLED_MARKS>(0) != 0));
         self.on_the_way.next = (self.holding.all.val() != 0)
@@ -424,7 +441,9 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             self.list.next = self.bus_address.val().get_bits::<4>(4);
         }
         self.is_command.next =
-            self.bus_write.val() & (self.group.val() == 2) & (self.low4.val() >= 8) & (self.low4.val() < 0xE);
+            self.bus_write.val() & (self.group.val() == 2) & (self.low4.val() >= 8) & (self.low4.val() != 0xE);
+        self.is_sweep.next = self.is_command.val() & (self.low4.val() == 8);
+        self.is_prescore.next = self.is_command.val() & (self.low4.val() == 0xF);
         self.is_offer.next = self.is_command.val() & (self.low4.val() == 9);
         self.is_pop.next = self.bus_write.val() & self.of_lists.val() & (self.low4.val() == 2);
         self.is_busy.next = !self.bus_write.val() & (self.group.val() == 2) & (self.low4.val() == 0xE);
@@ -539,6 +558,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.weighing.d.next = self.weighing.q.val() & !self.drained.val();
         self.marking.d.next = self.marking.q.val() & !self.drained.val();
         self.counting.d.next = self.counting.q.val() & !self.drained.val();
+        self.prescoring.d.next = self.prescoring.q.val() & !self.drained.val();
         self.row_read.next = self.asking.q.val() & !self.stall.q.val();
         self.row.next = self.next_row.q.val();
         self.taken.next = self.asking.q.val() & !self.stall.q.val() & self.row_taken.val();
@@ -546,7 +566,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.next_row.d.next = self.next_row.q.val();
         self.lanes.d.next = self.lanes.q.val();
         self.lane_last.next = (self.lanes.q.val() & self.last_lane.val()) != 0;
-        self.row_last.next = self.next_row.q.val() == self.back.val();
+        self.row_last.next = self.next_row.q.val() == 0;
         if self.taken.val() {
             if self.lane_last.val() {
                 self.next_row.d.next = self.next_row.q.val() + self.stride.val();
@@ -571,12 +591,17 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.clear_counts.next = false;
         if self.accept.val() & self.is_command.val() {
             self.asking.d.next = true;
-            self.next_row.d.next = 0.into();
+            self.next_row.d.next = self.stride.val();
             self.lanes.d.next = self.first_lane.val();
-            if self.low4.val() == 8 {
+            if self.is_sweep.val() {
                 self.sweeping.d.next = true;
                 self.lanes.d.next = self.all_lanes.val();
                 self.clear.next = true;
+            }
+            if self.is_prescore.val() {
+                self.prescoring.d.next = true;
+                self.next_row.d.next = 0.into();
+                self.lanes.d.next = self.all_lanes.val();
             }
             if self.low4.val() == 0xC {
                 self.marking.d.next = true;
@@ -617,6 +642,25 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.judged_row.next = self.judges[0].judged.val() >> self.lane_bits.val();
         self.write_row.d.next = self.judged_row.val();
         self.write_lanes.d.next = self.written.all.val();
+
+        // Row 0 ahead of its sweep: what would be written waits for a SWEEP, if nothing else is written before it.
+        self.rescores.next = self.accept.val() & self.is_sweep.val() & self.prescored.q.val();
+        self.prescored.d.next = self.prescored.q.val();
+        self.prescored_lanes.d.next = self.prescored_lanes.q.val();
+        if self.prescoring.q.val() {
+            self.write_lanes.d.next = 0.into();
+            self.prescored.d.next = self.drained.val();
+            if self.valid.all.val() != 0 {
+                self.prescored_lanes.d.next = self.written.all.val();
+            }
+        }
+        if self.write.val() {
+            self.prescored.d.next = false;
+        }
+        if self.rescores.val() {
+            self.write_row.d.next = 0.into();
+            self.write_lanes.d.next = self.prescored_lanes.q.val();
+        }
 
         // The guard's worths: of the entry that was judged three clocks before.
         self.facts.enable.next = self.weighs.val();
@@ -668,7 +712,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             self.judges[i].clock.next = self.clock.val();
             self.judges[i].reset.next = self.reset.val();
             self.judges[i].parameters.next = self.parameters.all.val();
-            self.judges[i].sweeping.next = self.sweeping.q.val();
+            self.judges[i].sweeping.next = self.sweeping.q.val() | self.prescoring.q.val();
             self.judges[i].marking.next = self.marking.q.val();
             self.judges[i].in_valid.next = self.lanes2.q.val().get_bit(i);
             self.judges[i].index.next = self.first_index.val() | self.lane_number[i].val();
