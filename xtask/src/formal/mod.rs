@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! hdl/formal/<name>/ ─► tasks: hold, cover, catch each mutant ─► workers, one a core ─► a line a proof
-//!    properties.sv ─► SymbiYosys on hdl/rtl (proof.rs)   micro.toml ─► model check of hdl/micro (micro.rs)
+//!    properties.sv ─► SymbiYosys on hdl/rtl (proof.rs), and the step of an induction (induction.rs)   micro.toml ─► model check of hdl/micro (micro.rs)
 //! ```
 
+mod induction;
 mod micro;
 mod proof;
 mod tools;
@@ -241,6 +242,9 @@ impl Case {
         let status = std::fs::read_to_string(folder.join("task/status")).unwrap_or_default();
         let status = status.split_ascii_whitespace().next().unwrap_or_default();
         if status == wanted {
+            if let (Task::Hold, Some(k)) = (task, proof.induction) {
+                step(&folder, k, tools, deadline)?;
+            }
             return Ok(start.elapsed());
         }
         let log = log.display();
@@ -254,4 +258,15 @@ impl Case {
             Task::Catch(i) => bail!("mutant `{}` is not caught ({status}): {log}", proof.mutants[i].name),
         }
     }
+}
+
+/// The step of the induction whose base SymbiYosys has shown in `folder`.
+fn step(folder: &Path, k: u32, tools: &Tools, deadline: Instant) -> Result<()> {
+    let model = induction::Model::read(&folder.join("task/model/design_smt2.smt2"))?;
+    let (queries, answers) = (folder.join("step.smt2"), folder.join("step.txt"));
+    std::fs::write(&queries, model.queries(k)).with_context(|| format!("cannot write {}", queries.display()))?;
+    let file = std::fs::File::create(&answers).with_context(|| format!("cannot write {}", answers.display()))?;
+    run_until(tools.program("yices-smt2").arg("--incremental").arg(&queries).stdout(file), deadline)?;
+    let text = std::fs::read_to_string(&answers).with_context(|| format!("cannot read {}", answers.display()))?;
+    model.judge(&text).with_context(|| format!("{} has the queries", queries.display()))
 }

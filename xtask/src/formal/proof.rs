@@ -104,13 +104,14 @@ impl Proof {
 
     /// The SymbiYosys file of a task, on `design.v` and `properties.sv` beside it.
     pub(super) fn sby(&self, task: Task) -> Result<String> {
-        let (mode, depth) = match (task, self.induction) {
-            (Task::Hold, Some(depth)) => ("prove", depth),
-            (Task::Cover, _) => ("cover", self.clocks),
-            (Task::Hold | Task::Catch(_), _) => ("bmc", self.clocks),
+        let (mode, depth, inductive) = match (task, self.induction) {
+            // The base of it; the step is `induction`'s.
+            (Task::Hold, Some(depth)) => ("bmc", depth, true),
+            (Task::Cover, _) => ("cover", self.clocks, false),
+            (Task::Hold | Task::Catch(_), _) => ("bmc", self.clocks, false),
         };
         // Assertions that only carry the induction are not what a mutant must fail.
-        let define = if mode == "prove" { "-D INDUCTION " } else { "" };
+        let define = if inductive { "-D INDUCTION " } else { "" };
         let mut taps = String::new();
         for (wire, source) in &self.taps {
             taps += &format!("connect -nounset -set {wire} {}\n", sources(source)?);
@@ -164,7 +165,9 @@ mod tests {
         assert_eq!(head(&proof, Task::Hold), "mode bmc depth 20");
         assert_eq!(head(&proof, Task::Cover), "mode cover depth 20");
         proof.induction = Some(3);
-        assert_eq!(head(&proof, Task::Hold), "mode prove depth 3");
+        assert_eq!(head(&proof, Task::Hold), "mode bmc depth 3");
+        assert!(proof.sby(Task::Hold).unwrap().contains("-D INDUCTION"));
+        assert!(!proof.sby(Task::Catch(0)).unwrap().contains("-D INDUCTION"));
         assert_eq!(head(&proof, Task::Catch(0)), "mode bmc depth 20");
     }
 
