@@ -46,7 +46,7 @@ pub use interrupts::Source;
 pub use kvcpu_mmio as mmio;
 pub use queue_pair::QueuePair;
 pub use service::{Served, ServiceError};
-pub use single_shot::SingleShot;
+pub use single_shot::{Prepared, SingleShot};
 pub use t3::{T3Backend, T3Done, T3Error, T3Op, T3Request};
 
 /// The example of the page is a test.

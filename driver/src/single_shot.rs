@@ -1,5 +1,6 @@
 //! Commands through registers: one at a time, no memory needed; for bring-up and a shell.
 
+use std::sync::MutexGuard;
 use std::sync::atomic::{Ordering, fence};
 
 use kvcpu_mmio::Backing;
@@ -19,6 +20,25 @@ pub struct SingleShot<B: Backing + ?Sized + 'static = dyn Backing> {
 impl<B: Backing + ?Sized + 'static> SingleShot<B> {
     pub(crate) fn new(device: Device<B>) -> SingleShot<B> {
         SingleShot { device }
+    }
+
+    /// Writes a command into the device's registers and leaves it there until [`Prepared::go`]. A device that has nothing else to do
+    /// readies what it can: the sweep of a STEP_ADVANCE begins with the write of `CMD_GO`, and has its first score a few clocks later
+    /// (docs/rtl/csr.md). Other handles' single-shot commands wait until this one has gone or is dropped.
+    pub fn prepare(&mut self, sqe: Sqe) -> Result<Prepared<'_, B>, DriverError> {
+        let device = &self.device;
+        let mut turn = lock(&device.inner.single_shot);
+        self.wait("an earlier single-shot command", || {
+            let status = device.read(&command::CMD_STATUS)?;
+            Ok((command::CMD_STATUS::BUSY.get(status) == 0).then_some(()))
+        })?;
+        *turn = turn.wrapping_add(1);
+        let words = (Sqe { cid: *turn, ..sqe }).to_words();
+        for (half, word) in (0..).step_by(2).zip(words) {
+            device.write_at(&command::CMD_SQE, 0, half, word & u64::from(u32::MAX))?;
+            device.write_at(&command::CMD_SQE, 0, half + 1, word >> 32)?;
+        }
+        Ok(Prepared { single_shot: self, turn })
     }
 
     /// Looks until `look` gives something.
@@ -54,24 +74,26 @@ impl<B: Backing + ?Sized + 'static> SingleShot<B> {
 
 impl<B: Backing + ?Sized + 'static> Commands for SingleShot<B> {
     fn execute(&mut self, sqe: Sqe) -> Result<Cqe, DriverError> {
-        let device = &self.device;
-        let mut turn = lock(&device.inner.single_shot);
-        self.wait("an earlier single-shot command", || {
-            let status = device.read(&command::CMD_STATUS)?;
-            Ok((command::CMD_STATUS::BUSY.get(status) == 0).then_some(()))
-        })?;
-        *turn = turn.wrapping_add(1);
-        let cid = *turn;
-        for (half, word) in (0..).step_by(2).zip((Sqe { cid, ..sqe }).to_words()) {
-            device.write_at(&command::CMD_SQE, 0, half, word & u64::from(u32::MAX))?;
-            device.write_at(&command::CMD_SQE, 0, half + 1, word >> 32)?;
-        }
-        fence(Ordering::Release);
-        device.write(&command::CMD_GO, 1)?;
-        self.wait("a single-shot command", || self.completion(cid))
+        self.prepare(sqe)?.go()
     }
 
     fn block_bytes(&self) -> u32 {
         self.device.block_bytes()
+    }
+}
+
+/// A command that stands in the device's registers, but has not been told to go.
+#[derive(Debug)]
+pub struct Prepared<'a, B: Backing + ?Sized + 'static = dyn Backing> {
+    single_shot: &'a SingleShot<B>,
+    turn: MutexGuard<'a, u16>,
+}
+
+impl<B: Backing + ?Sized + 'static> Prepared<'_, B> {
+    /// Starts it, and waits for its completion.
+    pub fn go(self) -> Result<Cqe, DriverError> {
+        fence(Ordering::Release);
+        self.single_shot.device.write(&command::CMD_GO, 1)?;
+        self.single_shot.wait("a single-shot command", || self.single_shot.completion(*self.turn))
     }
 }

@@ -33,6 +33,22 @@ fn small() -> Config {
 }
 
 #[test]
+fn a_prepared_command_waits_until_it_is_told_to_go_and_others_wait_for_it() {
+    let device = device(small());
+    let mut first = device.single_shot();
+    let prepared = first.prepare(sqe::insert(&Insert::new(key(1), 1))).unwrap();
+    let found = device.entries().map(Result::unwrap).any(|entry| entry.key == key(1));
+    assert!(!found, "it has not begun");
+    std::thread::scope(|threads| {
+        let other = threads.spawn(|| device.single_shot().lookup(key(1)).unwrap());
+        assert_eq!(prepared.go().unwrap().status, Status::Ok.code());
+        assert!(matches!(other.join().unwrap(), Lookup::Placed(_)), "its turn came afterwards");
+    });
+    drop(first.prepare(sqe::insert(&Insert::new(key(2), 1))).unwrap());
+    assert_eq!(first.lookup(key(2)).unwrap(), Lookup::Miss, "one that is dropped is not carried out");
+}
+
+#[test]
 fn a_block_is_inserted_found_touched_evicted_and_released() {
     both(small(), |device, to| {
         to.nop().unwrap();

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says where it failed by panicking, in its helpers too")]
 
 use kvcpu_driver::{Commands, Config, Device, Entry, Insert, QueueConfig, TierConfig, Weights, sqe};
-use kvcpu_mmio::queue::Key;
+use kvcpu_mmio::queue::{Key, Status};
 use kvcpu_mmio::regs::{command, control};
 use kvcpu_mmio::{Backing, Geometry};
 use kvcpu_sim::{Rtl, RtlOptions, top};
@@ -236,10 +236,11 @@ fn clocks_to_the_first_score(seed: u64) -> u64 {
     for tag in 0..32 {
         device.single_shot().insert(&Insert::new(key(tag), 1)).unwrap();
     }
-    write_step(&device, 7);
+    let mut single_shot = device.single_shot();
+    let step = single_shot.prepare(sqe::step_advance(7)).unwrap();
     rest(&device);
     device.backing().watch(&["s_axil_awready", "s_axil_wready", "scores"]).unwrap();
-    device.write(&command::CMD_GO, 1).unwrap();
+    assert_eq!(step.go().unwrap().status, Status::Ok.code());
     let seen = device.backing().seen();
     // While the front holds a write it takes no other.
     let held = seen.iter().find(|seen| seen.values[..2] == [0, 0]).unwrap().clock;
