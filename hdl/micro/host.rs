@@ -78,6 +78,8 @@ fn host_access() {
         low = host_read(offset, size);
     } else {
         host_write(offset, size);
+        // It may have been of CMD_SQE, and disarmed the front in any case.
+        ST_LEFT = ST_ROUNDS;
     }
     if HO_CAUSE != 0 {
         host_bad(offset, access >> 31);
