@@ -20207,130 +20207,72 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     localparam  lane_number$1 = 17'b1;
     localparam  lane_number$2 = 17'b10;
     localparam  lane_number$3 = 17'b11;
-    localparam  in_policy = 32'h80000000;
     localparam  lane_bits = 5'b10;
-    localparam  lane_mask = 4'h3;
-    localparam  all_lanes = 16'hf;
-    localparam  first_lane = 16'h1;
-    localparam  last_lane = 16'h8;
-    localparam  stride = 17'b1010;
-    localparam  back = 17'b111;
-    localparam  list_size = 8'h4;
-    localparam  none = 32'hffffffff;
     
     // Stub signals
+    reg  bus$clock;
+    reg  bus$reset;
+    reg  bus$bus_select;
+    reg  bus$bus_write;
+    reg  [23:0] bus$bus_address;
+    wire  bus$bus_ready;
+    wire  [31:0] bus$bus_read;
+    reg  [6:0] bus$works;
+    reg  bus$one_row;
+    reg  bus$busy;
+    reg  bus$asking;
+    reg  bus$settling;
+    reg  bus$list_waits;
+    wire  bus$open;
+    wire  bus$of_lists;
+    wire  bus$of_items;
+    wire  [3:0] bus$list;
+    wire  [7:0] bus$place;
+    wire  [2:0] bus$policy;
+    wire  bus$writes;
+    wire  [6:0] bus$starts;
+    wire  bus$pops;
+    reg  [85:0] bus$score;
+    reg  [31:0] bus$worth;
+    reg  [31:0] bus$count;
+    reg  [31:0] bus$item_index;
+    reg  [31:0] bus$item_rank;
+    reg  [7:0] bus$item_count;
     reg  parameters$clock;
     reg  parameters$reset;
     reg  parameters$write;
-    reg  [3:0] parameters$address;
+    reg  [23:0] parameters$address;
     reg  [31:0] parameters$data;
     wire  [511:0] parameters$all;
-    reg  wfs$clock;
-    reg  wfs$reset;
-    reg  wfs$write;
-    reg  [2:0] wfs$address;
-    reg  [8:0] wfs$data;
-    wire  [71:0] wfs$all;
-    reg  thresholds$clock;
-    reg  thresholds$reset;
-    reg  thresholds$write;
-    reg  [2:0] thresholds$address;
-    reg  [16:0] thresholds$data;
-    wire  [135:0] thresholds$all;
-    reg  trials$clock;
-    reg  trials$reset;
-    reg  trials$write;
-    reg  [2:0] trials$address;
-    reg  [16:0] trials$data;
-    wire  [135:0] trials$all;
-    reg  storing$clock;
-    reg  storing$reset;
-    reg  storing$d;
-    wire  storing$q;
-    reg  store_group$clock;
-    reg  store_group$reset;
-    reg  [11:0] store_group$d;
-    wire  [11:0] store_group$q;
-    reg  store_low$clock;
-    reg  store_low$reset;
-    reg  [3:0] store_low$d;
-    wire  [3:0] store_low$q;
-    reg  store_data$clock;
-    reg  store_data$reset;
-    reg  [31:0] store_data$d;
-    wire  [31:0] store_data$q;
-    reg  sweeping$clock;
-    reg  sweeping$reset;
-    reg  sweeping$d;
-    wire  sweeping$q;
-    reg  offering$clock;
-    reg  offering$reset;
-    reg  offering$d;
-    wire  offering$q;
-    reg  scoring$clock;
-    reg  scoring$reset;
-    reg  scoring$d;
-    wire  scoring$q;
-    reg  weighing$clock;
-    reg  weighing$reset;
-    reg  weighing$d;
-    wire  weighing$q;
-    reg  marking$clock;
-    reg  marking$reset;
-    reg  marking$d;
-    wire  marking$q;
-    reg  counting$clock;
-    reg  counting$reset;
-    reg  counting$d;
-    wire  counting$q;
-    reg  prescoring$clock;
-    reg  prescoring$reset;
-    reg  prescoring$d;
-    wire  prescoring$q;
-    reg  prescored$clock;
-    reg  prescored$reset;
-    reg  prescored$d;
-    wire  prescored$q;
-    reg  prescored_lanes$clock;
-    reg  prescored_lanes$reset;
-    reg  [15:0] prescored_lanes$d;
-    wire  [15:0] prescored_lanes$q;
-    reg  asking$clock;
-    reg  asking$reset;
-    reg  asking$d;
-    wire  asking$q;
-    reg  next_row$clock;
-    reg  next_row$reset;
-    reg  [16:0] next_row$d;
-    wire  [16:0] next_row$q;
-    reg  lanes$clock;
-    reg  lanes$reset;
-    reg  [15:0] lanes$d;
-    wire  [15:0] lanes$q;
-    reg  stall$clock;
-    reg  stall$reset;
-    reg  stall$d;
-    wire  stall$q;
-    reg  trail$clock;
-    reg  trail$reset;
-    reg  [12:0] trail$d;
-    wire  [12:0] trail$q;
-    reg  row1$clock;
-    reg  row1$reset;
-    reg  [16:0] row1$d;
-    wire  [16:0] row1$q;
-    reg  row2$clock;
-    reg  row2$reset;
-    reg  [16:0] row2$d;
-    wire  [16:0] row2$q;
-    reg  lanes1$clock;
-    reg  lanes1$reset;
-    reg  [15:0] lanes1$d;
-    wire  [15:0] lanes1$q;
-    reg  lanes2$clock;
-    reg  lanes2$reset;
-    reg  [15:0] lanes2$d;
-    wire  [15:0] lanes2$q;
+    wire  [71:0] parameters$wfs;
+    wire  [135:0] parameters$thresholds;
+    wire  [135:0] parameters$trials;
+    reg  jobs$clock;
+    reg  jobs$reset;
+    reg  [6:0] jobs$starts;
+    reg  jobs$asking;
+    reg  jobs$taken;
+    reg  jobs$holding;
+    wire  [6:0] jobs$works;
+    wire  jobs$one_row;
+    wire  jobs$by_lane;
+    wire  jobs$busy;
+    wire  jobs$settling;
+    wire  jobs$drained;
+    reg  walk$clock;
+    reg  walk$reset;
+    reg  [6:0] walk$starts;
+    reg  [31:0] walk$index;
+    reg  walk$one_row;
+    reg  walk$by_lane;
+    reg  walk$crowded;
+    wire  walk$row_read;
+    wire  [16:0] walk$row;
+    reg  walk$row_taken;
+    wire  walk$asking;
+    wire  walk$taken;
+    wire  [15:0] walk$lanes;
+    wire  [16:0] walk$first_index;
     reg  judges$0$clock;
     reg  judges$0$reset;
     reg  [511:0] judges$0$parameters;
@@ -20424,371 +20366,6 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     reg  valid$lanes$2;
     reg  valid$lanes$3;
     wire  [15:0] valid$all;
-    reg  facts$clock;
-    reg  facts$enable;
-    reg  facts$valid$0;
-    reg  facts$valid$1;
-    reg  facts$valid$2;
-    reg  facts$valid$3;
-    reg  [42:0] facts$answers$0;
-    reg  [42:0] facts$answers$1;
-    reg  [42:0] facts$answers$2;
-    reg  [42:0] facts$answers$3;
-    wire  [42:0] facts$kept;
-    reg  standing$clock;
-    reg  standing$enable;
-    reg  standing$valid$0;
-    reg  standing$valid$1;
-    reg  standing$valid$2;
-    reg  standing$valid$3;
-    reg  [8:0] standing$answers$0;
-    reg  [8:0] standing$answers$1;
-    reg  [8:0] standing$answers$2;
-    reg  [8:0] standing$answers$3;
-    wire  [8:0] standing$kept;
-    reg  worth$clock;
-    reg  worth$reset;
-    reg  [7:0] worth$wr;
-    reg  [7:0] worth$ws;
-    reg  [7:0] worth$wd;
-    reg  worth$targets;
-    reg  [3:0] worth$scale;
-    reg  [13:0] worth$r_epoch;
-    reg  [71:0] worth$wfs;
-    reg  [135:0] worth$thresholds;
-    reg  [135:0] worth$trials;
-    reg  [42:0] worth$facts;
-    wire  [127:0] worth$worths;
-    wire  [7:0] worth$above;
-    wire  [7:0] worth$reaching;
-    reg  lanes9$clock;
-    reg  lanes9$reset;
-    reg  [15:0] lanes9$d;
-    wire  [15:0] lanes9$q;
-    reg  lanes10$clock;
-    reg  lanes10$reset;
-    reg  [15:0] lanes10$d;
-    wire  [15:0] lanes10$q;
-    reg  lanes11$clock;
-    reg  lanes11$reset;
-    reg  [15:0] lanes11$d;
-    wire  [15:0] lanes11$q;
-    reg  row9$clock;
-    reg  row9$reset;
-    reg  [16:0] row9$d;
-    wire  [16:0] row9$q;
-    reg  row10$clock;
-    reg  row10$reset;
-    reg  [16:0] row10$d;
-    wire  [16:0] row10$q;
-    reg  row11$clock;
-    reg  row11$reset;
-    reg  [16:0] row11$d;
-    wire  [16:0] row11$q;
-    reg  standing10$clock;
-    reg  standing10$reset;
-    reg  [8:0] standing10$d;
-    wire  [8:0] standing10$q;
-    reg  standing11$clock;
-    reg  standing11$reset;
-    reg  [8:0] standing11$d;
-    wire  [8:0] standing11$q;
-    reg  weighed$clock;
-    reg  weighed$reset;
-    reg  weighed$enable;
-    reg  [135:0] weighed$d;
-    wire  [135:0] weighed$q;
-    reg  written$lanes$0;
-    reg  written$lanes$1;
-    reg  written$lanes$2;
-    reg  written$lanes$3;
-    wire  [15:0] written$all;
-    reg  write_lanes$clock;
-    reg  write_lanes$reset;
-    reg  [15:0] write_lanes$d;
-    wire  [15:0] write_lanes$q;
-    reg  write_row$clock;
-    reg  write_row$reset;
-    reg  [16:0] write_row$d;
-    wire  [16:0] write_row$q;
-    reg  writings$0$clock;
-    reg  writings$0$reset;
-    reg  writings$0$valid;
-    reg  [95:0] writings$0$words;
-    reg  writings$0$marking;
-    reg  [7:0] writings$0$out;
-    wire  [95:0] writings$0$data;
-    reg  writings$1$clock;
-    reg  writings$1$reset;
-    reg  writings$1$valid;
-    reg  [95:0] writings$1$words;
-    reg  writings$1$marking;
-    reg  [7:0] writings$1$out;
-    wire  [95:0] writings$1$data;
-    reg  writings$2$clock;
-    reg  writings$2$reset;
-    reg  writings$2$valid;
-    reg  [95:0] writings$2$words;
-    reg  writings$2$marking;
-    reg  [7:0] writings$2$out;
-    wire  [95:0] writings$2$data;
-    reg  writings$3$clock;
-    reg  writings$3$reset;
-    reg  writings$3$valid;
-    reg  [95:0] writings$3$words;
-    reg  writings$3$marking;
-    reg  [7:0] writings$3$out;
-    wire  [95:0] writings$3$data;
-    reg  victims$0$clock;
-    reg  victims$0$reset;
-    reg  victims$0$in_valid;
-    reg  [48:0] victims$0$item;
-    reg  [1:0] victims$0$list;
-    reg  [48:0] victims$0$last;
-    reg  victims$0$open;
-    wire  [3:0] victims$0$wanted;
-    wire  [48:0] victims$0$head;
-    reg  victims$0$taken;
-    wire  victims$0$holding;
-    wire  victims$0$crowded;
-    reg  victims$1$clock;
-    reg  victims$1$reset;
-    reg  victims$1$in_valid;
-    reg  [48:0] victims$1$item;
-    reg  [1:0] victims$1$list;
-    reg  [48:0] victims$1$last;
-    reg  victims$1$open;
-    wire  [3:0] victims$1$wanted;
-    wire  [48:0] victims$1$head;
-    reg  victims$1$taken;
-    wire  victims$1$holding;
-    wire  victims$1$crowded;
-    reg  victims$2$clock;
-    reg  victims$2$reset;
-    reg  victims$2$in_valid;
-    reg  [48:0] victims$2$item;
-    reg  [1:0] victims$2$list;
-    reg  [48:0] victims$2$last;
-    reg  victims$2$open;
-    wire  [3:0] victims$2$wanted;
-    wire  [48:0] victims$2$head;
-    reg  victims$2$taken;
-    wire  victims$2$holding;
-    wire  victims$2$crowded;
-    reg  victims$3$clock;
-    reg  victims$3$reset;
-    reg  victims$3$in_valid;
-    reg  [48:0] victims$3$item;
-    reg  [1:0] victims$3$list;
-    reg  [48:0] victims$3$last;
-    reg  victims$3$open;
-    wire  [3:0] victims$3$wanted;
-    wire  [48:0] victims$3$head;
-    reg  victims$3$taken;
-    wire  victims$3$holding;
-    wire  victims$3$crowded;
-    reg  prefetches$0$clock;
-    reg  prefetches$0$reset;
-    reg  prefetches$0$in_valid;
-    reg  [48:0] prefetches$0$item;
-    reg  [1:0] prefetches$0$list;
-    reg  [48:0] prefetches$0$last;
-    reg  prefetches$0$open;
-    wire  [3:0] prefetches$0$wanted;
-    wire  [48:0] prefetches$0$head;
-    reg  prefetches$0$taken;
-    wire  prefetches$0$holding;
-    wire  prefetches$0$crowded;
-    reg  prefetches$1$clock;
-    reg  prefetches$1$reset;
-    reg  prefetches$1$in_valid;
-    reg  [48:0] prefetches$1$item;
-    reg  [1:0] prefetches$1$list;
-    reg  [48:0] prefetches$1$last;
-    reg  prefetches$1$open;
-    wire  [3:0] prefetches$1$wanted;
-    wire  [48:0] prefetches$1$head;
-    reg  prefetches$1$taken;
-    wire  prefetches$1$holding;
-    wire  prefetches$1$crowded;
-    reg  prefetches$2$clock;
-    reg  prefetches$2$reset;
-    reg  prefetches$2$in_valid;
-    reg  [48:0] prefetches$2$item;
-    reg  [1:0] prefetches$2$list;
-    reg  [48:0] prefetches$2$last;
-    reg  prefetches$2$open;
-    wire  [3:0] prefetches$2$wanted;
-    wire  [48:0] prefetches$2$head;
-    reg  prefetches$2$taken;
-    wire  prefetches$2$holding;
-    wire  prefetches$2$crowded;
-    reg  prefetches$3$clock;
-    reg  prefetches$3$reset;
-    reg  prefetches$3$in_valid;
-    reg  [48:0] prefetches$3$item;
-    reg  [1:0] prefetches$3$list;
-    reg  [48:0] prefetches$3$last;
-    reg  prefetches$3$open;
-    wire  [3:0] prefetches$3$wanted;
-    wire  [48:0] prefetches$3$head;
-    reg  prefetches$3$taken;
-    wire  prefetches$3$holding;
-    wire  prefetches$3$crowded;
-    reg  victims0$clock;
-    reg  victims0$reset;
-    reg  victims0$clear;
-    reg  victims0$finish;
-    reg  victims0$pop;
-    reg  victims0$fresh;
-    reg  [3:0] victims0$favoured;
-    reg  victims0$wants$0;
-    reg  victims0$wants$1;
-    reg  victims0$wants$2;
-    reg  victims0$wants$3;
-    reg  [48:0] victims0$items$0;
-    reg  [48:0] victims0$items$1;
-    reg  [48:0] victims0$items$2;
-    reg  [48:0] victims0$items$3;
-    wire  victims0$taken$0;
-    wire  victims0$taken$1;
-    wire  victims0$taken$2;
-    wire  victims0$taken$3;
-    wire  victims0$holding;
-    wire  [48:0] victims0$last_item;
-    wire  [7:0] victims0$count;
-    reg  [7:0] victims0$position;
-    wire  victims0$there;
-    wire  victims0$exists;
-    wire  [48:0] victims0$front;
-    reg  victims1$clock;
-    reg  victims1$reset;
-    reg  victims1$clear;
-    reg  victims1$finish;
-    reg  victims1$pop;
-    reg  victims1$fresh;
-    reg  [3:0] victims1$favoured;
-    reg  victims1$wants$0;
-    reg  victims1$wants$1;
-    reg  victims1$wants$2;
-    reg  victims1$wants$3;
-    reg  [48:0] victims1$items$0;
-    reg  [48:0] victims1$items$1;
-    reg  [48:0] victims1$items$2;
-    reg  [48:0] victims1$items$3;
-    wire  victims1$taken$0;
-    wire  victims1$taken$1;
-    wire  victims1$taken$2;
-    wire  victims1$taken$3;
-    wire  victims1$holding;
-    wire  [48:0] victims1$last_item;
-    wire  [7:0] victims1$count;
-    reg  [7:0] victims1$position;
-    wire  victims1$there;
-    wire  victims1$exists;
-    wire  [48:0] victims1$front;
-    reg  victims2$clock;
-    reg  victims2$reset;
-    reg  victims2$clear;
-    reg  victims2$finish;
-    reg  victims2$pop;
-    reg  victims2$fresh;
-    reg  [3:0] victims2$favoured;
-    reg  victims2$wants$0;
-    reg  victims2$wants$1;
-    reg  victims2$wants$2;
-    reg  victims2$wants$3;
-    reg  [48:0] victims2$items$0;
-    reg  [48:0] victims2$items$1;
-    reg  [48:0] victims2$items$2;
-    reg  [48:0] victims2$items$3;
-    wire  victims2$taken$0;
-    wire  victims2$taken$1;
-    wire  victims2$taken$2;
-    wire  victims2$taken$3;
-    wire  victims2$holding;
-    wire  [48:0] victims2$last_item;
-    wire  [7:0] victims2$count;
-    reg  [7:0] victims2$position;
-    wire  victims2$there;
-    wire  victims2$exists;
-    wire  [48:0] victims2$front;
-    reg  victims3$clock;
-    reg  victims3$reset;
-    reg  victims3$clear;
-    reg  victims3$finish;
-    reg  victims3$pop;
-    reg  victims3$fresh;
-    reg  [3:0] victims3$favoured;
-    reg  victims3$wants$0;
-    reg  victims3$wants$1;
-    reg  victims3$wants$2;
-    reg  victims3$wants$3;
-    reg  [48:0] victims3$items$0;
-    reg  [48:0] victims3$items$1;
-    reg  [48:0] victims3$items$2;
-    reg  [48:0] victims3$items$3;
-    wire  victims3$taken$0;
-    wire  victims3$taken$1;
-    wire  victims3$taken$2;
-    wire  victims3$taken$3;
-    wire  victims3$holding;
-    wire  [48:0] victims3$last_item;
-    wire  [7:0] victims3$count;
-    reg  [7:0] victims3$position;
-    wire  victims3$there;
-    wire  victims3$exists;
-    wire  [48:0] victims3$front;
-    reg  prefetch$clock;
-    reg  prefetch$reset;
-    reg  prefetch$clear;
-    reg  prefetch$finish;
-    reg  prefetch$pop;
-    reg  prefetch$fresh;
-    reg  [3:0] prefetch$favoured;
-    reg  prefetch$wants$0;
-    reg  prefetch$wants$1;
-    reg  prefetch$wants$2;
-    reg  prefetch$wants$3;
-    reg  [48:0] prefetch$items$0;
-    reg  [48:0] prefetch$items$1;
-    reg  [48:0] prefetch$items$2;
-    reg  [48:0] prefetch$items$3;
-    wire  prefetch$taken$0;
-    wire  prefetch$taken$1;
-    wire  prefetch$taken$2;
-    wire  prefetch$taken$3;
-    wire  prefetch$holding;
-    wire  [48:0] prefetch$last_item;
-    wire  [7:0] prefetch$count;
-    reg  [7:0] prefetch$position;
-    wire  prefetch$there;
-    wire  prefetch$exists;
-    wire  [48:0] prefetch$front;
-    reg  favoured$clock;
-    reg  favoured$reset;
-    reg  [3:0] favoured$d;
-    wire  [3:0] favoured$q;
-    reg  crowded$lanes$0;
-    reg  crowded$lanes$1;
-    reg  crowded$lanes$2;
-    reg  crowded$lanes$3;
-    wire  [15:0] crowded$all;
-    reg  crowded_prefetch$lanes$0;
-    reg  crowded_prefetch$lanes$1;
-    reg  crowded_prefetch$lanes$2;
-    reg  crowded_prefetch$lanes$3;
-    wire  [15:0] crowded_prefetch$all;
-    reg  holding$lanes$0;
-    reg  holding$lanes$1;
-    reg  holding$lanes$2;
-    reg  holding$lanes$3;
-    wire  [15:0] holding$all;
-    reg  holding_prefetch$lanes$0;
-    reg  holding_prefetch$lanes$1;
-    reg  holding_prefetch$lanes$2;
-    reg  holding_prefetch$lanes$3;
-    wire  [15:0] holding_prefetch$all;
     reg  score$clock;
     reg  score$enable;
     reg  score$valid$0;
@@ -20800,287 +20377,192 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     reg  [85:0] score$answers$2;
     reg  [85:0] score$answers$3;
     wire  [85:0] score$kept;
-    reg  tally$clock;
-    reg  tally$clear;
-    reg  [7:0] tally$reached;
-    wire  [135:0] tally$counts;
-    reg  ready$clock;
-    reg  ready$reset;
-    reg  ready$d;
-    wire  ready$q;
-    reg  answer$clock;
-    reg  answer$reset;
-    reg  [31:0] answer$d;
-    wire  [31:0] answer$q;
-    reg  wanted$clock;
-    reg  wanted$reset;
-    reg  [7:0] wanted$d;
-    wire  [7:0] wanted$q;
-    reg  wanted_list$clock;
-    reg  wanted_list$reset;
-    reg  [3:0] wanted_list$d;
-    wire  [3:0] wanted_list$q;
-    reg  looked$clock;
-    reg  looked$reset;
-    reg  looked$d;
-    wire  looked$q;
-    reg  shows$clock;
-    reg  shows$reset;
-    reg  shows$d;
-    wire  shows$q;
-    reg  shown$clock;
-    reg  shown$reset;
-    reg  [48:0] shown$d;
-    wire  [48:0] shown$q;
-    reg  shown_count$clock;
-    reg  shown_count$reset;
-    reg  [7:0] shown_count$d;
-    wire  [7:0] shown_count$q;
-    reg  exists$clock;
-    reg  exists$reset;
-    reg  exists$d;
-    wire  exists$q;
-    reg  clearing$clock;
-    reg  clearing$reset;
-    reg  clearing$d;
-    wire  clearing$q;
-    reg  clearing_counts$clock;
-    reg  clearing_counts$reset;
-    reg  clearing_counts$d;
-    wire  clearing_counts$q;
-    reg  finishing$clock;
-    reg  finishing$reset;
-    reg  finishing$d;
-    wire  finishing$q;
-    reg  popping$clock;
-    reg  popping$reset;
-    reg  popping$d;
-    wire  popping$q;
-    reg  popped_list$clock;
-    reg  popped_list$reset;
-    reg  [3:0] popped_list$d;
-    wire  [3:0] popped_list$q;
+    reg  lists$clock;
+    reg  lists$reset;
+    reg  [6:0] lists$works;
+    reg  lists$clear;
+    reg  lists$finish;
+    reg  lists$pop;
+    reg  [3:0] lists$list;
+    reg  [11:0] lists$wish;
+    reg  lists$victim$0;
+    reg  lists$victim$1;
+    reg  lists$victim$2;
+    reg  lists$victim$3;
+    reg  [48:0] lists$victim_item$0;
+    reg  [48:0] lists$victim_item$1;
+    reg  [48:0] lists$victim_item$2;
+    reg  [48:0] lists$victim_item$3;
+    reg  [1:0] lists$tier$0;
+    reg  [1:0] lists$tier$1;
+    reg  [1:0] lists$tier$2;
+    reg  [1:0] lists$tier$3;
+    reg  [1:0] lists$tier_early$0;
+    reg  [1:0] lists$tier_early$1;
+    reg  [1:0] lists$tier_early$2;
+    reg  [1:0] lists$tier_early$3;
+    reg  lists$candidate$0;
+    reg  lists$candidate$1;
+    reg  lists$candidate$2;
+    reg  lists$candidate$3;
+    reg  [48:0] lists$candidate_item$0;
+    reg  [48:0] lists$candidate_item$1;
+    reg  [48:0] lists$candidate_item$2;
+    reg  [48:0] lists$candidate_item$3;
+    wire  lists$crowded;
+    wire  lists$holding;
+    wire  lists$turning;
+    wire  lists$there;
+    wire  [57:0] lists$view;
+    reg  showing$clock;
+    reg  showing$reset;
+    reg  showing$open;
+    reg  showing$of_lists;
+    reg  showing$of_items;
+    reg  [3:0] showing$list;
+    reg  [7:0] showing$place;
+    reg  showing$listing;
+    reg  showing$there;
+    reg  [57:0] showing$view;
+    wire  [11:0] showing$wish;
+    wire  showing$waits;
+    wire  [31:0] showing$index;
+    wire  [31:0] showing$rank;
+    wire  [7:0] showing$count;
+    reg  weighing$clock;
+    reg  weighing$reset;
+    reg  [511:0] weighing$parameters;
+    reg  [71:0] weighing$wfs;
+    reg  [135:0] weighing$thresholds;
+    reg  [135:0] weighing$trials;
+    reg  [6:0] weighing$works;
+    reg  weighing$clear;
+    reg  weighing$facts_valid$0;
+    reg  weighing$facts_valid$1;
+    reg  weighing$facts_valid$2;
+    reg  weighing$facts_valid$3;
+    reg  [42:0] weighing$facts$0;
+    reg  [42:0] weighing$facts$1;
+    reg  [42:0] weighing$facts$2;
+    reg  [42:0] weighing$facts$3;
+    reg  weighing$valid$0;
+    reg  weighing$valid$1;
+    reg  weighing$valid$2;
+    reg  weighing$valid$3;
+    reg  [8:0] weighing$standing$0;
+    reg  [8:0] weighing$standing$1;
+    reg  [8:0] weighing$standing$2;
+    reg  [8:0] weighing$standing$3;
+    reg  [32:0] weighing$judged;
+    wire  [32:0] weighing$marked;
+    wire  [7:0] weighing$outside;
+    reg  [2:0] weighing$policy;
+    wire  [31:0] weighing$worth;
+    wire  [31:0] weighing$count;
+    reg  writeback$clock;
+    reg  writeback$reset;
+    reg  [6:0] writeback$works;
+    reg  writeback$drained;
+    reg  writeback$bus_write;
+    reg  writeback$sweep;
+    reg  [32:0] writeback$judged;
+    reg  writeback$valid$0;
+    reg  writeback$valid$1;
+    reg  writeback$valid$2;
+    reg  writeback$valid$3;
+    reg  writeback$write$0;
+    reg  writeback$write$1;
+    reg  writeback$write$2;
+    reg  writeback$write$3;
+    reg  [95:0] writeback$words$0;
+    reg  [95:0] writeback$words$1;
+    reg  [95:0] writeback$words$2;
+    reg  [95:0] writeback$words$3;
+    reg  [32:0] writeback$marked;
+    reg  [7:0] writeback$outside;
+    wire  writeback$row_write;
+    wire  [16:0] writeback$row_write_row;
+    wire  [15:0] writeback$row_write_lanes;
+    wire  [95:0] writeback$row_write_data$0;
+    wire  [95:0] writeback$row_write_data$1;
+    wire  [95:0] writeback$row_write_data$2;
+    wire  [95:0] writeback$row_write_data$3;
     
     // Local signals
-    reg  [2:0] store_low3;
-    reg  taken;
-    reg  busy;
-    reg  settling;
-    reg  brief;
-    reg  walking;
-    reg  weighs;
-    reg  rescores;
-    reg  lane_last;
-    reg  row_last;
-    reg  drained;
-    reg  on_the_way;
-    reg  finish;
-    reg  clear;
-    reg  clear_counts;
-    reg  listing;
-    reg  [16:0] first_index;
-    reg  [16:0] judged_row;
-    reg  used;
-    reg  [7:0] out;
-    reg  [7:0] insiders;
-    reg  [7:0] outside;
-    reg  there;
-    reg  beyond;
-    reg  turns;
-    reg  waits;
-    reg  accept;
-    reg  write;
-    reg  [3:0] page;
-    reg  [11:0] group;
-    reg  [7:0] low;
-    reg  [2:0] low3;
-    reg  [3:0] low4;
-    reg  of_lists;
-    reg  of_items;
-    reg  [3:0] list;
-    reg  is_busy;
-    reg  is_offer;
-    reg  is_command;
-    reg  is_pop;
-    reg  is_prescore;
-    reg  is_sweep;
-    reg  [16:0] picked_row;
-    reg  [3:0] picked_lane;
-    reg  [15:0] picked_lanes;
-    reg  [48:0] upright;
-    reg  [31:0] item_index;
-    reg  [31:0] item_rank;
-    reg  [31:0] value;
-    reg  [6:0] worth_at;
-    reg  [127:0] worth_shifted;
-    reg  [7:0] is_in;
-    reg  [31:0] worth_value;
-    reg  [31:0] count_value;
+    reg  [32:0] judged;
+    reg  scoring_rows;
     
     // Sub module instances
+    kvcpu_small$hepc$bus bus(
+        .clock(bus$clock),
+        .reset(bus$reset),
+        .bus_select(bus$bus_select),
+        .bus_write(bus$bus_write),
+        .bus_address(bus$bus_address),
+        .bus_ready(bus$bus_ready),
+        .bus_read(bus$bus_read),
+        .works(bus$works),
+        .one_row(bus$one_row),
+        .busy(bus$busy),
+        .asking(bus$asking),
+        .settling(bus$settling),
+        .list_waits(bus$list_waits),
+        .open(bus$open),
+        .of_lists(bus$of_lists),
+        .of_items(bus$of_items),
+        .list(bus$list),
+        .place(bus$place),
+        .policy(bus$policy),
+        .writes(bus$writes),
+        .starts(bus$starts),
+        .pops(bus$pops),
+        .score(bus$score),
+        .worth(bus$worth),
+        .count(bus$count),
+        .item_index(bus$item_index),
+        .item_rank(bus$item_rank),
+        .item_count(bus$item_count)
+    );
     kvcpu_small$hepc$parameters parameters(
         .clock(parameters$clock),
         .reset(parameters$reset),
         .write(parameters$write),
         .address(parameters$address),
         .data(parameters$data),
-        .all(parameters$all)
+        .all(parameters$all),
+        .wfs(parameters$wfs),
+        .thresholds(parameters$thresholds),
+        .trials(parameters$trials)
     );
-    kvcpu_small$hepc$wfs wfs(
-        .clock(wfs$clock),
-        .reset(wfs$reset),
-        .write(wfs$write),
-        .address(wfs$address),
-        .data(wfs$data),
-        .all(wfs$all)
+    kvcpu_small$hepc$jobs jobs(
+        .clock(jobs$clock),
+        .reset(jobs$reset),
+        .starts(jobs$starts),
+        .asking(jobs$asking),
+        .taken(jobs$taken),
+        .holding(jobs$holding),
+        .works(jobs$works),
+        .one_row(jobs$one_row),
+        .by_lane(jobs$by_lane),
+        .busy(jobs$busy),
+        .settling(jobs$settling),
+        .drained(jobs$drained)
     );
-    kvcpu_small$hepc$thresholds thresholds(
-        .clock(thresholds$clock),
-        .reset(thresholds$reset),
-        .write(thresholds$write),
-        .address(thresholds$address),
-        .data(thresholds$data),
-        .all(thresholds$all)
-    );
-    kvcpu_small$hepc$trials trials(
-        .clock(trials$clock),
-        .reset(trials$reset),
-        .write(trials$write),
-        .address(trials$address),
-        .data(trials$data),
-        .all(trials$all)
-    );
-    kvcpu_small$hepc$storing storing(
-        .clock(storing$clock),
-        .reset(storing$reset),
-        .d(storing$d),
-        .q(storing$q)
-    );
-    kvcpu_small$hepc$store_group store_group(
-        .clock(store_group$clock),
-        .reset(store_group$reset),
-        .d(store_group$d),
-        .q(store_group$q)
-    );
-    kvcpu_small$hepc$store_low store_low(
-        .clock(store_low$clock),
-        .reset(store_low$reset),
-        .d(store_low$d),
-        .q(store_low$q)
-    );
-    kvcpu_small$hepc$store_data store_data(
-        .clock(store_data$clock),
-        .reset(store_data$reset),
-        .d(store_data$d),
-        .q(store_data$q)
-    );
-    kvcpu_small$hepc$sweeping sweeping(
-        .clock(sweeping$clock),
-        .reset(sweeping$reset),
-        .d(sweeping$d),
-        .q(sweeping$q)
-    );
-    kvcpu_small$hepc$offering offering(
-        .clock(offering$clock),
-        .reset(offering$reset),
-        .d(offering$d),
-        .q(offering$q)
-    );
-    kvcpu_small$hepc$scoring scoring(
-        .clock(scoring$clock),
-        .reset(scoring$reset),
-        .d(scoring$d),
-        .q(scoring$q)
-    );
-    kvcpu_small$hepc$weighing weighing(
-        .clock(weighing$clock),
-        .reset(weighing$reset),
-        .d(weighing$d),
-        .q(weighing$q)
-    );
-    kvcpu_small$hepc$marking marking(
-        .clock(marking$clock),
-        .reset(marking$reset),
-        .d(marking$d),
-        .q(marking$q)
-    );
-    kvcpu_small$hepc$counting counting(
-        .clock(counting$clock),
-        .reset(counting$reset),
-        .d(counting$d),
-        .q(counting$q)
-    );
-    kvcpu_small$hepc$prescoring prescoring(
-        .clock(prescoring$clock),
-        .reset(prescoring$reset),
-        .d(prescoring$d),
-        .q(prescoring$q)
-    );
-    kvcpu_small$hepc$prescored prescored(
-        .clock(prescored$clock),
-        .reset(prescored$reset),
-        .d(prescored$d),
-        .q(prescored$q)
-    );
-    kvcpu_small$hepc$prescored_lanes prescored_lanes(
-        .clock(prescored_lanes$clock),
-        .reset(prescored_lanes$reset),
-        .d(prescored_lanes$d),
-        .q(prescored_lanes$q)
-    );
-    kvcpu_small$hepc$asking asking(
-        .clock(asking$clock),
-        .reset(asking$reset),
-        .d(asking$d),
-        .q(asking$q)
-    );
-    kvcpu_small$hepc$next_row next_row(
-        .clock(next_row$clock),
-        .reset(next_row$reset),
-        .d(next_row$d),
-        .q(next_row$q)
-    );
-    kvcpu_small$hepc$lanes lanes(
-        .clock(lanes$clock),
-        .reset(lanes$reset),
-        .d(lanes$d),
-        .q(lanes$q)
-    );
-    kvcpu_small$hepc$stall stall(
-        .clock(stall$clock),
-        .reset(stall$reset),
-        .d(stall$d),
-        .q(stall$q)
-    );
-    kvcpu_small$hepc$trail trail(
-        .clock(trail$clock),
-        .reset(trail$reset),
-        .d(trail$d),
-        .q(trail$q)
-    );
-    kvcpu_small$hepc$row1 row1(
-        .clock(row1$clock),
-        .reset(row1$reset),
-        .d(row1$d),
-        .q(row1$q)
-    );
-    kvcpu_small$hepc$row2 row2(
-        .clock(row2$clock),
-        .reset(row2$reset),
-        .d(row2$d),
-        .q(row2$q)
-    );
-    kvcpu_small$hepc$lanes1 lanes1(
-        .clock(lanes1$clock),
-        .reset(lanes1$reset),
-        .d(lanes1$d),
-        .q(lanes1$q)
-    );
-    kvcpu_small$hepc$lanes2 lanes2(
-        .clock(lanes2$clock),
-        .reset(lanes2$reset),
-        .d(lanes2$d),
-        .q(lanes2$q)
+    kvcpu_small$hepc$walk walk(
+        .clock(walk$clock),
+        .reset(walk$reset),
+        .starts(walk$starts),
+        .index(walk$index),
+        .one_row(walk$one_row),
+        .by_lane(walk$by_lane),
+        .crowded(walk$crowded),
+        .row_read(walk$row_read),
+        .row(walk$row),
+        .row_taken(walk$row_taken),
+        .asking(walk$asking),
+        .taken(walk$taken),
+        .lanes(walk$lanes),
+        .first_index(walk$first_index)
     );
     kvcpu_small$hepc$judges$0 judges$0(
         .clock(judges$0$clock),
@@ -21185,445 +20667,6 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         .lanes$3(valid$lanes$3),
         .all(valid$all)
     );
-    kvcpu_small$hepc$facts facts(
-        .clock(facts$clock),
-        .enable(facts$enable),
-        .valid$0(facts$valid$0),
-        .valid$1(facts$valid$1),
-        .valid$2(facts$valid$2),
-        .valid$3(facts$valid$3),
-        .answers$0(facts$answers$0),
-        .answers$1(facts$answers$1),
-        .answers$2(facts$answers$2),
-        .answers$3(facts$answers$3),
-        .kept(facts$kept)
-    );
-    kvcpu_small$hepc$standing standing(
-        .clock(standing$clock),
-        .enable(standing$enable),
-        .valid$0(standing$valid$0),
-        .valid$1(standing$valid$1),
-        .valid$2(standing$valid$2),
-        .valid$3(standing$valid$3),
-        .answers$0(standing$answers$0),
-        .answers$1(standing$answers$1),
-        .answers$2(standing$answers$2),
-        .answers$3(standing$answers$3),
-        .kept(standing$kept)
-    );
-    kvcpu_small$hepc$worth worth(
-        .clock(worth$clock),
-        .reset(worth$reset),
-        .wr(worth$wr),
-        .ws(worth$ws),
-        .wd(worth$wd),
-        .targets(worth$targets),
-        .scale(worth$scale),
-        .r_epoch(worth$r_epoch),
-        .wfs(worth$wfs),
-        .thresholds(worth$thresholds),
-        .trials(worth$trials),
-        .facts(worth$facts),
-        .worths(worth$worths),
-        .above(worth$above),
-        .reaching(worth$reaching)
-    );
-    kvcpu_small$hepc$lanes9 lanes9(
-        .clock(lanes9$clock),
-        .reset(lanes9$reset),
-        .d(lanes9$d),
-        .q(lanes9$q)
-    );
-    kvcpu_small$hepc$lanes10 lanes10(
-        .clock(lanes10$clock),
-        .reset(lanes10$reset),
-        .d(lanes10$d),
-        .q(lanes10$q)
-    );
-    kvcpu_small$hepc$lanes11 lanes11(
-        .clock(lanes11$clock),
-        .reset(lanes11$reset),
-        .d(lanes11$d),
-        .q(lanes11$q)
-    );
-    kvcpu_small$hepc$row9 row9(
-        .clock(row9$clock),
-        .reset(row9$reset),
-        .d(row9$d),
-        .q(row9$q)
-    );
-    kvcpu_small$hepc$row10 row10(
-        .clock(row10$clock),
-        .reset(row10$reset),
-        .d(row10$d),
-        .q(row10$q)
-    );
-    kvcpu_small$hepc$row11 row11(
-        .clock(row11$clock),
-        .reset(row11$reset),
-        .d(row11$d),
-        .q(row11$q)
-    );
-    kvcpu_small$hepc$standing10 standing10(
-        .clock(standing10$clock),
-        .reset(standing10$reset),
-        .d(standing10$d),
-        .q(standing10$q)
-    );
-    kvcpu_small$hepc$standing11 standing11(
-        .clock(standing11$clock),
-        .reset(standing11$reset),
-        .d(standing11$d),
-        .q(standing11$q)
-    );
-    kvcpu_small$hepc$weighed weighed(
-        .clock(weighed$clock),
-        .reset(weighed$reset),
-        .enable(weighed$enable),
-        .d(weighed$d),
-        .q(weighed$q)
-    );
-    kvcpu_small$hepc$written written(
-        .lanes$0(written$lanes$0),
-        .lanes$1(written$lanes$1),
-        .lanes$2(written$lanes$2),
-        .lanes$3(written$lanes$3),
-        .all(written$all)
-    );
-    kvcpu_small$hepc$write_lanes write_lanes(
-        .clock(write_lanes$clock),
-        .reset(write_lanes$reset),
-        .d(write_lanes$d),
-        .q(write_lanes$q)
-    );
-    kvcpu_small$hepc$write_row write_row(
-        .clock(write_row$clock),
-        .reset(write_row$reset),
-        .d(write_row$d),
-        .q(write_row$q)
-    );
-    kvcpu_small$hepc$writings$0 writings$0(
-        .clock(writings$0$clock),
-        .reset(writings$0$reset),
-        .valid(writings$0$valid),
-        .words(writings$0$words),
-        .marking(writings$0$marking),
-        .out(writings$0$out),
-        .data(writings$0$data)
-    );
-    kvcpu_small$hepc$writings$1 writings$1(
-        .clock(writings$1$clock),
-        .reset(writings$1$reset),
-        .valid(writings$1$valid),
-        .words(writings$1$words),
-        .marking(writings$1$marking),
-        .out(writings$1$out),
-        .data(writings$1$data)
-    );
-    kvcpu_small$hepc$writings$2 writings$2(
-        .clock(writings$2$clock),
-        .reset(writings$2$reset),
-        .valid(writings$2$valid),
-        .words(writings$2$words),
-        .marking(writings$2$marking),
-        .out(writings$2$out),
-        .data(writings$2$data)
-    );
-    kvcpu_small$hepc$writings$3 writings$3(
-        .clock(writings$3$clock),
-        .reset(writings$3$reset),
-        .valid(writings$3$valid),
-        .words(writings$3$words),
-        .marking(writings$3$marking),
-        .out(writings$3$out),
-        .data(writings$3$data)
-    );
-    kvcpu_small$hepc$victims$0 victims$0(
-        .clock(victims$0$clock),
-        .reset(victims$0$reset),
-        .in_valid(victims$0$in_valid),
-        .item(victims$0$item),
-        .list(victims$0$list),
-        .last(victims$0$last),
-        .open(victims$0$open),
-        .wanted(victims$0$wanted),
-        .head(victims$0$head),
-        .taken(victims$0$taken),
-        .holding(victims$0$holding),
-        .crowded(victims$0$crowded)
-    );
-    kvcpu_small$hepc$victims$1 victims$1(
-        .clock(victims$1$clock),
-        .reset(victims$1$reset),
-        .in_valid(victims$1$in_valid),
-        .item(victims$1$item),
-        .list(victims$1$list),
-        .last(victims$1$last),
-        .open(victims$1$open),
-        .wanted(victims$1$wanted),
-        .head(victims$1$head),
-        .taken(victims$1$taken),
-        .holding(victims$1$holding),
-        .crowded(victims$1$crowded)
-    );
-    kvcpu_small$hepc$victims$2 victims$2(
-        .clock(victims$2$clock),
-        .reset(victims$2$reset),
-        .in_valid(victims$2$in_valid),
-        .item(victims$2$item),
-        .list(victims$2$list),
-        .last(victims$2$last),
-        .open(victims$2$open),
-        .wanted(victims$2$wanted),
-        .head(victims$2$head),
-        .taken(victims$2$taken),
-        .holding(victims$2$holding),
-        .crowded(victims$2$crowded)
-    );
-    kvcpu_small$hepc$victims$3 victims$3(
-        .clock(victims$3$clock),
-        .reset(victims$3$reset),
-        .in_valid(victims$3$in_valid),
-        .item(victims$3$item),
-        .list(victims$3$list),
-        .last(victims$3$last),
-        .open(victims$3$open),
-        .wanted(victims$3$wanted),
-        .head(victims$3$head),
-        .taken(victims$3$taken),
-        .holding(victims$3$holding),
-        .crowded(victims$3$crowded)
-    );
-    kvcpu_small$hepc$prefetches$0 prefetches$0(
-        .clock(prefetches$0$clock),
-        .reset(prefetches$0$reset),
-        .in_valid(prefetches$0$in_valid),
-        .item(prefetches$0$item),
-        .list(prefetches$0$list),
-        .last(prefetches$0$last),
-        .open(prefetches$0$open),
-        .wanted(prefetches$0$wanted),
-        .head(prefetches$0$head),
-        .taken(prefetches$0$taken),
-        .holding(prefetches$0$holding),
-        .crowded(prefetches$0$crowded)
-    );
-    kvcpu_small$hepc$prefetches$1 prefetches$1(
-        .clock(prefetches$1$clock),
-        .reset(prefetches$1$reset),
-        .in_valid(prefetches$1$in_valid),
-        .item(prefetches$1$item),
-        .list(prefetches$1$list),
-        .last(prefetches$1$last),
-        .open(prefetches$1$open),
-        .wanted(prefetches$1$wanted),
-        .head(prefetches$1$head),
-        .taken(prefetches$1$taken),
-        .holding(prefetches$1$holding),
-        .crowded(prefetches$1$crowded)
-    );
-    kvcpu_small$hepc$prefetches$2 prefetches$2(
-        .clock(prefetches$2$clock),
-        .reset(prefetches$2$reset),
-        .in_valid(prefetches$2$in_valid),
-        .item(prefetches$2$item),
-        .list(prefetches$2$list),
-        .last(prefetches$2$last),
-        .open(prefetches$2$open),
-        .wanted(prefetches$2$wanted),
-        .head(prefetches$2$head),
-        .taken(prefetches$2$taken),
-        .holding(prefetches$2$holding),
-        .crowded(prefetches$2$crowded)
-    );
-    kvcpu_small$hepc$prefetches$3 prefetches$3(
-        .clock(prefetches$3$clock),
-        .reset(prefetches$3$reset),
-        .in_valid(prefetches$3$in_valid),
-        .item(prefetches$3$item),
-        .list(prefetches$3$list),
-        .last(prefetches$3$last),
-        .open(prefetches$3$open),
-        .wanted(prefetches$3$wanted),
-        .head(prefetches$3$head),
-        .taken(prefetches$3$taken),
-        .holding(prefetches$3$holding),
-        .crowded(prefetches$3$crowded)
-    );
-    kvcpu_small$hepc$victims0 victims0(
-        .clock(victims0$clock),
-        .reset(victims0$reset),
-        .clear(victims0$clear),
-        .finish(victims0$finish),
-        .pop(victims0$pop),
-        .fresh(victims0$fresh),
-        .favoured(victims0$favoured),
-        .wants$0(victims0$wants$0),
-        .wants$1(victims0$wants$1),
-        .wants$2(victims0$wants$2),
-        .wants$3(victims0$wants$3),
-        .items$0(victims0$items$0),
-        .items$1(victims0$items$1),
-        .items$2(victims0$items$2),
-        .items$3(victims0$items$3),
-        .taken$0(victims0$taken$0),
-        .taken$1(victims0$taken$1),
-        .taken$2(victims0$taken$2),
-        .taken$3(victims0$taken$3),
-        .holding(victims0$holding),
-        .last_item(victims0$last_item),
-        .count(victims0$count),
-        .position(victims0$position),
-        .there(victims0$there),
-        .exists(victims0$exists),
-        .front(victims0$front)
-    );
-    kvcpu_small$hepc$victims1 victims1(
-        .clock(victims1$clock),
-        .reset(victims1$reset),
-        .clear(victims1$clear),
-        .finish(victims1$finish),
-        .pop(victims1$pop),
-        .fresh(victims1$fresh),
-        .favoured(victims1$favoured),
-        .wants$0(victims1$wants$0),
-        .wants$1(victims1$wants$1),
-        .wants$2(victims1$wants$2),
-        .wants$3(victims1$wants$3),
-        .items$0(victims1$items$0),
-        .items$1(victims1$items$1),
-        .items$2(victims1$items$2),
-        .items$3(victims1$items$3),
-        .taken$0(victims1$taken$0),
-        .taken$1(victims1$taken$1),
-        .taken$2(victims1$taken$2),
-        .taken$3(victims1$taken$3),
-        .holding(victims1$holding),
-        .last_item(victims1$last_item),
-        .count(victims1$count),
-        .position(victims1$position),
-        .there(victims1$there),
-        .exists(victims1$exists),
-        .front(victims1$front)
-    );
-    kvcpu_small$hepc$victims2 victims2(
-        .clock(victims2$clock),
-        .reset(victims2$reset),
-        .clear(victims2$clear),
-        .finish(victims2$finish),
-        .pop(victims2$pop),
-        .fresh(victims2$fresh),
-        .favoured(victims2$favoured),
-        .wants$0(victims2$wants$0),
-        .wants$1(victims2$wants$1),
-        .wants$2(victims2$wants$2),
-        .wants$3(victims2$wants$3),
-        .items$0(victims2$items$0),
-        .items$1(victims2$items$1),
-        .items$2(victims2$items$2),
-        .items$3(victims2$items$3),
-        .taken$0(victims2$taken$0),
-        .taken$1(victims2$taken$1),
-        .taken$2(victims2$taken$2),
-        .taken$3(victims2$taken$3),
-        .holding(victims2$holding),
-        .last_item(victims2$last_item),
-        .count(victims2$count),
-        .position(victims2$position),
-        .there(victims2$there),
-        .exists(victims2$exists),
-        .front(victims2$front)
-    );
-    kvcpu_small$hepc$victims3 victims3(
-        .clock(victims3$clock),
-        .reset(victims3$reset),
-        .clear(victims3$clear),
-        .finish(victims3$finish),
-        .pop(victims3$pop),
-        .fresh(victims3$fresh),
-        .favoured(victims3$favoured),
-        .wants$0(victims3$wants$0),
-        .wants$1(victims3$wants$1),
-        .wants$2(victims3$wants$2),
-        .wants$3(victims3$wants$3),
-        .items$0(victims3$items$0),
-        .items$1(victims3$items$1),
-        .items$2(victims3$items$2),
-        .items$3(victims3$items$3),
-        .taken$0(victims3$taken$0),
-        .taken$1(victims3$taken$1),
-        .taken$2(victims3$taken$2),
-        .taken$3(victims3$taken$3),
-        .holding(victims3$holding),
-        .last_item(victims3$last_item),
-        .count(victims3$count),
-        .position(victims3$position),
-        .there(victims3$there),
-        .exists(victims3$exists),
-        .front(victims3$front)
-    );
-    kvcpu_small$hepc$prefetch prefetch(
-        .clock(prefetch$clock),
-        .reset(prefetch$reset),
-        .clear(prefetch$clear),
-        .finish(prefetch$finish),
-        .pop(prefetch$pop),
-        .fresh(prefetch$fresh),
-        .favoured(prefetch$favoured),
-        .wants$0(prefetch$wants$0),
-        .wants$1(prefetch$wants$1),
-        .wants$2(prefetch$wants$2),
-        .wants$3(prefetch$wants$3),
-        .items$0(prefetch$items$0),
-        .items$1(prefetch$items$1),
-        .items$2(prefetch$items$2),
-        .items$3(prefetch$items$3),
-        .taken$0(prefetch$taken$0),
-        .taken$1(prefetch$taken$1),
-        .taken$2(prefetch$taken$2),
-        .taken$3(prefetch$taken$3),
-        .holding(prefetch$holding),
-        .last_item(prefetch$last_item),
-        .count(prefetch$count),
-        .position(prefetch$position),
-        .there(prefetch$there),
-        .exists(prefetch$exists),
-        .front(prefetch$front)
-    );
-    kvcpu_small$hepc$favoured favoured(
-        .clock(favoured$clock),
-        .reset(favoured$reset),
-        .d(favoured$d),
-        .q(favoured$q)
-    );
-    kvcpu_small$hepc$crowded crowded(
-        .lanes$0(crowded$lanes$0),
-        .lanes$1(crowded$lanes$1),
-        .lanes$2(crowded$lanes$2),
-        .lanes$3(crowded$lanes$3),
-        .all(crowded$all)
-    );
-    kvcpu_small$hepc$crowded_prefetch crowded_prefetch(
-        .lanes$0(crowded_prefetch$lanes$0),
-        .lanes$1(crowded_prefetch$lanes$1),
-        .lanes$2(crowded_prefetch$lanes$2),
-        .lanes$3(crowded_prefetch$lanes$3),
-        .all(crowded_prefetch$all)
-    );
-    kvcpu_small$hepc$holding holding(
-        .lanes$0(holding$lanes$0),
-        .lanes$1(holding$lanes$1),
-        .lanes$2(holding$lanes$2),
-        .lanes$3(holding$lanes$3),
-        .all(holding$all)
-    );
-    kvcpu_small$hepc$holding_prefetch holding_prefetch(
-        .lanes$0(holding_prefetch$lanes$0),
-        .lanes$1(holding_prefetch$lanes$1),
-        .lanes$2(holding_prefetch$lanes$2),
-        .lanes$3(holding_prefetch$lanes$3),
-        .all(holding_prefetch$all)
-    );
     kvcpu_small$hepc$score score(
         .clock(score$clock),
         .enable(score$enable),
@@ -21637,845 +20680,442 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         .answers$3(score$answers$3),
         .kept(score$kept)
     );
-    kvcpu_small$hepc$tally tally(
-        .clock(tally$clock),
-        .clear(tally$clear),
-        .reached(tally$reached),
-        .counts(tally$counts)
+    kvcpu_small$hepc$lists lists(
+        .clock(lists$clock),
+        .reset(lists$reset),
+        .works(lists$works),
+        .clear(lists$clear),
+        .finish(lists$finish),
+        .pop(lists$pop),
+        .list(lists$list),
+        .wish(lists$wish),
+        .victim$0(lists$victim$0),
+        .victim$1(lists$victim$1),
+        .victim$2(lists$victim$2),
+        .victim$3(lists$victim$3),
+        .victim_item$0(lists$victim_item$0),
+        .victim_item$1(lists$victim_item$1),
+        .victim_item$2(lists$victim_item$2),
+        .victim_item$3(lists$victim_item$3),
+        .tier$0(lists$tier$0),
+        .tier$1(lists$tier$1),
+        .tier$2(lists$tier$2),
+        .tier$3(lists$tier$3),
+        .tier_early$0(lists$tier_early$0),
+        .tier_early$1(lists$tier_early$1),
+        .tier_early$2(lists$tier_early$2),
+        .tier_early$3(lists$tier_early$3),
+        .candidate$0(lists$candidate$0),
+        .candidate$1(lists$candidate$1),
+        .candidate$2(lists$candidate$2),
+        .candidate$3(lists$candidate$3),
+        .candidate_item$0(lists$candidate_item$0),
+        .candidate_item$1(lists$candidate_item$1),
+        .candidate_item$2(lists$candidate_item$2),
+        .candidate_item$3(lists$candidate_item$3),
+        .crowded(lists$crowded),
+        .holding(lists$holding),
+        .turning(lists$turning),
+        .there(lists$there),
+        .view(lists$view)
     );
-    kvcpu_small$hepc$ready ready(
+    kvcpu_small$hepc$showing showing(
+        .clock(showing$clock),
+        .reset(showing$reset),
+        .open(showing$open),
+        .of_lists(showing$of_lists),
+        .of_items(showing$of_items),
+        .list(showing$list),
+        .place(showing$place),
+        .listing(showing$listing),
+        .there(showing$there),
+        .view(showing$view),
+        .wish(showing$wish),
+        .waits(showing$waits),
+        .index(showing$index),
+        .rank(showing$rank),
+        .count(showing$count)
+    );
+    kvcpu_small$hepc$weighing weighing(
+        .clock(weighing$clock),
+        .reset(weighing$reset),
+        .parameters(weighing$parameters),
+        .wfs(weighing$wfs),
+        .thresholds(weighing$thresholds),
+        .trials(weighing$trials),
+        .works(weighing$works),
+        .clear(weighing$clear),
+        .facts_valid$0(weighing$facts_valid$0),
+        .facts_valid$1(weighing$facts_valid$1),
+        .facts_valid$2(weighing$facts_valid$2),
+        .facts_valid$3(weighing$facts_valid$3),
+        .facts$0(weighing$facts$0),
+        .facts$1(weighing$facts$1),
+        .facts$2(weighing$facts$2),
+        .facts$3(weighing$facts$3),
+        .valid$0(weighing$valid$0),
+        .valid$1(weighing$valid$1),
+        .valid$2(weighing$valid$2),
+        .valid$3(weighing$valid$3),
+        .standing$0(weighing$standing$0),
+        .standing$1(weighing$standing$1),
+        .standing$2(weighing$standing$2),
+        .standing$3(weighing$standing$3),
+        .judged(weighing$judged),
+        .marked(weighing$marked),
+        .outside(weighing$outside),
+        .policy(weighing$policy),
+        .worth(weighing$worth),
+        .count(weighing$count)
+    );
+    kvcpu_small$hepc$writeback writeback(
+        .clock(writeback$clock),
+        .reset(writeback$reset),
+        .works(writeback$works),
+        .drained(writeback$drained),
+        .bus_write(writeback$bus_write),
+        .sweep(writeback$sweep),
+        .judged(writeback$judged),
+        .valid$0(writeback$valid$0),
+        .valid$1(writeback$valid$1),
+        .valid$2(writeback$valid$2),
+        .valid$3(writeback$valid$3),
+        .write$0(writeback$write$0),
+        .write$1(writeback$write$1),
+        .write$2(writeback$write$2),
+        .write$3(writeback$write$3),
+        .words$0(writeback$words$0),
+        .words$1(writeback$words$1),
+        .words$2(writeback$words$2),
+        .words$3(writeback$words$3),
+        .marked(writeback$marked),
+        .outside(writeback$outside),
+        .row_write(writeback$row_write),
+        .row_write_row(writeback$row_write_row),
+        .row_write_lanes(writeback$row_write_lanes),
+        .row_write_data$0(writeback$row_write_data$0),
+        .row_write_data$1(writeback$row_write_data$1),
+        .row_write_data$2(writeback$row_write_data$2),
+        .row_write_data$3(writeback$row_write_data$3)
+    );
+    
+    // Update code
+    always @(*) bus$clock = clock;
+    always @(*) parameters$clock = clock;
+    always @(*) jobs$clock = clock;
+    always @(*) walk$clock = clock;
+    always @(*) score$clock = clock;
+    always @(*) lists$clock = clock;
+    always @(*) showing$clock = clock;
+    always @(*) weighing$clock = clock;
+    always @(*) writeback$clock = clock;
+    always @(*) bus$reset = reset;
+    always @(*) parameters$reset = reset;
+    always @(*) jobs$reset = reset;
+    always @(*) walk$reset = reset;
+    always @(*) lists$reset = reset;
+    always @(*) showing$reset = reset;
+    always @(*) weighing$reset = reset;
+    always @(*) writeback$reset = reset;
+    always @(*) bus$bus_select = bus_select;
+    always @(*) bus$bus_write = bus_write;
+    always @(*) bus$bus_address = bus_address;
+    always @(*) bus$works = jobs$works;
+    always @(*) bus$one_row = jobs$one_row;
+    always @(*) bus$busy = jobs$busy;
+    always @(*) bus$asking = walk$asking;
+    always @(*) bus$settling = jobs$settling;
+    always @(*) bus$list_waits = showing$waits;
+    always @(*) bus$score = score$kept;
+    always @(*) bus$worth = weighing$worth;
+    always @(*) bus$count = weighing$count;
+    always @(*) bus$item_index = showing$index;
+    always @(*) bus$item_rank = showing$rank;
+    always @(*) bus$item_count = showing$count;
+    always @(*) bus_ready = bus$bus_ready;
+    always @(*) bus_read = bus$bus_read;
+    always @(*) parameters$write = bus$writes;
+    always @(*) parameters$address = bus_address;
+    always @(*) parameters$data = bus_data;
+    always @(*) awake = jobs$busy | bus$bus_ready | lists$turning;
+    always @(*) jobs$starts = bus$starts;
+    always @(*) jobs$asking = walk$asking;
+    always @(*) jobs$taken = walk$taken;
+    always @(*) jobs$holding = lists$holding;
+    always @(*) walk$starts = bus$starts;
+    always @(*) walk$index = bus_data;
+    always @(*) walk$one_row = jobs$one_row;
+    always @(*) walk$by_lane = jobs$by_lane;
+    always @(*) walk$crowded = lists$crowded;
+    always @(*) walk$row_taken = row_taken;
+    always @(*) row_read = walk$row_read;
+    always @(*) row = walk$row;
+    always @(*) scoring_rows = jobs$works[(64'h0)+:(1)] | jobs$works[(64'h6)+:(1)];
+    always @(*) judges$0$clock = clock;
+    always @(*) judges$0$reset = reset;
+    always @(*) judges$0$parameters = parameters$all;
+    always @(*) judges$0$sweeping = scoring_rows;
+    always @(*) judges$0$marking = jobs$works[(64'h4)+:(1)];
+    always @(*) judges$0$in_valid = walk$lanes[0];
+    always @(*) judges$0$index = walk$first_index | lane_number$0;
+    always @(*) judges$0$entry = entries$0;
+    always @(*) valid$lanes$0 = judges$0$valid;
+    always @(*) score$valid$0 = judges$0$valid;
+    always @(*) score$answers$0 = judges$0$score;
+    always @(*) lists$victim$0 = judges$0$victim;
+    always @(*) lists$victim_item$0 = judges$0$victim_item;
+    always @(*) lists$tier$0 = judges$0$tier;
+    always @(*) lists$tier_early$0 = judges$0$tier_early;
+    always @(*) lists$candidate$0 = judges$0$candidate;
+    always @(*) lists$candidate_item$0 = judges$0$candidate_item;
+    always @(*) weighing$facts_valid$0 = judges$0$facts_valid;
+    always @(*) weighing$facts$0 = judges$0$facts;
+    always @(*) weighing$valid$0 = judges$0$valid;
+    always @(*) weighing$standing$0 = judges$0$standing;
+    always @(*) writeback$valid$0 = judges$0$valid;
+    always @(*) writeback$write$0 = judges$0$write;
+    always @(*) writeback$words$0 = judges$0$write_data;
+    always @(*) row_write_data$0 = writeback$row_write_data$0;
+    always @(*) judges$1$clock = clock;
+    always @(*) judges$1$reset = reset;
+    always @(*) judges$1$parameters = parameters$all;
+    always @(*) judges$1$sweeping = scoring_rows;
+    always @(*) judges$1$marking = jobs$works[(64'h4)+:(1)];
+    always @(*) judges$1$in_valid = walk$lanes[1];
+    always @(*) judges$1$index = walk$first_index | lane_number$1;
+    always @(*) judges$1$entry = entries$1;
+    always @(*) valid$lanes$1 = judges$1$valid;
+    always @(*) score$valid$1 = judges$1$valid;
+    always @(*) score$answers$1 = judges$1$score;
+    always @(*) lists$victim$1 = judges$1$victim;
+    always @(*) lists$victim_item$1 = judges$1$victim_item;
+    always @(*) lists$tier$1 = judges$1$tier;
+    always @(*) lists$tier_early$1 = judges$1$tier_early;
+    always @(*) lists$candidate$1 = judges$1$candidate;
+    always @(*) lists$candidate_item$1 = judges$1$candidate_item;
+    always @(*) weighing$facts_valid$1 = judges$1$facts_valid;
+    always @(*) weighing$facts$1 = judges$1$facts;
+    always @(*) weighing$valid$1 = judges$1$valid;
+    always @(*) weighing$standing$1 = judges$1$standing;
+    always @(*) writeback$valid$1 = judges$1$valid;
+    always @(*) writeback$write$1 = judges$1$write;
+    always @(*) writeback$words$1 = judges$1$write_data;
+    always @(*) row_write_data$1 = writeback$row_write_data$1;
+    always @(*) judges$2$clock = clock;
+    always @(*) judges$2$reset = reset;
+    always @(*) judges$2$parameters = parameters$all;
+    always @(*) judges$2$sweeping = scoring_rows;
+    always @(*) judges$2$marking = jobs$works[(64'h4)+:(1)];
+    always @(*) judges$2$in_valid = walk$lanes[2];
+    always @(*) judges$2$index = walk$first_index | lane_number$2;
+    always @(*) judges$2$entry = entries$2;
+    always @(*) valid$lanes$2 = judges$2$valid;
+    always @(*) score$valid$2 = judges$2$valid;
+    always @(*) score$answers$2 = judges$2$score;
+    always @(*) lists$victim$2 = judges$2$victim;
+    always @(*) lists$victim_item$2 = judges$2$victim_item;
+    always @(*) lists$tier$2 = judges$2$tier;
+    always @(*) lists$tier_early$2 = judges$2$tier_early;
+    always @(*) lists$candidate$2 = judges$2$candidate;
+    always @(*) lists$candidate_item$2 = judges$2$candidate_item;
+    always @(*) weighing$facts_valid$2 = judges$2$facts_valid;
+    always @(*) weighing$facts$2 = judges$2$facts;
+    always @(*) weighing$valid$2 = judges$2$valid;
+    always @(*) weighing$standing$2 = judges$2$standing;
+    always @(*) writeback$valid$2 = judges$2$valid;
+    always @(*) writeback$write$2 = judges$2$write;
+    always @(*) writeback$words$2 = judges$2$write_data;
+    always @(*) row_write_data$2 = writeback$row_write_data$2;
+    always @(*) judges$3$clock = clock;
+    always @(*) judges$3$reset = reset;
+    always @(*) judges$3$parameters = parameters$all;
+    always @(*) judges$3$sweeping = scoring_rows;
+    always @(*) judges$3$marking = jobs$works[(64'h4)+:(1)];
+    always @(*) judges$3$in_valid = walk$lanes[3];
+    always @(*) judges$3$index = walk$first_index | lane_number$3;
+    always @(*) judges$3$entry = entries$3;
+    always @(*) valid$lanes$3 = judges$3$valid;
+    always @(*) score$valid$3 = judges$3$valid;
+    always @(*) score$answers$3 = judges$3$score;
+    always @(*) lists$victim$3 = judges$3$victim;
+    always @(*) lists$victim_item$3 = judges$3$victim_item;
+    always @(*) lists$tier$3 = judges$3$tier;
+    always @(*) lists$tier_early$3 = judges$3$tier_early;
+    always @(*) lists$candidate$3 = judges$3$candidate;
+    always @(*) lists$candidate_item$3 = judges$3$candidate_item;
+    always @(*) weighing$facts_valid$3 = judges$3$facts_valid;
+    always @(*) weighing$facts$3 = judges$3$facts;
+    always @(*) weighing$valid$3 = judges$3$valid;
+    always @(*) weighing$standing$3 = judges$3$standing;
+    always @(*) writeback$valid$3 = judges$3$valid;
+    always @(*) writeback$write$3 = judges$3$write;
+    always @(*) writeback$words$3 = judges$3$write_data;
+    always @(*) row_write_data$3 = writeback$row_write_data$3;
+    always @(*) begin
+        judged[(64'h0)+:(16)] = valid$all;
+        judged[(64'h10)+:(17)] = judges$0$judged >> lane_bits;
+    end
+    always @(*) score$enable = jobs$works[(64'h2)+:(1)];
+    always @(*) lists$works = jobs$works;
+    always @(*) lists$clear = bus$starts[(64'h0)+:(1)];
+    always @(*) lists$finish = jobs$works[(64'h0)+:(1)] & jobs$drained;
+    always @(*) lists$pop = bus$pops;
+    always @(*) lists$list = bus$list;
+    always @(*) lists$wish = showing$wish;
+    always @(*) showing$open = bus$open;
+    always @(*) showing$of_lists = bus$of_lists;
+    always @(*) showing$of_items = bus$of_items;
+    always @(*) showing$list = bus$list;
+    always @(*) showing$place = bus$place;
+    always @(*) showing$listing = jobs$works[(64'h0)+:(1)] | jobs$works[(64'h1)+:(1)];
+    always @(*) showing$there = lists$there;
+    always @(*) showing$view = lists$view;
+    always @(*) weighing$parameters = parameters$all;
+    always @(*) weighing$wfs = parameters$wfs;
+    always @(*) weighing$thresholds = parameters$thresholds;
+    always @(*) weighing$trials = parameters$trials;
+    always @(*) weighing$works = jobs$works;
+    always @(*) weighing$clear = bus$starts[(64'h5)+:(1)];
+    always @(*) weighing$judged = judged;
+    always @(*) weighing$policy = bus$policy;
+    always @(*) writeback$works = jobs$works;
+    always @(*) writeback$drained = jobs$drained;
+    always @(*) writeback$bus_write = bus$writes;
+    always @(*) writeback$sweep = bus$starts[(64'h0)+:(1)];
+    always @(*) writeback$judged = judged;
+    always @(*) writeback$marked = weighing$marked;
+    always @(*) writeback$outside = weighing$outside;
+    always @(*) row_write = writeback$row_write;
+    always @(*) row_write_row = writeback$row_write_row;
+    always @(*) row_write_lanes = writeback$row_write_lanes;
+    
+endmodule // kvcpu_small$hepc
+
+
+module kvcpu_small$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_ready,bus_read,works,one_row,busy,asking,settling,list_waits,open,of_lists,of_items,list,place,policy,writes,starts,pops,score,worth,count,item_index,item_rank,item_count);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  bus_select;
+    input wire  bus_write;
+    input wire  [23:0] bus_address;
+    output reg  bus_ready;
+    output reg  [31:0] bus_read;
+    input wire  [6:0] works;
+    input wire  one_row;
+    input wire  busy;
+    input wire  asking;
+    input wire  settling;
+    input wire  list_waits;
+    output reg  open;
+    output reg  of_lists;
+    output reg  of_items;
+    output reg  [3:0] list;
+    output reg  [7:0] place;
+    output reg  [2:0] policy;
+    output reg  writes;
+    output reg  [6:0] starts;
+    output reg  pops;
+    input wire  [85:0] score;
+    input wire  [31:0] worth;
+    input wire  [31:0] count;
+    input wire  [31:0] item_index;
+    input wire  [31:0] item_rank;
+    input wire  [7:0] item_count;
+    
+    // Stub signals
+    reg  ready$clock;
+    reg  ready$reset;
+    reg  ready$d;
+    wire  ready$q;
+    reg  answer$clock;
+    reg  answer$reset;
+    reg  [31:0] answer$d;
+    wire  [31:0] answer$q;
+    
+    // Local signals
+    reg  [3:0] page;
+    reg  [11:0] group;
+    reg  [3:0] low;
+    reg  lists;
+    reg  items;
+    reg  is_command;
+    reg  is_offer;
+    reg  is_busy;
+    reg  stands;
+    reg  waits;
+    reg  accept;
+    reg  commands;
+    reg  [31:0] value;
+    
+    // Sub module instances
+    kvcpu_small$hepc$bus$ready ready(
         .clock(ready$clock),
         .reset(ready$reset),
         .d(ready$d),
         .q(ready$q)
     );
-    kvcpu_small$hepc$answer answer(
+    kvcpu_small$hepc$bus$answer answer(
         .clock(answer$clock),
         .reset(answer$reset),
         .d(answer$d),
         .q(answer$q)
     );
-    kvcpu_small$hepc$wanted wanted(
-        .clock(wanted$clock),
-        .reset(wanted$reset),
-        .d(wanted$d),
-        .q(wanted$q)
-    );
-    kvcpu_small$hepc$wanted_list wanted_list(
-        .clock(wanted_list$clock),
-        .reset(wanted_list$reset),
-        .d(wanted_list$d),
-        .q(wanted_list$q)
-    );
-    kvcpu_small$hepc$looked looked(
-        .clock(looked$clock),
-        .reset(looked$reset),
-        .d(looked$d),
-        .q(looked$q)
-    );
-    kvcpu_small$hepc$shows shows(
-        .clock(shows$clock),
-        .reset(shows$reset),
-        .d(shows$d),
-        .q(shows$q)
-    );
-    kvcpu_small$hepc$shown shown(
-        .clock(shown$clock),
-        .reset(shown$reset),
-        .d(shown$d),
-        .q(shown$q)
-    );
-    kvcpu_small$hepc$shown_count shown_count(
-        .clock(shown_count$clock),
-        .reset(shown_count$reset),
-        .d(shown_count$d),
-        .q(shown_count$q)
-    );
-    kvcpu_small$hepc$exists exists(
-        .clock(exists$clock),
-        .reset(exists$reset),
-        .d(exists$d),
-        .q(exists$q)
-    );
-    kvcpu_small$hepc$clearing clearing(
-        .clock(clearing$clock),
-        .reset(clearing$reset),
-        .d(clearing$d),
-        .q(clearing$q)
-    );
-    kvcpu_small$hepc$clearing_counts clearing_counts(
-        .clock(clearing_counts$clock),
-        .reset(clearing_counts$reset),
-        .d(clearing_counts$d),
-        .q(clearing_counts$q)
-    );
-    kvcpu_small$hepc$finishing finishing(
-        .clock(finishing$clock),
-        .reset(finishing$reset),
-        .d(finishing$d),
-        .q(finishing$q)
-    );
-    kvcpu_small$hepc$popping popping(
-        .clock(popping$clock),
-        .reset(popping$reset),
-        .d(popping$d),
-        .q(popping$q)
-    );
-    kvcpu_small$hepc$popped_list popped_list(
-        .clock(popped_list$clock),
-        .reset(popped_list$reset),
-        .d(popped_list$d),
-        .q(popped_list$q)
-    );
     
     // Update code
-    always @(*) parameters$clock = clock;
-    always @(*) wfs$clock = clock;
-    always @(*) thresholds$clock = clock;
-    always @(*) trials$clock = clock;
-    always @(*) storing$clock = clock;
-    always @(*) store_group$clock = clock;
-    always @(*) store_low$clock = clock;
-    always @(*) store_data$clock = clock;
-    always @(*) sweeping$clock = clock;
-    always @(*) offering$clock = clock;
-    always @(*) scoring$clock = clock;
-    always @(*) weighing$clock = clock;
-    always @(*) marking$clock = clock;
-    always @(*) counting$clock = clock;
-    always @(*) prescoring$clock = clock;
-    always @(*) prescored$clock = clock;
-    always @(*) prescored_lanes$clock = clock;
-    always @(*) asking$clock = clock;
-    always @(*) next_row$clock = clock;
-    always @(*) lanes$clock = clock;
-    always @(*) stall$clock = clock;
-    always @(*) trail$clock = clock;
-    always @(*) row1$clock = clock;
-    always @(*) row2$clock = clock;
-    always @(*) lanes1$clock = clock;
-    always @(*) lanes2$clock = clock;
-    always @(*) write_lanes$clock = clock;
-    always @(*) write_row$clock = clock;
-    always @(*) victims0$clock = clock;
-    always @(*) victims1$clock = clock;
-    always @(*) victims2$clock = clock;
-    always @(*) victims3$clock = clock;
-    always @(*) prefetch$clock = clock;
-    always @(*) favoured$clock = clock;
-    always @(*) score$clock = clock;
-    always @(*) tally$clock = clock;
-    always @(*) facts$clock = clock;
-    always @(*) standing$clock = clock;
-    always @(*) lanes9$clock = clock;
-    always @(*) lanes10$clock = clock;
-    always @(*) lanes11$clock = clock;
-    always @(*) row9$clock = clock;
-    always @(*) row10$clock = clock;
-    always @(*) row11$clock = clock;
-    always @(*) standing10$clock = clock;
-    always @(*) standing11$clock = clock;
-    always @(*) weighed$clock = clock;
-    always @(*) wanted$clock = clock;
-    always @(*) wanted_list$clock = clock;
-    always @(*) looked$clock = clock;
-    always @(*) clearing$clock = clock;
-    always @(*) clearing_counts$clock = clock;
-    always @(*) finishing$clock = clock;
-    always @(*) popping$clock = clock;
-    always @(*) popped_list$clock = clock;
-    always @(*) shows$clock = clock;
-    always @(*) shown$clock = clock;
-    always @(*) shown_count$clock = clock;
-    always @(*) exists$clock = clock;
-    always @(*) worth$clock = clock;
     always @(*) ready$clock = clock;
     always @(*) answer$clock = clock;
-    always @(*) parameters$reset = reset;
-    always @(*) wfs$reset = reset;
-    always @(*) thresholds$reset = reset;
-    always @(*) trials$reset = reset;
-    always @(*) storing$reset = reset;
-    always @(*) store_group$reset = reset;
-    always @(*) store_low$reset = reset;
-    always @(*) store_data$reset = reset;
-    always @(*) sweeping$reset = reset;
-    always @(*) offering$reset = reset;
-    always @(*) scoring$reset = reset;
-    always @(*) weighing$reset = reset;
-    always @(*) marking$reset = reset;
-    always @(*) counting$reset = reset;
-    always @(*) prescoring$reset = reset;
-    always @(*) prescored$reset = reset;
-    always @(*) prescored_lanes$reset = reset;
-    always @(*) asking$reset = reset;
-    always @(*) next_row$reset = reset;
-    always @(*) lanes$reset = reset;
-    always @(*) stall$reset = reset;
-    always @(*) trail$reset = reset;
-    always @(*) row1$reset = reset;
-    always @(*) row2$reset = reset;
-    always @(*) lanes1$reset = reset;
-    always @(*) lanes2$reset = reset;
-    always @(*) write_lanes$reset = reset;
-    always @(*) write_row$reset = reset;
-    always @(*) victims0$reset = reset;
-    always @(*) victims1$reset = reset;
-    always @(*) victims2$reset = reset;
-    always @(*) victims3$reset = reset;
-    always @(*) prefetch$reset = reset;
-    always @(*) favoured$reset = reset;
     always @(*) ready$reset = reset;
     always @(*) answer$reset = reset;
-    always @(*) lanes9$reset = reset;
-    always @(*) lanes10$reset = reset;
-    always @(*) lanes11$reset = reset;
-    always @(*) row9$reset = reset;
-    always @(*) row10$reset = reset;
-    always @(*) row11$reset = reset;
-    always @(*) standing10$reset = reset;
-    always @(*) standing11$reset = reset;
-    always @(*) weighed$reset = reset;
-    always @(*) wanted$reset = reset;
-    always @(*) wanted_list$reset = reset;
-    always @(*) looked$reset = reset;
-    always @(*) clearing$reset = reset;
-    always @(*) clearing_counts$reset = reset;
-    always @(*) finishing$reset = reset;
-    always @(*) popping$reset = reset;
-    always @(*) popped_list$reset = reset;
-    always @(*) shows$reset = reset;
-    always @(*) shown$reset = reset;
-    always @(*) shown_count$reset = reset;
-    always @(*) exists$reset = reset;
-    always @(*) worth$reset = reset;
-    always @(*) brief = offering$q | scoring$q | weighing$q | prescoring$q;
-    always @(*) walking = marking$q | counting$q;
-    always @(*) weighs = weighing$q | walking;
-    always @(*) busy = brief | sweeping$q | walking;
-    always @(*) settling = asking$q | prescoring$q | (trail$q[(32'h0)+:(7)] != 32'h0) | (marking$q & (trail$q[(32'h0)+:(10)] != 32'h0));
-    always @(*) on_the_way = (holding$all != 32'h0) | (holding_prefetch$all != 32'h0) | victims0$holding | victims1$holding | victims2$holding | victims3$holding | prefetch$holding;
-    always @(*) drained = ~asking$q & (trail$q[(32'h0)+:(10)] == 32'h0) & ~(weighs & (trail$q != 32'h0)) & ~on_the_way;
-    always @(*) finish = sweeping$q & drained;
-    always @(*) low = bus_address[(32'h0)+:(8)];
-    always @(*) low3 = bus_address[(32'h0)+:(3)];
-    always @(*) low4 = bus_address[(32'h0)+:(4)];
+    always @(*) low = bus_address[(32'h0)+:(4)];
     always @(*) group = bus_address[(32'h4)+:(12)];
     always @(*) page = bus_address[(32'hc)+:(4)];
-    always @(*) of_lists = bus_address[(32'h8)+:(8)] == 32'h1;
-    always @(*) of_items = (page == 32'h1) | (page == 32'h2);
+    always @(*) lists = bus_address[(32'h8)+:(8)] == 32'h1;
+    always @(*) items = (page == 32'h1) | (page == 32'h2);
+    always @(*) is_command = bus_write & (group == 32'h2) & (low >= 32'h8) & (low != 32'he);
+    always @(*) is_offer = is_command & (low == 32'h9);
+    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low == 32'he);
+    always @(*) of_lists = lists;
+    always @(*) of_items = items;
     always @(*) begin
         list = bus_address[(32'h8)+:(4)];
-        if (of_lists) begin
+        if (lists) begin
             list = bus_address[(32'h4)+:(4)];
         end
     end
-    always @(*) is_command = bus_write & (group == 32'h2) & (low4 >= 32'h8) & (low4 != 32'he);
-    always @(*) is_sweep = is_command & (low4 == 32'h8);
-    always @(*) is_prescore = is_command & (low4 == 32'hf);
-    always @(*) is_offer = is_command & (low4 == 32'h9);
-    always @(*) is_pop = bus_write & of_lists & (low4 == 32'h2);
-    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low4 == 32'he);
+    always @(*) place = bus_address[(32'h0)+:(8)];
+    always @(*) policy = bus_address[(32'h0)+:(3)];
     always @(*) begin
-        there = 1'b1;
-        shown$d = 32'h0;
-        shown_count$d = 32'h0;
-        exists$d = 1'b0;
-        if (list == 32'h0) begin
-            there = victims0$there;
-            shown$d = victims0$front;
-            shown_count$d = victims0$count;
-            exists$d = victims0$exists;
-        end
-        if (list == 32'h1) begin
-            there = victims1$there;
-            shown$d = victims1$front;
-            shown_count$d = victims1$count;
-            exists$d = victims1$exists;
-        end
-        if (list == 32'h2) begin
-            there = victims2$there;
-            shown$d = victims2$front;
-            shown_count$d = victims2$count;
-            exists$d = victims2$exists;
-        end
-        if (list == 32'h3) begin
-            there = victims3$there;
-            shown$d = victims3$front;
-            shown_count$d = victims3$count;
-            exists$d = victims3$exists;
-        end
-        if (list == 32'h4) begin
-            there = prefetch$there;
-            shown$d = prefetch$front;
-            shown_count$d = prefetch$count;
-            exists$d = prefetch$exists;
-        end
-    end
-    always @(*) beyond = of_items & (low >= list_size);
-    always @(*) begin
-        wanted$d = 32'h0;
-        if (turns) begin
-            wanted$d = low;
-        end
-    end
-    always @(*) wanted_list$d = list;
-    always @(*) listing = sweeping$q | offering$q;
-    always @(*) turns = bus_select & ~ready$q & of_items & ~beyond & ~listing;
-    always @(*) looked$d = turns;
-    always @(*) shows$d = bus_select & ~ready$q & ~listing & there & (of_lists | looked$q);
-    always @(*) begin
-        waits = brief | sweeping$q;
-        if (bus_write) begin
+        waits = one_row | works[(64'h0)+:(1)];
+        if (bus_write | (group == 32'h4)) begin
             waits = busy;
         end
-        if (is_offer & offering$q) begin
-            waits = asking$q;
+        if (is_offer & works[(64'h1)+:(1)]) begin
+            waits = asking;
         end
-        if (group == 32'h4) begin
-            waits = busy;
-        end
-        if ((of_lists | of_items) & ~beyond & ~shows$q) begin
+        if (list_waits) begin
             waits = 1'b1;
         end
         if (is_busy) begin
             waits = 1'b0;
         end
     end
-    always @(*) accept = bus_select & ~ready$q & ~waits;
+    always @(*) stands = bus_select & ~ready$q;
+    always @(*) open = stands;
+    always @(*) accept = stands & ~waits;
     always @(*) ready$d = accept;
-    always @(*) awake = busy | ready$q | ~victims0$there | ~victims1$there | ~victims2$there | ~victims3$there | ~prefetch$there;
-    always @(*) bus_ready = ready$q;
-    always @(*) bus_read = answer$q;
-    always @(*) write = accept & bus_write;
-    always @(*) storing$d = write;
-    always @(*) store_group$d = group;
-    always @(*) store_low$d = low4;
-    always @(*) store_data$d = bus_data;
-    always @(*) store_low3 = ((store_low$q) & 3'h7);
-    always @(*) parameters$address = store_low$q;
-    always @(*) parameters$data = store_data$q;
-    always @(*) parameters$write = storing$q & (store_group$q == 32'h0);
-    always @(*) wfs$address = store_low3;
-    always @(*) wfs$data = ((store_data$q) & 9'h1ff);
-    always @(*) wfs$write = storing$q & (store_group$q == 32'h1) & (store_low$q < 32'h8);
-    always @(*) thresholds$address = store_low3;
-    always @(*) thresholds$data = ((store_data$q) & 17'h1ffff);
-    always @(*) thresholds$write = storing$q & (store_group$q == 32'h1) & (store_low$q >= 32'h8);
-    always @(*) trials$address = store_low3;
-    always @(*) trials$data = ((store_data$q) & 17'h1ffff);
-    always @(*) trials$write = storing$q & (store_group$q == 32'h2) & (store_low$q < 32'h8);
+    always @(*) writes = accept & bus_write;
+    always @(*) pops = accept & bus_write & lists & (low == 32'h2);
+    always @(*) commands = accept & is_command;
     always @(*) begin
-        sweeping$d = sweeping$q & ~drained;
-        offering$d = offering$q & ~drained;
-        scoring$d = scoring$q & ~drained;
-        weighing$d = weighing$q & ~drained;
-        marking$d = marking$q & ~drained;
-        counting$d = counting$q & ~drained;
-        prescoring$d = prescoring$q & ~drained;
-        asking$d = asking$q;
-        next_row$d = next_row$q;
-        lanes$d = lanes$q;
-        if (taken) begin
-            if (lane_last) begin
-                next_row$d = next_row$q + stride;
-                if (next_row$q >= back) begin
-                    next_row$d = next_row$q - back;
-                end
-            end
-            if (walking) begin
-                lanes$d = lanes$q << 32'h1;
-                if (lane_last) begin
-                    lanes$d = first_lane;
-                end
-            end
-            if (brief | (lane_last & row_last)) begin
-                asking$d = 1'b0;
-            end
-        end
-        clear = 1'b0;
-        clear_counts = 1'b0;
-        if (accept & is_command) begin
-            asking$d = 1'b1;
-            next_row$d = stride;
-            lanes$d = first_lane;
-            if (is_sweep) begin
-                sweeping$d = 1'b1;
-                lanes$d = all_lanes;
-                clear = 1'b1;
-            end
-            if (is_prescore) begin
-                prescoring$d = 1'b1;
-                next_row$d = 32'h0;
-                lanes$d = all_lanes;
-            end
-            if (low4 == 32'hc) begin
-                marking$d = 1'b1;
-            end
-            if (low4 == 32'hd) begin
-                counting$d = 1'b1;
-                clear_counts = 1'b1;
-            end
-            if ((low4 == 32'h9) | (low4 == 32'ha) | (low4 == 32'hb)) begin
-                next_row$d = picked_row;
-                lanes$d = picked_lanes;
-            end
-            if (low4 == 32'h9) begin
-                offering$d = 1'b1;
-            end
-            if (low4 == 32'ha) begin
-                scoring$d = 1'b1;
-            end
-            if (low4 == 32'hb) begin
-                weighing$d = 1'b1;
-            end
-        end
-    end
-    always @(*) row_read = asking$q & ~stall$q;
-    always @(*) row = next_row$q;
-    always @(*) taken = asking$q & ~stall$q & row_taken;
-    always @(*) lane_last = (lanes$q & last_lane) != 32'h0;
-    always @(*) row_last = next_row$q == 32'h0;
-    always @(*) picked_row = ((bus_data) & 17'h1ffff) >> lane_bits;
-    always @(*) picked_lane = ((bus_data) & 4'hf) & lane_mask;
-    always @(*) picked_lanes = first_lane << picked_lane;
-    always @(*) stall$d = (crowded$all != 32'h0) | (crowded_prefetch$all != 32'h0);
-    always @(*) row1$d = next_row$q;
-    always @(*) row2$d = row1$q;
-    always @(*) begin
-        lanes1$d = 32'h0;
-        trail$d = trail$q << 32'h1;
-        if (taken) begin
-            lanes1$d = lanes$q;
-            trail$d = (trail$q << 32'h1) | 32'h1;
-        end
-    end
-    always @(*) lanes2$d = lanes1$q;
-    always @(*) first_index = row2$q << lane_bits;
-    always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
-    always @(*) judged_row = judges$0$judged >> lane_bits;
-    always @(*) begin
-        write_row$d = judged_row;
-        write_lanes$d = written$all;
-        prescored$d = prescored$q;
-        prescored_lanes$d = prescored_lanes$q;
-        if (prescoring$q) begin
-            write_lanes$d = 32'h0;
-            prescored$d = drained;
-            if (valid$all != 32'h0) begin
-                prescored_lanes$d = written$all;
-            end
-        end
-        if (write) begin
-            prescored$d = 1'b0;
-        end
-        if (rescores) begin
-            write_row$d = 32'h0;
-            write_lanes$d = prescored_lanes$q;
-        end
-        if (marking$q) begin
-            write_row$d = row11$q;
-            write_lanes$d = 32'h0;
-            if (used) begin
-                write_lanes$d = lanes11$q;
-            end
-        end
-    end
-    always @(*) rescores = accept & is_sweep & prescored$q;
-    always @(*) facts$enable = weighs;
-    always @(*) standing$enable = weighs;
-    always @(*) worth$facts = facts$kept;
-    always @(*) worth$wr = parameters$all[(32'h0)+:(8)];
-    always @(*) worth$ws = parameters$all[(32'h40)+:(8)];
-    always @(*) worth$wd = parameters$all[(32'h60)+:(8)];
-    always @(*) worth$targets = parameters$all[32'h83];
-    always @(*) worth$scale = parameters$all[(32'hc0)+:(4)];
-    always @(*) worth$r_epoch = parameters$all[(32'h120)+:(14)];
-    always @(*) worth$wfs = wfs$all;
-    always @(*) worth$thresholds = thresholds$all;
-    always @(*) worth$trials = trials$all;
-    always @(*) lanes9$d = valid$all;
-    always @(*) lanes10$d = lanes9$q;
-    always @(*) lanes11$d = lanes10$q;
-    always @(*) row9$d = judged_row;
-    always @(*) row10$d = row9$q;
-    always @(*) row11$d = row10$q;
-    always @(*) standing10$d = standing$kept;
-    always @(*) standing11$d = standing10$q;
-    always @(*) used = standing11$q[32'h8];
-    always @(*) out = standing11$q[(32'h0)+:(8)];
-    always @(*) begin
-        insiders = 32'h0;
-        if (used) begin
-            insiders = worth$above & ~out;
-        end
-    end
-    always @(*) outside = out | ~worth$above;
-    always @(*) weighed$enable = weighing$q & (lanes11$q != 32'h0);
-    always @(*) weighed$d = (((insiders) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
-    always @(*) begin
-        tally$reached = 32'h0;
-        if (counting$q & (lanes11$q != 32'h0)) begin
-            tally$reached = insiders & worth$reaching;
-        end
-    end
-    always @(*) tally$clear = clearing_counts$q;
-    always @(*) clearing_counts$d = clear_counts;
-    always @(*) judges$0$clock = clock;
-    always @(*) judges$0$reset = reset;
-    always @(*) judges$0$parameters = parameters$all;
-    always @(*) judges$0$sweeping = sweeping$q | prescoring$q;
-    always @(*) judges$0$marking = marking$q;
-    always @(*) judges$0$in_valid = lanes2$q[0];
-    always @(*) judges$0$index = first_index | lane_number$0;
-    always @(*) judges$0$entry = entries$0;
-    always @(*) written$lanes$0 = judges$0$write;
-    always @(*) writings$0$clock = clock;
-    always @(*) writings$0$reset = reset;
-    always @(*) writings$0$valid = judges$0$valid;
-    always @(*) writings$0$words = judges$0$write_data;
-    always @(*) writings$0$marking = marking$q;
-    always @(*) writings$0$out = outside;
-    always @(*) row_write_data$0 = writings$0$data;
-    always @(*) score$valid$0 = judges$0$valid;
-    always @(*) score$answers$0 = judges$0$score;
-    always @(*) valid$lanes$0 = judges$0$valid;
-    always @(*) facts$valid$0 = judges$0$facts_valid;
-    always @(*) facts$answers$0 = judges$0$facts;
-    always @(*) standing$valid$0 = judges$0$valid;
-    always @(*) standing$answers$0 = judges$0$standing;
-    always @(*) victims$0$clock = clock;
-    always @(*) victims$0$reset = reset;
-    always @(*) victims$0$in_valid = judges$0$victim & listing;
-    always @(*) victims$0$item = judges$0$victim_item;
-    always @(*) victims$0$list = judges$0$tier;
-    always @(*) victims$0$open = offering$q;
-    always @(*) begin
-        victims$0$last = victims0$last_item;
-        if (judges$0$tier_early == 32'h1) begin
-            victims$0$last = victims1$last_item;
-        end
-        if (judges$0$tier_early == 32'h2) begin
-            victims$0$last = victims2$last_item;
-        end
-        if (judges$0$tier_early == 32'h3) begin
-            victims$0$last = victims3$last_item;
-        end
-    end
-    always @(*) prefetches$0$clock = clock;
-    always @(*) prefetches$0$reset = reset;
-    always @(*) prefetches$0$in_valid = judges$0$candidate & sweeping$q;
-    always @(*) prefetches$0$item = judges$0$candidate_item;
-    always @(*) prefetches$0$last = prefetch$last_item;
-    always @(*) crowded$lanes$0 = victims$0$crowded;
-    always @(*) crowded_prefetch$lanes$0 = prefetches$0$crowded;
-    always @(*) holding$lanes$0 = victims$0$holding;
-    always @(*) holding_prefetch$lanes$0 = prefetches$0$holding;
-    always @(*) victims0$wants$0 = victims$0$wanted[32'h0];
-    always @(*) victims0$items$0 = victims$0$head;
-    always @(*) victims1$wants$0 = victims$0$wanted[32'h1];
-    always @(*) victims1$items$0 = victims$0$head;
-    always @(*) victims2$wants$0 = victims$0$wanted[32'h2];
-    always @(*) victims2$items$0 = victims$0$head;
-    always @(*) victims3$wants$0 = victims$0$wanted[32'h3];
-    always @(*) victims3$items$0 = victims$0$head;
-    always @(*) victims$0$taken = victims0$taken$0 | victims1$taken$0 | victims2$taken$0 | victims3$taken$0;
-    always @(*) prefetch$wants$0 = prefetches$0$wanted[32'h0];
-    always @(*) prefetch$items$0 = prefetches$0$head;
-    always @(*) prefetches$0$taken = prefetch$taken$0;
-    always @(*) judges$1$clock = clock;
-    always @(*) judges$1$reset = reset;
-    always @(*) judges$1$parameters = parameters$all;
-    always @(*) judges$1$sweeping = sweeping$q | prescoring$q;
-    always @(*) judges$1$marking = marking$q;
-    always @(*) judges$1$in_valid = lanes2$q[1];
-    always @(*) judges$1$index = first_index | lane_number$1;
-    always @(*) judges$1$entry = entries$1;
-    always @(*) written$lanes$1 = judges$1$write;
-    always @(*) writings$1$clock = clock;
-    always @(*) writings$1$reset = reset;
-    always @(*) writings$1$valid = judges$1$valid;
-    always @(*) writings$1$words = judges$1$write_data;
-    always @(*) writings$1$marking = marking$q;
-    always @(*) writings$1$out = outside;
-    always @(*) row_write_data$1 = writings$1$data;
-    always @(*) score$valid$1 = judges$1$valid;
-    always @(*) score$answers$1 = judges$1$score;
-    always @(*) valid$lanes$1 = judges$1$valid;
-    always @(*) facts$valid$1 = judges$1$facts_valid;
-    always @(*) facts$answers$1 = judges$1$facts;
-    always @(*) standing$valid$1 = judges$1$valid;
-    always @(*) standing$answers$1 = judges$1$standing;
-    always @(*) victims$1$clock = clock;
-    always @(*) victims$1$reset = reset;
-    always @(*) victims$1$in_valid = judges$1$victim & listing;
-    always @(*) victims$1$item = judges$1$victim_item;
-    always @(*) victims$1$list = judges$1$tier;
-    always @(*) victims$1$open = offering$q;
-    always @(*) begin
-        victims$1$last = victims0$last_item;
-        if (judges$1$tier_early == 32'h1) begin
-            victims$1$last = victims1$last_item;
-        end
-        if (judges$1$tier_early == 32'h2) begin
-            victims$1$last = victims2$last_item;
-        end
-        if (judges$1$tier_early == 32'h3) begin
-            victims$1$last = victims3$last_item;
-        end
-    end
-    always @(*) prefetches$1$clock = clock;
-    always @(*) prefetches$1$reset = reset;
-    always @(*) prefetches$1$in_valid = judges$1$candidate & sweeping$q;
-    always @(*) prefetches$1$item = judges$1$candidate_item;
-    always @(*) prefetches$1$last = prefetch$last_item;
-    always @(*) crowded$lanes$1 = victims$1$crowded;
-    always @(*) crowded_prefetch$lanes$1 = prefetches$1$crowded;
-    always @(*) holding$lanes$1 = victims$1$holding;
-    always @(*) holding_prefetch$lanes$1 = prefetches$1$holding;
-    always @(*) victims0$wants$1 = victims$1$wanted[32'h0];
-    always @(*) victims0$items$1 = victims$1$head;
-    always @(*) victims1$wants$1 = victims$1$wanted[32'h1];
-    always @(*) victims1$items$1 = victims$1$head;
-    always @(*) victims2$wants$1 = victims$1$wanted[32'h2];
-    always @(*) victims2$items$1 = victims$1$head;
-    always @(*) victims3$wants$1 = victims$1$wanted[32'h3];
-    always @(*) victims3$items$1 = victims$1$head;
-    always @(*) victims$1$taken = victims0$taken$1 | victims1$taken$1 | victims2$taken$1 | victims3$taken$1;
-    always @(*) prefetch$wants$1 = prefetches$1$wanted[32'h0];
-    always @(*) prefetch$items$1 = prefetches$1$head;
-    always @(*) prefetches$1$taken = prefetch$taken$1;
-    always @(*) judges$2$clock = clock;
-    always @(*) judges$2$reset = reset;
-    always @(*) judges$2$parameters = parameters$all;
-    always @(*) judges$2$sweeping = sweeping$q | prescoring$q;
-    always @(*) judges$2$marking = marking$q;
-    always @(*) judges$2$in_valid = lanes2$q[2];
-    always @(*) judges$2$index = first_index | lane_number$2;
-    always @(*) judges$2$entry = entries$2;
-    always @(*) written$lanes$2 = judges$2$write;
-    always @(*) writings$2$clock = clock;
-    always @(*) writings$2$reset = reset;
-    always @(*) writings$2$valid = judges$2$valid;
-    always @(*) writings$2$words = judges$2$write_data;
-    always @(*) writings$2$marking = marking$q;
-    always @(*) writings$2$out = outside;
-    always @(*) row_write_data$2 = writings$2$data;
-    always @(*) score$valid$2 = judges$2$valid;
-    always @(*) score$answers$2 = judges$2$score;
-    always @(*) valid$lanes$2 = judges$2$valid;
-    always @(*) facts$valid$2 = judges$2$facts_valid;
-    always @(*) facts$answers$2 = judges$2$facts;
-    always @(*) standing$valid$2 = judges$2$valid;
-    always @(*) standing$answers$2 = judges$2$standing;
-    always @(*) victims$2$clock = clock;
-    always @(*) victims$2$reset = reset;
-    always @(*) victims$2$in_valid = judges$2$victim & listing;
-    always @(*) victims$2$item = judges$2$victim_item;
-    always @(*) victims$2$list = judges$2$tier;
-    always @(*) victims$2$open = offering$q;
-    always @(*) begin
-        victims$2$last = victims0$last_item;
-        if (judges$2$tier_early == 32'h1) begin
-            victims$2$last = victims1$last_item;
-        end
-        if (judges$2$tier_early == 32'h2) begin
-            victims$2$last = victims2$last_item;
-        end
-        if (judges$2$tier_early == 32'h3) begin
-            victims$2$last = victims3$last_item;
-        end
-    end
-    always @(*) prefetches$2$clock = clock;
-    always @(*) prefetches$2$reset = reset;
-    always @(*) prefetches$2$in_valid = judges$2$candidate & sweeping$q;
-    always @(*) prefetches$2$item = judges$2$candidate_item;
-    always @(*) prefetches$2$last = prefetch$last_item;
-    always @(*) crowded$lanes$2 = victims$2$crowded;
-    always @(*) crowded_prefetch$lanes$2 = prefetches$2$crowded;
-    always @(*) holding$lanes$2 = victims$2$holding;
-    always @(*) holding_prefetch$lanes$2 = prefetches$2$holding;
-    always @(*) victims0$wants$2 = victims$2$wanted[32'h0];
-    always @(*) victims0$items$2 = victims$2$head;
-    always @(*) victims1$wants$2 = victims$2$wanted[32'h1];
-    always @(*) victims1$items$2 = victims$2$head;
-    always @(*) victims2$wants$2 = victims$2$wanted[32'h2];
-    always @(*) victims2$items$2 = victims$2$head;
-    always @(*) victims3$wants$2 = victims$2$wanted[32'h3];
-    always @(*) victims3$items$2 = victims$2$head;
-    always @(*) victims$2$taken = victims0$taken$2 | victims1$taken$2 | victims2$taken$2 | victims3$taken$2;
-    always @(*) prefetch$wants$2 = prefetches$2$wanted[32'h0];
-    always @(*) prefetch$items$2 = prefetches$2$head;
-    always @(*) prefetches$2$taken = prefetch$taken$2;
-    always @(*) judges$3$clock = clock;
-    always @(*) judges$3$reset = reset;
-    always @(*) judges$3$parameters = parameters$all;
-    always @(*) judges$3$sweeping = sweeping$q | prescoring$q;
-    always @(*) judges$3$marking = marking$q;
-    always @(*) judges$3$in_valid = lanes2$q[3];
-    always @(*) judges$3$index = first_index | lane_number$3;
-    always @(*) judges$3$entry = entries$3;
-    always @(*) written$lanes$3 = judges$3$write;
-    always @(*) writings$3$clock = clock;
-    always @(*) writings$3$reset = reset;
-    always @(*) writings$3$valid = judges$3$valid;
-    always @(*) writings$3$words = judges$3$write_data;
-    always @(*) writings$3$marking = marking$q;
-    always @(*) writings$3$out = outside;
-    always @(*) row_write_data$3 = writings$3$data;
-    always @(*) score$valid$3 = judges$3$valid;
-    always @(*) score$answers$3 = judges$3$score;
-    always @(*) valid$lanes$3 = judges$3$valid;
-    always @(*) facts$valid$3 = judges$3$facts_valid;
-    always @(*) facts$answers$3 = judges$3$facts;
-    always @(*) standing$valid$3 = judges$3$valid;
-    always @(*) standing$answers$3 = judges$3$standing;
-    always @(*) victims$3$clock = clock;
-    always @(*) victims$3$reset = reset;
-    always @(*) victims$3$in_valid = judges$3$victim & listing;
-    always @(*) victims$3$item = judges$3$victim_item;
-    always @(*) victims$3$list = judges$3$tier;
-    always @(*) victims$3$open = offering$q;
-    always @(*) begin
-        victims$3$last = victims0$last_item;
-        if (judges$3$tier_early == 32'h1) begin
-            victims$3$last = victims1$last_item;
-        end
-        if (judges$3$tier_early == 32'h2) begin
-            victims$3$last = victims2$last_item;
-        end
-        if (judges$3$tier_early == 32'h3) begin
-            victims$3$last = victims3$last_item;
-        end
-    end
-    always @(*) prefetches$3$clock = clock;
-    always @(*) prefetches$3$reset = reset;
-    always @(*) prefetches$3$in_valid = judges$3$candidate & sweeping$q;
-    always @(*) prefetches$3$item = judges$3$candidate_item;
-    always @(*) prefetches$3$last = prefetch$last_item;
-    always @(*) crowded$lanes$3 = victims$3$crowded;
-    always @(*) crowded_prefetch$lanes$3 = prefetches$3$crowded;
-    always @(*) holding$lanes$3 = victims$3$holding;
-    always @(*) holding_prefetch$lanes$3 = prefetches$3$holding;
-    always @(*) victims0$wants$3 = victims$3$wanted[32'h0];
-    always @(*) victims0$items$3 = victims$3$head;
-    always @(*) victims1$wants$3 = victims$3$wanted[32'h1];
-    always @(*) victims1$items$3 = victims$3$head;
-    always @(*) victims2$wants$3 = victims$3$wanted[32'h2];
-    always @(*) victims2$items$3 = victims$3$head;
-    always @(*) victims3$wants$3 = victims$3$wanted[32'h3];
-    always @(*) victims3$items$3 = victims$3$head;
-    always @(*) victims$3$taken = victims0$taken$3 | victims1$taken$3 | victims2$taken$3 | victims3$taken$3;
-    always @(*) prefetch$wants$3 = prefetches$3$wanted[32'h0];
-    always @(*) prefetch$items$3 = prefetches$3$head;
-    always @(*) prefetches$3$taken = prefetch$taken$3;
-    always @(*) score$enable = scoring$q;
-    always @(*) row_write = write_lanes$q != 32'h0;
-    always @(*) row_write_row = write_row$q;
-    always @(*) row_write_lanes = write_lanes$q;
-    always @(*) clearing$d = clear;
-    always @(*) finishing$d = finish;
-    always @(*) popping$d = accept & is_pop;
-    always @(*) popped_list$d = list;
-    always @(*) victims0$clear = clearing$q;
-    always @(*) victims0$finish = finishing$q;
-    always @(*) victims0$pop = popping$q & (popped_list$q == 32'h0);
-    always @(*) victims0$favoured = favoured$q;
-    always @(*) victims0$fresh = sweeping$q;
-    always @(*) begin
-        victims0$position = 32'h0;
-        if (wanted_list$q == 32'h0) begin
-            victims0$position = wanted$q;
-        end
-    end
-    always @(*) victims1$clear = clearing$q;
-    always @(*) victims1$finish = finishing$q;
-    always @(*) victims1$pop = popping$q & (popped_list$q == 32'h1);
-    always @(*) victims1$favoured = favoured$q;
-    always @(*) victims1$fresh = sweeping$q;
-    always @(*) begin
-        victims1$position = 32'h0;
-        if (wanted_list$q == 32'h1) begin
-            victims1$position = wanted$q;
-        end
-    end
-    always @(*) victims2$clear = clearing$q;
-    always @(*) victims2$finish = finishing$q;
-    always @(*) victims2$pop = popping$q & (popped_list$q == 32'h2);
-    always @(*) victims2$favoured = favoured$q;
-    always @(*) victims2$fresh = sweeping$q;
-    always @(*) begin
-        victims2$position = 32'h0;
-        if (wanted_list$q == 32'h2) begin
-            victims2$position = wanted$q;
-        end
-    end
-    always @(*) victims3$clear = clearing$q;
-    always @(*) victims3$finish = finishing$q;
-    always @(*) victims3$pop = popping$q & (popped_list$q == 32'h3);
-    always @(*) victims3$favoured = favoured$q;
-    always @(*) victims3$fresh = sweeping$q;
-    always @(*) begin
-        victims3$position = 32'h0;
-        if (wanted_list$q == 32'h3) begin
-            victims3$position = wanted$q;
-        end
-    end
-    always @(*) prefetch$clear = clearing$q;
-    always @(*) prefetch$finish = finishing$q;
-    always @(*) prefetch$pop = popping$q & (popped_list$q == 32'h4);
-    always @(*) prefetch$favoured = favoured$q;
-    always @(*) prefetch$fresh = sweeping$q;
-    always @(*) begin
-        prefetch$position = 32'h0;
-        if (wanted_list$q == 32'h4) begin
-            prefetch$position = wanted$q;
-        end
-    end
-    always @(*) upright = ~shown$q;
-    always @(*) begin
-        item_index = none;
-        item_rank = none;
-        if (exists$q & ~beyond) begin
-            item_index = ((upright[(32'h0)+:(17)]) & 32'hffffffff);
-            item_rank = upright[(32'h11)+:(32)];
-        end
-    end
-    always @(*) worth_at = ((low3) & 7'h7f) << 32'h4;
-    always @(*) worth_shifted = ((weighed$q) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
-    always @(*) is_in = weighed$q[(32'h80)+:(8)] >> low3;
-    always @(*) begin
-        worth_value = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
-        if (is_in[32'h0]) begin
-            worth_value = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
-        end
-    end
-    always @(*) begin
-        count_value = 32'h0;
-        if (low3 == 32'h0) begin
-            count_value = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
-        end
-        if (low3 == 32'h1) begin
-            count_value = ((tally$counts[(32'h11)+:(17)]) & 32'hffffffff);
-        end
-        if (low3 == 32'h2) begin
-            count_value = ((tally$counts[(32'h22)+:(17)]) & 32'hffffffff);
-        end
-        if (low3 == 32'h3) begin
-            count_value = ((tally$counts[(32'h33)+:(17)]) & 32'hffffffff);
-        end
-        if (low3 == 32'h4) begin
-            count_value = ((tally$counts[(32'h44)+:(17)]) & 32'hffffffff);
-        end
-        if (low3 == 32'h5) begin
-            count_value = ((tally$counts[(32'h55)+:(17)]) & 32'hffffffff);
-        end
-        if (low3 == 32'h6) begin
-            count_value = ((tally$counts[(32'h66)+:(17)]) & 32'hffffffff);
-        end
-        if (low3 == 32'h7) begin
-            count_value = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
-        end
+        starts[(64'h0)+:(1)] = commands & (low == 32'h8);
+        starts[(64'h1)+:(1)] = commands & (low == 32'h9);
+        starts[(64'h2)+:(1)] = commands & (low == 32'ha);
+        starts[(64'h3)+:(1)] = commands & (low == 32'hb);
+        starts[(64'h4)+:(1)] = commands & (low == 32'hc);
+        starts[(64'h5)+:(1)] = commands & (low == 32'hd);
+        starts[(64'h6)+:(1)] = commands & (low == 32'hf);
     end
     always @(*) begin
         value = 32'h0;
@@ -22483,54 +21123,48 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
             value = ((settling) & 32'hffffffff);
         end
         if (group == 32'h3) begin
-            if (low4 == 32'h0) begin
-                value = ((score$kept[(32'h0)+:(16)]) & 32'hffffffff);
+            if (low == 32'h0) begin
+                value = ((score[(32'h0)+:(16)]) & 32'hffffffff);
             end
-            if (low4 == 32'h1) begin
-                value = score$kept[(32'h10)+:(32)];
+            if (low == 32'h1) begin
+                value = score[(32'h10)+:(32)];
             end
-            if (low4 == 32'h2) begin
-                value = ((score$kept[(32'h50)+:(6)]) & 32'hffffffff);
+            if (low == 32'h2) begin
+                value = ((score[(32'h50)+:(6)]) & 32'hffffffff);
             end
-            if (low4 == 32'h3) begin
-                value = score$kept[(32'h30)+:(32)];
+            if (low == 32'h3) begin
+                value = score[(32'h30)+:(32)];
             end
-            if (low4 >= 32'h8) begin
-                value = worth_value;
+            if (low >= 32'h8) begin
+                value = worth;
             end
         end
-        if ((group == 32'h4) & (low4 >= 32'h8)) begin
-            value = count_value;
+        if ((group == 32'h4) & (low >= 32'h8)) begin
+            value = count;
         end
-        if ((of_lists & (low4 == 32'h0)) | (page == 32'h1)) begin
+        if ((lists & (low == 32'h0)) | (page == 32'h1)) begin
             value = item_index;
         end
-        if ((of_lists & (low4 == 32'h1)) | (page == 32'h2)) begin
+        if ((lists & (low == 32'h1)) | (page == 32'h2)) begin
             value = item_rank;
         end
-        if (of_lists & (low4 == 32'h3)) begin
-            value = ((shown_count$q) & 32'hffffffff);
+        if (lists & (low == 32'h3)) begin
+            value = ((item_count) & 32'hffffffff);
         end
     end
     always @(*) begin
-        prefetches$0$list = 32'h0;
-        prefetches$0$open = 1'b0;
-        prefetches$1$list = 32'h0;
-        prefetches$1$open = 1'b0;
-        prefetches$2$list = 32'h0;
-        prefetches$2$open = 1'b0;
-        prefetches$3$list = 32'h0;
-        prefetches$3$open = 1'b0;
         answer$d = 32'h0;
         if (accept & ~bus_write) begin
             answer$d = value;
         end
     end
+    always @(*) bus_ready = ready$q;
+    always @(*) bus_read = answer$q;
     
-endmodule // kvcpu_small$hepc
+endmodule // kvcpu_small$hepc$bus
 
 
-module kvcpu_small$hepc$answer(clock,reset,d,q);
+module kvcpu_small$hepc$bus$answer(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -22540,10 +21174,10 @@ module kvcpu_small$hepc$answer(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$answer
+endmodule // kvcpu_small$hepc$bus$answer
 
 
-module kvcpu_small$hepc$asking(clock,reset,d,q);
+module kvcpu_small$hepc$bus$ready(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -22553,167 +21187,113 @@ module kvcpu_small$hepc$asking(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$asking
+endmodule // kvcpu_small$hepc$bus$ready
 
 
-module kvcpu_small$hepc$clearing(clock,reset,d,q);
+module kvcpu_small$hepc$jobs(clock,reset,starts,asking,taken,holding,works,one_row,by_lane,busy,settling,drained);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  d;
-    output reg  q;
+    input wire  [6:0] starts;
+    input wire  asking;
+    input wire  taken;
+    input wire  holding;
+    output reg  [6:0] works;
+    output reg  one_row;
+    output reg  by_lane;
+    output reg  busy;
+    output reg  settling;
+    output reg  drained;
     
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$clearing
-
-
-module kvcpu_small$hepc$clearing_counts(clock,reset,d,q);
+    // Stub signals
+    reg  job$clock;
+    reg  job$reset;
+    reg  [6:0] job$d;
+    wire  [6:0] job$q;
+    reg  trail$clock;
+    reg  trail$reset;
+    reg  [12:0] trail$d;
+    wire  [12:0] trail$q;
     
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
+    // Local signals
+    reg  one;
+    reg  each_lane;
+    reg  weighs;
+    reg  goes_on;
     
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$clearing_counts
-
-
-module kvcpu_small$hepc$counting(clock,reset,d,q);
+    // Sub module instances
+    kvcpu_small$hepc$jobs$job job(
+        .clock(job$clock),
+        .reset(job$reset),
+        .d(job$d),
+        .q(job$q)
+    );
+    kvcpu_small$hepc$jobs$trail trail(
+        .clock(trail$clock),
+        .reset(trail$reset),
+        .d(trail$d),
+        .q(trail$q)
+    );
     
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$counting
-
-
-module kvcpu_small$hepc$crowded(lanes$0,lanes$1,lanes$2,lanes$3,all);
-    
-    // Module arguments
-    input wire  lanes$0;
-    input wire  lanes$1;
-    input wire  lanes$2;
-    input wire  lanes$3;
-    output reg  [15:0] all;
-    
-    // Update code (custom)
-    always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
-endmodule // kvcpu_small$hepc$crowded
-
-
-module kvcpu_small$hepc$crowded_prefetch(lanes$0,lanes$1,lanes$2,lanes$3,all);
-    
-    // Module arguments
-    input wire  lanes$0;
-    input wire  lanes$1;
-    input wire  lanes$2;
-    input wire  lanes$3;
-    output reg  [15:0] all;
-    
-    // Update code (custom)
-    always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
-endmodule // kvcpu_small$hepc$crowded_prefetch
-
-
-module kvcpu_small$hepc$exists(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$exists
-
-
-module kvcpu_small$hepc$facts(clock,enable,valid$0,valid$1,valid$2,valid$3,answers$0,answers$1,answers$2,answers$3,kept);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  enable;
-    input wire  valid$0;
-    input wire  valid$1;
-    input wire  valid$2;
-    input wire  valid$3;
-    input wire  [42:0] answers$0;
-    input wire  [42:0] answers$1;
-    input wire  [42:0] answers$2;
-    input wire  [42:0] answers$3;
-    output reg  [42:0] kept;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (enable & (valid$0 | valid$1 | valid$2 | valid$3)) kept <= 43'b0
-            | ({43{valid$0}} & answers$0)
-            | ({43{valid$1}} & answers$1)
-            | ({43{valid$2}} & answers$2)
-            | ({43{valid$3}} & answers$3);
+    // Update code
+    always @(*) job$clock = clock;
+    always @(*) trail$clock = clock;
+    always @(*) job$reset = reset;
+    always @(*) trail$reset = reset;
+    always @(*) one = job$q[(64'h1)+:(1)] | job$q[(64'h2)+:(1)] | job$q[(64'h3)+:(1)] | job$q[(64'h6)+:(1)];
+    always @(*) each_lane = job$q[(64'h4)+:(1)] | job$q[(64'h5)+:(1)];
+    always @(*) weighs = job$q[(64'h3)+:(1)] | each_lane;
+    always @(*) begin
+        trail$d = trail$q << 32'h1;
+        if (taken) begin
+            trail$d = (trail$q << 32'h1) | 32'h1;
+        end
     end
-endmodule // kvcpu_small$hepc$facts
+    always @(*) goes_on = asking | (trail$q[(32'h0)+:(10)] != 32'h0) | (weighs & (trail$q != 32'h0)) | holding;
+    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(7)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(10)] != 32'h0));
+    always @(*) begin
+        job$d[(64'h0)+:(1)] = starts[(64'h0)+:(1)] | (job$q[(64'h0)+:(1)] & goes_on);
+        job$d[(64'h1)+:(1)] = starts[(64'h1)+:(1)] | (job$q[(64'h1)+:(1)] & goes_on);
+        job$d[(64'h2)+:(1)] = starts[(64'h2)+:(1)] | (job$q[(64'h2)+:(1)] & goes_on);
+        job$d[(64'h3)+:(1)] = starts[(64'h3)+:(1)] | (job$q[(64'h3)+:(1)] & goes_on);
+        job$d[(64'h4)+:(1)] = starts[(64'h4)+:(1)] | (job$q[(64'h4)+:(1)] & goes_on);
+        job$d[(64'h5)+:(1)] = starts[(64'h5)+:(1)] | (job$q[(64'h5)+:(1)] & goes_on);
+        job$d[(64'h6)+:(1)] = starts[(64'h6)+:(1)] | (job$q[(64'h6)+:(1)] & goes_on);
+    end
+    always @(*) works = job$q;
+    always @(*) one_row = one;
+    always @(*) by_lane = each_lane;
+    always @(*) busy = one | job$q[(64'h0)+:(1)] | each_lane;
+    always @(*) drained = ~goes_on;
+    
+endmodule // kvcpu_small$hepc$jobs
 
 
-module kvcpu_small$hepc$favoured(clock,reset,d,q);
+module kvcpu_small$hepc$jobs$job(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_small$hepc$favoured
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_small$hepc$jobs$job
 
 
-module kvcpu_small$hepc$finishing(clock,reset,d,q);
+module kvcpu_small$hepc$jobs$trail(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  d;
-    output reg  q;
+    input wire  [12:0] d;
+    output reg  [12:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$finishing
-
-
-module kvcpu_small$hepc$holding(lanes$0,lanes$1,lanes$2,lanes$3,all);
-    
-    // Module arguments
-    input wire  lanes$0;
-    input wire  lanes$1;
-    input wire  lanes$2;
-    input wire  lanes$3;
-    output reg  [15:0] all;
-    
-    // Update code (custom)
-    always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
-endmodule // kvcpu_small$hepc$holding
-
-
-module kvcpu_small$hepc$holding_prefetch(lanes$0,lanes$1,lanes$2,lanes$3,all);
-    
-    // Module arguments
-    input wire  lanes$0;
-    input wire  lanes$1;
-    input wire  lanes$2;
-    input wire  lanes$3;
-    output reg  [15:0] all;
-    
-    // Update code (custom)
-    always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
-endmodule // kvcpu_small$hepc$holding_prefetch
+    always @(posedge clock) q <= reset ? 13'h0 : d;
+endmodule // kvcpu_small$hepc$jobs$trail
 
 
 module kvcpu_small$hepc$judges$0(clock,reset,parameters,sweeping,marking,in_valid,index,entry,facts_valid,facts,tier_early,valid,judged,tier,victim,victim_item,candidate,candidate_item,score,standing,write,write_data);
@@ -28296,85 +26876,1137 @@ module kvcpu_small$hepc$judges$3$waiting(clock,read_address,read_data,write_addr
 endmodule // kvcpu_small$hepc$judges$3$waiting
 
 
-module kvcpu_small$hepc$lanes(clock,reset,d,q);
+module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,victim$1,victim$2,victim$3,victim_item$0,victim_item$1,victim_item$2,victim_item$3,tier$0,tier$1,tier$2,tier$3,tier_early$0,tier_early$1,tier_early$2,tier_early$3,candidate$0,candidate$1,candidate$2,candidate$3,candidate_item$0,candidate_item$1,candidate_item$2,candidate_item$3,crowded,holding,turning,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [15:0] d;
-    output reg  [15:0] q;
+    input wire  [6:0] works;
+    input wire  clear;
+    input wire  finish;
+    input wire  pop;
+    input wire  [3:0] list;
+    input wire  [11:0] wish;
+    input wire  victim$0;
+    input wire  victim$1;
+    input wire  victim$2;
+    input wire  victim$3;
+    input wire  [48:0] victim_item$0;
+    input wire  [48:0] victim_item$1;
+    input wire  [48:0] victim_item$2;
+    input wire  [48:0] victim_item$3;
+    input wire  [1:0] tier$0;
+    input wire  [1:0] tier$1;
+    input wire  [1:0] tier$2;
+    input wire  [1:0] tier$3;
+    input wire  [1:0] tier_early$0;
+    input wire  [1:0] tier_early$1;
+    input wire  [1:0] tier_early$2;
+    input wire  [1:0] tier_early$3;
+    input wire  candidate$0;
+    input wire  candidate$1;
+    input wire  candidate$2;
+    input wire  candidate$3;
+    input wire  [48:0] candidate_item$0;
+    input wire  [48:0] candidate_item$1;
+    input wire  [48:0] candidate_item$2;
+    input wire  [48:0] candidate_item$3;
+    output reg  crowded;
+    output reg  holding;
+    output reg  turning;
+    output reg  there;
+    output reg  [57:0] view;
     
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$lanes
+    // Constant declarations
+    localparam  lane_mask = 4'h3;
+    
+    // Stub signals
+    reg  victims$0$clock;
+    reg  victims$0$reset;
+    reg  victims$0$in_valid;
+    reg  [48:0] victims$0$item;
+    reg  [1:0] victims$0$list;
+    reg  [48:0] victims$0$last;
+    reg  victims$0$open;
+    wire  [3:0] victims$0$wanted;
+    wire  [48:0] victims$0$head;
+    reg  victims$0$taken;
+    wire  victims$0$holding;
+    wire  victims$0$crowded;
+    reg  victims$1$clock;
+    reg  victims$1$reset;
+    reg  victims$1$in_valid;
+    reg  [48:0] victims$1$item;
+    reg  [1:0] victims$1$list;
+    reg  [48:0] victims$1$last;
+    reg  victims$1$open;
+    wire  [3:0] victims$1$wanted;
+    wire  [48:0] victims$1$head;
+    reg  victims$1$taken;
+    wire  victims$1$holding;
+    wire  victims$1$crowded;
+    reg  victims$2$clock;
+    reg  victims$2$reset;
+    reg  victims$2$in_valid;
+    reg  [48:0] victims$2$item;
+    reg  [1:0] victims$2$list;
+    reg  [48:0] victims$2$last;
+    reg  victims$2$open;
+    wire  [3:0] victims$2$wanted;
+    wire  [48:0] victims$2$head;
+    reg  victims$2$taken;
+    wire  victims$2$holding;
+    wire  victims$2$crowded;
+    reg  victims$3$clock;
+    reg  victims$3$reset;
+    reg  victims$3$in_valid;
+    reg  [48:0] victims$3$item;
+    reg  [1:0] victims$3$list;
+    reg  [48:0] victims$3$last;
+    reg  victims$3$open;
+    wire  [3:0] victims$3$wanted;
+    wire  [48:0] victims$3$head;
+    reg  victims$3$taken;
+    wire  victims$3$holding;
+    wire  victims$3$crowded;
+    reg  candidates$0$clock;
+    reg  candidates$0$reset;
+    reg  candidates$0$in_valid;
+    reg  [48:0] candidates$0$item;
+    reg  [1:0] candidates$0$list;
+    reg  [48:0] candidates$0$last;
+    reg  candidates$0$open;
+    wire  [3:0] candidates$0$wanted;
+    wire  [48:0] candidates$0$head;
+    reg  candidates$0$taken;
+    wire  candidates$0$holding;
+    wire  candidates$0$crowded;
+    reg  candidates$1$clock;
+    reg  candidates$1$reset;
+    reg  candidates$1$in_valid;
+    reg  [48:0] candidates$1$item;
+    reg  [1:0] candidates$1$list;
+    reg  [48:0] candidates$1$last;
+    reg  candidates$1$open;
+    wire  [3:0] candidates$1$wanted;
+    wire  [48:0] candidates$1$head;
+    reg  candidates$1$taken;
+    wire  candidates$1$holding;
+    wire  candidates$1$crowded;
+    reg  candidates$2$clock;
+    reg  candidates$2$reset;
+    reg  candidates$2$in_valid;
+    reg  [48:0] candidates$2$item;
+    reg  [1:0] candidates$2$list;
+    reg  [48:0] candidates$2$last;
+    reg  candidates$2$open;
+    wire  [3:0] candidates$2$wanted;
+    wire  [48:0] candidates$2$head;
+    reg  candidates$2$taken;
+    wire  candidates$2$holding;
+    wire  candidates$2$crowded;
+    reg  candidates$3$clock;
+    reg  candidates$3$reset;
+    reg  candidates$3$in_valid;
+    reg  [48:0] candidates$3$item;
+    reg  [1:0] candidates$3$list;
+    reg  [48:0] candidates$3$last;
+    reg  candidates$3$open;
+    wire  [3:0] candidates$3$wanted;
+    wire  [48:0] candidates$3$head;
+    reg  candidates$3$taken;
+    wire  candidates$3$holding;
+    wire  candidates$3$crowded;
+    reg  ranking0$clock;
+    reg  ranking0$reset;
+    reg  [23:0] ranking0$orders;
+    reg  ranking0$wants$0;
+    reg  ranking0$wants$1;
+    reg  ranking0$wants$2;
+    reg  ranking0$wants$3;
+    reg  [48:0] ranking0$items$0;
+    reg  [48:0] ranking0$items$1;
+    reg  [48:0] ranking0$items$2;
+    reg  [48:0] ranking0$items$3;
+    wire  ranking0$taken$0;
+    wire  ranking0$taken$1;
+    wire  ranking0$taken$2;
+    wire  ranking0$taken$3;
+    wire  ranking0$holding;
+    wire  [48:0] ranking0$last_item;
+    wire  ranking0$there;
+    wire  [57:0] ranking0$view;
+    reg  ranking1$clock;
+    reg  ranking1$reset;
+    reg  [23:0] ranking1$orders;
+    reg  ranking1$wants$0;
+    reg  ranking1$wants$1;
+    reg  ranking1$wants$2;
+    reg  ranking1$wants$3;
+    reg  [48:0] ranking1$items$0;
+    reg  [48:0] ranking1$items$1;
+    reg  [48:0] ranking1$items$2;
+    reg  [48:0] ranking1$items$3;
+    wire  ranking1$taken$0;
+    wire  ranking1$taken$1;
+    wire  ranking1$taken$2;
+    wire  ranking1$taken$3;
+    wire  ranking1$holding;
+    wire  [48:0] ranking1$last_item;
+    wire  ranking1$there;
+    wire  [57:0] ranking1$view;
+    reg  ranking2$clock;
+    reg  ranking2$reset;
+    reg  [23:0] ranking2$orders;
+    reg  ranking2$wants$0;
+    reg  ranking2$wants$1;
+    reg  ranking2$wants$2;
+    reg  ranking2$wants$3;
+    reg  [48:0] ranking2$items$0;
+    reg  [48:0] ranking2$items$1;
+    reg  [48:0] ranking2$items$2;
+    reg  [48:0] ranking2$items$3;
+    wire  ranking2$taken$0;
+    wire  ranking2$taken$1;
+    wire  ranking2$taken$2;
+    wire  ranking2$taken$3;
+    wire  ranking2$holding;
+    wire  [48:0] ranking2$last_item;
+    wire  ranking2$there;
+    wire  [57:0] ranking2$view;
+    reg  ranking3$clock;
+    reg  ranking3$reset;
+    reg  [23:0] ranking3$orders;
+    reg  ranking3$wants$0;
+    reg  ranking3$wants$1;
+    reg  ranking3$wants$2;
+    reg  ranking3$wants$3;
+    reg  [48:0] ranking3$items$0;
+    reg  [48:0] ranking3$items$1;
+    reg  [48:0] ranking3$items$2;
+    reg  [48:0] ranking3$items$3;
+    wire  ranking3$taken$0;
+    wire  ranking3$taken$1;
+    wire  ranking3$taken$2;
+    wire  ranking3$taken$3;
+    wire  ranking3$holding;
+    wire  [48:0] ranking3$last_item;
+    wire  ranking3$there;
+    wire  [57:0] ranking3$view;
+    reg  prefetch$clock;
+    reg  prefetch$reset;
+    reg  [23:0] prefetch$orders;
+    reg  prefetch$wants$0;
+    reg  prefetch$wants$1;
+    reg  prefetch$wants$2;
+    reg  prefetch$wants$3;
+    reg  [48:0] prefetch$items$0;
+    reg  [48:0] prefetch$items$1;
+    reg  [48:0] prefetch$items$2;
+    reg  [48:0] prefetch$items$3;
+    wire  prefetch$taken$0;
+    wire  prefetch$taken$1;
+    wire  prefetch$taken$2;
+    wire  prefetch$taken$3;
+    wire  prefetch$holding;
+    wire  [48:0] prefetch$last_item;
+    wire  prefetch$there;
+    wire  [57:0] prefetch$view;
+    reg  favoured$clock;
+    reg  favoured$reset;
+    reg  [3:0] favoured$d;
+    wire  [3:0] favoured$q;
+    reg  clearing$clock;
+    reg  clearing$reset;
+    reg  clearing$d;
+    wire  clearing$q;
+    reg  finishing$clock;
+    reg  finishing$reset;
+    reg  finishing$d;
+    wire  finishing$q;
+    reg  popping$clock;
+    reg  popping$reset;
+    reg  popping$d;
+    wire  popping$q;
+    reg  popped$clock;
+    reg  popped$reset;
+    reg  [3:0] popped$d;
+    wire  [3:0] popped$q;
+    reg  victims_crowded$lanes$0;
+    reg  victims_crowded$lanes$1;
+    reg  victims_crowded$lanes$2;
+    reg  victims_crowded$lanes$3;
+    wire  [15:0] victims_crowded$all;
+    reg  candidates_crowded$lanes$0;
+    reg  candidates_crowded$lanes$1;
+    reg  candidates_crowded$lanes$2;
+    reg  candidates_crowded$lanes$3;
+    wire  [15:0] candidates_crowded$all;
+    reg  victims_holding$lanes$0;
+    reg  victims_holding$lanes$1;
+    reg  victims_holding$lanes$2;
+    reg  victims_holding$lanes$3;
+    wire  [15:0] victims_holding$all;
+    reg  candidates_holding$lanes$0;
+    reg  candidates_holding$lanes$1;
+    reg  candidates_holding$lanes$2;
+    reg  candidates_holding$lanes$3;
+    wire  [15:0] candidates_holding$all;
+    
+    // Local signals
+    reg  listing;
+    reg  [23:0] orders;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$victims$0 victims$0(
+        .clock(victims$0$clock),
+        .reset(victims$0$reset),
+        .in_valid(victims$0$in_valid),
+        .item(victims$0$item),
+        .list(victims$0$list),
+        .last(victims$0$last),
+        .open(victims$0$open),
+        .wanted(victims$0$wanted),
+        .head(victims$0$head),
+        .taken(victims$0$taken),
+        .holding(victims$0$holding),
+        .crowded(victims$0$crowded)
+    );
+    kvcpu_small$hepc$lists$victims$1 victims$1(
+        .clock(victims$1$clock),
+        .reset(victims$1$reset),
+        .in_valid(victims$1$in_valid),
+        .item(victims$1$item),
+        .list(victims$1$list),
+        .last(victims$1$last),
+        .open(victims$1$open),
+        .wanted(victims$1$wanted),
+        .head(victims$1$head),
+        .taken(victims$1$taken),
+        .holding(victims$1$holding),
+        .crowded(victims$1$crowded)
+    );
+    kvcpu_small$hepc$lists$victims$2 victims$2(
+        .clock(victims$2$clock),
+        .reset(victims$2$reset),
+        .in_valid(victims$2$in_valid),
+        .item(victims$2$item),
+        .list(victims$2$list),
+        .last(victims$2$last),
+        .open(victims$2$open),
+        .wanted(victims$2$wanted),
+        .head(victims$2$head),
+        .taken(victims$2$taken),
+        .holding(victims$2$holding),
+        .crowded(victims$2$crowded)
+    );
+    kvcpu_small$hepc$lists$victims$3 victims$3(
+        .clock(victims$3$clock),
+        .reset(victims$3$reset),
+        .in_valid(victims$3$in_valid),
+        .item(victims$3$item),
+        .list(victims$3$list),
+        .last(victims$3$last),
+        .open(victims$3$open),
+        .wanted(victims$3$wanted),
+        .head(victims$3$head),
+        .taken(victims$3$taken),
+        .holding(victims$3$holding),
+        .crowded(victims$3$crowded)
+    );
+    kvcpu_small$hepc$lists$candidates$0 candidates$0(
+        .clock(candidates$0$clock),
+        .reset(candidates$0$reset),
+        .in_valid(candidates$0$in_valid),
+        .item(candidates$0$item),
+        .list(candidates$0$list),
+        .last(candidates$0$last),
+        .open(candidates$0$open),
+        .wanted(candidates$0$wanted),
+        .head(candidates$0$head),
+        .taken(candidates$0$taken),
+        .holding(candidates$0$holding),
+        .crowded(candidates$0$crowded)
+    );
+    kvcpu_small$hepc$lists$candidates$1 candidates$1(
+        .clock(candidates$1$clock),
+        .reset(candidates$1$reset),
+        .in_valid(candidates$1$in_valid),
+        .item(candidates$1$item),
+        .list(candidates$1$list),
+        .last(candidates$1$last),
+        .open(candidates$1$open),
+        .wanted(candidates$1$wanted),
+        .head(candidates$1$head),
+        .taken(candidates$1$taken),
+        .holding(candidates$1$holding),
+        .crowded(candidates$1$crowded)
+    );
+    kvcpu_small$hepc$lists$candidates$2 candidates$2(
+        .clock(candidates$2$clock),
+        .reset(candidates$2$reset),
+        .in_valid(candidates$2$in_valid),
+        .item(candidates$2$item),
+        .list(candidates$2$list),
+        .last(candidates$2$last),
+        .open(candidates$2$open),
+        .wanted(candidates$2$wanted),
+        .head(candidates$2$head),
+        .taken(candidates$2$taken),
+        .holding(candidates$2$holding),
+        .crowded(candidates$2$crowded)
+    );
+    kvcpu_small$hepc$lists$candidates$3 candidates$3(
+        .clock(candidates$3$clock),
+        .reset(candidates$3$reset),
+        .in_valid(candidates$3$in_valid),
+        .item(candidates$3$item),
+        .list(candidates$3$list),
+        .last(candidates$3$last),
+        .open(candidates$3$open),
+        .wanted(candidates$3$wanted),
+        .head(candidates$3$head),
+        .taken(candidates$3$taken),
+        .holding(candidates$3$holding),
+        .crowded(candidates$3$crowded)
+    );
+    kvcpu_small$hepc$lists$ranking0 ranking0(
+        .clock(ranking0$clock),
+        .reset(ranking0$reset),
+        .orders(ranking0$orders),
+        .wants$0(ranking0$wants$0),
+        .wants$1(ranking0$wants$1),
+        .wants$2(ranking0$wants$2),
+        .wants$3(ranking0$wants$3),
+        .items$0(ranking0$items$0),
+        .items$1(ranking0$items$1),
+        .items$2(ranking0$items$2),
+        .items$3(ranking0$items$3),
+        .taken$0(ranking0$taken$0),
+        .taken$1(ranking0$taken$1),
+        .taken$2(ranking0$taken$2),
+        .taken$3(ranking0$taken$3),
+        .holding(ranking0$holding),
+        .last_item(ranking0$last_item),
+        .there(ranking0$there),
+        .view(ranking0$view)
+    );
+    kvcpu_small$hepc$lists$ranking1 ranking1(
+        .clock(ranking1$clock),
+        .reset(ranking1$reset),
+        .orders(ranking1$orders),
+        .wants$0(ranking1$wants$0),
+        .wants$1(ranking1$wants$1),
+        .wants$2(ranking1$wants$2),
+        .wants$3(ranking1$wants$3),
+        .items$0(ranking1$items$0),
+        .items$1(ranking1$items$1),
+        .items$2(ranking1$items$2),
+        .items$3(ranking1$items$3),
+        .taken$0(ranking1$taken$0),
+        .taken$1(ranking1$taken$1),
+        .taken$2(ranking1$taken$2),
+        .taken$3(ranking1$taken$3),
+        .holding(ranking1$holding),
+        .last_item(ranking1$last_item),
+        .there(ranking1$there),
+        .view(ranking1$view)
+    );
+    kvcpu_small$hepc$lists$ranking2 ranking2(
+        .clock(ranking2$clock),
+        .reset(ranking2$reset),
+        .orders(ranking2$orders),
+        .wants$0(ranking2$wants$0),
+        .wants$1(ranking2$wants$1),
+        .wants$2(ranking2$wants$2),
+        .wants$3(ranking2$wants$3),
+        .items$0(ranking2$items$0),
+        .items$1(ranking2$items$1),
+        .items$2(ranking2$items$2),
+        .items$3(ranking2$items$3),
+        .taken$0(ranking2$taken$0),
+        .taken$1(ranking2$taken$1),
+        .taken$2(ranking2$taken$2),
+        .taken$3(ranking2$taken$3),
+        .holding(ranking2$holding),
+        .last_item(ranking2$last_item),
+        .there(ranking2$there),
+        .view(ranking2$view)
+    );
+    kvcpu_small$hepc$lists$ranking3 ranking3(
+        .clock(ranking3$clock),
+        .reset(ranking3$reset),
+        .orders(ranking3$orders),
+        .wants$0(ranking3$wants$0),
+        .wants$1(ranking3$wants$1),
+        .wants$2(ranking3$wants$2),
+        .wants$3(ranking3$wants$3),
+        .items$0(ranking3$items$0),
+        .items$1(ranking3$items$1),
+        .items$2(ranking3$items$2),
+        .items$3(ranking3$items$3),
+        .taken$0(ranking3$taken$0),
+        .taken$1(ranking3$taken$1),
+        .taken$2(ranking3$taken$2),
+        .taken$3(ranking3$taken$3),
+        .holding(ranking3$holding),
+        .last_item(ranking3$last_item),
+        .there(ranking3$there),
+        .view(ranking3$view)
+    );
+    kvcpu_small$hepc$lists$prefetch prefetch(
+        .clock(prefetch$clock),
+        .reset(prefetch$reset),
+        .orders(prefetch$orders),
+        .wants$0(prefetch$wants$0),
+        .wants$1(prefetch$wants$1),
+        .wants$2(prefetch$wants$2),
+        .wants$3(prefetch$wants$3),
+        .items$0(prefetch$items$0),
+        .items$1(prefetch$items$1),
+        .items$2(prefetch$items$2),
+        .items$3(prefetch$items$3),
+        .taken$0(prefetch$taken$0),
+        .taken$1(prefetch$taken$1),
+        .taken$2(prefetch$taken$2),
+        .taken$3(prefetch$taken$3),
+        .holding(prefetch$holding),
+        .last_item(prefetch$last_item),
+        .there(prefetch$there),
+        .view(prefetch$view)
+    );
+    kvcpu_small$hepc$lists$favoured favoured(
+        .clock(favoured$clock),
+        .reset(favoured$reset),
+        .d(favoured$d),
+        .q(favoured$q)
+    );
+    kvcpu_small$hepc$lists$clearing clearing(
+        .clock(clearing$clock),
+        .reset(clearing$reset),
+        .d(clearing$d),
+        .q(clearing$q)
+    );
+    kvcpu_small$hepc$lists$finishing finishing(
+        .clock(finishing$clock),
+        .reset(finishing$reset),
+        .d(finishing$d),
+        .q(finishing$q)
+    );
+    kvcpu_small$hepc$lists$popping popping(
+        .clock(popping$clock),
+        .reset(popping$reset),
+        .d(popping$d),
+        .q(popping$q)
+    );
+    kvcpu_small$hepc$lists$popped popped(
+        .clock(popped$clock),
+        .reset(popped$reset),
+        .d(popped$d),
+        .q(popped$q)
+    );
+    kvcpu_small$hepc$lists$victims_crowded victims_crowded(
+        .lanes$0(victims_crowded$lanes$0),
+        .lanes$1(victims_crowded$lanes$1),
+        .lanes$2(victims_crowded$lanes$2),
+        .lanes$3(victims_crowded$lanes$3),
+        .all(victims_crowded$all)
+    );
+    kvcpu_small$hepc$lists$candidates_crowded candidates_crowded(
+        .lanes$0(candidates_crowded$lanes$0),
+        .lanes$1(candidates_crowded$lanes$1),
+        .lanes$2(candidates_crowded$lanes$2),
+        .lanes$3(candidates_crowded$lanes$3),
+        .all(candidates_crowded$all)
+    );
+    kvcpu_small$hepc$lists$victims_holding victims_holding(
+        .lanes$0(victims_holding$lanes$0),
+        .lanes$1(victims_holding$lanes$1),
+        .lanes$2(victims_holding$lanes$2),
+        .lanes$3(victims_holding$lanes$3),
+        .all(victims_holding$all)
+    );
+    kvcpu_small$hepc$lists$candidates_holding candidates_holding(
+        .lanes$0(candidates_holding$lanes$0),
+        .lanes$1(candidates_holding$lanes$1),
+        .lanes$2(candidates_holding$lanes$2),
+        .lanes$3(candidates_holding$lanes$3),
+        .all(candidates_holding$all)
+    );
+    
+    // Update code
+    always @(*) ranking0$clock = clock;
+    always @(*) ranking1$clock = clock;
+    always @(*) ranking2$clock = clock;
+    always @(*) ranking3$clock = clock;
+    always @(*) prefetch$clock = clock;
+    always @(*) favoured$clock = clock;
+    always @(*) clearing$clock = clock;
+    always @(*) finishing$clock = clock;
+    always @(*) popping$clock = clock;
+    always @(*) popped$clock = clock;
+    always @(*) ranking0$reset = reset;
+    always @(*) ranking1$reset = reset;
+    always @(*) ranking2$reset = reset;
+    always @(*) ranking3$reset = reset;
+    always @(*) prefetch$reset = reset;
+    always @(*) favoured$reset = reset;
+    always @(*) clearing$reset = reset;
+    always @(*) finishing$reset = reset;
+    always @(*) popping$reset = reset;
+    always @(*) popped$reset = reset;
+    always @(*) clearing$d = clear;
+    always @(*) finishing$d = finish;
+    always @(*) popping$d = pop;
+    always @(*) popped$d = list;
+    always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
+    always @(*) begin
+        orders[(64'h0)+:(1)] = clearing$q;
+        orders[(64'h1)+:(1)] = finishing$q;
+        orders[(64'h2)+:(1)] = works[(64'h0)+:(1)];
+        orders[(64'h3)+:(4)] = favoured$q;
+        orders[(64'h7)+:(1)] = popping$q;
+        orders[(64'h8)+:(4)] = popped$q;
+        orders[(64'hc)+:(8)] = wish[(64'h0)+:(8)];
+        orders[(64'h14)+:(4)] = wish[(64'h8)+:(4)];
+    end
+    always @(*) ranking0$orders = orders;
+    always @(*) ranking1$orders = orders;
+    always @(*) ranking2$orders = orders;
+    always @(*) ranking3$orders = orders;
+    always @(*) prefetch$orders = orders;
+    always @(*) listing = works[(64'h0)+:(1)] | works[(64'h1)+:(1)];
+    always @(*) victims$0$clock = clock;
+    always @(*) victims$0$reset = reset;
+    always @(*) victims$0$in_valid = victim$0 & listing;
+    always @(*) victims$0$item = victim_item$0;
+    always @(*) victims$0$list = tier$0;
+    always @(*) victims$0$open = works[(64'h1)+:(1)];
+    always @(*) begin
+        victims$0$last = ranking0$last_item;
+        if (tier_early$0 == 32'h1) begin
+            victims$0$last = ranking1$last_item;
+        end
+        if (tier_early$0 == 32'h2) begin
+            victims$0$last = ranking2$last_item;
+        end
+        if (tier_early$0 == 32'h3) begin
+            victims$0$last = ranking3$last_item;
+        end
+    end
+    always @(*) candidates$0$clock = clock;
+    always @(*) candidates$0$reset = reset;
+    always @(*) candidates$0$in_valid = candidate$0 & works[(64'h0)+:(1)];
+    always @(*) candidates$0$item = candidate_item$0;
+    always @(*) candidates$0$last = prefetch$last_item;
+    always @(*) victims_crowded$lanes$0 = victims$0$crowded;
+    always @(*) candidates_crowded$lanes$0 = candidates$0$crowded;
+    always @(*) victims_holding$lanes$0 = victims$0$holding;
+    always @(*) candidates_holding$lanes$0 = candidates$0$holding;
+    always @(*) ranking0$wants$0 = victims$0$wanted[32'h0];
+    always @(*) ranking1$wants$0 = victims$0$wanted[32'h1];
+    always @(*) ranking2$wants$0 = victims$0$wanted[32'h2];
+    always @(*) ranking3$wants$0 = victims$0$wanted[32'h3];
+    always @(*) prefetch$wants$0 = candidates$0$wanted[32'h0];
+    always @(*) ranking0$items$0 = victims$0$head;
+    always @(*) ranking1$items$0 = victims$0$head;
+    always @(*) ranking2$items$0 = victims$0$head;
+    always @(*) ranking3$items$0 = victims$0$head;
+    always @(*) prefetch$items$0 = candidates$0$head;
+    always @(*) victims$0$taken = ranking0$taken$0 | ranking1$taken$0 | ranking2$taken$0 | ranking3$taken$0;
+    always @(*) candidates$0$taken = prefetch$taken$0;
+    always @(*) victims$1$clock = clock;
+    always @(*) victims$1$reset = reset;
+    always @(*) victims$1$in_valid = victim$1 & listing;
+    always @(*) victims$1$item = victim_item$1;
+    always @(*) victims$1$list = tier$1;
+    always @(*) victims$1$open = works[(64'h1)+:(1)];
+    always @(*) begin
+        victims$1$last = ranking0$last_item;
+        if (tier_early$1 == 32'h1) begin
+            victims$1$last = ranking1$last_item;
+        end
+        if (tier_early$1 == 32'h2) begin
+            victims$1$last = ranking2$last_item;
+        end
+        if (tier_early$1 == 32'h3) begin
+            victims$1$last = ranking3$last_item;
+        end
+    end
+    always @(*) candidates$1$clock = clock;
+    always @(*) candidates$1$reset = reset;
+    always @(*) candidates$1$in_valid = candidate$1 & works[(64'h0)+:(1)];
+    always @(*) candidates$1$item = candidate_item$1;
+    always @(*) candidates$1$last = prefetch$last_item;
+    always @(*) victims_crowded$lanes$1 = victims$1$crowded;
+    always @(*) candidates_crowded$lanes$1 = candidates$1$crowded;
+    always @(*) victims_holding$lanes$1 = victims$1$holding;
+    always @(*) candidates_holding$lanes$1 = candidates$1$holding;
+    always @(*) ranking0$wants$1 = victims$1$wanted[32'h0];
+    always @(*) ranking1$wants$1 = victims$1$wanted[32'h1];
+    always @(*) ranking2$wants$1 = victims$1$wanted[32'h2];
+    always @(*) ranking3$wants$1 = victims$1$wanted[32'h3];
+    always @(*) prefetch$wants$1 = candidates$1$wanted[32'h0];
+    always @(*) ranking0$items$1 = victims$1$head;
+    always @(*) ranking1$items$1 = victims$1$head;
+    always @(*) ranking2$items$1 = victims$1$head;
+    always @(*) ranking3$items$1 = victims$1$head;
+    always @(*) prefetch$items$1 = candidates$1$head;
+    always @(*) victims$1$taken = ranking0$taken$1 | ranking1$taken$1 | ranking2$taken$1 | ranking3$taken$1;
+    always @(*) candidates$1$taken = prefetch$taken$1;
+    always @(*) victims$2$clock = clock;
+    always @(*) victims$2$reset = reset;
+    always @(*) victims$2$in_valid = victim$2 & listing;
+    always @(*) victims$2$item = victim_item$2;
+    always @(*) victims$2$list = tier$2;
+    always @(*) victims$2$open = works[(64'h1)+:(1)];
+    always @(*) begin
+        victims$2$last = ranking0$last_item;
+        if (tier_early$2 == 32'h1) begin
+            victims$2$last = ranking1$last_item;
+        end
+        if (tier_early$2 == 32'h2) begin
+            victims$2$last = ranking2$last_item;
+        end
+        if (tier_early$2 == 32'h3) begin
+            victims$2$last = ranking3$last_item;
+        end
+    end
+    always @(*) candidates$2$clock = clock;
+    always @(*) candidates$2$reset = reset;
+    always @(*) candidates$2$in_valid = candidate$2 & works[(64'h0)+:(1)];
+    always @(*) candidates$2$item = candidate_item$2;
+    always @(*) candidates$2$last = prefetch$last_item;
+    always @(*) victims_crowded$lanes$2 = victims$2$crowded;
+    always @(*) candidates_crowded$lanes$2 = candidates$2$crowded;
+    always @(*) victims_holding$lanes$2 = victims$2$holding;
+    always @(*) candidates_holding$lanes$2 = candidates$2$holding;
+    always @(*) ranking0$wants$2 = victims$2$wanted[32'h0];
+    always @(*) ranking1$wants$2 = victims$2$wanted[32'h1];
+    always @(*) ranking2$wants$2 = victims$2$wanted[32'h2];
+    always @(*) ranking3$wants$2 = victims$2$wanted[32'h3];
+    always @(*) prefetch$wants$2 = candidates$2$wanted[32'h0];
+    always @(*) ranking0$items$2 = victims$2$head;
+    always @(*) ranking1$items$2 = victims$2$head;
+    always @(*) ranking2$items$2 = victims$2$head;
+    always @(*) ranking3$items$2 = victims$2$head;
+    always @(*) prefetch$items$2 = candidates$2$head;
+    always @(*) victims$2$taken = ranking0$taken$2 | ranking1$taken$2 | ranking2$taken$2 | ranking3$taken$2;
+    always @(*) candidates$2$taken = prefetch$taken$2;
+    always @(*) victims$3$clock = clock;
+    always @(*) victims$3$reset = reset;
+    always @(*) victims$3$in_valid = victim$3 & listing;
+    always @(*) victims$3$item = victim_item$3;
+    always @(*) victims$3$list = tier$3;
+    always @(*) victims$3$open = works[(64'h1)+:(1)];
+    always @(*) begin
+        victims$3$last = ranking0$last_item;
+        if (tier_early$3 == 32'h1) begin
+            victims$3$last = ranking1$last_item;
+        end
+        if (tier_early$3 == 32'h2) begin
+            victims$3$last = ranking2$last_item;
+        end
+        if (tier_early$3 == 32'h3) begin
+            victims$3$last = ranking3$last_item;
+        end
+    end
+    always @(*) candidates$3$clock = clock;
+    always @(*) candidates$3$reset = reset;
+    always @(*) candidates$3$in_valid = candidate$3 & works[(64'h0)+:(1)];
+    always @(*) candidates$3$item = candidate_item$3;
+    always @(*) candidates$3$last = prefetch$last_item;
+    always @(*) victims_crowded$lanes$3 = victims$3$crowded;
+    always @(*) candidates_crowded$lanes$3 = candidates$3$crowded;
+    always @(*) victims_holding$lanes$3 = victims$3$holding;
+    always @(*) candidates_holding$lanes$3 = candidates$3$holding;
+    always @(*) ranking0$wants$3 = victims$3$wanted[32'h0];
+    always @(*) ranking1$wants$3 = victims$3$wanted[32'h1];
+    always @(*) ranking2$wants$3 = victims$3$wanted[32'h2];
+    always @(*) ranking3$wants$3 = victims$3$wanted[32'h3];
+    always @(*) prefetch$wants$3 = candidates$3$wanted[32'h0];
+    always @(*) ranking0$items$3 = victims$3$head;
+    always @(*) ranking1$items$3 = victims$3$head;
+    always @(*) ranking2$items$3 = victims$3$head;
+    always @(*) ranking3$items$3 = victims$3$head;
+    always @(*) prefetch$items$3 = candidates$3$head;
+    always @(*) victims$3$taken = ranking0$taken$3 | ranking1$taken$3 | ranking2$taken$3 | ranking3$taken$3;
+    always @(*) candidates$3$taken = prefetch$taken$3;
+    always @(*) crowded = (victims_crowded$all != 32'h0) | (candidates_crowded$all != 32'h0);
+    always @(*) holding = (victims_holding$all != 32'h0) | (candidates_holding$all != 32'h0) | ranking0$holding | ranking1$holding | ranking2$holding | ranking3$holding | prefetch$holding;
+    always @(*) turning = ~ranking0$there | ~ranking1$there | ~ranking2$there | ~ranking3$there | ~prefetch$there;
+    always @(*) begin
+        candidates$0$list = 32'h0;
+        candidates$0$open = 1'b0;
+        candidates$1$list = 32'h0;
+        candidates$1$open = 1'b0;
+        candidates$2$list = 32'h0;
+        candidates$2$open = 1'b0;
+        candidates$3$list = 32'h0;
+        candidates$3$open = 1'b0;
+        there = 1'b1;
+        view[(64'h0)+:(1)] = 1'b0;
+        view[(64'h1)+:(8)] = 32'h0;
+        view[(64'h9)+:(49)] = 32'h0;
+        if (list == 32'h0) begin
+            there = ranking0$there;
+            view = ranking0$view;
+        end
+        if (list == 32'h1) begin
+            there = ranking1$there;
+            view = ranking1$view;
+        end
+        if (list == 32'h2) begin
+            there = ranking2$there;
+            view = ranking2$view;
+        end
+        if (list == 32'h3) begin
+            there = ranking3$there;
+            view = ranking3$view;
+        end
+        if (list == 32'h4) begin
+            there = prefetch$there;
+            view = prefetch$view;
+        end
+    end
+    
+endmodule // kvcpu_small$hepc$lists
 
 
-module kvcpu_small$hepc$lanes1(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [15:0] d;
-    output reg  [15:0] q;
+    input wire  in_valid;
+    input wire  [48:0] item;
+    input wire  [1:0] list;
+    input wire  [48:0] last;
+    input wire  open;
+    output reg  [3:0] wanted;
+    output reg  [48:0] head;
+    input wire  taken;
+    output reg  holding;
+    output reg  crowded;
     
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$lanes1
+    // Constant declarations
+    localparam  one = 4'h1;
+    localparam  list_place = 6'b110001;
+    localparam  last_place = 6'b101111;
+    localparam  enough = 6'b100100;
+    
+    // Stub signals
+    reg  last_held$clock;
+    reg  last_held$reset;
+    reg  [48:0] last_held$d;
+    wire  [48:0] last_held$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_item$clock;
+    reg  push_item$reset;
+    reg  [48:0] push_item$d;
+    wire  [48:0] push_item$q;
+    reg  push_list$clock;
+    reg  push_list$reset;
+    reg  [1:0] push_list$d;
+    wire  [1:0] push_list$q;
+    reg  places$clock;
+    reg  [5:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [5:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [5:0] written$d;
+    wire  [5:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [5:0] gone$d;
+    wire  [5:0] gone$q;
+    reg  count$clock;
+    reg  count$reset;
+    reg  [5:0] count$d;
+    wire  [5:0] count$q;
+    reg  head_wanted$clock;
+    reg  head_wanted$reset;
+    reg  head_wanted$enable;
+    reg  [3:0] head_wanted$d;
+    wire  [3:0] head_wanted$q;
+    reg  head_item$clock;
+    reg  head_item$reset;
+    reg  head_item$enable;
+    reg  [48:0] head_item$d;
+    wire  [48:0] head_item$q;
+    
+    // Local signals
+    reg  better;
+    reg  load;
+    reg  waiting;
+    reg  [1:0] read_list;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$candidates$0$last_held last_held(
+        .clock(last_held$clock),
+        .reset(last_held$reset),
+        .d(last_held$d),
+        .q(last_held$q)
+    );
+    kvcpu_small$hepc$lists$candidates$0$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_small$hepc$lists$candidates$0$push_item push_item(
+        .clock(push_item$clock),
+        .reset(push_item$reset),
+        .d(push_item$d),
+        .q(push_item$q)
+    );
+    kvcpu_small$hepc$lists$candidates$0$push_list push_list(
+        .clock(push_list$clock),
+        .reset(push_list$reset),
+        .d(push_list$d),
+        .q(push_list$q)
+    );
+    kvcpu_small$hepc$lists$candidates$0$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
+    );
+    kvcpu_small$hepc$lists$candidates$0$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_small$hepc$lists$candidates$0$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_small$hepc$lists$candidates$0$count count(
+        .clock(count$clock),
+        .reset(count$reset),
+        .d(count$d),
+        .q(count$q)
+    );
+    kvcpu_small$hepc$lists$candidates$0$head_wanted head_wanted(
+        .clock(head_wanted$clock),
+        .reset(head_wanted$reset),
+        .enable(head_wanted$enable),
+        .d(head_wanted$d),
+        .q(head_wanted$q)
+    );
+    kvcpu_small$hepc$lists$candidates$0$head_item head_item(
+        .clock(head_item$clock),
+        .reset(head_item$reset),
+        .enable(head_item$enable),
+        .d(head_item$d),
+        .q(head_item$q)
+    );
+    
+    // Update code
+    always @(*) last_held$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_item$clock = clock;
+    always @(*) push_list$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) gone$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) head_wanted$clock = clock;
+    always @(*) head_item$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_item$reset = reset;
+    always @(*) push_list$reset = reset;
+    always @(*) written$reset = reset;
+    always @(*) gone$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) head_wanted$reset = reset;
+    always @(*) head_item$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) better = last_held$q < item;
+    always @(*) pushed$d = in_valid & (open | better);
+    always @(*) push_item$d = item;
+    always @(*) push_list$d = list;
+    always @(*) waiting = count$q != 32'h0;
+    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) places$write_enable = pushed$q;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
+    always @(*) places$read_address = gone$q;
+    always @(*) begin
+        written$d = written$q;
+        if (pushed$q) begin
+            written$d = written$q + 32'h1;
+            if (written$q == last_place) begin
+                written$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        gone$d = gone$q;
+        if (load) begin
+            gone$d = gone$q + 32'h1;
+            if (gone$q == last_place) begin
+                gone$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        count$d = count$q;
+        if (pushed$q & ~load) begin
+            count$d = count$q + 32'h1;
+        end
+        else if (load & ~pushed$q) begin
+            count$d = count$q - 32'h1;
+        end
+    end
+    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) read_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
+        head_wanted$d = 32'h0;
+        if (waiting) begin
+            head_wanted$d = one << read_list;
+        end
+    end
+    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) wanted = head_wanted$q;
+    always @(*) head = head_item$q;
+    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) crowded = count$q >= enough;
+    
+endmodule // kvcpu_small$hepc$lists$candidates$0
 
 
-module kvcpu_small$hepc$lanes10(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$0$count(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [15:0] d;
-    output reg  [15:0] q;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$lanes10
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$0$count
 
 
-module kvcpu_small$hepc$lanes11(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$0$gone(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [15:0] d;
-    output reg  [15:0] q;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$lanes11
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$0$gone
 
 
-module kvcpu_small$hepc$lanes2(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$0$head_item(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [15:0] d;
-    output reg  [15:0] q;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$lanes2
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$candidates$0$head_item
 
 
-module kvcpu_small$hepc$lanes9(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$0$head_wanted(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [15:0] d;
-    output reg  [15:0] q;
+    input wire  enable;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$lanes9
+    always @(posedge clock) begin
+        if (reset) q <= 4'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$candidates$0$head_wanted
 
 
-module kvcpu_small$hepc$looked(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$0$last_held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$0$last_held
+
+
+module kvcpu_small$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [5:0] read_address;
+    output reg  [50:0] read_data;
+    input wire  [5:0] write_address;
+    input wire  [50:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    reg [50:0] mem [0:47];
+    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
+    wire [50:0] word = mem[read_address];
+    always @(*) read_data = word;
+endmodule // kvcpu_small$hepc$lists$candidates$0$places
+
+
+module kvcpu_small$hepc$lists$candidates$0$push_item(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$0$push_item
+
+
+module kvcpu_small$hepc$lists$candidates$0$push_list(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$0$push_list
+
+
+module kvcpu_small$hepc$lists$candidates$0$pushed(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -28384,10 +28016,356 @@ module kvcpu_small$hepc$looked(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$looked
+endmodule // kvcpu_small$hepc$lists$candidates$0$pushed
 
 
-module kvcpu_small$hepc$marking(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$0$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$0$written
+
+
+module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  in_valid;
+    input wire  [48:0] item;
+    input wire  [1:0] list;
+    input wire  [48:0] last;
+    input wire  open;
+    output reg  [3:0] wanted;
+    output reg  [48:0] head;
+    input wire  taken;
+    output reg  holding;
+    output reg  crowded;
+    
+    // Constant declarations
+    localparam  one = 4'h1;
+    localparam  list_place = 6'b110001;
+    localparam  last_place = 6'b101111;
+    localparam  enough = 6'b100100;
+    
+    // Stub signals
+    reg  last_held$clock;
+    reg  last_held$reset;
+    reg  [48:0] last_held$d;
+    wire  [48:0] last_held$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_item$clock;
+    reg  push_item$reset;
+    reg  [48:0] push_item$d;
+    wire  [48:0] push_item$q;
+    reg  push_list$clock;
+    reg  push_list$reset;
+    reg  [1:0] push_list$d;
+    wire  [1:0] push_list$q;
+    reg  places$clock;
+    reg  [5:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [5:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [5:0] written$d;
+    wire  [5:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [5:0] gone$d;
+    wire  [5:0] gone$q;
+    reg  count$clock;
+    reg  count$reset;
+    reg  [5:0] count$d;
+    wire  [5:0] count$q;
+    reg  head_wanted$clock;
+    reg  head_wanted$reset;
+    reg  head_wanted$enable;
+    reg  [3:0] head_wanted$d;
+    wire  [3:0] head_wanted$q;
+    reg  head_item$clock;
+    reg  head_item$reset;
+    reg  head_item$enable;
+    reg  [48:0] head_item$d;
+    wire  [48:0] head_item$q;
+    
+    // Local signals
+    reg  better;
+    reg  load;
+    reg  waiting;
+    reg  [1:0] read_list;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$candidates$1$last_held last_held(
+        .clock(last_held$clock),
+        .reset(last_held$reset),
+        .d(last_held$d),
+        .q(last_held$q)
+    );
+    kvcpu_small$hepc$lists$candidates$1$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_small$hepc$lists$candidates$1$push_item push_item(
+        .clock(push_item$clock),
+        .reset(push_item$reset),
+        .d(push_item$d),
+        .q(push_item$q)
+    );
+    kvcpu_small$hepc$lists$candidates$1$push_list push_list(
+        .clock(push_list$clock),
+        .reset(push_list$reset),
+        .d(push_list$d),
+        .q(push_list$q)
+    );
+    kvcpu_small$hepc$lists$candidates$1$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
+    );
+    kvcpu_small$hepc$lists$candidates$1$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_small$hepc$lists$candidates$1$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_small$hepc$lists$candidates$1$count count(
+        .clock(count$clock),
+        .reset(count$reset),
+        .d(count$d),
+        .q(count$q)
+    );
+    kvcpu_small$hepc$lists$candidates$1$head_wanted head_wanted(
+        .clock(head_wanted$clock),
+        .reset(head_wanted$reset),
+        .enable(head_wanted$enable),
+        .d(head_wanted$d),
+        .q(head_wanted$q)
+    );
+    kvcpu_small$hepc$lists$candidates$1$head_item head_item(
+        .clock(head_item$clock),
+        .reset(head_item$reset),
+        .enable(head_item$enable),
+        .d(head_item$d),
+        .q(head_item$q)
+    );
+    
+    // Update code
+    always @(*) last_held$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_item$clock = clock;
+    always @(*) push_list$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) gone$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) head_wanted$clock = clock;
+    always @(*) head_item$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_item$reset = reset;
+    always @(*) push_list$reset = reset;
+    always @(*) written$reset = reset;
+    always @(*) gone$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) head_wanted$reset = reset;
+    always @(*) head_item$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) better = last_held$q < item;
+    always @(*) pushed$d = in_valid & (open | better);
+    always @(*) push_item$d = item;
+    always @(*) push_list$d = list;
+    always @(*) waiting = count$q != 32'h0;
+    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) places$write_enable = pushed$q;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
+    always @(*) places$read_address = gone$q;
+    always @(*) begin
+        written$d = written$q;
+        if (pushed$q) begin
+            written$d = written$q + 32'h1;
+            if (written$q == last_place) begin
+                written$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        gone$d = gone$q;
+        if (load) begin
+            gone$d = gone$q + 32'h1;
+            if (gone$q == last_place) begin
+                gone$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        count$d = count$q;
+        if (pushed$q & ~load) begin
+            count$d = count$q + 32'h1;
+        end
+        else if (load & ~pushed$q) begin
+            count$d = count$q - 32'h1;
+        end
+    end
+    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) read_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
+        head_wanted$d = 32'h0;
+        if (waiting) begin
+            head_wanted$d = one << read_list;
+        end
+    end
+    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) wanted = head_wanted$q;
+    always @(*) head = head_item$q;
+    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) crowded = count$q >= enough;
+    
+endmodule // kvcpu_small$hepc$lists$candidates$1
+
+
+module kvcpu_small$hepc$lists$candidates$1$count(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$1$count
+
+
+module kvcpu_small$hepc$lists$candidates$1$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$1$gone
+
+
+module kvcpu_small$hepc$lists$candidates$1$head_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$candidates$1$head_item
+
+
+module kvcpu_small$hepc$lists$candidates$1$head_wanted(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 4'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$candidates$1$head_wanted
+
+
+module kvcpu_small$hepc$lists$candidates$1$last_held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$1$last_held
+
+
+module kvcpu_small$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [5:0] read_address;
+    output reg  [50:0] read_data;
+    input wire  [5:0] write_address;
+    input wire  [50:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    reg [50:0] mem [0:47];
+    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
+    wire [50:0] word = mem[read_address];
+    always @(*) read_data = word;
+endmodule // kvcpu_small$hepc$lists$candidates$1$places
+
+
+module kvcpu_small$hepc$lists$candidates$1$push_item(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$1$push_item
+
+
+module kvcpu_small$hepc$lists$candidates$1$push_list(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$1$push_list
+
+
+module kvcpu_small$hepc$lists$candidates$1$pushed(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -28397,23 +28375,356 @@ module kvcpu_small$hepc$marking(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$marking
+endmodule // kvcpu_small$hepc$lists$candidates$1$pushed
 
 
-module kvcpu_small$hepc$next_row(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$1$written(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [16:0] d;
-    output reg  [16:0] q;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 17'h0 : d;
-endmodule // kvcpu_small$hepc$next_row
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$1$written
 
 
-module kvcpu_small$hepc$offering(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  in_valid;
+    input wire  [48:0] item;
+    input wire  [1:0] list;
+    input wire  [48:0] last;
+    input wire  open;
+    output reg  [3:0] wanted;
+    output reg  [48:0] head;
+    input wire  taken;
+    output reg  holding;
+    output reg  crowded;
+    
+    // Constant declarations
+    localparam  one = 4'h1;
+    localparam  list_place = 6'b110001;
+    localparam  last_place = 6'b101111;
+    localparam  enough = 6'b100100;
+    
+    // Stub signals
+    reg  last_held$clock;
+    reg  last_held$reset;
+    reg  [48:0] last_held$d;
+    wire  [48:0] last_held$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_item$clock;
+    reg  push_item$reset;
+    reg  [48:0] push_item$d;
+    wire  [48:0] push_item$q;
+    reg  push_list$clock;
+    reg  push_list$reset;
+    reg  [1:0] push_list$d;
+    wire  [1:0] push_list$q;
+    reg  places$clock;
+    reg  [5:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [5:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [5:0] written$d;
+    wire  [5:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [5:0] gone$d;
+    wire  [5:0] gone$q;
+    reg  count$clock;
+    reg  count$reset;
+    reg  [5:0] count$d;
+    wire  [5:0] count$q;
+    reg  head_wanted$clock;
+    reg  head_wanted$reset;
+    reg  head_wanted$enable;
+    reg  [3:0] head_wanted$d;
+    wire  [3:0] head_wanted$q;
+    reg  head_item$clock;
+    reg  head_item$reset;
+    reg  head_item$enable;
+    reg  [48:0] head_item$d;
+    wire  [48:0] head_item$q;
+    
+    // Local signals
+    reg  better;
+    reg  load;
+    reg  waiting;
+    reg  [1:0] read_list;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$candidates$2$last_held last_held(
+        .clock(last_held$clock),
+        .reset(last_held$reset),
+        .d(last_held$d),
+        .q(last_held$q)
+    );
+    kvcpu_small$hepc$lists$candidates$2$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_small$hepc$lists$candidates$2$push_item push_item(
+        .clock(push_item$clock),
+        .reset(push_item$reset),
+        .d(push_item$d),
+        .q(push_item$q)
+    );
+    kvcpu_small$hepc$lists$candidates$2$push_list push_list(
+        .clock(push_list$clock),
+        .reset(push_list$reset),
+        .d(push_list$d),
+        .q(push_list$q)
+    );
+    kvcpu_small$hepc$lists$candidates$2$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
+    );
+    kvcpu_small$hepc$lists$candidates$2$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_small$hepc$lists$candidates$2$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_small$hepc$lists$candidates$2$count count(
+        .clock(count$clock),
+        .reset(count$reset),
+        .d(count$d),
+        .q(count$q)
+    );
+    kvcpu_small$hepc$lists$candidates$2$head_wanted head_wanted(
+        .clock(head_wanted$clock),
+        .reset(head_wanted$reset),
+        .enable(head_wanted$enable),
+        .d(head_wanted$d),
+        .q(head_wanted$q)
+    );
+    kvcpu_small$hepc$lists$candidates$2$head_item head_item(
+        .clock(head_item$clock),
+        .reset(head_item$reset),
+        .enable(head_item$enable),
+        .d(head_item$d),
+        .q(head_item$q)
+    );
+    
+    // Update code
+    always @(*) last_held$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_item$clock = clock;
+    always @(*) push_list$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) gone$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) head_wanted$clock = clock;
+    always @(*) head_item$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_item$reset = reset;
+    always @(*) push_list$reset = reset;
+    always @(*) written$reset = reset;
+    always @(*) gone$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) head_wanted$reset = reset;
+    always @(*) head_item$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) better = last_held$q < item;
+    always @(*) pushed$d = in_valid & (open | better);
+    always @(*) push_item$d = item;
+    always @(*) push_list$d = list;
+    always @(*) waiting = count$q != 32'h0;
+    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) places$write_enable = pushed$q;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
+    always @(*) places$read_address = gone$q;
+    always @(*) begin
+        written$d = written$q;
+        if (pushed$q) begin
+            written$d = written$q + 32'h1;
+            if (written$q == last_place) begin
+                written$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        gone$d = gone$q;
+        if (load) begin
+            gone$d = gone$q + 32'h1;
+            if (gone$q == last_place) begin
+                gone$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        count$d = count$q;
+        if (pushed$q & ~load) begin
+            count$d = count$q + 32'h1;
+        end
+        else if (load & ~pushed$q) begin
+            count$d = count$q - 32'h1;
+        end
+    end
+    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) read_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
+        head_wanted$d = 32'h0;
+        if (waiting) begin
+            head_wanted$d = one << read_list;
+        end
+    end
+    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) wanted = head_wanted$q;
+    always @(*) head = head_item$q;
+    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) crowded = count$q >= enough;
+    
+endmodule // kvcpu_small$hepc$lists$candidates$2
+
+
+module kvcpu_small$hepc$lists$candidates$2$count(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$2$count
+
+
+module kvcpu_small$hepc$lists$candidates$2$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$2$gone
+
+
+module kvcpu_small$hepc$lists$candidates$2$head_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$candidates$2$head_item
+
+
+module kvcpu_small$hepc$lists$candidates$2$head_wanted(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 4'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$candidates$2$head_wanted
+
+
+module kvcpu_small$hepc$lists$candidates$2$last_held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$2$last_held
+
+
+module kvcpu_small$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [5:0] read_address;
+    output reg  [50:0] read_data;
+    input wire  [5:0] write_address;
+    input wire  [50:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    reg [50:0] mem [0:47];
+    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
+    wire [50:0] word = mem[read_address];
+    always @(*) read_data = word;
+endmodule // kvcpu_small$hepc$lists$candidates$2$places
+
+
+module kvcpu_small$hepc$lists$candidates$2$push_item(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$2$push_item
+
+
+module kvcpu_small$hepc$lists$candidates$2$push_list(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$2$push_list
+
+
+module kvcpu_small$hepc$lists$candidates$2$pushed(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -28423,10 +28734,9905 @@ module kvcpu_small$hepc$offering(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$offering
+endmodule // kvcpu_small$hepc$lists$candidates$2$pushed
 
 
-module kvcpu_small$hepc$parameters(clock,reset,write,address,data,all);
+module kvcpu_small$hepc$lists$candidates$2$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$2$written
+
+
+module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  in_valid;
+    input wire  [48:0] item;
+    input wire  [1:0] list;
+    input wire  [48:0] last;
+    input wire  open;
+    output reg  [3:0] wanted;
+    output reg  [48:0] head;
+    input wire  taken;
+    output reg  holding;
+    output reg  crowded;
+    
+    // Constant declarations
+    localparam  one = 4'h1;
+    localparam  list_place = 6'b110001;
+    localparam  last_place = 6'b101111;
+    localparam  enough = 6'b100100;
+    
+    // Stub signals
+    reg  last_held$clock;
+    reg  last_held$reset;
+    reg  [48:0] last_held$d;
+    wire  [48:0] last_held$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_item$clock;
+    reg  push_item$reset;
+    reg  [48:0] push_item$d;
+    wire  [48:0] push_item$q;
+    reg  push_list$clock;
+    reg  push_list$reset;
+    reg  [1:0] push_list$d;
+    wire  [1:0] push_list$q;
+    reg  places$clock;
+    reg  [5:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [5:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [5:0] written$d;
+    wire  [5:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [5:0] gone$d;
+    wire  [5:0] gone$q;
+    reg  count$clock;
+    reg  count$reset;
+    reg  [5:0] count$d;
+    wire  [5:0] count$q;
+    reg  head_wanted$clock;
+    reg  head_wanted$reset;
+    reg  head_wanted$enable;
+    reg  [3:0] head_wanted$d;
+    wire  [3:0] head_wanted$q;
+    reg  head_item$clock;
+    reg  head_item$reset;
+    reg  head_item$enable;
+    reg  [48:0] head_item$d;
+    wire  [48:0] head_item$q;
+    
+    // Local signals
+    reg  better;
+    reg  load;
+    reg  waiting;
+    reg  [1:0] read_list;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$candidates$3$last_held last_held(
+        .clock(last_held$clock),
+        .reset(last_held$reset),
+        .d(last_held$d),
+        .q(last_held$q)
+    );
+    kvcpu_small$hepc$lists$candidates$3$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_small$hepc$lists$candidates$3$push_item push_item(
+        .clock(push_item$clock),
+        .reset(push_item$reset),
+        .d(push_item$d),
+        .q(push_item$q)
+    );
+    kvcpu_small$hepc$lists$candidates$3$push_list push_list(
+        .clock(push_list$clock),
+        .reset(push_list$reset),
+        .d(push_list$d),
+        .q(push_list$q)
+    );
+    kvcpu_small$hepc$lists$candidates$3$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
+    );
+    kvcpu_small$hepc$lists$candidates$3$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_small$hepc$lists$candidates$3$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_small$hepc$lists$candidates$3$count count(
+        .clock(count$clock),
+        .reset(count$reset),
+        .d(count$d),
+        .q(count$q)
+    );
+    kvcpu_small$hepc$lists$candidates$3$head_wanted head_wanted(
+        .clock(head_wanted$clock),
+        .reset(head_wanted$reset),
+        .enable(head_wanted$enable),
+        .d(head_wanted$d),
+        .q(head_wanted$q)
+    );
+    kvcpu_small$hepc$lists$candidates$3$head_item head_item(
+        .clock(head_item$clock),
+        .reset(head_item$reset),
+        .enable(head_item$enable),
+        .d(head_item$d),
+        .q(head_item$q)
+    );
+    
+    // Update code
+    always @(*) last_held$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_item$clock = clock;
+    always @(*) push_list$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) gone$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) head_wanted$clock = clock;
+    always @(*) head_item$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_item$reset = reset;
+    always @(*) push_list$reset = reset;
+    always @(*) written$reset = reset;
+    always @(*) gone$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) head_wanted$reset = reset;
+    always @(*) head_item$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) better = last_held$q < item;
+    always @(*) pushed$d = in_valid & (open | better);
+    always @(*) push_item$d = item;
+    always @(*) push_list$d = list;
+    always @(*) waiting = count$q != 32'h0;
+    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) places$write_enable = pushed$q;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
+    always @(*) places$read_address = gone$q;
+    always @(*) begin
+        written$d = written$q;
+        if (pushed$q) begin
+            written$d = written$q + 32'h1;
+            if (written$q == last_place) begin
+                written$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        gone$d = gone$q;
+        if (load) begin
+            gone$d = gone$q + 32'h1;
+            if (gone$q == last_place) begin
+                gone$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        count$d = count$q;
+        if (pushed$q & ~load) begin
+            count$d = count$q + 32'h1;
+        end
+        else if (load & ~pushed$q) begin
+            count$d = count$q - 32'h1;
+        end
+    end
+    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) read_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
+        head_wanted$d = 32'h0;
+        if (waiting) begin
+            head_wanted$d = one << read_list;
+        end
+    end
+    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) wanted = head_wanted$q;
+    always @(*) head = head_item$q;
+    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) crowded = count$q >= enough;
+    
+endmodule // kvcpu_small$hepc$lists$candidates$3
+
+
+module kvcpu_small$hepc$lists$candidates$3$count(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$3$count
+
+
+module kvcpu_small$hepc$lists$candidates$3$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$3$gone
+
+
+module kvcpu_small$hepc$lists$candidates$3$head_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$candidates$3$head_item
+
+
+module kvcpu_small$hepc$lists$candidates$3$head_wanted(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 4'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$candidates$3$head_wanted
+
+
+module kvcpu_small$hepc$lists$candidates$3$last_held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$3$last_held
+
+
+module kvcpu_small$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [5:0] read_address;
+    output reg  [50:0] read_data;
+    input wire  [5:0] write_address;
+    input wire  [50:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    reg [50:0] mem [0:47];
+    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
+    wire [50:0] word = mem[read_address];
+    always @(*) read_data = word;
+endmodule // kvcpu_small$hepc$lists$candidates$3$places
+
+
+module kvcpu_small$hepc$lists$candidates$3$push_item(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$3$push_item
+
+
+module kvcpu_small$hepc$lists$candidates$3$push_list(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$3$push_list
+
+
+module kvcpu_small$hepc$lists$candidates$3$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$3$pushed
+
+
+module kvcpu_small$hepc$lists$candidates$3$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$3$written
+
+
+module kvcpu_small$hepc$lists$candidates_crowded(lanes$0,lanes$1,lanes$2,lanes$3,all);
+    
+    // Module arguments
+    input wire  lanes$0;
+    input wire  lanes$1;
+    input wire  lanes$2;
+    input wire  lanes$3;
+    output reg  [15:0] all;
+    
+    // Update code (custom)
+    always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
+endmodule // kvcpu_small$hepc$lists$candidates_crowded
+
+
+module kvcpu_small$hepc$lists$candidates_holding(lanes$0,lanes$1,lanes$2,lanes$3,all);
+    
+    // Module arguments
+    input wire  lanes$0;
+    input wire  lanes$1;
+    input wire  lanes$2;
+    input wire  lanes$3;
+    output reg  [15:0] all;
+    
+    // Update code (custom)
+    always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
+endmodule // kvcpu_small$hepc$lists$candidates_holding
+
+
+module kvcpu_small$hepc$lists$clearing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$clearing
+
+
+module kvcpu_small$hepc$lists$favoured(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_small$hepc$lists$favoured
+
+
+module kvcpu_small$hepc$lists$finishing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$finishing
+
+
+module kvcpu_small$hepc$lists$popped(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_small$hepc$lists$popped
+
+
+module kvcpu_small$hepc$lists$popping(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$popping
+
+
+module kvcpu_small$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] orders;
+    input wire  wants$0;
+    input wire  wants$1;
+    input wire  wants$2;
+    input wire  wants$3;
+    input wire  [48:0] items$0;
+    input wire  [48:0] items$1;
+    input wire  [48:0] items$2;
+    input wire  [48:0] items$3;
+    output reg  taken$0;
+    output reg  taken$1;
+    output reg  taken$2;
+    output reg  taken$3;
+    output reg  holding;
+    output reg  [48:0] last_item;
+    output reg  there;
+    output reg  [57:0] view;
+    
+    // Constant declarations
+    localparam  number = 4'h4;
+    
+    // Stub signals
+    reg  [3:0] choose$favoured;
+    reg  choose$wants$0;
+    reg  choose$wants$1;
+    reg  choose$wants$2;
+    reg  choose$wants$3;
+    reg  [48:0] choose$items$0;
+    reg  [48:0] choose$items$1;
+    reg  [48:0] choose$items$2;
+    reg  [48:0] choose$items$3;
+    wire  choose$chosen$0;
+    wire  choose$chosen$1;
+    wire  choose$chosen$2;
+    wire  choose$chosen$3;
+    wire  choose$valid;
+    wire  [48:0] choose$item;
+    reg  list$clock;
+    reg  list$reset;
+    reg  list$clear;
+    reg  list$finish;
+    reg  list$pop;
+    reg  list$offer;
+    reg  list$fresh;
+    reg  [48:0] list$item;
+    wire  list$taken;
+    wire  list$holding;
+    reg  [7:0] list$position;
+    wire  list$there;
+    wire  list$exists;
+    wire  [48:0] list$front;
+    wire  [48:0] list$last_item;
+    wire  [7:0] list$count;
+    wire  list$bounded;
+    wire  [48:0] list$bound_item;
+    reg  offered$clock;
+    reg  offered$reset;
+    reg  offered$d;
+    wire  offered$q;
+    reg  item$clock;
+    reg  item$reset;
+    reg  item$enable;
+    reg  [48:0] item$d;
+    wire  [48:0] item$q;
+    
+    // Local signals
+    reg  free;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$prefetch$choose choose(
+        .favoured(choose$favoured),
+        .wants$0(choose$wants$0),
+        .wants$1(choose$wants$1),
+        .wants$2(choose$wants$2),
+        .wants$3(choose$wants$3),
+        .items$0(choose$items$0),
+        .items$1(choose$items$1),
+        .items$2(choose$items$2),
+        .items$3(choose$items$3),
+        .chosen$0(choose$chosen$0),
+        .chosen$1(choose$chosen$1),
+        .chosen$2(choose$chosen$2),
+        .chosen$3(choose$chosen$3),
+        .valid(choose$valid),
+        .item(choose$item)
+    );
+    kvcpu_small$hepc$lists$prefetch$list list(
+        .clock(list$clock),
+        .reset(list$reset),
+        .clear(list$clear),
+        .finish(list$finish),
+        .pop(list$pop),
+        .offer(list$offer),
+        .fresh(list$fresh),
+        .item(list$item),
+        .taken(list$taken),
+        .holding(list$holding),
+        .position(list$position),
+        .there(list$there),
+        .exists(list$exists),
+        .front(list$front),
+        .last_item(list$last_item),
+        .count(list$count),
+        .bounded(list$bounded),
+        .bound_item(list$bound_item)
+    );
+    kvcpu_small$hepc$lists$prefetch$offered offered(
+        .clock(offered$clock),
+        .reset(offered$reset),
+        .d(offered$d),
+        .q(offered$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$item item(
+        .clock(item$clock),
+        .reset(item$reset),
+        .enable(item$enable),
+        .d(item$d),
+        .q(item$q)
+    );
+    
+    // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) free = ~offered$q | list$taken;
+    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$chosen$0 & free;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$chosen$1 & free;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$chosen$2 & free;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$chosen$3 & free;
+    always @(*) offered$d = choose$valid | ~free;
+    always @(*) item$enable = free;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q | list$holding;
+    always @(*) list$clear = orders[(64'h0)+:(1)];
+    always @(*) list$finish = orders[(64'h1)+:(1)];
+    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$offer = offered$q;
+    always @(*) list$fresh = orders[(64'h2)+:(1)];
+    always @(*) list$item = item$q;
+    always @(*) begin
+        list$position = 32'h0;
+        if (orders[(64'h14)+:(4)] == number) begin
+            list$position = orders[(64'hc)+:(8)];
+        end
+    end
+    always @(*) last_item = list$last_item;
+    always @(*) there = list$there;
+    always @(*) begin
+        view[(64'h0)+:(1)] = list$exists;
+        view[(64'h1)+:(8)] = list$count;
+        view[(64'h9)+:(49)] = list$front;
+    end
+    
+endmodule // kvcpu_small$hepc$lists$prefetch
+
+
+module kvcpu_small$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+    
+    // Module arguments
+    input wire  [3:0] favoured;
+    input wire  wants$0;
+    input wire  wants$1;
+    input wire  wants$2;
+    input wire  wants$3;
+    input wire  [48:0] items$0;
+    input wire  [48:0] items$1;
+    input wire  [48:0] items$2;
+    input wire  [48:0] items$3;
+    output reg  chosen$0;
+    output reg  chosen$1;
+    output reg  chosen$2;
+    output reg  chosen$3;
+    output reg  valid;
+    output reg  [48:0] item;
+    
+    // Update code (custom)
+    reg [3:0] all, first, one;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) begin
+        one[0] = first[0] | (~|first & all[0]);
+        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
+        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
+        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+    end
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
+    always @(*) valid = |all;
+    always @(*) begin
+        item = 49'b0
+            | ({49{one[0]}} & items$0)
+            | ({49{one[1]}} & items$1)
+            | ({49{one[2]}} & items$2)
+            | ({49{one[3]}} & items$3);
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$choose
+
+
+module kvcpu_small$hepc$lists$prefetch$item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$item
+
+
+module kvcpu_small$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  clear;
+    input wire  finish;
+    input wire  pop;
+    input wire  offer;
+    input wire  fresh;
+    input wire  [48:0] item;
+    output reg  taken;
+    output reg  holding;
+    input wire  [7:0] position;
+    output reg  there;
+    output reg  exists;
+    output reg  [48:0] front;
+    output reg  [48:0] last_item;
+    output reg  [7:0] count;
+    output reg  bounded;
+    output reg  [48:0] bound_item;
+    
+    // Constant declarations
+    localparam  size = 8'h4;
+    localparam  last_place = 8'h3;
+    localparam  last_but_one = 8'h2;
+    
+    // Stub signals
+    reg  cells$0$clock;
+    reg  cells$0$reset;
+    reg  [49:0] cells$0$compared;
+    reg  [48:0] cells$0$item;
+    reg  cells$0$better_than_item;
+    reg  cells$0$take;
+    reg  cells$0$stay;
+    reg  cells$0$turning;
+    reg  [48:0] cells$0$left;
+    reg  cells$0$left_better;
+    reg  cells$0$left_beats;
+    reg  cells$0$left_moves;
+    wire  [48:0] cells$0$held;
+    wire  cells$0$better;
+    wire  cells$0$beats;
+    wire  cells$0$moves;
+    wire  cells$0$same;
+    reg  cells$1$clock;
+    reg  cells$1$reset;
+    reg  [49:0] cells$1$compared;
+    reg  [48:0] cells$1$item;
+    reg  cells$1$better_than_item;
+    reg  cells$1$take;
+    reg  cells$1$stay;
+    reg  cells$1$turning;
+    reg  [48:0] cells$1$left;
+    reg  cells$1$left_better;
+    reg  cells$1$left_beats;
+    reg  cells$1$left_moves;
+    wire  [48:0] cells$1$held;
+    wire  cells$1$better;
+    wire  cells$1$beats;
+    wire  cells$1$moves;
+    wire  cells$1$same;
+    reg  cells$2$clock;
+    reg  cells$2$reset;
+    reg  [49:0] cells$2$compared;
+    reg  [48:0] cells$2$item;
+    reg  cells$2$better_than_item;
+    reg  cells$2$take;
+    reg  cells$2$stay;
+    reg  cells$2$turning;
+    reg  [48:0] cells$2$left;
+    reg  cells$2$left_better;
+    reg  cells$2$left_beats;
+    reg  cells$2$left_moves;
+    wire  [48:0] cells$2$held;
+    wire  cells$2$better;
+    wire  cells$2$beats;
+    wire  cells$2$moves;
+    wire  cells$2$same;
+    reg  cells$3$clock;
+    reg  cells$3$reset;
+    reg  [49:0] cells$3$compared;
+    reg  [48:0] cells$3$item;
+    reg  cells$3$better_than_item;
+    reg  cells$3$take;
+    reg  cells$3$stay;
+    reg  cells$3$turning;
+    reg  [48:0] cells$3$left;
+    reg  cells$3$left_better;
+    reg  cells$3$left_beats;
+    reg  cells$3$left_moves;
+    wire  [48:0] cells$3$held;
+    wire  cells$3$better;
+    wire  cells$3$beats;
+    wire  cells$3$moves;
+    wire  cells$3$same;
+    reg  bound$clock;
+    reg  bound$reset;
+    reg  bound$enable;
+    reg  [48:0] bound$d;
+    wire  [48:0] bound$q;
+    reg  has_bound$clock;
+    reg  has_bound$reset;
+    reg  has_bound$d;
+    wire  has_bound$q;
+    reg  held$clock;
+    reg  held$reset;
+    reg  [7:0] held$d;
+    wire  [7:0] held$q;
+    reg  turn$clock;
+    reg  turn$reset;
+    reg  [7:0] turn$d;
+    wire  [7:0] turn$q;
+    reg  going$clock;
+    reg  going$reset;
+    reg  going$d;
+    wire  going$q;
+    reg  pace$clock;
+    reg  pace$reset;
+    reg  pace$offer;
+    reg  pace$fresh;
+    reg  [7:0] pace$turn;
+    reg  pace$going;
+    wire  pace$favours;
+    wire  pace$taken;
+    wire  pace$stay;
+    wire  pace$staged;
+    wire  pace$holding;
+    reg  staged_item$clock;
+    reg  staged_item$reset;
+    reg  staged_item$enable;
+    reg  [48:0] staged_item$d;
+    wire  [48:0] staged_item$q;
+    reg  allowed$clock;
+    reg  allowed$reset;
+    reg  allowed$enable;
+    reg  allowed$d;
+    wire  allowed$q;
+    reg  known$clock;
+    reg  known$reset;
+    reg  known$d;
+    wire  known$q;
+    reg  cut$clock;
+    reg  cut$reset;
+    reg  cut$d;
+    wire  cut$q;
+    
+    // Local signals
+    reg  known_so_far$0;
+    reg  known_so_far$1;
+    reg  known_so_far$2;
+    reg  known_so_far$3;
+    reg  [49:0] compared;
+    reg  [49:0] against_staged;
+    reg  [49:0] against_bound;
+    reg  [49:0] bound_compared;
+    reg  [48:0] last;
+    reg  better_than_staged;
+    reg  full;
+    reg  take;
+    reg  turning;
+    reg  [7:0] turned;
+    reg  [7:0] place;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$prefetch$list$cells$0 cells$0(
+        .clock(cells$0$clock),
+        .reset(cells$0$reset),
+        .compared(cells$0$compared),
+        .item(cells$0$item),
+        .better_than_item(cells$0$better_than_item),
+        .take(cells$0$take),
+        .stay(cells$0$stay),
+        .turning(cells$0$turning),
+        .left(cells$0$left),
+        .left_better(cells$0$left_better),
+        .left_beats(cells$0$left_beats),
+        .left_moves(cells$0$left_moves),
+        .held(cells$0$held),
+        .better(cells$0$better),
+        .beats(cells$0$beats),
+        .moves(cells$0$moves),
+        .same(cells$0$same)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$1 cells$1(
+        .clock(cells$1$clock),
+        .reset(cells$1$reset),
+        .compared(cells$1$compared),
+        .item(cells$1$item),
+        .better_than_item(cells$1$better_than_item),
+        .take(cells$1$take),
+        .stay(cells$1$stay),
+        .turning(cells$1$turning),
+        .left(cells$1$left),
+        .left_better(cells$1$left_better),
+        .left_beats(cells$1$left_beats),
+        .left_moves(cells$1$left_moves),
+        .held(cells$1$held),
+        .better(cells$1$better),
+        .beats(cells$1$beats),
+        .moves(cells$1$moves),
+        .same(cells$1$same)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$2 cells$2(
+        .clock(cells$2$clock),
+        .reset(cells$2$reset),
+        .compared(cells$2$compared),
+        .item(cells$2$item),
+        .better_than_item(cells$2$better_than_item),
+        .take(cells$2$take),
+        .stay(cells$2$stay),
+        .turning(cells$2$turning),
+        .left(cells$2$left),
+        .left_better(cells$2$left_better),
+        .left_beats(cells$2$left_beats),
+        .left_moves(cells$2$left_moves),
+        .held(cells$2$held),
+        .better(cells$2$better),
+        .beats(cells$2$beats),
+        .moves(cells$2$moves),
+        .same(cells$2$same)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$3 cells$3(
+        .clock(cells$3$clock),
+        .reset(cells$3$reset),
+        .compared(cells$3$compared),
+        .item(cells$3$item),
+        .better_than_item(cells$3$better_than_item),
+        .take(cells$3$take),
+        .stay(cells$3$stay),
+        .turning(cells$3$turning),
+        .left(cells$3$left),
+        .left_better(cells$3$left_better),
+        .left_beats(cells$3$left_beats),
+        .left_moves(cells$3$left_moves),
+        .held(cells$3$held),
+        .better(cells$3$better),
+        .beats(cells$3$beats),
+        .moves(cells$3$moves),
+        .same(cells$3$same)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$bound bound(
+        .clock(bound$clock),
+        .reset(bound$reset),
+        .enable(bound$enable),
+        .d(bound$d),
+        .q(bound$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$has_bound has_bound(
+        .clock(has_bound$clock),
+        .reset(has_bound$reset),
+        .d(has_bound$d),
+        .q(has_bound$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$held held(
+        .clock(held$clock),
+        .reset(held$reset),
+        .d(held$d),
+        .q(held$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$turn turn(
+        .clock(turn$clock),
+        .reset(turn$reset),
+        .d(turn$d),
+        .q(turn$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$going going(
+        .clock(going$clock),
+        .reset(going$reset),
+        .d(going$d),
+        .q(going$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$pace pace(
+        .clock(pace$clock),
+        .reset(pace$reset),
+        .offer(pace$offer),
+        .fresh(pace$fresh),
+        .turn(pace$turn),
+        .going(pace$going),
+        .favours(pace$favours),
+        .taken(pace$taken),
+        .stay(pace$stay),
+        .staged(pace$staged),
+        .holding(pace$holding)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$staged_item staged_item(
+        .clock(staged_item$clock),
+        .reset(staged_item$reset),
+        .enable(staged_item$enable),
+        .d(staged_item$d),
+        .q(staged_item$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$allowed allowed(
+        .clock(allowed$clock),
+        .reset(allowed$reset),
+        .enable(allowed$enable),
+        .d(allowed$d),
+        .q(allowed$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$known known(
+        .clock(known$clock),
+        .reset(known$reset),
+        .d(known$d),
+        .q(known$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cut cut(
+        .clock(cut$clock),
+        .reset(cut$reset),
+        .d(cut$d),
+        .q(cut$q)
+    );
+    
+    // Update code
+    always @(*) bound$clock = clock;
+    always @(*) has_bound$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) going$clock = clock;
+    always @(*) pace$clock = clock;
+    always @(*) staged_item$clock = clock;
+    always @(*) allowed$clock = clock;
+    always @(*) known$clock = clock;
+    always @(*) cut$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$reset = reset | clear;
+    always @(*) held$reset = reset | clear;
+    always @(*) turn$reset = reset | clear;
+    always @(*) going$reset = reset | clear;
+    always @(*) pace$reset = reset | clear;
+    always @(*) staged_item$reset = reset;
+    always @(*) allowed$reset = reset;
+    always @(*) known$reset = reset;
+    always @(*) cut$reset = reset | clear;
+    always @(*) pace$offer = offer;
+    always @(*) pace$fresh = fresh;
+    always @(*) pace$turn = turn$q;
+    always @(*) pace$going = going$q;
+    always @(*) taken = pace$taken;
+    always @(*) holding = pace$holding;
+    always @(*) begin
+        compared = ((item) & 50'h3ffffffffffff) << 32'h1;
+        if (pace$favours) begin
+            compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
+        end
+    end
+    always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
+    always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) better_than_staged = against_staged < compared;
+    always @(*) begin
+        last = cells$0$held;
+        last = cells$1$held;
+        last = cells$2$held;
+        last = cells$3$held;
+    end
+    always @(*) staged_item$enable = ~pace$stay;
+    always @(*) staged_item$d = item;
+    always @(*) allowed$enable = ~pace$stay;
+    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
+    always @(*) take = pace$staged & allowed$q & ~known$q;
+    always @(*) known_so_far$0 = cells$0$same;
+    always @(*) begin
+        known$d = pace$stay & cells$0$same;
+        known$d = pace$stay & known_so_far$1;
+        known$d = pace$stay & known_so_far$2;
+        known$d = pace$stay & known_so_far$3;
+    end
+    always @(*) known_so_far$1 = known_so_far$0 | cells$1$same;
+    always @(*) known_so_far$2 = known_so_far$1 | cells$2$same;
+    always @(*) known_so_far$3 = known_so_far$2 | cells$3$same;
+    always @(*) begin
+        place = position;
+        if (offer) begin
+            place = 32'h0;
+        end
+    end
+    always @(*) there = (turn$q == position) & ~going$q;
+    always @(*) exists = position < held$q;
+    always @(*) turning = going$q | pop;
+    always @(*) begin
+        turned = turn$q;
+        if (going$q) begin
+            turned = turn$q - 32'h1;
+            if (turn$q == 32'h0) begin
+                turned = last_place;
+            end
+        end
+        if (pop) begin
+            turned = last_but_one;
+        end
+    end
+    always @(*) turn$d = turned;
+    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$0$compared = compared;
+    always @(*) cells$0$item = staged_item$q;
+    always @(*) cells$0$better_than_item = better_than_staged;
+    always @(*) cells$0$take = take;
+    always @(*) cells$0$stay = pace$stay;
+    always @(*) cells$0$turning = turning;
+    always @(*) cells$1$clock = clock;
+    always @(*) begin
+        cells$1$reset = reset | clear;
+        cells$1$reset = reset | clear | pop;
+    end
+    always @(*) cells$1$compared = compared;
+    always @(*) cells$1$item = staged_item$q;
+    always @(*) cells$1$better_than_item = better_than_staged;
+    always @(*) cells$1$take = take;
+    always @(*) cells$1$stay = pace$stay;
+    always @(*) cells$1$turning = turning;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$2$compared = compared;
+    always @(*) cells$2$item = staged_item$q;
+    always @(*) cells$2$better_than_item = better_than_staged;
+    always @(*) cells$2$take = take;
+    always @(*) cells$2$stay = pace$stay;
+    always @(*) cells$2$turning = turning;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$3$compared = compared;
+    always @(*) cells$3$item = staged_item$q;
+    always @(*) cells$3$better_than_item = better_than_staged;
+    always @(*) cells$3$take = take;
+    always @(*) cells$3$stay = pace$stay;
+    always @(*) cells$3$turning = turning;
+    always @(*) cells$0$left = last;
+    always @(*) cells$1$left = cells$0$held;
+    always @(*) cells$1$left_better = cells$0$better;
+    always @(*) cells$1$left_beats = cells$0$beats;
+    always @(*) cells$1$left_moves = cells$0$moves;
+    always @(*) cells$2$left = cells$1$held;
+    always @(*) cells$2$left_better = cells$1$better;
+    always @(*) cells$2$left_beats = cells$1$beats;
+    always @(*) cells$2$left_moves = cells$1$moves;
+    always @(*) cells$3$left = cells$2$held;
+    always @(*) cells$3$left_better = cells$2$better;
+    always @(*) cells$3$left_beats = cells$2$beats;
+    always @(*) cells$3$left_moves = cells$2$moves;
+    always @(*) full = held$q == size;
+    always @(*) cut$d = take & full;
+    always @(*) bound$enable = cut$q | finish;
+    always @(*) bound$d = last;
+    always @(*) begin
+        has_bound$d = has_bound$q | cut$q;
+        if (finish) begin
+            has_bound$d = full;
+        end
+    end
+    always @(*) begin
+        held$d = held$q;
+        if (take & ~full) begin
+            held$d = held$q + 32'h1;
+        end
+        if (pop & (held$q != 32'h0)) begin
+            held$d = held$q - 32'h1;
+        end
+    end
+    always @(*) front = cells$0$held;
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) bounded = has_bound$q;
+    always @(*) begin
+        cells$0$left_better = 1'b0;
+        cells$0$left_beats = 1'b0;
+        cells$0$left_moves = 1'b0;
+        bound_item = bound$q;
+    end
+    
+endmodule // kvcpu_small$hepc$lists$prefetch$list
+
+
+module kvcpu_small$hepc$lists$prefetch$list$allowed(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$allowed
+
+
+module kvcpu_small$hepc$lists$prefetch$list$bound(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$bound
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$0(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$prefetch$list$cells$0$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$0$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$0$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$0
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$0$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$0$beaten
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$0$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$0$reached
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$0$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$0$value
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$1(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$prefetch$list$cells$1$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$1$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$1$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$1
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$1$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$1$beaten
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$1$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$1$reached
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$1$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$1$value
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$2(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$prefetch$list$cells$2$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$2$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$2$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$2
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$2$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$2$beaten
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$2$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$2$reached
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$2$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$2$value
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$3(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$prefetch$list$cells$3$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$3$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$cells$3$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$3
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$3$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$3$beaten
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$3$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$3$reached
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cells$3$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cells$3$value
+
+
+module kvcpu_small$hepc$lists$prefetch$list$cut(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$cut
+
+
+module kvcpu_small$hepc$lists$prefetch$list$going(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$going
+
+
+module kvcpu_small$hepc$lists$prefetch$list$has_bound(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$has_bound
+
+
+module kvcpu_small$hepc$lists$prefetch$list$held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$held
+
+
+module kvcpu_small$hepc$lists$prefetch$list$known(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$known
+
+
+module kvcpu_small$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  offer;
+    input wire  fresh;
+    input wire  [7:0] turn;
+    input wire  going;
+    output reg  favours;
+    output reg  taken;
+    output reg  stay;
+    output reg  staged;
+    output reg  holding;
+    
+    // Stub signals
+    reg  phase$clock;
+    reg  phase$reset;
+    reg  [1:0] phase$d;
+    wire  [1:0] phase$q;
+    reg  stage$clock;
+    reg  stage$reset;
+    reg  stage$d;
+    wire  stage$q;
+    
+    // Local signals
+    reg  starts;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$prefetch$list$pace$phase phase(
+        .clock(phase$clock),
+        .reset(phase$reset),
+        .d(phase$d),
+        .q(phase$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$list$pace$stage stage(
+        .clock(stage$clock),
+        .reset(stage$reset),
+        .d(stage$d),
+        .q(stage$q)
+    );
+    
+    // Update code
+    always @(*) phase$clock = clock;
+    always @(*) stage$clock = clock;
+    always @(*) phase$reset = reset;
+    always @(*) stage$reset = reset;
+    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) begin
+        phase$d = phase$q + 32'h1;
+        if (phase$q == 32'h0) begin
+            phase$d = 32'h0;
+            if (starts & ~fresh) begin
+                phase$d = 32'h1;
+            end
+        end
+    end
+    always @(*) favours = ~fresh & (phase$q == 32'h0);
+    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
+    always @(*) stay = phase$q == 32'h2;
+    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) staged = stage$q;
+    always @(*) holding = stage$q | (phase$q != 32'h0);
+    
+endmodule // kvcpu_small$hepc$lists$prefetch$list$pace
+
+
+module kvcpu_small$hepc$lists$prefetch$list$pace$phase(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$pace$phase
+
+
+module kvcpu_small$hepc$lists$prefetch$list$pace$stage(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$pace$stage
+
+
+module kvcpu_small$hepc$lists$prefetch$list$staged_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$list$staged_item
+
+
+module kvcpu_small$hepc$lists$prefetch$list$turn(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$list$turn
+
+
+module kvcpu_small$hepc$lists$prefetch$offered(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$offered
+
+
+module kvcpu_small$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] orders;
+    input wire  wants$0;
+    input wire  wants$1;
+    input wire  wants$2;
+    input wire  wants$3;
+    input wire  [48:0] items$0;
+    input wire  [48:0] items$1;
+    input wire  [48:0] items$2;
+    input wire  [48:0] items$3;
+    output reg  taken$0;
+    output reg  taken$1;
+    output reg  taken$2;
+    output reg  taken$3;
+    output reg  holding;
+    output reg  [48:0] last_item;
+    output reg  there;
+    output reg  [57:0] view;
+    
+    // Constant declarations
+    localparam  number = 4'h0;
+    
+    // Stub signals
+    reg  [3:0] choose$favoured;
+    reg  choose$wants$0;
+    reg  choose$wants$1;
+    reg  choose$wants$2;
+    reg  choose$wants$3;
+    reg  [48:0] choose$items$0;
+    reg  [48:0] choose$items$1;
+    reg  [48:0] choose$items$2;
+    reg  [48:0] choose$items$3;
+    wire  choose$chosen$0;
+    wire  choose$chosen$1;
+    wire  choose$chosen$2;
+    wire  choose$chosen$3;
+    wire  choose$valid;
+    wire  [48:0] choose$item;
+    reg  list$clock;
+    reg  list$reset;
+    reg  list$clear;
+    reg  list$finish;
+    reg  list$pop;
+    reg  list$offer;
+    reg  list$fresh;
+    reg  [48:0] list$item;
+    wire  list$taken;
+    wire  list$holding;
+    reg  [7:0] list$position;
+    wire  list$there;
+    wire  list$exists;
+    wire  [48:0] list$front;
+    wire  [48:0] list$last_item;
+    wire  [7:0] list$count;
+    wire  list$bounded;
+    wire  [48:0] list$bound_item;
+    reg  offered$clock;
+    reg  offered$reset;
+    reg  offered$d;
+    wire  offered$q;
+    reg  item$clock;
+    reg  item$reset;
+    reg  item$enable;
+    reg  [48:0] item$d;
+    wire  [48:0] item$q;
+    
+    // Local signals
+    reg  free;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking0$choose choose(
+        .favoured(choose$favoured),
+        .wants$0(choose$wants$0),
+        .wants$1(choose$wants$1),
+        .wants$2(choose$wants$2),
+        .wants$3(choose$wants$3),
+        .items$0(choose$items$0),
+        .items$1(choose$items$1),
+        .items$2(choose$items$2),
+        .items$3(choose$items$3),
+        .chosen$0(choose$chosen$0),
+        .chosen$1(choose$chosen$1),
+        .chosen$2(choose$chosen$2),
+        .chosen$3(choose$chosen$3),
+        .valid(choose$valid),
+        .item(choose$item)
+    );
+    kvcpu_small$hepc$lists$ranking0$list list(
+        .clock(list$clock),
+        .reset(list$reset),
+        .clear(list$clear),
+        .finish(list$finish),
+        .pop(list$pop),
+        .offer(list$offer),
+        .fresh(list$fresh),
+        .item(list$item),
+        .taken(list$taken),
+        .holding(list$holding),
+        .position(list$position),
+        .there(list$there),
+        .exists(list$exists),
+        .front(list$front),
+        .last_item(list$last_item),
+        .count(list$count),
+        .bounded(list$bounded),
+        .bound_item(list$bound_item)
+    );
+    kvcpu_small$hepc$lists$ranking0$offered offered(
+        .clock(offered$clock),
+        .reset(offered$reset),
+        .d(offered$d),
+        .q(offered$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$item item(
+        .clock(item$clock),
+        .reset(item$reset),
+        .enable(item$enable),
+        .d(item$d),
+        .q(item$q)
+    );
+    
+    // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) free = ~offered$q | list$taken;
+    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$chosen$0 & free;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$chosen$1 & free;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$chosen$2 & free;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$chosen$3 & free;
+    always @(*) offered$d = choose$valid | ~free;
+    always @(*) item$enable = free;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q | list$holding;
+    always @(*) list$clear = orders[(64'h0)+:(1)];
+    always @(*) list$finish = orders[(64'h1)+:(1)];
+    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$offer = offered$q;
+    always @(*) list$fresh = orders[(64'h2)+:(1)];
+    always @(*) list$item = item$q;
+    always @(*) begin
+        list$position = 32'h0;
+        if (orders[(64'h14)+:(4)] == number) begin
+            list$position = orders[(64'hc)+:(8)];
+        end
+    end
+    always @(*) last_item = list$last_item;
+    always @(*) there = list$there;
+    always @(*) begin
+        view[(64'h0)+:(1)] = list$exists;
+        view[(64'h1)+:(8)] = list$count;
+        view[(64'h9)+:(49)] = list$front;
+    end
+    
+endmodule // kvcpu_small$hepc$lists$ranking0
+
+
+module kvcpu_small$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+    
+    // Module arguments
+    input wire  [3:0] favoured;
+    input wire  wants$0;
+    input wire  wants$1;
+    input wire  wants$2;
+    input wire  wants$3;
+    input wire  [48:0] items$0;
+    input wire  [48:0] items$1;
+    input wire  [48:0] items$2;
+    input wire  [48:0] items$3;
+    output reg  chosen$0;
+    output reg  chosen$1;
+    output reg  chosen$2;
+    output reg  chosen$3;
+    output reg  valid;
+    output reg  [48:0] item;
+    
+    // Update code (custom)
+    reg [3:0] all, first, one;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) begin
+        one[0] = first[0] | (~|first & all[0]);
+        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
+        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
+        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+    end
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
+    always @(*) valid = |all;
+    always @(*) begin
+        item = 49'b0
+            | ({49{one[0]}} & items$0)
+            | ({49{one[1]}} & items$1)
+            | ({49{one[2]}} & items$2)
+            | ({49{one[3]}} & items$3);
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$choose
+
+
+module kvcpu_small$hepc$lists$ranking0$item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$item
+
+
+module kvcpu_small$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  clear;
+    input wire  finish;
+    input wire  pop;
+    input wire  offer;
+    input wire  fresh;
+    input wire  [48:0] item;
+    output reg  taken;
+    output reg  holding;
+    input wire  [7:0] position;
+    output reg  there;
+    output reg  exists;
+    output reg  [48:0] front;
+    output reg  [48:0] last_item;
+    output reg  [7:0] count;
+    output reg  bounded;
+    output reg  [48:0] bound_item;
+    
+    // Constant declarations
+    localparam  size = 8'h4;
+    localparam  last_place = 8'h3;
+    localparam  last_but_one = 8'h2;
+    
+    // Stub signals
+    reg  cells$0$clock;
+    reg  cells$0$reset;
+    reg  [49:0] cells$0$compared;
+    reg  [48:0] cells$0$item;
+    reg  cells$0$better_than_item;
+    reg  cells$0$take;
+    reg  cells$0$stay;
+    reg  cells$0$turning;
+    reg  [48:0] cells$0$left;
+    reg  cells$0$left_better;
+    reg  cells$0$left_beats;
+    reg  cells$0$left_moves;
+    wire  [48:0] cells$0$held;
+    wire  cells$0$better;
+    wire  cells$0$beats;
+    wire  cells$0$moves;
+    wire  cells$0$same;
+    reg  cells$1$clock;
+    reg  cells$1$reset;
+    reg  [49:0] cells$1$compared;
+    reg  [48:0] cells$1$item;
+    reg  cells$1$better_than_item;
+    reg  cells$1$take;
+    reg  cells$1$stay;
+    reg  cells$1$turning;
+    reg  [48:0] cells$1$left;
+    reg  cells$1$left_better;
+    reg  cells$1$left_beats;
+    reg  cells$1$left_moves;
+    wire  [48:0] cells$1$held;
+    wire  cells$1$better;
+    wire  cells$1$beats;
+    wire  cells$1$moves;
+    wire  cells$1$same;
+    reg  cells$2$clock;
+    reg  cells$2$reset;
+    reg  [49:0] cells$2$compared;
+    reg  [48:0] cells$2$item;
+    reg  cells$2$better_than_item;
+    reg  cells$2$take;
+    reg  cells$2$stay;
+    reg  cells$2$turning;
+    reg  [48:0] cells$2$left;
+    reg  cells$2$left_better;
+    reg  cells$2$left_beats;
+    reg  cells$2$left_moves;
+    wire  [48:0] cells$2$held;
+    wire  cells$2$better;
+    wire  cells$2$beats;
+    wire  cells$2$moves;
+    wire  cells$2$same;
+    reg  cells$3$clock;
+    reg  cells$3$reset;
+    reg  [49:0] cells$3$compared;
+    reg  [48:0] cells$3$item;
+    reg  cells$3$better_than_item;
+    reg  cells$3$take;
+    reg  cells$3$stay;
+    reg  cells$3$turning;
+    reg  [48:0] cells$3$left;
+    reg  cells$3$left_better;
+    reg  cells$3$left_beats;
+    reg  cells$3$left_moves;
+    wire  [48:0] cells$3$held;
+    wire  cells$3$better;
+    wire  cells$3$beats;
+    wire  cells$3$moves;
+    wire  cells$3$same;
+    reg  bound$clock;
+    reg  bound$reset;
+    reg  bound$enable;
+    reg  [48:0] bound$d;
+    wire  [48:0] bound$q;
+    reg  has_bound$clock;
+    reg  has_bound$reset;
+    reg  has_bound$d;
+    wire  has_bound$q;
+    reg  held$clock;
+    reg  held$reset;
+    reg  [7:0] held$d;
+    wire  [7:0] held$q;
+    reg  turn$clock;
+    reg  turn$reset;
+    reg  [7:0] turn$d;
+    wire  [7:0] turn$q;
+    reg  going$clock;
+    reg  going$reset;
+    reg  going$d;
+    wire  going$q;
+    reg  pace$clock;
+    reg  pace$reset;
+    reg  pace$offer;
+    reg  pace$fresh;
+    reg  [7:0] pace$turn;
+    reg  pace$going;
+    wire  pace$favours;
+    wire  pace$taken;
+    wire  pace$stay;
+    wire  pace$staged;
+    wire  pace$holding;
+    reg  staged_item$clock;
+    reg  staged_item$reset;
+    reg  staged_item$enable;
+    reg  [48:0] staged_item$d;
+    wire  [48:0] staged_item$q;
+    reg  allowed$clock;
+    reg  allowed$reset;
+    reg  allowed$enable;
+    reg  allowed$d;
+    wire  allowed$q;
+    reg  known$clock;
+    reg  known$reset;
+    reg  known$d;
+    wire  known$q;
+    reg  cut$clock;
+    reg  cut$reset;
+    reg  cut$d;
+    wire  cut$q;
+    
+    // Local signals
+    reg  known_so_far$0;
+    reg  known_so_far$1;
+    reg  known_so_far$2;
+    reg  known_so_far$3;
+    reg  [49:0] compared;
+    reg  [49:0] against_staged;
+    reg  [49:0] against_bound;
+    reg  [49:0] bound_compared;
+    reg  [48:0] last;
+    reg  better_than_staged;
+    reg  full;
+    reg  take;
+    reg  turning;
+    reg  [7:0] turned;
+    reg  [7:0] place;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking0$list$cells$0 cells$0(
+        .clock(cells$0$clock),
+        .reset(cells$0$reset),
+        .compared(cells$0$compared),
+        .item(cells$0$item),
+        .better_than_item(cells$0$better_than_item),
+        .take(cells$0$take),
+        .stay(cells$0$stay),
+        .turning(cells$0$turning),
+        .left(cells$0$left),
+        .left_better(cells$0$left_better),
+        .left_beats(cells$0$left_beats),
+        .left_moves(cells$0$left_moves),
+        .held(cells$0$held),
+        .better(cells$0$better),
+        .beats(cells$0$beats),
+        .moves(cells$0$moves),
+        .same(cells$0$same)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$1 cells$1(
+        .clock(cells$1$clock),
+        .reset(cells$1$reset),
+        .compared(cells$1$compared),
+        .item(cells$1$item),
+        .better_than_item(cells$1$better_than_item),
+        .take(cells$1$take),
+        .stay(cells$1$stay),
+        .turning(cells$1$turning),
+        .left(cells$1$left),
+        .left_better(cells$1$left_better),
+        .left_beats(cells$1$left_beats),
+        .left_moves(cells$1$left_moves),
+        .held(cells$1$held),
+        .better(cells$1$better),
+        .beats(cells$1$beats),
+        .moves(cells$1$moves),
+        .same(cells$1$same)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$2 cells$2(
+        .clock(cells$2$clock),
+        .reset(cells$2$reset),
+        .compared(cells$2$compared),
+        .item(cells$2$item),
+        .better_than_item(cells$2$better_than_item),
+        .take(cells$2$take),
+        .stay(cells$2$stay),
+        .turning(cells$2$turning),
+        .left(cells$2$left),
+        .left_better(cells$2$left_better),
+        .left_beats(cells$2$left_beats),
+        .left_moves(cells$2$left_moves),
+        .held(cells$2$held),
+        .better(cells$2$better),
+        .beats(cells$2$beats),
+        .moves(cells$2$moves),
+        .same(cells$2$same)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$3 cells$3(
+        .clock(cells$3$clock),
+        .reset(cells$3$reset),
+        .compared(cells$3$compared),
+        .item(cells$3$item),
+        .better_than_item(cells$3$better_than_item),
+        .take(cells$3$take),
+        .stay(cells$3$stay),
+        .turning(cells$3$turning),
+        .left(cells$3$left),
+        .left_better(cells$3$left_better),
+        .left_beats(cells$3$left_beats),
+        .left_moves(cells$3$left_moves),
+        .held(cells$3$held),
+        .better(cells$3$better),
+        .beats(cells$3$beats),
+        .moves(cells$3$moves),
+        .same(cells$3$same)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$bound bound(
+        .clock(bound$clock),
+        .reset(bound$reset),
+        .enable(bound$enable),
+        .d(bound$d),
+        .q(bound$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$has_bound has_bound(
+        .clock(has_bound$clock),
+        .reset(has_bound$reset),
+        .d(has_bound$d),
+        .q(has_bound$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$held held(
+        .clock(held$clock),
+        .reset(held$reset),
+        .d(held$d),
+        .q(held$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$turn turn(
+        .clock(turn$clock),
+        .reset(turn$reset),
+        .d(turn$d),
+        .q(turn$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$going going(
+        .clock(going$clock),
+        .reset(going$reset),
+        .d(going$d),
+        .q(going$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$pace pace(
+        .clock(pace$clock),
+        .reset(pace$reset),
+        .offer(pace$offer),
+        .fresh(pace$fresh),
+        .turn(pace$turn),
+        .going(pace$going),
+        .favours(pace$favours),
+        .taken(pace$taken),
+        .stay(pace$stay),
+        .staged(pace$staged),
+        .holding(pace$holding)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$staged_item staged_item(
+        .clock(staged_item$clock),
+        .reset(staged_item$reset),
+        .enable(staged_item$enable),
+        .d(staged_item$d),
+        .q(staged_item$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$allowed allowed(
+        .clock(allowed$clock),
+        .reset(allowed$reset),
+        .enable(allowed$enable),
+        .d(allowed$d),
+        .q(allowed$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$known known(
+        .clock(known$clock),
+        .reset(known$reset),
+        .d(known$d),
+        .q(known$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cut cut(
+        .clock(cut$clock),
+        .reset(cut$reset),
+        .d(cut$d),
+        .q(cut$q)
+    );
+    
+    // Update code
+    always @(*) bound$clock = clock;
+    always @(*) has_bound$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) going$clock = clock;
+    always @(*) pace$clock = clock;
+    always @(*) staged_item$clock = clock;
+    always @(*) allowed$clock = clock;
+    always @(*) known$clock = clock;
+    always @(*) cut$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$reset = reset | clear;
+    always @(*) held$reset = reset | clear;
+    always @(*) turn$reset = reset | clear;
+    always @(*) going$reset = reset | clear;
+    always @(*) pace$reset = reset | clear;
+    always @(*) staged_item$reset = reset;
+    always @(*) allowed$reset = reset;
+    always @(*) known$reset = reset;
+    always @(*) cut$reset = reset | clear;
+    always @(*) pace$offer = offer;
+    always @(*) pace$fresh = fresh;
+    always @(*) pace$turn = turn$q;
+    always @(*) pace$going = going$q;
+    always @(*) taken = pace$taken;
+    always @(*) holding = pace$holding;
+    always @(*) begin
+        compared = ((item) & 50'h3ffffffffffff) << 32'h1;
+        if (pace$favours) begin
+            compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
+        end
+    end
+    always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
+    always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) better_than_staged = against_staged < compared;
+    always @(*) begin
+        last = cells$0$held;
+        last = cells$1$held;
+        last = cells$2$held;
+        last = cells$3$held;
+    end
+    always @(*) staged_item$enable = ~pace$stay;
+    always @(*) staged_item$d = item;
+    always @(*) allowed$enable = ~pace$stay;
+    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
+    always @(*) take = pace$staged & allowed$q & ~known$q;
+    always @(*) known_so_far$0 = cells$0$same;
+    always @(*) begin
+        known$d = pace$stay & cells$0$same;
+        known$d = pace$stay & known_so_far$1;
+        known$d = pace$stay & known_so_far$2;
+        known$d = pace$stay & known_so_far$3;
+    end
+    always @(*) known_so_far$1 = known_so_far$0 | cells$1$same;
+    always @(*) known_so_far$2 = known_so_far$1 | cells$2$same;
+    always @(*) known_so_far$3 = known_so_far$2 | cells$3$same;
+    always @(*) begin
+        place = position;
+        if (offer) begin
+            place = 32'h0;
+        end
+    end
+    always @(*) there = (turn$q == position) & ~going$q;
+    always @(*) exists = position < held$q;
+    always @(*) turning = going$q | pop;
+    always @(*) begin
+        turned = turn$q;
+        if (going$q) begin
+            turned = turn$q - 32'h1;
+            if (turn$q == 32'h0) begin
+                turned = last_place;
+            end
+        end
+        if (pop) begin
+            turned = last_but_one;
+        end
+    end
+    always @(*) turn$d = turned;
+    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$0$compared = compared;
+    always @(*) cells$0$item = staged_item$q;
+    always @(*) cells$0$better_than_item = better_than_staged;
+    always @(*) cells$0$take = take;
+    always @(*) cells$0$stay = pace$stay;
+    always @(*) cells$0$turning = turning;
+    always @(*) cells$1$clock = clock;
+    always @(*) begin
+        cells$1$reset = reset | clear;
+        cells$1$reset = reset | clear | pop;
+    end
+    always @(*) cells$1$compared = compared;
+    always @(*) cells$1$item = staged_item$q;
+    always @(*) cells$1$better_than_item = better_than_staged;
+    always @(*) cells$1$take = take;
+    always @(*) cells$1$stay = pace$stay;
+    always @(*) cells$1$turning = turning;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$2$compared = compared;
+    always @(*) cells$2$item = staged_item$q;
+    always @(*) cells$2$better_than_item = better_than_staged;
+    always @(*) cells$2$take = take;
+    always @(*) cells$2$stay = pace$stay;
+    always @(*) cells$2$turning = turning;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$3$compared = compared;
+    always @(*) cells$3$item = staged_item$q;
+    always @(*) cells$3$better_than_item = better_than_staged;
+    always @(*) cells$3$take = take;
+    always @(*) cells$3$stay = pace$stay;
+    always @(*) cells$3$turning = turning;
+    always @(*) cells$0$left = last;
+    always @(*) cells$1$left = cells$0$held;
+    always @(*) cells$1$left_better = cells$0$better;
+    always @(*) cells$1$left_beats = cells$0$beats;
+    always @(*) cells$1$left_moves = cells$0$moves;
+    always @(*) cells$2$left = cells$1$held;
+    always @(*) cells$2$left_better = cells$1$better;
+    always @(*) cells$2$left_beats = cells$1$beats;
+    always @(*) cells$2$left_moves = cells$1$moves;
+    always @(*) cells$3$left = cells$2$held;
+    always @(*) cells$3$left_better = cells$2$better;
+    always @(*) cells$3$left_beats = cells$2$beats;
+    always @(*) cells$3$left_moves = cells$2$moves;
+    always @(*) full = held$q == size;
+    always @(*) cut$d = take & full;
+    always @(*) bound$enable = cut$q | finish;
+    always @(*) bound$d = last;
+    always @(*) begin
+        has_bound$d = has_bound$q | cut$q;
+        if (finish) begin
+            has_bound$d = full;
+        end
+    end
+    always @(*) begin
+        held$d = held$q;
+        if (take & ~full) begin
+            held$d = held$q + 32'h1;
+        end
+        if (pop & (held$q != 32'h0)) begin
+            held$d = held$q - 32'h1;
+        end
+    end
+    always @(*) front = cells$0$held;
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) bounded = has_bound$q;
+    always @(*) begin
+        cells$0$left_better = 1'b0;
+        cells$0$left_beats = 1'b0;
+        cells$0$left_moves = 1'b0;
+        bound_item = bound$q;
+    end
+    
+endmodule // kvcpu_small$hepc$lists$ranking0$list
+
+
+module kvcpu_small$hepc$lists$ranking0$list$allowed(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$allowed
+
+
+module kvcpu_small$hepc$lists$ranking0$list$bound(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$bound
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$0(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking0$list$cells$0$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$0$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$0$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$0
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$0$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$0$beaten
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$0$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$0$reached
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$0$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$0$value
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$1(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking0$list$cells$1$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$1$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$1$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$1
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$1$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$1$beaten
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$1$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$1$reached
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$1$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$1$value
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$2(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking0$list$cells$2$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$2$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$2$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$2
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$2$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$2$beaten
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$2$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$2$reached
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$2$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$2$value
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$3(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking0$list$cells$3$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$3$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$cells$3$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$3
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$3$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$3$beaten
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$3$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$3$reached
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cells$3$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cells$3$value
+
+
+module kvcpu_small$hepc$lists$ranking0$list$cut(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$cut
+
+
+module kvcpu_small$hepc$lists$ranking0$list$going(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$going
+
+
+module kvcpu_small$hepc$lists$ranking0$list$has_bound(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$has_bound
+
+
+module kvcpu_small$hepc$lists$ranking0$list$held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$held
+
+
+module kvcpu_small$hepc$lists$ranking0$list$known(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$known
+
+
+module kvcpu_small$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  offer;
+    input wire  fresh;
+    input wire  [7:0] turn;
+    input wire  going;
+    output reg  favours;
+    output reg  taken;
+    output reg  stay;
+    output reg  staged;
+    output reg  holding;
+    
+    // Stub signals
+    reg  phase$clock;
+    reg  phase$reset;
+    reg  [1:0] phase$d;
+    wire  [1:0] phase$q;
+    reg  stage$clock;
+    reg  stage$reset;
+    reg  stage$d;
+    wire  stage$q;
+    
+    // Local signals
+    reg  starts;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking0$list$pace$phase phase(
+        .clock(phase$clock),
+        .reset(phase$reset),
+        .d(phase$d),
+        .q(phase$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$list$pace$stage stage(
+        .clock(stage$clock),
+        .reset(stage$reset),
+        .d(stage$d),
+        .q(stage$q)
+    );
+    
+    // Update code
+    always @(*) phase$clock = clock;
+    always @(*) stage$clock = clock;
+    always @(*) phase$reset = reset;
+    always @(*) stage$reset = reset;
+    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) begin
+        phase$d = phase$q + 32'h1;
+        if (phase$q == 32'h0) begin
+            phase$d = 32'h0;
+            if (starts & ~fresh) begin
+                phase$d = 32'h1;
+            end
+        end
+    end
+    always @(*) favours = ~fresh & (phase$q == 32'h0);
+    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
+    always @(*) stay = phase$q == 32'h2;
+    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) staged = stage$q;
+    always @(*) holding = stage$q | (phase$q != 32'h0);
+    
+endmodule // kvcpu_small$hepc$lists$ranking0$list$pace
+
+
+module kvcpu_small$hepc$lists$ranking0$list$pace$phase(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$pace$phase
+
+
+module kvcpu_small$hepc$lists$ranking0$list$pace$stage(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$pace$stage
+
+
+module kvcpu_small$hepc$lists$ranking0$list$staged_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$list$staged_item
+
+
+module kvcpu_small$hepc$lists$ranking0$list$turn(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$list$turn
+
+
+module kvcpu_small$hepc$lists$ranking0$offered(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$offered
+
+
+module kvcpu_small$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] orders;
+    input wire  wants$0;
+    input wire  wants$1;
+    input wire  wants$2;
+    input wire  wants$3;
+    input wire  [48:0] items$0;
+    input wire  [48:0] items$1;
+    input wire  [48:0] items$2;
+    input wire  [48:0] items$3;
+    output reg  taken$0;
+    output reg  taken$1;
+    output reg  taken$2;
+    output reg  taken$3;
+    output reg  holding;
+    output reg  [48:0] last_item;
+    output reg  there;
+    output reg  [57:0] view;
+    
+    // Constant declarations
+    localparam  number = 4'h1;
+    
+    // Stub signals
+    reg  [3:0] choose$favoured;
+    reg  choose$wants$0;
+    reg  choose$wants$1;
+    reg  choose$wants$2;
+    reg  choose$wants$3;
+    reg  [48:0] choose$items$0;
+    reg  [48:0] choose$items$1;
+    reg  [48:0] choose$items$2;
+    reg  [48:0] choose$items$3;
+    wire  choose$chosen$0;
+    wire  choose$chosen$1;
+    wire  choose$chosen$2;
+    wire  choose$chosen$3;
+    wire  choose$valid;
+    wire  [48:0] choose$item;
+    reg  list$clock;
+    reg  list$reset;
+    reg  list$clear;
+    reg  list$finish;
+    reg  list$pop;
+    reg  list$offer;
+    reg  list$fresh;
+    reg  [48:0] list$item;
+    wire  list$taken;
+    wire  list$holding;
+    reg  [7:0] list$position;
+    wire  list$there;
+    wire  list$exists;
+    wire  [48:0] list$front;
+    wire  [48:0] list$last_item;
+    wire  [7:0] list$count;
+    wire  list$bounded;
+    wire  [48:0] list$bound_item;
+    reg  offered$clock;
+    reg  offered$reset;
+    reg  offered$d;
+    wire  offered$q;
+    reg  item$clock;
+    reg  item$reset;
+    reg  item$enable;
+    reg  [48:0] item$d;
+    wire  [48:0] item$q;
+    
+    // Local signals
+    reg  free;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking1$choose choose(
+        .favoured(choose$favoured),
+        .wants$0(choose$wants$0),
+        .wants$1(choose$wants$1),
+        .wants$2(choose$wants$2),
+        .wants$3(choose$wants$3),
+        .items$0(choose$items$0),
+        .items$1(choose$items$1),
+        .items$2(choose$items$2),
+        .items$3(choose$items$3),
+        .chosen$0(choose$chosen$0),
+        .chosen$1(choose$chosen$1),
+        .chosen$2(choose$chosen$2),
+        .chosen$3(choose$chosen$3),
+        .valid(choose$valid),
+        .item(choose$item)
+    );
+    kvcpu_small$hepc$lists$ranking1$list list(
+        .clock(list$clock),
+        .reset(list$reset),
+        .clear(list$clear),
+        .finish(list$finish),
+        .pop(list$pop),
+        .offer(list$offer),
+        .fresh(list$fresh),
+        .item(list$item),
+        .taken(list$taken),
+        .holding(list$holding),
+        .position(list$position),
+        .there(list$there),
+        .exists(list$exists),
+        .front(list$front),
+        .last_item(list$last_item),
+        .count(list$count),
+        .bounded(list$bounded),
+        .bound_item(list$bound_item)
+    );
+    kvcpu_small$hepc$lists$ranking1$offered offered(
+        .clock(offered$clock),
+        .reset(offered$reset),
+        .d(offered$d),
+        .q(offered$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$item item(
+        .clock(item$clock),
+        .reset(item$reset),
+        .enable(item$enable),
+        .d(item$d),
+        .q(item$q)
+    );
+    
+    // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) free = ~offered$q | list$taken;
+    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$chosen$0 & free;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$chosen$1 & free;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$chosen$2 & free;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$chosen$3 & free;
+    always @(*) offered$d = choose$valid | ~free;
+    always @(*) item$enable = free;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q | list$holding;
+    always @(*) list$clear = orders[(64'h0)+:(1)];
+    always @(*) list$finish = orders[(64'h1)+:(1)];
+    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$offer = offered$q;
+    always @(*) list$fresh = orders[(64'h2)+:(1)];
+    always @(*) list$item = item$q;
+    always @(*) begin
+        list$position = 32'h0;
+        if (orders[(64'h14)+:(4)] == number) begin
+            list$position = orders[(64'hc)+:(8)];
+        end
+    end
+    always @(*) last_item = list$last_item;
+    always @(*) there = list$there;
+    always @(*) begin
+        view[(64'h0)+:(1)] = list$exists;
+        view[(64'h1)+:(8)] = list$count;
+        view[(64'h9)+:(49)] = list$front;
+    end
+    
+endmodule // kvcpu_small$hepc$lists$ranking1
+
+
+module kvcpu_small$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+    
+    // Module arguments
+    input wire  [3:0] favoured;
+    input wire  wants$0;
+    input wire  wants$1;
+    input wire  wants$2;
+    input wire  wants$3;
+    input wire  [48:0] items$0;
+    input wire  [48:0] items$1;
+    input wire  [48:0] items$2;
+    input wire  [48:0] items$3;
+    output reg  chosen$0;
+    output reg  chosen$1;
+    output reg  chosen$2;
+    output reg  chosen$3;
+    output reg  valid;
+    output reg  [48:0] item;
+    
+    // Update code (custom)
+    reg [3:0] all, first, one;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) begin
+        one[0] = first[0] | (~|first & all[0]);
+        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
+        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
+        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+    end
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
+    always @(*) valid = |all;
+    always @(*) begin
+        item = 49'b0
+            | ({49{one[0]}} & items$0)
+            | ({49{one[1]}} & items$1)
+            | ({49{one[2]}} & items$2)
+            | ({49{one[3]}} & items$3);
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$choose
+
+
+module kvcpu_small$hepc$lists$ranking1$item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$item
+
+
+module kvcpu_small$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  clear;
+    input wire  finish;
+    input wire  pop;
+    input wire  offer;
+    input wire  fresh;
+    input wire  [48:0] item;
+    output reg  taken;
+    output reg  holding;
+    input wire  [7:0] position;
+    output reg  there;
+    output reg  exists;
+    output reg  [48:0] front;
+    output reg  [48:0] last_item;
+    output reg  [7:0] count;
+    output reg  bounded;
+    output reg  [48:0] bound_item;
+    
+    // Constant declarations
+    localparam  size = 8'h4;
+    localparam  last_place = 8'h3;
+    localparam  last_but_one = 8'h2;
+    
+    // Stub signals
+    reg  cells$0$clock;
+    reg  cells$0$reset;
+    reg  [49:0] cells$0$compared;
+    reg  [48:0] cells$0$item;
+    reg  cells$0$better_than_item;
+    reg  cells$0$take;
+    reg  cells$0$stay;
+    reg  cells$0$turning;
+    reg  [48:0] cells$0$left;
+    reg  cells$0$left_better;
+    reg  cells$0$left_beats;
+    reg  cells$0$left_moves;
+    wire  [48:0] cells$0$held;
+    wire  cells$0$better;
+    wire  cells$0$beats;
+    wire  cells$0$moves;
+    wire  cells$0$same;
+    reg  cells$1$clock;
+    reg  cells$1$reset;
+    reg  [49:0] cells$1$compared;
+    reg  [48:0] cells$1$item;
+    reg  cells$1$better_than_item;
+    reg  cells$1$take;
+    reg  cells$1$stay;
+    reg  cells$1$turning;
+    reg  [48:0] cells$1$left;
+    reg  cells$1$left_better;
+    reg  cells$1$left_beats;
+    reg  cells$1$left_moves;
+    wire  [48:0] cells$1$held;
+    wire  cells$1$better;
+    wire  cells$1$beats;
+    wire  cells$1$moves;
+    wire  cells$1$same;
+    reg  cells$2$clock;
+    reg  cells$2$reset;
+    reg  [49:0] cells$2$compared;
+    reg  [48:0] cells$2$item;
+    reg  cells$2$better_than_item;
+    reg  cells$2$take;
+    reg  cells$2$stay;
+    reg  cells$2$turning;
+    reg  [48:0] cells$2$left;
+    reg  cells$2$left_better;
+    reg  cells$2$left_beats;
+    reg  cells$2$left_moves;
+    wire  [48:0] cells$2$held;
+    wire  cells$2$better;
+    wire  cells$2$beats;
+    wire  cells$2$moves;
+    wire  cells$2$same;
+    reg  cells$3$clock;
+    reg  cells$3$reset;
+    reg  [49:0] cells$3$compared;
+    reg  [48:0] cells$3$item;
+    reg  cells$3$better_than_item;
+    reg  cells$3$take;
+    reg  cells$3$stay;
+    reg  cells$3$turning;
+    reg  [48:0] cells$3$left;
+    reg  cells$3$left_better;
+    reg  cells$3$left_beats;
+    reg  cells$3$left_moves;
+    wire  [48:0] cells$3$held;
+    wire  cells$3$better;
+    wire  cells$3$beats;
+    wire  cells$3$moves;
+    wire  cells$3$same;
+    reg  bound$clock;
+    reg  bound$reset;
+    reg  bound$enable;
+    reg  [48:0] bound$d;
+    wire  [48:0] bound$q;
+    reg  has_bound$clock;
+    reg  has_bound$reset;
+    reg  has_bound$d;
+    wire  has_bound$q;
+    reg  held$clock;
+    reg  held$reset;
+    reg  [7:0] held$d;
+    wire  [7:0] held$q;
+    reg  turn$clock;
+    reg  turn$reset;
+    reg  [7:0] turn$d;
+    wire  [7:0] turn$q;
+    reg  going$clock;
+    reg  going$reset;
+    reg  going$d;
+    wire  going$q;
+    reg  pace$clock;
+    reg  pace$reset;
+    reg  pace$offer;
+    reg  pace$fresh;
+    reg  [7:0] pace$turn;
+    reg  pace$going;
+    wire  pace$favours;
+    wire  pace$taken;
+    wire  pace$stay;
+    wire  pace$staged;
+    wire  pace$holding;
+    reg  staged_item$clock;
+    reg  staged_item$reset;
+    reg  staged_item$enable;
+    reg  [48:0] staged_item$d;
+    wire  [48:0] staged_item$q;
+    reg  allowed$clock;
+    reg  allowed$reset;
+    reg  allowed$enable;
+    reg  allowed$d;
+    wire  allowed$q;
+    reg  known$clock;
+    reg  known$reset;
+    reg  known$d;
+    wire  known$q;
+    reg  cut$clock;
+    reg  cut$reset;
+    reg  cut$d;
+    wire  cut$q;
+    
+    // Local signals
+    reg  known_so_far$0;
+    reg  known_so_far$1;
+    reg  known_so_far$2;
+    reg  known_so_far$3;
+    reg  [49:0] compared;
+    reg  [49:0] against_staged;
+    reg  [49:0] against_bound;
+    reg  [49:0] bound_compared;
+    reg  [48:0] last;
+    reg  better_than_staged;
+    reg  full;
+    reg  take;
+    reg  turning;
+    reg  [7:0] turned;
+    reg  [7:0] place;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking1$list$cells$0 cells$0(
+        .clock(cells$0$clock),
+        .reset(cells$0$reset),
+        .compared(cells$0$compared),
+        .item(cells$0$item),
+        .better_than_item(cells$0$better_than_item),
+        .take(cells$0$take),
+        .stay(cells$0$stay),
+        .turning(cells$0$turning),
+        .left(cells$0$left),
+        .left_better(cells$0$left_better),
+        .left_beats(cells$0$left_beats),
+        .left_moves(cells$0$left_moves),
+        .held(cells$0$held),
+        .better(cells$0$better),
+        .beats(cells$0$beats),
+        .moves(cells$0$moves),
+        .same(cells$0$same)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$1 cells$1(
+        .clock(cells$1$clock),
+        .reset(cells$1$reset),
+        .compared(cells$1$compared),
+        .item(cells$1$item),
+        .better_than_item(cells$1$better_than_item),
+        .take(cells$1$take),
+        .stay(cells$1$stay),
+        .turning(cells$1$turning),
+        .left(cells$1$left),
+        .left_better(cells$1$left_better),
+        .left_beats(cells$1$left_beats),
+        .left_moves(cells$1$left_moves),
+        .held(cells$1$held),
+        .better(cells$1$better),
+        .beats(cells$1$beats),
+        .moves(cells$1$moves),
+        .same(cells$1$same)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$2 cells$2(
+        .clock(cells$2$clock),
+        .reset(cells$2$reset),
+        .compared(cells$2$compared),
+        .item(cells$2$item),
+        .better_than_item(cells$2$better_than_item),
+        .take(cells$2$take),
+        .stay(cells$2$stay),
+        .turning(cells$2$turning),
+        .left(cells$2$left),
+        .left_better(cells$2$left_better),
+        .left_beats(cells$2$left_beats),
+        .left_moves(cells$2$left_moves),
+        .held(cells$2$held),
+        .better(cells$2$better),
+        .beats(cells$2$beats),
+        .moves(cells$2$moves),
+        .same(cells$2$same)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$3 cells$3(
+        .clock(cells$3$clock),
+        .reset(cells$3$reset),
+        .compared(cells$3$compared),
+        .item(cells$3$item),
+        .better_than_item(cells$3$better_than_item),
+        .take(cells$3$take),
+        .stay(cells$3$stay),
+        .turning(cells$3$turning),
+        .left(cells$3$left),
+        .left_better(cells$3$left_better),
+        .left_beats(cells$3$left_beats),
+        .left_moves(cells$3$left_moves),
+        .held(cells$3$held),
+        .better(cells$3$better),
+        .beats(cells$3$beats),
+        .moves(cells$3$moves),
+        .same(cells$3$same)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$bound bound(
+        .clock(bound$clock),
+        .reset(bound$reset),
+        .enable(bound$enable),
+        .d(bound$d),
+        .q(bound$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$has_bound has_bound(
+        .clock(has_bound$clock),
+        .reset(has_bound$reset),
+        .d(has_bound$d),
+        .q(has_bound$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$held held(
+        .clock(held$clock),
+        .reset(held$reset),
+        .d(held$d),
+        .q(held$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$turn turn(
+        .clock(turn$clock),
+        .reset(turn$reset),
+        .d(turn$d),
+        .q(turn$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$going going(
+        .clock(going$clock),
+        .reset(going$reset),
+        .d(going$d),
+        .q(going$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$pace pace(
+        .clock(pace$clock),
+        .reset(pace$reset),
+        .offer(pace$offer),
+        .fresh(pace$fresh),
+        .turn(pace$turn),
+        .going(pace$going),
+        .favours(pace$favours),
+        .taken(pace$taken),
+        .stay(pace$stay),
+        .staged(pace$staged),
+        .holding(pace$holding)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$staged_item staged_item(
+        .clock(staged_item$clock),
+        .reset(staged_item$reset),
+        .enable(staged_item$enable),
+        .d(staged_item$d),
+        .q(staged_item$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$allowed allowed(
+        .clock(allowed$clock),
+        .reset(allowed$reset),
+        .enable(allowed$enable),
+        .d(allowed$d),
+        .q(allowed$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$known known(
+        .clock(known$clock),
+        .reset(known$reset),
+        .d(known$d),
+        .q(known$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cut cut(
+        .clock(cut$clock),
+        .reset(cut$reset),
+        .d(cut$d),
+        .q(cut$q)
+    );
+    
+    // Update code
+    always @(*) bound$clock = clock;
+    always @(*) has_bound$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) going$clock = clock;
+    always @(*) pace$clock = clock;
+    always @(*) staged_item$clock = clock;
+    always @(*) allowed$clock = clock;
+    always @(*) known$clock = clock;
+    always @(*) cut$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$reset = reset | clear;
+    always @(*) held$reset = reset | clear;
+    always @(*) turn$reset = reset | clear;
+    always @(*) going$reset = reset | clear;
+    always @(*) pace$reset = reset | clear;
+    always @(*) staged_item$reset = reset;
+    always @(*) allowed$reset = reset;
+    always @(*) known$reset = reset;
+    always @(*) cut$reset = reset | clear;
+    always @(*) pace$offer = offer;
+    always @(*) pace$fresh = fresh;
+    always @(*) pace$turn = turn$q;
+    always @(*) pace$going = going$q;
+    always @(*) taken = pace$taken;
+    always @(*) holding = pace$holding;
+    always @(*) begin
+        compared = ((item) & 50'h3ffffffffffff) << 32'h1;
+        if (pace$favours) begin
+            compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
+        end
+    end
+    always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
+    always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) better_than_staged = against_staged < compared;
+    always @(*) begin
+        last = cells$0$held;
+        last = cells$1$held;
+        last = cells$2$held;
+        last = cells$3$held;
+    end
+    always @(*) staged_item$enable = ~pace$stay;
+    always @(*) staged_item$d = item;
+    always @(*) allowed$enable = ~pace$stay;
+    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
+    always @(*) take = pace$staged & allowed$q & ~known$q;
+    always @(*) known_so_far$0 = cells$0$same;
+    always @(*) begin
+        known$d = pace$stay & cells$0$same;
+        known$d = pace$stay & known_so_far$1;
+        known$d = pace$stay & known_so_far$2;
+        known$d = pace$stay & known_so_far$3;
+    end
+    always @(*) known_so_far$1 = known_so_far$0 | cells$1$same;
+    always @(*) known_so_far$2 = known_so_far$1 | cells$2$same;
+    always @(*) known_so_far$3 = known_so_far$2 | cells$3$same;
+    always @(*) begin
+        place = position;
+        if (offer) begin
+            place = 32'h0;
+        end
+    end
+    always @(*) there = (turn$q == position) & ~going$q;
+    always @(*) exists = position < held$q;
+    always @(*) turning = going$q | pop;
+    always @(*) begin
+        turned = turn$q;
+        if (going$q) begin
+            turned = turn$q - 32'h1;
+            if (turn$q == 32'h0) begin
+                turned = last_place;
+            end
+        end
+        if (pop) begin
+            turned = last_but_one;
+        end
+    end
+    always @(*) turn$d = turned;
+    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$0$compared = compared;
+    always @(*) cells$0$item = staged_item$q;
+    always @(*) cells$0$better_than_item = better_than_staged;
+    always @(*) cells$0$take = take;
+    always @(*) cells$0$stay = pace$stay;
+    always @(*) cells$0$turning = turning;
+    always @(*) cells$1$clock = clock;
+    always @(*) begin
+        cells$1$reset = reset | clear;
+        cells$1$reset = reset | clear | pop;
+    end
+    always @(*) cells$1$compared = compared;
+    always @(*) cells$1$item = staged_item$q;
+    always @(*) cells$1$better_than_item = better_than_staged;
+    always @(*) cells$1$take = take;
+    always @(*) cells$1$stay = pace$stay;
+    always @(*) cells$1$turning = turning;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$2$compared = compared;
+    always @(*) cells$2$item = staged_item$q;
+    always @(*) cells$2$better_than_item = better_than_staged;
+    always @(*) cells$2$take = take;
+    always @(*) cells$2$stay = pace$stay;
+    always @(*) cells$2$turning = turning;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$3$compared = compared;
+    always @(*) cells$3$item = staged_item$q;
+    always @(*) cells$3$better_than_item = better_than_staged;
+    always @(*) cells$3$take = take;
+    always @(*) cells$3$stay = pace$stay;
+    always @(*) cells$3$turning = turning;
+    always @(*) cells$0$left = last;
+    always @(*) cells$1$left = cells$0$held;
+    always @(*) cells$1$left_better = cells$0$better;
+    always @(*) cells$1$left_beats = cells$0$beats;
+    always @(*) cells$1$left_moves = cells$0$moves;
+    always @(*) cells$2$left = cells$1$held;
+    always @(*) cells$2$left_better = cells$1$better;
+    always @(*) cells$2$left_beats = cells$1$beats;
+    always @(*) cells$2$left_moves = cells$1$moves;
+    always @(*) cells$3$left = cells$2$held;
+    always @(*) cells$3$left_better = cells$2$better;
+    always @(*) cells$3$left_beats = cells$2$beats;
+    always @(*) cells$3$left_moves = cells$2$moves;
+    always @(*) full = held$q == size;
+    always @(*) cut$d = take & full;
+    always @(*) bound$enable = cut$q | finish;
+    always @(*) bound$d = last;
+    always @(*) begin
+        has_bound$d = has_bound$q | cut$q;
+        if (finish) begin
+            has_bound$d = full;
+        end
+    end
+    always @(*) begin
+        held$d = held$q;
+        if (take & ~full) begin
+            held$d = held$q + 32'h1;
+        end
+        if (pop & (held$q != 32'h0)) begin
+            held$d = held$q - 32'h1;
+        end
+    end
+    always @(*) front = cells$0$held;
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) bounded = has_bound$q;
+    always @(*) begin
+        cells$0$left_better = 1'b0;
+        cells$0$left_beats = 1'b0;
+        cells$0$left_moves = 1'b0;
+        bound_item = bound$q;
+    end
+    
+endmodule // kvcpu_small$hepc$lists$ranking1$list
+
+
+module kvcpu_small$hepc$lists$ranking1$list$allowed(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$allowed
+
+
+module kvcpu_small$hepc$lists$ranking1$list$bound(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$bound
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$0(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking1$list$cells$0$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$0$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$0$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$0
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$0$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$0$beaten
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$0$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$0$reached
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$0$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$0$value
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$1(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking1$list$cells$1$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$1$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$1$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$1
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$1$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$1$beaten
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$1$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$1$reached
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$1$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$1$value
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$2(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking1$list$cells$2$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$2$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$2$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$2
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$2$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$2$beaten
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$2$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$2$reached
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$2$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$2$value
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$3(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking1$list$cells$3$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$3$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$cells$3$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$3
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$3$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$3$beaten
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$3$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$3$reached
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cells$3$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cells$3$value
+
+
+module kvcpu_small$hepc$lists$ranking1$list$cut(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$cut
+
+
+module kvcpu_small$hepc$lists$ranking1$list$going(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$going
+
+
+module kvcpu_small$hepc$lists$ranking1$list$has_bound(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$has_bound
+
+
+module kvcpu_small$hepc$lists$ranking1$list$held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$held
+
+
+module kvcpu_small$hepc$lists$ranking1$list$known(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$known
+
+
+module kvcpu_small$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  offer;
+    input wire  fresh;
+    input wire  [7:0] turn;
+    input wire  going;
+    output reg  favours;
+    output reg  taken;
+    output reg  stay;
+    output reg  staged;
+    output reg  holding;
+    
+    // Stub signals
+    reg  phase$clock;
+    reg  phase$reset;
+    reg  [1:0] phase$d;
+    wire  [1:0] phase$q;
+    reg  stage$clock;
+    reg  stage$reset;
+    reg  stage$d;
+    wire  stage$q;
+    
+    // Local signals
+    reg  starts;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking1$list$pace$phase phase(
+        .clock(phase$clock),
+        .reset(phase$reset),
+        .d(phase$d),
+        .q(phase$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$list$pace$stage stage(
+        .clock(stage$clock),
+        .reset(stage$reset),
+        .d(stage$d),
+        .q(stage$q)
+    );
+    
+    // Update code
+    always @(*) phase$clock = clock;
+    always @(*) stage$clock = clock;
+    always @(*) phase$reset = reset;
+    always @(*) stage$reset = reset;
+    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) begin
+        phase$d = phase$q + 32'h1;
+        if (phase$q == 32'h0) begin
+            phase$d = 32'h0;
+            if (starts & ~fresh) begin
+                phase$d = 32'h1;
+            end
+        end
+    end
+    always @(*) favours = ~fresh & (phase$q == 32'h0);
+    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
+    always @(*) stay = phase$q == 32'h2;
+    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) staged = stage$q;
+    always @(*) holding = stage$q | (phase$q != 32'h0);
+    
+endmodule // kvcpu_small$hepc$lists$ranking1$list$pace
+
+
+module kvcpu_small$hepc$lists$ranking1$list$pace$phase(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$pace$phase
+
+
+module kvcpu_small$hepc$lists$ranking1$list$pace$stage(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$pace$stage
+
+
+module kvcpu_small$hepc$lists$ranking1$list$staged_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$list$staged_item
+
+
+module kvcpu_small$hepc$lists$ranking1$list$turn(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$list$turn
+
+
+module kvcpu_small$hepc$lists$ranking1$offered(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$offered
+
+
+module kvcpu_small$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] orders;
+    input wire  wants$0;
+    input wire  wants$1;
+    input wire  wants$2;
+    input wire  wants$3;
+    input wire  [48:0] items$0;
+    input wire  [48:0] items$1;
+    input wire  [48:0] items$2;
+    input wire  [48:0] items$3;
+    output reg  taken$0;
+    output reg  taken$1;
+    output reg  taken$2;
+    output reg  taken$3;
+    output reg  holding;
+    output reg  [48:0] last_item;
+    output reg  there;
+    output reg  [57:0] view;
+    
+    // Constant declarations
+    localparam  number = 4'h2;
+    
+    // Stub signals
+    reg  [3:0] choose$favoured;
+    reg  choose$wants$0;
+    reg  choose$wants$1;
+    reg  choose$wants$2;
+    reg  choose$wants$3;
+    reg  [48:0] choose$items$0;
+    reg  [48:0] choose$items$1;
+    reg  [48:0] choose$items$2;
+    reg  [48:0] choose$items$3;
+    wire  choose$chosen$0;
+    wire  choose$chosen$1;
+    wire  choose$chosen$2;
+    wire  choose$chosen$3;
+    wire  choose$valid;
+    wire  [48:0] choose$item;
+    reg  list$clock;
+    reg  list$reset;
+    reg  list$clear;
+    reg  list$finish;
+    reg  list$pop;
+    reg  list$offer;
+    reg  list$fresh;
+    reg  [48:0] list$item;
+    wire  list$taken;
+    wire  list$holding;
+    reg  [7:0] list$position;
+    wire  list$there;
+    wire  list$exists;
+    wire  [48:0] list$front;
+    wire  [48:0] list$last_item;
+    wire  [7:0] list$count;
+    wire  list$bounded;
+    wire  [48:0] list$bound_item;
+    reg  offered$clock;
+    reg  offered$reset;
+    reg  offered$d;
+    wire  offered$q;
+    reg  item$clock;
+    reg  item$reset;
+    reg  item$enable;
+    reg  [48:0] item$d;
+    wire  [48:0] item$q;
+    
+    // Local signals
+    reg  free;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking2$choose choose(
+        .favoured(choose$favoured),
+        .wants$0(choose$wants$0),
+        .wants$1(choose$wants$1),
+        .wants$2(choose$wants$2),
+        .wants$3(choose$wants$3),
+        .items$0(choose$items$0),
+        .items$1(choose$items$1),
+        .items$2(choose$items$2),
+        .items$3(choose$items$3),
+        .chosen$0(choose$chosen$0),
+        .chosen$1(choose$chosen$1),
+        .chosen$2(choose$chosen$2),
+        .chosen$3(choose$chosen$3),
+        .valid(choose$valid),
+        .item(choose$item)
+    );
+    kvcpu_small$hepc$lists$ranking2$list list(
+        .clock(list$clock),
+        .reset(list$reset),
+        .clear(list$clear),
+        .finish(list$finish),
+        .pop(list$pop),
+        .offer(list$offer),
+        .fresh(list$fresh),
+        .item(list$item),
+        .taken(list$taken),
+        .holding(list$holding),
+        .position(list$position),
+        .there(list$there),
+        .exists(list$exists),
+        .front(list$front),
+        .last_item(list$last_item),
+        .count(list$count),
+        .bounded(list$bounded),
+        .bound_item(list$bound_item)
+    );
+    kvcpu_small$hepc$lists$ranking2$offered offered(
+        .clock(offered$clock),
+        .reset(offered$reset),
+        .d(offered$d),
+        .q(offered$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$item item(
+        .clock(item$clock),
+        .reset(item$reset),
+        .enable(item$enable),
+        .d(item$d),
+        .q(item$q)
+    );
+    
+    // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) free = ~offered$q | list$taken;
+    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$chosen$0 & free;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$chosen$1 & free;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$chosen$2 & free;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$chosen$3 & free;
+    always @(*) offered$d = choose$valid | ~free;
+    always @(*) item$enable = free;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q | list$holding;
+    always @(*) list$clear = orders[(64'h0)+:(1)];
+    always @(*) list$finish = orders[(64'h1)+:(1)];
+    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$offer = offered$q;
+    always @(*) list$fresh = orders[(64'h2)+:(1)];
+    always @(*) list$item = item$q;
+    always @(*) begin
+        list$position = 32'h0;
+        if (orders[(64'h14)+:(4)] == number) begin
+            list$position = orders[(64'hc)+:(8)];
+        end
+    end
+    always @(*) last_item = list$last_item;
+    always @(*) there = list$there;
+    always @(*) begin
+        view[(64'h0)+:(1)] = list$exists;
+        view[(64'h1)+:(8)] = list$count;
+        view[(64'h9)+:(49)] = list$front;
+    end
+    
+endmodule // kvcpu_small$hepc$lists$ranking2
+
+
+module kvcpu_small$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+    
+    // Module arguments
+    input wire  [3:0] favoured;
+    input wire  wants$0;
+    input wire  wants$1;
+    input wire  wants$2;
+    input wire  wants$3;
+    input wire  [48:0] items$0;
+    input wire  [48:0] items$1;
+    input wire  [48:0] items$2;
+    input wire  [48:0] items$3;
+    output reg  chosen$0;
+    output reg  chosen$1;
+    output reg  chosen$2;
+    output reg  chosen$3;
+    output reg  valid;
+    output reg  [48:0] item;
+    
+    // Update code (custom)
+    reg [3:0] all, first, one;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) begin
+        one[0] = first[0] | (~|first & all[0]);
+        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
+        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
+        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+    end
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
+    always @(*) valid = |all;
+    always @(*) begin
+        item = 49'b0
+            | ({49{one[0]}} & items$0)
+            | ({49{one[1]}} & items$1)
+            | ({49{one[2]}} & items$2)
+            | ({49{one[3]}} & items$3);
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$choose
+
+
+module kvcpu_small$hepc$lists$ranking2$item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$item
+
+
+module kvcpu_small$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  clear;
+    input wire  finish;
+    input wire  pop;
+    input wire  offer;
+    input wire  fresh;
+    input wire  [48:0] item;
+    output reg  taken;
+    output reg  holding;
+    input wire  [7:0] position;
+    output reg  there;
+    output reg  exists;
+    output reg  [48:0] front;
+    output reg  [48:0] last_item;
+    output reg  [7:0] count;
+    output reg  bounded;
+    output reg  [48:0] bound_item;
+    
+    // Constant declarations
+    localparam  size = 8'h4;
+    localparam  last_place = 8'h3;
+    localparam  last_but_one = 8'h2;
+    
+    // Stub signals
+    reg  cells$0$clock;
+    reg  cells$0$reset;
+    reg  [49:0] cells$0$compared;
+    reg  [48:0] cells$0$item;
+    reg  cells$0$better_than_item;
+    reg  cells$0$take;
+    reg  cells$0$stay;
+    reg  cells$0$turning;
+    reg  [48:0] cells$0$left;
+    reg  cells$0$left_better;
+    reg  cells$0$left_beats;
+    reg  cells$0$left_moves;
+    wire  [48:0] cells$0$held;
+    wire  cells$0$better;
+    wire  cells$0$beats;
+    wire  cells$0$moves;
+    wire  cells$0$same;
+    reg  cells$1$clock;
+    reg  cells$1$reset;
+    reg  [49:0] cells$1$compared;
+    reg  [48:0] cells$1$item;
+    reg  cells$1$better_than_item;
+    reg  cells$1$take;
+    reg  cells$1$stay;
+    reg  cells$1$turning;
+    reg  [48:0] cells$1$left;
+    reg  cells$1$left_better;
+    reg  cells$1$left_beats;
+    reg  cells$1$left_moves;
+    wire  [48:0] cells$1$held;
+    wire  cells$1$better;
+    wire  cells$1$beats;
+    wire  cells$1$moves;
+    wire  cells$1$same;
+    reg  cells$2$clock;
+    reg  cells$2$reset;
+    reg  [49:0] cells$2$compared;
+    reg  [48:0] cells$2$item;
+    reg  cells$2$better_than_item;
+    reg  cells$2$take;
+    reg  cells$2$stay;
+    reg  cells$2$turning;
+    reg  [48:0] cells$2$left;
+    reg  cells$2$left_better;
+    reg  cells$2$left_beats;
+    reg  cells$2$left_moves;
+    wire  [48:0] cells$2$held;
+    wire  cells$2$better;
+    wire  cells$2$beats;
+    wire  cells$2$moves;
+    wire  cells$2$same;
+    reg  cells$3$clock;
+    reg  cells$3$reset;
+    reg  [49:0] cells$3$compared;
+    reg  [48:0] cells$3$item;
+    reg  cells$3$better_than_item;
+    reg  cells$3$take;
+    reg  cells$3$stay;
+    reg  cells$3$turning;
+    reg  [48:0] cells$3$left;
+    reg  cells$3$left_better;
+    reg  cells$3$left_beats;
+    reg  cells$3$left_moves;
+    wire  [48:0] cells$3$held;
+    wire  cells$3$better;
+    wire  cells$3$beats;
+    wire  cells$3$moves;
+    wire  cells$3$same;
+    reg  bound$clock;
+    reg  bound$reset;
+    reg  bound$enable;
+    reg  [48:0] bound$d;
+    wire  [48:0] bound$q;
+    reg  has_bound$clock;
+    reg  has_bound$reset;
+    reg  has_bound$d;
+    wire  has_bound$q;
+    reg  held$clock;
+    reg  held$reset;
+    reg  [7:0] held$d;
+    wire  [7:0] held$q;
+    reg  turn$clock;
+    reg  turn$reset;
+    reg  [7:0] turn$d;
+    wire  [7:0] turn$q;
+    reg  going$clock;
+    reg  going$reset;
+    reg  going$d;
+    wire  going$q;
+    reg  pace$clock;
+    reg  pace$reset;
+    reg  pace$offer;
+    reg  pace$fresh;
+    reg  [7:0] pace$turn;
+    reg  pace$going;
+    wire  pace$favours;
+    wire  pace$taken;
+    wire  pace$stay;
+    wire  pace$staged;
+    wire  pace$holding;
+    reg  staged_item$clock;
+    reg  staged_item$reset;
+    reg  staged_item$enable;
+    reg  [48:0] staged_item$d;
+    wire  [48:0] staged_item$q;
+    reg  allowed$clock;
+    reg  allowed$reset;
+    reg  allowed$enable;
+    reg  allowed$d;
+    wire  allowed$q;
+    reg  known$clock;
+    reg  known$reset;
+    reg  known$d;
+    wire  known$q;
+    reg  cut$clock;
+    reg  cut$reset;
+    reg  cut$d;
+    wire  cut$q;
+    
+    // Local signals
+    reg  known_so_far$0;
+    reg  known_so_far$1;
+    reg  known_so_far$2;
+    reg  known_so_far$3;
+    reg  [49:0] compared;
+    reg  [49:0] against_staged;
+    reg  [49:0] against_bound;
+    reg  [49:0] bound_compared;
+    reg  [48:0] last;
+    reg  better_than_staged;
+    reg  full;
+    reg  take;
+    reg  turning;
+    reg  [7:0] turned;
+    reg  [7:0] place;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking2$list$cells$0 cells$0(
+        .clock(cells$0$clock),
+        .reset(cells$0$reset),
+        .compared(cells$0$compared),
+        .item(cells$0$item),
+        .better_than_item(cells$0$better_than_item),
+        .take(cells$0$take),
+        .stay(cells$0$stay),
+        .turning(cells$0$turning),
+        .left(cells$0$left),
+        .left_better(cells$0$left_better),
+        .left_beats(cells$0$left_beats),
+        .left_moves(cells$0$left_moves),
+        .held(cells$0$held),
+        .better(cells$0$better),
+        .beats(cells$0$beats),
+        .moves(cells$0$moves),
+        .same(cells$0$same)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$1 cells$1(
+        .clock(cells$1$clock),
+        .reset(cells$1$reset),
+        .compared(cells$1$compared),
+        .item(cells$1$item),
+        .better_than_item(cells$1$better_than_item),
+        .take(cells$1$take),
+        .stay(cells$1$stay),
+        .turning(cells$1$turning),
+        .left(cells$1$left),
+        .left_better(cells$1$left_better),
+        .left_beats(cells$1$left_beats),
+        .left_moves(cells$1$left_moves),
+        .held(cells$1$held),
+        .better(cells$1$better),
+        .beats(cells$1$beats),
+        .moves(cells$1$moves),
+        .same(cells$1$same)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$2 cells$2(
+        .clock(cells$2$clock),
+        .reset(cells$2$reset),
+        .compared(cells$2$compared),
+        .item(cells$2$item),
+        .better_than_item(cells$2$better_than_item),
+        .take(cells$2$take),
+        .stay(cells$2$stay),
+        .turning(cells$2$turning),
+        .left(cells$2$left),
+        .left_better(cells$2$left_better),
+        .left_beats(cells$2$left_beats),
+        .left_moves(cells$2$left_moves),
+        .held(cells$2$held),
+        .better(cells$2$better),
+        .beats(cells$2$beats),
+        .moves(cells$2$moves),
+        .same(cells$2$same)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$3 cells$3(
+        .clock(cells$3$clock),
+        .reset(cells$3$reset),
+        .compared(cells$3$compared),
+        .item(cells$3$item),
+        .better_than_item(cells$3$better_than_item),
+        .take(cells$3$take),
+        .stay(cells$3$stay),
+        .turning(cells$3$turning),
+        .left(cells$3$left),
+        .left_better(cells$3$left_better),
+        .left_beats(cells$3$left_beats),
+        .left_moves(cells$3$left_moves),
+        .held(cells$3$held),
+        .better(cells$3$better),
+        .beats(cells$3$beats),
+        .moves(cells$3$moves),
+        .same(cells$3$same)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$bound bound(
+        .clock(bound$clock),
+        .reset(bound$reset),
+        .enable(bound$enable),
+        .d(bound$d),
+        .q(bound$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$has_bound has_bound(
+        .clock(has_bound$clock),
+        .reset(has_bound$reset),
+        .d(has_bound$d),
+        .q(has_bound$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$held held(
+        .clock(held$clock),
+        .reset(held$reset),
+        .d(held$d),
+        .q(held$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$turn turn(
+        .clock(turn$clock),
+        .reset(turn$reset),
+        .d(turn$d),
+        .q(turn$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$going going(
+        .clock(going$clock),
+        .reset(going$reset),
+        .d(going$d),
+        .q(going$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$pace pace(
+        .clock(pace$clock),
+        .reset(pace$reset),
+        .offer(pace$offer),
+        .fresh(pace$fresh),
+        .turn(pace$turn),
+        .going(pace$going),
+        .favours(pace$favours),
+        .taken(pace$taken),
+        .stay(pace$stay),
+        .staged(pace$staged),
+        .holding(pace$holding)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$staged_item staged_item(
+        .clock(staged_item$clock),
+        .reset(staged_item$reset),
+        .enable(staged_item$enable),
+        .d(staged_item$d),
+        .q(staged_item$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$allowed allowed(
+        .clock(allowed$clock),
+        .reset(allowed$reset),
+        .enable(allowed$enable),
+        .d(allowed$d),
+        .q(allowed$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$known known(
+        .clock(known$clock),
+        .reset(known$reset),
+        .d(known$d),
+        .q(known$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cut cut(
+        .clock(cut$clock),
+        .reset(cut$reset),
+        .d(cut$d),
+        .q(cut$q)
+    );
+    
+    // Update code
+    always @(*) bound$clock = clock;
+    always @(*) has_bound$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) going$clock = clock;
+    always @(*) pace$clock = clock;
+    always @(*) staged_item$clock = clock;
+    always @(*) allowed$clock = clock;
+    always @(*) known$clock = clock;
+    always @(*) cut$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$reset = reset | clear;
+    always @(*) held$reset = reset | clear;
+    always @(*) turn$reset = reset | clear;
+    always @(*) going$reset = reset | clear;
+    always @(*) pace$reset = reset | clear;
+    always @(*) staged_item$reset = reset;
+    always @(*) allowed$reset = reset;
+    always @(*) known$reset = reset;
+    always @(*) cut$reset = reset | clear;
+    always @(*) pace$offer = offer;
+    always @(*) pace$fresh = fresh;
+    always @(*) pace$turn = turn$q;
+    always @(*) pace$going = going$q;
+    always @(*) taken = pace$taken;
+    always @(*) holding = pace$holding;
+    always @(*) begin
+        compared = ((item) & 50'h3ffffffffffff) << 32'h1;
+        if (pace$favours) begin
+            compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
+        end
+    end
+    always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
+    always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) better_than_staged = against_staged < compared;
+    always @(*) begin
+        last = cells$0$held;
+        last = cells$1$held;
+        last = cells$2$held;
+        last = cells$3$held;
+    end
+    always @(*) staged_item$enable = ~pace$stay;
+    always @(*) staged_item$d = item;
+    always @(*) allowed$enable = ~pace$stay;
+    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
+    always @(*) take = pace$staged & allowed$q & ~known$q;
+    always @(*) known_so_far$0 = cells$0$same;
+    always @(*) begin
+        known$d = pace$stay & cells$0$same;
+        known$d = pace$stay & known_so_far$1;
+        known$d = pace$stay & known_so_far$2;
+        known$d = pace$stay & known_so_far$3;
+    end
+    always @(*) known_so_far$1 = known_so_far$0 | cells$1$same;
+    always @(*) known_so_far$2 = known_so_far$1 | cells$2$same;
+    always @(*) known_so_far$3 = known_so_far$2 | cells$3$same;
+    always @(*) begin
+        place = position;
+        if (offer) begin
+            place = 32'h0;
+        end
+    end
+    always @(*) there = (turn$q == position) & ~going$q;
+    always @(*) exists = position < held$q;
+    always @(*) turning = going$q | pop;
+    always @(*) begin
+        turned = turn$q;
+        if (going$q) begin
+            turned = turn$q - 32'h1;
+            if (turn$q == 32'h0) begin
+                turned = last_place;
+            end
+        end
+        if (pop) begin
+            turned = last_but_one;
+        end
+    end
+    always @(*) turn$d = turned;
+    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$0$compared = compared;
+    always @(*) cells$0$item = staged_item$q;
+    always @(*) cells$0$better_than_item = better_than_staged;
+    always @(*) cells$0$take = take;
+    always @(*) cells$0$stay = pace$stay;
+    always @(*) cells$0$turning = turning;
+    always @(*) cells$1$clock = clock;
+    always @(*) begin
+        cells$1$reset = reset | clear;
+        cells$1$reset = reset | clear | pop;
+    end
+    always @(*) cells$1$compared = compared;
+    always @(*) cells$1$item = staged_item$q;
+    always @(*) cells$1$better_than_item = better_than_staged;
+    always @(*) cells$1$take = take;
+    always @(*) cells$1$stay = pace$stay;
+    always @(*) cells$1$turning = turning;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$2$compared = compared;
+    always @(*) cells$2$item = staged_item$q;
+    always @(*) cells$2$better_than_item = better_than_staged;
+    always @(*) cells$2$take = take;
+    always @(*) cells$2$stay = pace$stay;
+    always @(*) cells$2$turning = turning;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$3$compared = compared;
+    always @(*) cells$3$item = staged_item$q;
+    always @(*) cells$3$better_than_item = better_than_staged;
+    always @(*) cells$3$take = take;
+    always @(*) cells$3$stay = pace$stay;
+    always @(*) cells$3$turning = turning;
+    always @(*) cells$0$left = last;
+    always @(*) cells$1$left = cells$0$held;
+    always @(*) cells$1$left_better = cells$0$better;
+    always @(*) cells$1$left_beats = cells$0$beats;
+    always @(*) cells$1$left_moves = cells$0$moves;
+    always @(*) cells$2$left = cells$1$held;
+    always @(*) cells$2$left_better = cells$1$better;
+    always @(*) cells$2$left_beats = cells$1$beats;
+    always @(*) cells$2$left_moves = cells$1$moves;
+    always @(*) cells$3$left = cells$2$held;
+    always @(*) cells$3$left_better = cells$2$better;
+    always @(*) cells$3$left_beats = cells$2$beats;
+    always @(*) cells$3$left_moves = cells$2$moves;
+    always @(*) full = held$q == size;
+    always @(*) cut$d = take & full;
+    always @(*) bound$enable = cut$q | finish;
+    always @(*) bound$d = last;
+    always @(*) begin
+        has_bound$d = has_bound$q | cut$q;
+        if (finish) begin
+            has_bound$d = full;
+        end
+    end
+    always @(*) begin
+        held$d = held$q;
+        if (take & ~full) begin
+            held$d = held$q + 32'h1;
+        end
+        if (pop & (held$q != 32'h0)) begin
+            held$d = held$q - 32'h1;
+        end
+    end
+    always @(*) front = cells$0$held;
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) bounded = has_bound$q;
+    always @(*) begin
+        cells$0$left_better = 1'b0;
+        cells$0$left_beats = 1'b0;
+        cells$0$left_moves = 1'b0;
+        bound_item = bound$q;
+    end
+    
+endmodule // kvcpu_small$hepc$lists$ranking2$list
+
+
+module kvcpu_small$hepc$lists$ranking2$list$allowed(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$allowed
+
+
+module kvcpu_small$hepc$lists$ranking2$list$bound(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$bound
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$0(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking2$list$cells$0$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$0$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$0$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$0
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$0$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$0$beaten
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$0$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$0$reached
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$0$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$0$value
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$1(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking2$list$cells$1$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$1$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$1$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$1
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$1$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$1$beaten
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$1$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$1$reached
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$1$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$1$value
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$2(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking2$list$cells$2$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$2$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$2$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$2
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$2$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$2$beaten
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$2$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$2$reached
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$2$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$2$value
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$3(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking2$list$cells$3$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$3$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$cells$3$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$3
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$3$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$3$beaten
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$3$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$3$reached
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cells$3$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cells$3$value
+
+
+module kvcpu_small$hepc$lists$ranking2$list$cut(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$cut
+
+
+module kvcpu_small$hepc$lists$ranking2$list$going(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$going
+
+
+module kvcpu_small$hepc$lists$ranking2$list$has_bound(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$has_bound
+
+
+module kvcpu_small$hepc$lists$ranking2$list$held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$held
+
+
+module kvcpu_small$hepc$lists$ranking2$list$known(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$known
+
+
+module kvcpu_small$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  offer;
+    input wire  fresh;
+    input wire  [7:0] turn;
+    input wire  going;
+    output reg  favours;
+    output reg  taken;
+    output reg  stay;
+    output reg  staged;
+    output reg  holding;
+    
+    // Stub signals
+    reg  phase$clock;
+    reg  phase$reset;
+    reg  [1:0] phase$d;
+    wire  [1:0] phase$q;
+    reg  stage$clock;
+    reg  stage$reset;
+    reg  stage$d;
+    wire  stage$q;
+    
+    // Local signals
+    reg  starts;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking2$list$pace$phase phase(
+        .clock(phase$clock),
+        .reset(phase$reset),
+        .d(phase$d),
+        .q(phase$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$list$pace$stage stage(
+        .clock(stage$clock),
+        .reset(stage$reset),
+        .d(stage$d),
+        .q(stage$q)
+    );
+    
+    // Update code
+    always @(*) phase$clock = clock;
+    always @(*) stage$clock = clock;
+    always @(*) phase$reset = reset;
+    always @(*) stage$reset = reset;
+    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) begin
+        phase$d = phase$q + 32'h1;
+        if (phase$q == 32'h0) begin
+            phase$d = 32'h0;
+            if (starts & ~fresh) begin
+                phase$d = 32'h1;
+            end
+        end
+    end
+    always @(*) favours = ~fresh & (phase$q == 32'h0);
+    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
+    always @(*) stay = phase$q == 32'h2;
+    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) staged = stage$q;
+    always @(*) holding = stage$q | (phase$q != 32'h0);
+    
+endmodule // kvcpu_small$hepc$lists$ranking2$list$pace
+
+
+module kvcpu_small$hepc$lists$ranking2$list$pace$phase(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$pace$phase
+
+
+module kvcpu_small$hepc$lists$ranking2$list$pace$stage(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$pace$stage
+
+
+module kvcpu_small$hepc$lists$ranking2$list$staged_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$list$staged_item
+
+
+module kvcpu_small$hepc$lists$ranking2$list$turn(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$list$turn
+
+
+module kvcpu_small$hepc$lists$ranking2$offered(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$offered
+
+
+module kvcpu_small$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] orders;
+    input wire  wants$0;
+    input wire  wants$1;
+    input wire  wants$2;
+    input wire  wants$3;
+    input wire  [48:0] items$0;
+    input wire  [48:0] items$1;
+    input wire  [48:0] items$2;
+    input wire  [48:0] items$3;
+    output reg  taken$0;
+    output reg  taken$1;
+    output reg  taken$2;
+    output reg  taken$3;
+    output reg  holding;
+    output reg  [48:0] last_item;
+    output reg  there;
+    output reg  [57:0] view;
+    
+    // Constant declarations
+    localparam  number = 4'h3;
+    
+    // Stub signals
+    reg  [3:0] choose$favoured;
+    reg  choose$wants$0;
+    reg  choose$wants$1;
+    reg  choose$wants$2;
+    reg  choose$wants$3;
+    reg  [48:0] choose$items$0;
+    reg  [48:0] choose$items$1;
+    reg  [48:0] choose$items$2;
+    reg  [48:0] choose$items$3;
+    wire  choose$chosen$0;
+    wire  choose$chosen$1;
+    wire  choose$chosen$2;
+    wire  choose$chosen$3;
+    wire  choose$valid;
+    wire  [48:0] choose$item;
+    reg  list$clock;
+    reg  list$reset;
+    reg  list$clear;
+    reg  list$finish;
+    reg  list$pop;
+    reg  list$offer;
+    reg  list$fresh;
+    reg  [48:0] list$item;
+    wire  list$taken;
+    wire  list$holding;
+    reg  [7:0] list$position;
+    wire  list$there;
+    wire  list$exists;
+    wire  [48:0] list$front;
+    wire  [48:0] list$last_item;
+    wire  [7:0] list$count;
+    wire  list$bounded;
+    wire  [48:0] list$bound_item;
+    reg  offered$clock;
+    reg  offered$reset;
+    reg  offered$d;
+    wire  offered$q;
+    reg  item$clock;
+    reg  item$reset;
+    reg  item$enable;
+    reg  [48:0] item$d;
+    wire  [48:0] item$q;
+    
+    // Local signals
+    reg  free;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking3$choose choose(
+        .favoured(choose$favoured),
+        .wants$0(choose$wants$0),
+        .wants$1(choose$wants$1),
+        .wants$2(choose$wants$2),
+        .wants$3(choose$wants$3),
+        .items$0(choose$items$0),
+        .items$1(choose$items$1),
+        .items$2(choose$items$2),
+        .items$3(choose$items$3),
+        .chosen$0(choose$chosen$0),
+        .chosen$1(choose$chosen$1),
+        .chosen$2(choose$chosen$2),
+        .chosen$3(choose$chosen$3),
+        .valid(choose$valid),
+        .item(choose$item)
+    );
+    kvcpu_small$hepc$lists$ranking3$list list(
+        .clock(list$clock),
+        .reset(list$reset),
+        .clear(list$clear),
+        .finish(list$finish),
+        .pop(list$pop),
+        .offer(list$offer),
+        .fresh(list$fresh),
+        .item(list$item),
+        .taken(list$taken),
+        .holding(list$holding),
+        .position(list$position),
+        .there(list$there),
+        .exists(list$exists),
+        .front(list$front),
+        .last_item(list$last_item),
+        .count(list$count),
+        .bounded(list$bounded),
+        .bound_item(list$bound_item)
+    );
+    kvcpu_small$hepc$lists$ranking3$offered offered(
+        .clock(offered$clock),
+        .reset(offered$reset),
+        .d(offered$d),
+        .q(offered$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$item item(
+        .clock(item$clock),
+        .reset(item$reset),
+        .enable(item$enable),
+        .d(item$d),
+        .q(item$q)
+    );
+    
+    // Update code
+    always @(*) list$clock = clock;
+    always @(*) offered$clock = clock;
+    always @(*) item$clock = clock;
+    always @(*) list$reset = reset;
+    always @(*) offered$reset = reset;
+    always @(*) item$reset = reset;
+    always @(*) free = ~offered$q | list$taken;
+    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$items$0 = items$0;
+    always @(*) taken$0 = choose$chosen$0 & free;
+    always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$items$1 = items$1;
+    always @(*) taken$1 = choose$chosen$1 & free;
+    always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$items$2 = items$2;
+    always @(*) taken$2 = choose$chosen$2 & free;
+    always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$items$3 = items$3;
+    always @(*) taken$3 = choose$chosen$3 & free;
+    always @(*) offered$d = choose$valid | ~free;
+    always @(*) item$enable = free;
+    always @(*) item$d = choose$item;
+    always @(*) holding = offered$q | list$holding;
+    always @(*) list$clear = orders[(64'h0)+:(1)];
+    always @(*) list$finish = orders[(64'h1)+:(1)];
+    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$offer = offered$q;
+    always @(*) list$fresh = orders[(64'h2)+:(1)];
+    always @(*) list$item = item$q;
+    always @(*) begin
+        list$position = 32'h0;
+        if (orders[(64'h14)+:(4)] == number) begin
+            list$position = orders[(64'hc)+:(8)];
+        end
+    end
+    always @(*) last_item = list$last_item;
+    always @(*) there = list$there;
+    always @(*) begin
+        view[(64'h0)+:(1)] = list$exists;
+        view[(64'h1)+:(8)] = list$count;
+        view[(64'h9)+:(49)] = list$front;
+    end
+    
+endmodule // kvcpu_small$hepc$lists$ranking3
+
+
+module kvcpu_small$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+    
+    // Module arguments
+    input wire  [3:0] favoured;
+    input wire  wants$0;
+    input wire  wants$1;
+    input wire  wants$2;
+    input wire  wants$3;
+    input wire  [48:0] items$0;
+    input wire  [48:0] items$1;
+    input wire  [48:0] items$2;
+    input wire  [48:0] items$3;
+    output reg  chosen$0;
+    output reg  chosen$1;
+    output reg  chosen$2;
+    output reg  chosen$3;
+    output reg  valid;
+    output reg  [48:0] item;
+    
+    // Update code (custom)
+    reg [3:0] all, first, one;
+    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
+    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) begin
+        one[0] = first[0] | (~|first & all[0]);
+        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
+        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
+        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+    end
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
+    always @(*) valid = |all;
+    always @(*) begin
+        item = 49'b0
+            | ({49{one[0]}} & items$0)
+            | ({49{one[1]}} & items$1)
+            | ({49{one[2]}} & items$2)
+            | ({49{one[3]}} & items$3);
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$choose
+
+
+module kvcpu_small$hepc$lists$ranking3$item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$item
+
+
+module kvcpu_small$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  clear;
+    input wire  finish;
+    input wire  pop;
+    input wire  offer;
+    input wire  fresh;
+    input wire  [48:0] item;
+    output reg  taken;
+    output reg  holding;
+    input wire  [7:0] position;
+    output reg  there;
+    output reg  exists;
+    output reg  [48:0] front;
+    output reg  [48:0] last_item;
+    output reg  [7:0] count;
+    output reg  bounded;
+    output reg  [48:0] bound_item;
+    
+    // Constant declarations
+    localparam  size = 8'h4;
+    localparam  last_place = 8'h3;
+    localparam  last_but_one = 8'h2;
+    
+    // Stub signals
+    reg  cells$0$clock;
+    reg  cells$0$reset;
+    reg  [49:0] cells$0$compared;
+    reg  [48:0] cells$0$item;
+    reg  cells$0$better_than_item;
+    reg  cells$0$take;
+    reg  cells$0$stay;
+    reg  cells$0$turning;
+    reg  [48:0] cells$0$left;
+    reg  cells$0$left_better;
+    reg  cells$0$left_beats;
+    reg  cells$0$left_moves;
+    wire  [48:0] cells$0$held;
+    wire  cells$0$better;
+    wire  cells$0$beats;
+    wire  cells$0$moves;
+    wire  cells$0$same;
+    reg  cells$1$clock;
+    reg  cells$1$reset;
+    reg  [49:0] cells$1$compared;
+    reg  [48:0] cells$1$item;
+    reg  cells$1$better_than_item;
+    reg  cells$1$take;
+    reg  cells$1$stay;
+    reg  cells$1$turning;
+    reg  [48:0] cells$1$left;
+    reg  cells$1$left_better;
+    reg  cells$1$left_beats;
+    reg  cells$1$left_moves;
+    wire  [48:0] cells$1$held;
+    wire  cells$1$better;
+    wire  cells$1$beats;
+    wire  cells$1$moves;
+    wire  cells$1$same;
+    reg  cells$2$clock;
+    reg  cells$2$reset;
+    reg  [49:0] cells$2$compared;
+    reg  [48:0] cells$2$item;
+    reg  cells$2$better_than_item;
+    reg  cells$2$take;
+    reg  cells$2$stay;
+    reg  cells$2$turning;
+    reg  [48:0] cells$2$left;
+    reg  cells$2$left_better;
+    reg  cells$2$left_beats;
+    reg  cells$2$left_moves;
+    wire  [48:0] cells$2$held;
+    wire  cells$2$better;
+    wire  cells$2$beats;
+    wire  cells$2$moves;
+    wire  cells$2$same;
+    reg  cells$3$clock;
+    reg  cells$3$reset;
+    reg  [49:0] cells$3$compared;
+    reg  [48:0] cells$3$item;
+    reg  cells$3$better_than_item;
+    reg  cells$3$take;
+    reg  cells$3$stay;
+    reg  cells$3$turning;
+    reg  [48:0] cells$3$left;
+    reg  cells$3$left_better;
+    reg  cells$3$left_beats;
+    reg  cells$3$left_moves;
+    wire  [48:0] cells$3$held;
+    wire  cells$3$better;
+    wire  cells$3$beats;
+    wire  cells$3$moves;
+    wire  cells$3$same;
+    reg  bound$clock;
+    reg  bound$reset;
+    reg  bound$enable;
+    reg  [48:0] bound$d;
+    wire  [48:0] bound$q;
+    reg  has_bound$clock;
+    reg  has_bound$reset;
+    reg  has_bound$d;
+    wire  has_bound$q;
+    reg  held$clock;
+    reg  held$reset;
+    reg  [7:0] held$d;
+    wire  [7:0] held$q;
+    reg  turn$clock;
+    reg  turn$reset;
+    reg  [7:0] turn$d;
+    wire  [7:0] turn$q;
+    reg  going$clock;
+    reg  going$reset;
+    reg  going$d;
+    wire  going$q;
+    reg  pace$clock;
+    reg  pace$reset;
+    reg  pace$offer;
+    reg  pace$fresh;
+    reg  [7:0] pace$turn;
+    reg  pace$going;
+    wire  pace$favours;
+    wire  pace$taken;
+    wire  pace$stay;
+    wire  pace$staged;
+    wire  pace$holding;
+    reg  staged_item$clock;
+    reg  staged_item$reset;
+    reg  staged_item$enable;
+    reg  [48:0] staged_item$d;
+    wire  [48:0] staged_item$q;
+    reg  allowed$clock;
+    reg  allowed$reset;
+    reg  allowed$enable;
+    reg  allowed$d;
+    wire  allowed$q;
+    reg  known$clock;
+    reg  known$reset;
+    reg  known$d;
+    wire  known$q;
+    reg  cut$clock;
+    reg  cut$reset;
+    reg  cut$d;
+    wire  cut$q;
+    
+    // Local signals
+    reg  known_so_far$0;
+    reg  known_so_far$1;
+    reg  known_so_far$2;
+    reg  known_so_far$3;
+    reg  [49:0] compared;
+    reg  [49:0] against_staged;
+    reg  [49:0] against_bound;
+    reg  [49:0] bound_compared;
+    reg  [48:0] last;
+    reg  better_than_staged;
+    reg  full;
+    reg  take;
+    reg  turning;
+    reg  [7:0] turned;
+    reg  [7:0] place;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking3$list$cells$0 cells$0(
+        .clock(cells$0$clock),
+        .reset(cells$0$reset),
+        .compared(cells$0$compared),
+        .item(cells$0$item),
+        .better_than_item(cells$0$better_than_item),
+        .take(cells$0$take),
+        .stay(cells$0$stay),
+        .turning(cells$0$turning),
+        .left(cells$0$left),
+        .left_better(cells$0$left_better),
+        .left_beats(cells$0$left_beats),
+        .left_moves(cells$0$left_moves),
+        .held(cells$0$held),
+        .better(cells$0$better),
+        .beats(cells$0$beats),
+        .moves(cells$0$moves),
+        .same(cells$0$same)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$1 cells$1(
+        .clock(cells$1$clock),
+        .reset(cells$1$reset),
+        .compared(cells$1$compared),
+        .item(cells$1$item),
+        .better_than_item(cells$1$better_than_item),
+        .take(cells$1$take),
+        .stay(cells$1$stay),
+        .turning(cells$1$turning),
+        .left(cells$1$left),
+        .left_better(cells$1$left_better),
+        .left_beats(cells$1$left_beats),
+        .left_moves(cells$1$left_moves),
+        .held(cells$1$held),
+        .better(cells$1$better),
+        .beats(cells$1$beats),
+        .moves(cells$1$moves),
+        .same(cells$1$same)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$2 cells$2(
+        .clock(cells$2$clock),
+        .reset(cells$2$reset),
+        .compared(cells$2$compared),
+        .item(cells$2$item),
+        .better_than_item(cells$2$better_than_item),
+        .take(cells$2$take),
+        .stay(cells$2$stay),
+        .turning(cells$2$turning),
+        .left(cells$2$left),
+        .left_better(cells$2$left_better),
+        .left_beats(cells$2$left_beats),
+        .left_moves(cells$2$left_moves),
+        .held(cells$2$held),
+        .better(cells$2$better),
+        .beats(cells$2$beats),
+        .moves(cells$2$moves),
+        .same(cells$2$same)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$3 cells$3(
+        .clock(cells$3$clock),
+        .reset(cells$3$reset),
+        .compared(cells$3$compared),
+        .item(cells$3$item),
+        .better_than_item(cells$3$better_than_item),
+        .take(cells$3$take),
+        .stay(cells$3$stay),
+        .turning(cells$3$turning),
+        .left(cells$3$left),
+        .left_better(cells$3$left_better),
+        .left_beats(cells$3$left_beats),
+        .left_moves(cells$3$left_moves),
+        .held(cells$3$held),
+        .better(cells$3$better),
+        .beats(cells$3$beats),
+        .moves(cells$3$moves),
+        .same(cells$3$same)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$bound bound(
+        .clock(bound$clock),
+        .reset(bound$reset),
+        .enable(bound$enable),
+        .d(bound$d),
+        .q(bound$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$has_bound has_bound(
+        .clock(has_bound$clock),
+        .reset(has_bound$reset),
+        .d(has_bound$d),
+        .q(has_bound$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$held held(
+        .clock(held$clock),
+        .reset(held$reset),
+        .d(held$d),
+        .q(held$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$turn turn(
+        .clock(turn$clock),
+        .reset(turn$reset),
+        .d(turn$d),
+        .q(turn$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$going going(
+        .clock(going$clock),
+        .reset(going$reset),
+        .d(going$d),
+        .q(going$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$pace pace(
+        .clock(pace$clock),
+        .reset(pace$reset),
+        .offer(pace$offer),
+        .fresh(pace$fresh),
+        .turn(pace$turn),
+        .going(pace$going),
+        .favours(pace$favours),
+        .taken(pace$taken),
+        .stay(pace$stay),
+        .staged(pace$staged),
+        .holding(pace$holding)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$staged_item staged_item(
+        .clock(staged_item$clock),
+        .reset(staged_item$reset),
+        .enable(staged_item$enable),
+        .d(staged_item$d),
+        .q(staged_item$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$allowed allowed(
+        .clock(allowed$clock),
+        .reset(allowed$reset),
+        .enable(allowed$enable),
+        .d(allowed$d),
+        .q(allowed$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$known known(
+        .clock(known$clock),
+        .reset(known$reset),
+        .d(known$d),
+        .q(known$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cut cut(
+        .clock(cut$clock),
+        .reset(cut$reset),
+        .d(cut$d),
+        .q(cut$q)
+    );
+    
+    // Update code
+    always @(*) bound$clock = clock;
+    always @(*) has_bound$clock = clock;
+    always @(*) held$clock = clock;
+    always @(*) turn$clock = clock;
+    always @(*) going$clock = clock;
+    always @(*) pace$clock = clock;
+    always @(*) staged_item$clock = clock;
+    always @(*) allowed$clock = clock;
+    always @(*) known$clock = clock;
+    always @(*) cut$clock = clock;
+    always @(*) bound$reset = reset;
+    always @(*) has_bound$reset = reset | clear;
+    always @(*) held$reset = reset | clear;
+    always @(*) turn$reset = reset | clear;
+    always @(*) going$reset = reset | clear;
+    always @(*) pace$reset = reset | clear;
+    always @(*) staged_item$reset = reset;
+    always @(*) allowed$reset = reset;
+    always @(*) known$reset = reset;
+    always @(*) cut$reset = reset | clear;
+    always @(*) pace$offer = offer;
+    always @(*) pace$fresh = fresh;
+    always @(*) pace$turn = turn$q;
+    always @(*) pace$going = going$q;
+    always @(*) taken = pace$taken;
+    always @(*) holding = pace$holding;
+    always @(*) begin
+        compared = ((item) & 50'h3ffffffffffff) << 32'h1;
+        if (pace$favours) begin
+            compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
+        end
+    end
+    always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
+    always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) better_than_staged = against_staged < compared;
+    always @(*) begin
+        last = cells$0$held;
+        last = cells$1$held;
+        last = cells$2$held;
+        last = cells$3$held;
+    end
+    always @(*) staged_item$enable = ~pace$stay;
+    always @(*) staged_item$d = item;
+    always @(*) allowed$enable = ~pace$stay;
+    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
+    always @(*) take = pace$staged & allowed$q & ~known$q;
+    always @(*) known_so_far$0 = cells$0$same;
+    always @(*) begin
+        known$d = pace$stay & cells$0$same;
+        known$d = pace$stay & known_so_far$1;
+        known$d = pace$stay & known_so_far$2;
+        known$d = pace$stay & known_so_far$3;
+    end
+    always @(*) known_so_far$1 = known_so_far$0 | cells$1$same;
+    always @(*) known_so_far$2 = known_so_far$1 | cells$2$same;
+    always @(*) known_so_far$3 = known_so_far$2 | cells$3$same;
+    always @(*) begin
+        place = position;
+        if (offer) begin
+            place = 32'h0;
+        end
+    end
+    always @(*) there = (turn$q == position) & ~going$q;
+    always @(*) exists = position < held$q;
+    always @(*) turning = going$q | pop;
+    always @(*) begin
+        turned = turn$q;
+        if (going$q) begin
+            turned = turn$q - 32'h1;
+            if (turn$q == 32'h0) begin
+                turned = last_place;
+            end
+        end
+        if (pop) begin
+            turned = last_but_one;
+        end
+    end
+    always @(*) turn$d = turned;
+    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) cells$0$clock = clock;
+    always @(*) cells$0$reset = reset | clear;
+    always @(*) cells$0$compared = compared;
+    always @(*) cells$0$item = staged_item$q;
+    always @(*) cells$0$better_than_item = better_than_staged;
+    always @(*) cells$0$take = take;
+    always @(*) cells$0$stay = pace$stay;
+    always @(*) cells$0$turning = turning;
+    always @(*) cells$1$clock = clock;
+    always @(*) begin
+        cells$1$reset = reset | clear;
+        cells$1$reset = reset | clear | pop;
+    end
+    always @(*) cells$1$compared = compared;
+    always @(*) cells$1$item = staged_item$q;
+    always @(*) cells$1$better_than_item = better_than_staged;
+    always @(*) cells$1$take = take;
+    always @(*) cells$1$stay = pace$stay;
+    always @(*) cells$1$turning = turning;
+    always @(*) cells$2$clock = clock;
+    always @(*) cells$2$reset = reset | clear;
+    always @(*) cells$2$compared = compared;
+    always @(*) cells$2$item = staged_item$q;
+    always @(*) cells$2$better_than_item = better_than_staged;
+    always @(*) cells$2$take = take;
+    always @(*) cells$2$stay = pace$stay;
+    always @(*) cells$2$turning = turning;
+    always @(*) cells$3$clock = clock;
+    always @(*) cells$3$reset = reset | clear;
+    always @(*) cells$3$compared = compared;
+    always @(*) cells$3$item = staged_item$q;
+    always @(*) cells$3$better_than_item = better_than_staged;
+    always @(*) cells$3$take = take;
+    always @(*) cells$3$stay = pace$stay;
+    always @(*) cells$3$turning = turning;
+    always @(*) cells$0$left = last;
+    always @(*) cells$1$left = cells$0$held;
+    always @(*) cells$1$left_better = cells$0$better;
+    always @(*) cells$1$left_beats = cells$0$beats;
+    always @(*) cells$1$left_moves = cells$0$moves;
+    always @(*) cells$2$left = cells$1$held;
+    always @(*) cells$2$left_better = cells$1$better;
+    always @(*) cells$2$left_beats = cells$1$beats;
+    always @(*) cells$2$left_moves = cells$1$moves;
+    always @(*) cells$3$left = cells$2$held;
+    always @(*) cells$3$left_better = cells$2$better;
+    always @(*) cells$3$left_beats = cells$2$beats;
+    always @(*) cells$3$left_moves = cells$2$moves;
+    always @(*) full = held$q == size;
+    always @(*) cut$d = take & full;
+    always @(*) bound$enable = cut$q | finish;
+    always @(*) bound$d = last;
+    always @(*) begin
+        has_bound$d = has_bound$q | cut$q;
+        if (finish) begin
+            has_bound$d = full;
+        end
+    end
+    always @(*) begin
+        held$d = held$q;
+        if (take & ~full) begin
+            held$d = held$q + 32'h1;
+        end
+        if (pop & (held$q != 32'h0)) begin
+            held$d = held$q - 32'h1;
+        end
+    end
+    always @(*) front = cells$0$held;
+    always @(*) last_item = last;
+    always @(*) count = held$q;
+    always @(*) bounded = has_bound$q;
+    always @(*) begin
+        cells$0$left_better = 1'b0;
+        cells$0$left_beats = 1'b0;
+        cells$0$left_moves = 1'b0;
+        bound_item = bound$q;
+    end
+    
+endmodule // kvcpu_small$hepc$lists$ranking3$list
+
+
+module kvcpu_small$hepc$lists$ranking3$list$allowed(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$allowed
+
+
+module kvcpu_small$hepc$lists$ranking3$list$bound(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$bound
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$0(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking3$list$cells$0$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$0$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$0$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$0
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$0$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$0$beaten
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$0$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$0$reached
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$0$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$0$value
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$1(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking3$list$cells$1$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$1$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$1$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$1
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$1$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$1$beaten
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$1$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$1$reached
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$1$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$1$value
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$2(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking3$list$cells$2$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$2$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$2$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$2
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$2$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$2$beaten
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$2$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$2$reached
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$2$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$2$value
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$3(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [49:0] compared;
+    input wire  [48:0] item;
+    input wire  better_than_item;
+    input wire  take;
+    input wire  stay;
+    input wire  turning;
+    input wire  [48:0] left;
+    input wire  left_better;
+    input wire  left_beats;
+    input wire  left_moves;
+    output reg  [48:0] held;
+    output reg  better;
+    output reg  beats;
+    output reg  moves;
+    output reg  same;
+    
+    // Stub signals
+    reg  value$clock;
+    reg  value$reset;
+    reg  value$enable;
+    reg  [48:0] value$d;
+    wire  [48:0] value$q;
+    reg  beaten$clock;
+    reg  beaten$reset;
+    reg  beaten$enable;
+    reg  beaten$d;
+    wire  beaten$q;
+    reg  reached$clock;
+    reg  reached$reset;
+    reg  reached$d;
+    wire  reached$q;
+    
+    // Local signals
+    reg  [49:0] against;
+    reg  is_better;
+    reg  gives;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking3$list$cells$3$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .enable(value$enable),
+        .d(value$d),
+        .q(value$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$3$beaten beaten(
+        .clock(beaten$clock),
+        .reset(beaten$reset),
+        .enable(beaten$enable),
+        .d(beaten$d),
+        .q(beaten$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$cells$3$reached reached(
+        .clock(reached$clock),
+        .reset(reached$reset),
+        .d(reached$d),
+        .q(reached$q)
+    );
+    
+    // Update code
+    always @(*) value$clock = clock;
+    always @(*) beaten$clock = clock;
+    always @(*) reached$clock = clock;
+    always @(*) value$reset = reset;
+    always @(*) beaten$reset = reset;
+    always @(*) reached$reset = reset;
+    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
+    always @(*) is_better = against < compared;
+    always @(*) gives = take & beaten$q;
+    always @(*) beaten$enable = ~stay;
+    always @(*) begin
+        beaten$d = is_better;
+        if (left_moves) begin
+            beaten$d = left_better;
+        end
+        else if (gives) begin
+            beaten$d = better_than_item;
+        end
+    end
+    always @(*) reached$d = beaten$q;
+    always @(*) value$enable = gives | turning;
+    always @(*) begin
+        value$d = item;
+        if (left_beats | turning) begin
+            value$d = left;
+        end
+    end
+    always @(*) held = value$q;
+    always @(*) better = is_better;
+    always @(*) beats = beaten$q;
+    always @(*) moves = gives;
+    always @(*) same = beaten$q ^ reached$q;
+    
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$3
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$3$beaten(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 1'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$3$beaten
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$3$reached(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$3$reached
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cells$3$value(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cells$3$value
+
+
+module kvcpu_small$hepc$lists$ranking3$list$cut(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$cut
+
+
+module kvcpu_small$hepc$lists$ranking3$list$going(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$going
+
+
+module kvcpu_small$hepc$lists$ranking3$list$has_bound(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$has_bound
+
+
+module kvcpu_small$hepc$lists$ranking3$list$held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$held
+
+
+module kvcpu_small$hepc$lists$ranking3$list$known(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$known
+
+
+module kvcpu_small$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  offer;
+    input wire  fresh;
+    input wire  [7:0] turn;
+    input wire  going;
+    output reg  favours;
+    output reg  taken;
+    output reg  stay;
+    output reg  staged;
+    output reg  holding;
+    
+    // Stub signals
+    reg  phase$clock;
+    reg  phase$reset;
+    reg  [1:0] phase$d;
+    wire  [1:0] phase$q;
+    reg  stage$clock;
+    reg  stage$reset;
+    reg  stage$d;
+    wire  stage$q;
+    
+    // Local signals
+    reg  starts;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$ranking3$list$pace$phase phase(
+        .clock(phase$clock),
+        .reset(phase$reset),
+        .d(phase$d),
+        .q(phase$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$list$pace$stage stage(
+        .clock(stage$clock),
+        .reset(stage$reset),
+        .d(stage$d),
+        .q(stage$q)
+    );
+    
+    // Update code
+    always @(*) phase$clock = clock;
+    always @(*) stage$clock = clock;
+    always @(*) phase$reset = reset;
+    always @(*) stage$reset = reset;
+    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) begin
+        phase$d = phase$q + 32'h1;
+        if (phase$q == 32'h0) begin
+            phase$d = 32'h0;
+            if (starts & ~fresh) begin
+                phase$d = 32'h1;
+            end
+        end
+    end
+    always @(*) favours = ~fresh & (phase$q == 32'h0);
+    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
+    always @(*) stay = phase$q == 32'h2;
+    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) staged = stage$q;
+    always @(*) holding = stage$q | (phase$q != 32'h0);
+    
+endmodule // kvcpu_small$hepc$lists$ranking3$list$pace
+
+
+module kvcpu_small$hepc$lists$ranking3$list$pace$phase(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$pace$phase
+
+
+module kvcpu_small$hepc$lists$ranking3$list$pace$stage(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$pace$stage
+
+
+module kvcpu_small$hepc$lists$ranking3$list$staged_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$list$staged_item
+
+
+module kvcpu_small$hepc$lists$ranking3$list$turn(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$list$turn
+
+
+module kvcpu_small$hepc$lists$ranking3$offered(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$offered
+
+
+module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  in_valid;
+    input wire  [48:0] item;
+    input wire  [1:0] list;
+    input wire  [48:0] last;
+    input wire  open;
+    output reg  [3:0] wanted;
+    output reg  [48:0] head;
+    input wire  taken;
+    output reg  holding;
+    output reg  crowded;
+    
+    // Constant declarations
+    localparam  one = 4'h1;
+    localparam  list_place = 6'b110001;
+    localparam  last_place = 6'b101111;
+    localparam  enough = 6'b100100;
+    
+    // Stub signals
+    reg  last_held$clock;
+    reg  last_held$reset;
+    reg  [48:0] last_held$d;
+    wire  [48:0] last_held$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_item$clock;
+    reg  push_item$reset;
+    reg  [48:0] push_item$d;
+    wire  [48:0] push_item$q;
+    reg  push_list$clock;
+    reg  push_list$reset;
+    reg  [1:0] push_list$d;
+    wire  [1:0] push_list$q;
+    reg  places$clock;
+    reg  [5:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [5:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [5:0] written$d;
+    wire  [5:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [5:0] gone$d;
+    wire  [5:0] gone$q;
+    reg  count$clock;
+    reg  count$reset;
+    reg  [5:0] count$d;
+    wire  [5:0] count$q;
+    reg  head_wanted$clock;
+    reg  head_wanted$reset;
+    reg  head_wanted$enable;
+    reg  [3:0] head_wanted$d;
+    wire  [3:0] head_wanted$q;
+    reg  head_item$clock;
+    reg  head_item$reset;
+    reg  head_item$enable;
+    reg  [48:0] head_item$d;
+    wire  [48:0] head_item$q;
+    
+    // Local signals
+    reg  better;
+    reg  load;
+    reg  waiting;
+    reg  [1:0] read_list;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$victims$0$last_held last_held(
+        .clock(last_held$clock),
+        .reset(last_held$reset),
+        .d(last_held$d),
+        .q(last_held$q)
+    );
+    kvcpu_small$hepc$lists$victims$0$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_small$hepc$lists$victims$0$push_item push_item(
+        .clock(push_item$clock),
+        .reset(push_item$reset),
+        .d(push_item$d),
+        .q(push_item$q)
+    );
+    kvcpu_small$hepc$lists$victims$0$push_list push_list(
+        .clock(push_list$clock),
+        .reset(push_list$reset),
+        .d(push_list$d),
+        .q(push_list$q)
+    );
+    kvcpu_small$hepc$lists$victims$0$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
+    );
+    kvcpu_small$hepc$lists$victims$0$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_small$hepc$lists$victims$0$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_small$hepc$lists$victims$0$count count(
+        .clock(count$clock),
+        .reset(count$reset),
+        .d(count$d),
+        .q(count$q)
+    );
+    kvcpu_small$hepc$lists$victims$0$head_wanted head_wanted(
+        .clock(head_wanted$clock),
+        .reset(head_wanted$reset),
+        .enable(head_wanted$enable),
+        .d(head_wanted$d),
+        .q(head_wanted$q)
+    );
+    kvcpu_small$hepc$lists$victims$0$head_item head_item(
+        .clock(head_item$clock),
+        .reset(head_item$reset),
+        .enable(head_item$enable),
+        .d(head_item$d),
+        .q(head_item$q)
+    );
+    
+    // Update code
+    always @(*) last_held$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_item$clock = clock;
+    always @(*) push_list$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) gone$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) head_wanted$clock = clock;
+    always @(*) head_item$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_item$reset = reset;
+    always @(*) push_list$reset = reset;
+    always @(*) written$reset = reset;
+    always @(*) gone$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) head_wanted$reset = reset;
+    always @(*) head_item$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) better = last_held$q < item;
+    always @(*) pushed$d = in_valid & (open | better);
+    always @(*) push_item$d = item;
+    always @(*) push_list$d = list;
+    always @(*) waiting = count$q != 32'h0;
+    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) places$write_enable = pushed$q;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
+    always @(*) places$read_address = gone$q;
+    always @(*) begin
+        written$d = written$q;
+        if (pushed$q) begin
+            written$d = written$q + 32'h1;
+            if (written$q == last_place) begin
+                written$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        gone$d = gone$q;
+        if (load) begin
+            gone$d = gone$q + 32'h1;
+            if (gone$q == last_place) begin
+                gone$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        count$d = count$q;
+        if (pushed$q & ~load) begin
+            count$d = count$q + 32'h1;
+        end
+        else if (load & ~pushed$q) begin
+            count$d = count$q - 32'h1;
+        end
+    end
+    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) read_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
+        head_wanted$d = 32'h0;
+        if (waiting) begin
+            head_wanted$d = one << read_list;
+        end
+    end
+    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) wanted = head_wanted$q;
+    always @(*) head = head_item$q;
+    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) crowded = count$q >= enough;
+    
+endmodule // kvcpu_small$hepc$lists$victims$0
+
+
+module kvcpu_small$hepc$lists$victims$0$count(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$0$count
+
+
+module kvcpu_small$hepc$lists$victims$0$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$0$gone
+
+
+module kvcpu_small$hepc$lists$victims$0$head_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$victims$0$head_item
+
+
+module kvcpu_small$hepc$lists$victims$0$head_wanted(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 4'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$victims$0$head_wanted
+
+
+module kvcpu_small$hepc$lists$victims$0$last_held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$0$last_held
+
+
+module kvcpu_small$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [5:0] read_address;
+    output reg  [50:0] read_data;
+    input wire  [5:0] write_address;
+    input wire  [50:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    reg [50:0] mem [0:47];
+    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
+    wire [50:0] word = mem[read_address];
+    always @(*) read_data = word;
+endmodule // kvcpu_small$hepc$lists$victims$0$places
+
+
+module kvcpu_small$hepc$lists$victims$0$push_item(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$0$push_item
+
+
+module kvcpu_small$hepc$lists$victims$0$push_list(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$0$push_list
+
+
+module kvcpu_small$hepc$lists$victims$0$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$0$pushed
+
+
+module kvcpu_small$hepc$lists$victims$0$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$0$written
+
+
+module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  in_valid;
+    input wire  [48:0] item;
+    input wire  [1:0] list;
+    input wire  [48:0] last;
+    input wire  open;
+    output reg  [3:0] wanted;
+    output reg  [48:0] head;
+    input wire  taken;
+    output reg  holding;
+    output reg  crowded;
+    
+    // Constant declarations
+    localparam  one = 4'h1;
+    localparam  list_place = 6'b110001;
+    localparam  last_place = 6'b101111;
+    localparam  enough = 6'b100100;
+    
+    // Stub signals
+    reg  last_held$clock;
+    reg  last_held$reset;
+    reg  [48:0] last_held$d;
+    wire  [48:0] last_held$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_item$clock;
+    reg  push_item$reset;
+    reg  [48:0] push_item$d;
+    wire  [48:0] push_item$q;
+    reg  push_list$clock;
+    reg  push_list$reset;
+    reg  [1:0] push_list$d;
+    wire  [1:0] push_list$q;
+    reg  places$clock;
+    reg  [5:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [5:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [5:0] written$d;
+    wire  [5:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [5:0] gone$d;
+    wire  [5:0] gone$q;
+    reg  count$clock;
+    reg  count$reset;
+    reg  [5:0] count$d;
+    wire  [5:0] count$q;
+    reg  head_wanted$clock;
+    reg  head_wanted$reset;
+    reg  head_wanted$enable;
+    reg  [3:0] head_wanted$d;
+    wire  [3:0] head_wanted$q;
+    reg  head_item$clock;
+    reg  head_item$reset;
+    reg  head_item$enable;
+    reg  [48:0] head_item$d;
+    wire  [48:0] head_item$q;
+    
+    // Local signals
+    reg  better;
+    reg  load;
+    reg  waiting;
+    reg  [1:0] read_list;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$victims$1$last_held last_held(
+        .clock(last_held$clock),
+        .reset(last_held$reset),
+        .d(last_held$d),
+        .q(last_held$q)
+    );
+    kvcpu_small$hepc$lists$victims$1$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_small$hepc$lists$victims$1$push_item push_item(
+        .clock(push_item$clock),
+        .reset(push_item$reset),
+        .d(push_item$d),
+        .q(push_item$q)
+    );
+    kvcpu_small$hepc$lists$victims$1$push_list push_list(
+        .clock(push_list$clock),
+        .reset(push_list$reset),
+        .d(push_list$d),
+        .q(push_list$q)
+    );
+    kvcpu_small$hepc$lists$victims$1$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
+    );
+    kvcpu_small$hepc$lists$victims$1$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_small$hepc$lists$victims$1$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_small$hepc$lists$victims$1$count count(
+        .clock(count$clock),
+        .reset(count$reset),
+        .d(count$d),
+        .q(count$q)
+    );
+    kvcpu_small$hepc$lists$victims$1$head_wanted head_wanted(
+        .clock(head_wanted$clock),
+        .reset(head_wanted$reset),
+        .enable(head_wanted$enable),
+        .d(head_wanted$d),
+        .q(head_wanted$q)
+    );
+    kvcpu_small$hepc$lists$victims$1$head_item head_item(
+        .clock(head_item$clock),
+        .reset(head_item$reset),
+        .enable(head_item$enable),
+        .d(head_item$d),
+        .q(head_item$q)
+    );
+    
+    // Update code
+    always @(*) last_held$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_item$clock = clock;
+    always @(*) push_list$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) gone$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) head_wanted$clock = clock;
+    always @(*) head_item$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_item$reset = reset;
+    always @(*) push_list$reset = reset;
+    always @(*) written$reset = reset;
+    always @(*) gone$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) head_wanted$reset = reset;
+    always @(*) head_item$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) better = last_held$q < item;
+    always @(*) pushed$d = in_valid & (open | better);
+    always @(*) push_item$d = item;
+    always @(*) push_list$d = list;
+    always @(*) waiting = count$q != 32'h0;
+    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) places$write_enable = pushed$q;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
+    always @(*) places$read_address = gone$q;
+    always @(*) begin
+        written$d = written$q;
+        if (pushed$q) begin
+            written$d = written$q + 32'h1;
+            if (written$q == last_place) begin
+                written$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        gone$d = gone$q;
+        if (load) begin
+            gone$d = gone$q + 32'h1;
+            if (gone$q == last_place) begin
+                gone$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        count$d = count$q;
+        if (pushed$q & ~load) begin
+            count$d = count$q + 32'h1;
+        end
+        else if (load & ~pushed$q) begin
+            count$d = count$q - 32'h1;
+        end
+    end
+    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) read_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
+        head_wanted$d = 32'h0;
+        if (waiting) begin
+            head_wanted$d = one << read_list;
+        end
+    end
+    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) wanted = head_wanted$q;
+    always @(*) head = head_item$q;
+    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) crowded = count$q >= enough;
+    
+endmodule // kvcpu_small$hepc$lists$victims$1
+
+
+module kvcpu_small$hepc$lists$victims$1$count(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$1$count
+
+
+module kvcpu_small$hepc$lists$victims$1$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$1$gone
+
+
+module kvcpu_small$hepc$lists$victims$1$head_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$victims$1$head_item
+
+
+module kvcpu_small$hepc$lists$victims$1$head_wanted(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 4'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$victims$1$head_wanted
+
+
+module kvcpu_small$hepc$lists$victims$1$last_held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$1$last_held
+
+
+module kvcpu_small$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [5:0] read_address;
+    output reg  [50:0] read_data;
+    input wire  [5:0] write_address;
+    input wire  [50:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    reg [50:0] mem [0:47];
+    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
+    wire [50:0] word = mem[read_address];
+    always @(*) read_data = word;
+endmodule // kvcpu_small$hepc$lists$victims$1$places
+
+
+module kvcpu_small$hepc$lists$victims$1$push_item(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$1$push_item
+
+
+module kvcpu_small$hepc$lists$victims$1$push_list(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$1$push_list
+
+
+module kvcpu_small$hepc$lists$victims$1$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$1$pushed
+
+
+module kvcpu_small$hepc$lists$victims$1$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$1$written
+
+
+module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  in_valid;
+    input wire  [48:0] item;
+    input wire  [1:0] list;
+    input wire  [48:0] last;
+    input wire  open;
+    output reg  [3:0] wanted;
+    output reg  [48:0] head;
+    input wire  taken;
+    output reg  holding;
+    output reg  crowded;
+    
+    // Constant declarations
+    localparam  one = 4'h1;
+    localparam  list_place = 6'b110001;
+    localparam  last_place = 6'b101111;
+    localparam  enough = 6'b100100;
+    
+    // Stub signals
+    reg  last_held$clock;
+    reg  last_held$reset;
+    reg  [48:0] last_held$d;
+    wire  [48:0] last_held$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_item$clock;
+    reg  push_item$reset;
+    reg  [48:0] push_item$d;
+    wire  [48:0] push_item$q;
+    reg  push_list$clock;
+    reg  push_list$reset;
+    reg  [1:0] push_list$d;
+    wire  [1:0] push_list$q;
+    reg  places$clock;
+    reg  [5:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [5:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [5:0] written$d;
+    wire  [5:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [5:0] gone$d;
+    wire  [5:0] gone$q;
+    reg  count$clock;
+    reg  count$reset;
+    reg  [5:0] count$d;
+    wire  [5:0] count$q;
+    reg  head_wanted$clock;
+    reg  head_wanted$reset;
+    reg  head_wanted$enable;
+    reg  [3:0] head_wanted$d;
+    wire  [3:0] head_wanted$q;
+    reg  head_item$clock;
+    reg  head_item$reset;
+    reg  head_item$enable;
+    reg  [48:0] head_item$d;
+    wire  [48:0] head_item$q;
+    
+    // Local signals
+    reg  better;
+    reg  load;
+    reg  waiting;
+    reg  [1:0] read_list;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$victims$2$last_held last_held(
+        .clock(last_held$clock),
+        .reset(last_held$reset),
+        .d(last_held$d),
+        .q(last_held$q)
+    );
+    kvcpu_small$hepc$lists$victims$2$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_small$hepc$lists$victims$2$push_item push_item(
+        .clock(push_item$clock),
+        .reset(push_item$reset),
+        .d(push_item$d),
+        .q(push_item$q)
+    );
+    kvcpu_small$hepc$lists$victims$2$push_list push_list(
+        .clock(push_list$clock),
+        .reset(push_list$reset),
+        .d(push_list$d),
+        .q(push_list$q)
+    );
+    kvcpu_small$hepc$lists$victims$2$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
+    );
+    kvcpu_small$hepc$lists$victims$2$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_small$hepc$lists$victims$2$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_small$hepc$lists$victims$2$count count(
+        .clock(count$clock),
+        .reset(count$reset),
+        .d(count$d),
+        .q(count$q)
+    );
+    kvcpu_small$hepc$lists$victims$2$head_wanted head_wanted(
+        .clock(head_wanted$clock),
+        .reset(head_wanted$reset),
+        .enable(head_wanted$enable),
+        .d(head_wanted$d),
+        .q(head_wanted$q)
+    );
+    kvcpu_small$hepc$lists$victims$2$head_item head_item(
+        .clock(head_item$clock),
+        .reset(head_item$reset),
+        .enable(head_item$enable),
+        .d(head_item$d),
+        .q(head_item$q)
+    );
+    
+    // Update code
+    always @(*) last_held$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_item$clock = clock;
+    always @(*) push_list$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) gone$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) head_wanted$clock = clock;
+    always @(*) head_item$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_item$reset = reset;
+    always @(*) push_list$reset = reset;
+    always @(*) written$reset = reset;
+    always @(*) gone$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) head_wanted$reset = reset;
+    always @(*) head_item$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) better = last_held$q < item;
+    always @(*) pushed$d = in_valid & (open | better);
+    always @(*) push_item$d = item;
+    always @(*) push_list$d = list;
+    always @(*) waiting = count$q != 32'h0;
+    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) places$write_enable = pushed$q;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
+    always @(*) places$read_address = gone$q;
+    always @(*) begin
+        written$d = written$q;
+        if (pushed$q) begin
+            written$d = written$q + 32'h1;
+            if (written$q == last_place) begin
+                written$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        gone$d = gone$q;
+        if (load) begin
+            gone$d = gone$q + 32'h1;
+            if (gone$q == last_place) begin
+                gone$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        count$d = count$q;
+        if (pushed$q & ~load) begin
+            count$d = count$q + 32'h1;
+        end
+        else if (load & ~pushed$q) begin
+            count$d = count$q - 32'h1;
+        end
+    end
+    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) read_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
+        head_wanted$d = 32'h0;
+        if (waiting) begin
+            head_wanted$d = one << read_list;
+        end
+    end
+    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) wanted = head_wanted$q;
+    always @(*) head = head_item$q;
+    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) crowded = count$q >= enough;
+    
+endmodule // kvcpu_small$hepc$lists$victims$2
+
+
+module kvcpu_small$hepc$lists$victims$2$count(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$2$count
+
+
+module kvcpu_small$hepc$lists$victims$2$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$2$gone
+
+
+module kvcpu_small$hepc$lists$victims$2$head_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$victims$2$head_item
+
+
+module kvcpu_small$hepc$lists$victims$2$head_wanted(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 4'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$victims$2$head_wanted
+
+
+module kvcpu_small$hepc$lists$victims$2$last_held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$2$last_held
+
+
+module kvcpu_small$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [5:0] read_address;
+    output reg  [50:0] read_data;
+    input wire  [5:0] write_address;
+    input wire  [50:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    reg [50:0] mem [0:47];
+    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
+    wire [50:0] word = mem[read_address];
+    always @(*) read_data = word;
+endmodule // kvcpu_small$hepc$lists$victims$2$places
+
+
+module kvcpu_small$hepc$lists$victims$2$push_item(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$2$push_item
+
+
+module kvcpu_small$hepc$lists$victims$2$push_list(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$2$push_list
+
+
+module kvcpu_small$hepc$lists$victims$2$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$2$pushed
+
+
+module kvcpu_small$hepc$lists$victims$2$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$2$written
+
+
+module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  in_valid;
+    input wire  [48:0] item;
+    input wire  [1:0] list;
+    input wire  [48:0] last;
+    input wire  open;
+    output reg  [3:0] wanted;
+    output reg  [48:0] head;
+    input wire  taken;
+    output reg  holding;
+    output reg  crowded;
+    
+    // Constant declarations
+    localparam  one = 4'h1;
+    localparam  list_place = 6'b110001;
+    localparam  last_place = 6'b101111;
+    localparam  enough = 6'b100100;
+    
+    // Stub signals
+    reg  last_held$clock;
+    reg  last_held$reset;
+    reg  [48:0] last_held$d;
+    wire  [48:0] last_held$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_item$clock;
+    reg  push_item$reset;
+    reg  [48:0] push_item$d;
+    wire  [48:0] push_item$q;
+    reg  push_list$clock;
+    reg  push_list$reset;
+    reg  [1:0] push_list$d;
+    wire  [1:0] push_list$q;
+    reg  places$clock;
+    reg  [5:0] places$read_address;
+    wire  [50:0] places$read_data;
+    reg  [5:0] places$write_address;
+    reg  [50:0] places$write_data;
+    reg  places$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [5:0] written$d;
+    wire  [5:0] written$q;
+    reg  gone$clock;
+    reg  gone$reset;
+    reg  [5:0] gone$d;
+    wire  [5:0] gone$q;
+    reg  count$clock;
+    reg  count$reset;
+    reg  [5:0] count$d;
+    wire  [5:0] count$q;
+    reg  head_wanted$clock;
+    reg  head_wanted$reset;
+    reg  head_wanted$enable;
+    reg  [3:0] head_wanted$d;
+    wire  [3:0] head_wanted$q;
+    reg  head_item$clock;
+    reg  head_item$reset;
+    reg  head_item$enable;
+    reg  [48:0] head_item$d;
+    wire  [48:0] head_item$q;
+    
+    // Local signals
+    reg  better;
+    reg  load;
+    reg  waiting;
+    reg  [1:0] read_list;
+    
+    // Sub module instances
+    kvcpu_small$hepc$lists$victims$3$last_held last_held(
+        .clock(last_held$clock),
+        .reset(last_held$reset),
+        .d(last_held$d),
+        .q(last_held$q)
+    );
+    kvcpu_small$hepc$lists$victims$3$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_small$hepc$lists$victims$3$push_item push_item(
+        .clock(push_item$clock),
+        .reset(push_item$reset),
+        .d(push_item$d),
+        .q(push_item$q)
+    );
+    kvcpu_small$hepc$lists$victims$3$push_list push_list(
+        .clock(push_list$clock),
+        .reset(push_list$reset),
+        .d(push_list$d),
+        .q(push_list$q)
+    );
+    kvcpu_small$hepc$lists$victims$3$places places(
+        .clock(places$clock),
+        .read_address(places$read_address),
+        .read_data(places$read_data),
+        .write_address(places$write_address),
+        .write_data(places$write_data),
+        .write_enable(places$write_enable)
+    );
+    kvcpu_small$hepc$lists$victims$3$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_small$hepc$lists$victims$3$gone gone(
+        .clock(gone$clock),
+        .reset(gone$reset),
+        .d(gone$d),
+        .q(gone$q)
+    );
+    kvcpu_small$hepc$lists$victims$3$count count(
+        .clock(count$clock),
+        .reset(count$reset),
+        .d(count$d),
+        .q(count$q)
+    );
+    kvcpu_small$hepc$lists$victims$3$head_wanted head_wanted(
+        .clock(head_wanted$clock),
+        .reset(head_wanted$reset),
+        .enable(head_wanted$enable),
+        .d(head_wanted$d),
+        .q(head_wanted$q)
+    );
+    kvcpu_small$hepc$lists$victims$3$head_item head_item(
+        .clock(head_item$clock),
+        .reset(head_item$reset),
+        .enable(head_item$enable),
+        .d(head_item$d),
+        .q(head_item$q)
+    );
+    
+    // Update code
+    always @(*) last_held$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_item$clock = clock;
+    always @(*) push_list$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) gone$clock = clock;
+    always @(*) count$clock = clock;
+    always @(*) head_wanted$clock = clock;
+    always @(*) head_item$clock = clock;
+    always @(*) last_held$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_item$reset = reset;
+    always @(*) push_list$reset = reset;
+    always @(*) written$reset = reset;
+    always @(*) gone$reset = reset;
+    always @(*) count$reset = reset;
+    always @(*) head_wanted$reset = reset;
+    always @(*) head_item$reset = reset;
+    always @(*) last_held$d = last;
+    always @(*) better = last_held$q < item;
+    always @(*) pushed$d = in_valid & (open | better);
+    always @(*) push_item$d = item;
+    always @(*) push_list$d = list;
+    always @(*) waiting = count$q != 32'h0;
+    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) places$write_enable = pushed$q;
+    always @(*) places$write_address = written$q;
+    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
+    always @(*) places$read_address = gone$q;
+    always @(*) begin
+        written$d = written$q;
+        if (pushed$q) begin
+            written$d = written$q + 32'h1;
+            if (written$q == last_place) begin
+                written$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        gone$d = gone$q;
+        if (load) begin
+            gone$d = gone$q + 32'h1;
+            if (gone$q == last_place) begin
+                gone$d = 32'h0;
+            end
+        end
+    end
+    always @(*) begin
+        count$d = count$q;
+        if (pushed$q & ~load) begin
+            count$d = count$q + 32'h1;
+        end
+        else if (load & ~pushed$q) begin
+            count$d = count$q - 32'h1;
+        end
+    end
+    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
+    always @(*) read_list = places$read_data[(32'h31)+:(2)];
+    always @(*) begin
+        head_wanted$d = 32'h0;
+        if (waiting) begin
+            head_wanted$d = one << read_list;
+        end
+    end
+    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
+    always @(*) wanted = head_wanted$q;
+    always @(*) head = head_item$q;
+    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) crowded = count$q >= enough;
+    
+endmodule // kvcpu_small$hepc$lists$victims$3
+
+
+module kvcpu_small$hepc$lists$victims$3$count(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$3$count
+
+
+module kvcpu_small$hepc$lists$victims$3$gone(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$3$gone
+
+
+module kvcpu_small$hepc$lists$victims$3$head_item(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$victims$3$head_item
+
+
+module kvcpu_small$hepc$lists$victims$3$head_wanted(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 4'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$victims$3$head_wanted
+
+
+module kvcpu_small$hepc$lists$victims$3$last_held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$3$last_held
+
+
+module kvcpu_small$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [5:0] read_address;
+    output reg  [50:0] read_data;
+    input wire  [5:0] write_address;
+    input wire  [50:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    reg [50:0] mem [0:47];
+    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
+    wire [50:0] word = mem[read_address];
+    always @(*) read_data = word;
+endmodule // kvcpu_small$hepc$lists$victims$3$places
+
+
+module kvcpu_small$hepc$lists$victims$3$push_item(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 49'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$3$push_item
+
+
+module kvcpu_small$hepc$lists$victims$3$push_list(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$3$push_list
+
+
+module kvcpu_small$hepc$lists$victims$3$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$3$pushed
+
+
+module kvcpu_small$hepc$lists$victims$3$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [5:0] d;
+    output reg  [5:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 6'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$3$written
+
+
+module kvcpu_small$hepc$lists$victims_crowded(lanes$0,lanes$1,lanes$2,lanes$3,all);
+    
+    // Module arguments
+    input wire  lanes$0;
+    input wire  lanes$1;
+    input wire  lanes$2;
+    input wire  lanes$3;
+    output reg  [15:0] all;
+    
+    // Update code (custom)
+    always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
+endmodule // kvcpu_small$hepc$lists$victims_crowded
+
+
+module kvcpu_small$hepc$lists$victims_holding(lanes$0,lanes$1,lanes$2,lanes$3,all);
+    
+    // Module arguments
+    input wire  lanes$0;
+    input wire  lanes$1;
+    input wire  lanes$2;
+    input wire  lanes$3;
+    output reg  [15:0] all;
+    
+    // Update code (custom)
+    always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
+endmodule // kvcpu_small$hepc$lists$victims_holding
+
+
+module kvcpu_small$hepc$parameters(clock,reset,write,address,data,all,wfs,thresholds,trials);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  write;
+    input wire  [23:0] address;
+    input wire  [31:0] data;
+    output reg  [511:0] all;
+    output reg  [71:0] wfs;
+    output reg  [135:0] thresholds;
+    output reg  [135:0] trials;
+    
+    // Stub signals
+    reg  words$clock;
+    reg  words$reset;
+    reg  words$write;
+    reg  [3:0] words$address;
+    reg  [31:0] words$data;
+    wire  [511:0] words$all;
+    reg  wf$clock;
+    reg  wf$reset;
+    reg  wf$write;
+    reg  [2:0] wf$address;
+    reg  [8:0] wf$data;
+    wire  [71:0] wf$all;
+    reg  threshold$clock;
+    reg  threshold$reset;
+    reg  threshold$write;
+    reg  [2:0] threshold$address;
+    reg  [16:0] threshold$data;
+    wire  [135:0] threshold$all;
+    reg  trial$clock;
+    reg  trial$reset;
+    reg  trial$write;
+    reg  [2:0] trial$address;
+    reg  [16:0] trial$data;
+    wire  [135:0] trial$all;
+    reg  storing$clock;
+    reg  storing$reset;
+    reg  storing$d;
+    wire  storing$q;
+    reg  group$clock;
+    reg  group$reset;
+    reg  [11:0] group$d;
+    wire  [11:0] group$q;
+    reg  low$clock;
+    reg  low$reset;
+    reg  [3:0] low$d;
+    wire  [3:0] low$q;
+    reg  value$clock;
+    reg  value$reset;
+    reg  [31:0] value$d;
+    wire  [31:0] value$q;
+    
+    // Local signals
+    reg  [2:0] policy;
+    
+    // Sub module instances
+    kvcpu_small$hepc$parameters$words words(
+        .clock(words$clock),
+        .reset(words$reset),
+        .write(words$write),
+        .address(words$address),
+        .data(words$data),
+        .all(words$all)
+    );
+    kvcpu_small$hepc$parameters$wf wf(
+        .clock(wf$clock),
+        .reset(wf$reset),
+        .write(wf$write),
+        .address(wf$address),
+        .data(wf$data),
+        .all(wf$all)
+    );
+    kvcpu_small$hepc$parameters$threshold threshold(
+        .clock(threshold$clock),
+        .reset(threshold$reset),
+        .write(threshold$write),
+        .address(threshold$address),
+        .data(threshold$data),
+        .all(threshold$all)
+    );
+    kvcpu_small$hepc$parameters$trial trial(
+        .clock(trial$clock),
+        .reset(trial$reset),
+        .write(trial$write),
+        .address(trial$address),
+        .data(trial$data),
+        .all(trial$all)
+    );
+    kvcpu_small$hepc$parameters$storing storing(
+        .clock(storing$clock),
+        .reset(storing$reset),
+        .d(storing$d),
+        .q(storing$q)
+    );
+    kvcpu_small$hepc$parameters$group group(
+        .clock(group$clock),
+        .reset(group$reset),
+        .d(group$d),
+        .q(group$q)
+    );
+    kvcpu_small$hepc$parameters$low low(
+        .clock(low$clock),
+        .reset(low$reset),
+        .d(low$d),
+        .q(low$q)
+    );
+    kvcpu_small$hepc$parameters$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .d(value$d),
+        .q(value$q)
+    );
+    
+    // Update code
+    always @(*) words$clock = clock;
+    always @(*) wf$clock = clock;
+    always @(*) threshold$clock = clock;
+    always @(*) trial$clock = clock;
+    always @(*) storing$clock = clock;
+    always @(*) group$clock = clock;
+    always @(*) low$clock = clock;
+    always @(*) value$clock = clock;
+    always @(*) words$reset = reset;
+    always @(*) wf$reset = reset;
+    always @(*) threshold$reset = reset;
+    always @(*) trial$reset = reset;
+    always @(*) storing$reset = reset;
+    always @(*) group$reset = reset;
+    always @(*) low$reset = reset;
+    always @(*) value$reset = reset;
+    always @(*) storing$d = write;
+    always @(*) group$d = address[(32'h4)+:(12)];
+    always @(*) low$d = address[(32'h0)+:(4)];
+    always @(*) value$d = data;
+    always @(*) policy = ((low$q) & 3'h7);
+    always @(*) words$address = low$q;
+    always @(*) words$data = value$q;
+    always @(*) words$write = storing$q & (group$q == 32'h0);
+    always @(*) wf$address = policy;
+    always @(*) wf$data = ((value$q) & 9'h1ff);
+    always @(*) wf$write = storing$q & (group$q == 32'h1) & (low$q < 32'h8);
+    always @(*) threshold$address = policy;
+    always @(*) threshold$data = ((value$q) & 17'h1ffff);
+    always @(*) threshold$write = storing$q & (group$q == 32'h1) & (low$q >= 32'h8);
+    always @(*) trial$address = policy;
+    always @(*) trial$data = ((value$q) & 17'h1ffff);
+    always @(*) trial$write = storing$q & (group$q == 32'h2) & (low$q < 32'h8);
+    always @(*) all = words$all;
+    always @(*) wfs = wf$all;
+    always @(*) thresholds = threshold$all;
+    always @(*) trials = trial$all;
+    
+endmodule // kvcpu_small$hepc$parameters
+
+
+module kvcpu_small$hepc$parameters$group(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [11:0] d;
+    output reg  [11:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 12'h0 : d;
+endmodule // kvcpu_small$hepc$parameters$group
+
+
+module kvcpu_small$hepc$parameters$low(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_small$hepc$parameters$low
+
+
+module kvcpu_small$hepc$parameters$storing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$parameters$storing
+
+
+module kvcpu_small$hepc$parameters$threshold(clock,reset,write,address,data,all);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  write;
+    input wire  [2:0] address;
+    input wire  [16:0] data;
+    output reg  [135:0] all;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) all[0 +: 17] <= 17'b0;
+        else if (write & (address == 3'd0)) all[0 +: 17] <= data;
+        if (reset) all[17 +: 17] <= 17'b0;
+        else if (write & (address == 3'd1)) all[17 +: 17] <= data;
+        if (reset) all[34 +: 17] <= 17'b0;
+        else if (write & (address == 3'd2)) all[34 +: 17] <= data;
+        if (reset) all[51 +: 17] <= 17'b0;
+        else if (write & (address == 3'd3)) all[51 +: 17] <= data;
+        if (reset) all[68 +: 17] <= 17'b0;
+        else if (write & (address == 3'd4)) all[68 +: 17] <= data;
+        if (reset) all[85 +: 17] <= 17'b0;
+        else if (write & (address == 3'd5)) all[85 +: 17] <= data;
+        if (reset) all[102 +: 17] <= 17'b0;
+        else if (write & (address == 3'd6)) all[102 +: 17] <= data;
+        if (reset) all[119 +: 17] <= 17'b0;
+        else if (write & (address == 3'd7)) all[119 +: 17] <= data;
+    end
+endmodule // kvcpu_small$hepc$parameters$threshold
+
+
+module kvcpu_small$hepc$parameters$trial(clock,reset,write,address,data,all);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  write;
+    input wire  [2:0] address;
+    input wire  [16:0] data;
+    output reg  [135:0] all;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) all[0 +: 17] <= 17'b0;
+        else if (write & (address == 3'd0)) all[0 +: 17] <= data;
+        if (reset) all[17 +: 17] <= 17'b0;
+        else if (write & (address == 3'd1)) all[17 +: 17] <= data;
+        if (reset) all[34 +: 17] <= 17'b0;
+        else if (write & (address == 3'd2)) all[34 +: 17] <= data;
+        if (reset) all[51 +: 17] <= 17'b0;
+        else if (write & (address == 3'd3)) all[51 +: 17] <= data;
+        if (reset) all[68 +: 17] <= 17'b0;
+        else if (write & (address == 3'd4)) all[68 +: 17] <= data;
+        if (reset) all[85 +: 17] <= 17'b0;
+        else if (write & (address == 3'd5)) all[85 +: 17] <= data;
+        if (reset) all[102 +: 17] <= 17'b0;
+        else if (write & (address == 3'd6)) all[102 +: 17] <= data;
+        if (reset) all[119 +: 17] <= 17'b0;
+        else if (write & (address == 3'd7)) all[119 +: 17] <= data;
+    end
+endmodule // kvcpu_small$hepc$parameters$trial
+
+
+module kvcpu_small$hepc$parameters$value(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_small$hepc$parameters$value
+
+
+module kvcpu_small$hepc$parameters$wf(clock,reset,write,address,data,all);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  write;
+    input wire  [2:0] address;
+    input wire  [8:0] data;
+    output reg  [71:0] all;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) all[0 +: 9] <= 9'b0;
+        else if (write & (address == 3'd0)) all[0 +: 9] <= data;
+        if (reset) all[9 +: 9] <= 9'b0;
+        else if (write & (address == 3'd1)) all[9 +: 9] <= data;
+        if (reset) all[18 +: 9] <= 9'b0;
+        else if (write & (address == 3'd2)) all[18 +: 9] <= data;
+        if (reset) all[27 +: 9] <= 9'b0;
+        else if (write & (address == 3'd3)) all[27 +: 9] <= data;
+        if (reset) all[36 +: 9] <= 9'b0;
+        else if (write & (address == 3'd4)) all[36 +: 9] <= data;
+        if (reset) all[45 +: 9] <= 9'b0;
+        else if (write & (address == 3'd5)) all[45 +: 9] <= data;
+        if (reset) all[54 +: 9] <= 9'b0;
+        else if (write & (address == 3'd6)) all[54 +: 9] <= data;
+        if (reset) all[63 +: 9] <= 9'b0;
+        else if (write & (address == 3'd7)) all[63 +: 9] <= data;
+    end
+endmodule // kvcpu_small$hepc$parameters$wf
+
+
+module kvcpu_small$hepc$parameters$words(clock,reset,write,address,data,all);
     
     // Module arguments
     input wire  clock;
@@ -28471,3115 +38677,7 @@ module kvcpu_small$hepc$parameters(clock,reset,write,address,data,all);
         if (reset) all[480 +: 32] <= 32'b0;
         else if (write & (address == 4'd15)) all[480 +: 32] <= data;
     end
-endmodule // kvcpu_small$hepc$parameters
-
-
-module kvcpu_small$hepc$popped_list(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_small$hepc$popped_list
-
-
-module kvcpu_small$hepc$popping(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$popping
-
-
-module kvcpu_small$hepc$prefetch(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,exists,front);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    input wire  finish;
-    input wire  pop;
-    input wire  fresh;
-    input wire  [3:0] favoured;
-    input wire  wants$0;
-    input wire  wants$1;
-    input wire  wants$2;
-    input wire  wants$3;
-    input wire  [48:0] items$0;
-    input wire  [48:0] items$1;
-    input wire  [48:0] items$2;
-    input wire  [48:0] items$3;
-    output reg  taken$0;
-    output reg  taken$1;
-    output reg  taken$2;
-    output reg  taken$3;
-    output reg  holding;
-    output reg  [48:0] last_item;
-    output reg  [7:0] count;
-    input wire  [7:0] position;
-    output reg  there;
-    output reg  exists;
-    output reg  [48:0] front;
-    
-    // Stub signals
-    reg  [3:0] choose$favoured;
-    reg  choose$wants$0;
-    reg  choose$wants$1;
-    reg  choose$wants$2;
-    reg  choose$wants$3;
-    reg  [48:0] choose$items$0;
-    reg  [48:0] choose$items$1;
-    reg  [48:0] choose$items$2;
-    reg  [48:0] choose$items$3;
-    wire  choose$chosen$0;
-    wire  choose$chosen$1;
-    wire  choose$chosen$2;
-    wire  choose$chosen$3;
-    wire  choose$valid;
-    wire  [48:0] choose$item;
-    reg  list$clock;
-    reg  list$reset;
-    reg  list$clear;
-    reg  list$finish;
-    reg  list$pop;
-    reg  list$offer;
-    reg  list$fresh;
-    reg  [48:0] list$item;
-    wire  list$taken;
-    wire  list$holding;
-    reg  [7:0] list$position;
-    wire  list$there;
-    wire  list$exists;
-    wire  [48:0] list$front;
-    wire  [48:0] list$last_item;
-    wire  [7:0] list$count;
-    wire  list$bounded;
-    wire  [48:0] list$bound_item;
-    reg  offered$clock;
-    reg  offered$reset;
-    reg  offered$d;
-    wire  offered$q;
-    reg  item$clock;
-    reg  item$reset;
-    reg  item$enable;
-    reg  [48:0] item$d;
-    wire  [48:0] item$q;
-    
-    // Local signals
-    reg  free;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetch$choose choose(
-        .favoured(choose$favoured),
-        .wants$0(choose$wants$0),
-        .wants$1(choose$wants$1),
-        .wants$2(choose$wants$2),
-        .wants$3(choose$wants$3),
-        .items$0(choose$items$0),
-        .items$1(choose$items$1),
-        .items$2(choose$items$2),
-        .items$3(choose$items$3),
-        .chosen$0(choose$chosen$0),
-        .chosen$1(choose$chosen$1),
-        .chosen$2(choose$chosen$2),
-        .chosen$3(choose$chosen$3),
-        .valid(choose$valid),
-        .item(choose$item)
-    );
-    kvcpu_small$hepc$prefetch$list list(
-        .clock(list$clock),
-        .reset(list$reset),
-        .clear(list$clear),
-        .finish(list$finish),
-        .pop(list$pop),
-        .offer(list$offer),
-        .fresh(list$fresh),
-        .item(list$item),
-        .taken(list$taken),
-        .holding(list$holding),
-        .position(list$position),
-        .there(list$there),
-        .exists(list$exists),
-        .front(list$front),
-        .last_item(list$last_item),
-        .count(list$count),
-        .bounded(list$bounded),
-        .bound_item(list$bound_item)
-    );
-    kvcpu_small$hepc$prefetch$offered offered(
-        .clock(offered$clock),
-        .reset(offered$reset),
-        .d(offered$d),
-        .q(offered$q)
-    );
-    kvcpu_small$hepc$prefetch$item item(
-        .clock(item$clock),
-        .reset(item$reset),
-        .enable(item$enable),
-        .d(item$d),
-        .q(item$q)
-    );
-    
-    // Update code
-    always @(*) list$clock = clock;
-    always @(*) offered$clock = clock;
-    always @(*) item$clock = clock;
-    always @(*) list$reset = reset;
-    always @(*) offered$reset = reset;
-    always @(*) item$reset = reset;
-    always @(*) free = ~offered$q | list$taken;
-    always @(*) choose$favoured = favoured;
-    always @(*) choose$wants$0 = wants$0;
-    always @(*) choose$items$0 = items$0;
-    always @(*) taken$0 = choose$chosen$0 & free;
-    always @(*) choose$wants$1 = wants$1;
-    always @(*) choose$items$1 = items$1;
-    always @(*) taken$1 = choose$chosen$1 & free;
-    always @(*) choose$wants$2 = wants$2;
-    always @(*) choose$items$2 = items$2;
-    always @(*) taken$2 = choose$chosen$2 & free;
-    always @(*) choose$wants$3 = wants$3;
-    always @(*) choose$items$3 = items$3;
-    always @(*) taken$3 = choose$chosen$3 & free;
-    always @(*) offered$d = choose$valid | ~free;
-    always @(*) item$enable = free;
-    always @(*) item$d = choose$item;
-    always @(*) holding = offered$q | list$holding;
-    always @(*) list$clear = clear;
-    always @(*) list$finish = finish;
-    always @(*) list$pop = pop;
-    always @(*) list$offer = offered$q;
-    always @(*) list$fresh = fresh;
-    always @(*) list$item = item$q;
-    always @(*) list$position = position;
-    always @(*) last_item = list$last_item;
-    always @(*) count = list$count;
-    always @(*) there = list$there;
-    always @(*) exists = list$exists;
-    always @(*) front = list$front;
-    
-endmodule // kvcpu_small$hepc$prefetch
-
-
-module kvcpu_small$hepc$prefetch$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
-    
-    // Module arguments
-    input wire  [3:0] favoured;
-    input wire  wants$0;
-    input wire  wants$1;
-    input wire  wants$2;
-    input wire  wants$3;
-    input wire  [48:0] items$0;
-    input wire  [48:0] items$1;
-    input wire  [48:0] items$2;
-    input wire  [48:0] items$3;
-    output reg  chosen$0;
-    output reg  chosen$1;
-    output reg  chosen$2;
-    output reg  chosen$3;
-    output reg  valid;
-    output reg  [48:0] item;
-    
-    // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
-    always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
-    end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
-    always @(*) begin
-        item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
-    end
-endmodule // kvcpu_small$hepc$prefetch$choose
-
-
-module kvcpu_small$hepc$prefetch$item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$item
-
-
-module kvcpu_small$hepc$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    input wire  finish;
-    input wire  pop;
-    input wire  offer;
-    input wire  fresh;
-    input wire  [48:0] item;
-    output reg  taken;
-    output reg  holding;
-    input wire  [7:0] position;
-    output reg  there;
-    output reg  exists;
-    output reg  [48:0] front;
-    output reg  [48:0] last_item;
-    output reg  [7:0] count;
-    output reg  bounded;
-    output reg  [48:0] bound_item;
-    
-    // Constant declarations
-    localparam  size = 8'h4;
-    localparam  last_place = 8'h3;
-    localparam  last_but_one = 8'h2;
-    
-    // Stub signals
-    reg  cells$0$clock;
-    reg  cells$0$reset;
-    reg  [49:0] cells$0$compared;
-    reg  [48:0] cells$0$item;
-    reg  cells$0$better_than_item;
-    reg  cells$0$take;
-    reg  cells$0$stay;
-    reg  cells$0$turning;
-    reg  [48:0] cells$0$left;
-    reg  cells$0$left_better;
-    reg  cells$0$left_beats;
-    reg  cells$0$left_moves;
-    wire  [48:0] cells$0$held;
-    wire  cells$0$better;
-    wire  cells$0$beats;
-    wire  cells$0$moves;
-    wire  cells$0$same;
-    reg  cells$1$clock;
-    reg  cells$1$reset;
-    reg  [49:0] cells$1$compared;
-    reg  [48:0] cells$1$item;
-    reg  cells$1$better_than_item;
-    reg  cells$1$take;
-    reg  cells$1$stay;
-    reg  cells$1$turning;
-    reg  [48:0] cells$1$left;
-    reg  cells$1$left_better;
-    reg  cells$1$left_beats;
-    reg  cells$1$left_moves;
-    wire  [48:0] cells$1$held;
-    wire  cells$1$better;
-    wire  cells$1$beats;
-    wire  cells$1$moves;
-    wire  cells$1$same;
-    reg  cells$2$clock;
-    reg  cells$2$reset;
-    reg  [49:0] cells$2$compared;
-    reg  [48:0] cells$2$item;
-    reg  cells$2$better_than_item;
-    reg  cells$2$take;
-    reg  cells$2$stay;
-    reg  cells$2$turning;
-    reg  [48:0] cells$2$left;
-    reg  cells$2$left_better;
-    reg  cells$2$left_beats;
-    reg  cells$2$left_moves;
-    wire  [48:0] cells$2$held;
-    wire  cells$2$better;
-    wire  cells$2$beats;
-    wire  cells$2$moves;
-    wire  cells$2$same;
-    reg  cells$3$clock;
-    reg  cells$3$reset;
-    reg  [49:0] cells$3$compared;
-    reg  [48:0] cells$3$item;
-    reg  cells$3$better_than_item;
-    reg  cells$3$take;
-    reg  cells$3$stay;
-    reg  cells$3$turning;
-    reg  [48:0] cells$3$left;
-    reg  cells$3$left_better;
-    reg  cells$3$left_beats;
-    reg  cells$3$left_moves;
-    wire  [48:0] cells$3$held;
-    wire  cells$3$better;
-    wire  cells$3$beats;
-    wire  cells$3$moves;
-    wire  cells$3$same;
-    reg  bound$clock;
-    reg  bound$reset;
-    reg  bound$enable;
-    reg  [48:0] bound$d;
-    wire  [48:0] bound$q;
-    reg  has_bound$clock;
-    reg  has_bound$reset;
-    reg  has_bound$d;
-    wire  has_bound$q;
-    reg  held$clock;
-    reg  held$reset;
-    reg  [7:0] held$d;
-    wire  [7:0] held$q;
-    reg  turn$clock;
-    reg  turn$reset;
-    reg  [7:0] turn$d;
-    wire  [7:0] turn$q;
-    reg  going$clock;
-    reg  going$reset;
-    reg  going$d;
-    wire  going$q;
-    reg  pace$clock;
-    reg  pace$reset;
-    reg  pace$offer;
-    reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
-    wire  pace$favours;
-    wire  pace$taken;
-    wire  pace$stay;
-    wire  pace$staged;
-    wire  pace$holding;
-    reg  staged_item$clock;
-    reg  staged_item$reset;
-    reg  staged_item$enable;
-    reg  [48:0] staged_item$d;
-    wire  [48:0] staged_item$q;
-    reg  allowed$clock;
-    reg  allowed$reset;
-    reg  allowed$enable;
-    reg  allowed$d;
-    wire  allowed$q;
-    reg  known$clock;
-    reg  known$reset;
-    reg  known$d;
-    wire  known$q;
-    reg  cut$clock;
-    reg  cut$reset;
-    reg  cut$d;
-    wire  cut$q;
-    
-    // Local signals
-    reg  known_so_far$0;
-    reg  known_so_far$1;
-    reg  known_so_far$2;
-    reg  known_so_far$3;
-    reg  [49:0] compared;
-    reg  [49:0] against_staged;
-    reg  [49:0] against_bound;
-    reg  [49:0] bound_compared;
-    reg  [48:0] last;
-    reg  better_than_staged;
-    reg  full;
-    reg  take;
-    reg  turning;
-    reg  [7:0] turned;
-    reg  [7:0] place;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetch$list$cells$0 cells$0(
-        .clock(cells$0$clock),
-        .reset(cells$0$reset),
-        .compared(cells$0$compared),
-        .item(cells$0$item),
-        .better_than_item(cells$0$better_than_item),
-        .take(cells$0$take),
-        .stay(cells$0$stay),
-        .turning(cells$0$turning),
-        .left(cells$0$left),
-        .left_better(cells$0$left_better),
-        .left_beats(cells$0$left_beats),
-        .left_moves(cells$0$left_moves),
-        .held(cells$0$held),
-        .better(cells$0$better),
-        .beats(cells$0$beats),
-        .moves(cells$0$moves),
-        .same(cells$0$same)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$1 cells$1(
-        .clock(cells$1$clock),
-        .reset(cells$1$reset),
-        .compared(cells$1$compared),
-        .item(cells$1$item),
-        .better_than_item(cells$1$better_than_item),
-        .take(cells$1$take),
-        .stay(cells$1$stay),
-        .turning(cells$1$turning),
-        .left(cells$1$left),
-        .left_better(cells$1$left_better),
-        .left_beats(cells$1$left_beats),
-        .left_moves(cells$1$left_moves),
-        .held(cells$1$held),
-        .better(cells$1$better),
-        .beats(cells$1$beats),
-        .moves(cells$1$moves),
-        .same(cells$1$same)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$2 cells$2(
-        .clock(cells$2$clock),
-        .reset(cells$2$reset),
-        .compared(cells$2$compared),
-        .item(cells$2$item),
-        .better_than_item(cells$2$better_than_item),
-        .take(cells$2$take),
-        .stay(cells$2$stay),
-        .turning(cells$2$turning),
-        .left(cells$2$left),
-        .left_better(cells$2$left_better),
-        .left_beats(cells$2$left_beats),
-        .left_moves(cells$2$left_moves),
-        .held(cells$2$held),
-        .better(cells$2$better),
-        .beats(cells$2$beats),
-        .moves(cells$2$moves),
-        .same(cells$2$same)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$3 cells$3(
-        .clock(cells$3$clock),
-        .reset(cells$3$reset),
-        .compared(cells$3$compared),
-        .item(cells$3$item),
-        .better_than_item(cells$3$better_than_item),
-        .take(cells$3$take),
-        .stay(cells$3$stay),
-        .turning(cells$3$turning),
-        .left(cells$3$left),
-        .left_better(cells$3$left_better),
-        .left_beats(cells$3$left_beats),
-        .left_moves(cells$3$left_moves),
-        .held(cells$3$held),
-        .better(cells$3$better),
-        .beats(cells$3$beats),
-        .moves(cells$3$moves),
-        .same(cells$3$same)
-    );
-    kvcpu_small$hepc$prefetch$list$bound bound(
-        .clock(bound$clock),
-        .reset(bound$reset),
-        .enable(bound$enable),
-        .d(bound$d),
-        .q(bound$q)
-    );
-    kvcpu_small$hepc$prefetch$list$has_bound has_bound(
-        .clock(has_bound$clock),
-        .reset(has_bound$reset),
-        .d(has_bound$d),
-        .q(has_bound$q)
-    );
-    kvcpu_small$hepc$prefetch$list$held held(
-        .clock(held$clock),
-        .reset(held$reset),
-        .d(held$d),
-        .q(held$q)
-    );
-    kvcpu_small$hepc$prefetch$list$turn turn(
-        .clock(turn$clock),
-        .reset(turn$reset),
-        .d(turn$d),
-        .q(turn$q)
-    );
-    kvcpu_small$hepc$prefetch$list$going going(
-        .clock(going$clock),
-        .reset(going$reset),
-        .d(going$d),
-        .q(going$q)
-    );
-    kvcpu_small$hepc$prefetch$list$pace pace(
-        .clock(pace$clock),
-        .reset(pace$reset),
-        .offer(pace$offer),
-        .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
-        .favours(pace$favours),
-        .taken(pace$taken),
-        .stay(pace$stay),
-        .staged(pace$staged),
-        .holding(pace$holding)
-    );
-    kvcpu_small$hepc$prefetch$list$staged_item staged_item(
-        .clock(staged_item$clock),
-        .reset(staged_item$reset),
-        .enable(staged_item$enable),
-        .d(staged_item$d),
-        .q(staged_item$q)
-    );
-    kvcpu_small$hepc$prefetch$list$allowed allowed(
-        .clock(allowed$clock),
-        .reset(allowed$reset),
-        .enable(allowed$enable),
-        .d(allowed$d),
-        .q(allowed$q)
-    );
-    kvcpu_small$hepc$prefetch$list$known known(
-        .clock(known$clock),
-        .reset(known$reset),
-        .d(known$d),
-        .q(known$q)
-    );
-    kvcpu_small$hepc$prefetch$list$cut cut(
-        .clock(cut$clock),
-        .reset(cut$reset),
-        .d(cut$d),
-        .q(cut$q)
-    );
-    
-    // Update code
-    always @(*) bound$clock = clock;
-    always @(*) has_bound$clock = clock;
-    always @(*) held$clock = clock;
-    always @(*) turn$clock = clock;
-    always @(*) going$clock = clock;
-    always @(*) pace$clock = clock;
-    always @(*) staged_item$clock = clock;
-    always @(*) allowed$clock = clock;
-    always @(*) known$clock = clock;
-    always @(*) cut$clock = clock;
-    always @(*) bound$reset = reset;
-    always @(*) has_bound$reset = reset | clear;
-    always @(*) held$reset = reset | clear;
-    always @(*) turn$reset = reset | clear;
-    always @(*) going$reset = reset | clear;
-    always @(*) pace$reset = reset | clear;
-    always @(*) staged_item$reset = reset;
-    always @(*) allowed$reset = reset;
-    always @(*) known$reset = reset;
-    always @(*) cut$reset = reset | clear;
-    always @(*) pace$offer = offer;
-    always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
-    always @(*) taken = pace$taken;
-    always @(*) holding = pace$holding;
-    always @(*) begin
-        compared = ((item) & 50'h3ffffffffffff) << 32'h1;
-        if (pace$favours) begin
-            compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
-        end
-    end
-    always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
-    always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) better_than_staged = against_staged < compared;
-    always @(*) begin
-        last = cells$0$held;
-        last = cells$1$held;
-        last = cells$2$held;
-        last = cells$3$held;
-    end
-    always @(*) staged_item$enable = ~pace$stay;
-    always @(*) staged_item$d = item;
-    always @(*) allowed$enable = ~pace$stay;
-    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
-    always @(*) take = pace$staged & allowed$q & ~known$q;
-    always @(*) known_so_far$0 = cells$0$same;
-    always @(*) begin
-        known$d = pace$stay & cells$0$same;
-        known$d = pace$stay & known_so_far$1;
-        known$d = pace$stay & known_so_far$2;
-        known$d = pace$stay & known_so_far$3;
-    end
-    always @(*) known_so_far$1 = known_so_far$0 | cells$1$same;
-    always @(*) known_so_far$2 = known_so_far$1 | cells$2$same;
-    always @(*) known_so_far$3 = known_so_far$2 | cells$3$same;
-    always @(*) begin
-        place = position;
-        if (offer) begin
-            place = 32'h0;
-        end
-    end
-    always @(*) there = (turn$q == position) & ~going$q;
-    always @(*) exists = position < held$q;
-    always @(*) turning = going$q | pop;
-    always @(*) begin
-        turned = turn$q;
-        if (going$q) begin
-            turned = turn$q - 32'h1;
-            if (turn$q == 32'h0) begin
-                turned = last_place;
-            end
-        end
-        if (pop) begin
-            turned = last_but_one;
-        end
-    end
-    always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
-    always @(*) cells$0$clock = clock;
-    always @(*) cells$0$reset = reset | clear;
-    always @(*) cells$0$compared = compared;
-    always @(*) cells$0$item = staged_item$q;
-    always @(*) cells$0$better_than_item = better_than_staged;
-    always @(*) cells$0$take = take;
-    always @(*) cells$0$stay = pace$stay;
-    always @(*) cells$0$turning = turning;
-    always @(*) cells$1$clock = clock;
-    always @(*) begin
-        cells$1$reset = reset | clear;
-        cells$1$reset = reset | clear | pop;
-    end
-    always @(*) cells$1$compared = compared;
-    always @(*) cells$1$item = staged_item$q;
-    always @(*) cells$1$better_than_item = better_than_staged;
-    always @(*) cells$1$take = take;
-    always @(*) cells$1$stay = pace$stay;
-    always @(*) cells$1$turning = turning;
-    always @(*) cells$2$clock = clock;
-    always @(*) cells$2$reset = reset | clear;
-    always @(*) cells$2$compared = compared;
-    always @(*) cells$2$item = staged_item$q;
-    always @(*) cells$2$better_than_item = better_than_staged;
-    always @(*) cells$2$take = take;
-    always @(*) cells$2$stay = pace$stay;
-    always @(*) cells$2$turning = turning;
-    always @(*) cells$3$clock = clock;
-    always @(*) cells$3$reset = reset | clear;
-    always @(*) cells$3$compared = compared;
-    always @(*) cells$3$item = staged_item$q;
-    always @(*) cells$3$better_than_item = better_than_staged;
-    always @(*) cells$3$take = take;
-    always @(*) cells$3$stay = pace$stay;
-    always @(*) cells$3$turning = turning;
-    always @(*) cells$0$left = last;
-    always @(*) cells$1$left = cells$0$held;
-    always @(*) cells$1$left_better = cells$0$better;
-    always @(*) cells$1$left_beats = cells$0$beats;
-    always @(*) cells$1$left_moves = cells$0$moves;
-    always @(*) cells$2$left = cells$1$held;
-    always @(*) cells$2$left_better = cells$1$better;
-    always @(*) cells$2$left_beats = cells$1$beats;
-    always @(*) cells$2$left_moves = cells$1$moves;
-    always @(*) cells$3$left = cells$2$held;
-    always @(*) cells$3$left_better = cells$2$better;
-    always @(*) cells$3$left_beats = cells$2$beats;
-    always @(*) cells$3$left_moves = cells$2$moves;
-    always @(*) full = held$q == size;
-    always @(*) cut$d = take & full;
-    always @(*) bound$enable = cut$q | finish;
-    always @(*) bound$d = last;
-    always @(*) begin
-        has_bound$d = has_bound$q | cut$q;
-        if (finish) begin
-            has_bound$d = full;
-        end
-    end
-    always @(*) begin
-        held$d = held$q;
-        if (take & ~full) begin
-            held$d = held$q + 32'h1;
-        end
-        if (pop & (held$q != 32'h0)) begin
-            held$d = held$q - 32'h1;
-        end
-    end
-    always @(*) front = cells$0$held;
-    always @(*) last_item = last;
-    always @(*) count = held$q;
-    always @(*) bounded = has_bound$q;
-    always @(*) begin
-        cells$0$left_better = 1'b0;
-        cells$0$left_beats = 1'b0;
-        cells$0$left_moves = 1'b0;
-        bound_item = bound$q;
-    end
-    
-endmodule // kvcpu_small$hepc$prefetch$list
-
-
-module kvcpu_small$hepc$prefetch$list$allowed(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$allowed
-
-
-module kvcpu_small$hepc$prefetch$list$bound(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$bound
-
-
-module kvcpu_small$hepc$prefetch$list$cells$0(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetch$list$cells$0$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$0$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$0$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$prefetch$list$cells$0
-
-
-module kvcpu_small$hepc$prefetch$list$cells$0$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$cells$0$beaten
-
-
-module kvcpu_small$hepc$prefetch$list$cells$0$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$cells$0$reached
-
-
-module kvcpu_small$hepc$prefetch$list$cells$0$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$cells$0$value
-
-
-module kvcpu_small$hepc$prefetch$list$cells$1(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetch$list$cells$1$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$1$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$1$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$prefetch$list$cells$1
-
-
-module kvcpu_small$hepc$prefetch$list$cells$1$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$cells$1$beaten
-
-
-module kvcpu_small$hepc$prefetch$list$cells$1$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$cells$1$reached
-
-
-module kvcpu_small$hepc$prefetch$list$cells$1$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$cells$1$value
-
-
-module kvcpu_small$hepc$prefetch$list$cells$2(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetch$list$cells$2$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$2$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$2$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$prefetch$list$cells$2
-
-
-module kvcpu_small$hepc$prefetch$list$cells$2$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$cells$2$beaten
-
-
-module kvcpu_small$hepc$prefetch$list$cells$2$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$cells$2$reached
-
-
-module kvcpu_small$hepc$prefetch$list$cells$2$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$cells$2$value
-
-
-module kvcpu_small$hepc$prefetch$list$cells$3(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetch$list$cells$3$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$3$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$prefetch$list$cells$3$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$prefetch$list$cells$3
-
-
-module kvcpu_small$hepc$prefetch$list$cells$3$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$cells$3$beaten
-
-
-module kvcpu_small$hepc$prefetch$list$cells$3$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$cells$3$reached
-
-
-module kvcpu_small$hepc$prefetch$list$cells$3$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$cells$3$value
-
-
-module kvcpu_small$hepc$prefetch$list$cut(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$cut
-
-
-module kvcpu_small$hepc$prefetch$list$going(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$going
-
-
-module kvcpu_small$hepc$prefetch$list$has_bound(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$has_bound
-
-
-module kvcpu_small$hepc$prefetch$list$held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$held
-
-
-module kvcpu_small$hepc$prefetch$list$known(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$known
-
-
-module kvcpu_small$hepc$prefetch$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  offer;
-    input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
-    output reg  favours;
-    output reg  taken;
-    output reg  stay;
-    output reg  staged;
-    output reg  holding;
-    
-    // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
-    reg  stage$clock;
-    reg  stage$reset;
-    reg  stage$d;
-    wire  stage$q;
-    
-    // Local signals
-    reg  starts;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetch$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
-    );
-    kvcpu_small$hepc$prefetch$list$pace$stage stage(
-        .clock(stage$clock),
-        .reset(stage$reset),
-        .d(stage$d),
-        .q(stage$q)
-    );
-    
-    // Update code
-    always @(*) phase$clock = clock;
-    always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
-    always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
-    always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
-    
-endmodule // kvcpu_small$hepc$prefetch$list$pace
-
-
-module kvcpu_small$hepc$prefetch$list$pace$phase(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$pace$phase
-
-
-module kvcpu_small$hepc$prefetch$list$pace$stage(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$pace$stage
-
-
-module kvcpu_small$hepc$prefetch$list$staged_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetch$list$staged_item
-
-
-module kvcpu_small$hepc$prefetch$list$turn(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$list$turn
-
-
-module kvcpu_small$hepc$prefetch$offered(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetch$offered
-
-
-module kvcpu_small$hepc$prefetches$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    input wire  [48:0] item;
-    input wire  [1:0] list;
-    input wire  [48:0] last;
-    input wire  open;
-    output reg  [3:0] wanted;
-    output reg  [48:0] head;
-    input wire  taken;
-    output reg  holding;
-    output reg  crowded;
-    
-    // Constant declarations
-    localparam  one = 4'h1;
-    localparam  list_place = 6'b110001;
-    localparam  last_place = 6'b101111;
-    localparam  enough = 6'b100100;
-    
-    // Stub signals
-    reg  last_held$clock;
-    reg  last_held$reset;
-    reg  [48:0] last_held$d;
-    wire  [48:0] last_held$q;
-    reg  pushed$clock;
-    reg  pushed$reset;
-    reg  pushed$d;
-    wire  pushed$q;
-    reg  push_item$clock;
-    reg  push_item$reset;
-    reg  [48:0] push_item$d;
-    wire  [48:0] push_item$q;
-    reg  push_list$clock;
-    reg  push_list$reset;
-    reg  [1:0] push_list$d;
-    wire  [1:0] push_list$q;
-    reg  places$clock;
-    reg  [5:0] places$read_address;
-    wire  [50:0] places$read_data;
-    reg  [5:0] places$write_address;
-    reg  [50:0] places$write_data;
-    reg  places$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  gone$clock;
-    reg  gone$reset;
-    reg  [5:0] gone$d;
-    wire  [5:0] gone$q;
-    reg  count$clock;
-    reg  count$reset;
-    reg  [5:0] count$d;
-    wire  [5:0] count$q;
-    reg  head_wanted$clock;
-    reg  head_wanted$reset;
-    reg  head_wanted$enable;
-    reg  [3:0] head_wanted$d;
-    wire  [3:0] head_wanted$q;
-    reg  head_item$clock;
-    reg  head_item$reset;
-    reg  head_item$enable;
-    reg  [48:0] head_item$d;
-    wire  [48:0] head_item$q;
-    
-    // Local signals
-    reg  better;
-    reg  load;
-    reg  waiting;
-    reg  [1:0] read_list;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetches$0$last_held last_held(
-        .clock(last_held$clock),
-        .reset(last_held$reset),
-        .d(last_held$d),
-        .q(last_held$q)
-    );
-    kvcpu_small$hepc$prefetches$0$pushed pushed(
-        .clock(pushed$clock),
-        .reset(pushed$reset),
-        .d(pushed$d),
-        .q(pushed$q)
-    );
-    kvcpu_small$hepc$prefetches$0$push_item push_item(
-        .clock(push_item$clock),
-        .reset(push_item$reset),
-        .d(push_item$d),
-        .q(push_item$q)
-    );
-    kvcpu_small$hepc$prefetches$0$push_list push_list(
-        .clock(push_list$clock),
-        .reset(push_list$reset),
-        .d(push_list$d),
-        .q(push_list$q)
-    );
-    kvcpu_small$hepc$prefetches$0$places places(
-        .clock(places$clock),
-        .read_address(places$read_address),
-        .read_data(places$read_data),
-        .write_address(places$write_address),
-        .write_data(places$write_data),
-        .write_enable(places$write_enable)
-    );
-    kvcpu_small$hepc$prefetches$0$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_small$hepc$prefetches$0$gone gone(
-        .clock(gone$clock),
-        .reset(gone$reset),
-        .d(gone$d),
-        .q(gone$q)
-    );
-    kvcpu_small$hepc$prefetches$0$count count(
-        .clock(count$clock),
-        .reset(count$reset),
-        .d(count$d),
-        .q(count$q)
-    );
-    kvcpu_small$hepc$prefetches$0$head_wanted head_wanted(
-        .clock(head_wanted$clock),
-        .reset(head_wanted$reset),
-        .enable(head_wanted$enable),
-        .d(head_wanted$d),
-        .q(head_wanted$q)
-    );
-    kvcpu_small$hepc$prefetches$0$head_item head_item(
-        .clock(head_item$clock),
-        .reset(head_item$reset),
-        .enable(head_item$enable),
-        .d(head_item$d),
-        .q(head_item$q)
-    );
-    
-    // Update code
-    always @(*) last_held$clock = clock;
-    always @(*) pushed$clock = clock;
-    always @(*) push_item$clock = clock;
-    always @(*) push_list$clock = clock;
-    always @(*) places$clock = clock;
-    always @(*) written$clock = clock;
-    always @(*) gone$clock = clock;
-    always @(*) count$clock = clock;
-    always @(*) head_wanted$clock = clock;
-    always @(*) head_item$clock = clock;
-    always @(*) last_held$reset = reset;
-    always @(*) pushed$reset = reset;
-    always @(*) push_item$reset = reset;
-    always @(*) push_list$reset = reset;
-    always @(*) written$reset = reset;
-    always @(*) gone$reset = reset;
-    always @(*) count$reset = reset;
-    always @(*) head_wanted$reset = reset;
-    always @(*) head_item$reset = reset;
-    always @(*) last_held$d = last;
-    always @(*) better = last_held$q < item;
-    always @(*) pushed$d = in_valid & (open | better);
-    always @(*) push_item$d = item;
-    always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
-    always @(*) places$write_enable = pushed$q;
-    always @(*) places$write_address = written$q;
-    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
-    always @(*) places$read_address = gone$q;
-    always @(*) begin
-        written$d = written$q;
-        if (pushed$q) begin
-            written$d = written$q + 32'h1;
-            if (written$q == last_place) begin
-                written$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        count$d = count$q;
-        if (pushed$q & ~load) begin
-            count$d = count$q + 32'h1;
-        end
-        else if (load & ~pushed$q) begin
-            count$d = count$q - 32'h1;
-        end
-    end
-    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) read_list = places$read_data[(32'h31)+:(2)];
-    always @(*) begin
-        head_wanted$d = 32'h0;
-        if (waiting) begin
-            head_wanted$d = one << read_list;
-        end
-    end
-    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
-    always @(*) wanted = head_wanted$q;
-    always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
-    always @(*) crowded = count$q >= enough;
-    
-endmodule // kvcpu_small$hepc$prefetches$0
-
-
-module kvcpu_small$hepc$prefetches$0$count(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$0$count
-
-
-module kvcpu_small$hepc$prefetches$0$gone(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$0$gone
-
-
-module kvcpu_small$hepc$prefetches$0$head_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetches$0$head_item
-
-
-module kvcpu_small$hepc$prefetches$0$head_wanted(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 4'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetches$0$head_wanted
-
-
-module kvcpu_small$hepc$prefetches$0$last_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$0$last_held
-
-
-module kvcpu_small$hepc$prefetches$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [5:0] read_address;
-    output reg  [50:0] read_data;
-    input wire  [5:0] write_address;
-    input wire  [50:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    reg [50:0] mem [0:47];
-    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
-    wire [50:0] word = mem[read_address];
-    always @(*) read_data = word;
-endmodule // kvcpu_small$hepc$prefetches$0$places
-
-
-module kvcpu_small$hepc$prefetches$0$push_item(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$0$push_item
-
-
-module kvcpu_small$hepc$prefetches$0$push_list(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$0$push_list
-
-
-module kvcpu_small$hepc$prefetches$0$pushed(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$0$pushed
-
-
-module kvcpu_small$hepc$prefetches$0$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$0$written
-
-
-module kvcpu_small$hepc$prefetches$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    input wire  [48:0] item;
-    input wire  [1:0] list;
-    input wire  [48:0] last;
-    input wire  open;
-    output reg  [3:0] wanted;
-    output reg  [48:0] head;
-    input wire  taken;
-    output reg  holding;
-    output reg  crowded;
-    
-    // Constant declarations
-    localparam  one = 4'h1;
-    localparam  list_place = 6'b110001;
-    localparam  last_place = 6'b101111;
-    localparam  enough = 6'b100100;
-    
-    // Stub signals
-    reg  last_held$clock;
-    reg  last_held$reset;
-    reg  [48:0] last_held$d;
-    wire  [48:0] last_held$q;
-    reg  pushed$clock;
-    reg  pushed$reset;
-    reg  pushed$d;
-    wire  pushed$q;
-    reg  push_item$clock;
-    reg  push_item$reset;
-    reg  [48:0] push_item$d;
-    wire  [48:0] push_item$q;
-    reg  push_list$clock;
-    reg  push_list$reset;
-    reg  [1:0] push_list$d;
-    wire  [1:0] push_list$q;
-    reg  places$clock;
-    reg  [5:0] places$read_address;
-    wire  [50:0] places$read_data;
-    reg  [5:0] places$write_address;
-    reg  [50:0] places$write_data;
-    reg  places$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  gone$clock;
-    reg  gone$reset;
-    reg  [5:0] gone$d;
-    wire  [5:0] gone$q;
-    reg  count$clock;
-    reg  count$reset;
-    reg  [5:0] count$d;
-    wire  [5:0] count$q;
-    reg  head_wanted$clock;
-    reg  head_wanted$reset;
-    reg  head_wanted$enable;
-    reg  [3:0] head_wanted$d;
-    wire  [3:0] head_wanted$q;
-    reg  head_item$clock;
-    reg  head_item$reset;
-    reg  head_item$enable;
-    reg  [48:0] head_item$d;
-    wire  [48:0] head_item$q;
-    
-    // Local signals
-    reg  better;
-    reg  load;
-    reg  waiting;
-    reg  [1:0] read_list;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetches$1$last_held last_held(
-        .clock(last_held$clock),
-        .reset(last_held$reset),
-        .d(last_held$d),
-        .q(last_held$q)
-    );
-    kvcpu_small$hepc$prefetches$1$pushed pushed(
-        .clock(pushed$clock),
-        .reset(pushed$reset),
-        .d(pushed$d),
-        .q(pushed$q)
-    );
-    kvcpu_small$hepc$prefetches$1$push_item push_item(
-        .clock(push_item$clock),
-        .reset(push_item$reset),
-        .d(push_item$d),
-        .q(push_item$q)
-    );
-    kvcpu_small$hepc$prefetches$1$push_list push_list(
-        .clock(push_list$clock),
-        .reset(push_list$reset),
-        .d(push_list$d),
-        .q(push_list$q)
-    );
-    kvcpu_small$hepc$prefetches$1$places places(
-        .clock(places$clock),
-        .read_address(places$read_address),
-        .read_data(places$read_data),
-        .write_address(places$write_address),
-        .write_data(places$write_data),
-        .write_enable(places$write_enable)
-    );
-    kvcpu_small$hepc$prefetches$1$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_small$hepc$prefetches$1$gone gone(
-        .clock(gone$clock),
-        .reset(gone$reset),
-        .d(gone$d),
-        .q(gone$q)
-    );
-    kvcpu_small$hepc$prefetches$1$count count(
-        .clock(count$clock),
-        .reset(count$reset),
-        .d(count$d),
-        .q(count$q)
-    );
-    kvcpu_small$hepc$prefetches$1$head_wanted head_wanted(
-        .clock(head_wanted$clock),
-        .reset(head_wanted$reset),
-        .enable(head_wanted$enable),
-        .d(head_wanted$d),
-        .q(head_wanted$q)
-    );
-    kvcpu_small$hepc$prefetches$1$head_item head_item(
-        .clock(head_item$clock),
-        .reset(head_item$reset),
-        .enable(head_item$enable),
-        .d(head_item$d),
-        .q(head_item$q)
-    );
-    
-    // Update code
-    always @(*) last_held$clock = clock;
-    always @(*) pushed$clock = clock;
-    always @(*) push_item$clock = clock;
-    always @(*) push_list$clock = clock;
-    always @(*) places$clock = clock;
-    always @(*) written$clock = clock;
-    always @(*) gone$clock = clock;
-    always @(*) count$clock = clock;
-    always @(*) head_wanted$clock = clock;
-    always @(*) head_item$clock = clock;
-    always @(*) last_held$reset = reset;
-    always @(*) pushed$reset = reset;
-    always @(*) push_item$reset = reset;
-    always @(*) push_list$reset = reset;
-    always @(*) written$reset = reset;
-    always @(*) gone$reset = reset;
-    always @(*) count$reset = reset;
-    always @(*) head_wanted$reset = reset;
-    always @(*) head_item$reset = reset;
-    always @(*) last_held$d = last;
-    always @(*) better = last_held$q < item;
-    always @(*) pushed$d = in_valid & (open | better);
-    always @(*) push_item$d = item;
-    always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
-    always @(*) places$write_enable = pushed$q;
-    always @(*) places$write_address = written$q;
-    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
-    always @(*) places$read_address = gone$q;
-    always @(*) begin
-        written$d = written$q;
-        if (pushed$q) begin
-            written$d = written$q + 32'h1;
-            if (written$q == last_place) begin
-                written$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        count$d = count$q;
-        if (pushed$q & ~load) begin
-            count$d = count$q + 32'h1;
-        end
-        else if (load & ~pushed$q) begin
-            count$d = count$q - 32'h1;
-        end
-    end
-    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) read_list = places$read_data[(32'h31)+:(2)];
-    always @(*) begin
-        head_wanted$d = 32'h0;
-        if (waiting) begin
-            head_wanted$d = one << read_list;
-        end
-    end
-    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
-    always @(*) wanted = head_wanted$q;
-    always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
-    always @(*) crowded = count$q >= enough;
-    
-endmodule // kvcpu_small$hepc$prefetches$1
-
-
-module kvcpu_small$hepc$prefetches$1$count(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$1$count
-
-
-module kvcpu_small$hepc$prefetches$1$gone(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$1$gone
-
-
-module kvcpu_small$hepc$prefetches$1$head_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetches$1$head_item
-
-
-module kvcpu_small$hepc$prefetches$1$head_wanted(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 4'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetches$1$head_wanted
-
-
-module kvcpu_small$hepc$prefetches$1$last_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$1$last_held
-
-
-module kvcpu_small$hepc$prefetches$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [5:0] read_address;
-    output reg  [50:0] read_data;
-    input wire  [5:0] write_address;
-    input wire  [50:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    reg [50:0] mem [0:47];
-    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
-    wire [50:0] word = mem[read_address];
-    always @(*) read_data = word;
-endmodule // kvcpu_small$hepc$prefetches$1$places
-
-
-module kvcpu_small$hepc$prefetches$1$push_item(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$1$push_item
-
-
-module kvcpu_small$hepc$prefetches$1$push_list(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$1$push_list
-
-
-module kvcpu_small$hepc$prefetches$1$pushed(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$1$pushed
-
-
-module kvcpu_small$hepc$prefetches$1$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$1$written
-
-
-module kvcpu_small$hepc$prefetches$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    input wire  [48:0] item;
-    input wire  [1:0] list;
-    input wire  [48:0] last;
-    input wire  open;
-    output reg  [3:0] wanted;
-    output reg  [48:0] head;
-    input wire  taken;
-    output reg  holding;
-    output reg  crowded;
-    
-    // Constant declarations
-    localparam  one = 4'h1;
-    localparam  list_place = 6'b110001;
-    localparam  last_place = 6'b101111;
-    localparam  enough = 6'b100100;
-    
-    // Stub signals
-    reg  last_held$clock;
-    reg  last_held$reset;
-    reg  [48:0] last_held$d;
-    wire  [48:0] last_held$q;
-    reg  pushed$clock;
-    reg  pushed$reset;
-    reg  pushed$d;
-    wire  pushed$q;
-    reg  push_item$clock;
-    reg  push_item$reset;
-    reg  [48:0] push_item$d;
-    wire  [48:0] push_item$q;
-    reg  push_list$clock;
-    reg  push_list$reset;
-    reg  [1:0] push_list$d;
-    wire  [1:0] push_list$q;
-    reg  places$clock;
-    reg  [5:0] places$read_address;
-    wire  [50:0] places$read_data;
-    reg  [5:0] places$write_address;
-    reg  [50:0] places$write_data;
-    reg  places$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  gone$clock;
-    reg  gone$reset;
-    reg  [5:0] gone$d;
-    wire  [5:0] gone$q;
-    reg  count$clock;
-    reg  count$reset;
-    reg  [5:0] count$d;
-    wire  [5:0] count$q;
-    reg  head_wanted$clock;
-    reg  head_wanted$reset;
-    reg  head_wanted$enable;
-    reg  [3:0] head_wanted$d;
-    wire  [3:0] head_wanted$q;
-    reg  head_item$clock;
-    reg  head_item$reset;
-    reg  head_item$enable;
-    reg  [48:0] head_item$d;
-    wire  [48:0] head_item$q;
-    
-    // Local signals
-    reg  better;
-    reg  load;
-    reg  waiting;
-    reg  [1:0] read_list;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetches$2$last_held last_held(
-        .clock(last_held$clock),
-        .reset(last_held$reset),
-        .d(last_held$d),
-        .q(last_held$q)
-    );
-    kvcpu_small$hepc$prefetches$2$pushed pushed(
-        .clock(pushed$clock),
-        .reset(pushed$reset),
-        .d(pushed$d),
-        .q(pushed$q)
-    );
-    kvcpu_small$hepc$prefetches$2$push_item push_item(
-        .clock(push_item$clock),
-        .reset(push_item$reset),
-        .d(push_item$d),
-        .q(push_item$q)
-    );
-    kvcpu_small$hepc$prefetches$2$push_list push_list(
-        .clock(push_list$clock),
-        .reset(push_list$reset),
-        .d(push_list$d),
-        .q(push_list$q)
-    );
-    kvcpu_small$hepc$prefetches$2$places places(
-        .clock(places$clock),
-        .read_address(places$read_address),
-        .read_data(places$read_data),
-        .write_address(places$write_address),
-        .write_data(places$write_data),
-        .write_enable(places$write_enable)
-    );
-    kvcpu_small$hepc$prefetches$2$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_small$hepc$prefetches$2$gone gone(
-        .clock(gone$clock),
-        .reset(gone$reset),
-        .d(gone$d),
-        .q(gone$q)
-    );
-    kvcpu_small$hepc$prefetches$2$count count(
-        .clock(count$clock),
-        .reset(count$reset),
-        .d(count$d),
-        .q(count$q)
-    );
-    kvcpu_small$hepc$prefetches$2$head_wanted head_wanted(
-        .clock(head_wanted$clock),
-        .reset(head_wanted$reset),
-        .enable(head_wanted$enable),
-        .d(head_wanted$d),
-        .q(head_wanted$q)
-    );
-    kvcpu_small$hepc$prefetches$2$head_item head_item(
-        .clock(head_item$clock),
-        .reset(head_item$reset),
-        .enable(head_item$enable),
-        .d(head_item$d),
-        .q(head_item$q)
-    );
-    
-    // Update code
-    always @(*) last_held$clock = clock;
-    always @(*) pushed$clock = clock;
-    always @(*) push_item$clock = clock;
-    always @(*) push_list$clock = clock;
-    always @(*) places$clock = clock;
-    always @(*) written$clock = clock;
-    always @(*) gone$clock = clock;
-    always @(*) count$clock = clock;
-    always @(*) head_wanted$clock = clock;
-    always @(*) head_item$clock = clock;
-    always @(*) last_held$reset = reset;
-    always @(*) pushed$reset = reset;
-    always @(*) push_item$reset = reset;
-    always @(*) push_list$reset = reset;
-    always @(*) written$reset = reset;
-    always @(*) gone$reset = reset;
-    always @(*) count$reset = reset;
-    always @(*) head_wanted$reset = reset;
-    always @(*) head_item$reset = reset;
-    always @(*) last_held$d = last;
-    always @(*) better = last_held$q < item;
-    always @(*) pushed$d = in_valid & (open | better);
-    always @(*) push_item$d = item;
-    always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
-    always @(*) places$write_enable = pushed$q;
-    always @(*) places$write_address = written$q;
-    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
-    always @(*) places$read_address = gone$q;
-    always @(*) begin
-        written$d = written$q;
-        if (pushed$q) begin
-            written$d = written$q + 32'h1;
-            if (written$q == last_place) begin
-                written$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        count$d = count$q;
-        if (pushed$q & ~load) begin
-            count$d = count$q + 32'h1;
-        end
-        else if (load & ~pushed$q) begin
-            count$d = count$q - 32'h1;
-        end
-    end
-    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) read_list = places$read_data[(32'h31)+:(2)];
-    always @(*) begin
-        head_wanted$d = 32'h0;
-        if (waiting) begin
-            head_wanted$d = one << read_list;
-        end
-    end
-    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
-    always @(*) wanted = head_wanted$q;
-    always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
-    always @(*) crowded = count$q >= enough;
-    
-endmodule // kvcpu_small$hepc$prefetches$2
-
-
-module kvcpu_small$hepc$prefetches$2$count(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$2$count
-
-
-module kvcpu_small$hepc$prefetches$2$gone(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$2$gone
-
-
-module kvcpu_small$hepc$prefetches$2$head_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetches$2$head_item
-
-
-module kvcpu_small$hepc$prefetches$2$head_wanted(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 4'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetches$2$head_wanted
-
-
-module kvcpu_small$hepc$prefetches$2$last_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$2$last_held
-
-
-module kvcpu_small$hepc$prefetches$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [5:0] read_address;
-    output reg  [50:0] read_data;
-    input wire  [5:0] write_address;
-    input wire  [50:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    reg [50:0] mem [0:47];
-    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
-    wire [50:0] word = mem[read_address];
-    always @(*) read_data = word;
-endmodule // kvcpu_small$hepc$prefetches$2$places
-
-
-module kvcpu_small$hepc$prefetches$2$push_item(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$2$push_item
-
-
-module kvcpu_small$hepc$prefetches$2$push_list(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$2$push_list
-
-
-module kvcpu_small$hepc$prefetches$2$pushed(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$2$pushed
-
-
-module kvcpu_small$hepc$prefetches$2$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$2$written
-
-
-module kvcpu_small$hepc$prefetches$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    input wire  [48:0] item;
-    input wire  [1:0] list;
-    input wire  [48:0] last;
-    input wire  open;
-    output reg  [3:0] wanted;
-    output reg  [48:0] head;
-    input wire  taken;
-    output reg  holding;
-    output reg  crowded;
-    
-    // Constant declarations
-    localparam  one = 4'h1;
-    localparam  list_place = 6'b110001;
-    localparam  last_place = 6'b101111;
-    localparam  enough = 6'b100100;
-    
-    // Stub signals
-    reg  last_held$clock;
-    reg  last_held$reset;
-    reg  [48:0] last_held$d;
-    wire  [48:0] last_held$q;
-    reg  pushed$clock;
-    reg  pushed$reset;
-    reg  pushed$d;
-    wire  pushed$q;
-    reg  push_item$clock;
-    reg  push_item$reset;
-    reg  [48:0] push_item$d;
-    wire  [48:0] push_item$q;
-    reg  push_list$clock;
-    reg  push_list$reset;
-    reg  [1:0] push_list$d;
-    wire  [1:0] push_list$q;
-    reg  places$clock;
-    reg  [5:0] places$read_address;
-    wire  [50:0] places$read_data;
-    reg  [5:0] places$write_address;
-    reg  [50:0] places$write_data;
-    reg  places$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  gone$clock;
-    reg  gone$reset;
-    reg  [5:0] gone$d;
-    wire  [5:0] gone$q;
-    reg  count$clock;
-    reg  count$reset;
-    reg  [5:0] count$d;
-    wire  [5:0] count$q;
-    reg  head_wanted$clock;
-    reg  head_wanted$reset;
-    reg  head_wanted$enable;
-    reg  [3:0] head_wanted$d;
-    wire  [3:0] head_wanted$q;
-    reg  head_item$clock;
-    reg  head_item$reset;
-    reg  head_item$enable;
-    reg  [48:0] head_item$d;
-    wire  [48:0] head_item$q;
-    
-    // Local signals
-    reg  better;
-    reg  load;
-    reg  waiting;
-    reg  [1:0] read_list;
-    
-    // Sub module instances
-    kvcpu_small$hepc$prefetches$3$last_held last_held(
-        .clock(last_held$clock),
-        .reset(last_held$reset),
-        .d(last_held$d),
-        .q(last_held$q)
-    );
-    kvcpu_small$hepc$prefetches$3$pushed pushed(
-        .clock(pushed$clock),
-        .reset(pushed$reset),
-        .d(pushed$d),
-        .q(pushed$q)
-    );
-    kvcpu_small$hepc$prefetches$3$push_item push_item(
-        .clock(push_item$clock),
-        .reset(push_item$reset),
-        .d(push_item$d),
-        .q(push_item$q)
-    );
-    kvcpu_small$hepc$prefetches$3$push_list push_list(
-        .clock(push_list$clock),
-        .reset(push_list$reset),
-        .d(push_list$d),
-        .q(push_list$q)
-    );
-    kvcpu_small$hepc$prefetches$3$places places(
-        .clock(places$clock),
-        .read_address(places$read_address),
-        .read_data(places$read_data),
-        .write_address(places$write_address),
-        .write_data(places$write_data),
-        .write_enable(places$write_enable)
-    );
-    kvcpu_small$hepc$prefetches$3$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_small$hepc$prefetches$3$gone gone(
-        .clock(gone$clock),
-        .reset(gone$reset),
-        .d(gone$d),
-        .q(gone$q)
-    );
-    kvcpu_small$hepc$prefetches$3$count count(
-        .clock(count$clock),
-        .reset(count$reset),
-        .d(count$d),
-        .q(count$q)
-    );
-    kvcpu_small$hepc$prefetches$3$head_wanted head_wanted(
-        .clock(head_wanted$clock),
-        .reset(head_wanted$reset),
-        .enable(head_wanted$enable),
-        .d(head_wanted$d),
-        .q(head_wanted$q)
-    );
-    kvcpu_small$hepc$prefetches$3$head_item head_item(
-        .clock(head_item$clock),
-        .reset(head_item$reset),
-        .enable(head_item$enable),
-        .d(head_item$d),
-        .q(head_item$q)
-    );
-    
-    // Update code
-    always @(*) last_held$clock = clock;
-    always @(*) pushed$clock = clock;
-    always @(*) push_item$clock = clock;
-    always @(*) push_list$clock = clock;
-    always @(*) places$clock = clock;
-    always @(*) written$clock = clock;
-    always @(*) gone$clock = clock;
-    always @(*) count$clock = clock;
-    always @(*) head_wanted$clock = clock;
-    always @(*) head_item$clock = clock;
-    always @(*) last_held$reset = reset;
-    always @(*) pushed$reset = reset;
-    always @(*) push_item$reset = reset;
-    always @(*) push_list$reset = reset;
-    always @(*) written$reset = reset;
-    always @(*) gone$reset = reset;
-    always @(*) count$reset = reset;
-    always @(*) head_wanted$reset = reset;
-    always @(*) head_item$reset = reset;
-    always @(*) last_held$d = last;
-    always @(*) better = last_held$q < item;
-    always @(*) pushed$d = in_valid & (open | better);
-    always @(*) push_item$d = item;
-    always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
-    always @(*) places$write_enable = pushed$q;
-    always @(*) places$write_address = written$q;
-    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
-    always @(*) places$read_address = gone$q;
-    always @(*) begin
-        written$d = written$q;
-        if (pushed$q) begin
-            written$d = written$q + 32'h1;
-            if (written$q == last_place) begin
-                written$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        count$d = count$q;
-        if (pushed$q & ~load) begin
-            count$d = count$q + 32'h1;
-        end
-        else if (load & ~pushed$q) begin
-            count$d = count$q - 32'h1;
-        end
-    end
-    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) read_list = places$read_data[(32'h31)+:(2)];
-    always @(*) begin
-        head_wanted$d = 32'h0;
-        if (waiting) begin
-            head_wanted$d = one << read_list;
-        end
-    end
-    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
-    always @(*) wanted = head_wanted$q;
-    always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
-    always @(*) crowded = count$q >= enough;
-    
-endmodule // kvcpu_small$hepc$prefetches$3
-
-
-module kvcpu_small$hepc$prefetches$3$count(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$3$count
-
-
-module kvcpu_small$hepc$prefetches$3$gone(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$3$gone
-
-
-module kvcpu_small$hepc$prefetches$3$head_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetches$3$head_item
-
-
-module kvcpu_small$hepc$prefetches$3$head_wanted(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 4'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$prefetches$3$head_wanted
-
-
-module kvcpu_small$hepc$prefetches$3$last_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$3$last_held
-
-
-module kvcpu_small$hepc$prefetches$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [5:0] read_address;
-    output reg  [50:0] read_data;
-    input wire  [5:0] write_address;
-    input wire  [50:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    reg [50:0] mem [0:47];
-    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
-    wire [50:0] word = mem[read_address];
-    always @(*) read_data = word;
-endmodule // kvcpu_small$hepc$prefetches$3$places
-
-
-module kvcpu_small$hepc$prefetches$3$push_item(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$3$push_item
-
-
-module kvcpu_small$hepc$prefetches$3$push_list(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$3$push_list
-
-
-module kvcpu_small$hepc$prefetches$3$pushed(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$3$pushed
-
-
-module kvcpu_small$hepc$prefetches$3$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$prefetches$3$written
-
-
-module kvcpu_small$hepc$prescored(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prescored
-
-
-module kvcpu_small$hepc$prescored_lanes(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [15:0] d;
-    output reg  [15:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$prescored_lanes
-
-
-module kvcpu_small$hepc$prescoring(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$prescoring
-
-
-module kvcpu_small$hepc$ready(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$ready
-
-
-module kvcpu_small$hepc$row1(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [16:0] d;
-    output reg  [16:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 17'h0 : d;
-endmodule // kvcpu_small$hepc$row1
-
-
-module kvcpu_small$hepc$row10(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [16:0] d;
-    output reg  [16:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 17'h0 : d;
-endmodule // kvcpu_small$hepc$row10
-
-
-module kvcpu_small$hepc$row11(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [16:0] d;
-    output reg  [16:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 17'h0 : d;
-endmodule // kvcpu_small$hepc$row11
-
-
-module kvcpu_small$hepc$row2(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [16:0] d;
-    output reg  [16:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 17'h0 : d;
-endmodule // kvcpu_small$hepc$row2
-
-
-module kvcpu_small$hepc$row9(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [16:0] d;
-    output reg  [16:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 17'h0 : d;
-endmodule // kvcpu_small$hepc$row9
+endmodule // kvcpu_small$hepc$parameters$words
 
 
 module kvcpu_small$hepc$score(clock,enable,valid$0,valid$1,valid$2,valid$3,answers$0,answers$1,answers$2,answers$3,kept);
@@ -31608,7 +38706,116 @@ module kvcpu_small$hepc$score(clock,enable,valid$0,valid$1,valid$2,valid$3,answe
 endmodule // kvcpu_small$hepc$score
 
 
-module kvcpu_small$hepc$scoring(clock,reset,d,q);
+module kvcpu_small$hepc$showing(clock,reset,open,of_lists,of_items,list,place,listing,there,view,wish,waits,index,rank,count);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  open;
+    input wire  of_lists;
+    input wire  of_items;
+    input wire  [3:0] list;
+    input wire  [7:0] place;
+    input wire  listing;
+    input wire  there;
+    input wire  [57:0] view;
+    output reg  [11:0] wish;
+    output reg  waits;
+    output reg  [31:0] index;
+    output reg  [31:0] rank;
+    output reg  [7:0] count;
+    
+    // Constant declarations
+    localparam  list_size = 8'h4;
+    localparam  none = 32'hffffffff;
+    
+    // Stub signals
+    reg  wanted$clock;
+    reg  wanted$reset;
+    reg  [11:0] wanted$d;
+    wire  [11:0] wanted$q;
+    reg  looked$clock;
+    reg  looked$reset;
+    reg  looked$d;
+    wire  looked$q;
+    reg  shows$clock;
+    reg  shows$reset;
+    reg  shows$d;
+    wire  shows$q;
+    reg  shown$clock;
+    reg  shown$reset;
+    reg  [57:0] shown$d;
+    wire  [57:0] shown$q;
+    
+    // Local signals
+    reg  beyond;
+    reg  turns;
+    reg  [48:0] upright;
+    
+    // Sub module instances
+    kvcpu_small$hepc$showing$wanted wanted(
+        .clock(wanted$clock),
+        .reset(wanted$reset),
+        .d(wanted$d),
+        .q(wanted$q)
+    );
+    kvcpu_small$hepc$showing$looked looked(
+        .clock(looked$clock),
+        .reset(looked$reset),
+        .d(looked$d),
+        .q(looked$q)
+    );
+    kvcpu_small$hepc$showing$shows shows(
+        .clock(shows$clock),
+        .reset(shows$reset),
+        .d(shows$d),
+        .q(shows$q)
+    );
+    kvcpu_small$hepc$showing$shown shown(
+        .clock(shown$clock),
+        .reset(shown$reset),
+        .d(shown$d),
+        .q(shown$q)
+    );
+    
+    // Update code
+    always @(*) wanted$clock = clock;
+    always @(*) looked$clock = clock;
+    always @(*) shows$clock = clock;
+    always @(*) shown$clock = clock;
+    always @(*) wanted$reset = reset;
+    always @(*) looked$reset = reset;
+    always @(*) shows$reset = reset;
+    always @(*) shown$reset = reset;
+    always @(*) beyond = of_items & (place >= list_size);
+    always @(*) turns = open & of_items & ~beyond & ~listing;
+    always @(*) begin
+        wanted$d[(64'h8)+:(4)] = list;
+        wanted$d[(64'h0)+:(8)] = 32'h0;
+        if (turns) begin
+            wanted$d[(64'h0)+:(8)] = place;
+        end
+    end
+    always @(*) looked$d = turns;
+    always @(*) shows$d = open & ~listing & there & (of_lists | looked$q);
+    always @(*) shown$d = view;
+    always @(*) wish = wanted$q;
+    always @(*) waits = (of_lists | of_items) & ~beyond & ~shows$q;
+    always @(*) upright = ~shown$q[(64'h9)+:(49)];
+    always @(*) begin
+        index = none;
+        rank = none;
+        if (shown$q[(64'h0)+:(1)] & ~beyond) begin
+            index = ((upright[(32'h0)+:(17)]) & 32'hffffffff);
+            rank = upright[(32'h11)+:(32)];
+        end
+    end
+    always @(*) count = shown$q[(64'h1)+:(8)];
+    
+endmodule // kvcpu_small$hepc$showing
+
+
+module kvcpu_small$hepc$showing$looked(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31618,36 +38825,23 @@ module kvcpu_small$hepc$scoring(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$scoring
+endmodule // kvcpu_small$hepc$showing$looked
 
 
-module kvcpu_small$hepc$shown(clock,reset,d,q);
+module kvcpu_small$hepc$showing$shown(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
+    input wire  [57:0] d;
+    output reg  [57:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$shown
+    always @(posedge clock) q <= reset ? 58'h0 : d;
+endmodule // kvcpu_small$hepc$showing$shown
 
 
-module kvcpu_small$hepc$shown_count(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$shown_count
-
-
-module kvcpu_small$hepc$shows(clock,reset,d,q);
+module kvcpu_small$hepc$showing$shows(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31657,10 +38851,240 @@ module kvcpu_small$hepc$shows(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$shows
+endmodule // kvcpu_small$hepc$showing$shows
 
 
-module kvcpu_small$hepc$stall(clock,reset,d,q);
+module kvcpu_small$hepc$showing$wanted(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [11:0] d;
+    output reg  [11:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 12'h0 : d;
+endmodule // kvcpu_small$hepc$showing$wanted
+
+
+module kvcpu_small$hepc$valid(lanes$0,lanes$1,lanes$2,lanes$3,all);
+    
+    // Module arguments
+    input wire  lanes$0;
+    input wire  lanes$1;
+    input wire  lanes$2;
+    input wire  lanes$3;
+    output reg  [15:0] all;
+    
+    // Update code (custom)
+    always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
+endmodule // kvcpu_small$hepc$valid
+
+
+module kvcpu_small$hepc$walk(clock,reset,starts,index,one_row,by_lane,crowded,row_read,row,row_taken,asking,taken,lanes,first_index);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] starts;
+    input wire  [31:0] index;
+    input wire  one_row;
+    input wire  by_lane;
+    input wire  crowded;
+    output reg  row_read;
+    output reg  [16:0] row;
+    input wire  row_taken;
+    output reg  asking;
+    output reg  taken;
+    output reg  [15:0] lanes;
+    output reg  [16:0] first_index;
+    
+    // Constant declarations
+    localparam  lane_bits = 5'b10;
+    localparam  lane_mask = 4'h3;
+    localparam  all_lanes = 16'hf;
+    localparam  first_lane = 16'h1;
+    localparam  last_lane = 16'h8;
+    localparam  stride = 17'b1010;
+    localparam  back = 17'b111;
+    
+    // Stub signals
+    reg  asks$clock;
+    reg  asks$reset;
+    reg  asks$d;
+    wire  asks$q;
+    reg  next_row$clock;
+    reg  next_row$reset;
+    reg  [16:0] next_row$d;
+    wire  [16:0] next_row$q;
+    reg  next_lanes$clock;
+    reg  next_lanes$reset;
+    reg  [15:0] next_lanes$d;
+    wire  [15:0] next_lanes$q;
+    reg  stall$clock;
+    reg  stall$reset;
+    reg  stall$d;
+    wire  stall$q;
+    reg  row1$clock;
+    reg  row1$reset;
+    reg  [16:0] row1$d;
+    wire  [16:0] row1$q;
+    reg  row2$clock;
+    reg  row2$reset;
+    reg  [16:0] row2$d;
+    wire  [16:0] row2$q;
+    reg  lanes1$clock;
+    reg  lanes1$reset;
+    reg  [15:0] lanes1$d;
+    wire  [15:0] lanes1$q;
+    reg  lanes2$clock;
+    reg  lanes2$reset;
+    reg  [15:0] lanes2$d;
+    wire  [15:0] lanes2$q;
+    
+    // Local signals
+    reg  takes;
+    reg  lane_last;
+    reg  row_last;
+    reg  of_one;
+    reg  starts_any;
+    reg  [16:0] picked_row;
+    reg  [3:0] picked_lane;
+    reg  [15:0] picked_lanes;
+    
+    // Sub module instances
+    kvcpu_small$hepc$walk$asks asks(
+        .clock(asks$clock),
+        .reset(asks$reset),
+        .d(asks$d),
+        .q(asks$q)
+    );
+    kvcpu_small$hepc$walk$next_row next_row(
+        .clock(next_row$clock),
+        .reset(next_row$reset),
+        .d(next_row$d),
+        .q(next_row$q)
+    );
+    kvcpu_small$hepc$walk$next_lanes next_lanes(
+        .clock(next_lanes$clock),
+        .reset(next_lanes$reset),
+        .d(next_lanes$d),
+        .q(next_lanes$q)
+    );
+    kvcpu_small$hepc$walk$stall stall(
+        .clock(stall$clock),
+        .reset(stall$reset),
+        .d(stall$d),
+        .q(stall$q)
+    );
+    kvcpu_small$hepc$walk$row1 row1(
+        .clock(row1$clock),
+        .reset(row1$reset),
+        .d(row1$d),
+        .q(row1$q)
+    );
+    kvcpu_small$hepc$walk$row2 row2(
+        .clock(row2$clock),
+        .reset(row2$reset),
+        .d(row2$d),
+        .q(row2$q)
+    );
+    kvcpu_small$hepc$walk$lanes1 lanes1(
+        .clock(lanes1$clock),
+        .reset(lanes1$reset),
+        .d(lanes1$d),
+        .q(lanes1$q)
+    );
+    kvcpu_small$hepc$walk$lanes2 lanes2(
+        .clock(lanes2$clock),
+        .reset(lanes2$reset),
+        .d(lanes2$d),
+        .q(lanes2$q)
+    );
+    
+    // Update code
+    always @(*) asks$clock = clock;
+    always @(*) next_row$clock = clock;
+    always @(*) next_lanes$clock = clock;
+    always @(*) stall$clock = clock;
+    always @(*) row1$clock = clock;
+    always @(*) row2$clock = clock;
+    always @(*) lanes1$clock = clock;
+    always @(*) lanes2$clock = clock;
+    always @(*) asks$reset = reset;
+    always @(*) next_row$reset = reset;
+    always @(*) next_lanes$reset = reset;
+    always @(*) stall$reset = reset;
+    always @(*) row1$reset = reset;
+    always @(*) row2$reset = reset;
+    always @(*) lanes1$reset = reset;
+    always @(*) lanes2$reset = reset;
+    always @(*) stall$d = crowded;
+    always @(*) row_read = asks$q & ~stall$q;
+    always @(*) row = next_row$q;
+    always @(*) takes = asks$q & ~stall$q & row_taken;
+    always @(*) begin
+        asks$d = asks$q;
+        next_row$d = next_row$q;
+        next_lanes$d = next_lanes$q;
+        if (takes) begin
+            if (lane_last) begin
+                next_row$d = next_row$q + stride;
+                if (next_row$q >= back) begin
+                    next_row$d = next_row$q - back;
+                end
+            end
+            if (by_lane) begin
+                next_lanes$d = next_lanes$q << 32'h1;
+                if (lane_last) begin
+                    next_lanes$d = first_lane;
+                end
+            end
+            if (one_row | (lane_last & row_last)) begin
+                asks$d = 1'b0;
+            end
+        end
+        if (starts_any) begin
+            asks$d = 1'b1;
+            next_row$d = stride;
+            next_lanes$d = first_lane;
+            if (starts[(64'h0)+:(1)] | starts[(64'h6)+:(1)]) begin
+                next_lanes$d = all_lanes;
+            end
+            if (starts[(64'h6)+:(1)]) begin
+                next_row$d = 32'h0;
+            end
+            if (of_one) begin
+                next_row$d = picked_row;
+                next_lanes$d = picked_lanes;
+            end
+        end
+    end
+    always @(*) lane_last = (next_lanes$q & last_lane) != 32'h0;
+    always @(*) row_last = next_row$q == 32'h0;
+    always @(*) picked_row = ((index) & 17'h1ffff) >> lane_bits;
+    always @(*) picked_lane = ((index) & 4'hf) & lane_mask;
+    always @(*) picked_lanes = first_lane << picked_lane;
+    always @(*) of_one = starts[(64'h1)+:(1)] | starts[(64'h2)+:(1)] | starts[(64'h3)+:(1)];
+    always @(*) starts_any = of_one | starts[(64'h0)+:(1)] | starts[(64'h6)+:(1)] | starts[(64'h4)+:(1)] | starts[(64'h5)+:(1)];
+    always @(*) row1$d = next_row$q;
+    always @(*) row2$d = row1$q;
+    always @(*) begin
+        lanes1$d = 32'h0;
+        if (takes) begin
+            lanes1$d = next_lanes$q;
+        end
+    end
+    always @(*) lanes2$d = lanes1$q;
+    always @(*) lanes = lanes2$q;
+    always @(*) first_index = row2$q << lane_bits;
+    always @(*) asking = asks$q;
+    always @(*) taken = takes;
+    
+endmodule // kvcpu_small$hepc$walk
+
+
+module kvcpu_small$hepc$walk$asks(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31670,10 +39094,538 @@ module kvcpu_small$hepc$stall(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$stall
+endmodule // kvcpu_small$hepc$walk$asks
 
 
-module kvcpu_small$hepc$standing(clock,enable,valid$0,valid$1,valid$2,valid$3,answers$0,answers$1,answers$2,answers$3,kept);
+module kvcpu_small$hepc$walk$lanes1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_small$hepc$walk$lanes1
+
+
+module kvcpu_small$hepc$walk$lanes2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_small$hepc$walk$lanes2
+
+
+module kvcpu_small$hepc$walk$next_lanes(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_small$hepc$walk$next_lanes
+
+
+module kvcpu_small$hepc$walk$next_row(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] d;
+    output reg  [16:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 17'h0 : d;
+endmodule // kvcpu_small$hepc$walk$next_row
+
+
+module kvcpu_small$hepc$walk$row1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] d;
+    output reg  [16:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 17'h0 : d;
+endmodule // kvcpu_small$hepc$walk$row1
+
+
+module kvcpu_small$hepc$walk$row2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] d;
+    output reg  [16:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 17'h0 : d;
+endmodule // kvcpu_small$hepc$walk$row2
+
+
+module kvcpu_small$hepc$walk$stall(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$walk$stall
+
+
+module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,clear,facts_valid$0,facts_valid$1,facts_valid$2,facts_valid$3,facts$0,facts$1,facts$2,facts$3,valid$0,valid$1,valid$2,valid$3,standing$0,standing$1,standing$2,standing$3,judged,marked,outside,policy,worth,count);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [511:0] parameters;
+    input wire  [71:0] wfs;
+    input wire  [135:0] thresholds;
+    input wire  [135:0] trials;
+    input wire  [6:0] works;
+    input wire  clear;
+    input wire  facts_valid$0;
+    input wire  facts_valid$1;
+    input wire  facts_valid$2;
+    input wire  facts_valid$3;
+    input wire  [42:0] facts$0;
+    input wire  [42:0] facts$1;
+    input wire  [42:0] facts$2;
+    input wire  [42:0] facts$3;
+    input wire  valid$0;
+    input wire  valid$1;
+    input wire  valid$2;
+    input wire  valid$3;
+    input wire  [8:0] standing$0;
+    input wire  [8:0] standing$1;
+    input wire  [8:0] standing$2;
+    input wire  [8:0] standing$3;
+    input wire  [32:0] judged;
+    output reg  [32:0] marked;
+    output reg  [7:0] outside;
+    input wire  [2:0] policy;
+    output reg  [31:0] worth;
+    output reg  [31:0] count;
+    
+    // Constant declarations
+    localparam  in_policy = 32'h80000000;
+    
+    // Stub signals
+    reg  gathered$clock;
+    reg  gathered$enable;
+    reg  gathered$valid$0;
+    reg  gathered$valid$1;
+    reg  gathered$valid$2;
+    reg  gathered$valid$3;
+    reg  [42:0] gathered$answers$0;
+    reg  [42:0] gathered$answers$1;
+    reg  [42:0] gathered$answers$2;
+    reg  [42:0] gathered$answers$3;
+    wire  [42:0] gathered$kept;
+    reg  stands$clock;
+    reg  stands$enable;
+    reg  stands$valid$0;
+    reg  stands$valid$1;
+    reg  stands$valid$2;
+    reg  stands$valid$3;
+    reg  [8:0] stands$answers$0;
+    reg  [8:0] stands$answers$1;
+    reg  [8:0] stands$answers$2;
+    reg  [8:0] stands$answers$3;
+    wire  [8:0] stands$kept;
+    reg  worths$clock;
+    reg  worths$reset;
+    reg  [7:0] worths$wr;
+    reg  [7:0] worths$ws;
+    reg  [7:0] worths$wd;
+    reg  worths$targets;
+    reg  [3:0] worths$scale;
+    reg  [13:0] worths$r_epoch;
+    reg  [71:0] worths$wfs;
+    reg  [135:0] worths$thresholds;
+    reg  [135:0] worths$trials;
+    reg  [42:0] worths$facts;
+    wire  [127:0] worths$worths;
+    wire  [7:0] worths$above;
+    wire  [7:0] worths$reaching;
+    reg  place9$clock;
+    reg  place9$reset;
+    reg  [32:0] place9$d;
+    wire  [32:0] place9$q;
+    reg  place10$clock;
+    reg  place10$reset;
+    reg  [32:0] place10$d;
+    wire  [32:0] place10$q;
+    reg  place11$clock;
+    reg  place11$reset;
+    reg  [32:0] place11$d;
+    wire  [32:0] place11$q;
+    reg  standing10$clock;
+    reg  standing10$reset;
+    reg  [8:0] standing10$d;
+    wire  [8:0] standing10$q;
+    reg  standing11$clock;
+    reg  standing11$reset;
+    reg  [8:0] standing11$d;
+    wire  [8:0] standing11$q;
+    reg  weighed$clock;
+    reg  weighed$reset;
+    reg  weighed$enable;
+    reg  [135:0] weighed$d;
+    wire  [135:0] weighed$q;
+    reg  clearing$clock;
+    reg  clearing$reset;
+    reg  clearing$d;
+    wire  clearing$q;
+    reg  tally$clock;
+    reg  tally$clear;
+    reg  [7:0] tally$reached;
+    wire  [135:0] tally$counts;
+    
+    // Local signals
+    reg  weighs;
+    reg  there;
+    reg  used;
+    reg  [7:0] out;
+    reg  [7:0] insiders;
+    reg  [6:0] worth_at;
+    reg  [127:0] worth_shifted;
+    reg  [7:0] is_in;
+    
+    // Sub module instances
+    kvcpu_small$hepc$weighing$gathered gathered(
+        .clock(gathered$clock),
+        .enable(gathered$enable),
+        .valid$0(gathered$valid$0),
+        .valid$1(gathered$valid$1),
+        .valid$2(gathered$valid$2),
+        .valid$3(gathered$valid$3),
+        .answers$0(gathered$answers$0),
+        .answers$1(gathered$answers$1),
+        .answers$2(gathered$answers$2),
+        .answers$3(gathered$answers$3),
+        .kept(gathered$kept)
+    );
+    kvcpu_small$hepc$weighing$stands stands(
+        .clock(stands$clock),
+        .enable(stands$enable),
+        .valid$0(stands$valid$0),
+        .valid$1(stands$valid$1),
+        .valid$2(stands$valid$2),
+        .valid$3(stands$valid$3),
+        .answers$0(stands$answers$0),
+        .answers$1(stands$answers$1),
+        .answers$2(stands$answers$2),
+        .answers$3(stands$answers$3),
+        .kept(stands$kept)
+    );
+    kvcpu_small$hepc$weighing$worths worths(
+        .clock(worths$clock),
+        .reset(worths$reset),
+        .wr(worths$wr),
+        .ws(worths$ws),
+        .wd(worths$wd),
+        .targets(worths$targets),
+        .scale(worths$scale),
+        .r_epoch(worths$r_epoch),
+        .wfs(worths$wfs),
+        .thresholds(worths$thresholds),
+        .trials(worths$trials),
+        .facts(worths$facts),
+        .worths(worths$worths),
+        .above(worths$above),
+        .reaching(worths$reaching)
+    );
+    kvcpu_small$hepc$weighing$place9 place9(
+        .clock(place9$clock),
+        .reset(place9$reset),
+        .d(place9$d),
+        .q(place9$q)
+    );
+    kvcpu_small$hepc$weighing$place10 place10(
+        .clock(place10$clock),
+        .reset(place10$reset),
+        .d(place10$d),
+        .q(place10$q)
+    );
+    kvcpu_small$hepc$weighing$place11 place11(
+        .clock(place11$clock),
+        .reset(place11$reset),
+        .d(place11$d),
+        .q(place11$q)
+    );
+    kvcpu_small$hepc$weighing$standing10 standing10(
+        .clock(standing10$clock),
+        .reset(standing10$reset),
+        .d(standing10$d),
+        .q(standing10$q)
+    );
+    kvcpu_small$hepc$weighing$standing11 standing11(
+        .clock(standing11$clock),
+        .reset(standing11$reset),
+        .d(standing11$d),
+        .q(standing11$q)
+    );
+    kvcpu_small$hepc$weighing$weighed weighed(
+        .clock(weighed$clock),
+        .reset(weighed$reset),
+        .enable(weighed$enable),
+        .d(weighed$d),
+        .q(weighed$q)
+    );
+    kvcpu_small$hepc$weighing$clearing clearing(
+        .clock(clearing$clock),
+        .reset(clearing$reset),
+        .d(clearing$d),
+        .q(clearing$q)
+    );
+    kvcpu_small$hepc$weighing$tally tally(
+        .clock(tally$clock),
+        .clear(tally$clear),
+        .reached(tally$reached),
+        .counts(tally$counts)
+    );
+    
+    // Update code
+    always @(*) gathered$clock = clock;
+    always @(*) stands$clock = clock;
+    always @(*) worths$clock = clock;
+    always @(*) place9$clock = clock;
+    always @(*) place10$clock = clock;
+    always @(*) place11$clock = clock;
+    always @(*) standing10$clock = clock;
+    always @(*) standing11$clock = clock;
+    always @(*) weighed$clock = clock;
+    always @(*) clearing$clock = clock;
+    always @(*) tally$clock = clock;
+    always @(*) worths$reset = reset;
+    always @(*) place9$reset = reset;
+    always @(*) place10$reset = reset;
+    always @(*) place11$reset = reset;
+    always @(*) standing10$reset = reset;
+    always @(*) standing11$reset = reset;
+    always @(*) weighed$reset = reset;
+    always @(*) clearing$reset = reset;
+    always @(*) weighs = works[(64'h3)+:(1)] | works[(64'h4)+:(1)] | works[(64'h5)+:(1)];
+    always @(*) gathered$enable = weighs;
+    always @(*) stands$enable = weighs;
+    always @(*) gathered$valid$0 = facts_valid$0;
+    always @(*) gathered$answers$0 = facts$0;
+    always @(*) stands$valid$0 = valid$0;
+    always @(*) stands$answers$0 = standing$0;
+    always @(*) gathered$valid$1 = facts_valid$1;
+    always @(*) gathered$answers$1 = facts$1;
+    always @(*) stands$valid$1 = valid$1;
+    always @(*) stands$answers$1 = standing$1;
+    always @(*) gathered$valid$2 = facts_valid$2;
+    always @(*) gathered$answers$2 = facts$2;
+    always @(*) stands$valid$2 = valid$2;
+    always @(*) stands$answers$2 = standing$2;
+    always @(*) gathered$valid$3 = facts_valid$3;
+    always @(*) gathered$answers$3 = facts$3;
+    always @(*) stands$valid$3 = valid$3;
+    always @(*) stands$answers$3 = standing$3;
+    always @(*) worths$facts = gathered$kept;
+    always @(*) worths$wr = parameters[(32'h0)+:(8)];
+    always @(*) worths$ws = parameters[(32'h40)+:(8)];
+    always @(*) worths$wd = parameters[(32'h60)+:(8)];
+    always @(*) worths$targets = parameters[32'h83];
+    always @(*) worths$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worths$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worths$wfs = wfs;
+    always @(*) worths$thresholds = thresholds;
+    always @(*) worths$trials = trials;
+    always @(*) place9$d = judged;
+    always @(*) place10$d = place9$q;
+    always @(*) place11$d = place10$q;
+    always @(*) standing10$d = stands$kept;
+    always @(*) standing11$d = standing10$q;
+    always @(*) there = place11$q[(64'h0)+:(16)] != 32'h0;
+    always @(*) used = standing11$q[32'h8];
+    always @(*) out = standing11$q[(32'h0)+:(8)];
+    always @(*) begin
+        insiders = 32'h0;
+        if (used) begin
+            insiders = worths$above & ~out;
+        end
+    end
+    always @(*) outside = out | ~worths$above;
+    always @(*) begin
+        marked = place11$q;
+        if (~used) begin
+            marked[(64'h0)+:(16)] = 32'h0;
+        end
+    end
+    always @(*) clearing$d = clear;
+    always @(*) tally$clear = clearing$q;
+    always @(*) begin
+        tally$reached = 32'h0;
+        if (works[(64'h5)+:(1)] & there) begin
+            tally$reached = insiders & worths$reaching;
+        end
+    end
+    always @(*) begin
+        count = 32'h0;
+        if (policy == 32'h0) begin
+            count = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
+        end
+        if (policy == 32'h1) begin
+            count = ((tally$counts[(32'h11)+:(17)]) & 32'hffffffff);
+        end
+        if (policy == 32'h2) begin
+            count = ((tally$counts[(32'h22)+:(17)]) & 32'hffffffff);
+        end
+        if (policy == 32'h3) begin
+            count = ((tally$counts[(32'h33)+:(17)]) & 32'hffffffff);
+        end
+        if (policy == 32'h4) begin
+            count = ((tally$counts[(32'h44)+:(17)]) & 32'hffffffff);
+        end
+        if (policy == 32'h5) begin
+            count = ((tally$counts[(32'h55)+:(17)]) & 32'hffffffff);
+        end
+        if (policy == 32'h6) begin
+            count = ((tally$counts[(32'h66)+:(17)]) & 32'hffffffff);
+        end
+        if (policy == 32'h7) begin
+            count = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
+        end
+    end
+    always @(*) weighed$enable = works[(64'h3)+:(1)] & there;
+    always @(*) weighed$d = (((insiders) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worths$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) worth_at = ((policy) & 7'h7f) << 32'h4;
+    always @(*) worth_shifted = ((weighed$q) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
+    always @(*) is_in = weighed$q[(32'h80)+:(8)] >> policy;
+    always @(*) begin
+        worth = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
+        if (is_in[32'h0]) begin
+            worth = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
+        end
+    end
+    
+endmodule // kvcpu_small$hepc$weighing
+
+
+module kvcpu_small$hepc$weighing$clearing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$weighing$clearing
+
+
+module kvcpu_small$hepc$weighing$gathered(clock,enable,valid$0,valid$1,valid$2,valid$3,answers$0,answers$1,answers$2,answers$3,kept);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  enable;
+    input wire  valid$0;
+    input wire  valid$1;
+    input wire  valid$2;
+    input wire  valid$3;
+    input wire  [42:0] answers$0;
+    input wire  [42:0] answers$1;
+    input wire  [42:0] answers$2;
+    input wire  [42:0] answers$3;
+    output reg  [42:0] kept;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (enable & (valid$0 | valid$1 | valid$2 | valid$3)) kept <= 43'b0
+            | ({43{valid$0}} & answers$0)
+            | ({43{valid$1}} & answers$1)
+            | ({43{valid$2}} & answers$2)
+            | ({43{valid$3}} & answers$3);
+    end
+endmodule // kvcpu_small$hepc$weighing$gathered
+
+
+module kvcpu_small$hepc$weighing$place10(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [32:0] d;
+    output reg  [32:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 33'h0 : d;
+endmodule // kvcpu_small$hepc$weighing$place10
+
+
+module kvcpu_small$hepc$weighing$place11(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [32:0] d;
+    output reg  [32:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 33'h0 : d;
+endmodule // kvcpu_small$hepc$weighing$place11
+
+
+module kvcpu_small$hepc$weighing$place9(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [32:0] d;
+    output reg  [32:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 33'h0 : d;
+endmodule // kvcpu_small$hepc$weighing$place9
+
+
+module kvcpu_small$hepc$weighing$standing10(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [8:0] d;
+    output reg  [8:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 9'h0 : d;
+endmodule // kvcpu_small$hepc$weighing$standing10
+
+
+module kvcpu_small$hepc$weighing$standing11(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [8:0] d;
+    output reg  [8:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 9'h0 : d;
+endmodule // kvcpu_small$hepc$weighing$standing11
+
+
+module kvcpu_small$hepc$weighing$stands(clock,enable,valid$0,valid$1,valid$2,valid$3,answers$0,answers$1,answers$2,answers$3,kept);
     
     // Module arguments
     input wire  clock;
@@ -31696,101 +39648,10 @@ module kvcpu_small$hepc$standing(clock,enable,valid$0,valid$1,valid$2,valid$3,an
             | ({9{valid$2}} & answers$2)
             | ({9{valid$3}} & answers$3);
     end
-endmodule // kvcpu_small$hepc$standing
+endmodule // kvcpu_small$hepc$weighing$stands
 
 
-module kvcpu_small$hepc$standing10(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [8:0] d;
-    output reg  [8:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 9'h0 : d;
-endmodule // kvcpu_small$hepc$standing10
-
-
-module kvcpu_small$hepc$standing11(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [8:0] d;
-    output reg  [8:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 9'h0 : d;
-endmodule // kvcpu_small$hepc$standing11
-
-
-module kvcpu_small$hepc$store_data(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [31:0] d;
-    output reg  [31:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$store_data
-
-
-module kvcpu_small$hepc$store_group(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [11:0] d;
-    output reg  [11:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 12'h0 : d;
-endmodule // kvcpu_small$hepc$store_group
-
-
-module kvcpu_small$hepc$store_low(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_small$hepc$store_low
-
-
-module kvcpu_small$hepc$storing(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$storing
-
-
-module kvcpu_small$hepc$sweeping(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$sweeping
-
-
-module kvcpu_small$hepc$tally(clock,clear,reached,counts);
+module kvcpu_small$hepc$weighing$tally(clock,clear,reached,counts);
     
     // Module arguments
     input wire  clock;
@@ -31817,7679 +39678,10 @@ module kvcpu_small$hepc$tally(clock,clear,reached,counts);
         if (clear) counts[119 +: 17] <= 17'b0;
         else if (reached[7]) counts[119 +: 17] <= counts[119 +: 17] + 1'b1;
     end
-endmodule // kvcpu_small$hepc$tally
+endmodule // kvcpu_small$hepc$weighing$tally
 
 
-module kvcpu_small$hepc$thresholds(clock,reset,write,address,data,all);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  write;
-    input wire  [2:0] address;
-    input wire  [16:0] data;
-    output reg  [135:0] all;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) all[0 +: 17] <= 17'b0;
-        else if (write & (address == 3'd0)) all[0 +: 17] <= data;
-        if (reset) all[17 +: 17] <= 17'b0;
-        else if (write & (address == 3'd1)) all[17 +: 17] <= data;
-        if (reset) all[34 +: 17] <= 17'b0;
-        else if (write & (address == 3'd2)) all[34 +: 17] <= data;
-        if (reset) all[51 +: 17] <= 17'b0;
-        else if (write & (address == 3'd3)) all[51 +: 17] <= data;
-        if (reset) all[68 +: 17] <= 17'b0;
-        else if (write & (address == 3'd4)) all[68 +: 17] <= data;
-        if (reset) all[85 +: 17] <= 17'b0;
-        else if (write & (address == 3'd5)) all[85 +: 17] <= data;
-        if (reset) all[102 +: 17] <= 17'b0;
-        else if (write & (address == 3'd6)) all[102 +: 17] <= data;
-        if (reset) all[119 +: 17] <= 17'b0;
-        else if (write & (address == 3'd7)) all[119 +: 17] <= data;
-    end
-endmodule // kvcpu_small$hepc$thresholds
-
-
-module kvcpu_small$hepc$trail(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [12:0] d;
-    output reg  [12:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 13'h0 : d;
-endmodule // kvcpu_small$hepc$trail
-
-
-module kvcpu_small$hepc$trials(clock,reset,write,address,data,all);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  write;
-    input wire  [2:0] address;
-    input wire  [16:0] data;
-    output reg  [135:0] all;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) all[0 +: 17] <= 17'b0;
-        else if (write & (address == 3'd0)) all[0 +: 17] <= data;
-        if (reset) all[17 +: 17] <= 17'b0;
-        else if (write & (address == 3'd1)) all[17 +: 17] <= data;
-        if (reset) all[34 +: 17] <= 17'b0;
-        else if (write & (address == 3'd2)) all[34 +: 17] <= data;
-        if (reset) all[51 +: 17] <= 17'b0;
-        else if (write & (address == 3'd3)) all[51 +: 17] <= data;
-        if (reset) all[68 +: 17] <= 17'b0;
-        else if (write & (address == 3'd4)) all[68 +: 17] <= data;
-        if (reset) all[85 +: 17] <= 17'b0;
-        else if (write & (address == 3'd5)) all[85 +: 17] <= data;
-        if (reset) all[102 +: 17] <= 17'b0;
-        else if (write & (address == 3'd6)) all[102 +: 17] <= data;
-        if (reset) all[119 +: 17] <= 17'b0;
-        else if (write & (address == 3'd7)) all[119 +: 17] <= data;
-    end
-endmodule // kvcpu_small$hepc$trials
-
-
-module kvcpu_small$hepc$valid(lanes$0,lanes$1,lanes$2,lanes$3,all);
-    
-    // Module arguments
-    input wire  lanes$0;
-    input wire  lanes$1;
-    input wire  lanes$2;
-    input wire  lanes$3;
-    output reg  [15:0] all;
-    
-    // Update code (custom)
-    always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
-endmodule // kvcpu_small$hepc$valid
-
-
-module kvcpu_small$hepc$victims$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    input wire  [48:0] item;
-    input wire  [1:0] list;
-    input wire  [48:0] last;
-    input wire  open;
-    output reg  [3:0] wanted;
-    output reg  [48:0] head;
-    input wire  taken;
-    output reg  holding;
-    output reg  crowded;
-    
-    // Constant declarations
-    localparam  one = 4'h1;
-    localparam  list_place = 6'b110001;
-    localparam  last_place = 6'b101111;
-    localparam  enough = 6'b100100;
-    
-    // Stub signals
-    reg  last_held$clock;
-    reg  last_held$reset;
-    reg  [48:0] last_held$d;
-    wire  [48:0] last_held$q;
-    reg  pushed$clock;
-    reg  pushed$reset;
-    reg  pushed$d;
-    wire  pushed$q;
-    reg  push_item$clock;
-    reg  push_item$reset;
-    reg  [48:0] push_item$d;
-    wire  [48:0] push_item$q;
-    reg  push_list$clock;
-    reg  push_list$reset;
-    reg  [1:0] push_list$d;
-    wire  [1:0] push_list$q;
-    reg  places$clock;
-    reg  [5:0] places$read_address;
-    wire  [50:0] places$read_data;
-    reg  [5:0] places$write_address;
-    reg  [50:0] places$write_data;
-    reg  places$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  gone$clock;
-    reg  gone$reset;
-    reg  [5:0] gone$d;
-    wire  [5:0] gone$q;
-    reg  count$clock;
-    reg  count$reset;
-    reg  [5:0] count$d;
-    wire  [5:0] count$q;
-    reg  head_wanted$clock;
-    reg  head_wanted$reset;
-    reg  head_wanted$enable;
-    reg  [3:0] head_wanted$d;
-    wire  [3:0] head_wanted$q;
-    reg  head_item$clock;
-    reg  head_item$reset;
-    reg  head_item$enable;
-    reg  [48:0] head_item$d;
-    wire  [48:0] head_item$q;
-    
-    // Local signals
-    reg  better;
-    reg  load;
-    reg  waiting;
-    reg  [1:0] read_list;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims$0$last_held last_held(
-        .clock(last_held$clock),
-        .reset(last_held$reset),
-        .d(last_held$d),
-        .q(last_held$q)
-    );
-    kvcpu_small$hepc$victims$0$pushed pushed(
-        .clock(pushed$clock),
-        .reset(pushed$reset),
-        .d(pushed$d),
-        .q(pushed$q)
-    );
-    kvcpu_small$hepc$victims$0$push_item push_item(
-        .clock(push_item$clock),
-        .reset(push_item$reset),
-        .d(push_item$d),
-        .q(push_item$q)
-    );
-    kvcpu_small$hepc$victims$0$push_list push_list(
-        .clock(push_list$clock),
-        .reset(push_list$reset),
-        .d(push_list$d),
-        .q(push_list$q)
-    );
-    kvcpu_small$hepc$victims$0$places places(
-        .clock(places$clock),
-        .read_address(places$read_address),
-        .read_data(places$read_data),
-        .write_address(places$write_address),
-        .write_data(places$write_data),
-        .write_enable(places$write_enable)
-    );
-    kvcpu_small$hepc$victims$0$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_small$hepc$victims$0$gone gone(
-        .clock(gone$clock),
-        .reset(gone$reset),
-        .d(gone$d),
-        .q(gone$q)
-    );
-    kvcpu_small$hepc$victims$0$count count(
-        .clock(count$clock),
-        .reset(count$reset),
-        .d(count$d),
-        .q(count$q)
-    );
-    kvcpu_small$hepc$victims$0$head_wanted head_wanted(
-        .clock(head_wanted$clock),
-        .reset(head_wanted$reset),
-        .enable(head_wanted$enable),
-        .d(head_wanted$d),
-        .q(head_wanted$q)
-    );
-    kvcpu_small$hepc$victims$0$head_item head_item(
-        .clock(head_item$clock),
-        .reset(head_item$reset),
-        .enable(head_item$enable),
-        .d(head_item$d),
-        .q(head_item$q)
-    );
-    
-    // Update code
-    always @(*) last_held$clock = clock;
-    always @(*) pushed$clock = clock;
-    always @(*) push_item$clock = clock;
-    always @(*) push_list$clock = clock;
-    always @(*) places$clock = clock;
-    always @(*) written$clock = clock;
-    always @(*) gone$clock = clock;
-    always @(*) count$clock = clock;
-    always @(*) head_wanted$clock = clock;
-    always @(*) head_item$clock = clock;
-    always @(*) last_held$reset = reset;
-    always @(*) pushed$reset = reset;
-    always @(*) push_item$reset = reset;
-    always @(*) push_list$reset = reset;
-    always @(*) written$reset = reset;
-    always @(*) gone$reset = reset;
-    always @(*) count$reset = reset;
-    always @(*) head_wanted$reset = reset;
-    always @(*) head_item$reset = reset;
-    always @(*) last_held$d = last;
-    always @(*) better = last_held$q < item;
-    always @(*) pushed$d = in_valid & (open | better);
-    always @(*) push_item$d = item;
-    always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
-    always @(*) places$write_enable = pushed$q;
-    always @(*) places$write_address = written$q;
-    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
-    always @(*) places$read_address = gone$q;
-    always @(*) begin
-        written$d = written$q;
-        if (pushed$q) begin
-            written$d = written$q + 32'h1;
-            if (written$q == last_place) begin
-                written$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        count$d = count$q;
-        if (pushed$q & ~load) begin
-            count$d = count$q + 32'h1;
-        end
-        else if (load & ~pushed$q) begin
-            count$d = count$q - 32'h1;
-        end
-    end
-    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) read_list = places$read_data[(32'h31)+:(2)];
-    always @(*) begin
-        head_wanted$d = 32'h0;
-        if (waiting) begin
-            head_wanted$d = one << read_list;
-        end
-    end
-    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
-    always @(*) wanted = head_wanted$q;
-    always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
-    always @(*) crowded = count$q >= enough;
-    
-endmodule // kvcpu_small$hepc$victims$0
-
-
-module kvcpu_small$hepc$victims$0$count(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$0$count
-
-
-module kvcpu_small$hepc$victims$0$gone(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$0$gone
-
-
-module kvcpu_small$hepc$victims$0$head_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims$0$head_item
-
-
-module kvcpu_small$hepc$victims$0$head_wanted(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 4'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims$0$head_wanted
-
-
-module kvcpu_small$hepc$victims$0$last_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$victims$0$last_held
-
-
-module kvcpu_small$hepc$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [5:0] read_address;
-    output reg  [50:0] read_data;
-    input wire  [5:0] write_address;
-    input wire  [50:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    reg [50:0] mem [0:47];
-    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
-    wire [50:0] word = mem[read_address];
-    always @(*) read_data = word;
-endmodule // kvcpu_small$hepc$victims$0$places
-
-
-module kvcpu_small$hepc$victims$0$push_item(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$victims$0$push_item
-
-
-module kvcpu_small$hepc$victims$0$push_list(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$victims$0$push_list
-
-
-module kvcpu_small$hepc$victims$0$pushed(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims$0$pushed
-
-
-module kvcpu_small$hepc$victims$0$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$0$written
-
-
-module kvcpu_small$hepc$victims$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    input wire  [48:0] item;
-    input wire  [1:0] list;
-    input wire  [48:0] last;
-    input wire  open;
-    output reg  [3:0] wanted;
-    output reg  [48:0] head;
-    input wire  taken;
-    output reg  holding;
-    output reg  crowded;
-    
-    // Constant declarations
-    localparam  one = 4'h1;
-    localparam  list_place = 6'b110001;
-    localparam  last_place = 6'b101111;
-    localparam  enough = 6'b100100;
-    
-    // Stub signals
-    reg  last_held$clock;
-    reg  last_held$reset;
-    reg  [48:0] last_held$d;
-    wire  [48:0] last_held$q;
-    reg  pushed$clock;
-    reg  pushed$reset;
-    reg  pushed$d;
-    wire  pushed$q;
-    reg  push_item$clock;
-    reg  push_item$reset;
-    reg  [48:0] push_item$d;
-    wire  [48:0] push_item$q;
-    reg  push_list$clock;
-    reg  push_list$reset;
-    reg  [1:0] push_list$d;
-    wire  [1:0] push_list$q;
-    reg  places$clock;
-    reg  [5:0] places$read_address;
-    wire  [50:0] places$read_data;
-    reg  [5:0] places$write_address;
-    reg  [50:0] places$write_data;
-    reg  places$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  gone$clock;
-    reg  gone$reset;
-    reg  [5:0] gone$d;
-    wire  [5:0] gone$q;
-    reg  count$clock;
-    reg  count$reset;
-    reg  [5:0] count$d;
-    wire  [5:0] count$q;
-    reg  head_wanted$clock;
-    reg  head_wanted$reset;
-    reg  head_wanted$enable;
-    reg  [3:0] head_wanted$d;
-    wire  [3:0] head_wanted$q;
-    reg  head_item$clock;
-    reg  head_item$reset;
-    reg  head_item$enable;
-    reg  [48:0] head_item$d;
-    wire  [48:0] head_item$q;
-    
-    // Local signals
-    reg  better;
-    reg  load;
-    reg  waiting;
-    reg  [1:0] read_list;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims$1$last_held last_held(
-        .clock(last_held$clock),
-        .reset(last_held$reset),
-        .d(last_held$d),
-        .q(last_held$q)
-    );
-    kvcpu_small$hepc$victims$1$pushed pushed(
-        .clock(pushed$clock),
-        .reset(pushed$reset),
-        .d(pushed$d),
-        .q(pushed$q)
-    );
-    kvcpu_small$hepc$victims$1$push_item push_item(
-        .clock(push_item$clock),
-        .reset(push_item$reset),
-        .d(push_item$d),
-        .q(push_item$q)
-    );
-    kvcpu_small$hepc$victims$1$push_list push_list(
-        .clock(push_list$clock),
-        .reset(push_list$reset),
-        .d(push_list$d),
-        .q(push_list$q)
-    );
-    kvcpu_small$hepc$victims$1$places places(
-        .clock(places$clock),
-        .read_address(places$read_address),
-        .read_data(places$read_data),
-        .write_address(places$write_address),
-        .write_data(places$write_data),
-        .write_enable(places$write_enable)
-    );
-    kvcpu_small$hepc$victims$1$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_small$hepc$victims$1$gone gone(
-        .clock(gone$clock),
-        .reset(gone$reset),
-        .d(gone$d),
-        .q(gone$q)
-    );
-    kvcpu_small$hepc$victims$1$count count(
-        .clock(count$clock),
-        .reset(count$reset),
-        .d(count$d),
-        .q(count$q)
-    );
-    kvcpu_small$hepc$victims$1$head_wanted head_wanted(
-        .clock(head_wanted$clock),
-        .reset(head_wanted$reset),
-        .enable(head_wanted$enable),
-        .d(head_wanted$d),
-        .q(head_wanted$q)
-    );
-    kvcpu_small$hepc$victims$1$head_item head_item(
-        .clock(head_item$clock),
-        .reset(head_item$reset),
-        .enable(head_item$enable),
-        .d(head_item$d),
-        .q(head_item$q)
-    );
-    
-    // Update code
-    always @(*) last_held$clock = clock;
-    always @(*) pushed$clock = clock;
-    always @(*) push_item$clock = clock;
-    always @(*) push_list$clock = clock;
-    always @(*) places$clock = clock;
-    always @(*) written$clock = clock;
-    always @(*) gone$clock = clock;
-    always @(*) count$clock = clock;
-    always @(*) head_wanted$clock = clock;
-    always @(*) head_item$clock = clock;
-    always @(*) last_held$reset = reset;
-    always @(*) pushed$reset = reset;
-    always @(*) push_item$reset = reset;
-    always @(*) push_list$reset = reset;
-    always @(*) written$reset = reset;
-    always @(*) gone$reset = reset;
-    always @(*) count$reset = reset;
-    always @(*) head_wanted$reset = reset;
-    always @(*) head_item$reset = reset;
-    always @(*) last_held$d = last;
-    always @(*) better = last_held$q < item;
-    always @(*) pushed$d = in_valid & (open | better);
-    always @(*) push_item$d = item;
-    always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
-    always @(*) places$write_enable = pushed$q;
-    always @(*) places$write_address = written$q;
-    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
-    always @(*) places$read_address = gone$q;
-    always @(*) begin
-        written$d = written$q;
-        if (pushed$q) begin
-            written$d = written$q + 32'h1;
-            if (written$q == last_place) begin
-                written$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        count$d = count$q;
-        if (pushed$q & ~load) begin
-            count$d = count$q + 32'h1;
-        end
-        else if (load & ~pushed$q) begin
-            count$d = count$q - 32'h1;
-        end
-    end
-    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) read_list = places$read_data[(32'h31)+:(2)];
-    always @(*) begin
-        head_wanted$d = 32'h0;
-        if (waiting) begin
-            head_wanted$d = one << read_list;
-        end
-    end
-    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
-    always @(*) wanted = head_wanted$q;
-    always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
-    always @(*) crowded = count$q >= enough;
-    
-endmodule // kvcpu_small$hepc$victims$1
-
-
-module kvcpu_small$hepc$victims$1$count(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$1$count
-
-
-module kvcpu_small$hepc$victims$1$gone(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$1$gone
-
-
-module kvcpu_small$hepc$victims$1$head_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims$1$head_item
-
-
-module kvcpu_small$hepc$victims$1$head_wanted(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 4'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims$1$head_wanted
-
-
-module kvcpu_small$hepc$victims$1$last_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$victims$1$last_held
-
-
-module kvcpu_small$hepc$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [5:0] read_address;
-    output reg  [50:0] read_data;
-    input wire  [5:0] write_address;
-    input wire  [50:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    reg [50:0] mem [0:47];
-    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
-    wire [50:0] word = mem[read_address];
-    always @(*) read_data = word;
-endmodule // kvcpu_small$hepc$victims$1$places
-
-
-module kvcpu_small$hepc$victims$1$push_item(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$victims$1$push_item
-
-
-module kvcpu_small$hepc$victims$1$push_list(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$victims$1$push_list
-
-
-module kvcpu_small$hepc$victims$1$pushed(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims$1$pushed
-
-
-module kvcpu_small$hepc$victims$1$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$1$written
-
-
-module kvcpu_small$hepc$victims$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    input wire  [48:0] item;
-    input wire  [1:0] list;
-    input wire  [48:0] last;
-    input wire  open;
-    output reg  [3:0] wanted;
-    output reg  [48:0] head;
-    input wire  taken;
-    output reg  holding;
-    output reg  crowded;
-    
-    // Constant declarations
-    localparam  one = 4'h1;
-    localparam  list_place = 6'b110001;
-    localparam  last_place = 6'b101111;
-    localparam  enough = 6'b100100;
-    
-    // Stub signals
-    reg  last_held$clock;
-    reg  last_held$reset;
-    reg  [48:0] last_held$d;
-    wire  [48:0] last_held$q;
-    reg  pushed$clock;
-    reg  pushed$reset;
-    reg  pushed$d;
-    wire  pushed$q;
-    reg  push_item$clock;
-    reg  push_item$reset;
-    reg  [48:0] push_item$d;
-    wire  [48:0] push_item$q;
-    reg  push_list$clock;
-    reg  push_list$reset;
-    reg  [1:0] push_list$d;
-    wire  [1:0] push_list$q;
-    reg  places$clock;
-    reg  [5:0] places$read_address;
-    wire  [50:0] places$read_data;
-    reg  [5:0] places$write_address;
-    reg  [50:0] places$write_data;
-    reg  places$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  gone$clock;
-    reg  gone$reset;
-    reg  [5:0] gone$d;
-    wire  [5:0] gone$q;
-    reg  count$clock;
-    reg  count$reset;
-    reg  [5:0] count$d;
-    wire  [5:0] count$q;
-    reg  head_wanted$clock;
-    reg  head_wanted$reset;
-    reg  head_wanted$enable;
-    reg  [3:0] head_wanted$d;
-    wire  [3:0] head_wanted$q;
-    reg  head_item$clock;
-    reg  head_item$reset;
-    reg  head_item$enable;
-    reg  [48:0] head_item$d;
-    wire  [48:0] head_item$q;
-    
-    // Local signals
-    reg  better;
-    reg  load;
-    reg  waiting;
-    reg  [1:0] read_list;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims$2$last_held last_held(
-        .clock(last_held$clock),
-        .reset(last_held$reset),
-        .d(last_held$d),
-        .q(last_held$q)
-    );
-    kvcpu_small$hepc$victims$2$pushed pushed(
-        .clock(pushed$clock),
-        .reset(pushed$reset),
-        .d(pushed$d),
-        .q(pushed$q)
-    );
-    kvcpu_small$hepc$victims$2$push_item push_item(
-        .clock(push_item$clock),
-        .reset(push_item$reset),
-        .d(push_item$d),
-        .q(push_item$q)
-    );
-    kvcpu_small$hepc$victims$2$push_list push_list(
-        .clock(push_list$clock),
-        .reset(push_list$reset),
-        .d(push_list$d),
-        .q(push_list$q)
-    );
-    kvcpu_small$hepc$victims$2$places places(
-        .clock(places$clock),
-        .read_address(places$read_address),
-        .read_data(places$read_data),
-        .write_address(places$write_address),
-        .write_data(places$write_data),
-        .write_enable(places$write_enable)
-    );
-    kvcpu_small$hepc$victims$2$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_small$hepc$victims$2$gone gone(
-        .clock(gone$clock),
-        .reset(gone$reset),
-        .d(gone$d),
-        .q(gone$q)
-    );
-    kvcpu_small$hepc$victims$2$count count(
-        .clock(count$clock),
-        .reset(count$reset),
-        .d(count$d),
-        .q(count$q)
-    );
-    kvcpu_small$hepc$victims$2$head_wanted head_wanted(
-        .clock(head_wanted$clock),
-        .reset(head_wanted$reset),
-        .enable(head_wanted$enable),
-        .d(head_wanted$d),
-        .q(head_wanted$q)
-    );
-    kvcpu_small$hepc$victims$2$head_item head_item(
-        .clock(head_item$clock),
-        .reset(head_item$reset),
-        .enable(head_item$enable),
-        .d(head_item$d),
-        .q(head_item$q)
-    );
-    
-    // Update code
-    always @(*) last_held$clock = clock;
-    always @(*) pushed$clock = clock;
-    always @(*) push_item$clock = clock;
-    always @(*) push_list$clock = clock;
-    always @(*) places$clock = clock;
-    always @(*) written$clock = clock;
-    always @(*) gone$clock = clock;
-    always @(*) count$clock = clock;
-    always @(*) head_wanted$clock = clock;
-    always @(*) head_item$clock = clock;
-    always @(*) last_held$reset = reset;
-    always @(*) pushed$reset = reset;
-    always @(*) push_item$reset = reset;
-    always @(*) push_list$reset = reset;
-    always @(*) written$reset = reset;
-    always @(*) gone$reset = reset;
-    always @(*) count$reset = reset;
-    always @(*) head_wanted$reset = reset;
-    always @(*) head_item$reset = reset;
-    always @(*) last_held$d = last;
-    always @(*) better = last_held$q < item;
-    always @(*) pushed$d = in_valid & (open | better);
-    always @(*) push_item$d = item;
-    always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
-    always @(*) places$write_enable = pushed$q;
-    always @(*) places$write_address = written$q;
-    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
-    always @(*) places$read_address = gone$q;
-    always @(*) begin
-        written$d = written$q;
-        if (pushed$q) begin
-            written$d = written$q + 32'h1;
-            if (written$q == last_place) begin
-                written$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        count$d = count$q;
-        if (pushed$q & ~load) begin
-            count$d = count$q + 32'h1;
-        end
-        else if (load & ~pushed$q) begin
-            count$d = count$q - 32'h1;
-        end
-    end
-    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) read_list = places$read_data[(32'h31)+:(2)];
-    always @(*) begin
-        head_wanted$d = 32'h0;
-        if (waiting) begin
-            head_wanted$d = one << read_list;
-        end
-    end
-    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
-    always @(*) wanted = head_wanted$q;
-    always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
-    always @(*) crowded = count$q >= enough;
-    
-endmodule // kvcpu_small$hepc$victims$2
-
-
-module kvcpu_small$hepc$victims$2$count(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$2$count
-
-
-module kvcpu_small$hepc$victims$2$gone(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$2$gone
-
-
-module kvcpu_small$hepc$victims$2$head_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims$2$head_item
-
-
-module kvcpu_small$hepc$victims$2$head_wanted(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 4'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims$2$head_wanted
-
-
-module kvcpu_small$hepc$victims$2$last_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$victims$2$last_held
-
-
-module kvcpu_small$hepc$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [5:0] read_address;
-    output reg  [50:0] read_data;
-    input wire  [5:0] write_address;
-    input wire  [50:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    reg [50:0] mem [0:47];
-    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
-    wire [50:0] word = mem[read_address];
-    always @(*) read_data = word;
-endmodule // kvcpu_small$hepc$victims$2$places
-
-
-module kvcpu_small$hepc$victims$2$push_item(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$victims$2$push_item
-
-
-module kvcpu_small$hepc$victims$2$push_list(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$victims$2$push_list
-
-
-module kvcpu_small$hepc$victims$2$pushed(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims$2$pushed
-
-
-module kvcpu_small$hepc$victims$2$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$2$written
-
-
-module kvcpu_small$hepc$victims$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  in_valid;
-    input wire  [48:0] item;
-    input wire  [1:0] list;
-    input wire  [48:0] last;
-    input wire  open;
-    output reg  [3:0] wanted;
-    output reg  [48:0] head;
-    input wire  taken;
-    output reg  holding;
-    output reg  crowded;
-    
-    // Constant declarations
-    localparam  one = 4'h1;
-    localparam  list_place = 6'b110001;
-    localparam  last_place = 6'b101111;
-    localparam  enough = 6'b100100;
-    
-    // Stub signals
-    reg  last_held$clock;
-    reg  last_held$reset;
-    reg  [48:0] last_held$d;
-    wire  [48:0] last_held$q;
-    reg  pushed$clock;
-    reg  pushed$reset;
-    reg  pushed$d;
-    wire  pushed$q;
-    reg  push_item$clock;
-    reg  push_item$reset;
-    reg  [48:0] push_item$d;
-    wire  [48:0] push_item$q;
-    reg  push_list$clock;
-    reg  push_list$reset;
-    reg  [1:0] push_list$d;
-    wire  [1:0] push_list$q;
-    reg  places$clock;
-    reg  [5:0] places$read_address;
-    wire  [50:0] places$read_data;
-    reg  [5:0] places$write_address;
-    reg  [50:0] places$write_data;
-    reg  places$write_enable;
-    reg  written$clock;
-    reg  written$reset;
-    reg  [5:0] written$d;
-    wire  [5:0] written$q;
-    reg  gone$clock;
-    reg  gone$reset;
-    reg  [5:0] gone$d;
-    wire  [5:0] gone$q;
-    reg  count$clock;
-    reg  count$reset;
-    reg  [5:0] count$d;
-    wire  [5:0] count$q;
-    reg  head_wanted$clock;
-    reg  head_wanted$reset;
-    reg  head_wanted$enable;
-    reg  [3:0] head_wanted$d;
-    wire  [3:0] head_wanted$q;
-    reg  head_item$clock;
-    reg  head_item$reset;
-    reg  head_item$enable;
-    reg  [48:0] head_item$d;
-    wire  [48:0] head_item$q;
-    
-    // Local signals
-    reg  better;
-    reg  load;
-    reg  waiting;
-    reg  [1:0] read_list;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims$3$last_held last_held(
-        .clock(last_held$clock),
-        .reset(last_held$reset),
-        .d(last_held$d),
-        .q(last_held$q)
-    );
-    kvcpu_small$hepc$victims$3$pushed pushed(
-        .clock(pushed$clock),
-        .reset(pushed$reset),
-        .d(pushed$d),
-        .q(pushed$q)
-    );
-    kvcpu_small$hepc$victims$3$push_item push_item(
-        .clock(push_item$clock),
-        .reset(push_item$reset),
-        .d(push_item$d),
-        .q(push_item$q)
-    );
-    kvcpu_small$hepc$victims$3$push_list push_list(
-        .clock(push_list$clock),
-        .reset(push_list$reset),
-        .d(push_list$d),
-        .q(push_list$q)
-    );
-    kvcpu_small$hepc$victims$3$places places(
-        .clock(places$clock),
-        .read_address(places$read_address),
-        .read_data(places$read_data),
-        .write_address(places$write_address),
-        .write_data(places$write_data),
-        .write_enable(places$write_enable)
-    );
-    kvcpu_small$hepc$victims$3$written written(
-        .clock(written$clock),
-        .reset(written$reset),
-        .d(written$d),
-        .q(written$q)
-    );
-    kvcpu_small$hepc$victims$3$gone gone(
-        .clock(gone$clock),
-        .reset(gone$reset),
-        .d(gone$d),
-        .q(gone$q)
-    );
-    kvcpu_small$hepc$victims$3$count count(
-        .clock(count$clock),
-        .reset(count$reset),
-        .d(count$d),
-        .q(count$q)
-    );
-    kvcpu_small$hepc$victims$3$head_wanted head_wanted(
-        .clock(head_wanted$clock),
-        .reset(head_wanted$reset),
-        .enable(head_wanted$enable),
-        .d(head_wanted$d),
-        .q(head_wanted$q)
-    );
-    kvcpu_small$hepc$victims$3$head_item head_item(
-        .clock(head_item$clock),
-        .reset(head_item$reset),
-        .enable(head_item$enable),
-        .d(head_item$d),
-        .q(head_item$q)
-    );
-    
-    // Update code
-    always @(*) last_held$clock = clock;
-    always @(*) pushed$clock = clock;
-    always @(*) push_item$clock = clock;
-    always @(*) push_list$clock = clock;
-    always @(*) places$clock = clock;
-    always @(*) written$clock = clock;
-    always @(*) gone$clock = clock;
-    always @(*) count$clock = clock;
-    always @(*) head_wanted$clock = clock;
-    always @(*) head_item$clock = clock;
-    always @(*) last_held$reset = reset;
-    always @(*) pushed$reset = reset;
-    always @(*) push_item$reset = reset;
-    always @(*) push_list$reset = reset;
-    always @(*) written$reset = reset;
-    always @(*) gone$reset = reset;
-    always @(*) count$reset = reset;
-    always @(*) head_wanted$reset = reset;
-    always @(*) head_item$reset = reset;
-    always @(*) last_held$d = last;
-    always @(*) better = last_held$q < item;
-    always @(*) pushed$d = in_valid & (open | better);
-    always @(*) push_item$d = item;
-    always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
-    always @(*) places$write_enable = pushed$q;
-    always @(*) places$write_address = written$q;
-    always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
-    always @(*) places$read_address = gone$q;
-    always @(*) begin
-        written$d = written$q;
-        if (pushed$q) begin
-            written$d = written$q + 32'h1;
-            if (written$q == last_place) begin
-                written$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
-        end
-    end
-    always @(*) begin
-        count$d = count$q;
-        if (pushed$q & ~load) begin
-            count$d = count$q + 32'h1;
-        end
-        else if (load & ~pushed$q) begin
-            count$d = count$q - 32'h1;
-        end
-    end
-    always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
-    always @(*) read_list = places$read_data[(32'h31)+:(2)];
-    always @(*) begin
-        head_wanted$d = 32'h0;
-        if (waiting) begin
-            head_wanted$d = one << read_list;
-        end
-    end
-    always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
-    always @(*) wanted = head_wanted$q;
-    always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
-    always @(*) crowded = count$q >= enough;
-    
-endmodule // kvcpu_small$hepc$victims$3
-
-
-module kvcpu_small$hepc$victims$3$count(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$3$count
-
-
-module kvcpu_small$hepc$victims$3$gone(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$3$gone
-
-
-module kvcpu_small$hepc$victims$3$head_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims$3$head_item
-
-
-module kvcpu_small$hepc$victims$3$head_wanted(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 4'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims$3$head_wanted
-
-
-module kvcpu_small$hepc$victims$3$last_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$victims$3$last_held
-
-
-module kvcpu_small$hepc$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [5:0] read_address;
-    output reg  [50:0] read_data;
-    input wire  [5:0] write_address;
-    input wire  [50:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    reg [50:0] mem [0:47];
-    always @(posedge clock) if (write_enable) mem[write_address] <= write_data;
-    wire [50:0] word = mem[read_address];
-    always @(*) read_data = word;
-endmodule // kvcpu_small$hepc$victims$3$places
-
-
-module kvcpu_small$hepc$victims$3$push_item(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 49'h0 : d;
-endmodule // kvcpu_small$hepc$victims$3$push_item
-
-
-module kvcpu_small$hepc$victims$3$push_list(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$victims$3$push_list
-
-
-module kvcpu_small$hepc$victims$3$pushed(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims$3$pushed
-
-
-module kvcpu_small$hepc$victims$3$written(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [5:0] d;
-    output reg  [5:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
-endmodule // kvcpu_small$hepc$victims$3$written
-
-
-module kvcpu_small$hepc$victims0(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,exists,front);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    input wire  finish;
-    input wire  pop;
-    input wire  fresh;
-    input wire  [3:0] favoured;
-    input wire  wants$0;
-    input wire  wants$1;
-    input wire  wants$2;
-    input wire  wants$3;
-    input wire  [48:0] items$0;
-    input wire  [48:0] items$1;
-    input wire  [48:0] items$2;
-    input wire  [48:0] items$3;
-    output reg  taken$0;
-    output reg  taken$1;
-    output reg  taken$2;
-    output reg  taken$3;
-    output reg  holding;
-    output reg  [48:0] last_item;
-    output reg  [7:0] count;
-    input wire  [7:0] position;
-    output reg  there;
-    output reg  exists;
-    output reg  [48:0] front;
-    
-    // Stub signals
-    reg  [3:0] choose$favoured;
-    reg  choose$wants$0;
-    reg  choose$wants$1;
-    reg  choose$wants$2;
-    reg  choose$wants$3;
-    reg  [48:0] choose$items$0;
-    reg  [48:0] choose$items$1;
-    reg  [48:0] choose$items$2;
-    reg  [48:0] choose$items$3;
-    wire  choose$chosen$0;
-    wire  choose$chosen$1;
-    wire  choose$chosen$2;
-    wire  choose$chosen$3;
-    wire  choose$valid;
-    wire  [48:0] choose$item;
-    reg  list$clock;
-    reg  list$reset;
-    reg  list$clear;
-    reg  list$finish;
-    reg  list$pop;
-    reg  list$offer;
-    reg  list$fresh;
-    reg  [48:0] list$item;
-    wire  list$taken;
-    wire  list$holding;
-    reg  [7:0] list$position;
-    wire  list$there;
-    wire  list$exists;
-    wire  [48:0] list$front;
-    wire  [48:0] list$last_item;
-    wire  [7:0] list$count;
-    wire  list$bounded;
-    wire  [48:0] list$bound_item;
-    reg  offered$clock;
-    reg  offered$reset;
-    reg  offered$d;
-    wire  offered$q;
-    reg  item$clock;
-    reg  item$reset;
-    reg  item$enable;
-    reg  [48:0] item$d;
-    wire  [48:0] item$q;
-    
-    // Local signals
-    reg  free;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims0$choose choose(
-        .favoured(choose$favoured),
-        .wants$0(choose$wants$0),
-        .wants$1(choose$wants$1),
-        .wants$2(choose$wants$2),
-        .wants$3(choose$wants$3),
-        .items$0(choose$items$0),
-        .items$1(choose$items$1),
-        .items$2(choose$items$2),
-        .items$3(choose$items$3),
-        .chosen$0(choose$chosen$0),
-        .chosen$1(choose$chosen$1),
-        .chosen$2(choose$chosen$2),
-        .chosen$3(choose$chosen$3),
-        .valid(choose$valid),
-        .item(choose$item)
-    );
-    kvcpu_small$hepc$victims0$list list(
-        .clock(list$clock),
-        .reset(list$reset),
-        .clear(list$clear),
-        .finish(list$finish),
-        .pop(list$pop),
-        .offer(list$offer),
-        .fresh(list$fresh),
-        .item(list$item),
-        .taken(list$taken),
-        .holding(list$holding),
-        .position(list$position),
-        .there(list$there),
-        .exists(list$exists),
-        .front(list$front),
-        .last_item(list$last_item),
-        .count(list$count),
-        .bounded(list$bounded),
-        .bound_item(list$bound_item)
-    );
-    kvcpu_small$hepc$victims0$offered offered(
-        .clock(offered$clock),
-        .reset(offered$reset),
-        .d(offered$d),
-        .q(offered$q)
-    );
-    kvcpu_small$hepc$victims0$item item(
-        .clock(item$clock),
-        .reset(item$reset),
-        .enable(item$enable),
-        .d(item$d),
-        .q(item$q)
-    );
-    
-    // Update code
-    always @(*) list$clock = clock;
-    always @(*) offered$clock = clock;
-    always @(*) item$clock = clock;
-    always @(*) list$reset = reset;
-    always @(*) offered$reset = reset;
-    always @(*) item$reset = reset;
-    always @(*) free = ~offered$q | list$taken;
-    always @(*) choose$favoured = favoured;
-    always @(*) choose$wants$0 = wants$0;
-    always @(*) choose$items$0 = items$0;
-    always @(*) taken$0 = choose$chosen$0 & free;
-    always @(*) choose$wants$1 = wants$1;
-    always @(*) choose$items$1 = items$1;
-    always @(*) taken$1 = choose$chosen$1 & free;
-    always @(*) choose$wants$2 = wants$2;
-    always @(*) choose$items$2 = items$2;
-    always @(*) taken$2 = choose$chosen$2 & free;
-    always @(*) choose$wants$3 = wants$3;
-    always @(*) choose$items$3 = items$3;
-    always @(*) taken$3 = choose$chosen$3 & free;
-    always @(*) offered$d = choose$valid | ~free;
-    always @(*) item$enable = free;
-    always @(*) item$d = choose$item;
-    always @(*) holding = offered$q | list$holding;
-    always @(*) list$clear = clear;
-    always @(*) list$finish = finish;
-    always @(*) list$pop = pop;
-    always @(*) list$offer = offered$q;
-    always @(*) list$fresh = fresh;
-    always @(*) list$item = item$q;
-    always @(*) list$position = position;
-    always @(*) last_item = list$last_item;
-    always @(*) count = list$count;
-    always @(*) there = list$there;
-    always @(*) exists = list$exists;
-    always @(*) front = list$front;
-    
-endmodule // kvcpu_small$hepc$victims0
-
-
-module kvcpu_small$hepc$victims0$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
-    
-    // Module arguments
-    input wire  [3:0] favoured;
-    input wire  wants$0;
-    input wire  wants$1;
-    input wire  wants$2;
-    input wire  wants$3;
-    input wire  [48:0] items$0;
-    input wire  [48:0] items$1;
-    input wire  [48:0] items$2;
-    input wire  [48:0] items$3;
-    output reg  chosen$0;
-    output reg  chosen$1;
-    output reg  chosen$2;
-    output reg  chosen$3;
-    output reg  valid;
-    output reg  [48:0] item;
-    
-    // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
-    always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
-    end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
-    always @(*) begin
-        item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
-    end
-endmodule // kvcpu_small$hepc$victims0$choose
-
-
-module kvcpu_small$hepc$victims0$item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$item
-
-
-module kvcpu_small$hepc$victims0$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    input wire  finish;
-    input wire  pop;
-    input wire  offer;
-    input wire  fresh;
-    input wire  [48:0] item;
-    output reg  taken;
-    output reg  holding;
-    input wire  [7:0] position;
-    output reg  there;
-    output reg  exists;
-    output reg  [48:0] front;
-    output reg  [48:0] last_item;
-    output reg  [7:0] count;
-    output reg  bounded;
-    output reg  [48:0] bound_item;
-    
-    // Constant declarations
-    localparam  size = 8'h4;
-    localparam  last_place = 8'h3;
-    localparam  last_but_one = 8'h2;
-    
-    // Stub signals
-    reg  cells$0$clock;
-    reg  cells$0$reset;
-    reg  [49:0] cells$0$compared;
-    reg  [48:0] cells$0$item;
-    reg  cells$0$better_than_item;
-    reg  cells$0$take;
-    reg  cells$0$stay;
-    reg  cells$0$turning;
-    reg  [48:0] cells$0$left;
-    reg  cells$0$left_better;
-    reg  cells$0$left_beats;
-    reg  cells$0$left_moves;
-    wire  [48:0] cells$0$held;
-    wire  cells$0$better;
-    wire  cells$0$beats;
-    wire  cells$0$moves;
-    wire  cells$0$same;
-    reg  cells$1$clock;
-    reg  cells$1$reset;
-    reg  [49:0] cells$1$compared;
-    reg  [48:0] cells$1$item;
-    reg  cells$1$better_than_item;
-    reg  cells$1$take;
-    reg  cells$1$stay;
-    reg  cells$1$turning;
-    reg  [48:0] cells$1$left;
-    reg  cells$1$left_better;
-    reg  cells$1$left_beats;
-    reg  cells$1$left_moves;
-    wire  [48:0] cells$1$held;
-    wire  cells$1$better;
-    wire  cells$1$beats;
-    wire  cells$1$moves;
-    wire  cells$1$same;
-    reg  cells$2$clock;
-    reg  cells$2$reset;
-    reg  [49:0] cells$2$compared;
-    reg  [48:0] cells$2$item;
-    reg  cells$2$better_than_item;
-    reg  cells$2$take;
-    reg  cells$2$stay;
-    reg  cells$2$turning;
-    reg  [48:0] cells$2$left;
-    reg  cells$2$left_better;
-    reg  cells$2$left_beats;
-    reg  cells$2$left_moves;
-    wire  [48:0] cells$2$held;
-    wire  cells$2$better;
-    wire  cells$2$beats;
-    wire  cells$2$moves;
-    wire  cells$2$same;
-    reg  cells$3$clock;
-    reg  cells$3$reset;
-    reg  [49:0] cells$3$compared;
-    reg  [48:0] cells$3$item;
-    reg  cells$3$better_than_item;
-    reg  cells$3$take;
-    reg  cells$3$stay;
-    reg  cells$3$turning;
-    reg  [48:0] cells$3$left;
-    reg  cells$3$left_better;
-    reg  cells$3$left_beats;
-    reg  cells$3$left_moves;
-    wire  [48:0] cells$3$held;
-    wire  cells$3$better;
-    wire  cells$3$beats;
-    wire  cells$3$moves;
-    wire  cells$3$same;
-    reg  bound$clock;
-    reg  bound$reset;
-    reg  bound$enable;
-    reg  [48:0] bound$d;
-    wire  [48:0] bound$q;
-    reg  has_bound$clock;
-    reg  has_bound$reset;
-    reg  has_bound$d;
-    wire  has_bound$q;
-    reg  held$clock;
-    reg  held$reset;
-    reg  [7:0] held$d;
-    wire  [7:0] held$q;
-    reg  turn$clock;
-    reg  turn$reset;
-    reg  [7:0] turn$d;
-    wire  [7:0] turn$q;
-    reg  going$clock;
-    reg  going$reset;
-    reg  going$d;
-    wire  going$q;
-    reg  pace$clock;
-    reg  pace$reset;
-    reg  pace$offer;
-    reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
-    wire  pace$favours;
-    wire  pace$taken;
-    wire  pace$stay;
-    wire  pace$staged;
-    wire  pace$holding;
-    reg  staged_item$clock;
-    reg  staged_item$reset;
-    reg  staged_item$enable;
-    reg  [48:0] staged_item$d;
-    wire  [48:0] staged_item$q;
-    reg  allowed$clock;
-    reg  allowed$reset;
-    reg  allowed$enable;
-    reg  allowed$d;
-    wire  allowed$q;
-    reg  known$clock;
-    reg  known$reset;
-    reg  known$d;
-    wire  known$q;
-    reg  cut$clock;
-    reg  cut$reset;
-    reg  cut$d;
-    wire  cut$q;
-    
-    // Local signals
-    reg  known_so_far$0;
-    reg  known_so_far$1;
-    reg  known_so_far$2;
-    reg  known_so_far$3;
-    reg  [49:0] compared;
-    reg  [49:0] against_staged;
-    reg  [49:0] against_bound;
-    reg  [49:0] bound_compared;
-    reg  [48:0] last;
-    reg  better_than_staged;
-    reg  full;
-    reg  take;
-    reg  turning;
-    reg  [7:0] turned;
-    reg  [7:0] place;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims0$list$cells$0 cells$0(
-        .clock(cells$0$clock),
-        .reset(cells$0$reset),
-        .compared(cells$0$compared),
-        .item(cells$0$item),
-        .better_than_item(cells$0$better_than_item),
-        .take(cells$0$take),
-        .stay(cells$0$stay),
-        .turning(cells$0$turning),
-        .left(cells$0$left),
-        .left_better(cells$0$left_better),
-        .left_beats(cells$0$left_beats),
-        .left_moves(cells$0$left_moves),
-        .held(cells$0$held),
-        .better(cells$0$better),
-        .beats(cells$0$beats),
-        .moves(cells$0$moves),
-        .same(cells$0$same)
-    );
-    kvcpu_small$hepc$victims0$list$cells$1 cells$1(
-        .clock(cells$1$clock),
-        .reset(cells$1$reset),
-        .compared(cells$1$compared),
-        .item(cells$1$item),
-        .better_than_item(cells$1$better_than_item),
-        .take(cells$1$take),
-        .stay(cells$1$stay),
-        .turning(cells$1$turning),
-        .left(cells$1$left),
-        .left_better(cells$1$left_better),
-        .left_beats(cells$1$left_beats),
-        .left_moves(cells$1$left_moves),
-        .held(cells$1$held),
-        .better(cells$1$better),
-        .beats(cells$1$beats),
-        .moves(cells$1$moves),
-        .same(cells$1$same)
-    );
-    kvcpu_small$hepc$victims0$list$cells$2 cells$2(
-        .clock(cells$2$clock),
-        .reset(cells$2$reset),
-        .compared(cells$2$compared),
-        .item(cells$2$item),
-        .better_than_item(cells$2$better_than_item),
-        .take(cells$2$take),
-        .stay(cells$2$stay),
-        .turning(cells$2$turning),
-        .left(cells$2$left),
-        .left_better(cells$2$left_better),
-        .left_beats(cells$2$left_beats),
-        .left_moves(cells$2$left_moves),
-        .held(cells$2$held),
-        .better(cells$2$better),
-        .beats(cells$2$beats),
-        .moves(cells$2$moves),
-        .same(cells$2$same)
-    );
-    kvcpu_small$hepc$victims0$list$cells$3 cells$3(
-        .clock(cells$3$clock),
-        .reset(cells$3$reset),
-        .compared(cells$3$compared),
-        .item(cells$3$item),
-        .better_than_item(cells$3$better_than_item),
-        .take(cells$3$take),
-        .stay(cells$3$stay),
-        .turning(cells$3$turning),
-        .left(cells$3$left),
-        .left_better(cells$3$left_better),
-        .left_beats(cells$3$left_beats),
-        .left_moves(cells$3$left_moves),
-        .held(cells$3$held),
-        .better(cells$3$better),
-        .beats(cells$3$beats),
-        .moves(cells$3$moves),
-        .same(cells$3$same)
-    );
-    kvcpu_small$hepc$victims0$list$bound bound(
-        .clock(bound$clock),
-        .reset(bound$reset),
-        .enable(bound$enable),
-        .d(bound$d),
-        .q(bound$q)
-    );
-    kvcpu_small$hepc$victims0$list$has_bound has_bound(
-        .clock(has_bound$clock),
-        .reset(has_bound$reset),
-        .d(has_bound$d),
-        .q(has_bound$q)
-    );
-    kvcpu_small$hepc$victims0$list$held held(
-        .clock(held$clock),
-        .reset(held$reset),
-        .d(held$d),
-        .q(held$q)
-    );
-    kvcpu_small$hepc$victims0$list$turn turn(
-        .clock(turn$clock),
-        .reset(turn$reset),
-        .d(turn$d),
-        .q(turn$q)
-    );
-    kvcpu_small$hepc$victims0$list$going going(
-        .clock(going$clock),
-        .reset(going$reset),
-        .d(going$d),
-        .q(going$q)
-    );
-    kvcpu_small$hepc$victims0$list$pace pace(
-        .clock(pace$clock),
-        .reset(pace$reset),
-        .offer(pace$offer),
-        .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
-        .favours(pace$favours),
-        .taken(pace$taken),
-        .stay(pace$stay),
-        .staged(pace$staged),
-        .holding(pace$holding)
-    );
-    kvcpu_small$hepc$victims0$list$staged_item staged_item(
-        .clock(staged_item$clock),
-        .reset(staged_item$reset),
-        .enable(staged_item$enable),
-        .d(staged_item$d),
-        .q(staged_item$q)
-    );
-    kvcpu_small$hepc$victims0$list$allowed allowed(
-        .clock(allowed$clock),
-        .reset(allowed$reset),
-        .enable(allowed$enable),
-        .d(allowed$d),
-        .q(allowed$q)
-    );
-    kvcpu_small$hepc$victims0$list$known known(
-        .clock(known$clock),
-        .reset(known$reset),
-        .d(known$d),
-        .q(known$q)
-    );
-    kvcpu_small$hepc$victims0$list$cut cut(
-        .clock(cut$clock),
-        .reset(cut$reset),
-        .d(cut$d),
-        .q(cut$q)
-    );
-    
-    // Update code
-    always @(*) bound$clock = clock;
-    always @(*) has_bound$clock = clock;
-    always @(*) held$clock = clock;
-    always @(*) turn$clock = clock;
-    always @(*) going$clock = clock;
-    always @(*) pace$clock = clock;
-    always @(*) staged_item$clock = clock;
-    always @(*) allowed$clock = clock;
-    always @(*) known$clock = clock;
-    always @(*) cut$clock = clock;
-    always @(*) bound$reset = reset;
-    always @(*) has_bound$reset = reset | clear;
-    always @(*) held$reset = reset | clear;
-    always @(*) turn$reset = reset | clear;
-    always @(*) going$reset = reset | clear;
-    always @(*) pace$reset = reset | clear;
-    always @(*) staged_item$reset = reset;
-    always @(*) allowed$reset = reset;
-    always @(*) known$reset = reset;
-    always @(*) cut$reset = reset | clear;
-    always @(*) pace$offer = offer;
-    always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
-    always @(*) taken = pace$taken;
-    always @(*) holding = pace$holding;
-    always @(*) begin
-        compared = ((item) & 50'h3ffffffffffff) << 32'h1;
-        if (pace$favours) begin
-            compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
-        end
-    end
-    always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
-    always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) better_than_staged = against_staged < compared;
-    always @(*) begin
-        last = cells$0$held;
-        last = cells$1$held;
-        last = cells$2$held;
-        last = cells$3$held;
-    end
-    always @(*) staged_item$enable = ~pace$stay;
-    always @(*) staged_item$d = item;
-    always @(*) allowed$enable = ~pace$stay;
-    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
-    always @(*) take = pace$staged & allowed$q & ~known$q;
-    always @(*) known_so_far$0 = cells$0$same;
-    always @(*) begin
-        known$d = pace$stay & cells$0$same;
-        known$d = pace$stay & known_so_far$1;
-        known$d = pace$stay & known_so_far$2;
-        known$d = pace$stay & known_so_far$3;
-    end
-    always @(*) known_so_far$1 = known_so_far$0 | cells$1$same;
-    always @(*) known_so_far$2 = known_so_far$1 | cells$2$same;
-    always @(*) known_so_far$3 = known_so_far$2 | cells$3$same;
-    always @(*) begin
-        place = position;
-        if (offer) begin
-            place = 32'h0;
-        end
-    end
-    always @(*) there = (turn$q == position) & ~going$q;
-    always @(*) exists = position < held$q;
-    always @(*) turning = going$q | pop;
-    always @(*) begin
-        turned = turn$q;
-        if (going$q) begin
-            turned = turn$q - 32'h1;
-            if (turn$q == 32'h0) begin
-                turned = last_place;
-            end
-        end
-        if (pop) begin
-            turned = last_but_one;
-        end
-    end
-    always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
-    always @(*) cells$0$clock = clock;
-    always @(*) cells$0$reset = reset | clear;
-    always @(*) cells$0$compared = compared;
-    always @(*) cells$0$item = staged_item$q;
-    always @(*) cells$0$better_than_item = better_than_staged;
-    always @(*) cells$0$take = take;
-    always @(*) cells$0$stay = pace$stay;
-    always @(*) cells$0$turning = turning;
-    always @(*) cells$1$clock = clock;
-    always @(*) begin
-        cells$1$reset = reset | clear;
-        cells$1$reset = reset | clear | pop;
-    end
-    always @(*) cells$1$compared = compared;
-    always @(*) cells$1$item = staged_item$q;
-    always @(*) cells$1$better_than_item = better_than_staged;
-    always @(*) cells$1$take = take;
-    always @(*) cells$1$stay = pace$stay;
-    always @(*) cells$1$turning = turning;
-    always @(*) cells$2$clock = clock;
-    always @(*) cells$2$reset = reset | clear;
-    always @(*) cells$2$compared = compared;
-    always @(*) cells$2$item = staged_item$q;
-    always @(*) cells$2$better_than_item = better_than_staged;
-    always @(*) cells$2$take = take;
-    always @(*) cells$2$stay = pace$stay;
-    always @(*) cells$2$turning = turning;
-    always @(*) cells$3$clock = clock;
-    always @(*) cells$3$reset = reset | clear;
-    always @(*) cells$3$compared = compared;
-    always @(*) cells$3$item = staged_item$q;
-    always @(*) cells$3$better_than_item = better_than_staged;
-    always @(*) cells$3$take = take;
-    always @(*) cells$3$stay = pace$stay;
-    always @(*) cells$3$turning = turning;
-    always @(*) cells$0$left = last;
-    always @(*) cells$1$left = cells$0$held;
-    always @(*) cells$1$left_better = cells$0$better;
-    always @(*) cells$1$left_beats = cells$0$beats;
-    always @(*) cells$1$left_moves = cells$0$moves;
-    always @(*) cells$2$left = cells$1$held;
-    always @(*) cells$2$left_better = cells$1$better;
-    always @(*) cells$2$left_beats = cells$1$beats;
-    always @(*) cells$2$left_moves = cells$1$moves;
-    always @(*) cells$3$left = cells$2$held;
-    always @(*) cells$3$left_better = cells$2$better;
-    always @(*) cells$3$left_beats = cells$2$beats;
-    always @(*) cells$3$left_moves = cells$2$moves;
-    always @(*) full = held$q == size;
-    always @(*) cut$d = take & full;
-    always @(*) bound$enable = cut$q | finish;
-    always @(*) bound$d = last;
-    always @(*) begin
-        has_bound$d = has_bound$q | cut$q;
-        if (finish) begin
-            has_bound$d = full;
-        end
-    end
-    always @(*) begin
-        held$d = held$q;
-        if (take & ~full) begin
-            held$d = held$q + 32'h1;
-        end
-        if (pop & (held$q != 32'h0)) begin
-            held$d = held$q - 32'h1;
-        end
-    end
-    always @(*) front = cells$0$held;
-    always @(*) last_item = last;
-    always @(*) count = held$q;
-    always @(*) bounded = has_bound$q;
-    always @(*) begin
-        cells$0$left_better = 1'b0;
-        cells$0$left_beats = 1'b0;
-        cells$0$left_moves = 1'b0;
-        bound_item = bound$q;
-    end
-    
-endmodule // kvcpu_small$hepc$victims0$list
-
-
-module kvcpu_small$hepc$victims0$list$allowed(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$allowed
-
-
-module kvcpu_small$hepc$victims0$list$bound(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$bound
-
-
-module kvcpu_small$hepc$victims0$list$cells$0(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims0$list$cells$0$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims0$list$cells$0$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims0$list$cells$0$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims0$list$cells$0
-
-
-module kvcpu_small$hepc$victims0$list$cells$0$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$cells$0$beaten
-
-
-module kvcpu_small$hepc$victims0$list$cells$0$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$cells$0$reached
-
-
-module kvcpu_small$hepc$victims0$list$cells$0$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$cells$0$value
-
-
-module kvcpu_small$hepc$victims0$list$cells$1(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims0$list$cells$1$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims0$list$cells$1$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims0$list$cells$1$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims0$list$cells$1
-
-
-module kvcpu_small$hepc$victims0$list$cells$1$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$cells$1$beaten
-
-
-module kvcpu_small$hepc$victims0$list$cells$1$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$cells$1$reached
-
-
-module kvcpu_small$hepc$victims0$list$cells$1$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$cells$1$value
-
-
-module kvcpu_small$hepc$victims0$list$cells$2(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims0$list$cells$2$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims0$list$cells$2$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims0$list$cells$2$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims0$list$cells$2
-
-
-module kvcpu_small$hepc$victims0$list$cells$2$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$cells$2$beaten
-
-
-module kvcpu_small$hepc$victims0$list$cells$2$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$cells$2$reached
-
-
-module kvcpu_small$hepc$victims0$list$cells$2$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$cells$2$value
-
-
-module kvcpu_small$hepc$victims0$list$cells$3(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims0$list$cells$3$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims0$list$cells$3$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims0$list$cells$3$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims0$list$cells$3
-
-
-module kvcpu_small$hepc$victims0$list$cells$3$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$cells$3$beaten
-
-
-module kvcpu_small$hepc$victims0$list$cells$3$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$cells$3$reached
-
-
-module kvcpu_small$hepc$victims0$list$cells$3$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$cells$3$value
-
-
-module kvcpu_small$hepc$victims0$list$cut(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$cut
-
-
-module kvcpu_small$hepc$victims0$list$going(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$going
-
-
-module kvcpu_small$hepc$victims0$list$has_bound(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$has_bound
-
-
-module kvcpu_small$hepc$victims0$list$held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$held
-
-
-module kvcpu_small$hepc$victims0$list$known(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$known
-
-
-module kvcpu_small$hepc$victims0$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  offer;
-    input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
-    output reg  favours;
-    output reg  taken;
-    output reg  stay;
-    output reg  staged;
-    output reg  holding;
-    
-    // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
-    reg  stage$clock;
-    reg  stage$reset;
-    reg  stage$d;
-    wire  stage$q;
-    
-    // Local signals
-    reg  starts;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims0$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
-    );
-    kvcpu_small$hepc$victims0$list$pace$stage stage(
-        .clock(stage$clock),
-        .reset(stage$reset),
-        .d(stage$d),
-        .q(stage$q)
-    );
-    
-    // Update code
-    always @(*) phase$clock = clock;
-    always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
-    always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
-    always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
-    
-endmodule // kvcpu_small$hepc$victims0$list$pace
-
-
-module kvcpu_small$hepc$victims0$list$pace$phase(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$pace$phase
-
-
-module kvcpu_small$hepc$victims0$list$pace$stage(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$pace$stage
-
-
-module kvcpu_small$hepc$victims0$list$staged_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims0$list$staged_item
-
-
-module kvcpu_small$hepc$victims0$list$turn(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$list$turn
-
-
-module kvcpu_small$hepc$victims0$offered(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims0$offered
-
-
-module kvcpu_small$hepc$victims1(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,exists,front);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    input wire  finish;
-    input wire  pop;
-    input wire  fresh;
-    input wire  [3:0] favoured;
-    input wire  wants$0;
-    input wire  wants$1;
-    input wire  wants$2;
-    input wire  wants$3;
-    input wire  [48:0] items$0;
-    input wire  [48:0] items$1;
-    input wire  [48:0] items$2;
-    input wire  [48:0] items$3;
-    output reg  taken$0;
-    output reg  taken$1;
-    output reg  taken$2;
-    output reg  taken$3;
-    output reg  holding;
-    output reg  [48:0] last_item;
-    output reg  [7:0] count;
-    input wire  [7:0] position;
-    output reg  there;
-    output reg  exists;
-    output reg  [48:0] front;
-    
-    // Stub signals
-    reg  [3:0] choose$favoured;
-    reg  choose$wants$0;
-    reg  choose$wants$1;
-    reg  choose$wants$2;
-    reg  choose$wants$3;
-    reg  [48:0] choose$items$0;
-    reg  [48:0] choose$items$1;
-    reg  [48:0] choose$items$2;
-    reg  [48:0] choose$items$3;
-    wire  choose$chosen$0;
-    wire  choose$chosen$1;
-    wire  choose$chosen$2;
-    wire  choose$chosen$3;
-    wire  choose$valid;
-    wire  [48:0] choose$item;
-    reg  list$clock;
-    reg  list$reset;
-    reg  list$clear;
-    reg  list$finish;
-    reg  list$pop;
-    reg  list$offer;
-    reg  list$fresh;
-    reg  [48:0] list$item;
-    wire  list$taken;
-    wire  list$holding;
-    reg  [7:0] list$position;
-    wire  list$there;
-    wire  list$exists;
-    wire  [48:0] list$front;
-    wire  [48:0] list$last_item;
-    wire  [7:0] list$count;
-    wire  list$bounded;
-    wire  [48:0] list$bound_item;
-    reg  offered$clock;
-    reg  offered$reset;
-    reg  offered$d;
-    wire  offered$q;
-    reg  item$clock;
-    reg  item$reset;
-    reg  item$enable;
-    reg  [48:0] item$d;
-    wire  [48:0] item$q;
-    
-    // Local signals
-    reg  free;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims1$choose choose(
-        .favoured(choose$favoured),
-        .wants$0(choose$wants$0),
-        .wants$1(choose$wants$1),
-        .wants$2(choose$wants$2),
-        .wants$3(choose$wants$3),
-        .items$0(choose$items$0),
-        .items$1(choose$items$1),
-        .items$2(choose$items$2),
-        .items$3(choose$items$3),
-        .chosen$0(choose$chosen$0),
-        .chosen$1(choose$chosen$1),
-        .chosen$2(choose$chosen$2),
-        .chosen$3(choose$chosen$3),
-        .valid(choose$valid),
-        .item(choose$item)
-    );
-    kvcpu_small$hepc$victims1$list list(
-        .clock(list$clock),
-        .reset(list$reset),
-        .clear(list$clear),
-        .finish(list$finish),
-        .pop(list$pop),
-        .offer(list$offer),
-        .fresh(list$fresh),
-        .item(list$item),
-        .taken(list$taken),
-        .holding(list$holding),
-        .position(list$position),
-        .there(list$there),
-        .exists(list$exists),
-        .front(list$front),
-        .last_item(list$last_item),
-        .count(list$count),
-        .bounded(list$bounded),
-        .bound_item(list$bound_item)
-    );
-    kvcpu_small$hepc$victims1$offered offered(
-        .clock(offered$clock),
-        .reset(offered$reset),
-        .d(offered$d),
-        .q(offered$q)
-    );
-    kvcpu_small$hepc$victims1$item item(
-        .clock(item$clock),
-        .reset(item$reset),
-        .enable(item$enable),
-        .d(item$d),
-        .q(item$q)
-    );
-    
-    // Update code
-    always @(*) list$clock = clock;
-    always @(*) offered$clock = clock;
-    always @(*) item$clock = clock;
-    always @(*) list$reset = reset;
-    always @(*) offered$reset = reset;
-    always @(*) item$reset = reset;
-    always @(*) free = ~offered$q | list$taken;
-    always @(*) choose$favoured = favoured;
-    always @(*) choose$wants$0 = wants$0;
-    always @(*) choose$items$0 = items$0;
-    always @(*) taken$0 = choose$chosen$0 & free;
-    always @(*) choose$wants$1 = wants$1;
-    always @(*) choose$items$1 = items$1;
-    always @(*) taken$1 = choose$chosen$1 & free;
-    always @(*) choose$wants$2 = wants$2;
-    always @(*) choose$items$2 = items$2;
-    always @(*) taken$2 = choose$chosen$2 & free;
-    always @(*) choose$wants$3 = wants$3;
-    always @(*) choose$items$3 = items$3;
-    always @(*) taken$3 = choose$chosen$3 & free;
-    always @(*) offered$d = choose$valid | ~free;
-    always @(*) item$enable = free;
-    always @(*) item$d = choose$item;
-    always @(*) holding = offered$q | list$holding;
-    always @(*) list$clear = clear;
-    always @(*) list$finish = finish;
-    always @(*) list$pop = pop;
-    always @(*) list$offer = offered$q;
-    always @(*) list$fresh = fresh;
-    always @(*) list$item = item$q;
-    always @(*) list$position = position;
-    always @(*) last_item = list$last_item;
-    always @(*) count = list$count;
-    always @(*) there = list$there;
-    always @(*) exists = list$exists;
-    always @(*) front = list$front;
-    
-endmodule // kvcpu_small$hepc$victims1
-
-
-module kvcpu_small$hepc$victims1$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
-    
-    // Module arguments
-    input wire  [3:0] favoured;
-    input wire  wants$0;
-    input wire  wants$1;
-    input wire  wants$2;
-    input wire  wants$3;
-    input wire  [48:0] items$0;
-    input wire  [48:0] items$1;
-    input wire  [48:0] items$2;
-    input wire  [48:0] items$3;
-    output reg  chosen$0;
-    output reg  chosen$1;
-    output reg  chosen$2;
-    output reg  chosen$3;
-    output reg  valid;
-    output reg  [48:0] item;
-    
-    // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
-    always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
-    end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
-    always @(*) begin
-        item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
-    end
-endmodule // kvcpu_small$hepc$victims1$choose
-
-
-module kvcpu_small$hepc$victims1$item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$item
-
-
-module kvcpu_small$hepc$victims1$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    input wire  finish;
-    input wire  pop;
-    input wire  offer;
-    input wire  fresh;
-    input wire  [48:0] item;
-    output reg  taken;
-    output reg  holding;
-    input wire  [7:0] position;
-    output reg  there;
-    output reg  exists;
-    output reg  [48:0] front;
-    output reg  [48:0] last_item;
-    output reg  [7:0] count;
-    output reg  bounded;
-    output reg  [48:0] bound_item;
-    
-    // Constant declarations
-    localparam  size = 8'h4;
-    localparam  last_place = 8'h3;
-    localparam  last_but_one = 8'h2;
-    
-    // Stub signals
-    reg  cells$0$clock;
-    reg  cells$0$reset;
-    reg  [49:0] cells$0$compared;
-    reg  [48:0] cells$0$item;
-    reg  cells$0$better_than_item;
-    reg  cells$0$take;
-    reg  cells$0$stay;
-    reg  cells$0$turning;
-    reg  [48:0] cells$0$left;
-    reg  cells$0$left_better;
-    reg  cells$0$left_beats;
-    reg  cells$0$left_moves;
-    wire  [48:0] cells$0$held;
-    wire  cells$0$better;
-    wire  cells$0$beats;
-    wire  cells$0$moves;
-    wire  cells$0$same;
-    reg  cells$1$clock;
-    reg  cells$1$reset;
-    reg  [49:0] cells$1$compared;
-    reg  [48:0] cells$1$item;
-    reg  cells$1$better_than_item;
-    reg  cells$1$take;
-    reg  cells$1$stay;
-    reg  cells$1$turning;
-    reg  [48:0] cells$1$left;
-    reg  cells$1$left_better;
-    reg  cells$1$left_beats;
-    reg  cells$1$left_moves;
-    wire  [48:0] cells$1$held;
-    wire  cells$1$better;
-    wire  cells$1$beats;
-    wire  cells$1$moves;
-    wire  cells$1$same;
-    reg  cells$2$clock;
-    reg  cells$2$reset;
-    reg  [49:0] cells$2$compared;
-    reg  [48:0] cells$2$item;
-    reg  cells$2$better_than_item;
-    reg  cells$2$take;
-    reg  cells$2$stay;
-    reg  cells$2$turning;
-    reg  [48:0] cells$2$left;
-    reg  cells$2$left_better;
-    reg  cells$2$left_beats;
-    reg  cells$2$left_moves;
-    wire  [48:0] cells$2$held;
-    wire  cells$2$better;
-    wire  cells$2$beats;
-    wire  cells$2$moves;
-    wire  cells$2$same;
-    reg  cells$3$clock;
-    reg  cells$3$reset;
-    reg  [49:0] cells$3$compared;
-    reg  [48:0] cells$3$item;
-    reg  cells$3$better_than_item;
-    reg  cells$3$take;
-    reg  cells$3$stay;
-    reg  cells$3$turning;
-    reg  [48:0] cells$3$left;
-    reg  cells$3$left_better;
-    reg  cells$3$left_beats;
-    reg  cells$3$left_moves;
-    wire  [48:0] cells$3$held;
-    wire  cells$3$better;
-    wire  cells$3$beats;
-    wire  cells$3$moves;
-    wire  cells$3$same;
-    reg  bound$clock;
-    reg  bound$reset;
-    reg  bound$enable;
-    reg  [48:0] bound$d;
-    wire  [48:0] bound$q;
-    reg  has_bound$clock;
-    reg  has_bound$reset;
-    reg  has_bound$d;
-    wire  has_bound$q;
-    reg  held$clock;
-    reg  held$reset;
-    reg  [7:0] held$d;
-    wire  [7:0] held$q;
-    reg  turn$clock;
-    reg  turn$reset;
-    reg  [7:0] turn$d;
-    wire  [7:0] turn$q;
-    reg  going$clock;
-    reg  going$reset;
-    reg  going$d;
-    wire  going$q;
-    reg  pace$clock;
-    reg  pace$reset;
-    reg  pace$offer;
-    reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
-    wire  pace$favours;
-    wire  pace$taken;
-    wire  pace$stay;
-    wire  pace$staged;
-    wire  pace$holding;
-    reg  staged_item$clock;
-    reg  staged_item$reset;
-    reg  staged_item$enable;
-    reg  [48:0] staged_item$d;
-    wire  [48:0] staged_item$q;
-    reg  allowed$clock;
-    reg  allowed$reset;
-    reg  allowed$enable;
-    reg  allowed$d;
-    wire  allowed$q;
-    reg  known$clock;
-    reg  known$reset;
-    reg  known$d;
-    wire  known$q;
-    reg  cut$clock;
-    reg  cut$reset;
-    reg  cut$d;
-    wire  cut$q;
-    
-    // Local signals
-    reg  known_so_far$0;
-    reg  known_so_far$1;
-    reg  known_so_far$2;
-    reg  known_so_far$3;
-    reg  [49:0] compared;
-    reg  [49:0] against_staged;
-    reg  [49:0] against_bound;
-    reg  [49:0] bound_compared;
-    reg  [48:0] last;
-    reg  better_than_staged;
-    reg  full;
-    reg  take;
-    reg  turning;
-    reg  [7:0] turned;
-    reg  [7:0] place;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims1$list$cells$0 cells$0(
-        .clock(cells$0$clock),
-        .reset(cells$0$reset),
-        .compared(cells$0$compared),
-        .item(cells$0$item),
-        .better_than_item(cells$0$better_than_item),
-        .take(cells$0$take),
-        .stay(cells$0$stay),
-        .turning(cells$0$turning),
-        .left(cells$0$left),
-        .left_better(cells$0$left_better),
-        .left_beats(cells$0$left_beats),
-        .left_moves(cells$0$left_moves),
-        .held(cells$0$held),
-        .better(cells$0$better),
-        .beats(cells$0$beats),
-        .moves(cells$0$moves),
-        .same(cells$0$same)
-    );
-    kvcpu_small$hepc$victims1$list$cells$1 cells$1(
-        .clock(cells$1$clock),
-        .reset(cells$1$reset),
-        .compared(cells$1$compared),
-        .item(cells$1$item),
-        .better_than_item(cells$1$better_than_item),
-        .take(cells$1$take),
-        .stay(cells$1$stay),
-        .turning(cells$1$turning),
-        .left(cells$1$left),
-        .left_better(cells$1$left_better),
-        .left_beats(cells$1$left_beats),
-        .left_moves(cells$1$left_moves),
-        .held(cells$1$held),
-        .better(cells$1$better),
-        .beats(cells$1$beats),
-        .moves(cells$1$moves),
-        .same(cells$1$same)
-    );
-    kvcpu_small$hepc$victims1$list$cells$2 cells$2(
-        .clock(cells$2$clock),
-        .reset(cells$2$reset),
-        .compared(cells$2$compared),
-        .item(cells$2$item),
-        .better_than_item(cells$2$better_than_item),
-        .take(cells$2$take),
-        .stay(cells$2$stay),
-        .turning(cells$2$turning),
-        .left(cells$2$left),
-        .left_better(cells$2$left_better),
-        .left_beats(cells$2$left_beats),
-        .left_moves(cells$2$left_moves),
-        .held(cells$2$held),
-        .better(cells$2$better),
-        .beats(cells$2$beats),
-        .moves(cells$2$moves),
-        .same(cells$2$same)
-    );
-    kvcpu_small$hepc$victims1$list$cells$3 cells$3(
-        .clock(cells$3$clock),
-        .reset(cells$3$reset),
-        .compared(cells$3$compared),
-        .item(cells$3$item),
-        .better_than_item(cells$3$better_than_item),
-        .take(cells$3$take),
-        .stay(cells$3$stay),
-        .turning(cells$3$turning),
-        .left(cells$3$left),
-        .left_better(cells$3$left_better),
-        .left_beats(cells$3$left_beats),
-        .left_moves(cells$3$left_moves),
-        .held(cells$3$held),
-        .better(cells$3$better),
-        .beats(cells$3$beats),
-        .moves(cells$3$moves),
-        .same(cells$3$same)
-    );
-    kvcpu_small$hepc$victims1$list$bound bound(
-        .clock(bound$clock),
-        .reset(bound$reset),
-        .enable(bound$enable),
-        .d(bound$d),
-        .q(bound$q)
-    );
-    kvcpu_small$hepc$victims1$list$has_bound has_bound(
-        .clock(has_bound$clock),
-        .reset(has_bound$reset),
-        .d(has_bound$d),
-        .q(has_bound$q)
-    );
-    kvcpu_small$hepc$victims1$list$held held(
-        .clock(held$clock),
-        .reset(held$reset),
-        .d(held$d),
-        .q(held$q)
-    );
-    kvcpu_small$hepc$victims1$list$turn turn(
-        .clock(turn$clock),
-        .reset(turn$reset),
-        .d(turn$d),
-        .q(turn$q)
-    );
-    kvcpu_small$hepc$victims1$list$going going(
-        .clock(going$clock),
-        .reset(going$reset),
-        .d(going$d),
-        .q(going$q)
-    );
-    kvcpu_small$hepc$victims1$list$pace pace(
-        .clock(pace$clock),
-        .reset(pace$reset),
-        .offer(pace$offer),
-        .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
-        .favours(pace$favours),
-        .taken(pace$taken),
-        .stay(pace$stay),
-        .staged(pace$staged),
-        .holding(pace$holding)
-    );
-    kvcpu_small$hepc$victims1$list$staged_item staged_item(
-        .clock(staged_item$clock),
-        .reset(staged_item$reset),
-        .enable(staged_item$enable),
-        .d(staged_item$d),
-        .q(staged_item$q)
-    );
-    kvcpu_small$hepc$victims1$list$allowed allowed(
-        .clock(allowed$clock),
-        .reset(allowed$reset),
-        .enable(allowed$enable),
-        .d(allowed$d),
-        .q(allowed$q)
-    );
-    kvcpu_small$hepc$victims1$list$known known(
-        .clock(known$clock),
-        .reset(known$reset),
-        .d(known$d),
-        .q(known$q)
-    );
-    kvcpu_small$hepc$victims1$list$cut cut(
-        .clock(cut$clock),
-        .reset(cut$reset),
-        .d(cut$d),
-        .q(cut$q)
-    );
-    
-    // Update code
-    always @(*) bound$clock = clock;
-    always @(*) has_bound$clock = clock;
-    always @(*) held$clock = clock;
-    always @(*) turn$clock = clock;
-    always @(*) going$clock = clock;
-    always @(*) pace$clock = clock;
-    always @(*) staged_item$clock = clock;
-    always @(*) allowed$clock = clock;
-    always @(*) known$clock = clock;
-    always @(*) cut$clock = clock;
-    always @(*) bound$reset = reset;
-    always @(*) has_bound$reset = reset | clear;
-    always @(*) held$reset = reset | clear;
-    always @(*) turn$reset = reset | clear;
-    always @(*) going$reset = reset | clear;
-    always @(*) pace$reset = reset | clear;
-    always @(*) staged_item$reset = reset;
-    always @(*) allowed$reset = reset;
-    always @(*) known$reset = reset;
-    always @(*) cut$reset = reset | clear;
-    always @(*) pace$offer = offer;
-    always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
-    always @(*) taken = pace$taken;
-    always @(*) holding = pace$holding;
-    always @(*) begin
-        compared = ((item) & 50'h3ffffffffffff) << 32'h1;
-        if (pace$favours) begin
-            compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
-        end
-    end
-    always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
-    always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) better_than_staged = against_staged < compared;
-    always @(*) begin
-        last = cells$0$held;
-        last = cells$1$held;
-        last = cells$2$held;
-        last = cells$3$held;
-    end
-    always @(*) staged_item$enable = ~pace$stay;
-    always @(*) staged_item$d = item;
-    always @(*) allowed$enable = ~pace$stay;
-    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
-    always @(*) take = pace$staged & allowed$q & ~known$q;
-    always @(*) known_so_far$0 = cells$0$same;
-    always @(*) begin
-        known$d = pace$stay & cells$0$same;
-        known$d = pace$stay & known_so_far$1;
-        known$d = pace$stay & known_so_far$2;
-        known$d = pace$stay & known_so_far$3;
-    end
-    always @(*) known_so_far$1 = known_so_far$0 | cells$1$same;
-    always @(*) known_so_far$2 = known_so_far$1 | cells$2$same;
-    always @(*) known_so_far$3 = known_so_far$2 | cells$3$same;
-    always @(*) begin
-        place = position;
-        if (offer) begin
-            place = 32'h0;
-        end
-    end
-    always @(*) there = (turn$q == position) & ~going$q;
-    always @(*) exists = position < held$q;
-    always @(*) turning = going$q | pop;
-    always @(*) begin
-        turned = turn$q;
-        if (going$q) begin
-            turned = turn$q - 32'h1;
-            if (turn$q == 32'h0) begin
-                turned = last_place;
-            end
-        end
-        if (pop) begin
-            turned = last_but_one;
-        end
-    end
-    always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
-    always @(*) cells$0$clock = clock;
-    always @(*) cells$0$reset = reset | clear;
-    always @(*) cells$0$compared = compared;
-    always @(*) cells$0$item = staged_item$q;
-    always @(*) cells$0$better_than_item = better_than_staged;
-    always @(*) cells$0$take = take;
-    always @(*) cells$0$stay = pace$stay;
-    always @(*) cells$0$turning = turning;
-    always @(*) cells$1$clock = clock;
-    always @(*) begin
-        cells$1$reset = reset | clear;
-        cells$1$reset = reset | clear | pop;
-    end
-    always @(*) cells$1$compared = compared;
-    always @(*) cells$1$item = staged_item$q;
-    always @(*) cells$1$better_than_item = better_than_staged;
-    always @(*) cells$1$take = take;
-    always @(*) cells$1$stay = pace$stay;
-    always @(*) cells$1$turning = turning;
-    always @(*) cells$2$clock = clock;
-    always @(*) cells$2$reset = reset | clear;
-    always @(*) cells$2$compared = compared;
-    always @(*) cells$2$item = staged_item$q;
-    always @(*) cells$2$better_than_item = better_than_staged;
-    always @(*) cells$2$take = take;
-    always @(*) cells$2$stay = pace$stay;
-    always @(*) cells$2$turning = turning;
-    always @(*) cells$3$clock = clock;
-    always @(*) cells$3$reset = reset | clear;
-    always @(*) cells$3$compared = compared;
-    always @(*) cells$3$item = staged_item$q;
-    always @(*) cells$3$better_than_item = better_than_staged;
-    always @(*) cells$3$take = take;
-    always @(*) cells$3$stay = pace$stay;
-    always @(*) cells$3$turning = turning;
-    always @(*) cells$0$left = last;
-    always @(*) cells$1$left = cells$0$held;
-    always @(*) cells$1$left_better = cells$0$better;
-    always @(*) cells$1$left_beats = cells$0$beats;
-    always @(*) cells$1$left_moves = cells$0$moves;
-    always @(*) cells$2$left = cells$1$held;
-    always @(*) cells$2$left_better = cells$1$better;
-    always @(*) cells$2$left_beats = cells$1$beats;
-    always @(*) cells$2$left_moves = cells$1$moves;
-    always @(*) cells$3$left = cells$2$held;
-    always @(*) cells$3$left_better = cells$2$better;
-    always @(*) cells$3$left_beats = cells$2$beats;
-    always @(*) cells$3$left_moves = cells$2$moves;
-    always @(*) full = held$q == size;
-    always @(*) cut$d = take & full;
-    always @(*) bound$enable = cut$q | finish;
-    always @(*) bound$d = last;
-    always @(*) begin
-        has_bound$d = has_bound$q | cut$q;
-        if (finish) begin
-            has_bound$d = full;
-        end
-    end
-    always @(*) begin
-        held$d = held$q;
-        if (take & ~full) begin
-            held$d = held$q + 32'h1;
-        end
-        if (pop & (held$q != 32'h0)) begin
-            held$d = held$q - 32'h1;
-        end
-    end
-    always @(*) front = cells$0$held;
-    always @(*) last_item = last;
-    always @(*) count = held$q;
-    always @(*) bounded = has_bound$q;
-    always @(*) begin
-        cells$0$left_better = 1'b0;
-        cells$0$left_beats = 1'b0;
-        cells$0$left_moves = 1'b0;
-        bound_item = bound$q;
-    end
-    
-endmodule // kvcpu_small$hepc$victims1$list
-
-
-module kvcpu_small$hepc$victims1$list$allowed(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$allowed
-
-
-module kvcpu_small$hepc$victims1$list$bound(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$bound
-
-
-module kvcpu_small$hepc$victims1$list$cells$0(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims1$list$cells$0$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims1$list$cells$0$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims1$list$cells$0$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims1$list$cells$0
-
-
-module kvcpu_small$hepc$victims1$list$cells$0$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$cells$0$beaten
-
-
-module kvcpu_small$hepc$victims1$list$cells$0$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$cells$0$reached
-
-
-module kvcpu_small$hepc$victims1$list$cells$0$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$cells$0$value
-
-
-module kvcpu_small$hepc$victims1$list$cells$1(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims1$list$cells$1$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims1$list$cells$1$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims1$list$cells$1$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims1$list$cells$1
-
-
-module kvcpu_small$hepc$victims1$list$cells$1$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$cells$1$beaten
-
-
-module kvcpu_small$hepc$victims1$list$cells$1$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$cells$1$reached
-
-
-module kvcpu_small$hepc$victims1$list$cells$1$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$cells$1$value
-
-
-module kvcpu_small$hepc$victims1$list$cells$2(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims1$list$cells$2$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims1$list$cells$2$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims1$list$cells$2$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims1$list$cells$2
-
-
-module kvcpu_small$hepc$victims1$list$cells$2$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$cells$2$beaten
-
-
-module kvcpu_small$hepc$victims1$list$cells$2$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$cells$2$reached
-
-
-module kvcpu_small$hepc$victims1$list$cells$2$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$cells$2$value
-
-
-module kvcpu_small$hepc$victims1$list$cells$3(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims1$list$cells$3$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims1$list$cells$3$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims1$list$cells$3$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims1$list$cells$3
-
-
-module kvcpu_small$hepc$victims1$list$cells$3$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$cells$3$beaten
-
-
-module kvcpu_small$hepc$victims1$list$cells$3$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$cells$3$reached
-
-
-module kvcpu_small$hepc$victims1$list$cells$3$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$cells$3$value
-
-
-module kvcpu_small$hepc$victims1$list$cut(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$cut
-
-
-module kvcpu_small$hepc$victims1$list$going(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$going
-
-
-module kvcpu_small$hepc$victims1$list$has_bound(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$has_bound
-
-
-module kvcpu_small$hepc$victims1$list$held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$held
-
-
-module kvcpu_small$hepc$victims1$list$known(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$known
-
-
-module kvcpu_small$hepc$victims1$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  offer;
-    input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
-    output reg  favours;
-    output reg  taken;
-    output reg  stay;
-    output reg  staged;
-    output reg  holding;
-    
-    // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
-    reg  stage$clock;
-    reg  stage$reset;
-    reg  stage$d;
-    wire  stage$q;
-    
-    // Local signals
-    reg  starts;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims1$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
-    );
-    kvcpu_small$hepc$victims1$list$pace$stage stage(
-        .clock(stage$clock),
-        .reset(stage$reset),
-        .d(stage$d),
-        .q(stage$q)
-    );
-    
-    // Update code
-    always @(*) phase$clock = clock;
-    always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
-    always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
-    always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
-    
-endmodule // kvcpu_small$hepc$victims1$list$pace
-
-
-module kvcpu_small$hepc$victims1$list$pace$phase(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$pace$phase
-
-
-module kvcpu_small$hepc$victims1$list$pace$stage(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$pace$stage
-
-
-module kvcpu_small$hepc$victims1$list$staged_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims1$list$staged_item
-
-
-module kvcpu_small$hepc$victims1$list$turn(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$list$turn
-
-
-module kvcpu_small$hepc$victims1$offered(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims1$offered
-
-
-module kvcpu_small$hepc$victims2(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,exists,front);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    input wire  finish;
-    input wire  pop;
-    input wire  fresh;
-    input wire  [3:0] favoured;
-    input wire  wants$0;
-    input wire  wants$1;
-    input wire  wants$2;
-    input wire  wants$3;
-    input wire  [48:0] items$0;
-    input wire  [48:0] items$1;
-    input wire  [48:0] items$2;
-    input wire  [48:0] items$3;
-    output reg  taken$0;
-    output reg  taken$1;
-    output reg  taken$2;
-    output reg  taken$3;
-    output reg  holding;
-    output reg  [48:0] last_item;
-    output reg  [7:0] count;
-    input wire  [7:0] position;
-    output reg  there;
-    output reg  exists;
-    output reg  [48:0] front;
-    
-    // Stub signals
-    reg  [3:0] choose$favoured;
-    reg  choose$wants$0;
-    reg  choose$wants$1;
-    reg  choose$wants$2;
-    reg  choose$wants$3;
-    reg  [48:0] choose$items$0;
-    reg  [48:0] choose$items$1;
-    reg  [48:0] choose$items$2;
-    reg  [48:0] choose$items$3;
-    wire  choose$chosen$0;
-    wire  choose$chosen$1;
-    wire  choose$chosen$2;
-    wire  choose$chosen$3;
-    wire  choose$valid;
-    wire  [48:0] choose$item;
-    reg  list$clock;
-    reg  list$reset;
-    reg  list$clear;
-    reg  list$finish;
-    reg  list$pop;
-    reg  list$offer;
-    reg  list$fresh;
-    reg  [48:0] list$item;
-    wire  list$taken;
-    wire  list$holding;
-    reg  [7:0] list$position;
-    wire  list$there;
-    wire  list$exists;
-    wire  [48:0] list$front;
-    wire  [48:0] list$last_item;
-    wire  [7:0] list$count;
-    wire  list$bounded;
-    wire  [48:0] list$bound_item;
-    reg  offered$clock;
-    reg  offered$reset;
-    reg  offered$d;
-    wire  offered$q;
-    reg  item$clock;
-    reg  item$reset;
-    reg  item$enable;
-    reg  [48:0] item$d;
-    wire  [48:0] item$q;
-    
-    // Local signals
-    reg  free;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims2$choose choose(
-        .favoured(choose$favoured),
-        .wants$0(choose$wants$0),
-        .wants$1(choose$wants$1),
-        .wants$2(choose$wants$2),
-        .wants$3(choose$wants$3),
-        .items$0(choose$items$0),
-        .items$1(choose$items$1),
-        .items$2(choose$items$2),
-        .items$3(choose$items$3),
-        .chosen$0(choose$chosen$0),
-        .chosen$1(choose$chosen$1),
-        .chosen$2(choose$chosen$2),
-        .chosen$3(choose$chosen$3),
-        .valid(choose$valid),
-        .item(choose$item)
-    );
-    kvcpu_small$hepc$victims2$list list(
-        .clock(list$clock),
-        .reset(list$reset),
-        .clear(list$clear),
-        .finish(list$finish),
-        .pop(list$pop),
-        .offer(list$offer),
-        .fresh(list$fresh),
-        .item(list$item),
-        .taken(list$taken),
-        .holding(list$holding),
-        .position(list$position),
-        .there(list$there),
-        .exists(list$exists),
-        .front(list$front),
-        .last_item(list$last_item),
-        .count(list$count),
-        .bounded(list$bounded),
-        .bound_item(list$bound_item)
-    );
-    kvcpu_small$hepc$victims2$offered offered(
-        .clock(offered$clock),
-        .reset(offered$reset),
-        .d(offered$d),
-        .q(offered$q)
-    );
-    kvcpu_small$hepc$victims2$item item(
-        .clock(item$clock),
-        .reset(item$reset),
-        .enable(item$enable),
-        .d(item$d),
-        .q(item$q)
-    );
-    
-    // Update code
-    always @(*) list$clock = clock;
-    always @(*) offered$clock = clock;
-    always @(*) item$clock = clock;
-    always @(*) list$reset = reset;
-    always @(*) offered$reset = reset;
-    always @(*) item$reset = reset;
-    always @(*) free = ~offered$q | list$taken;
-    always @(*) choose$favoured = favoured;
-    always @(*) choose$wants$0 = wants$0;
-    always @(*) choose$items$0 = items$0;
-    always @(*) taken$0 = choose$chosen$0 & free;
-    always @(*) choose$wants$1 = wants$1;
-    always @(*) choose$items$1 = items$1;
-    always @(*) taken$1 = choose$chosen$1 & free;
-    always @(*) choose$wants$2 = wants$2;
-    always @(*) choose$items$2 = items$2;
-    always @(*) taken$2 = choose$chosen$2 & free;
-    always @(*) choose$wants$3 = wants$3;
-    always @(*) choose$items$3 = items$3;
-    always @(*) taken$3 = choose$chosen$3 & free;
-    always @(*) offered$d = choose$valid | ~free;
-    always @(*) item$enable = free;
-    always @(*) item$d = choose$item;
-    always @(*) holding = offered$q | list$holding;
-    always @(*) list$clear = clear;
-    always @(*) list$finish = finish;
-    always @(*) list$pop = pop;
-    always @(*) list$offer = offered$q;
-    always @(*) list$fresh = fresh;
-    always @(*) list$item = item$q;
-    always @(*) list$position = position;
-    always @(*) last_item = list$last_item;
-    always @(*) count = list$count;
-    always @(*) there = list$there;
-    always @(*) exists = list$exists;
-    always @(*) front = list$front;
-    
-endmodule // kvcpu_small$hepc$victims2
-
-
-module kvcpu_small$hepc$victims2$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
-    
-    // Module arguments
-    input wire  [3:0] favoured;
-    input wire  wants$0;
-    input wire  wants$1;
-    input wire  wants$2;
-    input wire  wants$3;
-    input wire  [48:0] items$0;
-    input wire  [48:0] items$1;
-    input wire  [48:0] items$2;
-    input wire  [48:0] items$3;
-    output reg  chosen$0;
-    output reg  chosen$1;
-    output reg  chosen$2;
-    output reg  chosen$3;
-    output reg  valid;
-    output reg  [48:0] item;
-    
-    // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
-    always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
-    end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
-    always @(*) begin
-        item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
-    end
-endmodule // kvcpu_small$hepc$victims2$choose
-
-
-module kvcpu_small$hepc$victims2$item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$item
-
-
-module kvcpu_small$hepc$victims2$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    input wire  finish;
-    input wire  pop;
-    input wire  offer;
-    input wire  fresh;
-    input wire  [48:0] item;
-    output reg  taken;
-    output reg  holding;
-    input wire  [7:0] position;
-    output reg  there;
-    output reg  exists;
-    output reg  [48:0] front;
-    output reg  [48:0] last_item;
-    output reg  [7:0] count;
-    output reg  bounded;
-    output reg  [48:0] bound_item;
-    
-    // Constant declarations
-    localparam  size = 8'h4;
-    localparam  last_place = 8'h3;
-    localparam  last_but_one = 8'h2;
-    
-    // Stub signals
-    reg  cells$0$clock;
-    reg  cells$0$reset;
-    reg  [49:0] cells$0$compared;
-    reg  [48:0] cells$0$item;
-    reg  cells$0$better_than_item;
-    reg  cells$0$take;
-    reg  cells$0$stay;
-    reg  cells$0$turning;
-    reg  [48:0] cells$0$left;
-    reg  cells$0$left_better;
-    reg  cells$0$left_beats;
-    reg  cells$0$left_moves;
-    wire  [48:0] cells$0$held;
-    wire  cells$0$better;
-    wire  cells$0$beats;
-    wire  cells$0$moves;
-    wire  cells$0$same;
-    reg  cells$1$clock;
-    reg  cells$1$reset;
-    reg  [49:0] cells$1$compared;
-    reg  [48:0] cells$1$item;
-    reg  cells$1$better_than_item;
-    reg  cells$1$take;
-    reg  cells$1$stay;
-    reg  cells$1$turning;
-    reg  [48:0] cells$1$left;
-    reg  cells$1$left_better;
-    reg  cells$1$left_beats;
-    reg  cells$1$left_moves;
-    wire  [48:0] cells$1$held;
-    wire  cells$1$better;
-    wire  cells$1$beats;
-    wire  cells$1$moves;
-    wire  cells$1$same;
-    reg  cells$2$clock;
-    reg  cells$2$reset;
-    reg  [49:0] cells$2$compared;
-    reg  [48:0] cells$2$item;
-    reg  cells$2$better_than_item;
-    reg  cells$2$take;
-    reg  cells$2$stay;
-    reg  cells$2$turning;
-    reg  [48:0] cells$2$left;
-    reg  cells$2$left_better;
-    reg  cells$2$left_beats;
-    reg  cells$2$left_moves;
-    wire  [48:0] cells$2$held;
-    wire  cells$2$better;
-    wire  cells$2$beats;
-    wire  cells$2$moves;
-    wire  cells$2$same;
-    reg  cells$3$clock;
-    reg  cells$3$reset;
-    reg  [49:0] cells$3$compared;
-    reg  [48:0] cells$3$item;
-    reg  cells$3$better_than_item;
-    reg  cells$3$take;
-    reg  cells$3$stay;
-    reg  cells$3$turning;
-    reg  [48:0] cells$3$left;
-    reg  cells$3$left_better;
-    reg  cells$3$left_beats;
-    reg  cells$3$left_moves;
-    wire  [48:0] cells$3$held;
-    wire  cells$3$better;
-    wire  cells$3$beats;
-    wire  cells$3$moves;
-    wire  cells$3$same;
-    reg  bound$clock;
-    reg  bound$reset;
-    reg  bound$enable;
-    reg  [48:0] bound$d;
-    wire  [48:0] bound$q;
-    reg  has_bound$clock;
-    reg  has_bound$reset;
-    reg  has_bound$d;
-    wire  has_bound$q;
-    reg  held$clock;
-    reg  held$reset;
-    reg  [7:0] held$d;
-    wire  [7:0] held$q;
-    reg  turn$clock;
-    reg  turn$reset;
-    reg  [7:0] turn$d;
-    wire  [7:0] turn$q;
-    reg  going$clock;
-    reg  going$reset;
-    reg  going$d;
-    wire  going$q;
-    reg  pace$clock;
-    reg  pace$reset;
-    reg  pace$offer;
-    reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
-    wire  pace$favours;
-    wire  pace$taken;
-    wire  pace$stay;
-    wire  pace$staged;
-    wire  pace$holding;
-    reg  staged_item$clock;
-    reg  staged_item$reset;
-    reg  staged_item$enable;
-    reg  [48:0] staged_item$d;
-    wire  [48:0] staged_item$q;
-    reg  allowed$clock;
-    reg  allowed$reset;
-    reg  allowed$enable;
-    reg  allowed$d;
-    wire  allowed$q;
-    reg  known$clock;
-    reg  known$reset;
-    reg  known$d;
-    wire  known$q;
-    reg  cut$clock;
-    reg  cut$reset;
-    reg  cut$d;
-    wire  cut$q;
-    
-    // Local signals
-    reg  known_so_far$0;
-    reg  known_so_far$1;
-    reg  known_so_far$2;
-    reg  known_so_far$3;
-    reg  [49:0] compared;
-    reg  [49:0] against_staged;
-    reg  [49:0] against_bound;
-    reg  [49:0] bound_compared;
-    reg  [48:0] last;
-    reg  better_than_staged;
-    reg  full;
-    reg  take;
-    reg  turning;
-    reg  [7:0] turned;
-    reg  [7:0] place;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims2$list$cells$0 cells$0(
-        .clock(cells$0$clock),
-        .reset(cells$0$reset),
-        .compared(cells$0$compared),
-        .item(cells$0$item),
-        .better_than_item(cells$0$better_than_item),
-        .take(cells$0$take),
-        .stay(cells$0$stay),
-        .turning(cells$0$turning),
-        .left(cells$0$left),
-        .left_better(cells$0$left_better),
-        .left_beats(cells$0$left_beats),
-        .left_moves(cells$0$left_moves),
-        .held(cells$0$held),
-        .better(cells$0$better),
-        .beats(cells$0$beats),
-        .moves(cells$0$moves),
-        .same(cells$0$same)
-    );
-    kvcpu_small$hepc$victims2$list$cells$1 cells$1(
-        .clock(cells$1$clock),
-        .reset(cells$1$reset),
-        .compared(cells$1$compared),
-        .item(cells$1$item),
-        .better_than_item(cells$1$better_than_item),
-        .take(cells$1$take),
-        .stay(cells$1$stay),
-        .turning(cells$1$turning),
-        .left(cells$1$left),
-        .left_better(cells$1$left_better),
-        .left_beats(cells$1$left_beats),
-        .left_moves(cells$1$left_moves),
-        .held(cells$1$held),
-        .better(cells$1$better),
-        .beats(cells$1$beats),
-        .moves(cells$1$moves),
-        .same(cells$1$same)
-    );
-    kvcpu_small$hepc$victims2$list$cells$2 cells$2(
-        .clock(cells$2$clock),
-        .reset(cells$2$reset),
-        .compared(cells$2$compared),
-        .item(cells$2$item),
-        .better_than_item(cells$2$better_than_item),
-        .take(cells$2$take),
-        .stay(cells$2$stay),
-        .turning(cells$2$turning),
-        .left(cells$2$left),
-        .left_better(cells$2$left_better),
-        .left_beats(cells$2$left_beats),
-        .left_moves(cells$2$left_moves),
-        .held(cells$2$held),
-        .better(cells$2$better),
-        .beats(cells$2$beats),
-        .moves(cells$2$moves),
-        .same(cells$2$same)
-    );
-    kvcpu_small$hepc$victims2$list$cells$3 cells$3(
-        .clock(cells$3$clock),
-        .reset(cells$3$reset),
-        .compared(cells$3$compared),
-        .item(cells$3$item),
-        .better_than_item(cells$3$better_than_item),
-        .take(cells$3$take),
-        .stay(cells$3$stay),
-        .turning(cells$3$turning),
-        .left(cells$3$left),
-        .left_better(cells$3$left_better),
-        .left_beats(cells$3$left_beats),
-        .left_moves(cells$3$left_moves),
-        .held(cells$3$held),
-        .better(cells$3$better),
-        .beats(cells$3$beats),
-        .moves(cells$3$moves),
-        .same(cells$3$same)
-    );
-    kvcpu_small$hepc$victims2$list$bound bound(
-        .clock(bound$clock),
-        .reset(bound$reset),
-        .enable(bound$enable),
-        .d(bound$d),
-        .q(bound$q)
-    );
-    kvcpu_small$hepc$victims2$list$has_bound has_bound(
-        .clock(has_bound$clock),
-        .reset(has_bound$reset),
-        .d(has_bound$d),
-        .q(has_bound$q)
-    );
-    kvcpu_small$hepc$victims2$list$held held(
-        .clock(held$clock),
-        .reset(held$reset),
-        .d(held$d),
-        .q(held$q)
-    );
-    kvcpu_small$hepc$victims2$list$turn turn(
-        .clock(turn$clock),
-        .reset(turn$reset),
-        .d(turn$d),
-        .q(turn$q)
-    );
-    kvcpu_small$hepc$victims2$list$going going(
-        .clock(going$clock),
-        .reset(going$reset),
-        .d(going$d),
-        .q(going$q)
-    );
-    kvcpu_small$hepc$victims2$list$pace pace(
-        .clock(pace$clock),
-        .reset(pace$reset),
-        .offer(pace$offer),
-        .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
-        .favours(pace$favours),
-        .taken(pace$taken),
-        .stay(pace$stay),
-        .staged(pace$staged),
-        .holding(pace$holding)
-    );
-    kvcpu_small$hepc$victims2$list$staged_item staged_item(
-        .clock(staged_item$clock),
-        .reset(staged_item$reset),
-        .enable(staged_item$enable),
-        .d(staged_item$d),
-        .q(staged_item$q)
-    );
-    kvcpu_small$hepc$victims2$list$allowed allowed(
-        .clock(allowed$clock),
-        .reset(allowed$reset),
-        .enable(allowed$enable),
-        .d(allowed$d),
-        .q(allowed$q)
-    );
-    kvcpu_small$hepc$victims2$list$known known(
-        .clock(known$clock),
-        .reset(known$reset),
-        .d(known$d),
-        .q(known$q)
-    );
-    kvcpu_small$hepc$victims2$list$cut cut(
-        .clock(cut$clock),
-        .reset(cut$reset),
-        .d(cut$d),
-        .q(cut$q)
-    );
-    
-    // Update code
-    always @(*) bound$clock = clock;
-    always @(*) has_bound$clock = clock;
-    always @(*) held$clock = clock;
-    always @(*) turn$clock = clock;
-    always @(*) going$clock = clock;
-    always @(*) pace$clock = clock;
-    always @(*) staged_item$clock = clock;
-    always @(*) allowed$clock = clock;
-    always @(*) known$clock = clock;
-    always @(*) cut$clock = clock;
-    always @(*) bound$reset = reset;
-    always @(*) has_bound$reset = reset | clear;
-    always @(*) held$reset = reset | clear;
-    always @(*) turn$reset = reset | clear;
-    always @(*) going$reset = reset | clear;
-    always @(*) pace$reset = reset | clear;
-    always @(*) staged_item$reset = reset;
-    always @(*) allowed$reset = reset;
-    always @(*) known$reset = reset;
-    always @(*) cut$reset = reset | clear;
-    always @(*) pace$offer = offer;
-    always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
-    always @(*) taken = pace$taken;
-    always @(*) holding = pace$holding;
-    always @(*) begin
-        compared = ((item) & 50'h3ffffffffffff) << 32'h1;
-        if (pace$favours) begin
-            compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
-        end
-    end
-    always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
-    always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) better_than_staged = against_staged < compared;
-    always @(*) begin
-        last = cells$0$held;
-        last = cells$1$held;
-        last = cells$2$held;
-        last = cells$3$held;
-    end
-    always @(*) staged_item$enable = ~pace$stay;
-    always @(*) staged_item$d = item;
-    always @(*) allowed$enable = ~pace$stay;
-    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
-    always @(*) take = pace$staged & allowed$q & ~known$q;
-    always @(*) known_so_far$0 = cells$0$same;
-    always @(*) begin
-        known$d = pace$stay & cells$0$same;
-        known$d = pace$stay & known_so_far$1;
-        known$d = pace$stay & known_so_far$2;
-        known$d = pace$stay & known_so_far$3;
-    end
-    always @(*) known_so_far$1 = known_so_far$0 | cells$1$same;
-    always @(*) known_so_far$2 = known_so_far$1 | cells$2$same;
-    always @(*) known_so_far$3 = known_so_far$2 | cells$3$same;
-    always @(*) begin
-        place = position;
-        if (offer) begin
-            place = 32'h0;
-        end
-    end
-    always @(*) there = (turn$q == position) & ~going$q;
-    always @(*) exists = position < held$q;
-    always @(*) turning = going$q | pop;
-    always @(*) begin
-        turned = turn$q;
-        if (going$q) begin
-            turned = turn$q - 32'h1;
-            if (turn$q == 32'h0) begin
-                turned = last_place;
-            end
-        end
-        if (pop) begin
-            turned = last_but_one;
-        end
-    end
-    always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
-    always @(*) cells$0$clock = clock;
-    always @(*) cells$0$reset = reset | clear;
-    always @(*) cells$0$compared = compared;
-    always @(*) cells$0$item = staged_item$q;
-    always @(*) cells$0$better_than_item = better_than_staged;
-    always @(*) cells$0$take = take;
-    always @(*) cells$0$stay = pace$stay;
-    always @(*) cells$0$turning = turning;
-    always @(*) cells$1$clock = clock;
-    always @(*) begin
-        cells$1$reset = reset | clear;
-        cells$1$reset = reset | clear | pop;
-    end
-    always @(*) cells$1$compared = compared;
-    always @(*) cells$1$item = staged_item$q;
-    always @(*) cells$1$better_than_item = better_than_staged;
-    always @(*) cells$1$take = take;
-    always @(*) cells$1$stay = pace$stay;
-    always @(*) cells$1$turning = turning;
-    always @(*) cells$2$clock = clock;
-    always @(*) cells$2$reset = reset | clear;
-    always @(*) cells$2$compared = compared;
-    always @(*) cells$2$item = staged_item$q;
-    always @(*) cells$2$better_than_item = better_than_staged;
-    always @(*) cells$2$take = take;
-    always @(*) cells$2$stay = pace$stay;
-    always @(*) cells$2$turning = turning;
-    always @(*) cells$3$clock = clock;
-    always @(*) cells$3$reset = reset | clear;
-    always @(*) cells$3$compared = compared;
-    always @(*) cells$3$item = staged_item$q;
-    always @(*) cells$3$better_than_item = better_than_staged;
-    always @(*) cells$3$take = take;
-    always @(*) cells$3$stay = pace$stay;
-    always @(*) cells$3$turning = turning;
-    always @(*) cells$0$left = last;
-    always @(*) cells$1$left = cells$0$held;
-    always @(*) cells$1$left_better = cells$0$better;
-    always @(*) cells$1$left_beats = cells$0$beats;
-    always @(*) cells$1$left_moves = cells$0$moves;
-    always @(*) cells$2$left = cells$1$held;
-    always @(*) cells$2$left_better = cells$1$better;
-    always @(*) cells$2$left_beats = cells$1$beats;
-    always @(*) cells$2$left_moves = cells$1$moves;
-    always @(*) cells$3$left = cells$2$held;
-    always @(*) cells$3$left_better = cells$2$better;
-    always @(*) cells$3$left_beats = cells$2$beats;
-    always @(*) cells$3$left_moves = cells$2$moves;
-    always @(*) full = held$q == size;
-    always @(*) cut$d = take & full;
-    always @(*) bound$enable = cut$q | finish;
-    always @(*) bound$d = last;
-    always @(*) begin
-        has_bound$d = has_bound$q | cut$q;
-        if (finish) begin
-            has_bound$d = full;
-        end
-    end
-    always @(*) begin
-        held$d = held$q;
-        if (take & ~full) begin
-            held$d = held$q + 32'h1;
-        end
-        if (pop & (held$q != 32'h0)) begin
-            held$d = held$q - 32'h1;
-        end
-    end
-    always @(*) front = cells$0$held;
-    always @(*) last_item = last;
-    always @(*) count = held$q;
-    always @(*) bounded = has_bound$q;
-    always @(*) begin
-        cells$0$left_better = 1'b0;
-        cells$0$left_beats = 1'b0;
-        cells$0$left_moves = 1'b0;
-        bound_item = bound$q;
-    end
-    
-endmodule // kvcpu_small$hepc$victims2$list
-
-
-module kvcpu_small$hepc$victims2$list$allowed(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$allowed
-
-
-module kvcpu_small$hepc$victims2$list$bound(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$bound
-
-
-module kvcpu_small$hepc$victims2$list$cells$0(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims2$list$cells$0$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims2$list$cells$0$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims2$list$cells$0$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims2$list$cells$0
-
-
-module kvcpu_small$hepc$victims2$list$cells$0$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$cells$0$beaten
-
-
-module kvcpu_small$hepc$victims2$list$cells$0$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$cells$0$reached
-
-
-module kvcpu_small$hepc$victims2$list$cells$0$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$cells$0$value
-
-
-module kvcpu_small$hepc$victims2$list$cells$1(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims2$list$cells$1$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims2$list$cells$1$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims2$list$cells$1$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims2$list$cells$1
-
-
-module kvcpu_small$hepc$victims2$list$cells$1$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$cells$1$beaten
-
-
-module kvcpu_small$hepc$victims2$list$cells$1$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$cells$1$reached
-
-
-module kvcpu_small$hepc$victims2$list$cells$1$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$cells$1$value
-
-
-module kvcpu_small$hepc$victims2$list$cells$2(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims2$list$cells$2$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims2$list$cells$2$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims2$list$cells$2$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims2$list$cells$2
-
-
-module kvcpu_small$hepc$victims2$list$cells$2$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$cells$2$beaten
-
-
-module kvcpu_small$hepc$victims2$list$cells$2$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$cells$2$reached
-
-
-module kvcpu_small$hepc$victims2$list$cells$2$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$cells$2$value
-
-
-module kvcpu_small$hepc$victims2$list$cells$3(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims2$list$cells$3$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims2$list$cells$3$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims2$list$cells$3$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims2$list$cells$3
-
-
-module kvcpu_small$hepc$victims2$list$cells$3$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$cells$3$beaten
-
-
-module kvcpu_small$hepc$victims2$list$cells$3$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$cells$3$reached
-
-
-module kvcpu_small$hepc$victims2$list$cells$3$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$cells$3$value
-
-
-module kvcpu_small$hepc$victims2$list$cut(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$cut
-
-
-module kvcpu_small$hepc$victims2$list$going(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$going
-
-
-module kvcpu_small$hepc$victims2$list$has_bound(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$has_bound
-
-
-module kvcpu_small$hepc$victims2$list$held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$held
-
-
-module kvcpu_small$hepc$victims2$list$known(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$known
-
-
-module kvcpu_small$hepc$victims2$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  offer;
-    input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
-    output reg  favours;
-    output reg  taken;
-    output reg  stay;
-    output reg  staged;
-    output reg  holding;
-    
-    // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
-    reg  stage$clock;
-    reg  stage$reset;
-    reg  stage$d;
-    wire  stage$q;
-    
-    // Local signals
-    reg  starts;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims2$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
-    );
-    kvcpu_small$hepc$victims2$list$pace$stage stage(
-        .clock(stage$clock),
-        .reset(stage$reset),
-        .d(stage$d),
-        .q(stage$q)
-    );
-    
-    // Update code
-    always @(*) phase$clock = clock;
-    always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
-    always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
-    always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
-    
-endmodule // kvcpu_small$hepc$victims2$list$pace
-
-
-module kvcpu_small$hepc$victims2$list$pace$phase(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$pace$phase
-
-
-module kvcpu_small$hepc$victims2$list$pace$stage(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$pace$stage
-
-
-module kvcpu_small$hepc$victims2$list$staged_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims2$list$staged_item
-
-
-module kvcpu_small$hepc$victims2$list$turn(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$list$turn
-
-
-module kvcpu_small$hepc$victims2$offered(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims2$offered
-
-
-module kvcpu_small$hepc$victims3(clock,reset,clear,finish,pop,fresh,favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,count,position,there,exists,front);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    input wire  finish;
-    input wire  pop;
-    input wire  fresh;
-    input wire  [3:0] favoured;
-    input wire  wants$0;
-    input wire  wants$1;
-    input wire  wants$2;
-    input wire  wants$3;
-    input wire  [48:0] items$0;
-    input wire  [48:0] items$1;
-    input wire  [48:0] items$2;
-    input wire  [48:0] items$3;
-    output reg  taken$0;
-    output reg  taken$1;
-    output reg  taken$2;
-    output reg  taken$3;
-    output reg  holding;
-    output reg  [48:0] last_item;
-    output reg  [7:0] count;
-    input wire  [7:0] position;
-    output reg  there;
-    output reg  exists;
-    output reg  [48:0] front;
-    
-    // Stub signals
-    reg  [3:0] choose$favoured;
-    reg  choose$wants$0;
-    reg  choose$wants$1;
-    reg  choose$wants$2;
-    reg  choose$wants$3;
-    reg  [48:0] choose$items$0;
-    reg  [48:0] choose$items$1;
-    reg  [48:0] choose$items$2;
-    reg  [48:0] choose$items$3;
-    wire  choose$chosen$0;
-    wire  choose$chosen$1;
-    wire  choose$chosen$2;
-    wire  choose$chosen$3;
-    wire  choose$valid;
-    wire  [48:0] choose$item;
-    reg  list$clock;
-    reg  list$reset;
-    reg  list$clear;
-    reg  list$finish;
-    reg  list$pop;
-    reg  list$offer;
-    reg  list$fresh;
-    reg  [48:0] list$item;
-    wire  list$taken;
-    wire  list$holding;
-    reg  [7:0] list$position;
-    wire  list$there;
-    wire  list$exists;
-    wire  [48:0] list$front;
-    wire  [48:0] list$last_item;
-    wire  [7:0] list$count;
-    wire  list$bounded;
-    wire  [48:0] list$bound_item;
-    reg  offered$clock;
-    reg  offered$reset;
-    reg  offered$d;
-    wire  offered$q;
-    reg  item$clock;
-    reg  item$reset;
-    reg  item$enable;
-    reg  [48:0] item$d;
-    wire  [48:0] item$q;
-    
-    // Local signals
-    reg  free;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims3$choose choose(
-        .favoured(choose$favoured),
-        .wants$0(choose$wants$0),
-        .wants$1(choose$wants$1),
-        .wants$2(choose$wants$2),
-        .wants$3(choose$wants$3),
-        .items$0(choose$items$0),
-        .items$1(choose$items$1),
-        .items$2(choose$items$2),
-        .items$3(choose$items$3),
-        .chosen$0(choose$chosen$0),
-        .chosen$1(choose$chosen$1),
-        .chosen$2(choose$chosen$2),
-        .chosen$3(choose$chosen$3),
-        .valid(choose$valid),
-        .item(choose$item)
-    );
-    kvcpu_small$hepc$victims3$list list(
-        .clock(list$clock),
-        .reset(list$reset),
-        .clear(list$clear),
-        .finish(list$finish),
-        .pop(list$pop),
-        .offer(list$offer),
-        .fresh(list$fresh),
-        .item(list$item),
-        .taken(list$taken),
-        .holding(list$holding),
-        .position(list$position),
-        .there(list$there),
-        .exists(list$exists),
-        .front(list$front),
-        .last_item(list$last_item),
-        .count(list$count),
-        .bounded(list$bounded),
-        .bound_item(list$bound_item)
-    );
-    kvcpu_small$hepc$victims3$offered offered(
-        .clock(offered$clock),
-        .reset(offered$reset),
-        .d(offered$d),
-        .q(offered$q)
-    );
-    kvcpu_small$hepc$victims3$item item(
-        .clock(item$clock),
-        .reset(item$reset),
-        .enable(item$enable),
-        .d(item$d),
-        .q(item$q)
-    );
-    
-    // Update code
-    always @(*) list$clock = clock;
-    always @(*) offered$clock = clock;
-    always @(*) item$clock = clock;
-    always @(*) list$reset = reset;
-    always @(*) offered$reset = reset;
-    always @(*) item$reset = reset;
-    always @(*) free = ~offered$q | list$taken;
-    always @(*) choose$favoured = favoured;
-    always @(*) choose$wants$0 = wants$0;
-    always @(*) choose$items$0 = items$0;
-    always @(*) taken$0 = choose$chosen$0 & free;
-    always @(*) choose$wants$1 = wants$1;
-    always @(*) choose$items$1 = items$1;
-    always @(*) taken$1 = choose$chosen$1 & free;
-    always @(*) choose$wants$2 = wants$2;
-    always @(*) choose$items$2 = items$2;
-    always @(*) taken$2 = choose$chosen$2 & free;
-    always @(*) choose$wants$3 = wants$3;
-    always @(*) choose$items$3 = items$3;
-    always @(*) taken$3 = choose$chosen$3 & free;
-    always @(*) offered$d = choose$valid | ~free;
-    always @(*) item$enable = free;
-    always @(*) item$d = choose$item;
-    always @(*) holding = offered$q | list$holding;
-    always @(*) list$clear = clear;
-    always @(*) list$finish = finish;
-    always @(*) list$pop = pop;
-    always @(*) list$offer = offered$q;
-    always @(*) list$fresh = fresh;
-    always @(*) list$item = item$q;
-    always @(*) list$position = position;
-    always @(*) last_item = list$last_item;
-    always @(*) count = list$count;
-    always @(*) there = list$there;
-    always @(*) exists = list$exists;
-    always @(*) front = list$front;
-    
-endmodule // kvcpu_small$hepc$victims3
-
-
-module kvcpu_small$hepc$victims3$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
-    
-    // Module arguments
-    input wire  [3:0] favoured;
-    input wire  wants$0;
-    input wire  wants$1;
-    input wire  wants$2;
-    input wire  wants$3;
-    input wire  [48:0] items$0;
-    input wire  [48:0] items$1;
-    input wire  [48:0] items$2;
-    input wire  [48:0] items$3;
-    output reg  chosen$0;
-    output reg  chosen$1;
-    output reg  chosen$2;
-    output reg  chosen$3;
-    output reg  valid;
-    output reg  [48:0] item;
-    
-    // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
-    always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
-    end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
-    always @(*) begin
-        item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
-    end
-endmodule // kvcpu_small$hepc$victims3$choose
-
-
-module kvcpu_small$hepc$victims3$item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$item
-
-
-module kvcpu_small$hepc$victims3$list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,position,there,exists,front,last_item,count,bounded,bound_item);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  clear;
-    input wire  finish;
-    input wire  pop;
-    input wire  offer;
-    input wire  fresh;
-    input wire  [48:0] item;
-    output reg  taken;
-    output reg  holding;
-    input wire  [7:0] position;
-    output reg  there;
-    output reg  exists;
-    output reg  [48:0] front;
-    output reg  [48:0] last_item;
-    output reg  [7:0] count;
-    output reg  bounded;
-    output reg  [48:0] bound_item;
-    
-    // Constant declarations
-    localparam  size = 8'h4;
-    localparam  last_place = 8'h3;
-    localparam  last_but_one = 8'h2;
-    
-    // Stub signals
-    reg  cells$0$clock;
-    reg  cells$0$reset;
-    reg  [49:0] cells$0$compared;
-    reg  [48:0] cells$0$item;
-    reg  cells$0$better_than_item;
-    reg  cells$0$take;
-    reg  cells$0$stay;
-    reg  cells$0$turning;
-    reg  [48:0] cells$0$left;
-    reg  cells$0$left_better;
-    reg  cells$0$left_beats;
-    reg  cells$0$left_moves;
-    wire  [48:0] cells$0$held;
-    wire  cells$0$better;
-    wire  cells$0$beats;
-    wire  cells$0$moves;
-    wire  cells$0$same;
-    reg  cells$1$clock;
-    reg  cells$1$reset;
-    reg  [49:0] cells$1$compared;
-    reg  [48:0] cells$1$item;
-    reg  cells$1$better_than_item;
-    reg  cells$1$take;
-    reg  cells$1$stay;
-    reg  cells$1$turning;
-    reg  [48:0] cells$1$left;
-    reg  cells$1$left_better;
-    reg  cells$1$left_beats;
-    reg  cells$1$left_moves;
-    wire  [48:0] cells$1$held;
-    wire  cells$1$better;
-    wire  cells$1$beats;
-    wire  cells$1$moves;
-    wire  cells$1$same;
-    reg  cells$2$clock;
-    reg  cells$2$reset;
-    reg  [49:0] cells$2$compared;
-    reg  [48:0] cells$2$item;
-    reg  cells$2$better_than_item;
-    reg  cells$2$take;
-    reg  cells$2$stay;
-    reg  cells$2$turning;
-    reg  [48:0] cells$2$left;
-    reg  cells$2$left_better;
-    reg  cells$2$left_beats;
-    reg  cells$2$left_moves;
-    wire  [48:0] cells$2$held;
-    wire  cells$2$better;
-    wire  cells$2$beats;
-    wire  cells$2$moves;
-    wire  cells$2$same;
-    reg  cells$3$clock;
-    reg  cells$3$reset;
-    reg  [49:0] cells$3$compared;
-    reg  [48:0] cells$3$item;
-    reg  cells$3$better_than_item;
-    reg  cells$3$take;
-    reg  cells$3$stay;
-    reg  cells$3$turning;
-    reg  [48:0] cells$3$left;
-    reg  cells$3$left_better;
-    reg  cells$3$left_beats;
-    reg  cells$3$left_moves;
-    wire  [48:0] cells$3$held;
-    wire  cells$3$better;
-    wire  cells$3$beats;
-    wire  cells$3$moves;
-    wire  cells$3$same;
-    reg  bound$clock;
-    reg  bound$reset;
-    reg  bound$enable;
-    reg  [48:0] bound$d;
-    wire  [48:0] bound$q;
-    reg  has_bound$clock;
-    reg  has_bound$reset;
-    reg  has_bound$d;
-    wire  has_bound$q;
-    reg  held$clock;
-    reg  held$reset;
-    reg  [7:0] held$d;
-    wire  [7:0] held$q;
-    reg  turn$clock;
-    reg  turn$reset;
-    reg  [7:0] turn$d;
-    wire  [7:0] turn$q;
-    reg  going$clock;
-    reg  going$reset;
-    reg  going$d;
-    wire  going$q;
-    reg  pace$clock;
-    reg  pace$reset;
-    reg  pace$offer;
-    reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
-    wire  pace$favours;
-    wire  pace$taken;
-    wire  pace$stay;
-    wire  pace$staged;
-    wire  pace$holding;
-    reg  staged_item$clock;
-    reg  staged_item$reset;
-    reg  staged_item$enable;
-    reg  [48:0] staged_item$d;
-    wire  [48:0] staged_item$q;
-    reg  allowed$clock;
-    reg  allowed$reset;
-    reg  allowed$enable;
-    reg  allowed$d;
-    wire  allowed$q;
-    reg  known$clock;
-    reg  known$reset;
-    reg  known$d;
-    wire  known$q;
-    reg  cut$clock;
-    reg  cut$reset;
-    reg  cut$d;
-    wire  cut$q;
-    
-    // Local signals
-    reg  known_so_far$0;
-    reg  known_so_far$1;
-    reg  known_so_far$2;
-    reg  known_so_far$3;
-    reg  [49:0] compared;
-    reg  [49:0] against_staged;
-    reg  [49:0] against_bound;
-    reg  [49:0] bound_compared;
-    reg  [48:0] last;
-    reg  better_than_staged;
-    reg  full;
-    reg  take;
-    reg  turning;
-    reg  [7:0] turned;
-    reg  [7:0] place;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims3$list$cells$0 cells$0(
-        .clock(cells$0$clock),
-        .reset(cells$0$reset),
-        .compared(cells$0$compared),
-        .item(cells$0$item),
-        .better_than_item(cells$0$better_than_item),
-        .take(cells$0$take),
-        .stay(cells$0$stay),
-        .turning(cells$0$turning),
-        .left(cells$0$left),
-        .left_better(cells$0$left_better),
-        .left_beats(cells$0$left_beats),
-        .left_moves(cells$0$left_moves),
-        .held(cells$0$held),
-        .better(cells$0$better),
-        .beats(cells$0$beats),
-        .moves(cells$0$moves),
-        .same(cells$0$same)
-    );
-    kvcpu_small$hepc$victims3$list$cells$1 cells$1(
-        .clock(cells$1$clock),
-        .reset(cells$1$reset),
-        .compared(cells$1$compared),
-        .item(cells$1$item),
-        .better_than_item(cells$1$better_than_item),
-        .take(cells$1$take),
-        .stay(cells$1$stay),
-        .turning(cells$1$turning),
-        .left(cells$1$left),
-        .left_better(cells$1$left_better),
-        .left_beats(cells$1$left_beats),
-        .left_moves(cells$1$left_moves),
-        .held(cells$1$held),
-        .better(cells$1$better),
-        .beats(cells$1$beats),
-        .moves(cells$1$moves),
-        .same(cells$1$same)
-    );
-    kvcpu_small$hepc$victims3$list$cells$2 cells$2(
-        .clock(cells$2$clock),
-        .reset(cells$2$reset),
-        .compared(cells$2$compared),
-        .item(cells$2$item),
-        .better_than_item(cells$2$better_than_item),
-        .take(cells$2$take),
-        .stay(cells$2$stay),
-        .turning(cells$2$turning),
-        .left(cells$2$left),
-        .left_better(cells$2$left_better),
-        .left_beats(cells$2$left_beats),
-        .left_moves(cells$2$left_moves),
-        .held(cells$2$held),
-        .better(cells$2$better),
-        .beats(cells$2$beats),
-        .moves(cells$2$moves),
-        .same(cells$2$same)
-    );
-    kvcpu_small$hepc$victims3$list$cells$3 cells$3(
-        .clock(cells$3$clock),
-        .reset(cells$3$reset),
-        .compared(cells$3$compared),
-        .item(cells$3$item),
-        .better_than_item(cells$3$better_than_item),
-        .take(cells$3$take),
-        .stay(cells$3$stay),
-        .turning(cells$3$turning),
-        .left(cells$3$left),
-        .left_better(cells$3$left_better),
-        .left_beats(cells$3$left_beats),
-        .left_moves(cells$3$left_moves),
-        .held(cells$3$held),
-        .better(cells$3$better),
-        .beats(cells$3$beats),
-        .moves(cells$3$moves),
-        .same(cells$3$same)
-    );
-    kvcpu_small$hepc$victims3$list$bound bound(
-        .clock(bound$clock),
-        .reset(bound$reset),
-        .enable(bound$enable),
-        .d(bound$d),
-        .q(bound$q)
-    );
-    kvcpu_small$hepc$victims3$list$has_bound has_bound(
-        .clock(has_bound$clock),
-        .reset(has_bound$reset),
-        .d(has_bound$d),
-        .q(has_bound$q)
-    );
-    kvcpu_small$hepc$victims3$list$held held(
-        .clock(held$clock),
-        .reset(held$reset),
-        .d(held$d),
-        .q(held$q)
-    );
-    kvcpu_small$hepc$victims3$list$turn turn(
-        .clock(turn$clock),
-        .reset(turn$reset),
-        .d(turn$d),
-        .q(turn$q)
-    );
-    kvcpu_small$hepc$victims3$list$going going(
-        .clock(going$clock),
-        .reset(going$reset),
-        .d(going$d),
-        .q(going$q)
-    );
-    kvcpu_small$hepc$victims3$list$pace pace(
-        .clock(pace$clock),
-        .reset(pace$reset),
-        .offer(pace$offer),
-        .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
-        .favours(pace$favours),
-        .taken(pace$taken),
-        .stay(pace$stay),
-        .staged(pace$staged),
-        .holding(pace$holding)
-    );
-    kvcpu_small$hepc$victims3$list$staged_item staged_item(
-        .clock(staged_item$clock),
-        .reset(staged_item$reset),
-        .enable(staged_item$enable),
-        .d(staged_item$d),
-        .q(staged_item$q)
-    );
-    kvcpu_small$hepc$victims3$list$allowed allowed(
-        .clock(allowed$clock),
-        .reset(allowed$reset),
-        .enable(allowed$enable),
-        .d(allowed$d),
-        .q(allowed$q)
-    );
-    kvcpu_small$hepc$victims3$list$known known(
-        .clock(known$clock),
-        .reset(known$reset),
-        .d(known$d),
-        .q(known$q)
-    );
-    kvcpu_small$hepc$victims3$list$cut cut(
-        .clock(cut$clock),
-        .reset(cut$reset),
-        .d(cut$d),
-        .q(cut$q)
-    );
-    
-    // Update code
-    always @(*) bound$clock = clock;
-    always @(*) has_bound$clock = clock;
-    always @(*) held$clock = clock;
-    always @(*) turn$clock = clock;
-    always @(*) going$clock = clock;
-    always @(*) pace$clock = clock;
-    always @(*) staged_item$clock = clock;
-    always @(*) allowed$clock = clock;
-    always @(*) known$clock = clock;
-    always @(*) cut$clock = clock;
-    always @(*) bound$reset = reset;
-    always @(*) has_bound$reset = reset | clear;
-    always @(*) held$reset = reset | clear;
-    always @(*) turn$reset = reset | clear;
-    always @(*) going$reset = reset | clear;
-    always @(*) pace$reset = reset | clear;
-    always @(*) staged_item$reset = reset;
-    always @(*) allowed$reset = reset;
-    always @(*) known$reset = reset;
-    always @(*) cut$reset = reset | clear;
-    always @(*) pace$offer = offer;
-    always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
-    always @(*) taken = pace$taken;
-    always @(*) holding = pace$holding;
-    always @(*) begin
-        compared = ((item) & 50'h3ffffffffffff) << 32'h1;
-        if (pace$favours) begin
-            compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
-        end
-    end
-    always @(*) bound_compared = (((item) & 50'h3ffffffffffff) << 32'h1) | 32'h1;
-    always @(*) against_staged = ((staged_item$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) against_bound = ((bound$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) better_than_staged = against_staged < compared;
-    always @(*) begin
-        last = cells$0$held;
-        last = cells$1$held;
-        last = cells$2$held;
-        last = cells$3$held;
-    end
-    always @(*) staged_item$enable = ~pace$stay;
-    always @(*) staged_item$d = item;
-    always @(*) allowed$enable = ~pace$stay;
-    always @(*) allowed$d = ~has_bound$q | (against_bound < bound_compared);
-    always @(*) take = pace$staged & allowed$q & ~known$q;
-    always @(*) known_so_far$0 = cells$0$same;
-    always @(*) begin
-        known$d = pace$stay & cells$0$same;
-        known$d = pace$stay & known_so_far$1;
-        known$d = pace$stay & known_so_far$2;
-        known$d = pace$stay & known_so_far$3;
-    end
-    always @(*) known_so_far$1 = known_so_far$0 | cells$1$same;
-    always @(*) known_so_far$2 = known_so_far$1 | cells$2$same;
-    always @(*) known_so_far$3 = known_so_far$2 | cells$3$same;
-    always @(*) begin
-        place = position;
-        if (offer) begin
-            place = 32'h0;
-        end
-    end
-    always @(*) there = (turn$q == position) & ~going$q;
-    always @(*) exists = position < held$q;
-    always @(*) turning = going$q | pop;
-    always @(*) begin
-        turned = turn$q;
-        if (going$q) begin
-            turned = turn$q - 32'h1;
-            if (turn$q == 32'h0) begin
-                turned = last_place;
-            end
-        end
-        if (pop) begin
-            turned = last_but_one;
-        end
-    end
-    always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
-    always @(*) cells$0$clock = clock;
-    always @(*) cells$0$reset = reset | clear;
-    always @(*) cells$0$compared = compared;
-    always @(*) cells$0$item = staged_item$q;
-    always @(*) cells$0$better_than_item = better_than_staged;
-    always @(*) cells$0$take = take;
-    always @(*) cells$0$stay = pace$stay;
-    always @(*) cells$0$turning = turning;
-    always @(*) cells$1$clock = clock;
-    always @(*) begin
-        cells$1$reset = reset | clear;
-        cells$1$reset = reset | clear | pop;
-    end
-    always @(*) cells$1$compared = compared;
-    always @(*) cells$1$item = staged_item$q;
-    always @(*) cells$1$better_than_item = better_than_staged;
-    always @(*) cells$1$take = take;
-    always @(*) cells$1$stay = pace$stay;
-    always @(*) cells$1$turning = turning;
-    always @(*) cells$2$clock = clock;
-    always @(*) cells$2$reset = reset | clear;
-    always @(*) cells$2$compared = compared;
-    always @(*) cells$2$item = staged_item$q;
-    always @(*) cells$2$better_than_item = better_than_staged;
-    always @(*) cells$2$take = take;
-    always @(*) cells$2$stay = pace$stay;
-    always @(*) cells$2$turning = turning;
-    always @(*) cells$3$clock = clock;
-    always @(*) cells$3$reset = reset | clear;
-    always @(*) cells$3$compared = compared;
-    always @(*) cells$3$item = staged_item$q;
-    always @(*) cells$3$better_than_item = better_than_staged;
-    always @(*) cells$3$take = take;
-    always @(*) cells$3$stay = pace$stay;
-    always @(*) cells$3$turning = turning;
-    always @(*) cells$0$left = last;
-    always @(*) cells$1$left = cells$0$held;
-    always @(*) cells$1$left_better = cells$0$better;
-    always @(*) cells$1$left_beats = cells$0$beats;
-    always @(*) cells$1$left_moves = cells$0$moves;
-    always @(*) cells$2$left = cells$1$held;
-    always @(*) cells$2$left_better = cells$1$better;
-    always @(*) cells$2$left_beats = cells$1$beats;
-    always @(*) cells$2$left_moves = cells$1$moves;
-    always @(*) cells$3$left = cells$2$held;
-    always @(*) cells$3$left_better = cells$2$better;
-    always @(*) cells$3$left_beats = cells$2$beats;
-    always @(*) cells$3$left_moves = cells$2$moves;
-    always @(*) full = held$q == size;
-    always @(*) cut$d = take & full;
-    always @(*) bound$enable = cut$q | finish;
-    always @(*) bound$d = last;
-    always @(*) begin
-        has_bound$d = has_bound$q | cut$q;
-        if (finish) begin
-            has_bound$d = full;
-        end
-    end
-    always @(*) begin
-        held$d = held$q;
-        if (take & ~full) begin
-            held$d = held$q + 32'h1;
-        end
-        if (pop & (held$q != 32'h0)) begin
-            held$d = held$q - 32'h1;
-        end
-    end
-    always @(*) front = cells$0$held;
-    always @(*) last_item = last;
-    always @(*) count = held$q;
-    always @(*) bounded = has_bound$q;
-    always @(*) begin
-        cells$0$left_better = 1'b0;
-        cells$0$left_beats = 1'b0;
-        cells$0$left_moves = 1'b0;
-        bound_item = bound$q;
-    end
-    
-endmodule // kvcpu_small$hepc$victims3$list
-
-
-module kvcpu_small$hepc$victims3$list$allowed(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$allowed
-
-
-module kvcpu_small$hepc$victims3$list$bound(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$bound
-
-
-module kvcpu_small$hepc$victims3$list$cells$0(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims3$list$cells$0$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims3$list$cells$0$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims3$list$cells$0$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims3$list$cells$0
-
-
-module kvcpu_small$hepc$victims3$list$cells$0$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$cells$0$beaten
-
-
-module kvcpu_small$hepc$victims3$list$cells$0$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$cells$0$reached
-
-
-module kvcpu_small$hepc$victims3$list$cells$0$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$cells$0$value
-
-
-module kvcpu_small$hepc$victims3$list$cells$1(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims3$list$cells$1$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims3$list$cells$1$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims3$list$cells$1$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims3$list$cells$1
-
-
-module kvcpu_small$hepc$victims3$list$cells$1$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$cells$1$beaten
-
-
-module kvcpu_small$hepc$victims3$list$cells$1$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$cells$1$reached
-
-
-module kvcpu_small$hepc$victims3$list$cells$1$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$cells$1$value
-
-
-module kvcpu_small$hepc$victims3$list$cells$2(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims3$list$cells$2$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims3$list$cells$2$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims3$list$cells$2$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims3$list$cells$2
-
-
-module kvcpu_small$hepc$victims3$list$cells$2$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$cells$2$beaten
-
-
-module kvcpu_small$hepc$victims3$list$cells$2$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$cells$2$reached
-
-
-module kvcpu_small$hepc$victims3$list$cells$2$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$cells$2$value
-
-
-module kvcpu_small$hepc$victims3$list$cells$3(clock,reset,compared,item,better_than_item,take,stay,turning,left,left_better,left_beats,left_moves,held,better,beats,moves,same);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [49:0] compared;
-    input wire  [48:0] item;
-    input wire  better_than_item;
-    input wire  take;
-    input wire  stay;
-    input wire  turning;
-    input wire  [48:0] left;
-    input wire  left_better;
-    input wire  left_beats;
-    input wire  left_moves;
-    output reg  [48:0] held;
-    output reg  better;
-    output reg  beats;
-    output reg  moves;
-    output reg  same;
-    
-    // Stub signals
-    reg  value$clock;
-    reg  value$reset;
-    reg  value$enable;
-    reg  [48:0] value$d;
-    wire  [48:0] value$q;
-    reg  beaten$clock;
-    reg  beaten$reset;
-    reg  beaten$enable;
-    reg  beaten$d;
-    wire  beaten$q;
-    reg  reached$clock;
-    reg  reached$reset;
-    reg  reached$d;
-    wire  reached$q;
-    
-    // Local signals
-    reg  [49:0] against;
-    reg  is_better;
-    reg  gives;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims3$list$cells$3$value value(
-        .clock(value$clock),
-        .reset(value$reset),
-        .enable(value$enable),
-        .d(value$d),
-        .q(value$q)
-    );
-    kvcpu_small$hepc$victims3$list$cells$3$beaten beaten(
-        .clock(beaten$clock),
-        .reset(beaten$reset),
-        .enable(beaten$enable),
-        .d(beaten$d),
-        .q(beaten$q)
-    );
-    kvcpu_small$hepc$victims3$list$cells$3$reached reached(
-        .clock(reached$clock),
-        .reset(reached$reset),
-        .d(reached$d),
-        .q(reached$q)
-    );
-    
-    // Update code
-    always @(*) value$clock = clock;
-    always @(*) beaten$clock = clock;
-    always @(*) reached$clock = clock;
-    always @(*) value$reset = reset;
-    always @(*) beaten$reset = reset;
-    always @(*) reached$reset = reset;
-    always @(*) against = ((value$q) & 50'h3ffffffffffff) << 32'h1;
-    always @(*) is_better = against < compared;
-    always @(*) gives = take & beaten$q;
-    always @(*) beaten$enable = ~stay;
-    always @(*) begin
-        beaten$d = is_better;
-        if (left_moves) begin
-            beaten$d = left_better;
-        end
-        else if (gives) begin
-            beaten$d = better_than_item;
-        end
-    end
-    always @(*) reached$d = beaten$q;
-    always @(*) value$enable = gives | turning;
-    always @(*) begin
-        value$d = item;
-        if (left_beats | turning) begin
-            value$d = left;
-        end
-    end
-    always @(*) held = value$q;
-    always @(*) better = is_better;
-    always @(*) beats = beaten$q;
-    always @(*) moves = gives;
-    always @(*) same = beaten$q ^ reached$q;
-    
-endmodule // kvcpu_small$hepc$victims3$list$cells$3
-
-
-module kvcpu_small$hepc$victims3$list$cells$3$beaten(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 1'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$cells$3$beaten
-
-
-module kvcpu_small$hepc$victims3$list$cells$3$reached(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$cells$3$reached
-
-
-module kvcpu_small$hepc$victims3$list$cells$3$value(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$cells$3$value
-
-
-module kvcpu_small$hepc$victims3$list$cut(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$cut
-
-
-module kvcpu_small$hepc$victims3$list$going(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$going
-
-
-module kvcpu_small$hepc$victims3$list$has_bound(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$has_bound
-
-
-module kvcpu_small$hepc$victims3$list$held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$held
-
-
-module kvcpu_small$hepc$victims3$list$known(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$known
-
-
-module kvcpu_small$hepc$victims3$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  offer;
-    input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
-    output reg  favours;
-    output reg  taken;
-    output reg  stay;
-    output reg  staged;
-    output reg  holding;
-    
-    // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
-    reg  stage$clock;
-    reg  stage$reset;
-    reg  stage$d;
-    wire  stage$q;
-    
-    // Local signals
-    reg  starts;
-    
-    // Sub module instances
-    kvcpu_small$hepc$victims3$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
-    );
-    kvcpu_small$hepc$victims3$list$pace$stage stage(
-        .clock(stage$clock),
-        .reset(stage$reset),
-        .d(stage$d),
-        .q(stage$q)
-    );
-    
-    // Update code
-    always @(*) phase$clock = clock;
-    always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
-    always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
-    always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
-    
-endmodule // kvcpu_small$hepc$victims3$list$pace
-
-
-module kvcpu_small$hepc$victims3$list$pace$phase(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$pace$phase
-
-
-module kvcpu_small$hepc$victims3$list$pace$stage(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$pace$stage
-
-
-module kvcpu_small$hepc$victims3$list$staged_item(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [48:0] d;
-    output reg  [48:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 49'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$victims3$list$staged_item
-
-
-module kvcpu_small$hepc$victims3$list$turn(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$list$turn
-
-
-module kvcpu_small$hepc$victims3$offered(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$victims3$offered
-
-
-module kvcpu_small$hepc$wanted(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$hepc$wanted
-
-
-module kvcpu_small$hepc$wanted_list(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_small$hepc$wanted_list
-
-
-module kvcpu_small$hepc$weighed(clock,reset,enable,d,q);
+module kvcpu_small$hepc$weighing$weighed(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
@@ -39503,55 +39695,10 @@ module kvcpu_small$hepc$weighed(clock,reset,enable,d,q);
         if (reset) q <= 136'h0;
         else if (enable) q <= d;
     end
-endmodule // kvcpu_small$hepc$weighed
+endmodule // kvcpu_small$hepc$weighing$weighed
 
 
-module kvcpu_small$hepc$weighing(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing
-
-
-module kvcpu_small$hepc$wfs(clock,reset,write,address,data,all);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  write;
-    input wire  [2:0] address;
-    input wire  [8:0] data;
-    output reg  [71:0] all;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) all[0 +: 9] <= 9'b0;
-        else if (write & (address == 3'd0)) all[0 +: 9] <= data;
-        if (reset) all[9 +: 9] <= 9'b0;
-        else if (write & (address == 3'd1)) all[9 +: 9] <= data;
-        if (reset) all[18 +: 9] <= 9'b0;
-        else if (write & (address == 3'd2)) all[18 +: 9] <= data;
-        if (reset) all[27 +: 9] <= 9'b0;
-        else if (write & (address == 3'd3)) all[27 +: 9] <= data;
-        if (reset) all[36 +: 9] <= 9'b0;
-        else if (write & (address == 3'd4)) all[36 +: 9] <= data;
-        if (reset) all[45 +: 9] <= 9'b0;
-        else if (write & (address == 3'd5)) all[45 +: 9] <= data;
-        if (reset) all[54 +: 9] <= 9'b0;
-        else if (write & (address == 3'd6)) all[54 +: 9] <= data;
-        if (reset) all[63 +: 9] <= 9'b0;
-        else if (write & (address == 3'd7)) all[63 +: 9] <= data;
-    end
-endmodule // kvcpu_small$hepc$wfs
-
-
-module kvcpu_small$hepc$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thresholds,trials,facts,worths,above,reaching);
+module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thresholds,trials,facts,worths,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -39722,37 +39869,37 @@ module kvcpu_small$hepc$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thr
     reg  [31:0] made$4;
     
     // Sub module instances
-    kvcpu_small$hepc$worth$cases cases(
+    kvcpu_small$hepc$weighing$worths$cases cases(
         .clock(cases$clock),
         .reset(cases$reset),
         .d(cases$d),
         .q(cases$q)
     );
-    kvcpu_small$hepc$worth$products products(
+    kvcpu_small$hepc$weighing$worths$products products(
         .clock(products$clock),
         .reset(products$reset),
         .d(products$d),
         .q(products$q)
     );
-    kvcpu_small$hepc$worth$sums sums(
+    kvcpu_small$hepc$weighing$worths$sums sums(
         .clock(sums$clock),
         .reset(sums$reset),
         .d(sums$d),
         .q(sums$q)
     );
-    kvcpu_small$hepc$worth$waited waited(
+    kvcpu_small$hepc$weighing$worths$waited waited(
         .clock(waited$clock),
         .reset(waited$reset),
         .d(waited$d),
         .q(waited$q)
     );
-    kvcpu_small$hepc$worth$died died(
+    kvcpu_small$hepc$weighing$worths$died died(
         .clock(died$clock),
         .reset(died$reset),
         .d(died$d),
         .q(died$q)
     );
-    kvcpu_small$hepc$worth$policies$0 policies$0(
+    kvcpu_small$hepc$weighing$worths$policies$0 policies$0(
         .clock(policies$0$clock),
         .reset(policies$0$reset),
         .f(policies$0$f),
@@ -39767,7 +39914,7 @@ module kvcpu_small$hepc$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thr
         .above(policies$0$above),
         .reaching(policies$0$reaching)
     );
-    kvcpu_small$hepc$worth$policies$1 policies$1(
+    kvcpu_small$hepc$weighing$worths$policies$1 policies$1(
         .clock(policies$1$clock),
         .reset(policies$1$reset),
         .f(policies$1$f),
@@ -39782,7 +39929,7 @@ module kvcpu_small$hepc$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thr
         .above(policies$1$above),
         .reaching(policies$1$reaching)
     );
-    kvcpu_small$hepc$worth$policies$2 policies$2(
+    kvcpu_small$hepc$weighing$worths$policies$2 policies$2(
         .clock(policies$2$clock),
         .reset(policies$2$reset),
         .f(policies$2$f),
@@ -39797,7 +39944,7 @@ module kvcpu_small$hepc$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thr
         .above(policies$2$above),
         .reaching(policies$2$reaching)
     );
-    kvcpu_small$hepc$worth$policies$3 policies$3(
+    kvcpu_small$hepc$weighing$worths$policies$3 policies$3(
         .clock(policies$3$clock),
         .reset(policies$3$reset),
         .f(policies$3$f),
@@ -39812,7 +39959,7 @@ module kvcpu_small$hepc$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thr
         .above(policies$3$above),
         .reaching(policies$3$reaching)
     );
-    kvcpu_small$hepc$worth$policies$4 policies$4(
+    kvcpu_small$hepc$weighing$worths$policies$4 policies$4(
         .clock(policies$4$clock),
         .reset(policies$4$reset),
         .f(policies$4$f),
@@ -39827,7 +39974,7 @@ module kvcpu_small$hepc$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thr
         .above(policies$4$above),
         .reaching(policies$4$reaching)
     );
-    kvcpu_small$hepc$worth$policies$5 policies$5(
+    kvcpu_small$hepc$weighing$worths$policies$5 policies$5(
         .clock(policies$5$clock),
         .reset(policies$5$reset),
         .f(policies$5$f),
@@ -39842,7 +39989,7 @@ module kvcpu_small$hepc$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thr
         .above(policies$5$above),
         .reaching(policies$5$reaching)
     );
-    kvcpu_small$hepc$worth$policies$6 policies$6(
+    kvcpu_small$hepc$weighing$worths$policies$6 policies$6(
         .clock(policies$6$clock),
         .reset(policies$6$reset),
         .f(policies$6$f),
@@ -39857,7 +40004,7 @@ module kvcpu_small$hepc$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thr
         .above(policies$6$above),
         .reaching(policies$6$reaching)
     );
-    kvcpu_small$hepc$worth$policies$7 policies$7(
+    kvcpu_small$hepc$weighing$worths$policies$7 policies$7(
         .clock(policies$7$clock),
         .reset(policies$7$reset),
         .f(policies$7$f),
@@ -40069,10 +40216,10 @@ module kvcpu_small$hepc$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thr
     always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
     always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
-endmodule // kvcpu_small$hepc$worth
+endmodule // kvcpu_small$hepc$weighing$worths
 
 
-module kvcpu_small$hepc$worth$cases(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$cases(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40082,10 +40229,10 @@ module kvcpu_small$hepc$worth$cases(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 74'h0 : d;
-endmodule // kvcpu_small$hepc$worth$cases
+endmodule // kvcpu_small$hepc$weighing$worths$cases
 
 
-module kvcpu_small$hepc$worth$died(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$died(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40095,10 +40242,10 @@ module kvcpu_small$hepc$worth$died(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 5'h0 : d;
-endmodule // kvcpu_small$hepc$worth$died
+endmodule // kvcpu_small$hepc$weighing$worths$died
 
 
-module kvcpu_small$hepc$worth$policies$0(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -40154,37 +40301,37 @@ module kvcpu_small$hepc$worth$policies$0(clock,reset,f,wf,r,merit,scale,dead,thr
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$worth$policies$0$f3 f3(
+    kvcpu_small$hepc$weighing$worths$policies$0$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$worth$policies$0$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worths$policies$0$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$worth$policies$0$p5 p5(
+    kvcpu_small$hepc$weighing$worths$policies$0$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$worth$policies$0$worth6 worth6(
+    kvcpu_small$hepc$weighing$worths$policies$0$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$worth$policies$0$above6 above6(
+    kvcpu_small$hepc$weighing$worths$policies$0$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$worth$policies$0$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worths$policies$0$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -40231,10 +40378,10 @@ module kvcpu_small$hepc$worth$policies$0(clock,reset,f,wf,r,merit,scale,dead,thr
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$worth$policies$0
+endmodule // kvcpu_small$hepc$weighing$worths$policies$0
 
 
-module kvcpu_small$hepc$worth$policies$0$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$0$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40244,10 +40391,10 @@ module kvcpu_small$hepc$worth$policies$0$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$0$above6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$0$above6
 
 
-module kvcpu_small$hepc$worth$policies$0$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$0$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40257,10 +40404,10 @@ module kvcpu_small$hepc$worth$policies$0$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$0$f3
+endmodule // kvcpu_small$hepc$weighing$worths$policies$0$f3
 
 
-module kvcpu_small$hepc$worth$policies$0$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$0$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40270,10 +40417,10 @@ module kvcpu_small$hepc$worth$policies$0$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$0$p5
+endmodule // kvcpu_small$hepc$weighing$worths$policies$0$p5
 
 
-module kvcpu_small$hepc$worth$policies$0$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$0$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40283,10 +40430,10 @@ module kvcpu_small$hepc$worth$policies$0$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$0$reaching6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$0$reaching6
 
 
-module kvcpu_small$hepc$worth$policies$0$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$0$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40296,10 +40443,10 @@ module kvcpu_small$hepc$worth$policies$0$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$0$scaled4
+endmodule // kvcpu_small$hepc$weighing$worths$policies$0$scaled4
 
 
-module kvcpu_small$hepc$worth$policies$0$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$0$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40309,10 +40456,10 @@ module kvcpu_small$hepc$worth$policies$0$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$0$worth6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$0$worth6
 
 
-module kvcpu_small$hepc$worth$policies$1(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -40368,37 +40515,37 @@ module kvcpu_small$hepc$worth$policies$1(clock,reset,f,wf,r,merit,scale,dead,thr
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$worth$policies$1$f3 f3(
+    kvcpu_small$hepc$weighing$worths$policies$1$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$worth$policies$1$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worths$policies$1$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$worth$policies$1$p5 p5(
+    kvcpu_small$hepc$weighing$worths$policies$1$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$worth$policies$1$worth6 worth6(
+    kvcpu_small$hepc$weighing$worths$policies$1$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$worth$policies$1$above6 above6(
+    kvcpu_small$hepc$weighing$worths$policies$1$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$worth$policies$1$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worths$policies$1$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -40445,10 +40592,10 @@ module kvcpu_small$hepc$worth$policies$1(clock,reset,f,wf,r,merit,scale,dead,thr
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$worth$policies$1
+endmodule // kvcpu_small$hepc$weighing$worths$policies$1
 
 
-module kvcpu_small$hepc$worth$policies$1$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$1$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40458,10 +40605,10 @@ module kvcpu_small$hepc$worth$policies$1$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$1$above6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$1$above6
 
 
-module kvcpu_small$hepc$worth$policies$1$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$1$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40471,10 +40618,10 @@ module kvcpu_small$hepc$worth$policies$1$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$1$f3
+endmodule // kvcpu_small$hepc$weighing$worths$policies$1$f3
 
 
-module kvcpu_small$hepc$worth$policies$1$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$1$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40484,10 +40631,10 @@ module kvcpu_small$hepc$worth$policies$1$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$1$p5
+endmodule // kvcpu_small$hepc$weighing$worths$policies$1$p5
 
 
-module kvcpu_small$hepc$worth$policies$1$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$1$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40497,10 +40644,10 @@ module kvcpu_small$hepc$worth$policies$1$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$1$reaching6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$1$reaching6
 
 
-module kvcpu_small$hepc$worth$policies$1$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$1$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40510,10 +40657,10 @@ module kvcpu_small$hepc$worth$policies$1$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$1$scaled4
+endmodule // kvcpu_small$hepc$weighing$worths$policies$1$scaled4
 
 
-module kvcpu_small$hepc$worth$policies$1$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$1$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40523,10 +40670,10 @@ module kvcpu_small$hepc$worth$policies$1$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$1$worth6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$1$worth6
 
 
-module kvcpu_small$hepc$worth$policies$2(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -40582,37 +40729,37 @@ module kvcpu_small$hepc$worth$policies$2(clock,reset,f,wf,r,merit,scale,dead,thr
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$worth$policies$2$f3 f3(
+    kvcpu_small$hepc$weighing$worths$policies$2$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$worth$policies$2$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worths$policies$2$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$worth$policies$2$p5 p5(
+    kvcpu_small$hepc$weighing$worths$policies$2$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$worth$policies$2$worth6 worth6(
+    kvcpu_small$hepc$weighing$worths$policies$2$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$worth$policies$2$above6 above6(
+    kvcpu_small$hepc$weighing$worths$policies$2$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$worth$policies$2$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worths$policies$2$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -40659,10 +40806,10 @@ module kvcpu_small$hepc$worth$policies$2(clock,reset,f,wf,r,merit,scale,dead,thr
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$worth$policies$2
+endmodule // kvcpu_small$hepc$weighing$worths$policies$2
 
 
-module kvcpu_small$hepc$worth$policies$2$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$2$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40672,10 +40819,10 @@ module kvcpu_small$hepc$worth$policies$2$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$2$above6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$2$above6
 
 
-module kvcpu_small$hepc$worth$policies$2$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$2$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40685,10 +40832,10 @@ module kvcpu_small$hepc$worth$policies$2$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$2$f3
+endmodule // kvcpu_small$hepc$weighing$worths$policies$2$f3
 
 
-module kvcpu_small$hepc$worth$policies$2$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$2$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40698,10 +40845,10 @@ module kvcpu_small$hepc$worth$policies$2$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$2$p5
+endmodule // kvcpu_small$hepc$weighing$worths$policies$2$p5
 
 
-module kvcpu_small$hepc$worth$policies$2$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$2$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40711,10 +40858,10 @@ module kvcpu_small$hepc$worth$policies$2$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$2$reaching6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$2$reaching6
 
 
-module kvcpu_small$hepc$worth$policies$2$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$2$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40724,10 +40871,10 @@ module kvcpu_small$hepc$worth$policies$2$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$2$scaled4
+endmodule // kvcpu_small$hepc$weighing$worths$policies$2$scaled4
 
 
-module kvcpu_small$hepc$worth$policies$2$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$2$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40737,10 +40884,10 @@ module kvcpu_small$hepc$worth$policies$2$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$2$worth6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$2$worth6
 
 
-module kvcpu_small$hepc$worth$policies$3(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -40796,37 +40943,37 @@ module kvcpu_small$hepc$worth$policies$3(clock,reset,f,wf,r,merit,scale,dead,thr
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$worth$policies$3$f3 f3(
+    kvcpu_small$hepc$weighing$worths$policies$3$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$worth$policies$3$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worths$policies$3$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$worth$policies$3$p5 p5(
+    kvcpu_small$hepc$weighing$worths$policies$3$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$worth$policies$3$worth6 worth6(
+    kvcpu_small$hepc$weighing$worths$policies$3$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$worth$policies$3$above6 above6(
+    kvcpu_small$hepc$weighing$worths$policies$3$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$worth$policies$3$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worths$policies$3$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -40873,10 +41020,10 @@ module kvcpu_small$hepc$worth$policies$3(clock,reset,f,wf,r,merit,scale,dead,thr
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$worth$policies$3
+endmodule // kvcpu_small$hepc$weighing$worths$policies$3
 
 
-module kvcpu_small$hepc$worth$policies$3$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$3$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40886,10 +41033,10 @@ module kvcpu_small$hepc$worth$policies$3$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$3$above6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$3$above6
 
 
-module kvcpu_small$hepc$worth$policies$3$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$3$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40899,10 +41046,10 @@ module kvcpu_small$hepc$worth$policies$3$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$3$f3
+endmodule // kvcpu_small$hepc$weighing$worths$policies$3$f3
 
 
-module kvcpu_small$hepc$worth$policies$3$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$3$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40912,10 +41059,10 @@ module kvcpu_small$hepc$worth$policies$3$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$3$p5
+endmodule // kvcpu_small$hepc$weighing$worths$policies$3$p5
 
 
-module kvcpu_small$hepc$worth$policies$3$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$3$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40925,10 +41072,10 @@ module kvcpu_small$hepc$worth$policies$3$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$3$reaching6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$3$reaching6
 
 
-module kvcpu_small$hepc$worth$policies$3$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$3$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40938,10 +41085,10 @@ module kvcpu_small$hepc$worth$policies$3$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$3$scaled4
+endmodule // kvcpu_small$hepc$weighing$worths$policies$3$scaled4
 
 
-module kvcpu_small$hepc$worth$policies$3$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$3$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40951,10 +41098,10 @@ module kvcpu_small$hepc$worth$policies$3$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$3$worth6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$3$worth6
 
 
-module kvcpu_small$hepc$worth$policies$4(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -41010,37 +41157,37 @@ module kvcpu_small$hepc$worth$policies$4(clock,reset,f,wf,r,merit,scale,dead,thr
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$worth$policies$4$f3 f3(
+    kvcpu_small$hepc$weighing$worths$policies$4$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$worth$policies$4$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worths$policies$4$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$worth$policies$4$p5 p5(
+    kvcpu_small$hepc$weighing$worths$policies$4$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$worth$policies$4$worth6 worth6(
+    kvcpu_small$hepc$weighing$worths$policies$4$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$worth$policies$4$above6 above6(
+    kvcpu_small$hepc$weighing$worths$policies$4$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$worth$policies$4$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worths$policies$4$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -41087,10 +41234,10 @@ module kvcpu_small$hepc$worth$policies$4(clock,reset,f,wf,r,merit,scale,dead,thr
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$worth$policies$4
+endmodule // kvcpu_small$hepc$weighing$worths$policies$4
 
 
-module kvcpu_small$hepc$worth$policies$4$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$4$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41100,10 +41247,10 @@ module kvcpu_small$hepc$worth$policies$4$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$4$above6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$4$above6
 
 
-module kvcpu_small$hepc$worth$policies$4$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$4$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41113,10 +41260,10 @@ module kvcpu_small$hepc$worth$policies$4$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$4$f3
+endmodule // kvcpu_small$hepc$weighing$worths$policies$4$f3
 
 
-module kvcpu_small$hepc$worth$policies$4$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$4$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41126,10 +41273,10 @@ module kvcpu_small$hepc$worth$policies$4$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$4$p5
+endmodule // kvcpu_small$hepc$weighing$worths$policies$4$p5
 
 
-module kvcpu_small$hepc$worth$policies$4$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$4$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41139,10 +41286,10 @@ module kvcpu_small$hepc$worth$policies$4$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$4$reaching6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$4$reaching6
 
 
-module kvcpu_small$hepc$worth$policies$4$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$4$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41152,10 +41299,10 @@ module kvcpu_small$hepc$worth$policies$4$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$4$scaled4
+endmodule // kvcpu_small$hepc$weighing$worths$policies$4$scaled4
 
 
-module kvcpu_small$hepc$worth$policies$4$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$4$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41165,10 +41312,10 @@ module kvcpu_small$hepc$worth$policies$4$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$4$worth6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$4$worth6
 
 
-module kvcpu_small$hepc$worth$policies$5(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -41224,37 +41371,37 @@ module kvcpu_small$hepc$worth$policies$5(clock,reset,f,wf,r,merit,scale,dead,thr
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$worth$policies$5$f3 f3(
+    kvcpu_small$hepc$weighing$worths$policies$5$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$worth$policies$5$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worths$policies$5$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$worth$policies$5$p5 p5(
+    kvcpu_small$hepc$weighing$worths$policies$5$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$worth$policies$5$worth6 worth6(
+    kvcpu_small$hepc$weighing$worths$policies$5$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$worth$policies$5$above6 above6(
+    kvcpu_small$hepc$weighing$worths$policies$5$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$worth$policies$5$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worths$policies$5$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -41301,10 +41448,10 @@ module kvcpu_small$hepc$worth$policies$5(clock,reset,f,wf,r,merit,scale,dead,thr
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$worth$policies$5
+endmodule // kvcpu_small$hepc$weighing$worths$policies$5
 
 
-module kvcpu_small$hepc$worth$policies$5$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$5$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41314,10 +41461,10 @@ module kvcpu_small$hepc$worth$policies$5$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$5$above6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$5$above6
 
 
-module kvcpu_small$hepc$worth$policies$5$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$5$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41327,10 +41474,10 @@ module kvcpu_small$hepc$worth$policies$5$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$5$f3
+endmodule // kvcpu_small$hepc$weighing$worths$policies$5$f3
 
 
-module kvcpu_small$hepc$worth$policies$5$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$5$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41340,10 +41487,10 @@ module kvcpu_small$hepc$worth$policies$5$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$5$p5
+endmodule // kvcpu_small$hepc$weighing$worths$policies$5$p5
 
 
-module kvcpu_small$hepc$worth$policies$5$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$5$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41353,10 +41500,10 @@ module kvcpu_small$hepc$worth$policies$5$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$5$reaching6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$5$reaching6
 
 
-module kvcpu_small$hepc$worth$policies$5$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$5$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41366,10 +41513,10 @@ module kvcpu_small$hepc$worth$policies$5$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$5$scaled4
+endmodule // kvcpu_small$hepc$weighing$worths$policies$5$scaled4
 
 
-module kvcpu_small$hepc$worth$policies$5$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$5$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41379,10 +41526,10 @@ module kvcpu_small$hepc$worth$policies$5$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$5$worth6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$5$worth6
 
 
-module kvcpu_small$hepc$worth$policies$6(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -41438,37 +41585,37 @@ module kvcpu_small$hepc$worth$policies$6(clock,reset,f,wf,r,merit,scale,dead,thr
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$worth$policies$6$f3 f3(
+    kvcpu_small$hepc$weighing$worths$policies$6$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$worth$policies$6$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worths$policies$6$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$worth$policies$6$p5 p5(
+    kvcpu_small$hepc$weighing$worths$policies$6$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$worth$policies$6$worth6 worth6(
+    kvcpu_small$hepc$weighing$worths$policies$6$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$worth$policies$6$above6 above6(
+    kvcpu_small$hepc$weighing$worths$policies$6$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$worth$policies$6$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worths$policies$6$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -41515,10 +41662,10 @@ module kvcpu_small$hepc$worth$policies$6(clock,reset,f,wf,r,merit,scale,dead,thr
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$worth$policies$6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$6
 
 
-module kvcpu_small$hepc$worth$policies$6$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$6$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41528,10 +41675,10 @@ module kvcpu_small$hepc$worth$policies$6$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$6$above6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$6$above6
 
 
-module kvcpu_small$hepc$worth$policies$6$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$6$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41541,10 +41688,10 @@ module kvcpu_small$hepc$worth$policies$6$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$6$f3
+endmodule // kvcpu_small$hepc$weighing$worths$policies$6$f3
 
 
-module kvcpu_small$hepc$worth$policies$6$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$6$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41554,10 +41701,10 @@ module kvcpu_small$hepc$worth$policies$6$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$6$p5
+endmodule // kvcpu_small$hepc$weighing$worths$policies$6$p5
 
 
-module kvcpu_small$hepc$worth$policies$6$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$6$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41567,10 +41714,10 @@ module kvcpu_small$hepc$worth$policies$6$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$6$reaching6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$6$reaching6
 
 
-module kvcpu_small$hepc$worth$policies$6$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$6$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41580,10 +41727,10 @@ module kvcpu_small$hepc$worth$policies$6$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$6$scaled4
+endmodule // kvcpu_small$hepc$weighing$worths$policies$6$scaled4
 
 
-module kvcpu_small$hepc$worth$policies$6$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$6$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41593,10 +41740,10 @@ module kvcpu_small$hepc$worth$policies$6$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$6$worth6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$6$worth6
 
 
-module kvcpu_small$hepc$worth$policies$7(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -41652,37 +41799,37 @@ module kvcpu_small$hepc$worth$policies$7(clock,reset,f,wf,r,merit,scale,dead,thr
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$worth$policies$7$f3 f3(
+    kvcpu_small$hepc$weighing$worths$policies$7$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$worth$policies$7$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worths$policies$7$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$worth$policies$7$p5 p5(
+    kvcpu_small$hepc$weighing$worths$policies$7$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$worth$policies$7$worth6 worth6(
+    kvcpu_small$hepc$weighing$worths$policies$7$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$worth$policies$7$above6 above6(
+    kvcpu_small$hepc$weighing$worths$policies$7$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$worth$policies$7$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worths$policies$7$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -41729,10 +41876,10 @@ module kvcpu_small$hepc$worth$policies$7(clock,reset,f,wf,r,merit,scale,dead,thr
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$worth$policies$7
+endmodule // kvcpu_small$hepc$weighing$worths$policies$7
 
 
-module kvcpu_small$hepc$worth$policies$7$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$7$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41742,10 +41889,10 @@ module kvcpu_small$hepc$worth$policies$7$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$7$above6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$7$above6
 
 
-module kvcpu_small$hepc$worth$policies$7$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$7$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41755,10 +41902,10 @@ module kvcpu_small$hepc$worth$policies$7$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$7$f3
+endmodule // kvcpu_small$hepc$weighing$worths$policies$7$f3
 
 
-module kvcpu_small$hepc$worth$policies$7$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$7$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41768,10 +41915,10 @@ module kvcpu_small$hepc$worth$policies$7$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$7$p5
+endmodule // kvcpu_small$hepc$weighing$worths$policies$7$p5
 
 
-module kvcpu_small$hepc$worth$policies$7$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$7$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41781,10 +41928,10 @@ module kvcpu_small$hepc$worth$policies$7$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$7$reaching6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$7$reaching6
 
 
-module kvcpu_small$hepc$worth$policies$7$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$7$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41794,10 +41941,10 @@ module kvcpu_small$hepc$worth$policies$7$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$7$scaled4
+endmodule // kvcpu_small$hepc$weighing$worths$policies$7$scaled4
 
 
-module kvcpu_small$hepc$worth$policies$7$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$policies$7$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41807,10 +41954,10 @@ module kvcpu_small$hepc$worth$policies$7$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$worth$policies$7$worth6
+endmodule // kvcpu_small$hepc$weighing$worths$policies$7$worth6
 
 
-module kvcpu_small$hepc$worth$products(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$products(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41820,10 +41967,10 @@ module kvcpu_small$hepc$worth$products(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 126'h0 : d;
-endmodule // kvcpu_small$hepc$worth$products
+endmodule // kvcpu_small$hepc$weighing$worths$products
 
 
-module kvcpu_small$hepc$worth$sums(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$sums(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41833,10 +41980,10 @@ module kvcpu_small$hepc$worth$sums(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 112'h0 : d;
-endmodule // kvcpu_small$hepc$worth$sums
+endmodule // kvcpu_small$hepc$weighing$worths$sums
 
 
-module kvcpu_small$hepc$worth$waited(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worths$waited(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41846,10 +41993,251 @@ module kvcpu_small$hepc$worth$waited(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 112'h0 : d;
-endmodule // kvcpu_small$hepc$worth$waited
+endmodule // kvcpu_small$hepc$weighing$worths$waited
 
 
-module kvcpu_small$hepc$write_lanes(clock,reset,d,q);
+module kvcpu_small$hepc$writeback(clock,reset,works,drained,bus_write,sweep,judged,valid$0,valid$1,valid$2,valid$3,write$0,write$1,write$2,write$3,words$0,words$1,words$2,words$3,marked,outside,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] works;
+    input wire  drained;
+    input wire  bus_write;
+    input wire  sweep;
+    input wire  [32:0] judged;
+    input wire  valid$0;
+    input wire  valid$1;
+    input wire  valid$2;
+    input wire  valid$3;
+    input wire  write$0;
+    input wire  write$1;
+    input wire  write$2;
+    input wire  write$3;
+    input wire  [95:0] words$0;
+    input wire  [95:0] words$1;
+    input wire  [95:0] words$2;
+    input wire  [95:0] words$3;
+    input wire  [32:0] marked;
+    input wire  [7:0] outside;
+    output reg  row_write;
+    output reg  [16:0] row_write_row;
+    output reg  [15:0] row_write_lanes;
+    output reg  [95:0] row_write_data$0;
+    output reg  [95:0] row_write_data$1;
+    output reg  [95:0] row_write_data$2;
+    output reg  [95:0] row_write_data$3;
+    
+    // Stub signals
+    reg  swept$lanes$0;
+    reg  swept$lanes$1;
+    reg  swept$lanes$2;
+    reg  swept$lanes$3;
+    wire  [15:0] swept$all;
+    reg  writings$0$clock;
+    reg  writings$0$reset;
+    reg  writings$0$valid;
+    reg  [95:0] writings$0$words;
+    reg  writings$0$marking;
+    reg  [7:0] writings$0$out;
+    wire  [95:0] writings$0$data;
+    reg  writings$1$clock;
+    reg  writings$1$reset;
+    reg  writings$1$valid;
+    reg  [95:0] writings$1$words;
+    reg  writings$1$marking;
+    reg  [7:0] writings$1$out;
+    wire  [95:0] writings$1$data;
+    reg  writings$2$clock;
+    reg  writings$2$reset;
+    reg  writings$2$valid;
+    reg  [95:0] writings$2$words;
+    reg  writings$2$marking;
+    reg  [7:0] writings$2$out;
+    wire  [95:0] writings$2$data;
+    reg  writings$3$clock;
+    reg  writings$3$reset;
+    reg  writings$3$valid;
+    reg  [95:0] writings$3$words;
+    reg  writings$3$marking;
+    reg  [7:0] writings$3$out;
+    wire  [95:0] writings$3$data;
+    reg  lanes$clock;
+    reg  lanes$reset;
+    reg  [15:0] lanes$d;
+    wire  [15:0] lanes$q;
+    reg  row$clock;
+    reg  row$reset;
+    reg  [16:0] row$d;
+    wire  [16:0] row$q;
+    reg  ahead$clock;
+    reg  ahead$reset;
+    reg  ahead$d;
+    wire  ahead$q;
+    reg  ahead_lanes$clock;
+    reg  ahead_lanes$reset;
+    reg  [15:0] ahead_lanes$d;
+    wire  [15:0] ahead_lanes$q;
+    
+    // Sub module instances
+    kvcpu_small$hepc$writeback$swept swept(
+        .lanes$0(swept$lanes$0),
+        .lanes$1(swept$lanes$1),
+        .lanes$2(swept$lanes$2),
+        .lanes$3(swept$lanes$3),
+        .all(swept$all)
+    );
+    kvcpu_small$hepc$writeback$writings$0 writings$0(
+        .clock(writings$0$clock),
+        .reset(writings$0$reset),
+        .valid(writings$0$valid),
+        .words(writings$0$words),
+        .marking(writings$0$marking),
+        .out(writings$0$out),
+        .data(writings$0$data)
+    );
+    kvcpu_small$hepc$writeback$writings$1 writings$1(
+        .clock(writings$1$clock),
+        .reset(writings$1$reset),
+        .valid(writings$1$valid),
+        .words(writings$1$words),
+        .marking(writings$1$marking),
+        .out(writings$1$out),
+        .data(writings$1$data)
+    );
+    kvcpu_small$hepc$writeback$writings$2 writings$2(
+        .clock(writings$2$clock),
+        .reset(writings$2$reset),
+        .valid(writings$2$valid),
+        .words(writings$2$words),
+        .marking(writings$2$marking),
+        .out(writings$2$out),
+        .data(writings$2$data)
+    );
+    kvcpu_small$hepc$writeback$writings$3 writings$3(
+        .clock(writings$3$clock),
+        .reset(writings$3$reset),
+        .valid(writings$3$valid),
+        .words(writings$3$words),
+        .marking(writings$3$marking),
+        .out(writings$3$out),
+        .data(writings$3$data)
+    );
+    kvcpu_small$hepc$writeback$lanes lanes(
+        .clock(lanes$clock),
+        .reset(lanes$reset),
+        .d(lanes$d),
+        .q(lanes$q)
+    );
+    kvcpu_small$hepc$writeback$row row(
+        .clock(row$clock),
+        .reset(row$reset),
+        .d(row$d),
+        .q(row$q)
+    );
+    kvcpu_small$hepc$writeback$ahead ahead(
+        .clock(ahead$clock),
+        .reset(ahead$reset),
+        .d(ahead$d),
+        .q(ahead$q)
+    );
+    kvcpu_small$hepc$writeback$ahead_lanes ahead_lanes(
+        .clock(ahead_lanes$clock),
+        .reset(ahead_lanes$reset),
+        .d(ahead_lanes$d),
+        .q(ahead_lanes$q)
+    );
+    
+    // Update code
+    always @(*) lanes$clock = clock;
+    always @(*) row$clock = clock;
+    always @(*) ahead$clock = clock;
+    always @(*) ahead_lanes$clock = clock;
+    always @(*) lanes$reset = reset;
+    always @(*) row$reset = reset;
+    always @(*) ahead$reset = reset;
+    always @(*) ahead_lanes$reset = reset;
+    always @(*) swept$lanes$0 = write$0;
+    always @(*) writings$0$clock = clock;
+    always @(*) writings$0$reset = reset;
+    always @(*) writings$0$valid = valid$0;
+    always @(*) writings$0$words = words$0;
+    always @(*) writings$0$marking = works[(64'h4)+:(1)];
+    always @(*) writings$0$out = outside;
+    always @(*) row_write_data$0 = writings$0$data;
+    always @(*) swept$lanes$1 = write$1;
+    always @(*) writings$1$clock = clock;
+    always @(*) writings$1$reset = reset;
+    always @(*) writings$1$valid = valid$1;
+    always @(*) writings$1$words = words$1;
+    always @(*) writings$1$marking = works[(64'h4)+:(1)];
+    always @(*) writings$1$out = outside;
+    always @(*) row_write_data$1 = writings$1$data;
+    always @(*) swept$lanes$2 = write$2;
+    always @(*) writings$2$clock = clock;
+    always @(*) writings$2$reset = reset;
+    always @(*) writings$2$valid = valid$2;
+    always @(*) writings$2$words = words$2;
+    always @(*) writings$2$marking = works[(64'h4)+:(1)];
+    always @(*) writings$2$out = outside;
+    always @(*) row_write_data$2 = writings$2$data;
+    always @(*) swept$lanes$3 = write$3;
+    always @(*) writings$3$clock = clock;
+    always @(*) writings$3$reset = reset;
+    always @(*) writings$3$valid = valid$3;
+    always @(*) writings$3$words = words$3;
+    always @(*) writings$3$marking = works[(64'h4)+:(1)];
+    always @(*) writings$3$out = outside;
+    always @(*) row_write_data$3 = writings$3$data;
+    always @(*) begin
+        ahead$d = ahead$q;
+        ahead_lanes$d = ahead_lanes$q;
+        if (works[(64'h6)+:(1)]) begin
+            ahead$d = drained;
+            if (judged[(64'h0)+:(16)] != 32'h0) begin
+                ahead_lanes$d = swept$all;
+            end
+        end
+        if (bus_write) begin
+            ahead$d = 1'b0;
+        end
+    end
+    always @(*) begin
+        row$d = judged[(64'h10)+:(17)];
+        lanes$d = swept$all;
+        if (works[(64'h6)+:(1)]) begin
+            lanes$d = 32'h0;
+        end
+        if (sweep & ahead$q) begin
+            row$d = 32'h0;
+            lanes$d = ahead_lanes$q;
+        end
+        if (works[(64'h4)+:(1)]) begin
+            row$d = marked[(64'h10)+:(17)];
+            lanes$d = marked[(64'h0)+:(16)];
+        end
+    end
+    always @(*) row_write = lanes$q != 32'h0;
+    always @(*) row_write_row = row$q;
+    always @(*) row_write_lanes = lanes$q;
+    
+endmodule // kvcpu_small$hepc$writeback
+
+
+module kvcpu_small$hepc$writeback$ahead(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$writeback$ahead
+
+
+module kvcpu_small$hepc$writeback$ahead_lanes(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41859,10 +42247,23 @@ module kvcpu_small$hepc$write_lanes(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$write_lanes
+endmodule // kvcpu_small$hepc$writeback$ahead_lanes
 
 
-module kvcpu_small$hepc$write_row(clock,reset,d,q);
+module kvcpu_small$hepc$writeback$lanes(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_small$hepc$writeback$lanes
+
+
+module kvcpu_small$hepc$writeback$row(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41872,390 +42273,10 @@ module kvcpu_small$hepc$write_row(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 17'h0 : d;
-endmodule // kvcpu_small$hepc$write_row
+endmodule // kvcpu_small$hepc$writeback$row
 
 
-module kvcpu_small$hepc$writings$0(clock,reset,valid,words,marking,out,data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  valid;
-    input wire  [95:0] words;
-    input wire  marking;
-    input wire  [7:0] out;
-    output reg  [95:0] data;
-    
-    // Constant declarations
-    localparam  but_out = 96'hf00fffffffffffffffffffff;
-    
-    // Stub signals
-    reg  kept$clock;
-    reg  kept$reset;
-    reg  kept$enable;
-    reg  [95:0] kept$d;
-    wire  [95:0] kept$q;
-    reg  kept_out$clock;
-    reg  kept_out$reset;
-    reg  kept_out$enable;
-    reg  [7:0] kept_out$d;
-    wire  [7:0] kept_out$q;
-    
-    // Sub module instances
-    kvcpu_small$hepc$writings$0$kept kept(
-        .clock(kept$clock),
-        .reset(kept$reset),
-        .enable(kept$enable),
-        .d(kept$d),
-        .q(kept$q)
-    );
-    kvcpu_small$hepc$writings$0$kept_out kept_out(
-        .clock(kept_out$clock),
-        .reset(kept_out$reset),
-        .enable(kept_out$enable),
-        .d(kept_out$d),
-        .q(kept_out$q)
-    );
-    
-    // Update code
-    always @(*) kept$clock = clock;
-    always @(*) kept_out$clock = clock;
-    always @(*) kept$reset = reset;
-    always @(*) kept_out$reset = reset;
-    always @(*) kept$enable = valid;
-    always @(*) kept$d = words;
-    always @(*) kept_out$enable = valid | marking;
-    always @(*) begin
-        kept_out$d = words[(32'h54)+:(8)];
-        if (marking) begin
-            kept_out$d = out;
-        end
-    end
-    always @(*) data = (kept$q & but_out) | (((kept_out$q) & 96'hffffffffffffffffffffffff) << 32'h54);
-    
-endmodule // kvcpu_small$hepc$writings$0
-
-
-module kvcpu_small$hepc$writings$0$kept(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [95:0] d;
-    output reg  [95:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 96'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$writings$0$kept
-
-
-module kvcpu_small$hepc$writings$0$kept_out(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 8'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$writings$0$kept_out
-
-
-module kvcpu_small$hepc$writings$1(clock,reset,valid,words,marking,out,data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  valid;
-    input wire  [95:0] words;
-    input wire  marking;
-    input wire  [7:0] out;
-    output reg  [95:0] data;
-    
-    // Constant declarations
-    localparam  but_out = 96'hf00fffffffffffffffffffff;
-    
-    // Stub signals
-    reg  kept$clock;
-    reg  kept$reset;
-    reg  kept$enable;
-    reg  [95:0] kept$d;
-    wire  [95:0] kept$q;
-    reg  kept_out$clock;
-    reg  kept_out$reset;
-    reg  kept_out$enable;
-    reg  [7:0] kept_out$d;
-    wire  [7:0] kept_out$q;
-    
-    // Sub module instances
-    kvcpu_small$hepc$writings$1$kept kept(
-        .clock(kept$clock),
-        .reset(kept$reset),
-        .enable(kept$enable),
-        .d(kept$d),
-        .q(kept$q)
-    );
-    kvcpu_small$hepc$writings$1$kept_out kept_out(
-        .clock(kept_out$clock),
-        .reset(kept_out$reset),
-        .enable(kept_out$enable),
-        .d(kept_out$d),
-        .q(kept_out$q)
-    );
-    
-    // Update code
-    always @(*) kept$clock = clock;
-    always @(*) kept_out$clock = clock;
-    always @(*) kept$reset = reset;
-    always @(*) kept_out$reset = reset;
-    always @(*) kept$enable = valid;
-    always @(*) kept$d = words;
-    always @(*) kept_out$enable = valid | marking;
-    always @(*) begin
-        kept_out$d = words[(32'h54)+:(8)];
-        if (marking) begin
-            kept_out$d = out;
-        end
-    end
-    always @(*) data = (kept$q & but_out) | (((kept_out$q) & 96'hffffffffffffffffffffffff) << 32'h54);
-    
-endmodule // kvcpu_small$hepc$writings$1
-
-
-module kvcpu_small$hepc$writings$1$kept(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [95:0] d;
-    output reg  [95:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 96'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$writings$1$kept
-
-
-module kvcpu_small$hepc$writings$1$kept_out(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 8'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$writings$1$kept_out
-
-
-module kvcpu_small$hepc$writings$2(clock,reset,valid,words,marking,out,data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  valid;
-    input wire  [95:0] words;
-    input wire  marking;
-    input wire  [7:0] out;
-    output reg  [95:0] data;
-    
-    // Constant declarations
-    localparam  but_out = 96'hf00fffffffffffffffffffff;
-    
-    // Stub signals
-    reg  kept$clock;
-    reg  kept$reset;
-    reg  kept$enable;
-    reg  [95:0] kept$d;
-    wire  [95:0] kept$q;
-    reg  kept_out$clock;
-    reg  kept_out$reset;
-    reg  kept_out$enable;
-    reg  [7:0] kept_out$d;
-    wire  [7:0] kept_out$q;
-    
-    // Sub module instances
-    kvcpu_small$hepc$writings$2$kept kept(
-        .clock(kept$clock),
-        .reset(kept$reset),
-        .enable(kept$enable),
-        .d(kept$d),
-        .q(kept$q)
-    );
-    kvcpu_small$hepc$writings$2$kept_out kept_out(
-        .clock(kept_out$clock),
-        .reset(kept_out$reset),
-        .enable(kept_out$enable),
-        .d(kept_out$d),
-        .q(kept_out$q)
-    );
-    
-    // Update code
-    always @(*) kept$clock = clock;
-    always @(*) kept_out$clock = clock;
-    always @(*) kept$reset = reset;
-    always @(*) kept_out$reset = reset;
-    always @(*) kept$enable = valid;
-    always @(*) kept$d = words;
-    always @(*) kept_out$enable = valid | marking;
-    always @(*) begin
-        kept_out$d = words[(32'h54)+:(8)];
-        if (marking) begin
-            kept_out$d = out;
-        end
-    end
-    always @(*) data = (kept$q & but_out) | (((kept_out$q) & 96'hffffffffffffffffffffffff) << 32'h54);
-    
-endmodule // kvcpu_small$hepc$writings$2
-
-
-module kvcpu_small$hepc$writings$2$kept(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [95:0] d;
-    output reg  [95:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 96'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$writings$2$kept
-
-
-module kvcpu_small$hepc$writings$2$kept_out(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 8'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$writings$2$kept_out
-
-
-module kvcpu_small$hepc$writings$3(clock,reset,valid,words,marking,out,data);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  valid;
-    input wire  [95:0] words;
-    input wire  marking;
-    input wire  [7:0] out;
-    output reg  [95:0] data;
-    
-    // Constant declarations
-    localparam  but_out = 96'hf00fffffffffffffffffffff;
-    
-    // Stub signals
-    reg  kept$clock;
-    reg  kept$reset;
-    reg  kept$enable;
-    reg  [95:0] kept$d;
-    wire  [95:0] kept$q;
-    reg  kept_out$clock;
-    reg  kept_out$reset;
-    reg  kept_out$enable;
-    reg  [7:0] kept_out$d;
-    wire  [7:0] kept_out$q;
-    
-    // Sub module instances
-    kvcpu_small$hepc$writings$3$kept kept(
-        .clock(kept$clock),
-        .reset(kept$reset),
-        .enable(kept$enable),
-        .d(kept$d),
-        .q(kept$q)
-    );
-    kvcpu_small$hepc$writings$3$kept_out kept_out(
-        .clock(kept_out$clock),
-        .reset(kept_out$reset),
-        .enable(kept_out$enable),
-        .d(kept_out$d),
-        .q(kept_out$q)
-    );
-    
-    // Update code
-    always @(*) kept$clock = clock;
-    always @(*) kept_out$clock = clock;
-    always @(*) kept$reset = reset;
-    always @(*) kept_out$reset = reset;
-    always @(*) kept$enable = valid;
-    always @(*) kept$d = words;
-    always @(*) kept_out$enable = valid | marking;
-    always @(*) begin
-        kept_out$d = words[(32'h54)+:(8)];
-        if (marking) begin
-            kept_out$d = out;
-        end
-    end
-    always @(*) data = (kept$q & but_out) | (((kept_out$q) & 96'hffffffffffffffffffffffff) << 32'h54);
-    
-endmodule // kvcpu_small$hepc$writings$3
-
-
-module kvcpu_small$hepc$writings$3$kept(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [95:0] d;
-    output reg  [95:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 96'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$writings$3$kept
-
-
-module kvcpu_small$hepc$writings$3$kept_out(clock,reset,enable,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  enable;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) begin
-        if (reset) q <= 8'h0;
-        else if (enable) q <= d;
-    end
-endmodule // kvcpu_small$hepc$writings$3$kept_out
-
-
-module kvcpu_small$hepc$written(lanes$0,lanes$1,lanes$2,lanes$3,all);
+module kvcpu_small$hepc$writeback$swept(lanes$0,lanes$1,lanes$2,lanes$3,all);
     
     // Module arguments
     input wire  lanes$0;
@@ -42266,7 +42287,387 @@ module kvcpu_small$hepc$written(lanes$0,lanes$1,lanes$2,lanes$3,all);
     
     // Update code (custom)
     always @(*) all = {lanes$3, lanes$2, lanes$1, lanes$0};
-endmodule // kvcpu_small$hepc$written
+endmodule // kvcpu_small$hepc$writeback$swept
+
+
+module kvcpu_small$hepc$writeback$writings$0(clock,reset,valid,words,marking,out,data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  valid;
+    input wire  [95:0] words;
+    input wire  marking;
+    input wire  [7:0] out;
+    output reg  [95:0] data;
+    
+    // Constant declarations
+    localparam  but_out = 96'hf00fffffffffffffffffffff;
+    
+    // Stub signals
+    reg  kept$clock;
+    reg  kept$reset;
+    reg  kept$enable;
+    reg  [95:0] kept$d;
+    wire  [95:0] kept$q;
+    reg  kept_out$clock;
+    reg  kept_out$reset;
+    reg  kept_out$enable;
+    reg  [7:0] kept_out$d;
+    wire  [7:0] kept_out$q;
+    
+    // Sub module instances
+    kvcpu_small$hepc$writeback$writings$0$kept kept(
+        .clock(kept$clock),
+        .reset(kept$reset),
+        .enable(kept$enable),
+        .d(kept$d),
+        .q(kept$q)
+    );
+    kvcpu_small$hepc$writeback$writings$0$kept_out kept_out(
+        .clock(kept_out$clock),
+        .reset(kept_out$reset),
+        .enable(kept_out$enable),
+        .d(kept_out$d),
+        .q(kept_out$q)
+    );
+    
+    // Update code
+    always @(*) kept$clock = clock;
+    always @(*) kept_out$clock = clock;
+    always @(*) kept$reset = reset;
+    always @(*) kept_out$reset = reset;
+    always @(*) kept$enable = valid;
+    always @(*) kept$d = words;
+    always @(*) kept_out$enable = valid | marking;
+    always @(*) begin
+        kept_out$d = words[(32'h54)+:(8)];
+        if (marking) begin
+            kept_out$d = out;
+        end
+    end
+    always @(*) data = (kept$q & but_out) | (((kept_out$q) & 96'hffffffffffffffffffffffff) << 32'h54);
+    
+endmodule // kvcpu_small$hepc$writeback$writings$0
+
+
+module kvcpu_small$hepc$writeback$writings$0$kept(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 96'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$writeback$writings$0$kept
+
+
+module kvcpu_small$hepc$writeback$writings$0$kept_out(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 8'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$writeback$writings$0$kept_out
+
+
+module kvcpu_small$hepc$writeback$writings$1(clock,reset,valid,words,marking,out,data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  valid;
+    input wire  [95:0] words;
+    input wire  marking;
+    input wire  [7:0] out;
+    output reg  [95:0] data;
+    
+    // Constant declarations
+    localparam  but_out = 96'hf00fffffffffffffffffffff;
+    
+    // Stub signals
+    reg  kept$clock;
+    reg  kept$reset;
+    reg  kept$enable;
+    reg  [95:0] kept$d;
+    wire  [95:0] kept$q;
+    reg  kept_out$clock;
+    reg  kept_out$reset;
+    reg  kept_out$enable;
+    reg  [7:0] kept_out$d;
+    wire  [7:0] kept_out$q;
+    
+    // Sub module instances
+    kvcpu_small$hepc$writeback$writings$1$kept kept(
+        .clock(kept$clock),
+        .reset(kept$reset),
+        .enable(kept$enable),
+        .d(kept$d),
+        .q(kept$q)
+    );
+    kvcpu_small$hepc$writeback$writings$1$kept_out kept_out(
+        .clock(kept_out$clock),
+        .reset(kept_out$reset),
+        .enable(kept_out$enable),
+        .d(kept_out$d),
+        .q(kept_out$q)
+    );
+    
+    // Update code
+    always @(*) kept$clock = clock;
+    always @(*) kept_out$clock = clock;
+    always @(*) kept$reset = reset;
+    always @(*) kept_out$reset = reset;
+    always @(*) kept$enable = valid;
+    always @(*) kept$d = words;
+    always @(*) kept_out$enable = valid | marking;
+    always @(*) begin
+        kept_out$d = words[(32'h54)+:(8)];
+        if (marking) begin
+            kept_out$d = out;
+        end
+    end
+    always @(*) data = (kept$q & but_out) | (((kept_out$q) & 96'hffffffffffffffffffffffff) << 32'h54);
+    
+endmodule // kvcpu_small$hepc$writeback$writings$1
+
+
+module kvcpu_small$hepc$writeback$writings$1$kept(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 96'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$writeback$writings$1$kept
+
+
+module kvcpu_small$hepc$writeback$writings$1$kept_out(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 8'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$writeback$writings$1$kept_out
+
+
+module kvcpu_small$hepc$writeback$writings$2(clock,reset,valid,words,marking,out,data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  valid;
+    input wire  [95:0] words;
+    input wire  marking;
+    input wire  [7:0] out;
+    output reg  [95:0] data;
+    
+    // Constant declarations
+    localparam  but_out = 96'hf00fffffffffffffffffffff;
+    
+    // Stub signals
+    reg  kept$clock;
+    reg  kept$reset;
+    reg  kept$enable;
+    reg  [95:0] kept$d;
+    wire  [95:0] kept$q;
+    reg  kept_out$clock;
+    reg  kept_out$reset;
+    reg  kept_out$enable;
+    reg  [7:0] kept_out$d;
+    wire  [7:0] kept_out$q;
+    
+    // Sub module instances
+    kvcpu_small$hepc$writeback$writings$2$kept kept(
+        .clock(kept$clock),
+        .reset(kept$reset),
+        .enable(kept$enable),
+        .d(kept$d),
+        .q(kept$q)
+    );
+    kvcpu_small$hepc$writeback$writings$2$kept_out kept_out(
+        .clock(kept_out$clock),
+        .reset(kept_out$reset),
+        .enable(kept_out$enable),
+        .d(kept_out$d),
+        .q(kept_out$q)
+    );
+    
+    // Update code
+    always @(*) kept$clock = clock;
+    always @(*) kept_out$clock = clock;
+    always @(*) kept$reset = reset;
+    always @(*) kept_out$reset = reset;
+    always @(*) kept$enable = valid;
+    always @(*) kept$d = words;
+    always @(*) kept_out$enable = valid | marking;
+    always @(*) begin
+        kept_out$d = words[(32'h54)+:(8)];
+        if (marking) begin
+            kept_out$d = out;
+        end
+    end
+    always @(*) data = (kept$q & but_out) | (((kept_out$q) & 96'hffffffffffffffffffffffff) << 32'h54);
+    
+endmodule // kvcpu_small$hepc$writeback$writings$2
+
+
+module kvcpu_small$hepc$writeback$writings$2$kept(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 96'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$writeback$writings$2$kept
+
+
+module kvcpu_small$hepc$writeback$writings$2$kept_out(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 8'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$writeback$writings$2$kept_out
+
+
+module kvcpu_small$hepc$writeback$writings$3(clock,reset,valid,words,marking,out,data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  valid;
+    input wire  [95:0] words;
+    input wire  marking;
+    input wire  [7:0] out;
+    output reg  [95:0] data;
+    
+    // Constant declarations
+    localparam  but_out = 96'hf00fffffffffffffffffffff;
+    
+    // Stub signals
+    reg  kept$clock;
+    reg  kept$reset;
+    reg  kept$enable;
+    reg  [95:0] kept$d;
+    wire  [95:0] kept$q;
+    reg  kept_out$clock;
+    reg  kept_out$reset;
+    reg  kept_out$enable;
+    reg  [7:0] kept_out$d;
+    wire  [7:0] kept_out$q;
+    
+    // Sub module instances
+    kvcpu_small$hepc$writeback$writings$3$kept kept(
+        .clock(kept$clock),
+        .reset(kept$reset),
+        .enable(kept$enable),
+        .d(kept$d),
+        .q(kept$q)
+    );
+    kvcpu_small$hepc$writeback$writings$3$kept_out kept_out(
+        .clock(kept_out$clock),
+        .reset(kept_out$reset),
+        .enable(kept_out$enable),
+        .d(kept_out$d),
+        .q(kept_out$q)
+    );
+    
+    // Update code
+    always @(*) kept$clock = clock;
+    always @(*) kept_out$clock = clock;
+    always @(*) kept$reset = reset;
+    always @(*) kept_out$reset = reset;
+    always @(*) kept$enable = valid;
+    always @(*) kept$d = words;
+    always @(*) kept_out$enable = valid | marking;
+    always @(*) begin
+        kept_out$d = words[(32'h54)+:(8)];
+        if (marking) begin
+            kept_out$d = out;
+        end
+    end
+    always @(*) data = (kept$q & but_out) | (((kept_out$q) & 96'hffffffffffffffffffffffff) << 32'h54);
+    
+endmodule // kvcpu_small$hepc$writeback$writings$3
+
+
+module kvcpu_small$hepc$writeback$writings$3$kept(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 96'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$writeback$writings$3$kept
+
+
+module kvcpu_small$hepc$writeback$writings$3$kept_out(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 8'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$writeback$writings$3$kept_out
 
 
 module kvcpu_small$hepc_clock(clock,enable,awake,gated);

@@ -1,13 +1,46 @@
-//! A list with the lanes' turns before it.
+//! A list with the lanes' turns before it, and its part in what is said to all lists.
 //!
 //! ```text
-//!  heads of L sieves ──► choose ──► item ──► list
+//!  heads of L sieves ──► choose ──► item ──► list ──► view
+//!  orders to all lists ─► is this one meant? ──┘
 //! ```
 
 use super::choose::Choose;
 use super::{ITEM_BITS, List};
 use crate::prim::{Kept, Register};
 use rust_hdl::prelude::*;
+
+/// What is said to all lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, LogicStruct)]
+pub(super) struct Orders {
+    /// A sweep begins.
+    pub clear: Bit,
+    /// A sweep has ended.
+    pub finish: Bit,
+    /// What the lanes have is not in the list.
+    pub fresh: Bit,
+    /// The lanes from this on go first.
+    pub favoured: Bits<4>,
+    /// A list forgets its head; only while nothing is on its way to it.
+    pub pop: Bit,
+    /// Which.
+    pub pop_list: Bits<4>,
+    /// The place of the item wanted at the front of a list; of the others it is the head.
+    pub wanted: Bits<8>,
+    /// Which.
+    pub wanted_list: Bits<4>,
+}
+
+/// What a list shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, LogicStruct)]
+pub(super) struct View {
+    /// The item wanted exists.
+    pub exists: Bit,
+    /// Items in the list.
+    pub count: Bits<8>,
+    /// The item at the front, inverted: {rank, index}; 0 if there is none.
+    pub front: Bits<ITEM_BITS>,
+}
 
 /// The best `K` of what `L` lanes find; `M` = K - 1.
 #[derive(LogicBlock)]
@@ -17,16 +50,8 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
     /// Synchronous reset.
     pub reset: Signal<In, Bit>,
 
-    /// A sweep begins.
-    pub clear: Signal<In, Bit>,
-    /// A sweep has ended.
-    pub finish: Signal<In, Bit>,
-    /// Forgets the head; only while nothing is on its way to the list.
-    pub pop: Signal<In, Bit>,
-    /// What the lanes have is not in the list.
-    pub fresh: Signal<In, Bit>,
-    /// The lanes from this on go first.
-    pub favoured: Signal<In, Bits<4>>,
+    /// What is said to all lists.
+    pub orders: Signal<In, Orders>,
     /// A lane has an item for this list.
     pub wants: [Signal<In, Bit>; L],
     /// The item, inverted: {rank, index}.
@@ -38,26 +63,22 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
 
     /// The last item of a full list, inverted; 0 if it is not full.
     pub last_item: Signal<Out, Bits<ITEM_BITS>>,
-    /// Items in it.
-    pub count: Signal<Out, Bits<8>>,
-    /// The place of the item wanted at the front.
-    pub position: Signal<In, Bits<8>>,
-    /// It is there.
+    /// The item wanted is at the front.
     pub there: Signal<Out, Bit>,
-    /// It exists.
-    pub exists: Signal<Out, Bit>,
-    /// The item at the front, inverted: {rank, index}; 0 if there is none.
-    pub front: Signal<Out, Bits<ITEM_BITS>>,
+    /// What it shows.
+    pub view: Signal<Out, View>,
 
     choose: Choose<L>,
     list: List<K, M>,
     offered: Register<Bit>,
     item: Kept<Bits<ITEM_BITS>>,
     free: Signal<Local, Bit>,
+    number: Constant<Bits<4>>,
 }
 
-impl<const L: usize, const K: usize, const M: usize> Default for Ranking<L, K, M> {
-    fn default() -> Self {
+impl<const L: usize, const K: usize, const M: usize> Ranking<L, K, M> {
+    /// The list of this number.
+    pub(super) fn new(number: u64) -> Self {
         macro_rules! rest {
             ($($name:ident)*) => {
                 Self {
@@ -65,11 +86,12 @@ impl<const L: usize, const K: usize, const M: usize> Default for Ranking<L, K, M
                     wants: std::array::from_fn(|_| Default::default()),
                     items: std::array::from_fn(|_| Default::default()),
                     taken: std::array::from_fn(|_| Default::default()),
+                    number: Constant::new(number.into()),
                 }
             };
         }
         rest!(
-            clock reset clear finish pop fresh favoured holding last_item count position there exists front choose list offered item free
+            clock reset orders holding last_item there view choose list offered item free
         )
     }
 }
@@ -85,7 +107,7 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Ranking<L, K, M> 
         self.item.reset.next = self.reset.val();
 
         self.free.next = !self.offered.q.val() | self.list.taken.val();
-        self.choose.favoured.next = self.favoured.val();
+        self.choose.favoured.next = self.orders.val().favoured;
         for i in 0..L {
             self.choose.wants[i].next = self.wants[i].val();
             self.choose.items[i].next = self.items[i].val();
@@ -96,18 +118,21 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Ranking<L, K, M> 
         self.item.d.next = self.choose.item.val();
         self.holding.next = self.offered.q.val() | self.list.holding.val();
 
-        self.list.clear.next = self.clear.val();
-        self.list.finish.next = self.finish.val();
-        self.list.pop.next = self.pop.val();
+        self.list.clear.next = self.orders.val().clear;
+        self.list.finish.next = self.orders.val().finish;
+        self.list.pop.next = self.orders.val().pop & (self.orders.val().pop_list == self.number.val());
         self.list.offer.next = self.offered.q.val();
-        self.list.fresh.next = self.fresh.val();
+        self.list.fresh.next = self.orders.val().fresh;
         self.list.item.next = self.item.q.val();
-        self.list.position.next = self.position.val();
+        self.list.position.next = 0.into();
+        if self.orders.val().wanted_list == self.number.val() {
+            self.list.position.next = self.orders.val().wanted;
+        }
 
         self.last_item.next = self.list.last_item.val();
-        self.count.next = self.list.count.val();
         self.there.next = self.list.there.val();
-        self.exists.next = self.list.exists.val();
-        self.front.next = self.list.front.val();
+        self.view.next.exists = self.list.exists.val();
+        self.view.next.count = self.list.count.val();
+        self.view.next.front = self.list.front.val();
     }
 }

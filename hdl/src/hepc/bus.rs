@@ -1,0 +1,197 @@
+//! A request on the bus: what it asks for, whether it waits, and its answer. `docs/control.md`, HEPC.
+//!
+//! ```text
+//!  address ─► what is asked ─┬─► must it wait? ─► accept ─┬─► a write: job started, parameter, POP
+//!                            │                            └─► ready, a clock later
+//!                            └─► value ───────► answer ─────► read
+//! ```
+//!
+//! What is asked for while a job works waits for its end, and so do all writes; except BUSY, and what the job has nothing to do with.
+
+use super::jobs::Job;
+use super::judge::SCORE_BITS;
+use crate::prim::Register;
+use rust_hdl::prelude::*;
+
+/// Requests, one at a time.
+#[derive(LogicBlock, Default)]
+pub(super) struct Bus {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+
+    /// A request for this block stands.
+    pub bus_select: Signal<In, Bit>,
+    /// It writes.
+    pub bus_write: Signal<In, Bit>,
+    /// Word address.
+    pub bus_address: Signal<In, Bits<24>>,
+    /// It is answered in this clock.
+    pub bus_ready: Signal<Out, Bit>,
+    /// With this; otherwise 0.
+    pub bus_read: Signal<Out, Bits<32>>,
+
+    /// What works.
+    pub works: Signal<In, Job>,
+    /// It takes one row.
+    pub one_row: Signal<In, Bit>,
+    /// Something works.
+    pub busy: Signal<In, Bit>,
+    /// It has not asked for all its rows.
+    pub asking: Signal<In, Bit>,
+    /// It has not written all.
+    pub settling: Signal<In, Bit>,
+    /// The list asked for does not show it yet.
+    pub list_waits: Signal<In, Bit>,
+
+    /// A request stands that is not answered yet.
+    pub open: Signal<Out, Bit>,
+    /// It is about a list: head, POP, number of items.
+    pub of_lists: Signal<Out, Bit>,
+    /// It is about an item of one.
+    pub of_items: Signal<Out, Bit>,
+    /// The list.
+    pub list: Signal<Out, Bits<4>>,
+    /// The item's place.
+    pub place: Signal<Out, Bits<8>>,
+    /// The policy, if it is about one.
+    pub policy: Signal<Out, Bits<3>>,
+
+    /// A write is accepted.
+    pub writes: Signal<Out, Bit>,
+    /// It starts a job.
+    pub starts: Signal<Out, Job>,
+    /// It is a POP.
+    pub pops: Signal<Out, Bit>,
+
+    /// Of SCORE.
+    pub score: Signal<In, Bits<SCORE_BITS>>,
+    /// Of WORTHS.
+    pub worth: Signal<In, Bits<32>>,
+    /// Of COUNT.
+    pub count: Signal<In, Bits<32>>,
+    /// Of a list: the item's index.
+    pub item_index: Signal<In, Bits<32>>,
+    /// Its rank.
+    pub item_rank: Signal<In, Bits<32>>,
+    /// How many there are.
+    pub item_count: Signal<In, Bits<8>>,
+
+    ready: Register<Bit>,
+    answer: Register<Bits<32>>,
+    page: Signal<Local, Bits<4>>,
+    group: Signal<Local, Bits<12>>,
+    low: Signal<Local, Bits<4>>,
+    lists: Signal<Local, Bit>,
+    items: Signal<Local, Bit>,
+    is_command: Signal<Local, Bit>,
+    is_offer: Signal<Local, Bit>,
+    is_busy: Signal<Local, Bit>,
+    stands: Signal<Local, Bit>,
+    waits: Signal<Local, Bit>,
+    accept: Signal<Local, Bit>,
+    commands: Signal<Local, Bit>,
+    value: Signal<Local, Bits<32>>,
+}
+
+impl Logic for Bus {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.ready.clock.next = self.clock.val();
+        self.answer.clock.next = self.clock.val();
+        self.ready.reset.next = self.reset.val();
+        self.answer.reset.next = self.reset.val();
+
+        // What is asked.
+        self.low.next = self.bus_address.val().get_bits::<4>(0);
+        self.group.next = self.bus_address.val().get_bits::<12>(4);
+        self.page.next = self.bus_address.val().get_bits::<4>(12);
+        self.lists.next = self.bus_address.val().get_bits::<8>(8) == 1;
+        self.items.next = (self.page.val() == 1) | (self.page.val() == 2);
+        self.is_command.next =
+            self.bus_write.val() & (self.group.val() == 2) & (self.low.val() >= 8) & (self.low.val() != 0xE);
+        self.is_offer.next = self.is_command.val() & (self.low.val() == 9);
+        self.is_busy.next = !self.bus_write.val() & (self.group.val() == 2) & (self.low.val() == 0xE);
+        self.of_lists.next = self.lists.val();
+        self.of_items.next = self.items.val();
+        self.list.next = self.bus_address.val().get_bits::<4>(8);
+        if self.lists.val() {
+            self.list.next = self.bus_address.val().get_bits::<4>(4);
+        }
+        self.place.next = self.bus_address.val().get_bits::<8>(0);
+        self.policy.next = self.bus_address.val().get_bits::<3>(0);
+
+        // Whether it waits: last is what goes first.
+        self.waits.next = self.one_row.val() | self.works.val().sweeping;
+        if self.bus_write.val() | (self.group.val() == 4) {
+            self.waits.next = self.busy.val();
+        }
+        if self.is_offer.val() & self.works.val().offering {
+            self.waits.next = self.asking.val();
+        }
+        if self.list_waits.val() {
+            self.waits.next = true;
+        }
+        if self.is_busy.val() {
+            self.waits.next = false;
+        }
+        self.stands.next = self.bus_select.val() & !self.ready.q.val();
+        self.open.next = self.stands.val();
+        self.accept.next = self.stands.val() & !self.waits.val();
+        self.ready.d.next = self.accept.val();
+
+        // What it does.
+        self.writes.next = self.accept.val() & self.bus_write.val();
+        self.pops.next = self.accept.val() & self.bus_write.val() & self.lists.val() & (self.low.val() == 2);
+        self.commands.next = self.accept.val() & self.is_command.val();
+        self.starts.next.sweeping = self.commands.val() & (self.low.val() == 8);
+        self.starts.next.offering = self.commands.val() & (self.low.val() == 9);
+        self.starts.next.scoring = self.commands.val() & (self.low.val() == 0xA);
+        self.starts.next.weighing = self.commands.val() & (self.low.val() == 0xB);
+        self.starts.next.marking = self.commands.val() & (self.low.val() == 0xC);
+        self.starts.next.counting = self.commands.val() & (self.low.val() == 0xD);
+        self.starts.next.prescoring = self.commands.val() & (self.low.val() == 0xF);
+
+        // The answer.
+        self.value.next = 0.into();
+        if self.is_busy.val() {
+            self.value.next = bit_cast::<32, 1>(self.settling.val().into());
+        }
+        if self.group.val() == 3 {
+            if self.low.val() == 0 {
+                self.value.next = bit_cast::<32, 16>(self.score.val().get_bits::<16>(0));
+            }
+            if self.low.val() == 1 {
+                self.value.next = self.score.val().get_bits::<32>(16);
+            }
+            if self.low.val() == 2 {
+                self.value.next = bit_cast::<32, 6>(self.score.val().get_bits::<6>(80));
+            }
+            if self.low.val() == 3 {
+                self.value.next = self.score.val().get_bits::<32>(48);
+            }
+            if self.low.val() >= 8 {
+                self.value.next = self.worth.val();
+            }
+        }
+        if (self.group.val() == 4) & (self.low.val() >= 8) {
+            self.value.next = self.count.val();
+        }
+        if (self.lists.val() & (self.low.val() == 0)) | (self.page.val() == 1) {
+            self.value.next = self.item_index.val();
+        }
+        if (self.lists.val() & (self.low.val() == 1)) | (self.page.val() == 2) {
+            self.value.next = self.item_rank.val();
+        }
+        if self.lists.val() & (self.low.val() == 3) {
+            self.value.next = bit_cast::<32, 8>(self.item_count.val());
+        }
+        self.answer.d.next = 0.into();
+        if self.accept.val() & !self.bus_write.val() {
+            self.answer.d.next = self.value.val();
+        }
+        self.bus_ready.next = self.ready.q.val();
+        self.bus_read.next = self.answer.q.val();
+    }
+}

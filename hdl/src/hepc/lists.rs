@@ -1,0 +1,242 @@
+//! The five lists, with the sieves before them.
+//!
+//! ```text
+//!  victims of a lane ────► sieve ─┬─► ranking 0 ─┐
+//!     ...                   ...   ├─► ranking 1 ─┤
+//!  victims of a lane ────► sieve ─┼─► ranking 2 ─┼─► view of the one asked about
+//!                                 └─► ranking 3 ─┤
+//!  candidates of a lane ─► sieve ───► ranking 4 ─┘
+//! ```
+//!
+//! Each of the L sieves of victims has one head, which goes to the list of its tier; those of prefetch candidates all go to one list.
+
+use super::ITEM_BITS;
+use super::flags::Flags;
+use super::jobs::Job;
+use super::ranking::{Orders, Ranking, View};
+use super::showing::Wish;
+use super::sieve::Sieve;
+use crate::prim::Register;
+use rust_hdl::prelude::*;
+
+/// `L` lanes, lists of `K`; `M` = K - 1.
+#[derive(LogicBlock)]
+pub(super) struct Lists<const L: usize, const K: usize, const M: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset: empties all.
+    pub reset: Signal<In, Bit>,
+
+    /// What works.
+    pub works: Signal<In, Job>,
+    /// A sweep begins: lists and bounds are forgotten.
+    pub clear: Signal<In, Bit>,
+    /// It ends: bounds are set.
+    pub finish: Signal<In, Bit>,
+    /// The list asked about forgets its head.
+    pub pop: Signal<In, Bit>,
+    /// The list asked about.
+    pub list: Signal<In, Bits<4>>,
+    /// The item wanted at the front of a list.
+    pub wish: Signal<In, Wish>,
+
+    /// A lane has an eligible victim.
+    pub victim: [Signal<In, Bit>; L],
+    /// It, inverted: {rank, index}.
+    pub victim_item: [Signal<In, Bits<ITEM_BITS>>; L],
+    /// Its tier.
+    pub tier: [Signal<In, Bits<2>>; L],
+    /// The tier of the entry behind it.
+    pub tier_early: [Signal<In, Bits<2>>; L],
+    /// A lane has a prefetch candidate.
+    pub candidate: [Signal<In, Bit>; L],
+    /// It, inverted.
+    pub candidate_item: [Signal<In, Bits<ITEM_BITS>>; L],
+
+    /// A sieve has little room.
+    pub crowded: Signal<Out, Bit>,
+    /// An item is on its way to a list.
+    pub holding: Signal<Out, Bit>,
+    /// A list turns, or is about to.
+    pub turning: Signal<Out, Bit>,
+    /// The item wanted of the list asked about is at its front.
+    pub there: Signal<Out, Bit>,
+    /// What that list shows.
+    pub view: Signal<Out, View>,
+
+    victims: [Sieve; L],
+    candidates: [Sieve; L],
+    ranking0: Ranking<L, K, M>,
+    ranking1: Ranking<L, K, M>,
+    ranking2: Ranking<L, K, M>,
+    ranking3: Ranking<L, K, M>,
+    prefetch: Ranking<L, K, M>,
+    favoured: Register<Bits<4>>,
+    clearing: Register<Bit>,
+    finishing: Register<Bit>,
+    popping: Register<Bit>,
+    popped: Register<Bits<4>>,
+    victims_crowded: Flags<L>,
+    candidates_crowded: Flags<L>,
+    victims_holding: Flags<L>,
+    candidates_holding: Flags<L>,
+    listing: Signal<Local, Bit>,
+    orders: Signal<Local, Orders>,
+    lane_mask: Constant<Bits<4>>,
+}
+
+impl<const L: usize, const K: usize, const M: usize> Default for Lists<L, K, M> {
+    fn default() -> Self {
+        macro_rules! rest {
+            ($($name:ident)*; $($lanes:ident)*; $($list:ident $number:literal)*) => {
+                Self {
+                    $($name: Default::default(),)*
+                    $($lanes: std::array::from_fn(|_| Default::default()),)*
+                    $($list: Ranking::new($number),)*
+                    lane_mask: Constant::new((L as u64 - 1).into()),
+                }
+            };
+        }
+        rest!(
+            clock reset works clear finish pop list wish crowded holding turning there view favoured clearing finishing popping popped
+            victims_crowded candidates_crowded victims_holding candidates_holding listing orders;
+            victim victim_item tier tier_early candidate candidate_item victims candidates;
+            ranking0 0 ranking1 1 ranking2 2 ranking3 3 prefetch 4
+        )
+    }
+}
+
+impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.ranking0.clock.next = self.clock.val();
+        self.ranking1.clock.next = self.clock.val();
+        self.ranking2.clock.next = self.clock.val();
+        self.ranking3.clock.next = self.clock.val();
+        self.prefetch.clock.next = self.clock.val();
+        self.favoured.clock.next = self.clock.val();
+        self.clearing.clock.next = self.clock.val();
+        self.finishing.clock.next = self.clock.val();
+        self.popping.clock.next = self.clock.val();
+        self.popped.clock.next = self.clock.val();
+        self.ranking0.reset.next = self.reset.val();
+        self.ranking1.reset.next = self.reset.val();
+        self.ranking2.reset.next = self.reset.val();
+        self.ranking3.reset.next = self.reset.val();
+        self.prefetch.reset.next = self.reset.val();
+        self.favoured.reset.next = self.reset.val();
+        self.clearing.reset.next = self.reset.val();
+        self.finishing.reset.next = self.reset.val();
+        self.popping.reset.next = self.reset.val();
+        self.popped.reset.next = self.reset.val();
+
+        // What begins and ends reaches many registers, and has a clock for it.
+        self.clearing.d.next = self.clear.val();
+        self.finishing.d.next = self.finish.val();
+        self.popping.d.next = self.pop.val();
+        self.popped.d.next = self.list.val();
+        self.favoured.d.next = (self.favoured.q.val() + 1) & self.lane_mask.val();
+        self.orders.next.clear = self.clearing.q.val();
+        self.orders.next.finish = self.finishing.q.val();
+        self.orders.next.fresh = self.works.val().sweeping;
+        self.orders.next.favoured = self.favoured.q.val();
+        self.orders.next.pop = self.popping.q.val();
+        self.orders.next.pop_list = self.popped.q.val();
+        self.orders.next.wanted = self.wish.val().place;
+        self.orders.next.wanted_list = self.wish.val().list;
+        self.ranking0.orders.next = self.orders.val();
+        self.ranking1.orders.next = self.orders.val();
+        self.ranking2.orders.next = self.orders.val();
+        self.ranking3.orders.next = self.orders.val();
+        self.prefetch.orders.next = self.orders.val();
+
+        self.listing.next = self.works.val().sweeping | self.works.val().offering;
+        for i in 0..L {
+            // Compared with the last item of a clock before, so with that of the tier of a clock before.
+            self.victims[i].clock.next = self.clock.val();
+            self.victims[i].reset.next = self.reset.val();
+            self.victims[i].in_valid.next = self.victim[i].val() & self.listing.val();
+            self.victims[i].item.next = self.victim_item[i].val();
+            self.victims[i].list.next = self.tier[i].val();
+            self.victims[i].open.next = self.works.val().offering;
+            self.victims[i].last.next = self.ranking0.last_item.val();
+            if self.tier_early[i].val() == 1 {
+                self.victims[i].last.next = self.ranking1.last_item.val();
+            }
+            if self.tier_early[i].val() == 2 {
+                self.victims[i].last.next = self.ranking2.last_item.val();
+            }
+            if self.tier_early[i].val() == 3 {
+                self.victims[i].last.next = self.ranking3.last_item.val();
+            }
+            self.candidates[i].clock.next = self.clock.val();
+            self.candidates[i].reset.next = self.reset.val();
+            self.candidates[i].in_valid.next = self.candidate[i].val() & self.works.val().sweeping;
+            self.candidates[i].item.next = self.candidate_item[i].val();
+            self.candidates[i].list.next = 0.into();
+            self.candidates[i].open.next = false;
+            self.candidates[i].last.next = self.prefetch.last_item.val();
+            self.victims_crowded.lanes[i].next = self.victims[i].crowded.val();
+            self.candidates_crowded.lanes[i].next = self.candidates[i].crowded.val();
+            self.victims_holding.lanes[i].next = self.victims[i].holding.val();
+            self.candidates_holding.lanes[i].next = self.candidates[i].holding.val();
+
+            // Turns at the lists.
+            self.ranking0.wants[i].next = self.victims[i].wanted.val().get_bit(0);
+            self.ranking1.wants[i].next = self.victims[i].wanted.val().get_bit(1);
+            self.ranking2.wants[i].next = self.victims[i].wanted.val().get_bit(2);
+            self.ranking3.wants[i].next = self.victims[i].wanted.val().get_bit(3);
+            self.prefetch.wants[i].next = self.candidates[i].wanted.val().get_bit(0);
+            self.ranking0.items[i].next = self.victims[i].head.val();
+            self.ranking1.items[i].next = self.victims[i].head.val();
+            self.ranking2.items[i].next = self.victims[i].head.val();
+            self.ranking3.items[i].next = self.victims[i].head.val();
+            self.prefetch.items[i].next = self.candidates[i].head.val();
+            self.victims[i].taken.next = self.ranking0.taken[i].val()
+                | self.ranking1.taken[i].val()
+                | self.ranking2.taken[i].val()
+                | self.ranking3.taken[i].val();
+            self.candidates[i].taken.next = self.prefetch.taken[i].val();
+        }
+
+        self.crowded.next = (self.victims_crowded.all.val() != 0) | (self.candidates_crowded.all.val() != 0);
+        self.holding.next = (self.victims_holding.all.val() != 0)
+            | (self.candidates_holding.all.val() != 0)
+            | self.ranking0.holding.val()
+            | self.ranking1.holding.val()
+            | self.ranking2.holding.val()
+            | self.ranking3.holding.val()
+            | self.prefetch.holding.val();
+        self.turning.next = !self.ranking0.there.val()
+            | !self.ranking1.there.val()
+            | !self.ranking2.there.val()
+            | !self.ranking3.there.val()
+            | !self.prefetch.there.val();
+
+        // A list that does not exist is there, and empty.
+        self.there.next = true;
+        self.view.next.exists = false;
+        self.view.next.count = 0.into();
+        self.view.next.front = 0.into();
+        if self.list.val() == 0 {
+            self.there.next = self.ranking0.there.val();
+            self.view.next = self.ranking0.view.val();
+        }
+        if self.list.val() == 1 {
+            self.there.next = self.ranking1.there.val();
+            self.view.next = self.ranking1.view.val();
+        }
+        if self.list.val() == 2 {
+            self.there.next = self.ranking2.there.val();
+            self.view.next = self.ranking2.view.val();
+        }
+        if self.list.val() == 3 {
+            self.there.next = self.ranking3.there.val();
+            self.view.next = self.ranking3.view.val();
+        }
+        if self.list.val() == 4 {
+            self.there.next = self.prefetch.there.val();
+            self.view.next = self.prefetch.view.val();
+        }
+    }
+}
