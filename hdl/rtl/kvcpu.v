@@ -21393,8 +21393,8 @@ module kvcpu$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_read
     wire  [32:0] weighing$marked;
     wire  [7:0] weighing$outside;
     reg  [2:0] weighing$policy;
-    wire  [31:0] weighing$worth;
-    wire  [31:0] weighing$count;
+    wire  [31:0] weighing$worth_answer;
+    wire  [31:0] weighing$count_answer;
     reg  writeback$clock;
     reg  writeback$reset;
     reg  [6:0] writeback$works;
@@ -21701,8 +21701,8 @@ module kvcpu$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_read
         .marked(weighing$marked),
         .outside(weighing$outside),
         .policy(weighing$policy),
-        .worth(weighing$worth),
-        .count(weighing$count)
+        .worth_answer(weighing$worth_answer),
+        .count_answer(weighing$count_answer)
     );
     kvcpu$hepc$writeback writeback(
         .clock(writeback$clock),
@@ -21763,8 +21763,8 @@ module kvcpu$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_read
     always @(*) bus$settling = jobs$settling;
     always @(*) bus$list_waits = showing$waits;
     always @(*) bus$score = score$kept;
-    always @(*) bus$worth = weighing$worth;
-    always @(*) bus$count = weighing$count;
+    always @(*) bus$worth = weighing$worth_answer;
+    always @(*) bus$count = weighing$count_answer;
     always @(*) bus$item_index = showing$index;
     always @(*) bus$item_rank = showing$rank;
     always @(*) bus$item_count = showing$count;
@@ -52124,7 +52124,7 @@ module kvcpu$hepc$walk$stall(clock,reset,d,q);
 endmodule // kvcpu$hepc$walk$stall
 
 
-module kvcpu$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,clear,facts_valid$0,facts_valid$1,facts_valid$2,facts_valid$3,facts$0,facts$1,facts$2,facts$3,valid$0,valid$1,valid$2,valid$3,standing$0,standing$1,standing$2,standing$3,judged,marked,outside,policy,worth,count);
+module kvcpu$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,clear,facts_valid$0,facts_valid$1,facts_valid$2,facts_valid$3,facts$0,facts$1,facts$2,facts$3,valid$0,valid$1,valid$2,valid$3,standing$0,standing$1,standing$2,standing$3,judged,marked,outside,policy,worth_answer,count_answer);
     
     // Module arguments
     input wire  clock;
@@ -52155,8 +52155,8 @@ module kvcpu$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,cl
     output reg  [32:0] marked;
     output reg  [7:0] outside;
     input wire  [2:0] policy;
-    output reg  [31:0] worth;
-    output reg  [31:0] count;
+    output reg  [31:0] worth_answer;
+    output reg  [31:0] count_answer;
     
     // Constant declarations
     localparam  in_policy = 32'h80000000;
@@ -52184,21 +52184,21 @@ module kvcpu$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,cl
     reg  [8:0] stands$answers$2;
     reg  [8:0] stands$answers$3;
     wire  [8:0] stands$kept;
-    reg  worths$clock;
-    reg  worths$reset;
-    reg  [7:0] worths$wr;
-    reg  [7:0] worths$ws;
-    reg  [7:0] worths$wd;
-    reg  worths$targets;
-    reg  [3:0] worths$scale;
-    reg  [13:0] worths$r_epoch;
-    reg  [71:0] worths$wfs;
-    reg  [135:0] worths$thresholds;
-    reg  [135:0] worths$trials;
-    reg  [42:0] worths$facts;
-    wire  [127:0] worths$worths;
-    wire  [7:0] worths$above;
-    wire  [7:0] worths$reaching;
+    reg  worth$clock;
+    reg  worth$reset;
+    reg  [7:0] worth$wr;
+    reg  [7:0] worth$ws;
+    reg  [7:0] worth$wd;
+    reg  worth$targets;
+    reg  [3:0] worth$scale;
+    reg  [13:0] worth$r_epoch;
+    reg  [71:0] worth$wfs;
+    reg  [135:0] worth$thresholds;
+    reg  [135:0] worth$trials;
+    reg  [42:0] worth$facts;
+    wire  [127:0] worth$worths;
+    wire  [7:0] worth$above;
+    wire  [7:0] worth$reaching;
     reg  place9$clock;
     reg  place9$reset;
     reg  [32:0] place9$d;
@@ -52270,22 +52270,22 @@ module kvcpu$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,cl
         .answers$3(stands$answers$3),
         .kept(stands$kept)
     );
-    kvcpu$hepc$weighing$worths worths(
-        .clock(worths$clock),
-        .reset(worths$reset),
-        .wr(worths$wr),
-        .ws(worths$ws),
-        .wd(worths$wd),
-        .targets(worths$targets),
-        .scale(worths$scale),
-        .r_epoch(worths$r_epoch),
-        .wfs(worths$wfs),
-        .thresholds(worths$thresholds),
-        .trials(worths$trials),
-        .facts(worths$facts),
-        .worths(worths$worths),
-        .above(worths$above),
-        .reaching(worths$reaching)
+    kvcpu$hepc$weighing$worth worth(
+        .clock(worth$clock),
+        .reset(worth$reset),
+        .wr(worth$wr),
+        .ws(worth$ws),
+        .wd(worth$wd),
+        .targets(worth$targets),
+        .scale(worth$scale),
+        .r_epoch(worth$r_epoch),
+        .wfs(worth$wfs),
+        .thresholds(worth$thresholds),
+        .trials(worth$trials),
+        .facts(worth$facts),
+        .worths(worth$worths),
+        .above(worth$above),
+        .reaching(worth$reaching)
     );
     kvcpu$hepc$weighing$place9 place9(
         .clock(place9$clock),
@@ -52340,7 +52340,7 @@ module kvcpu$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,cl
     // Update code
     always @(*) gathered$clock = clock;
     always @(*) stands$clock = clock;
-    always @(*) worths$clock = clock;
+    always @(*) worth$clock = clock;
     always @(*) place9$clock = clock;
     always @(*) place10$clock = clock;
     always @(*) place11$clock = clock;
@@ -52349,7 +52349,7 @@ module kvcpu$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,cl
     always @(*) weighed$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) tally$clock = clock;
-    always @(*) worths$reset = reset;
+    always @(*) worth$reset = reset;
     always @(*) place9$reset = reset;
     always @(*) place10$reset = reset;
     always @(*) place11$reset = reset;
@@ -52376,16 +52376,16 @@ module kvcpu$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,cl
     always @(*) gathered$answers$3 = facts$3;
     always @(*) stands$valid$3 = valid$3;
     always @(*) stands$answers$3 = standing$3;
-    always @(*) worths$facts = gathered$kept;
-    always @(*) worths$wr = parameters[(32'h0)+:(8)];
-    always @(*) worths$ws = parameters[(32'h40)+:(8)];
-    always @(*) worths$wd = parameters[(32'h60)+:(8)];
-    always @(*) worths$targets = parameters[32'h83];
-    always @(*) worths$scale = parameters[(32'hc0)+:(4)];
-    always @(*) worths$r_epoch = parameters[(32'h120)+:(14)];
-    always @(*) worths$wfs = wfs;
-    always @(*) worths$thresholds = thresholds;
-    always @(*) worths$trials = trials;
+    always @(*) worth$facts = gathered$kept;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = parameters[32'h83];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
     always @(*) place9$d = judged;
     always @(*) place10$d = place9$q;
     always @(*) place11$d = place10$q;
@@ -52397,10 +52397,10 @@ module kvcpu$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,cl
     always @(*) begin
         insiders = 32'h0;
         if (used) begin
-            insiders = worths$above & ~out;
+            insiders = worth$above & ~out;
         end
     end
-    always @(*) outside = out | ~worths$above;
+    always @(*) outside = out | ~worth$above;
     always @(*) begin
         marked = place11$q;
         if (~used) begin
@@ -52412,45 +52412,45 @@ module kvcpu$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,cl
     always @(*) begin
         tally$reached = 32'h0;
         if (works[(64'h5)+:(1)] & there) begin
-            tally$reached = insiders & worths$reaching;
+            tally$reached = insiders & worth$reaching;
         end
     end
     always @(*) begin
-        count = 32'h0;
+        count_answer = 32'h0;
         if (policy == 32'h0) begin
-            count = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h1) begin
-            count = ((tally$counts[(32'h11)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h11)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h2) begin
-            count = ((tally$counts[(32'h22)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h22)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h3) begin
-            count = ((tally$counts[(32'h33)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h33)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h4) begin
-            count = ((tally$counts[(32'h44)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h44)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h5) begin
-            count = ((tally$counts[(32'h55)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h55)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h6) begin
-            count = ((tally$counts[(32'h66)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h66)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h7) begin
-            count = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
         end
     end
     always @(*) weighed$enable = works[(64'h3)+:(1)] & there;
-    always @(*) weighed$d = (((insiders) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worths$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) weighed$d = (((insiders) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
     always @(*) worth_at = ((policy) & 7'h7f) << 32'h4;
     always @(*) worth_shifted = ((weighed$q) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
     always @(*) is_in = weighed$q[(32'h80)+:(8)] >> policy;
     always @(*) begin
-        worth = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
+        worth_answer = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
         if (is_in[32'h0]) begin
-            worth = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
+            worth_answer = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
         end
     end
     
@@ -52634,7 +52634,7 @@ module kvcpu$hepc$weighing$weighed(clock,reset,enable,d,q);
 endmodule // kvcpu$hepc$weighing$weighed
 
 
-module kvcpu$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thresholds,trials,facts,worths,above,reaching);
+module kvcpu$hepc$weighing$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thresholds,trials,facts,worths,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -52805,37 +52805,37 @@ module kvcpu$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs
     reg  [31:0] made$4;
     
     // Sub module instances
-    kvcpu$hepc$weighing$worths$cases cases(
+    kvcpu$hepc$weighing$worth$cases cases(
         .clock(cases$clock),
         .reset(cases$reset),
         .d(cases$d),
         .q(cases$q)
     );
-    kvcpu$hepc$weighing$worths$products products(
+    kvcpu$hepc$weighing$worth$products products(
         .clock(products$clock),
         .reset(products$reset),
         .d(products$d),
         .q(products$q)
     );
-    kvcpu$hepc$weighing$worths$sums sums(
+    kvcpu$hepc$weighing$worth$sums sums(
         .clock(sums$clock),
         .reset(sums$reset),
         .d(sums$d),
         .q(sums$q)
     );
-    kvcpu$hepc$weighing$worths$waited waited(
+    kvcpu$hepc$weighing$worth$waited waited(
         .clock(waited$clock),
         .reset(waited$reset),
         .d(waited$d),
         .q(waited$q)
     );
-    kvcpu$hepc$weighing$worths$died died(
+    kvcpu$hepc$weighing$worth$died died(
         .clock(died$clock),
         .reset(died$reset),
         .d(died$d),
         .q(died$q)
     );
-    kvcpu$hepc$weighing$worths$policies$0 policies$0(
+    kvcpu$hepc$weighing$worth$policies$0 policies$0(
         .clock(policies$0$clock),
         .reset(policies$0$reset),
         .f(policies$0$f),
@@ -52850,7 +52850,7 @@ module kvcpu$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs
         .above(policies$0$above),
         .reaching(policies$0$reaching)
     );
-    kvcpu$hepc$weighing$worths$policies$1 policies$1(
+    kvcpu$hepc$weighing$worth$policies$1 policies$1(
         .clock(policies$1$clock),
         .reset(policies$1$reset),
         .f(policies$1$f),
@@ -52865,7 +52865,7 @@ module kvcpu$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs
         .above(policies$1$above),
         .reaching(policies$1$reaching)
     );
-    kvcpu$hepc$weighing$worths$policies$2 policies$2(
+    kvcpu$hepc$weighing$worth$policies$2 policies$2(
         .clock(policies$2$clock),
         .reset(policies$2$reset),
         .f(policies$2$f),
@@ -52880,7 +52880,7 @@ module kvcpu$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs
         .above(policies$2$above),
         .reaching(policies$2$reaching)
     );
-    kvcpu$hepc$weighing$worths$policies$3 policies$3(
+    kvcpu$hepc$weighing$worth$policies$3 policies$3(
         .clock(policies$3$clock),
         .reset(policies$3$reset),
         .f(policies$3$f),
@@ -52895,7 +52895,7 @@ module kvcpu$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs
         .above(policies$3$above),
         .reaching(policies$3$reaching)
     );
-    kvcpu$hepc$weighing$worths$policies$4 policies$4(
+    kvcpu$hepc$weighing$worth$policies$4 policies$4(
         .clock(policies$4$clock),
         .reset(policies$4$reset),
         .f(policies$4$f),
@@ -52910,7 +52910,7 @@ module kvcpu$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs
         .above(policies$4$above),
         .reaching(policies$4$reaching)
     );
-    kvcpu$hepc$weighing$worths$policies$5 policies$5(
+    kvcpu$hepc$weighing$worth$policies$5 policies$5(
         .clock(policies$5$clock),
         .reset(policies$5$reset),
         .f(policies$5$f),
@@ -52925,7 +52925,7 @@ module kvcpu$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs
         .above(policies$5$above),
         .reaching(policies$5$reaching)
     );
-    kvcpu$hepc$weighing$worths$policies$6 policies$6(
+    kvcpu$hepc$weighing$worth$policies$6 policies$6(
         .clock(policies$6$clock),
         .reset(policies$6$reset),
         .f(policies$6$f),
@@ -52940,7 +52940,7 @@ module kvcpu$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs
         .above(policies$6$above),
         .reaching(policies$6$reaching)
     );
-    kvcpu$hepc$weighing$worths$policies$7 policies$7(
+    kvcpu$hepc$weighing$worth$policies$7 policies$7(
         .clock(policies$7$clock),
         .reset(policies$7$reset),
         .f(policies$7$f),
@@ -53152,10 +53152,10 @@ module kvcpu$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs
     always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
     always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
-endmodule // kvcpu$hepc$weighing$worths
+endmodule // kvcpu$hepc$weighing$worth
 
 
-module kvcpu$hepc$weighing$worths$cases(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$cases(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53165,10 +53165,10 @@ module kvcpu$hepc$weighing$worths$cases(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 74'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$cases
+endmodule // kvcpu$hepc$weighing$worth$cases
 
 
-module kvcpu$hepc$weighing$worths$died(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$died(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53178,10 +53178,10 @@ module kvcpu$hepc$weighing$worths$died(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 5'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$died
+endmodule // kvcpu$hepc$weighing$worth$died
 
 
-module kvcpu$hepc$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu$hepc$weighing$worth$policies$0(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -53237,37 +53237,37 @@ module kvcpu$hepc$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scale,dead
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu$hepc$weighing$worths$policies$0$f3 f3(
+    kvcpu$hepc$weighing$worth$policies$0$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu$hepc$weighing$worths$policies$0$scaled4 scaled4(
+    kvcpu$hepc$weighing$worth$policies$0$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu$hepc$weighing$worths$policies$0$p5 p5(
+    kvcpu$hepc$weighing$worth$policies$0$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu$hepc$weighing$worths$policies$0$worth6 worth6(
+    kvcpu$hepc$weighing$worth$policies$0$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$0$above6 above6(
+    kvcpu$hepc$weighing$worth$policies$0$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$0$reaching6 reaching6(
+    kvcpu$hepc$weighing$worth$policies$0$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -53314,10 +53314,10 @@ module kvcpu$hepc$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scale,dead
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu$hepc$weighing$worths$policies$0
+endmodule // kvcpu$hepc$weighing$worth$policies$0
 
 
-module kvcpu$hepc$weighing$worths$policies$0$above6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$0$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53327,10 +53327,10 @@ module kvcpu$hepc$weighing$worths$policies$0$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$0$above6
+endmodule // kvcpu$hepc$weighing$worth$policies$0$above6
 
 
-module kvcpu$hepc$weighing$worths$policies$0$f3(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$0$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53340,10 +53340,10 @@ module kvcpu$hepc$weighing$worths$policies$0$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$0$f3
+endmodule // kvcpu$hepc$weighing$worth$policies$0$f3
 
 
-module kvcpu$hepc$weighing$worths$policies$0$p5(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$0$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53353,10 +53353,10 @@ module kvcpu$hepc$weighing$worths$policies$0$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$0$p5
+endmodule // kvcpu$hepc$weighing$worth$policies$0$p5
 
 
-module kvcpu$hepc$weighing$worths$policies$0$reaching6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$0$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53366,10 +53366,10 @@ module kvcpu$hepc$weighing$worths$policies$0$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$0$reaching6
+endmodule // kvcpu$hepc$weighing$worth$policies$0$reaching6
 
 
-module kvcpu$hepc$weighing$worths$policies$0$scaled4(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$0$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53379,10 +53379,10 @@ module kvcpu$hepc$weighing$worths$policies$0$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$0$scaled4
+endmodule // kvcpu$hepc$weighing$worth$policies$0$scaled4
 
 
-module kvcpu$hepc$weighing$worths$policies$0$worth6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$0$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53392,10 +53392,10 @@ module kvcpu$hepc$weighing$worths$policies$0$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$0$worth6
+endmodule // kvcpu$hepc$weighing$worth$policies$0$worth6
 
 
-module kvcpu$hepc$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu$hepc$weighing$worth$policies$1(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -53451,37 +53451,37 @@ module kvcpu$hepc$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scale,dead
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu$hepc$weighing$worths$policies$1$f3 f3(
+    kvcpu$hepc$weighing$worth$policies$1$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu$hepc$weighing$worths$policies$1$scaled4 scaled4(
+    kvcpu$hepc$weighing$worth$policies$1$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu$hepc$weighing$worths$policies$1$p5 p5(
+    kvcpu$hepc$weighing$worth$policies$1$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu$hepc$weighing$worths$policies$1$worth6 worth6(
+    kvcpu$hepc$weighing$worth$policies$1$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$1$above6 above6(
+    kvcpu$hepc$weighing$worth$policies$1$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$1$reaching6 reaching6(
+    kvcpu$hepc$weighing$worth$policies$1$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -53528,10 +53528,10 @@ module kvcpu$hepc$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scale,dead
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu$hepc$weighing$worths$policies$1
+endmodule // kvcpu$hepc$weighing$worth$policies$1
 
 
-module kvcpu$hepc$weighing$worths$policies$1$above6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$1$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53541,10 +53541,10 @@ module kvcpu$hepc$weighing$worths$policies$1$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$1$above6
+endmodule // kvcpu$hepc$weighing$worth$policies$1$above6
 
 
-module kvcpu$hepc$weighing$worths$policies$1$f3(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$1$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53554,10 +53554,10 @@ module kvcpu$hepc$weighing$worths$policies$1$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$1$f3
+endmodule // kvcpu$hepc$weighing$worth$policies$1$f3
 
 
-module kvcpu$hepc$weighing$worths$policies$1$p5(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$1$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53567,10 +53567,10 @@ module kvcpu$hepc$weighing$worths$policies$1$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$1$p5
+endmodule // kvcpu$hepc$weighing$worth$policies$1$p5
 
 
-module kvcpu$hepc$weighing$worths$policies$1$reaching6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$1$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53580,10 +53580,10 @@ module kvcpu$hepc$weighing$worths$policies$1$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$1$reaching6
+endmodule // kvcpu$hepc$weighing$worth$policies$1$reaching6
 
 
-module kvcpu$hepc$weighing$worths$policies$1$scaled4(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$1$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53593,10 +53593,10 @@ module kvcpu$hepc$weighing$worths$policies$1$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$1$scaled4
+endmodule // kvcpu$hepc$weighing$worth$policies$1$scaled4
 
 
-module kvcpu$hepc$weighing$worths$policies$1$worth6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$1$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53606,10 +53606,10 @@ module kvcpu$hepc$weighing$worths$policies$1$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$1$worth6
+endmodule // kvcpu$hepc$weighing$worth$policies$1$worth6
 
 
-module kvcpu$hepc$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu$hepc$weighing$worth$policies$2(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -53665,37 +53665,37 @@ module kvcpu$hepc$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scale,dead
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu$hepc$weighing$worths$policies$2$f3 f3(
+    kvcpu$hepc$weighing$worth$policies$2$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu$hepc$weighing$worths$policies$2$scaled4 scaled4(
+    kvcpu$hepc$weighing$worth$policies$2$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu$hepc$weighing$worths$policies$2$p5 p5(
+    kvcpu$hepc$weighing$worth$policies$2$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu$hepc$weighing$worths$policies$2$worth6 worth6(
+    kvcpu$hepc$weighing$worth$policies$2$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$2$above6 above6(
+    kvcpu$hepc$weighing$worth$policies$2$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$2$reaching6 reaching6(
+    kvcpu$hepc$weighing$worth$policies$2$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -53742,10 +53742,10 @@ module kvcpu$hepc$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scale,dead
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu$hepc$weighing$worths$policies$2
+endmodule // kvcpu$hepc$weighing$worth$policies$2
 
 
-module kvcpu$hepc$weighing$worths$policies$2$above6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$2$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53755,10 +53755,10 @@ module kvcpu$hepc$weighing$worths$policies$2$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$2$above6
+endmodule // kvcpu$hepc$weighing$worth$policies$2$above6
 
 
-module kvcpu$hepc$weighing$worths$policies$2$f3(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$2$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53768,10 +53768,10 @@ module kvcpu$hepc$weighing$worths$policies$2$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$2$f3
+endmodule // kvcpu$hepc$weighing$worth$policies$2$f3
 
 
-module kvcpu$hepc$weighing$worths$policies$2$p5(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$2$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53781,10 +53781,10 @@ module kvcpu$hepc$weighing$worths$policies$2$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$2$p5
+endmodule // kvcpu$hepc$weighing$worth$policies$2$p5
 
 
-module kvcpu$hepc$weighing$worths$policies$2$reaching6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$2$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53794,10 +53794,10 @@ module kvcpu$hepc$weighing$worths$policies$2$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$2$reaching6
+endmodule // kvcpu$hepc$weighing$worth$policies$2$reaching6
 
 
-module kvcpu$hepc$weighing$worths$policies$2$scaled4(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$2$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53807,10 +53807,10 @@ module kvcpu$hepc$weighing$worths$policies$2$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$2$scaled4
+endmodule // kvcpu$hepc$weighing$worth$policies$2$scaled4
 
 
-module kvcpu$hepc$weighing$worths$policies$2$worth6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$2$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53820,10 +53820,10 @@ module kvcpu$hepc$weighing$worths$policies$2$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$2$worth6
+endmodule // kvcpu$hepc$weighing$worth$policies$2$worth6
 
 
-module kvcpu$hepc$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu$hepc$weighing$worth$policies$3(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -53879,37 +53879,37 @@ module kvcpu$hepc$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scale,dead
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu$hepc$weighing$worths$policies$3$f3 f3(
+    kvcpu$hepc$weighing$worth$policies$3$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu$hepc$weighing$worths$policies$3$scaled4 scaled4(
+    kvcpu$hepc$weighing$worth$policies$3$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu$hepc$weighing$worths$policies$3$p5 p5(
+    kvcpu$hepc$weighing$worth$policies$3$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu$hepc$weighing$worths$policies$3$worth6 worth6(
+    kvcpu$hepc$weighing$worth$policies$3$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$3$above6 above6(
+    kvcpu$hepc$weighing$worth$policies$3$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$3$reaching6 reaching6(
+    kvcpu$hepc$weighing$worth$policies$3$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -53956,10 +53956,10 @@ module kvcpu$hepc$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scale,dead
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu$hepc$weighing$worths$policies$3
+endmodule // kvcpu$hepc$weighing$worth$policies$3
 
 
-module kvcpu$hepc$weighing$worths$policies$3$above6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$3$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53969,10 +53969,10 @@ module kvcpu$hepc$weighing$worths$policies$3$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$3$above6
+endmodule // kvcpu$hepc$weighing$worth$policies$3$above6
 
 
-module kvcpu$hepc$weighing$worths$policies$3$f3(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$3$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53982,10 +53982,10 @@ module kvcpu$hepc$weighing$worths$policies$3$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$3$f3
+endmodule // kvcpu$hepc$weighing$worth$policies$3$f3
 
 
-module kvcpu$hepc$weighing$worths$policies$3$p5(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$3$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53995,10 +53995,10 @@ module kvcpu$hepc$weighing$worths$policies$3$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$3$p5
+endmodule // kvcpu$hepc$weighing$worth$policies$3$p5
 
 
-module kvcpu$hepc$weighing$worths$policies$3$reaching6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$3$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54008,10 +54008,10 @@ module kvcpu$hepc$weighing$worths$policies$3$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$3$reaching6
+endmodule // kvcpu$hepc$weighing$worth$policies$3$reaching6
 
 
-module kvcpu$hepc$weighing$worths$policies$3$scaled4(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$3$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54021,10 +54021,10 @@ module kvcpu$hepc$weighing$worths$policies$3$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$3$scaled4
+endmodule // kvcpu$hepc$weighing$worth$policies$3$scaled4
 
 
-module kvcpu$hepc$weighing$worths$policies$3$worth6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$3$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54034,10 +54034,10 @@ module kvcpu$hepc$weighing$worths$policies$3$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$3$worth6
+endmodule // kvcpu$hepc$weighing$worth$policies$3$worth6
 
 
-module kvcpu$hepc$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu$hepc$weighing$worth$policies$4(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -54093,37 +54093,37 @@ module kvcpu$hepc$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scale,dead
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu$hepc$weighing$worths$policies$4$f3 f3(
+    kvcpu$hepc$weighing$worth$policies$4$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu$hepc$weighing$worths$policies$4$scaled4 scaled4(
+    kvcpu$hepc$weighing$worth$policies$4$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu$hepc$weighing$worths$policies$4$p5 p5(
+    kvcpu$hepc$weighing$worth$policies$4$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu$hepc$weighing$worths$policies$4$worth6 worth6(
+    kvcpu$hepc$weighing$worth$policies$4$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$4$above6 above6(
+    kvcpu$hepc$weighing$worth$policies$4$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$4$reaching6 reaching6(
+    kvcpu$hepc$weighing$worth$policies$4$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -54170,10 +54170,10 @@ module kvcpu$hepc$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scale,dead
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu$hepc$weighing$worths$policies$4
+endmodule // kvcpu$hepc$weighing$worth$policies$4
 
 
-module kvcpu$hepc$weighing$worths$policies$4$above6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$4$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54183,10 +54183,10 @@ module kvcpu$hepc$weighing$worths$policies$4$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$4$above6
+endmodule // kvcpu$hepc$weighing$worth$policies$4$above6
 
 
-module kvcpu$hepc$weighing$worths$policies$4$f3(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$4$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54196,10 +54196,10 @@ module kvcpu$hepc$weighing$worths$policies$4$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$4$f3
+endmodule // kvcpu$hepc$weighing$worth$policies$4$f3
 
 
-module kvcpu$hepc$weighing$worths$policies$4$p5(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$4$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54209,10 +54209,10 @@ module kvcpu$hepc$weighing$worths$policies$4$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$4$p5
+endmodule // kvcpu$hepc$weighing$worth$policies$4$p5
 
 
-module kvcpu$hepc$weighing$worths$policies$4$reaching6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$4$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54222,10 +54222,10 @@ module kvcpu$hepc$weighing$worths$policies$4$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$4$reaching6
+endmodule // kvcpu$hepc$weighing$worth$policies$4$reaching6
 
 
-module kvcpu$hepc$weighing$worths$policies$4$scaled4(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$4$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54235,10 +54235,10 @@ module kvcpu$hepc$weighing$worths$policies$4$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$4$scaled4
+endmodule // kvcpu$hepc$weighing$worth$policies$4$scaled4
 
 
-module kvcpu$hepc$weighing$worths$policies$4$worth6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$4$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54248,10 +54248,10 @@ module kvcpu$hepc$weighing$worths$policies$4$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$4$worth6
+endmodule // kvcpu$hepc$weighing$worth$policies$4$worth6
 
 
-module kvcpu$hepc$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu$hepc$weighing$worth$policies$5(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -54307,37 +54307,37 @@ module kvcpu$hepc$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scale,dead
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu$hepc$weighing$worths$policies$5$f3 f3(
+    kvcpu$hepc$weighing$worth$policies$5$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu$hepc$weighing$worths$policies$5$scaled4 scaled4(
+    kvcpu$hepc$weighing$worth$policies$5$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu$hepc$weighing$worths$policies$5$p5 p5(
+    kvcpu$hepc$weighing$worth$policies$5$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu$hepc$weighing$worths$policies$5$worth6 worth6(
+    kvcpu$hepc$weighing$worth$policies$5$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$5$above6 above6(
+    kvcpu$hepc$weighing$worth$policies$5$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$5$reaching6 reaching6(
+    kvcpu$hepc$weighing$worth$policies$5$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -54384,10 +54384,10 @@ module kvcpu$hepc$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scale,dead
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu$hepc$weighing$worths$policies$5
+endmodule // kvcpu$hepc$weighing$worth$policies$5
 
 
-module kvcpu$hepc$weighing$worths$policies$5$above6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$5$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54397,10 +54397,10 @@ module kvcpu$hepc$weighing$worths$policies$5$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$5$above6
+endmodule // kvcpu$hepc$weighing$worth$policies$5$above6
 
 
-module kvcpu$hepc$weighing$worths$policies$5$f3(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$5$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54410,10 +54410,10 @@ module kvcpu$hepc$weighing$worths$policies$5$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$5$f3
+endmodule // kvcpu$hepc$weighing$worth$policies$5$f3
 
 
-module kvcpu$hepc$weighing$worths$policies$5$p5(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$5$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54423,10 +54423,10 @@ module kvcpu$hepc$weighing$worths$policies$5$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$5$p5
+endmodule // kvcpu$hepc$weighing$worth$policies$5$p5
 
 
-module kvcpu$hepc$weighing$worths$policies$5$reaching6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$5$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54436,10 +54436,10 @@ module kvcpu$hepc$weighing$worths$policies$5$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$5$reaching6
+endmodule // kvcpu$hepc$weighing$worth$policies$5$reaching6
 
 
-module kvcpu$hepc$weighing$worths$policies$5$scaled4(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$5$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54449,10 +54449,10 @@ module kvcpu$hepc$weighing$worths$policies$5$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$5$scaled4
+endmodule // kvcpu$hepc$weighing$worth$policies$5$scaled4
 
 
-module kvcpu$hepc$weighing$worths$policies$5$worth6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$5$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54462,10 +54462,10 @@ module kvcpu$hepc$weighing$worths$policies$5$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$5$worth6
+endmodule // kvcpu$hepc$weighing$worth$policies$5$worth6
 
 
-module kvcpu$hepc$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu$hepc$weighing$worth$policies$6(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -54521,37 +54521,37 @@ module kvcpu$hepc$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scale,dead
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu$hepc$weighing$worths$policies$6$f3 f3(
+    kvcpu$hepc$weighing$worth$policies$6$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu$hepc$weighing$worths$policies$6$scaled4 scaled4(
+    kvcpu$hepc$weighing$worth$policies$6$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu$hepc$weighing$worths$policies$6$p5 p5(
+    kvcpu$hepc$weighing$worth$policies$6$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu$hepc$weighing$worths$policies$6$worth6 worth6(
+    kvcpu$hepc$weighing$worth$policies$6$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$6$above6 above6(
+    kvcpu$hepc$weighing$worth$policies$6$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$6$reaching6 reaching6(
+    kvcpu$hepc$weighing$worth$policies$6$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -54598,10 +54598,10 @@ module kvcpu$hepc$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scale,dead
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu$hepc$weighing$worths$policies$6
+endmodule // kvcpu$hepc$weighing$worth$policies$6
 
 
-module kvcpu$hepc$weighing$worths$policies$6$above6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$6$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54611,10 +54611,10 @@ module kvcpu$hepc$weighing$worths$policies$6$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$6$above6
+endmodule // kvcpu$hepc$weighing$worth$policies$6$above6
 
 
-module kvcpu$hepc$weighing$worths$policies$6$f3(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$6$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54624,10 +54624,10 @@ module kvcpu$hepc$weighing$worths$policies$6$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$6$f3
+endmodule // kvcpu$hepc$weighing$worth$policies$6$f3
 
 
-module kvcpu$hepc$weighing$worths$policies$6$p5(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$6$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54637,10 +54637,10 @@ module kvcpu$hepc$weighing$worths$policies$6$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$6$p5
+endmodule // kvcpu$hepc$weighing$worth$policies$6$p5
 
 
-module kvcpu$hepc$weighing$worths$policies$6$reaching6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$6$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54650,10 +54650,10 @@ module kvcpu$hepc$weighing$worths$policies$6$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$6$reaching6
+endmodule // kvcpu$hepc$weighing$worth$policies$6$reaching6
 
 
-module kvcpu$hepc$weighing$worths$policies$6$scaled4(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$6$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54663,10 +54663,10 @@ module kvcpu$hepc$weighing$worths$policies$6$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$6$scaled4
+endmodule // kvcpu$hepc$weighing$worth$policies$6$scaled4
 
 
-module kvcpu$hepc$weighing$worths$policies$6$worth6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$6$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54676,10 +54676,10 @@ module kvcpu$hepc$weighing$worths$policies$6$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$6$worth6
+endmodule // kvcpu$hepc$weighing$worth$policies$6$worth6
 
 
-module kvcpu$hepc$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu$hepc$weighing$worth$policies$7(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -54735,37 +54735,37 @@ module kvcpu$hepc$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scale,dead
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu$hepc$weighing$worths$policies$7$f3 f3(
+    kvcpu$hepc$weighing$worth$policies$7$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu$hepc$weighing$worths$policies$7$scaled4 scaled4(
+    kvcpu$hepc$weighing$worth$policies$7$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu$hepc$weighing$worths$policies$7$p5 p5(
+    kvcpu$hepc$weighing$worth$policies$7$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu$hepc$weighing$worths$policies$7$worth6 worth6(
+    kvcpu$hepc$weighing$worth$policies$7$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$7$above6 above6(
+    kvcpu$hepc$weighing$worth$policies$7$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu$hepc$weighing$worths$policies$7$reaching6 reaching6(
+    kvcpu$hepc$weighing$worth$policies$7$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -54812,10 +54812,10 @@ module kvcpu$hepc$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scale,dead
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu$hepc$weighing$worths$policies$7
+endmodule // kvcpu$hepc$weighing$worth$policies$7
 
 
-module kvcpu$hepc$weighing$worths$policies$7$above6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$7$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54825,10 +54825,10 @@ module kvcpu$hepc$weighing$worths$policies$7$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$7$above6
+endmodule // kvcpu$hepc$weighing$worth$policies$7$above6
 
 
-module kvcpu$hepc$weighing$worths$policies$7$f3(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$7$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54838,10 +54838,10 @@ module kvcpu$hepc$weighing$worths$policies$7$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$7$f3
+endmodule // kvcpu$hepc$weighing$worth$policies$7$f3
 
 
-module kvcpu$hepc$weighing$worths$policies$7$p5(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$7$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54851,10 +54851,10 @@ module kvcpu$hepc$weighing$worths$policies$7$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$7$p5
+endmodule // kvcpu$hepc$weighing$worth$policies$7$p5
 
 
-module kvcpu$hepc$weighing$worths$policies$7$reaching6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$7$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54864,10 +54864,10 @@ module kvcpu$hepc$weighing$worths$policies$7$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$7$reaching6
+endmodule // kvcpu$hepc$weighing$worth$policies$7$reaching6
 
 
-module kvcpu$hepc$weighing$worths$policies$7$scaled4(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$7$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54877,10 +54877,10 @@ module kvcpu$hepc$weighing$worths$policies$7$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$7$scaled4
+endmodule // kvcpu$hepc$weighing$worth$policies$7$scaled4
 
 
-module kvcpu$hepc$weighing$worths$policies$7$worth6(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$policies$7$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54890,10 +54890,10 @@ module kvcpu$hepc$weighing$worths$policies$7$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$policies$7$worth6
+endmodule // kvcpu$hepc$weighing$worth$policies$7$worth6
 
 
-module kvcpu$hepc$weighing$worths$products(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$products(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54903,10 +54903,10 @@ module kvcpu$hepc$weighing$worths$products(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 126'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$products
+endmodule // kvcpu$hepc$weighing$worth$products
 
 
-module kvcpu$hepc$weighing$worths$sums(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$sums(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54916,10 +54916,10 @@ module kvcpu$hepc$weighing$worths$sums(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 112'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$sums
+endmodule // kvcpu$hepc$weighing$worth$sums
 
 
-module kvcpu$hepc$weighing$worths$waited(clock,reset,d,q);
+module kvcpu$hepc$weighing$worth$waited(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54929,7 +54929,7 @@ module kvcpu$hepc$weighing$worths$waited(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 112'h0 : d;
-endmodule // kvcpu$hepc$weighing$worths$waited
+endmodule // kvcpu$hepc$weighing$worth$waited
 
 
 module kvcpu$hepc$writeback(clock,reset,works,drained,bus_write,sweep,judged,valid$0,valid$1,valid$2,valid$3,write$0,write$1,write$2,write$3,words$0,words$1,words$2,words$3,marked,outside,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);

@@ -23265,8 +23265,8 @@ module kvcpu_board$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     wire  [32:0] weighing$marked;
     wire  [7:0] weighing$outside;
     reg  [2:0] weighing$policy;
-    wire  [31:0] weighing$worth;
-    wire  [31:0] weighing$count;
+    wire  [31:0] weighing$worth_answer;
+    wire  [31:0] weighing$count_answer;
     reg  writeback$clock;
     reg  writeback$reset;
     reg  [6:0] writeback$works;
@@ -23573,8 +23573,8 @@ module kvcpu_board$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         .marked(weighing$marked),
         .outside(weighing$outside),
         .policy(weighing$policy),
-        .worth(weighing$worth),
-        .count(weighing$count)
+        .worth_answer(weighing$worth_answer),
+        .count_answer(weighing$count_answer)
     );
     kvcpu_board$hepc$writeback writeback(
         .clock(writeback$clock),
@@ -23635,8 +23635,8 @@ module kvcpu_board$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     always @(*) bus$settling = jobs$settling;
     always @(*) bus$list_waits = showing$waits;
     always @(*) bus$score = score$kept;
-    always @(*) bus$worth = weighing$worth;
-    always @(*) bus$count = weighing$count;
+    always @(*) bus$worth = weighing$worth_answer;
+    always @(*) bus$count = weighing$count_answer;
     always @(*) bus$item_index = showing$index;
     always @(*) bus$item_rank = showing$rank;
     always @(*) bus$item_count = showing$count;
@@ -53996,7 +53996,7 @@ module kvcpu_board$hepc$walk$stall(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$walk$stall
 
 
-module kvcpu_board$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,clear,facts_valid$0,facts_valid$1,facts_valid$2,facts_valid$3,facts$0,facts$1,facts$2,facts$3,valid$0,valid$1,valid$2,valid$3,standing$0,standing$1,standing$2,standing$3,judged,marked,outside,policy,worth,count);
+module kvcpu_board$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,clear,facts_valid$0,facts_valid$1,facts_valid$2,facts_valid$3,facts$0,facts$1,facts$2,facts$3,valid$0,valid$1,valid$2,valid$3,standing$0,standing$1,standing$2,standing$3,judged,marked,outside,policy,worth_answer,count_answer);
     
     // Module arguments
     input wire  clock;
@@ -54027,8 +54027,8 @@ module kvcpu_board$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     output reg  [32:0] marked;
     output reg  [7:0] outside;
     input wire  [2:0] policy;
-    output reg  [31:0] worth;
-    output reg  [31:0] count;
+    output reg  [31:0] worth_answer;
+    output reg  [31:0] count_answer;
     
     // Constant declarations
     localparam  in_policy = 32'h80000000;
@@ -54056,21 +54056,21 @@ module kvcpu_board$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     reg  [8:0] stands$answers$2;
     reg  [8:0] stands$answers$3;
     wire  [8:0] stands$kept;
-    reg  worths$clock;
-    reg  worths$reset;
-    reg  [7:0] worths$wr;
-    reg  [7:0] worths$ws;
-    reg  [7:0] worths$wd;
-    reg  worths$targets;
-    reg  [3:0] worths$scale;
-    reg  [13:0] worths$r_epoch;
-    reg  [71:0] worths$wfs;
-    reg  [135:0] worths$thresholds;
-    reg  [135:0] worths$trials;
-    reg  [42:0] worths$facts;
-    wire  [127:0] worths$worths;
-    wire  [7:0] worths$above;
-    wire  [7:0] worths$reaching;
+    reg  worth$clock;
+    reg  worth$reset;
+    reg  [7:0] worth$wr;
+    reg  [7:0] worth$ws;
+    reg  [7:0] worth$wd;
+    reg  worth$targets;
+    reg  [3:0] worth$scale;
+    reg  [13:0] worth$r_epoch;
+    reg  [71:0] worth$wfs;
+    reg  [135:0] worth$thresholds;
+    reg  [135:0] worth$trials;
+    reg  [42:0] worth$facts;
+    wire  [127:0] worth$worths;
+    wire  [7:0] worth$above;
+    wire  [7:0] worth$reaching;
     reg  place9$clock;
     reg  place9$reset;
     reg  [32:0] place9$d;
@@ -54142,22 +54142,22 @@ module kvcpu_board$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
         .answers$3(stands$answers$3),
         .kept(stands$kept)
     );
-    kvcpu_board$hepc$weighing$worths worths(
-        .clock(worths$clock),
-        .reset(worths$reset),
-        .wr(worths$wr),
-        .ws(worths$ws),
-        .wd(worths$wd),
-        .targets(worths$targets),
-        .scale(worths$scale),
-        .r_epoch(worths$r_epoch),
-        .wfs(worths$wfs),
-        .thresholds(worths$thresholds),
-        .trials(worths$trials),
-        .facts(worths$facts),
-        .worths(worths$worths),
-        .above(worths$above),
-        .reaching(worths$reaching)
+    kvcpu_board$hepc$weighing$worth worth(
+        .clock(worth$clock),
+        .reset(worth$reset),
+        .wr(worth$wr),
+        .ws(worth$ws),
+        .wd(worth$wd),
+        .targets(worth$targets),
+        .scale(worth$scale),
+        .r_epoch(worth$r_epoch),
+        .wfs(worth$wfs),
+        .thresholds(worth$thresholds),
+        .trials(worth$trials),
+        .facts(worth$facts),
+        .worths(worth$worths),
+        .above(worth$above),
+        .reaching(worth$reaching)
     );
     kvcpu_board$hepc$weighing$place9 place9(
         .clock(place9$clock),
@@ -54212,7 +54212,7 @@ module kvcpu_board$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     // Update code
     always @(*) gathered$clock = clock;
     always @(*) stands$clock = clock;
-    always @(*) worths$clock = clock;
+    always @(*) worth$clock = clock;
     always @(*) place9$clock = clock;
     always @(*) place10$clock = clock;
     always @(*) place11$clock = clock;
@@ -54221,7 +54221,7 @@ module kvcpu_board$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     always @(*) weighed$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) tally$clock = clock;
-    always @(*) worths$reset = reset;
+    always @(*) worth$reset = reset;
     always @(*) place9$reset = reset;
     always @(*) place10$reset = reset;
     always @(*) place11$reset = reset;
@@ -54248,16 +54248,16 @@ module kvcpu_board$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     always @(*) gathered$answers$3 = facts$3;
     always @(*) stands$valid$3 = valid$3;
     always @(*) stands$answers$3 = standing$3;
-    always @(*) worths$facts = gathered$kept;
-    always @(*) worths$wr = parameters[(32'h0)+:(8)];
-    always @(*) worths$ws = parameters[(32'h40)+:(8)];
-    always @(*) worths$wd = parameters[(32'h60)+:(8)];
-    always @(*) worths$targets = parameters[32'h83];
-    always @(*) worths$scale = parameters[(32'hc0)+:(4)];
-    always @(*) worths$r_epoch = parameters[(32'h120)+:(14)];
-    always @(*) worths$wfs = wfs;
-    always @(*) worths$thresholds = thresholds;
-    always @(*) worths$trials = trials;
+    always @(*) worth$facts = gathered$kept;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = parameters[32'h83];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
     always @(*) place9$d = judged;
     always @(*) place10$d = place9$q;
     always @(*) place11$d = place10$q;
@@ -54269,10 +54269,10 @@ module kvcpu_board$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     always @(*) begin
         insiders = 32'h0;
         if (used) begin
-            insiders = worths$above & ~out;
+            insiders = worth$above & ~out;
         end
     end
-    always @(*) outside = out | ~worths$above;
+    always @(*) outside = out | ~worth$above;
     always @(*) begin
         marked = place11$q;
         if (~used) begin
@@ -54284,45 +54284,45 @@ module kvcpu_board$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     always @(*) begin
         tally$reached = 32'h0;
         if (works[(64'h5)+:(1)] & there) begin
-            tally$reached = insiders & worths$reaching;
+            tally$reached = insiders & worth$reaching;
         end
     end
     always @(*) begin
-        count = 32'h0;
+        count_answer = 32'h0;
         if (policy == 32'h0) begin
-            count = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h1) begin
-            count = ((tally$counts[(32'h11)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h11)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h2) begin
-            count = ((tally$counts[(32'h22)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h22)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h3) begin
-            count = ((tally$counts[(32'h33)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h33)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h4) begin
-            count = ((tally$counts[(32'h44)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h44)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h5) begin
-            count = ((tally$counts[(32'h55)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h55)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h6) begin
-            count = ((tally$counts[(32'h66)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h66)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h7) begin
-            count = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
         end
     end
     always @(*) weighed$enable = works[(64'h3)+:(1)] & there;
-    always @(*) weighed$d = (((insiders) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worths$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) weighed$d = (((insiders) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
     always @(*) worth_at = ((policy) & 7'h7f) << 32'h4;
     always @(*) worth_shifted = ((weighed$q) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
     always @(*) is_in = weighed$q[(32'h80)+:(8)] >> policy;
     always @(*) begin
-        worth = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
+        worth_answer = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
         if (is_in[32'h0]) begin
-            worth = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
+            worth_answer = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
         end
     end
     
@@ -54506,7 +54506,7 @@ module kvcpu_board$hepc$weighing$weighed(clock,reset,enable,d,q);
 endmodule // kvcpu_board$hepc$weighing$weighed
 
 
-module kvcpu_board$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thresholds,trials,facts,worths,above,reaching);
+module kvcpu_board$hepc$weighing$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thresholds,trials,facts,worths,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -54677,37 +54677,37 @@ module kvcpu_board$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
     reg  [31:0] made$4;
     
     // Sub module instances
-    kvcpu_board$hepc$weighing$worths$cases cases(
+    kvcpu_board$hepc$weighing$worth$cases cases(
         .clock(cases$clock),
         .reset(cases$reset),
         .d(cases$d),
         .q(cases$q)
     );
-    kvcpu_board$hepc$weighing$worths$products products(
+    kvcpu_board$hepc$weighing$worth$products products(
         .clock(products$clock),
         .reset(products$reset),
         .d(products$d),
         .q(products$q)
     );
-    kvcpu_board$hepc$weighing$worths$sums sums(
+    kvcpu_board$hepc$weighing$worth$sums sums(
         .clock(sums$clock),
         .reset(sums$reset),
         .d(sums$d),
         .q(sums$q)
     );
-    kvcpu_board$hepc$weighing$worths$waited waited(
+    kvcpu_board$hepc$weighing$worth$waited waited(
         .clock(waited$clock),
         .reset(waited$reset),
         .d(waited$d),
         .q(waited$q)
     );
-    kvcpu_board$hepc$weighing$worths$died died(
+    kvcpu_board$hepc$weighing$worth$died died(
         .clock(died$clock),
         .reset(died$reset),
         .d(died$d),
         .q(died$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$0 policies$0(
+    kvcpu_board$hepc$weighing$worth$policies$0 policies$0(
         .clock(policies$0$clock),
         .reset(policies$0$reset),
         .f(policies$0$f),
@@ -54722,7 +54722,7 @@ module kvcpu_board$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$0$above),
         .reaching(policies$0$reaching)
     );
-    kvcpu_board$hepc$weighing$worths$policies$1 policies$1(
+    kvcpu_board$hepc$weighing$worth$policies$1 policies$1(
         .clock(policies$1$clock),
         .reset(policies$1$reset),
         .f(policies$1$f),
@@ -54737,7 +54737,7 @@ module kvcpu_board$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$1$above),
         .reaching(policies$1$reaching)
     );
-    kvcpu_board$hepc$weighing$worths$policies$2 policies$2(
+    kvcpu_board$hepc$weighing$worth$policies$2 policies$2(
         .clock(policies$2$clock),
         .reset(policies$2$reset),
         .f(policies$2$f),
@@ -54752,7 +54752,7 @@ module kvcpu_board$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$2$above),
         .reaching(policies$2$reaching)
     );
-    kvcpu_board$hepc$weighing$worths$policies$3 policies$3(
+    kvcpu_board$hepc$weighing$worth$policies$3 policies$3(
         .clock(policies$3$clock),
         .reset(policies$3$reset),
         .f(policies$3$f),
@@ -54767,7 +54767,7 @@ module kvcpu_board$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$3$above),
         .reaching(policies$3$reaching)
     );
-    kvcpu_board$hepc$weighing$worths$policies$4 policies$4(
+    kvcpu_board$hepc$weighing$worth$policies$4 policies$4(
         .clock(policies$4$clock),
         .reset(policies$4$reset),
         .f(policies$4$f),
@@ -54782,7 +54782,7 @@ module kvcpu_board$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$4$above),
         .reaching(policies$4$reaching)
     );
-    kvcpu_board$hepc$weighing$worths$policies$5 policies$5(
+    kvcpu_board$hepc$weighing$worth$policies$5 policies$5(
         .clock(policies$5$clock),
         .reset(policies$5$reset),
         .f(policies$5$f),
@@ -54797,7 +54797,7 @@ module kvcpu_board$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$5$above),
         .reaching(policies$5$reaching)
     );
-    kvcpu_board$hepc$weighing$worths$policies$6 policies$6(
+    kvcpu_board$hepc$weighing$worth$policies$6 policies$6(
         .clock(policies$6$clock),
         .reset(policies$6$reset),
         .f(policies$6$f),
@@ -54812,7 +54812,7 @@ module kvcpu_board$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$6$above),
         .reaching(policies$6$reaching)
     );
-    kvcpu_board$hepc$weighing$worths$policies$7 policies$7(
+    kvcpu_board$hepc$weighing$worth$policies$7 policies$7(
         .clock(policies$7$clock),
         .reset(policies$7$reset),
         .f(policies$7$f),
@@ -55024,10 +55024,10 @@ module kvcpu_board$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
     always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
     always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
-endmodule // kvcpu_board$hepc$weighing$worths
+endmodule // kvcpu_board$hepc$weighing$worth
 
 
-module kvcpu_board$hepc$weighing$worths$cases(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$cases(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55037,10 +55037,10 @@ module kvcpu_board$hepc$weighing$worths$cases(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 74'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$cases
+endmodule // kvcpu_board$hepc$weighing$worth$cases
 
 
-module kvcpu_board$hepc$weighing$worths$died(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$died(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55050,10 +55050,10 @@ module kvcpu_board$hepc$weighing$worths$died(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 5'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$died
+endmodule // kvcpu_board$hepc$weighing$worth$died
 
 
-module kvcpu_board$hepc$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_board$hepc$weighing$worth$policies$0(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -55109,37 +55109,37 @@ module kvcpu_board$hepc$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_board$hepc$weighing$worths$policies$0$f3 f3(
+    kvcpu_board$hepc$weighing$worth$policies$0$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$0$scaled4 scaled4(
+    kvcpu_board$hepc$weighing$worth$policies$0$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$0$p5 p5(
+    kvcpu_board$hepc$weighing$worth$policies$0$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$0$worth6 worth6(
+    kvcpu_board$hepc$weighing$worth$policies$0$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$0$above6 above6(
+    kvcpu_board$hepc$weighing$worth$policies$0$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$0$reaching6 reaching6(
+    kvcpu_board$hepc$weighing$worth$policies$0$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -55186,10 +55186,10 @@ module kvcpu_board$hepc$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_board$hepc$weighing$worths$policies$0
+endmodule // kvcpu_board$hepc$weighing$worth$policies$0
 
 
-module kvcpu_board$hepc$weighing$worths$policies$0$above6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$0$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55199,10 +55199,10 @@ module kvcpu_board$hepc$weighing$worths$policies$0$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$0$above6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$0$above6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$0$f3(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$0$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55212,10 +55212,10 @@ module kvcpu_board$hepc$weighing$worths$policies$0$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$0$f3
+endmodule // kvcpu_board$hepc$weighing$worth$policies$0$f3
 
 
-module kvcpu_board$hepc$weighing$worths$policies$0$p5(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$0$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55225,10 +55225,10 @@ module kvcpu_board$hepc$weighing$worths$policies$0$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$0$p5
+endmodule // kvcpu_board$hepc$weighing$worth$policies$0$p5
 
 
-module kvcpu_board$hepc$weighing$worths$policies$0$reaching6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$0$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55238,10 +55238,10 @@ module kvcpu_board$hepc$weighing$worths$policies$0$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$0$reaching6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$0$reaching6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$0$scaled4(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$0$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55251,10 +55251,10 @@ module kvcpu_board$hepc$weighing$worths$policies$0$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$0$scaled4
+endmodule // kvcpu_board$hepc$weighing$worth$policies$0$scaled4
 
 
-module kvcpu_board$hepc$weighing$worths$policies$0$worth6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$0$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55264,10 +55264,10 @@ module kvcpu_board$hepc$weighing$worths$policies$0$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$0$worth6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$0$worth6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_board$hepc$weighing$worth$policies$1(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -55323,37 +55323,37 @@ module kvcpu_board$hepc$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_board$hepc$weighing$worths$policies$1$f3 f3(
+    kvcpu_board$hepc$weighing$worth$policies$1$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$1$scaled4 scaled4(
+    kvcpu_board$hepc$weighing$worth$policies$1$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$1$p5 p5(
+    kvcpu_board$hepc$weighing$worth$policies$1$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$1$worth6 worth6(
+    kvcpu_board$hepc$weighing$worth$policies$1$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$1$above6 above6(
+    kvcpu_board$hepc$weighing$worth$policies$1$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$1$reaching6 reaching6(
+    kvcpu_board$hepc$weighing$worth$policies$1$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -55400,10 +55400,10 @@ module kvcpu_board$hepc$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_board$hepc$weighing$worths$policies$1
+endmodule // kvcpu_board$hepc$weighing$worth$policies$1
 
 
-module kvcpu_board$hepc$weighing$worths$policies$1$above6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$1$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55413,10 +55413,10 @@ module kvcpu_board$hepc$weighing$worths$policies$1$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$1$above6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$1$above6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$1$f3(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$1$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55426,10 +55426,10 @@ module kvcpu_board$hepc$weighing$worths$policies$1$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$1$f3
+endmodule // kvcpu_board$hepc$weighing$worth$policies$1$f3
 
 
-module kvcpu_board$hepc$weighing$worths$policies$1$p5(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$1$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55439,10 +55439,10 @@ module kvcpu_board$hepc$weighing$worths$policies$1$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$1$p5
+endmodule // kvcpu_board$hepc$weighing$worth$policies$1$p5
 
 
-module kvcpu_board$hepc$weighing$worths$policies$1$reaching6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$1$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55452,10 +55452,10 @@ module kvcpu_board$hepc$weighing$worths$policies$1$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$1$reaching6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$1$reaching6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$1$scaled4(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$1$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55465,10 +55465,10 @@ module kvcpu_board$hepc$weighing$worths$policies$1$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$1$scaled4
+endmodule // kvcpu_board$hepc$weighing$worth$policies$1$scaled4
 
 
-module kvcpu_board$hepc$weighing$worths$policies$1$worth6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$1$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55478,10 +55478,10 @@ module kvcpu_board$hepc$weighing$worths$policies$1$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$1$worth6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$1$worth6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_board$hepc$weighing$worth$policies$2(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -55537,37 +55537,37 @@ module kvcpu_board$hepc$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_board$hepc$weighing$worths$policies$2$f3 f3(
+    kvcpu_board$hepc$weighing$worth$policies$2$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$2$scaled4 scaled4(
+    kvcpu_board$hepc$weighing$worth$policies$2$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$2$p5 p5(
+    kvcpu_board$hepc$weighing$worth$policies$2$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$2$worth6 worth6(
+    kvcpu_board$hepc$weighing$worth$policies$2$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$2$above6 above6(
+    kvcpu_board$hepc$weighing$worth$policies$2$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$2$reaching6 reaching6(
+    kvcpu_board$hepc$weighing$worth$policies$2$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -55614,10 +55614,10 @@ module kvcpu_board$hepc$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_board$hepc$weighing$worths$policies$2
+endmodule // kvcpu_board$hepc$weighing$worth$policies$2
 
 
-module kvcpu_board$hepc$weighing$worths$policies$2$above6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$2$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55627,10 +55627,10 @@ module kvcpu_board$hepc$weighing$worths$policies$2$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$2$above6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$2$above6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$2$f3(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$2$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55640,10 +55640,10 @@ module kvcpu_board$hepc$weighing$worths$policies$2$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$2$f3
+endmodule // kvcpu_board$hepc$weighing$worth$policies$2$f3
 
 
-module kvcpu_board$hepc$weighing$worths$policies$2$p5(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$2$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55653,10 +55653,10 @@ module kvcpu_board$hepc$weighing$worths$policies$2$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$2$p5
+endmodule // kvcpu_board$hepc$weighing$worth$policies$2$p5
 
 
-module kvcpu_board$hepc$weighing$worths$policies$2$reaching6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$2$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55666,10 +55666,10 @@ module kvcpu_board$hepc$weighing$worths$policies$2$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$2$reaching6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$2$reaching6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$2$scaled4(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$2$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55679,10 +55679,10 @@ module kvcpu_board$hepc$weighing$worths$policies$2$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$2$scaled4
+endmodule // kvcpu_board$hepc$weighing$worth$policies$2$scaled4
 
 
-module kvcpu_board$hepc$weighing$worths$policies$2$worth6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$2$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55692,10 +55692,10 @@ module kvcpu_board$hepc$weighing$worths$policies$2$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$2$worth6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$2$worth6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_board$hepc$weighing$worth$policies$3(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -55751,37 +55751,37 @@ module kvcpu_board$hepc$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_board$hepc$weighing$worths$policies$3$f3 f3(
+    kvcpu_board$hepc$weighing$worth$policies$3$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$3$scaled4 scaled4(
+    kvcpu_board$hepc$weighing$worth$policies$3$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$3$p5 p5(
+    kvcpu_board$hepc$weighing$worth$policies$3$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$3$worth6 worth6(
+    kvcpu_board$hepc$weighing$worth$policies$3$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$3$above6 above6(
+    kvcpu_board$hepc$weighing$worth$policies$3$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$3$reaching6 reaching6(
+    kvcpu_board$hepc$weighing$worth$policies$3$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -55828,10 +55828,10 @@ module kvcpu_board$hepc$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_board$hepc$weighing$worths$policies$3
+endmodule // kvcpu_board$hepc$weighing$worth$policies$3
 
 
-module kvcpu_board$hepc$weighing$worths$policies$3$above6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$3$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55841,10 +55841,10 @@ module kvcpu_board$hepc$weighing$worths$policies$3$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$3$above6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$3$above6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$3$f3(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$3$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55854,10 +55854,10 @@ module kvcpu_board$hepc$weighing$worths$policies$3$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$3$f3
+endmodule // kvcpu_board$hepc$weighing$worth$policies$3$f3
 
 
-module kvcpu_board$hepc$weighing$worths$policies$3$p5(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$3$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55867,10 +55867,10 @@ module kvcpu_board$hepc$weighing$worths$policies$3$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$3$p5
+endmodule // kvcpu_board$hepc$weighing$worth$policies$3$p5
 
 
-module kvcpu_board$hepc$weighing$worths$policies$3$reaching6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$3$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55880,10 +55880,10 @@ module kvcpu_board$hepc$weighing$worths$policies$3$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$3$reaching6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$3$reaching6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$3$scaled4(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$3$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55893,10 +55893,10 @@ module kvcpu_board$hepc$weighing$worths$policies$3$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$3$scaled4
+endmodule // kvcpu_board$hepc$weighing$worth$policies$3$scaled4
 
 
-module kvcpu_board$hepc$weighing$worths$policies$3$worth6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$3$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55906,10 +55906,10 @@ module kvcpu_board$hepc$weighing$worths$policies$3$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$3$worth6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$3$worth6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_board$hepc$weighing$worth$policies$4(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -55965,37 +55965,37 @@ module kvcpu_board$hepc$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_board$hepc$weighing$worths$policies$4$f3 f3(
+    kvcpu_board$hepc$weighing$worth$policies$4$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$4$scaled4 scaled4(
+    kvcpu_board$hepc$weighing$worth$policies$4$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$4$p5 p5(
+    kvcpu_board$hepc$weighing$worth$policies$4$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$4$worth6 worth6(
+    kvcpu_board$hepc$weighing$worth$policies$4$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$4$above6 above6(
+    kvcpu_board$hepc$weighing$worth$policies$4$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$4$reaching6 reaching6(
+    kvcpu_board$hepc$weighing$worth$policies$4$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -56042,10 +56042,10 @@ module kvcpu_board$hepc$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_board$hepc$weighing$worths$policies$4
+endmodule // kvcpu_board$hepc$weighing$worth$policies$4
 
 
-module kvcpu_board$hepc$weighing$worths$policies$4$above6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$4$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56055,10 +56055,10 @@ module kvcpu_board$hepc$weighing$worths$policies$4$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$4$above6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$4$above6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$4$f3(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$4$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56068,10 +56068,10 @@ module kvcpu_board$hepc$weighing$worths$policies$4$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$4$f3
+endmodule // kvcpu_board$hepc$weighing$worth$policies$4$f3
 
 
-module kvcpu_board$hepc$weighing$worths$policies$4$p5(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$4$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56081,10 +56081,10 @@ module kvcpu_board$hepc$weighing$worths$policies$4$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$4$p5
+endmodule // kvcpu_board$hepc$weighing$worth$policies$4$p5
 
 
-module kvcpu_board$hepc$weighing$worths$policies$4$reaching6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$4$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56094,10 +56094,10 @@ module kvcpu_board$hepc$weighing$worths$policies$4$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$4$reaching6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$4$reaching6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$4$scaled4(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$4$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56107,10 +56107,10 @@ module kvcpu_board$hepc$weighing$worths$policies$4$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$4$scaled4
+endmodule // kvcpu_board$hepc$weighing$worth$policies$4$scaled4
 
 
-module kvcpu_board$hepc$weighing$worths$policies$4$worth6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$4$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56120,10 +56120,10 @@ module kvcpu_board$hepc$weighing$worths$policies$4$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$4$worth6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$4$worth6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_board$hepc$weighing$worth$policies$5(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -56179,37 +56179,37 @@ module kvcpu_board$hepc$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_board$hepc$weighing$worths$policies$5$f3 f3(
+    kvcpu_board$hepc$weighing$worth$policies$5$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$5$scaled4 scaled4(
+    kvcpu_board$hepc$weighing$worth$policies$5$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$5$p5 p5(
+    kvcpu_board$hepc$weighing$worth$policies$5$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$5$worth6 worth6(
+    kvcpu_board$hepc$weighing$worth$policies$5$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$5$above6 above6(
+    kvcpu_board$hepc$weighing$worth$policies$5$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$5$reaching6 reaching6(
+    kvcpu_board$hepc$weighing$worth$policies$5$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -56256,10 +56256,10 @@ module kvcpu_board$hepc$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_board$hepc$weighing$worths$policies$5
+endmodule // kvcpu_board$hepc$weighing$worth$policies$5
 
 
-module kvcpu_board$hepc$weighing$worths$policies$5$above6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$5$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56269,10 +56269,10 @@ module kvcpu_board$hepc$weighing$worths$policies$5$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$5$above6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$5$above6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$5$f3(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$5$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56282,10 +56282,10 @@ module kvcpu_board$hepc$weighing$worths$policies$5$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$5$f3
+endmodule // kvcpu_board$hepc$weighing$worth$policies$5$f3
 
 
-module kvcpu_board$hepc$weighing$worths$policies$5$p5(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$5$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56295,10 +56295,10 @@ module kvcpu_board$hepc$weighing$worths$policies$5$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$5$p5
+endmodule // kvcpu_board$hepc$weighing$worth$policies$5$p5
 
 
-module kvcpu_board$hepc$weighing$worths$policies$5$reaching6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$5$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56308,10 +56308,10 @@ module kvcpu_board$hepc$weighing$worths$policies$5$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$5$reaching6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$5$reaching6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$5$scaled4(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$5$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56321,10 +56321,10 @@ module kvcpu_board$hepc$weighing$worths$policies$5$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$5$scaled4
+endmodule // kvcpu_board$hepc$weighing$worth$policies$5$scaled4
 
 
-module kvcpu_board$hepc$weighing$worths$policies$5$worth6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$5$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56334,10 +56334,10 @@ module kvcpu_board$hepc$weighing$worths$policies$5$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$5$worth6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$5$worth6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_board$hepc$weighing$worth$policies$6(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -56393,37 +56393,37 @@ module kvcpu_board$hepc$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_board$hepc$weighing$worths$policies$6$f3 f3(
+    kvcpu_board$hepc$weighing$worth$policies$6$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$6$scaled4 scaled4(
+    kvcpu_board$hepc$weighing$worth$policies$6$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$6$p5 p5(
+    kvcpu_board$hepc$weighing$worth$policies$6$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$6$worth6 worth6(
+    kvcpu_board$hepc$weighing$worth$policies$6$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$6$above6 above6(
+    kvcpu_board$hepc$weighing$worth$policies$6$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$6$reaching6 reaching6(
+    kvcpu_board$hepc$weighing$worth$policies$6$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -56470,10 +56470,10 @@ module kvcpu_board$hepc$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_board$hepc$weighing$worths$policies$6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$6$above6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$6$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56483,10 +56483,10 @@ module kvcpu_board$hepc$weighing$worths$policies$6$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$6$above6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$6$above6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$6$f3(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$6$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56496,10 +56496,10 @@ module kvcpu_board$hepc$weighing$worths$policies$6$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$6$f3
+endmodule // kvcpu_board$hepc$weighing$worth$policies$6$f3
 
 
-module kvcpu_board$hepc$weighing$worths$policies$6$p5(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$6$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56509,10 +56509,10 @@ module kvcpu_board$hepc$weighing$worths$policies$6$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$6$p5
+endmodule // kvcpu_board$hepc$weighing$worth$policies$6$p5
 
 
-module kvcpu_board$hepc$weighing$worths$policies$6$reaching6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$6$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56522,10 +56522,10 @@ module kvcpu_board$hepc$weighing$worths$policies$6$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$6$reaching6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$6$reaching6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$6$scaled4(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$6$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56535,10 +56535,10 @@ module kvcpu_board$hepc$weighing$worths$policies$6$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$6$scaled4
+endmodule // kvcpu_board$hepc$weighing$worth$policies$6$scaled4
 
 
-module kvcpu_board$hepc$weighing$worths$policies$6$worth6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$6$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56548,10 +56548,10 @@ module kvcpu_board$hepc$weighing$worths$policies$6$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$6$worth6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$6$worth6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_board$hepc$weighing$worth$policies$7(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -56607,37 +56607,37 @@ module kvcpu_board$hepc$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_board$hepc$weighing$worths$policies$7$f3 f3(
+    kvcpu_board$hepc$weighing$worth$policies$7$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$7$scaled4 scaled4(
+    kvcpu_board$hepc$weighing$worth$policies$7$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$7$p5 p5(
+    kvcpu_board$hepc$weighing$worth$policies$7$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$7$worth6 worth6(
+    kvcpu_board$hepc$weighing$worth$policies$7$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$7$above6 above6(
+    kvcpu_board$hepc$weighing$worth$policies$7$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_board$hepc$weighing$worths$policies$7$reaching6 reaching6(
+    kvcpu_board$hepc$weighing$worth$policies$7$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -56684,10 +56684,10 @@ module kvcpu_board$hepc$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_board$hepc$weighing$worths$policies$7
+endmodule // kvcpu_board$hepc$weighing$worth$policies$7
 
 
-module kvcpu_board$hepc$weighing$worths$policies$7$above6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$7$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56697,10 +56697,10 @@ module kvcpu_board$hepc$weighing$worths$policies$7$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$7$above6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$7$above6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$7$f3(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$7$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56710,10 +56710,10 @@ module kvcpu_board$hepc$weighing$worths$policies$7$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$7$f3
+endmodule // kvcpu_board$hepc$weighing$worth$policies$7$f3
 
 
-module kvcpu_board$hepc$weighing$worths$policies$7$p5(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$7$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56723,10 +56723,10 @@ module kvcpu_board$hepc$weighing$worths$policies$7$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$7$p5
+endmodule // kvcpu_board$hepc$weighing$worth$policies$7$p5
 
 
-module kvcpu_board$hepc$weighing$worths$policies$7$reaching6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$7$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56736,10 +56736,10 @@ module kvcpu_board$hepc$weighing$worths$policies$7$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$7$reaching6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$7$reaching6
 
 
-module kvcpu_board$hepc$weighing$worths$policies$7$scaled4(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$7$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56749,10 +56749,10 @@ module kvcpu_board$hepc$weighing$worths$policies$7$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$7$scaled4
+endmodule // kvcpu_board$hepc$weighing$worth$policies$7$scaled4
 
 
-module kvcpu_board$hepc$weighing$worths$policies$7$worth6(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$policies$7$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56762,10 +56762,10 @@ module kvcpu_board$hepc$weighing$worths$policies$7$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$policies$7$worth6
+endmodule // kvcpu_board$hepc$weighing$worth$policies$7$worth6
 
 
-module kvcpu_board$hepc$weighing$worths$products(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$products(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56775,10 +56775,10 @@ module kvcpu_board$hepc$weighing$worths$products(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 126'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$products
+endmodule // kvcpu_board$hepc$weighing$worth$products
 
 
-module kvcpu_board$hepc$weighing$worths$sums(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$sums(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56788,10 +56788,10 @@ module kvcpu_board$hepc$weighing$worths$sums(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 112'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$sums
+endmodule // kvcpu_board$hepc$weighing$worth$sums
 
 
-module kvcpu_board$hepc$weighing$worths$waited(clock,reset,d,q);
+module kvcpu_board$hepc$weighing$worth$waited(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -56801,7 +56801,7 @@ module kvcpu_board$hepc$weighing$worths$waited(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 112'h0 : d;
-endmodule // kvcpu_board$hepc$weighing$worths$waited
+endmodule // kvcpu_board$hepc$weighing$worth$waited
 
 
 module kvcpu_board$hepc$writeback(clock,reset,works,drained,bus_write,sweep,judged,valid$0,valid$1,valid$2,valid$3,write$0,write$1,write$2,write$3,words$0,words$1,words$2,words$3,marked,outside,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);

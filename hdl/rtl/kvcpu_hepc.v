@@ -1081,8 +1081,8 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     wire  [32:0] weighing$marked;
     wire  [7:0] weighing$outside;
     reg  [2:0] weighing$policy;
-    wire  [31:0] weighing$worth;
-    wire  [31:0] weighing$count;
+    wire  [31:0] weighing$worth_answer;
+    wire  [31:0] weighing$count_answer;
     reg  writeback$clock;
     reg  writeback$reset;
     reg  [6:0] writeback$works;
@@ -1389,8 +1389,8 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
         .marked(weighing$marked),
         .outside(weighing$outside),
         .policy(weighing$policy),
-        .worth(weighing$worth),
-        .count(weighing$count)
+        .worth_answer(weighing$worth_answer),
+        .count_answer(weighing$count_answer)
     );
     kvcpu_hepc$unit$writeback writeback(
         .clock(writeback$clock),
@@ -1451,8 +1451,8 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) bus$settling = jobs$settling;
     always @(*) bus$list_waits = showing$waits;
     always @(*) bus$score = score$kept;
-    always @(*) bus$worth = weighing$worth;
-    always @(*) bus$count = weighing$count;
+    always @(*) bus$worth = weighing$worth_answer;
+    always @(*) bus$count = weighing$count_answer;
     always @(*) bus$item_index = showing$index;
     always @(*) bus$item_rank = showing$rank;
     always @(*) bus$item_count = showing$count;
@@ -31812,7 +31812,7 @@ module kvcpu_hepc$unit$walk$stall(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$walk$stall
 
 
-module kvcpu_hepc$unit$weighing(clock,reset,parameters,wfs,thresholds,trials,works,clear,facts_valid$0,facts_valid$1,facts_valid$2,facts_valid$3,facts$0,facts$1,facts$2,facts$3,valid$0,valid$1,valid$2,valid$3,standing$0,standing$1,standing$2,standing$3,judged,marked,outside,policy,worth,count);
+module kvcpu_hepc$unit$weighing(clock,reset,parameters,wfs,thresholds,trials,works,clear,facts_valid$0,facts_valid$1,facts_valid$2,facts_valid$3,facts$0,facts$1,facts$2,facts$3,valid$0,valid$1,valid$2,valid$3,standing$0,standing$1,standing$2,standing$3,judged,marked,outside,policy,worth_answer,count_answer);
     
     // Module arguments
     input wire  clock;
@@ -31843,8 +31843,8 @@ module kvcpu_hepc$unit$weighing(clock,reset,parameters,wfs,thresholds,trials,wor
     output reg  [32:0] marked;
     output reg  [7:0] outside;
     input wire  [2:0] policy;
-    output reg  [31:0] worth;
-    output reg  [31:0] count;
+    output reg  [31:0] worth_answer;
+    output reg  [31:0] count_answer;
     
     // Constant declarations
     localparam  in_policy = 32'h80000000;
@@ -31872,21 +31872,21 @@ module kvcpu_hepc$unit$weighing(clock,reset,parameters,wfs,thresholds,trials,wor
     reg  [8:0] stands$answers$2;
     reg  [8:0] stands$answers$3;
     wire  [8:0] stands$kept;
-    reg  worths$clock;
-    reg  worths$reset;
-    reg  [7:0] worths$wr;
-    reg  [7:0] worths$ws;
-    reg  [7:0] worths$wd;
-    reg  worths$targets;
-    reg  [3:0] worths$scale;
-    reg  [13:0] worths$r_epoch;
-    reg  [71:0] worths$wfs;
-    reg  [135:0] worths$thresholds;
-    reg  [135:0] worths$trials;
-    reg  [42:0] worths$facts;
-    wire  [127:0] worths$worths;
-    wire  [7:0] worths$above;
-    wire  [7:0] worths$reaching;
+    reg  worth$clock;
+    reg  worth$reset;
+    reg  [7:0] worth$wr;
+    reg  [7:0] worth$ws;
+    reg  [7:0] worth$wd;
+    reg  worth$targets;
+    reg  [3:0] worth$scale;
+    reg  [13:0] worth$r_epoch;
+    reg  [71:0] worth$wfs;
+    reg  [135:0] worth$thresholds;
+    reg  [135:0] worth$trials;
+    reg  [42:0] worth$facts;
+    wire  [127:0] worth$worths;
+    wire  [7:0] worth$above;
+    wire  [7:0] worth$reaching;
     reg  place9$clock;
     reg  place9$reset;
     reg  [32:0] place9$d;
@@ -31958,22 +31958,22 @@ module kvcpu_hepc$unit$weighing(clock,reset,parameters,wfs,thresholds,trials,wor
         .answers$3(stands$answers$3),
         .kept(stands$kept)
     );
-    kvcpu_hepc$unit$weighing$worths worths(
-        .clock(worths$clock),
-        .reset(worths$reset),
-        .wr(worths$wr),
-        .ws(worths$ws),
-        .wd(worths$wd),
-        .targets(worths$targets),
-        .scale(worths$scale),
-        .r_epoch(worths$r_epoch),
-        .wfs(worths$wfs),
-        .thresholds(worths$thresholds),
-        .trials(worths$trials),
-        .facts(worths$facts),
-        .worths(worths$worths),
-        .above(worths$above),
-        .reaching(worths$reaching)
+    kvcpu_hepc$unit$weighing$worth worth(
+        .clock(worth$clock),
+        .reset(worth$reset),
+        .wr(worth$wr),
+        .ws(worth$ws),
+        .wd(worth$wd),
+        .targets(worth$targets),
+        .scale(worth$scale),
+        .r_epoch(worth$r_epoch),
+        .wfs(worth$wfs),
+        .thresholds(worth$thresholds),
+        .trials(worth$trials),
+        .facts(worth$facts),
+        .worths(worth$worths),
+        .above(worth$above),
+        .reaching(worth$reaching)
     );
     kvcpu_hepc$unit$weighing$place9 place9(
         .clock(place9$clock),
@@ -32028,7 +32028,7 @@ module kvcpu_hepc$unit$weighing(clock,reset,parameters,wfs,thresholds,trials,wor
     // Update code
     always @(*) gathered$clock = clock;
     always @(*) stands$clock = clock;
-    always @(*) worths$clock = clock;
+    always @(*) worth$clock = clock;
     always @(*) place9$clock = clock;
     always @(*) place10$clock = clock;
     always @(*) place11$clock = clock;
@@ -32037,7 +32037,7 @@ module kvcpu_hepc$unit$weighing(clock,reset,parameters,wfs,thresholds,trials,wor
     always @(*) weighed$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) tally$clock = clock;
-    always @(*) worths$reset = reset;
+    always @(*) worth$reset = reset;
     always @(*) place9$reset = reset;
     always @(*) place10$reset = reset;
     always @(*) place11$reset = reset;
@@ -32064,16 +32064,16 @@ module kvcpu_hepc$unit$weighing(clock,reset,parameters,wfs,thresholds,trials,wor
     always @(*) gathered$answers$3 = facts$3;
     always @(*) stands$valid$3 = valid$3;
     always @(*) stands$answers$3 = standing$3;
-    always @(*) worths$facts = gathered$kept;
-    always @(*) worths$wr = parameters[(32'h0)+:(8)];
-    always @(*) worths$ws = parameters[(32'h40)+:(8)];
-    always @(*) worths$wd = parameters[(32'h60)+:(8)];
-    always @(*) worths$targets = parameters[32'h83];
-    always @(*) worths$scale = parameters[(32'hc0)+:(4)];
-    always @(*) worths$r_epoch = parameters[(32'h120)+:(14)];
-    always @(*) worths$wfs = wfs;
-    always @(*) worths$thresholds = thresholds;
-    always @(*) worths$trials = trials;
+    always @(*) worth$facts = gathered$kept;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = parameters[32'h83];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
     always @(*) place9$d = judged;
     always @(*) place10$d = place9$q;
     always @(*) place11$d = place10$q;
@@ -32085,10 +32085,10 @@ module kvcpu_hepc$unit$weighing(clock,reset,parameters,wfs,thresholds,trials,wor
     always @(*) begin
         insiders = 32'h0;
         if (used) begin
-            insiders = worths$above & ~out;
+            insiders = worth$above & ~out;
         end
     end
-    always @(*) outside = out | ~worths$above;
+    always @(*) outside = out | ~worth$above;
     always @(*) begin
         marked = place11$q;
         if (~used) begin
@@ -32100,45 +32100,45 @@ module kvcpu_hepc$unit$weighing(clock,reset,parameters,wfs,thresholds,trials,wor
     always @(*) begin
         tally$reached = 32'h0;
         if (works[(64'h5)+:(1)] & there) begin
-            tally$reached = insiders & worths$reaching;
+            tally$reached = insiders & worth$reaching;
         end
     end
     always @(*) begin
-        count = 32'h0;
+        count_answer = 32'h0;
         if (policy == 32'h0) begin
-            count = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h1) begin
-            count = ((tally$counts[(32'h11)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h11)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h2) begin
-            count = ((tally$counts[(32'h22)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h22)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h3) begin
-            count = ((tally$counts[(32'h33)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h33)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h4) begin
-            count = ((tally$counts[(32'h44)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h44)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h5) begin
-            count = ((tally$counts[(32'h55)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h55)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h6) begin
-            count = ((tally$counts[(32'h66)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h66)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h7) begin
-            count = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
         end
     end
     always @(*) weighed$enable = works[(64'h3)+:(1)] & there;
-    always @(*) weighed$d = (((insiders) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worths$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) weighed$d = (((insiders) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
     always @(*) worth_at = ((policy) & 7'h7f) << 32'h4;
     always @(*) worth_shifted = ((weighed$q) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
     always @(*) is_in = weighed$q[(32'h80)+:(8)] >> policy;
     always @(*) begin
-        worth = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
+        worth_answer = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
         if (is_in[32'h0]) begin
-            worth = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
+            worth_answer = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
         end
     end
     
@@ -32322,7 +32322,7 @@ module kvcpu_hepc$unit$weighing$weighed(clock,reset,enable,d,q);
 endmodule // kvcpu_hepc$unit$weighing$weighed
 
 
-module kvcpu_hepc$unit$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thresholds,trials,facts,worths,above,reaching);
+module kvcpu_hepc$unit$weighing$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thresholds,trials,facts,worths,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -32493,37 +32493,37 @@ module kvcpu_hepc$unit$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoc
     reg  [31:0] made$4;
     
     // Sub module instances
-    kvcpu_hepc$unit$weighing$worths$cases cases(
+    kvcpu_hepc$unit$weighing$worth$cases cases(
         .clock(cases$clock),
         .reset(cases$reset),
         .d(cases$d),
         .q(cases$q)
     );
-    kvcpu_hepc$unit$weighing$worths$products products(
+    kvcpu_hepc$unit$weighing$worth$products products(
         .clock(products$clock),
         .reset(products$reset),
         .d(products$d),
         .q(products$q)
     );
-    kvcpu_hepc$unit$weighing$worths$sums sums(
+    kvcpu_hepc$unit$weighing$worth$sums sums(
         .clock(sums$clock),
         .reset(sums$reset),
         .d(sums$d),
         .q(sums$q)
     );
-    kvcpu_hepc$unit$weighing$worths$waited waited(
+    kvcpu_hepc$unit$weighing$worth$waited waited(
         .clock(waited$clock),
         .reset(waited$reset),
         .d(waited$d),
         .q(waited$q)
     );
-    kvcpu_hepc$unit$weighing$worths$died died(
+    kvcpu_hepc$unit$weighing$worth$died died(
         .clock(died$clock),
         .reset(died$reset),
         .d(died$d),
         .q(died$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$0 policies$0(
+    kvcpu_hepc$unit$weighing$worth$policies$0 policies$0(
         .clock(policies$0$clock),
         .reset(policies$0$reset),
         .f(policies$0$f),
@@ -32538,7 +32538,7 @@ module kvcpu_hepc$unit$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoc
         .above(policies$0$above),
         .reaching(policies$0$reaching)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$1 policies$1(
+    kvcpu_hepc$unit$weighing$worth$policies$1 policies$1(
         .clock(policies$1$clock),
         .reset(policies$1$reset),
         .f(policies$1$f),
@@ -32553,7 +32553,7 @@ module kvcpu_hepc$unit$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoc
         .above(policies$1$above),
         .reaching(policies$1$reaching)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$2 policies$2(
+    kvcpu_hepc$unit$weighing$worth$policies$2 policies$2(
         .clock(policies$2$clock),
         .reset(policies$2$reset),
         .f(policies$2$f),
@@ -32568,7 +32568,7 @@ module kvcpu_hepc$unit$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoc
         .above(policies$2$above),
         .reaching(policies$2$reaching)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$3 policies$3(
+    kvcpu_hepc$unit$weighing$worth$policies$3 policies$3(
         .clock(policies$3$clock),
         .reset(policies$3$reset),
         .f(policies$3$f),
@@ -32583,7 +32583,7 @@ module kvcpu_hepc$unit$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoc
         .above(policies$3$above),
         .reaching(policies$3$reaching)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$4 policies$4(
+    kvcpu_hepc$unit$weighing$worth$policies$4 policies$4(
         .clock(policies$4$clock),
         .reset(policies$4$reset),
         .f(policies$4$f),
@@ -32598,7 +32598,7 @@ module kvcpu_hepc$unit$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoc
         .above(policies$4$above),
         .reaching(policies$4$reaching)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$5 policies$5(
+    kvcpu_hepc$unit$weighing$worth$policies$5 policies$5(
         .clock(policies$5$clock),
         .reset(policies$5$reset),
         .f(policies$5$f),
@@ -32613,7 +32613,7 @@ module kvcpu_hepc$unit$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoc
         .above(policies$5$above),
         .reaching(policies$5$reaching)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$6 policies$6(
+    kvcpu_hepc$unit$weighing$worth$policies$6 policies$6(
         .clock(policies$6$clock),
         .reset(policies$6$reset),
         .f(policies$6$f),
@@ -32628,7 +32628,7 @@ module kvcpu_hepc$unit$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoc
         .above(policies$6$above),
         .reaching(policies$6$reaching)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$7 policies$7(
+    kvcpu_hepc$unit$weighing$worth$policies$7 policies$7(
         .clock(policies$7$clock),
         .reset(policies$7$reset),
         .f(policies$7$f),
@@ -32840,10 +32840,10 @@ module kvcpu_hepc$unit$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoc
     always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
     always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
-endmodule // kvcpu_hepc$unit$weighing$worths
+endmodule // kvcpu_hepc$unit$weighing$worth
 
 
-module kvcpu_hepc$unit$weighing$worths$cases(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$cases(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -32853,10 +32853,10 @@ module kvcpu_hepc$unit$weighing$worths$cases(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 74'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$cases
+endmodule // kvcpu_hepc$unit$weighing$worth$cases
 
 
-module kvcpu_hepc$unit$weighing$worths$died(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$died(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -32866,10 +32866,10 @@ module kvcpu_hepc$unit$weighing$worths$died(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 5'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$died
+endmodule // kvcpu_hepc$unit$weighing$worth$died
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_hepc$unit$weighing$worth$policies$0(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -32925,37 +32925,37 @@ module kvcpu_hepc$unit$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scale
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_hepc$unit$weighing$worths$policies$0$f3 f3(
+    kvcpu_hepc$unit$weighing$worth$policies$0$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$0$scaled4 scaled4(
+    kvcpu_hepc$unit$weighing$worth$policies$0$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$0$p5 p5(
+    kvcpu_hepc$unit$weighing$worth$policies$0$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$0$worth6 worth6(
+    kvcpu_hepc$unit$weighing$worth$policies$0$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$0$above6 above6(
+    kvcpu_hepc$unit$weighing$worth$policies$0$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$0$reaching6 reaching6(
+    kvcpu_hepc$unit$weighing$worth$policies$0$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -33002,10 +33002,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scale
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$0
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$0
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$0$above6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$0$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33015,10 +33015,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$0$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$0$above6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$0$above6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$0$f3(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$0$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33028,10 +33028,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$0$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$0$f3
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$0$f3
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$0$p5(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$0$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33041,10 +33041,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$0$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$0$p5
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$0$p5
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$0$reaching6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$0$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33054,10 +33054,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$0$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$0$reaching6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$0$reaching6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$0$scaled4(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$0$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33067,10 +33067,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$0$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$0$scaled4
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$0$scaled4
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$0$worth6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$0$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33080,10 +33080,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$0$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$0$worth6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$0$worth6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_hepc$unit$weighing$worth$policies$1(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -33139,37 +33139,37 @@ module kvcpu_hepc$unit$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scale
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_hepc$unit$weighing$worths$policies$1$f3 f3(
+    kvcpu_hepc$unit$weighing$worth$policies$1$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$1$scaled4 scaled4(
+    kvcpu_hepc$unit$weighing$worth$policies$1$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$1$p5 p5(
+    kvcpu_hepc$unit$weighing$worth$policies$1$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$1$worth6 worth6(
+    kvcpu_hepc$unit$weighing$worth$policies$1$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$1$above6 above6(
+    kvcpu_hepc$unit$weighing$worth$policies$1$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$1$reaching6 reaching6(
+    kvcpu_hepc$unit$weighing$worth$policies$1$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -33216,10 +33216,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scale
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$1
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$1
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$1$above6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$1$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33229,10 +33229,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$1$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$1$above6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$1$above6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$1$f3(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$1$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33242,10 +33242,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$1$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$1$f3
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$1$f3
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$1$p5(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$1$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33255,10 +33255,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$1$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$1$p5
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$1$p5
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$1$reaching6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$1$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33268,10 +33268,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$1$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$1$reaching6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$1$reaching6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$1$scaled4(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$1$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33281,10 +33281,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$1$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$1$scaled4
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$1$scaled4
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$1$worth6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$1$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33294,10 +33294,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$1$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$1$worth6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$1$worth6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_hepc$unit$weighing$worth$policies$2(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -33353,37 +33353,37 @@ module kvcpu_hepc$unit$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scale
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_hepc$unit$weighing$worths$policies$2$f3 f3(
+    kvcpu_hepc$unit$weighing$worth$policies$2$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$2$scaled4 scaled4(
+    kvcpu_hepc$unit$weighing$worth$policies$2$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$2$p5 p5(
+    kvcpu_hepc$unit$weighing$worth$policies$2$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$2$worth6 worth6(
+    kvcpu_hepc$unit$weighing$worth$policies$2$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$2$above6 above6(
+    kvcpu_hepc$unit$weighing$worth$policies$2$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$2$reaching6 reaching6(
+    kvcpu_hepc$unit$weighing$worth$policies$2$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -33430,10 +33430,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scale
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$2
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$2
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$2$above6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$2$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33443,10 +33443,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$2$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$2$above6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$2$above6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$2$f3(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$2$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33456,10 +33456,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$2$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$2$f3
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$2$f3
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$2$p5(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$2$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33469,10 +33469,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$2$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$2$p5
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$2$p5
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$2$reaching6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$2$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33482,10 +33482,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$2$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$2$reaching6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$2$reaching6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$2$scaled4(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$2$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33495,10 +33495,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$2$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$2$scaled4
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$2$scaled4
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$2$worth6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$2$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33508,10 +33508,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$2$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$2$worth6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$2$worth6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_hepc$unit$weighing$worth$policies$3(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -33567,37 +33567,37 @@ module kvcpu_hepc$unit$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scale
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_hepc$unit$weighing$worths$policies$3$f3 f3(
+    kvcpu_hepc$unit$weighing$worth$policies$3$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$3$scaled4 scaled4(
+    kvcpu_hepc$unit$weighing$worth$policies$3$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$3$p5 p5(
+    kvcpu_hepc$unit$weighing$worth$policies$3$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$3$worth6 worth6(
+    kvcpu_hepc$unit$weighing$worth$policies$3$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$3$above6 above6(
+    kvcpu_hepc$unit$weighing$worth$policies$3$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$3$reaching6 reaching6(
+    kvcpu_hepc$unit$weighing$worth$policies$3$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -33644,10 +33644,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scale
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$3
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$3
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$3$above6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$3$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33657,10 +33657,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$3$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$3$above6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$3$above6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$3$f3(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$3$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33670,10 +33670,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$3$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$3$f3
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$3$f3
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$3$p5(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$3$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33683,10 +33683,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$3$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$3$p5
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$3$p5
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$3$reaching6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$3$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33696,10 +33696,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$3$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$3$reaching6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$3$reaching6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$3$scaled4(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$3$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33709,10 +33709,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$3$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$3$scaled4
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$3$scaled4
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$3$worth6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$3$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33722,10 +33722,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$3$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$3$worth6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$3$worth6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_hepc$unit$weighing$worth$policies$4(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -33781,37 +33781,37 @@ module kvcpu_hepc$unit$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scale
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_hepc$unit$weighing$worths$policies$4$f3 f3(
+    kvcpu_hepc$unit$weighing$worth$policies$4$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$4$scaled4 scaled4(
+    kvcpu_hepc$unit$weighing$worth$policies$4$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$4$p5 p5(
+    kvcpu_hepc$unit$weighing$worth$policies$4$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$4$worth6 worth6(
+    kvcpu_hepc$unit$weighing$worth$policies$4$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$4$above6 above6(
+    kvcpu_hepc$unit$weighing$worth$policies$4$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$4$reaching6 reaching6(
+    kvcpu_hepc$unit$weighing$worth$policies$4$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -33858,10 +33858,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scale
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$4
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$4
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$4$above6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$4$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33871,10 +33871,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$4$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$4$above6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$4$above6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$4$f3(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$4$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33884,10 +33884,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$4$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$4$f3
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$4$f3
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$4$p5(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$4$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33897,10 +33897,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$4$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$4$p5
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$4$p5
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$4$reaching6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$4$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33910,10 +33910,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$4$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$4$reaching6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$4$reaching6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$4$scaled4(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$4$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33923,10 +33923,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$4$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$4$scaled4
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$4$scaled4
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$4$worth6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$4$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33936,10 +33936,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$4$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$4$worth6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$4$worth6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_hepc$unit$weighing$worth$policies$5(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -33995,37 +33995,37 @@ module kvcpu_hepc$unit$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scale
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_hepc$unit$weighing$worths$policies$5$f3 f3(
+    kvcpu_hepc$unit$weighing$worth$policies$5$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$5$scaled4 scaled4(
+    kvcpu_hepc$unit$weighing$worth$policies$5$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$5$p5 p5(
+    kvcpu_hepc$unit$weighing$worth$policies$5$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$5$worth6 worth6(
+    kvcpu_hepc$unit$weighing$worth$policies$5$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$5$above6 above6(
+    kvcpu_hepc$unit$weighing$worth$policies$5$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$5$reaching6 reaching6(
+    kvcpu_hepc$unit$weighing$worth$policies$5$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -34072,10 +34072,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scale
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$5
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$5
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$5$above6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$5$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34085,10 +34085,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$5$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$5$above6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$5$above6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$5$f3(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$5$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34098,10 +34098,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$5$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$5$f3
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$5$f3
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$5$p5(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$5$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34111,10 +34111,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$5$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$5$p5
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$5$p5
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$5$reaching6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$5$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34124,10 +34124,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$5$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$5$reaching6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$5$reaching6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$5$scaled4(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$5$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34137,10 +34137,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$5$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$5$scaled4
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$5$scaled4
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$5$worth6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$5$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34150,10 +34150,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$5$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$5$worth6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$5$worth6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_hepc$unit$weighing$worth$policies$6(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -34209,37 +34209,37 @@ module kvcpu_hepc$unit$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scale
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_hepc$unit$weighing$worths$policies$6$f3 f3(
+    kvcpu_hepc$unit$weighing$worth$policies$6$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$6$scaled4 scaled4(
+    kvcpu_hepc$unit$weighing$worth$policies$6$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$6$p5 p5(
+    kvcpu_hepc$unit$weighing$worth$policies$6$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$6$worth6 worth6(
+    kvcpu_hepc$unit$weighing$worth$policies$6$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$6$above6 above6(
+    kvcpu_hepc$unit$weighing$worth$policies$6$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$6$reaching6 reaching6(
+    kvcpu_hepc$unit$weighing$worth$policies$6$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -34286,10 +34286,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scale
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$6$above6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$6$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34299,10 +34299,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$6$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$6$above6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$6$above6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$6$f3(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$6$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34312,10 +34312,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$6$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$6$f3
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$6$f3
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$6$p5(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$6$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34325,10 +34325,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$6$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$6$p5
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$6$p5
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$6$reaching6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$6$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34338,10 +34338,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$6$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$6$reaching6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$6$reaching6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$6$scaled4(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$6$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34351,10 +34351,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$6$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$6$scaled4
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$6$scaled4
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$6$worth6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$6$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34364,10 +34364,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$6$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$6$worth6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$6$worth6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_hepc$unit$weighing$worth$policies$7(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -34423,37 +34423,37 @@ module kvcpu_hepc$unit$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scale
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_hepc$unit$weighing$worths$policies$7$f3 f3(
+    kvcpu_hepc$unit$weighing$worth$policies$7$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$7$scaled4 scaled4(
+    kvcpu_hepc$unit$weighing$worth$policies$7$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$7$p5 p5(
+    kvcpu_hepc$unit$weighing$worth$policies$7$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$7$worth6 worth6(
+    kvcpu_hepc$unit$weighing$worth$policies$7$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$7$above6 above6(
+    kvcpu_hepc$unit$weighing$worth$policies$7$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_hepc$unit$weighing$worths$policies$7$reaching6 reaching6(
+    kvcpu_hepc$unit$weighing$worth$policies$7$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -34500,10 +34500,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scale
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$7
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$7
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$7$above6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$7$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34513,10 +34513,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$7$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$7$above6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$7$above6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$7$f3(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$7$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34526,10 +34526,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$7$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$7$f3
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$7$f3
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$7$p5(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$7$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34539,10 +34539,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$7$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$7$p5
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$7$p5
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$7$reaching6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$7$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34552,10 +34552,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$7$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$7$reaching6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$7$reaching6
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$7$scaled4(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$7$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34565,10 +34565,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$7$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$7$scaled4
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$7$scaled4
 
 
-module kvcpu_hepc$unit$weighing$worths$policies$7$worth6(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$policies$7$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34578,10 +34578,10 @@ module kvcpu_hepc$unit$weighing$worths$policies$7$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$policies$7$worth6
+endmodule // kvcpu_hepc$unit$weighing$worth$policies$7$worth6
 
 
-module kvcpu_hepc$unit$weighing$worths$products(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$products(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34591,10 +34591,10 @@ module kvcpu_hepc$unit$weighing$worths$products(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 126'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$products
+endmodule // kvcpu_hepc$unit$weighing$worth$products
 
 
-module kvcpu_hepc$unit$weighing$worths$sums(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$sums(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34604,10 +34604,10 @@ module kvcpu_hepc$unit$weighing$worths$sums(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 112'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$sums
+endmodule // kvcpu_hepc$unit$weighing$worth$sums
 
 
-module kvcpu_hepc$unit$weighing$worths$waited(clock,reset,d,q);
+module kvcpu_hepc$unit$weighing$worth$waited(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -34617,7 +34617,7 @@ module kvcpu_hepc$unit$weighing$worths$waited(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 112'h0 : d;
-endmodule // kvcpu_hepc$unit$weighing$worths$waited
+endmodule // kvcpu_hepc$unit$weighing$worth$waited
 
 
 module kvcpu_hepc$unit$writeback(clock,reset,works,drained,bus_write,sweep,judged,valid$0,valid$1,valid$2,valid$3,write$0,write$1,write$2,write$3,words$0,words$1,words$2,words$3,marked,outside,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);

@@ -20457,8 +20457,8 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     wire  [32:0] weighing$marked;
     wire  [7:0] weighing$outside;
     reg  [2:0] weighing$policy;
-    wire  [31:0] weighing$worth;
-    wire  [31:0] weighing$count;
+    wire  [31:0] weighing$worth_answer;
+    wire  [31:0] weighing$count_answer;
     reg  writeback$clock;
     reg  writeback$reset;
     reg  [6:0] writeback$works;
@@ -20765,8 +20765,8 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
         .marked(weighing$marked),
         .outside(weighing$outside),
         .policy(weighing$policy),
-        .worth(weighing$worth),
-        .count(weighing$count)
+        .worth_answer(weighing$worth_answer),
+        .count_answer(weighing$count_answer)
     );
     kvcpu_small$hepc$writeback writeback(
         .clock(writeback$clock),
@@ -20827,8 +20827,8 @@ module kvcpu_small$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bu
     always @(*) bus$settling = jobs$settling;
     always @(*) bus$list_waits = showing$waits;
     always @(*) bus$score = score$kept;
-    always @(*) bus$worth = weighing$worth;
-    always @(*) bus$count = weighing$count;
+    always @(*) bus$worth = weighing$worth_answer;
+    always @(*) bus$count = weighing$count_answer;
     always @(*) bus$item_index = showing$index;
     always @(*) bus$item_rank = showing$rank;
     always @(*) bus$item_count = showing$count;
@@ -39188,7 +39188,7 @@ module kvcpu_small$hepc$walk$stall(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$walk$stall
 
 
-module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,clear,facts_valid$0,facts_valid$1,facts_valid$2,facts_valid$3,facts$0,facts$1,facts$2,facts$3,valid$0,valid$1,valid$2,valid$3,standing$0,standing$1,standing$2,standing$3,judged,marked,outside,policy,worth,count);
+module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,works,clear,facts_valid$0,facts_valid$1,facts_valid$2,facts_valid$3,facts$0,facts$1,facts$2,facts$3,valid$0,valid$1,valid$2,valid$3,standing$0,standing$1,standing$2,standing$3,judged,marked,outside,policy,worth_answer,count_answer);
     
     // Module arguments
     input wire  clock;
@@ -39219,8 +39219,8 @@ module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     output reg  [32:0] marked;
     output reg  [7:0] outside;
     input wire  [2:0] policy;
-    output reg  [31:0] worth;
-    output reg  [31:0] count;
+    output reg  [31:0] worth_answer;
+    output reg  [31:0] count_answer;
     
     // Constant declarations
     localparam  in_policy = 32'h80000000;
@@ -39248,21 +39248,21 @@ module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     reg  [8:0] stands$answers$2;
     reg  [8:0] stands$answers$3;
     wire  [8:0] stands$kept;
-    reg  worths$clock;
-    reg  worths$reset;
-    reg  [7:0] worths$wr;
-    reg  [7:0] worths$ws;
-    reg  [7:0] worths$wd;
-    reg  worths$targets;
-    reg  [3:0] worths$scale;
-    reg  [13:0] worths$r_epoch;
-    reg  [71:0] worths$wfs;
-    reg  [135:0] worths$thresholds;
-    reg  [135:0] worths$trials;
-    reg  [42:0] worths$facts;
-    wire  [127:0] worths$worths;
-    wire  [7:0] worths$above;
-    wire  [7:0] worths$reaching;
+    reg  worth$clock;
+    reg  worth$reset;
+    reg  [7:0] worth$wr;
+    reg  [7:0] worth$ws;
+    reg  [7:0] worth$wd;
+    reg  worth$targets;
+    reg  [3:0] worth$scale;
+    reg  [13:0] worth$r_epoch;
+    reg  [71:0] worth$wfs;
+    reg  [135:0] worth$thresholds;
+    reg  [135:0] worth$trials;
+    reg  [42:0] worth$facts;
+    wire  [127:0] worth$worths;
+    wire  [7:0] worth$above;
+    wire  [7:0] worth$reaching;
     reg  place9$clock;
     reg  place9$reset;
     reg  [32:0] place9$d;
@@ -39334,22 +39334,22 @@ module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
         .answers$3(stands$answers$3),
         .kept(stands$kept)
     );
-    kvcpu_small$hepc$weighing$worths worths(
-        .clock(worths$clock),
-        .reset(worths$reset),
-        .wr(worths$wr),
-        .ws(worths$ws),
-        .wd(worths$wd),
-        .targets(worths$targets),
-        .scale(worths$scale),
-        .r_epoch(worths$r_epoch),
-        .wfs(worths$wfs),
-        .thresholds(worths$thresholds),
-        .trials(worths$trials),
-        .facts(worths$facts),
-        .worths(worths$worths),
-        .above(worths$above),
-        .reaching(worths$reaching)
+    kvcpu_small$hepc$weighing$worth worth(
+        .clock(worth$clock),
+        .reset(worth$reset),
+        .wr(worth$wr),
+        .ws(worth$ws),
+        .wd(worth$wd),
+        .targets(worth$targets),
+        .scale(worth$scale),
+        .r_epoch(worth$r_epoch),
+        .wfs(worth$wfs),
+        .thresholds(worth$thresholds),
+        .trials(worth$trials),
+        .facts(worth$facts),
+        .worths(worth$worths),
+        .above(worth$above),
+        .reaching(worth$reaching)
     );
     kvcpu_small$hepc$weighing$place9 place9(
         .clock(place9$clock),
@@ -39404,7 +39404,7 @@ module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     // Update code
     always @(*) gathered$clock = clock;
     always @(*) stands$clock = clock;
-    always @(*) worths$clock = clock;
+    always @(*) worth$clock = clock;
     always @(*) place9$clock = clock;
     always @(*) place10$clock = clock;
     always @(*) place11$clock = clock;
@@ -39413,7 +39413,7 @@ module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     always @(*) weighed$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) tally$clock = clock;
-    always @(*) worths$reset = reset;
+    always @(*) worth$reset = reset;
     always @(*) place9$reset = reset;
     always @(*) place10$reset = reset;
     always @(*) place11$reset = reset;
@@ -39440,16 +39440,16 @@ module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     always @(*) gathered$answers$3 = facts$3;
     always @(*) stands$valid$3 = valid$3;
     always @(*) stands$answers$3 = standing$3;
-    always @(*) worths$facts = gathered$kept;
-    always @(*) worths$wr = parameters[(32'h0)+:(8)];
-    always @(*) worths$ws = parameters[(32'h40)+:(8)];
-    always @(*) worths$wd = parameters[(32'h60)+:(8)];
-    always @(*) worths$targets = parameters[32'h83];
-    always @(*) worths$scale = parameters[(32'hc0)+:(4)];
-    always @(*) worths$r_epoch = parameters[(32'h120)+:(14)];
-    always @(*) worths$wfs = wfs;
-    always @(*) worths$thresholds = thresholds;
-    always @(*) worths$trials = trials;
+    always @(*) worth$facts = gathered$kept;
+    always @(*) worth$wr = parameters[(32'h0)+:(8)];
+    always @(*) worth$ws = parameters[(32'h40)+:(8)];
+    always @(*) worth$wd = parameters[(32'h60)+:(8)];
+    always @(*) worth$targets = parameters[32'h83];
+    always @(*) worth$scale = parameters[(32'hc0)+:(4)];
+    always @(*) worth$r_epoch = parameters[(32'h120)+:(14)];
+    always @(*) worth$wfs = wfs;
+    always @(*) worth$thresholds = thresholds;
+    always @(*) worth$trials = trials;
     always @(*) place9$d = judged;
     always @(*) place10$d = place9$q;
     always @(*) place11$d = place10$q;
@@ -39461,10 +39461,10 @@ module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     always @(*) begin
         insiders = 32'h0;
         if (used) begin
-            insiders = worths$above & ~out;
+            insiders = worth$above & ~out;
         end
     end
-    always @(*) outside = out | ~worths$above;
+    always @(*) outside = out | ~worth$above;
     always @(*) begin
         marked = place11$q;
         if (~used) begin
@@ -39476,45 +39476,45 @@ module kvcpu_small$hepc$weighing(clock,reset,parameters,wfs,thresholds,trials,wo
     always @(*) begin
         tally$reached = 32'h0;
         if (works[(64'h5)+:(1)] & there) begin
-            tally$reached = insiders & worths$reaching;
+            tally$reached = insiders & worth$reaching;
         end
     end
     always @(*) begin
-        count = 32'h0;
+        count_answer = 32'h0;
         if (policy == 32'h0) begin
-            count = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h0)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h1) begin
-            count = ((tally$counts[(32'h11)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h11)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h2) begin
-            count = ((tally$counts[(32'h22)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h22)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h3) begin
-            count = ((tally$counts[(32'h33)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h33)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h4) begin
-            count = ((tally$counts[(32'h44)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h44)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h5) begin
-            count = ((tally$counts[(32'h55)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h55)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h6) begin
-            count = ((tally$counts[(32'h66)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h66)+:(17)]) & 32'hffffffff);
         end
         if (policy == 32'h7) begin
-            count = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
+            count_answer = ((tally$counts[(32'h77)+:(17)]) & 32'hffffffff);
         end
     end
     always @(*) weighed$enable = works[(64'h3)+:(1)] & there;
-    always @(*) weighed$d = (((insiders) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worths$worths) & 136'hffffffffffffffffffffffffffffffffff);
+    always @(*) weighed$d = (((insiders) & 136'hffffffffffffffffffffffffffffffffff) << 32'h80) | ((worth$worths) & 136'hffffffffffffffffffffffffffffffffff);
     always @(*) worth_at = ((policy) & 7'h7f) << 32'h4;
     always @(*) worth_shifted = ((weighed$q) & 128'hffffffffffffffffffffffffffffffff) >> worth_at;
     always @(*) is_in = weighed$q[(32'h80)+:(8)] >> policy;
     always @(*) begin
-        worth = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
+        worth_answer = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff);
         if (is_in[32'h0]) begin
-            worth = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
+            worth_answer = ((worth_shifted[(32'h0)+:(16)]) & 32'hffffffff) | in_policy;
         end
     end
     
@@ -39698,7 +39698,7 @@ module kvcpu_small$hepc$weighing$weighed(clock,reset,enable,d,q);
 endmodule // kvcpu_small$hepc$weighing$weighed
 
 
-module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thresholds,trials,facts,worths,above,reaching);
+module kvcpu_small$hepc$weighing$worth(clock,reset,wr,ws,wd,targets,scale,r_epoch,wfs,thresholds,trials,facts,worths,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -39869,37 +39869,37 @@ module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
     reg  [31:0] made$4;
     
     // Sub module instances
-    kvcpu_small$hepc$weighing$worths$cases cases(
+    kvcpu_small$hepc$weighing$worth$cases cases(
         .clock(cases$clock),
         .reset(cases$reset),
         .d(cases$d),
         .q(cases$q)
     );
-    kvcpu_small$hepc$weighing$worths$products products(
+    kvcpu_small$hepc$weighing$worth$products products(
         .clock(products$clock),
         .reset(products$reset),
         .d(products$d),
         .q(products$q)
     );
-    kvcpu_small$hepc$weighing$worths$sums sums(
+    kvcpu_small$hepc$weighing$worth$sums sums(
         .clock(sums$clock),
         .reset(sums$reset),
         .d(sums$d),
         .q(sums$q)
     );
-    kvcpu_small$hepc$weighing$worths$waited waited(
+    kvcpu_small$hepc$weighing$worth$waited waited(
         .clock(waited$clock),
         .reset(waited$reset),
         .d(waited$d),
         .q(waited$q)
     );
-    kvcpu_small$hepc$weighing$worths$died died(
+    kvcpu_small$hepc$weighing$worth$died died(
         .clock(died$clock),
         .reset(died$reset),
         .d(died$d),
         .q(died$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$0 policies$0(
+    kvcpu_small$hepc$weighing$worth$policies$0 policies$0(
         .clock(policies$0$clock),
         .reset(policies$0$reset),
         .f(policies$0$f),
@@ -39914,7 +39914,7 @@ module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$0$above),
         .reaching(policies$0$reaching)
     );
-    kvcpu_small$hepc$weighing$worths$policies$1 policies$1(
+    kvcpu_small$hepc$weighing$worth$policies$1 policies$1(
         .clock(policies$1$clock),
         .reset(policies$1$reset),
         .f(policies$1$f),
@@ -39929,7 +39929,7 @@ module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$1$above),
         .reaching(policies$1$reaching)
     );
-    kvcpu_small$hepc$weighing$worths$policies$2 policies$2(
+    kvcpu_small$hepc$weighing$worth$policies$2 policies$2(
         .clock(policies$2$clock),
         .reset(policies$2$reset),
         .f(policies$2$f),
@@ -39944,7 +39944,7 @@ module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$2$above),
         .reaching(policies$2$reaching)
     );
-    kvcpu_small$hepc$weighing$worths$policies$3 policies$3(
+    kvcpu_small$hepc$weighing$worth$policies$3 policies$3(
         .clock(policies$3$clock),
         .reset(policies$3$reset),
         .f(policies$3$f),
@@ -39959,7 +39959,7 @@ module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$3$above),
         .reaching(policies$3$reaching)
     );
-    kvcpu_small$hepc$weighing$worths$policies$4 policies$4(
+    kvcpu_small$hepc$weighing$worth$policies$4 policies$4(
         .clock(policies$4$clock),
         .reset(policies$4$reset),
         .f(policies$4$f),
@@ -39974,7 +39974,7 @@ module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$4$above),
         .reaching(policies$4$reaching)
     );
-    kvcpu_small$hepc$weighing$worths$policies$5 policies$5(
+    kvcpu_small$hepc$weighing$worth$policies$5 policies$5(
         .clock(policies$5$clock),
         .reset(policies$5$reset),
         .f(policies$5$f),
@@ -39989,7 +39989,7 @@ module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$5$above),
         .reaching(policies$5$reaching)
     );
-    kvcpu_small$hepc$weighing$worths$policies$6 policies$6(
+    kvcpu_small$hepc$weighing$worth$policies$6 policies$6(
         .clock(policies$6$clock),
         .reset(policies$6$reset),
         .f(policies$6$f),
@@ -40004,7 +40004,7 @@ module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
         .above(policies$6$above),
         .reaching(policies$6$reaching)
     );
-    kvcpu_small$hepc$weighing$worths$policies$7 policies$7(
+    kvcpu_small$hepc$weighing$worth$policies$7 policies$7(
         .clock(policies$7$clock),
         .reset(policies$7$reset),
         .f(policies$7$f),
@@ -40216,10 +40216,10 @@ module kvcpu_small$hepc$weighing$worths(clock,reset,wr,ws,wd,targets,scale,r_epo
     always @(*) above = (((policies$0$above) & 8'hff) << 32'h0) | (((policies$1$above) & 8'hff) << 32'h1) | (((policies$2$above) & 8'hff) << 32'h2) | (((policies$3$above) & 8'hff) << 32'h3) | (((policies$4$above) & 8'hff) << 32'h4) | (((policies$5$above) & 8'hff) << 32'h5) | (((policies$6$above) & 8'hff) << 32'h6) | (((policies$7$above) & 8'hff) << 32'h7);
     always @(*) reaching = (((policies$0$reaching) & 8'hff) << 32'h0) | (((policies$1$reaching) & 8'hff) << 32'h1) | (((policies$2$reaching) & 8'hff) << 32'h2) | (((policies$3$reaching) & 8'hff) << 32'h3) | (((policies$4$reaching) & 8'hff) << 32'h4) | (((policies$5$reaching) & 8'hff) << 32'h5) | (((policies$6$reaching) & 8'hff) << 32'h6) | (((policies$7$reaching) & 8'hff) << 32'h7);
     
-endmodule // kvcpu_small$hepc$weighing$worths
+endmodule // kvcpu_small$hepc$weighing$worth
 
 
-module kvcpu_small$hepc$weighing$worths$cases(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$cases(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40229,10 +40229,10 @@ module kvcpu_small$hepc$weighing$worths$cases(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 74'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$cases
+endmodule // kvcpu_small$hepc$weighing$worth$cases
 
 
-module kvcpu_small$hepc$weighing$worths$died(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$died(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40242,10 +40242,10 @@ module kvcpu_small$hepc$weighing$worths$died(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 5'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$died
+endmodule // kvcpu_small$hepc$weighing$worth$died
 
 
-module kvcpu_small$hepc$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worth$policies$0(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -40301,37 +40301,37 @@ module kvcpu_small$hepc$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$weighing$worths$policies$0$f3 f3(
+    kvcpu_small$hepc$weighing$worth$policies$0$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$0$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worth$policies$0$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$0$p5 p5(
+    kvcpu_small$hepc$weighing$worth$policies$0$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$0$worth6 worth6(
+    kvcpu_small$hepc$weighing$worth$policies$0$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$0$above6 above6(
+    kvcpu_small$hepc$weighing$worth$policies$0$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$0$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worth$policies$0$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -40378,10 +40378,10 @@ module kvcpu_small$hepc$weighing$worths$policies$0(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$weighing$worths$policies$0
+endmodule // kvcpu_small$hepc$weighing$worth$policies$0
 
 
-module kvcpu_small$hepc$weighing$worths$policies$0$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$0$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40391,10 +40391,10 @@ module kvcpu_small$hepc$weighing$worths$policies$0$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$0$above6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$0$above6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$0$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$0$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40404,10 +40404,10 @@ module kvcpu_small$hepc$weighing$worths$policies$0$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$0$f3
+endmodule // kvcpu_small$hepc$weighing$worth$policies$0$f3
 
 
-module kvcpu_small$hepc$weighing$worths$policies$0$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$0$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40417,10 +40417,10 @@ module kvcpu_small$hepc$weighing$worths$policies$0$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$0$p5
+endmodule // kvcpu_small$hepc$weighing$worth$policies$0$p5
 
 
-module kvcpu_small$hepc$weighing$worths$policies$0$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$0$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40430,10 +40430,10 @@ module kvcpu_small$hepc$weighing$worths$policies$0$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$0$reaching6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$0$reaching6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$0$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$0$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40443,10 +40443,10 @@ module kvcpu_small$hepc$weighing$worths$policies$0$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$0$scaled4
+endmodule // kvcpu_small$hepc$weighing$worth$policies$0$scaled4
 
 
-module kvcpu_small$hepc$weighing$worths$policies$0$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$0$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40456,10 +40456,10 @@ module kvcpu_small$hepc$weighing$worths$policies$0$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$0$worth6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$0$worth6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worth$policies$1(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -40515,37 +40515,37 @@ module kvcpu_small$hepc$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$weighing$worths$policies$1$f3 f3(
+    kvcpu_small$hepc$weighing$worth$policies$1$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$1$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worth$policies$1$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$1$p5 p5(
+    kvcpu_small$hepc$weighing$worth$policies$1$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$1$worth6 worth6(
+    kvcpu_small$hepc$weighing$worth$policies$1$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$1$above6 above6(
+    kvcpu_small$hepc$weighing$worth$policies$1$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$1$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worth$policies$1$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -40592,10 +40592,10 @@ module kvcpu_small$hepc$weighing$worths$policies$1(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$weighing$worths$policies$1
+endmodule // kvcpu_small$hepc$weighing$worth$policies$1
 
 
-module kvcpu_small$hepc$weighing$worths$policies$1$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$1$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40605,10 +40605,10 @@ module kvcpu_small$hepc$weighing$worths$policies$1$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$1$above6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$1$above6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$1$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$1$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40618,10 +40618,10 @@ module kvcpu_small$hepc$weighing$worths$policies$1$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$1$f3
+endmodule // kvcpu_small$hepc$weighing$worth$policies$1$f3
 
 
-module kvcpu_small$hepc$weighing$worths$policies$1$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$1$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40631,10 +40631,10 @@ module kvcpu_small$hepc$weighing$worths$policies$1$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$1$p5
+endmodule // kvcpu_small$hepc$weighing$worth$policies$1$p5
 
 
-module kvcpu_small$hepc$weighing$worths$policies$1$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$1$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40644,10 +40644,10 @@ module kvcpu_small$hepc$weighing$worths$policies$1$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$1$reaching6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$1$reaching6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$1$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$1$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40657,10 +40657,10 @@ module kvcpu_small$hepc$weighing$worths$policies$1$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$1$scaled4
+endmodule // kvcpu_small$hepc$weighing$worth$policies$1$scaled4
 
 
-module kvcpu_small$hepc$weighing$worths$policies$1$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$1$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40670,10 +40670,10 @@ module kvcpu_small$hepc$weighing$worths$policies$1$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$1$worth6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$1$worth6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worth$policies$2(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -40729,37 +40729,37 @@ module kvcpu_small$hepc$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$weighing$worths$policies$2$f3 f3(
+    kvcpu_small$hepc$weighing$worth$policies$2$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$2$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worth$policies$2$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$2$p5 p5(
+    kvcpu_small$hepc$weighing$worth$policies$2$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$2$worth6 worth6(
+    kvcpu_small$hepc$weighing$worth$policies$2$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$2$above6 above6(
+    kvcpu_small$hepc$weighing$worth$policies$2$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$2$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worth$policies$2$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -40806,10 +40806,10 @@ module kvcpu_small$hepc$weighing$worths$policies$2(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$weighing$worths$policies$2
+endmodule // kvcpu_small$hepc$weighing$worth$policies$2
 
 
-module kvcpu_small$hepc$weighing$worths$policies$2$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$2$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40819,10 +40819,10 @@ module kvcpu_small$hepc$weighing$worths$policies$2$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$2$above6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$2$above6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$2$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$2$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40832,10 +40832,10 @@ module kvcpu_small$hepc$weighing$worths$policies$2$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$2$f3
+endmodule // kvcpu_small$hepc$weighing$worth$policies$2$f3
 
 
-module kvcpu_small$hepc$weighing$worths$policies$2$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$2$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40845,10 +40845,10 @@ module kvcpu_small$hepc$weighing$worths$policies$2$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$2$p5
+endmodule // kvcpu_small$hepc$weighing$worth$policies$2$p5
 
 
-module kvcpu_small$hepc$weighing$worths$policies$2$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$2$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40858,10 +40858,10 @@ module kvcpu_small$hepc$weighing$worths$policies$2$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$2$reaching6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$2$reaching6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$2$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$2$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40871,10 +40871,10 @@ module kvcpu_small$hepc$weighing$worths$policies$2$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$2$scaled4
+endmodule // kvcpu_small$hepc$weighing$worth$policies$2$scaled4
 
 
-module kvcpu_small$hepc$weighing$worths$policies$2$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$2$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40884,10 +40884,10 @@ module kvcpu_small$hepc$weighing$worths$policies$2$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$2$worth6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$2$worth6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worth$policies$3(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -40943,37 +40943,37 @@ module kvcpu_small$hepc$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$weighing$worths$policies$3$f3 f3(
+    kvcpu_small$hepc$weighing$worth$policies$3$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$3$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worth$policies$3$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$3$p5 p5(
+    kvcpu_small$hepc$weighing$worth$policies$3$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$3$worth6 worth6(
+    kvcpu_small$hepc$weighing$worth$policies$3$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$3$above6 above6(
+    kvcpu_small$hepc$weighing$worth$policies$3$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$3$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worth$policies$3$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -41020,10 +41020,10 @@ module kvcpu_small$hepc$weighing$worths$policies$3(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$weighing$worths$policies$3
+endmodule // kvcpu_small$hepc$weighing$worth$policies$3
 
 
-module kvcpu_small$hepc$weighing$worths$policies$3$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$3$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41033,10 +41033,10 @@ module kvcpu_small$hepc$weighing$worths$policies$3$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$3$above6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$3$above6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$3$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$3$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41046,10 +41046,10 @@ module kvcpu_small$hepc$weighing$worths$policies$3$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$3$f3
+endmodule // kvcpu_small$hepc$weighing$worth$policies$3$f3
 
 
-module kvcpu_small$hepc$weighing$worths$policies$3$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$3$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41059,10 +41059,10 @@ module kvcpu_small$hepc$weighing$worths$policies$3$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$3$p5
+endmodule // kvcpu_small$hepc$weighing$worth$policies$3$p5
 
 
-module kvcpu_small$hepc$weighing$worths$policies$3$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$3$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41072,10 +41072,10 @@ module kvcpu_small$hepc$weighing$worths$policies$3$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$3$reaching6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$3$reaching6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$3$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$3$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41085,10 +41085,10 @@ module kvcpu_small$hepc$weighing$worths$policies$3$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$3$scaled4
+endmodule // kvcpu_small$hepc$weighing$worth$policies$3$scaled4
 
 
-module kvcpu_small$hepc$weighing$worths$policies$3$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$3$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41098,10 +41098,10 @@ module kvcpu_small$hepc$weighing$worths$policies$3$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$3$worth6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$3$worth6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worth$policies$4(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -41157,37 +41157,37 @@ module kvcpu_small$hepc$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$weighing$worths$policies$4$f3 f3(
+    kvcpu_small$hepc$weighing$worth$policies$4$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$4$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worth$policies$4$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$4$p5 p5(
+    kvcpu_small$hepc$weighing$worth$policies$4$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$4$worth6 worth6(
+    kvcpu_small$hepc$weighing$worth$policies$4$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$4$above6 above6(
+    kvcpu_small$hepc$weighing$worth$policies$4$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$4$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worth$policies$4$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -41234,10 +41234,10 @@ module kvcpu_small$hepc$weighing$worths$policies$4(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$weighing$worths$policies$4
+endmodule // kvcpu_small$hepc$weighing$worth$policies$4
 
 
-module kvcpu_small$hepc$weighing$worths$policies$4$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$4$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41247,10 +41247,10 @@ module kvcpu_small$hepc$weighing$worths$policies$4$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$4$above6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$4$above6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$4$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$4$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41260,10 +41260,10 @@ module kvcpu_small$hepc$weighing$worths$policies$4$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$4$f3
+endmodule // kvcpu_small$hepc$weighing$worth$policies$4$f3
 
 
-module kvcpu_small$hepc$weighing$worths$policies$4$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$4$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41273,10 +41273,10 @@ module kvcpu_small$hepc$weighing$worths$policies$4$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$4$p5
+endmodule // kvcpu_small$hepc$weighing$worth$policies$4$p5
 
 
-module kvcpu_small$hepc$weighing$worths$policies$4$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$4$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41286,10 +41286,10 @@ module kvcpu_small$hepc$weighing$worths$policies$4$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$4$reaching6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$4$reaching6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$4$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$4$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41299,10 +41299,10 @@ module kvcpu_small$hepc$weighing$worths$policies$4$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$4$scaled4
+endmodule // kvcpu_small$hepc$weighing$worth$policies$4$scaled4
 
 
-module kvcpu_small$hepc$weighing$worths$policies$4$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$4$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41312,10 +41312,10 @@ module kvcpu_small$hepc$weighing$worths$policies$4$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$4$worth6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$4$worth6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worth$policies$5(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -41371,37 +41371,37 @@ module kvcpu_small$hepc$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$weighing$worths$policies$5$f3 f3(
+    kvcpu_small$hepc$weighing$worth$policies$5$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$5$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worth$policies$5$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$5$p5 p5(
+    kvcpu_small$hepc$weighing$worth$policies$5$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$5$worth6 worth6(
+    kvcpu_small$hepc$weighing$worth$policies$5$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$5$above6 above6(
+    kvcpu_small$hepc$weighing$worth$policies$5$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$5$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worth$policies$5$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -41448,10 +41448,10 @@ module kvcpu_small$hepc$weighing$worths$policies$5(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$weighing$worths$policies$5
+endmodule // kvcpu_small$hepc$weighing$worth$policies$5
 
 
-module kvcpu_small$hepc$weighing$worths$policies$5$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$5$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41461,10 +41461,10 @@ module kvcpu_small$hepc$weighing$worths$policies$5$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$5$above6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$5$above6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$5$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$5$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41474,10 +41474,10 @@ module kvcpu_small$hepc$weighing$worths$policies$5$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$5$f3
+endmodule // kvcpu_small$hepc$weighing$worth$policies$5$f3
 
 
-module kvcpu_small$hepc$weighing$worths$policies$5$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$5$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41487,10 +41487,10 @@ module kvcpu_small$hepc$weighing$worths$policies$5$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$5$p5
+endmodule // kvcpu_small$hepc$weighing$worth$policies$5$p5
 
 
-module kvcpu_small$hepc$weighing$worths$policies$5$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$5$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41500,10 +41500,10 @@ module kvcpu_small$hepc$weighing$worths$policies$5$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$5$reaching6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$5$reaching6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$5$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$5$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41513,10 +41513,10 @@ module kvcpu_small$hepc$weighing$worths$policies$5$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$5$scaled4
+endmodule // kvcpu_small$hepc$weighing$worth$policies$5$scaled4
 
 
-module kvcpu_small$hepc$weighing$worths$policies$5$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$5$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41526,10 +41526,10 @@ module kvcpu_small$hepc$weighing$worths$policies$5$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$5$worth6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$5$worth6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worth$policies$6(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -41585,37 +41585,37 @@ module kvcpu_small$hepc$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$weighing$worths$policies$6$f3 f3(
+    kvcpu_small$hepc$weighing$worth$policies$6$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$6$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worth$policies$6$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$6$p5 p5(
+    kvcpu_small$hepc$weighing$worth$policies$6$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$6$worth6 worth6(
+    kvcpu_small$hepc$weighing$worth$policies$6$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$6$above6 above6(
+    kvcpu_small$hepc$weighing$worth$policies$6$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$6$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worth$policies$6$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -41662,10 +41662,10 @@ module kvcpu_small$hepc$weighing$worths$policies$6(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$weighing$worths$policies$6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$6$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$6$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41675,10 +41675,10 @@ module kvcpu_small$hepc$weighing$worths$policies$6$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$6$above6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$6$above6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$6$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$6$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41688,10 +41688,10 @@ module kvcpu_small$hepc$weighing$worths$policies$6$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$6$f3
+endmodule // kvcpu_small$hepc$weighing$worth$policies$6$f3
 
 
-module kvcpu_small$hepc$weighing$worths$policies$6$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$6$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41701,10 +41701,10 @@ module kvcpu_small$hepc$weighing$worths$policies$6$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$6$p5
+endmodule // kvcpu_small$hepc$weighing$worth$policies$6$p5
 
 
-module kvcpu_small$hepc$weighing$worths$policies$6$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$6$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41714,10 +41714,10 @@ module kvcpu_small$hepc$weighing$worths$policies$6$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$6$reaching6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$6$reaching6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$6$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$6$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41727,10 +41727,10 @@ module kvcpu_small$hepc$weighing$worths$policies$6$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$6$scaled4
+endmodule // kvcpu_small$hepc$weighing$worth$policies$6$scaled4
 
 
-module kvcpu_small$hepc$weighing$worths$policies$6$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$6$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41740,10 +41740,10 @@ module kvcpu_small$hepc$weighing$worths$policies$6$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$6$worth6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$6$worth6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
+module kvcpu_small$hepc$weighing$worth$policies$7(clock,reset,f,wf,r,merit,scale,dead,threshold,trial,worth,above,reaching);
     
     // Module arguments
     input wire  clock;
@@ -41799,37 +41799,37 @@ module kvcpu_small$hepc$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scal
     reg  [16:0] value_wide;
     
     // Sub module instances
-    kvcpu_small$hepc$weighing$worths$policies$7$f3 f3(
+    kvcpu_small$hepc$weighing$worth$policies$7$f3 f3(
         .clock(f3$clock),
         .reset(f3$reset),
         .d(f3$d),
         .q(f3$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$7$scaled4 scaled4(
+    kvcpu_small$hepc$weighing$worth$policies$7$scaled4 scaled4(
         .clock(scaled4$clock),
         .reset(scaled4$reset),
         .d(scaled4$d),
         .q(scaled4$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$7$p5 p5(
+    kvcpu_small$hepc$weighing$worth$policies$7$p5 p5(
         .clock(p5$clock),
         .reset(p5$reset),
         .d(p5$d),
         .q(p5$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$7$worth6 worth6(
+    kvcpu_small$hepc$weighing$worth$policies$7$worth6 worth6(
         .clock(worth6$clock),
         .reset(worth6$reset),
         .d(worth6$d),
         .q(worth6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$7$above6 above6(
+    kvcpu_small$hepc$weighing$worth$policies$7$above6 above6(
         .clock(above6$clock),
         .reset(above6$reset),
         .d(above6$d),
         .q(above6$q)
     );
-    kvcpu_small$hepc$weighing$worths$policies$7$reaching6 reaching6(
+    kvcpu_small$hepc$weighing$worth$policies$7$reaching6 reaching6(
         .clock(reaching6$clock),
         .reset(reaching6$reset),
         .d(reaching6$d),
@@ -41876,10 +41876,10 @@ module kvcpu_small$hepc$weighing$worths$policies$7(clock,reset,f,wf,r,merit,scal
     always @(*) above = above6$q;
     always @(*) reaching = reaching6$q;
     
-endmodule // kvcpu_small$hepc$weighing$worths$policies$7
+endmodule // kvcpu_small$hepc$weighing$worth$policies$7
 
 
-module kvcpu_small$hepc$weighing$worths$policies$7$above6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$7$above6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41889,10 +41889,10 @@ module kvcpu_small$hepc$weighing$worths$policies$7$above6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$7$above6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$7$above6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$7$f3(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$7$f3(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41902,10 +41902,10 @@ module kvcpu_small$hepc$weighing$worths$policies$7$f3(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$7$f3
+endmodule // kvcpu_small$hepc$weighing$worth$policies$7$f3
 
 
-module kvcpu_small$hepc$weighing$worths$policies$7$p5(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$7$p5(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41915,10 +41915,10 @@ module kvcpu_small$hepc$weighing$worths$policies$7$p5(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$7$p5
+endmodule // kvcpu_small$hepc$weighing$worth$policies$7$p5
 
 
-module kvcpu_small$hepc$weighing$worths$policies$7$reaching6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$7$reaching6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41928,10 +41928,10 @@ module kvcpu_small$hepc$weighing$worths$policies$7$reaching6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$7$reaching6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$7$reaching6
 
 
-module kvcpu_small$hepc$weighing$worths$policies$7$scaled4(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$7$scaled4(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41941,10 +41941,10 @@ module kvcpu_small$hepc$weighing$worths$policies$7$scaled4(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 20'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$7$scaled4
+endmodule // kvcpu_small$hepc$weighing$worth$policies$7$scaled4
 
 
-module kvcpu_small$hepc$weighing$worths$policies$7$worth6(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$policies$7$worth6(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41954,10 +41954,10 @@ module kvcpu_small$hepc$weighing$worths$policies$7$worth6(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$policies$7$worth6
+endmodule // kvcpu_small$hepc$weighing$worth$policies$7$worth6
 
 
-module kvcpu_small$hepc$weighing$worths$products(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$products(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41967,10 +41967,10 @@ module kvcpu_small$hepc$weighing$worths$products(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 126'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$products
+endmodule // kvcpu_small$hepc$weighing$worth$products
 
 
-module kvcpu_small$hepc$weighing$worths$sums(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$sums(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41980,10 +41980,10 @@ module kvcpu_small$hepc$weighing$worths$sums(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 112'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$sums
+endmodule // kvcpu_small$hepc$weighing$worth$sums
 
 
-module kvcpu_small$hepc$weighing$worths$waited(clock,reset,d,q);
+module kvcpu_small$hepc$weighing$worth$waited(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -41993,7 +41993,7 @@ module kvcpu_small$hepc$weighing$worths$waited(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 112'h0 : d;
-endmodule // kvcpu_small$hepc$weighing$worths$waited
+endmodule // kvcpu_small$hepc$weighing$worth$waited
 
 
 module kvcpu_small$hepc$writeback(clock,reset,works,drained,bus_write,sweep,judged,valid$0,valid$1,valid$2,valid$3,write$0,write$1,write$2,write$3,words$0,words$1,words$2,words$3,marked,outside,row_write,row_write_row,row_write_lanes,row_write_data$0,row_write_data$1,row_write_data$2,row_write_data$3);

@@ -139,8 +139,8 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.bus.settling.next = self.jobs.settling.val();
         self.bus.list_waits.next = self.showing.waits.val();
         self.bus.score.next = self.score.kept.val();
-        self.bus.worth.next = self.weighing.worth.val();
-        self.bus.count.next = self.weighing.count.val();
+        self.bus.worth.next = self.weighing.worth_answer.val();
+        self.bus.count.next = self.weighing.count_answer.val();
         self.bus.item_index.next = self.showing.index.val();
         self.bus.item_rank.next = self.showing.rank.val();
         self.bus.item_count.next = self.showing.count.val();

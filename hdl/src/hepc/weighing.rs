@@ -68,14 +68,14 @@ pub(super) struct Weighing<const L: usize> {
     /// The policy asked about.
     pub policy: Signal<In, Bits<3>>,
     /// Its worth in the answer of WORTHS.
-    pub worth: Signal<Out, Bits<32>>,
+    pub worth_answer: Signal<Out, Bits<32>>,
     /// Its count in the answer of COUNT.
-    pub count: Signal<Out, Bits<32>>,
+    pub count_answer: Signal<Out, Bits<32>>,
 
     weighs: Signal<Local, Bit>,
     gathered: Gather<L, FACTS_BITS>,
     stands: Gather<L, STANDING_BITS>,
-    worths: Worths,
+    worth: Worths,
     place9: Register<Place>,
     place10: Register<Place>,
     place11: Register<Place>,
@@ -106,8 +106,8 @@ impl<const L: usize> Default for Weighing<L> {
             };
         }
         rest!(
-            clock reset parameters wfs thresholds trials works clear judged marked outside policy worth count weighs gathered stands
-            worths place9 place10 place11 standing10 standing11 there used out insiders weighed clearing tally worth_at worth_shifted is_in;
+            clock reset parameters wfs thresholds trials works clear judged marked outside policy worth_answer count_answer weighs gathered stands
+            worth place9 place10 place11 standing10 standing11 there used out insiders weighed clearing tally worth_at worth_shifted is_in;
             facts_valid facts valid standing
         )
     }
@@ -118,7 +118,7 @@ impl<const L: usize> Logic for Weighing<L> {
     fn update(&mut self) {
         self.gathered.clock.next = self.clock.val();
         self.stands.clock.next = self.clock.val();
-        self.worths.clock.next = self.clock.val();
+        self.worth.clock.next = self.clock.val();
         self.place9.clock.next = self.clock.val();
         self.place10.clock.next = self.clock.val();
         self.place11.clock.next = self.clock.val();
@@ -127,7 +127,7 @@ impl<const L: usize> Logic for Weighing<L> {
         self.weighed.clock.next = self.clock.val();
         self.clearing.clock.next = self.clock.val();
         self.tally.clock.next = self.clock.val();
-        self.worths.reset.next = self.reset.val();
+        self.worth.reset.next = self.reset.val();
         self.place9.reset.next = self.reset.val();
         self.place10.reset.next = self.reset.val();
         self.place11.reset.next = self.reset.val();
@@ -146,16 +146,16 @@ impl<const L: usize> Logic for Weighing<L> {
             self.stands.valid[i].next = self.valid[i].val();
             self.stands.answers[i].next = self.standing[i].val();
         }
-        self.worths.facts.next = self.gathered.kept.val();
-        self.worths.wr.next = self.parameters.val().get_bits::<8>(0);
-        self.worths.ws.next = self.parameters.val().get_bits::<8>(64);
-        self.worths.wd.next = self.parameters.val().get_bits::<8>(96);
-        self.worths.targets.next = self.parameters.val().get_bit(131);
-        self.worths.scale.next = self.parameters.val().get_bits::<4>(192);
-        self.worths.r_epoch.next = self.parameters.val().get_bits::<14>(288);
-        self.worths.wfs.next = self.wfs.val();
-        self.worths.thresholds.next = self.thresholds.val();
-        self.worths.trials.next = self.trials.val();
+        self.worth.facts.next = self.gathered.kept.val();
+        self.worth.wr.next = self.parameters.val().get_bits::<8>(0);
+        self.worth.ws.next = self.parameters.val().get_bits::<8>(64);
+        self.worth.wd.next = self.parameters.val().get_bits::<8>(96);
+        self.worth.targets.next = self.parameters.val().get_bit(131);
+        self.worth.scale.next = self.parameters.val().get_bits::<4>(192);
+        self.worth.r_epoch.next = self.parameters.val().get_bits::<14>(288);
+        self.worth.wfs.next = self.wfs.val();
+        self.worth.thresholds.next = self.thresholds.val();
+        self.worth.trials.next = self.trials.val();
 
         // They are there three clocks after the judge is done.
         self.place9.d.next = self.judged.val();
@@ -168,11 +168,11 @@ impl<const L: usize> Logic for Weighing<L> {
         self.out.next = self.standing11.q.val().get_bits::<8>(0);
         self.insiders.next = 0.into();
         if self.used.val() {
-            self.insiders.next = self.worths.above.val() & !self.out.val();
+            self.insiders.next = self.worth.above.val() & !self.out.val();
         }
 
         // MARK.
-        self.outside.next = self.out.val() | !self.worths.above.val();
+        self.outside.next = self.out.val() | !self.worth.above.val();
         self.marked.next = self.place11.q.val();
         if !self.used.val() {
             self.marked.next.lanes = 0.into();
@@ -183,44 +183,45 @@ impl<const L: usize> Logic for Weighing<L> {
         self.tally.clear.next = self.clearing.q.val();
         self.tally.reached.next = 0.into();
         if self.works.val().counting & self.there.val() {
-            self.tally.reached.next = self.insiders.val() & self.worths.reaching.val();
+            self.tally.reached.next = self.insiders.val() & self.worth.reaching.val();
         }
-        self.count.next = 0.into();
+        self.count_answer.next = 0.into();
         if self.policy.val() == 0 {
-            self.count.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(0));
+            self.count_answer.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(0));
         }
         if self.policy.val() == 1 {
-            self.count.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(17));
+            self.count_answer.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(17));
         }
         if self.policy.val() == 2 {
-            self.count.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(34));
+            self.count_answer.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(34));
         }
         if self.policy.val() == 3 {
-            self.count.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(51));
+            self.count_answer.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(51));
         }
         if self.policy.val() == 4 {
-            self.count.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(68));
+            self.count_answer.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(68));
         }
         if self.policy.val() == 5 {
-            self.count.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(85));
+            self.count_answer.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(85));
         }
         if self.policy.val() == 6 {
-            self.count.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(102));
+            self.count_answer.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(102));
         }
         if self.policy.val() == 7 {
-            self.count.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(119));
+            self.count_answer.next = bit_cast::<32, 17>(self.tally.counts.val().get_bits::<17>(119));
         }
 
         // WORTHS.
         self.weighed.enable.next = self.works.val().weighing & self.there.val();
         self.weighed.d.next = (bit_cast::<WORTHS_BITS, 8>(self.insiders.val()) << 128)
-            | bit_cast::<WORTHS_BITS, 128>(self.worths.worths.val());
+            | bit_cast::<WORTHS_BITS, 128>(self.worth.worths.val());
         self.worth_at.next = bit_cast::<7, 3>(self.policy.val()) << 4;
         self.worth_shifted.next = bit_cast::<128, WORTHS_BITS>(self.weighed.q.val()) >> self.worth_at.val();
         self.is_in.next = self.weighed.q.val().get_bits::<8>(128) >> self.policy.val();
-        self.worth.next = bit_cast::<32, 16>(self.worth_shifted.val().get_bits::<16>(0));
+        self.worth_answer.next = bit_cast::<32, 16>(self.worth_shifted.val().get_bits::<16>(0));
         if self.is_in.val().get_bit(0) {
-            self.worth.next = bit_cast::<32, 16>(self.worth_shifted.val().get_bits::<16>(0)) | self.in_policy.val();
+            self.worth_answer.next =
+                bit_cast::<32, 16>(self.worth_shifted.val().get_bits::<16>(0)) | self.in_policy.val();
         }
     }
 }

@@ -89,12 +89,13 @@ fn pass(rtl: &Rtl, clocks: u64) {
     }
 }
 
-/// T1 of a few blocks above a T2 with room.
-fn config() -> Config {
+/// T1 of a few blocks above a T2 with room; blocks of 256 bytes, or as small as the geometry has them.
+fn config(geometry: Geometry) -> Config {
     let tiers = tiers([0, BLOCKS, 0, 0]);
     let below = TierConfig::blocks(2 * BLOCKS);
     // The simulation takes real time that the device would not.
     Config {
+        block_shift: tiers.block_shift.max(geometry.min_block_shift),
         tiers: [tiers.tiers[0], tiers.tiers[1], below, tiers.tiers[3]],
         deadline: Duration::from_secs(120),
         ..tiers
@@ -103,7 +104,7 @@ fn config() -> Config {
 
 /// A device whose T1 is full, and whose lists were made by a sweep since.
 fn full(seed: u64, geometry: Geometry) -> Device<Rtl> {
-    let (device, _) = device(rtl(seed, geometry), config());
+    let (device, _) = device(rtl(seed, geometry), config(geometry));
     let mut commands = device.single_shot();
     for tag in 0..u64::from(BLOCKS) {
         commands.insert(&Insert::new(key(tag), 1)).unwrap();
@@ -144,7 +145,7 @@ fn step(seed: u64, geometry: Geometry, pause: u64) -> u64 {
     let blocks = TierConfig::blocks(geometry.entries() / 2);
     let (device, _) = device(
         rtl(seed, geometry),
-        Config { tiers: [config().tiers[0], blocks, TierConfig::OFF, TierConfig::OFF], ..config() },
+        Config { tiers: [config(geometry).tiers[0], blocks, TierConfig::OFF, TierConfig::OFF], ..config(geometry) },
     );
     // Until there is an entry in the first row of the directory, which a sweep that is ready has scored ahead.
     let mut tags = 1..u64::from(geometry.entries() / 2);
@@ -189,7 +190,7 @@ fn commands(seed: u64, geometry: Geometry) -> String {
 }
 
 fn accesses(seed: u64, geometry: Geometry) -> String {
-    let (device, _) = device(rtl(seed, geometry), config());
+    let (device, _) = device(rtl(seed, geometry), config(geometry));
     let backing = device.backing();
     let clocks = |name: &str, access: &dyn Fn() -> u64| {
         let mut taken: Vec<u64> = (0..ACCESSES)
