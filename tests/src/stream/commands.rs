@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::generate::tune;
 use super::{Kind, Op};
+use crate::rig::{Restart, Stop};
 
 /// State of a stream in the making.
 pub(super) struct Stream {
@@ -29,6 +30,10 @@ pub(super) struct Stream {
     steps: f64,
     /// Chance of a write to a register.
     tunes: f64,
+    /// Chance that the device begins anew.
+    restarts: f64,
+    /// Bytes move.
+    bytes: bool,
     /// What is left of the chains that have begun.
     pub(super) planned: VecDeque<Sqe>,
     /// Chains read in a loop so far.
@@ -49,6 +54,8 @@ impl Stream {
             chains: if kind.history { 0.97 } else { *[0.0, 0.1, 0.5].choose(rng).unwrap_or(&0.1) },
             steps: *[0.003, 0.03, 0.06, 0.2].choose(rng).unwrap_or(&0.06),
             tunes: if kind.history { 0.0005 } else { 0.012 },
+            restarts: if kind.history { 0.0 } else { *[0.0, 0.0, 0.004, 0.012].choose(rng).unwrap_or(&0.0) },
+            bytes: kind.bytes,
             planned: VecDeque::new(),
             looped: 0,
         }
@@ -77,6 +84,9 @@ impl Stream {
         if rng.random_bool(self.tunes) {
             return Op::Tune(tune(rng));
         }
+        if rng.random_bool(self.restarts) {
+            return Op::Restart(self.restart(rng));
+        }
         match rng.random_range(0..200) {
             0..3 => Op::Compare,
             3 => Op::Serve,
@@ -84,6 +94,23 @@ impl Stream {
             12..20 => Op::Command(self.garbled(rng)),
             _ => Op::Command(self.next(rng)),
         }
+    }
+
+    /// Most of what is under way moves blocks.
+    fn restart(&mut self, rng: &mut ChaCha8Rng) -> Restart {
+        let stop = *[Stop::Disable, Stop::Reset, Stop::FunctionLevel].choose(rng).unwrap_or(&Stop::Reset);
+        let mut commands = Vec::new();
+        for _ in 0..rng.random_range(0..8) {
+            let (key, bytes) = (self.key(rng), self.block_bytes);
+            commands.push(match rng.random_range(0..6) {
+                0 if self.bytes => sqe::copy_in(key, 0, bytes),
+                1 if self.bytes => sqe::copy_out(key, 0, bytes),
+                2 => self.scoped(Opcode::Evict, rng),
+                3 => Sqe { argument: self.step, ..self.scoped(Opcode::Prefetch, rng) },
+                _ => self.command(rng),
+            });
+        }
+        Restart { stop, commands, looks: rng.random_range(0..4), clocks: rng.random_range(1..2000) }
     }
 
     /// A command that makes sense: of a chain that has begun, of a new one, or any.
