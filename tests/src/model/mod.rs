@@ -15,7 +15,7 @@
 //! | `doorbells.rs` | docs/queue.md, the order between queues |
 
 mod command;
-mod directory;
+pub(crate) mod directory;
 pub mod doorbells;
 mod frames;
 mod guard;

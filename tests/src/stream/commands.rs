@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use kvcpu_driver::{Config, Insert, sqe};
 use kvcpu_mmio::Geometry;
+use kvcpu_mmio::geometry::WAYS;
 use kvcpu_mmio::queue::{Key, Opcode, Scope, Sqe};
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 use rand::Rng;
@@ -13,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::generate::tune;
 use super::{Kind, Op};
+use crate::model::directory::buckets;
 use crate::rig::{Restart, Stop};
 
 /// State of a stream in the making.
@@ -20,6 +22,8 @@ pub(super) struct Stream {
     pub(super) step: u32,
     pub(super) tags: u64,
     pub(super) base: u64,
+    /// Blocks of few buckets, which more often than others are used: these buckets and the stash get full.
+    crowd: Vec<Key>,
     limits: [u32; 4],
     block_bytes: u32,
     /// Chance of a pin, share or retention among the marks.
@@ -48,6 +52,7 @@ impl Stream {
             step: if rng.random_bool(0.1) { u32::MAX - rng.random_range(0..300) } else { 0 },
             tags: rng.random_range(entries / 4..entries),
             base: *[0, 0, 1 << 40, u64::MAX - entries].choose(rng).unwrap_or(&0),
+            crowd: if rng.random_bool(0.25) { crowd(geometry, rng) } else { Vec::new() },
             limits: config.tiers.map(|tier| tier.limit),
             block_bytes: config.block_bytes() as u32,
             grip: *[0.02, 0.1, 0.5].choose(rng).unwrap_or(&0.1),
@@ -62,6 +67,9 @@ impl Stream {
     }
 
     pub(super) fn key(&self, rng: &mut ChaCha8Rng) -> Key {
+        if let Some(key) = self.crowd.choose(rng).filter(|_| rng.random_bool(0.6)) {
+            return *key;
+        }
         Key {
             tenant: if rng.random_bool(0.95) { 1 } else { 2 },
             request: if rng.random_bool(0.7) { rng.random_range(0..3) } else { 0 },
@@ -221,6 +229,14 @@ impl Stream {
             _ => Sqe { iova: rng.random(), length: rng.random(), parent: rng.random(), ..sqe },
         }
     }
+}
+
+/// Blocks both of whose buckets are among the first few: three times what these hold, or as many as are found soon.
+fn crowd(geometry: &Geometry, rng: &mut ChaCha8Rng) -> Vec<Key> {
+    let first = rng.random_range(2..=4);
+    let keys = (0..4096).map(|tag| Key { tenant: 1, request: 1, tag: 1 << 41 | tag });
+    let close = keys.filter(|key| buckets(geometry, *key).iter().all(|bucket| *bucket < first));
+    close.take(3 * WAYS as usize * first).collect()
 }
 
 /// A step for a hint, mostly soon.

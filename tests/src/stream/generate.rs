@@ -100,7 +100,7 @@ pub fn scenario_of(rng: &mut ChaCha8Rng, kind: Kind, geometry: Geometry) -> (Sce
         ops.push(Op::Command(sqe::step_advance(stream.step)));
     }
     while ops.len() < kind.length {
-        ops.push(match rng.random_range(0..40) {
+        ops.push(match rng.random_range(0..16) {
             0 if kind.faults => Op::Fault(fault::any(rng)),
             _ => stream.op(rng),
         });
