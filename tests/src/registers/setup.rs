@@ -70,7 +70,7 @@ impl Both {
         let iova = self.memory[0].iova();
         let wrong = self.rng.random_range(0..12);
         let (sq, cq) = (self.rng.random_range(1..6u64), self.rng.random_range(1..6u64));
-        let stray = 1 << self.rng.random_range(0..64);
+        let stray = self.stray_bit();
         self.write(&queue::SQ_BASE, number, if wrong == 0 { iova ^ stray } else { iova })?;
         self.write(&queue::CQ_BASE, number, if wrong == 1 { iova ^ stray } else { iova + COMPLETIONS })?;
         let size = if wrong == 2 { self.value() } else { sq | cq << 8 };
@@ -90,12 +90,18 @@ impl Both {
         self.write_at(luf::AGENT_ACK.bar, luf::AGENT_ACK.element(agent), false, value.into())
     }
 
+    /// A bit of an address, more often than not one that has to be 0.
+    fn stray_bit(&mut self) -> u64 {
+        let most = if self.rng.random_bool(0.7) { 6 } else { 64 };
+        1 << self.rng.random_range(0..most)
+    }
+
     /// Rings and staging slots of T3, which it asks for if it is used: one of them may not fit.
     fn service(&mut self) -> Result<(), String> {
         let wrong = self.rng.random_range(0..12);
         let bases = [&service::SVC_SQ_BASE, &service::SVC_CQ_BASE, &service::SVC_STAGE_BASE];
         for (number, register) in bases.iter().enumerate() {
-            let stray = if wrong == number { 1 << self.rng.random_range(0..64) } else { 0 };
+            let stray = if wrong == number { self.stray_bit() } else { 0 };
             self.write(register, 0, self.memory[0].iova() ^ stray)?;
         }
         let slots = if wrong == 3 { self.value() } else { self.rng.random_range(1..5) };
@@ -121,7 +127,7 @@ impl Both {
             self.write(&tier::TIER_LOOKAHEAD, number, lookahead)?;
         }
         for number in [0, 2] {
-            let stray = if self.rng.random_bool(0.05) { 1 << self.rng.random_range(0..64) } else { 0 };
+            let stray = if self.rng.random_bool(0.05) { self.stray_bit() } else { 0 };
             self.write(&tier::TIER_BASE, number, self.memory[0].iova() ^ stray)?;
         }
         self.service()?;
