@@ -26,14 +26,13 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn begin(&mut self, enable: bool, bases: [u64; 3], log2: u32) {
         let [sq_base, cq_base, stage_base] = bases;
-        let running = enable && (1..=15).contains(&log2);
         *self = Service {
-            running,
+            running: enable,
             err: self.err,
             sq_base,
             cq_base,
             stage_base,
-            size: 1 << log2.min(15),
+            size: 1 << log2,
             ..Service::default()
         };
     }

@@ -3,8 +3,9 @@
 //! It leaves out Bus Master Enable and unmapping, which the backing itself offers.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kvcpu_emulator::{BusFault, Emulator, HostBus, HostMemory};
 use kvcpu_mmio::Geometry;
@@ -22,7 +23,9 @@ pub struct Bus {
     /// Every write of at least a block's length arrives with a bit flipped.
     corrupt_all: AtomicBool,
     /// Address ranges that fault.
-    torn: Mutex<Vec<std::ops::Range<u64>>>,
+    torn: Mutex<Vec<Range<u64>>>,
+    /// Address ranges where each word that is written arrives with a bit flipped.
+    corrupt: Mutex<Vec<Range<u64>>>,
     /// Words read and written since they were last asked for.
     words: Mutex<BTreeSet<(Direction, u64)>>,
 }
@@ -38,6 +41,8 @@ pub enum Direction {
 
 /// Words from which on an access is taken for a block's.
 const BLOCK_WORDS: usize = 16;
+/// The bit that is flipped.
+const FLIPPED: u64 = 1 << 17;
 
 impl Bus {
     /// An emulator behind such a bus.
@@ -87,8 +92,13 @@ impl Bus {
     }
 
     /// Accesses that touch `range` fault.
-    pub fn tear(&self, range: std::ops::Range<u64>) {
-        self.torn().push(range);
+    pub fn tear(&self, range: Range<u64>) {
+        lock(&self.torn).push(range);
+    }
+
+    /// Words that are written to `range` arrive with a bit flipped.
+    pub fn corrupt(&self, range: Range<u64>) {
+        lock(&self.corrupt).push(range);
     }
 
     /// No more faults.
@@ -96,29 +106,46 @@ impl Bus {
         self.fault_in(-1);
         self.corrupt_in(-1);
         self.corrupt_all(false);
-        self.torn().clear();
+        lock(&self.torn).clear();
+        lock(&self.corrupt).clear();
     }
 
     /// The addresses of the words that the device has read and written since the last call. A word that faulted counts.
     pub fn take_words(&self) -> BTreeSet<(Direction, u64)> {
-        std::mem::take(&mut *self.words.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.words))
     }
 
     fn note(&self, direction: Direction, address: u64, words: usize) {
-        let mut noted = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.extend((0..words as u64).map(|word| (direction, address.wrapping_add(8 * word))));
-    }
-
-    fn torn(&self) -> std::sync::MutexGuard<'_, Vec<std::ops::Range<u64>>> {
-        self.torn.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.words).extend((0..words as u64).map(|word| (direction, address.wrapping_add(8 * word))));
     }
 
     fn access(&self, iova: u64, words: usize) -> Result<(), BusFault> {
         self.accesses.fetch_add(1, Ordering::SeqCst);
         let end = iova.saturating_add(8 * words as u64);
-        let torn = self.torn().iter().any(|range| iova < range.end && range.start < end);
+        let torn = lock(&self.torn).iter().any(|range| iova < range.end && range.start < end);
         if torn || due(&self.fault_in) { Err(BusFault { iova }) } else { Ok(()) }
     }
+
+    /// What arrives of words that are written, if it is not what was sent.
+    fn flipped(&self, iova: u64, data: &[u64]) -> Option<Vec<u64>> {
+        let mut arrives = data.to_vec();
+        let block = data.len() >= BLOCK_WORDS;
+        if block && (self.corrupt_all.load(Ordering::SeqCst) || due(&self.corrupt_in)) {
+            arrives[data.len() / 2] ^= FLIPPED;
+        }
+        let corrupt = lock(&self.corrupt);
+        for (word, address) in arrives.iter_mut().zip((iova..).step_by(8)) {
+            if corrupt.iter().any(|range| range.contains(&address)) {
+                *word ^= FLIPPED;
+            }
+        }
+        (arrives != data).then_some(arrives)
+    }
+}
+
+/// What a panicking thread left is still a list.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Counts down; true when it gets to 0.
@@ -150,13 +177,8 @@ impl kvcpu_sim::Bus for RtlWire {
         self.control
             .access(address, data.len())
             .map_err(|fault| kvcpu_sim::BusFault { address: fault.iova })?;
-        let block = data.len() >= BLOCK_WORDS;
-        if block && (self.control.corrupt_all.load(Ordering::SeqCst) || due(&self.control.corrupt_in)) {
-            let mut flipped = data.to_vec();
-            flipped[data.len() / 2] ^= 1 << 17;
-            return self.memory.write(address, &flipped, strobes);
-        }
-        self.memory.write(address, data, strobes)
+        let flipped = self.control.flipped(address, data);
+        self.memory.write(address, flipped.as_deref().unwrap_or(data), strobes)
     }
 }
 
@@ -170,12 +192,7 @@ impl HostBus for Wire {
     fn write(&self, iova: u64, data: &[u64]) -> Result<(), BusFault> {
         self.control.note(Direction::Write, iova, data.len());
         self.control.access(iova, data.len())?;
-        let block = data.len() >= BLOCK_WORDS;
-        if block && (self.control.corrupt_all.load(Ordering::SeqCst) || due(&self.control.corrupt_in)) {
-            let mut flipped = data.to_vec();
-            flipped[data.len() / 2] ^= 1 << 17;
-            return self.memory.write(iova, &flipped);
-        }
-        self.memory.write(iova, data)
+        let flipped = self.control.flipped(iova, data);
+        self.memory.write(iova, flipped.as_deref().unwrap_or(data))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `docs/testing.md` has the tour. The tests themselves are in `tests/tests/`.
 
+mod buffer;
 pub mod bus;
 pub mod check;
 pub mod lockstep;

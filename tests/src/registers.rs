@@ -11,16 +11,16 @@
 
 use kvcpu_emulator::Emulator;
 use kvcpu_mmio::map::{BLOCKS, by_offset};
-use kvcpu_mmio::queue::Opcode;
-use kvcpu_mmio::regs::{command, control, counter, dma, luf, queue, rtbd_entry, tier};
+use kvcpu_mmio::regs::{command, control, counter, dma, queue, rtbd_entry, service};
 use kvcpu_mmio::{Access, Backing, Bar, DmaMemory, Geometry, Register};
 use kvcpu_sim::{Rtl, RtlOptions, top};
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::check;
+
+mod setup;
 
 /// Bytes of host memory: a submission ring, and a completion ring behind it.
 const MEMORY: usize = 16 << 10;
@@ -32,9 +32,10 @@ const SQE_BYTES: u64 = 64;
 const BETWEEN: u32 = 24;
 /// Clocks between two looks whether the RTL rests as the emulator does, and looks before it counts as stuck.
 const LOOK: u64 = 2_000;
-const LOOKS: u32 = 2_000;
+const LOOKS: u32 = 6_000;
 /// Registers that say how far the device has come; the queues' besides.
-const PROGRESS: [&Register; 4] = [&command::CMD_STATUS, &control::STATUS, &counter::CNT_COMMANDS, &counter::CNT_SWEEPS];
+const PROGRESS: [&Register; 5] =
+    [&command::CMD_STATUS, &control::STATUS, &counter::CNT_COMMANDS, &counter::CNT_SWEEPS, &service::SVC_CQ_HEAD];
 const PROGRESS_OF_QUEUES: [&Register; 3] = [&queue::Q_STATUS, &queue::SQ_HEAD, &queue::CQ_TAIL];
 
 /// What was done.
@@ -99,8 +100,9 @@ impl Both {
             25..40 => self.read_any(),
             40..52 => self.stray(),
             52..76 => self.command(),
-            76..84 => self.doorbell(),
-            84..91 => self.queue(),
+            76..83 => self.doorbell(),
+            83..88 => self.queue(),
+            88..91 => self.acknowledge(),
             91..95 => self.configure(),
             95 => {
                 let on = self.rng.random_bool(0.7);
@@ -245,97 +247,5 @@ impl Both {
             self.read_at(Bar::Regs, control::BAD_ACCESS_COUNT.offset, false)?;
         }
         Ok(())
-    }
-
-    /// A command, good more often than not.
-    fn sqe(&mut self) -> [u32; 16] {
-        let rng = &mut self.rng;
-        let opcode =
-            if rng.random_bool(0.95) { rng.random_range(0..=Opcode::Copy as u32) } else { rng.random() } & 0xFF;
-        let is_insert = opcode == Opcode::Insert as u32;
-        let scoped = opcode > Opcode::StepAdvance as u32 && rng.random_bool(0.5);
-        let scope = if scoped { rng.random_range(0..3) } else { 0 };
-        let tier = if is_insert || rng.random_bool(0.05) { rng.random_range(0..4) } else { 0 };
-        let mut words = [0; 16];
-        words[0] = opcode | rng.random::<u32>() << 16;
-        words[1] = rng.random_range(1..4) | rng.random_range(0..2) << 16 | tier << 24 | scope << 28;
-        words[2] = rng.random_range(0..48);
-        words[9] = if scope == 1 { rng.random_range(0..20) } else { 0 };
-        words[10] = rng.random_range(0..64);
-        words[11] = if is_insert { rng.random_range(0..5) } else { 0 };
-        if rng.random_bool(0.05) {
-            let word = rng.random_range(1..16);
-            // A count may be of 65,536 blocks, which takes long and shows nothing.
-            words[word] ^= if word == 9 { 1 } else { rng.random() };
-        }
-        words
-    }
-
-    fn command(&mut self) -> Result<(), String> {
-        for (element, word) in (0..).zip(self.sqe()) {
-            let offset = command::CMD_SQE.element(element);
-            self.both(|backing| backing.write32(Bar::Regs, offset, word).map(|()| 0))?;
-        }
-        self.write(&command::CMD_GO, 0, 1)
-    }
-
-    /// Other commands in a ring, and its doorbell.
-    fn doorbell(&mut self) -> Result<(), String> {
-        let slots = COMPLETIONS / SQE_BYTES;
-        for _ in 0..self.rng.random_range(0..6) {
-            let most = if self.rng.random() { 8 } else { slots };
-            let slot = self.rng.random_range(0..most);
-            for (pair, at) in self.sqe().chunks_exact(2).zip(slot * SQE_BYTES / 8..) {
-                let word = u64::from(pair[0]) | u64::from(pair[1]) << 32;
-                for memory in &self.memory {
-                    memory.words()[at as usize].store(word, Ordering::SeqCst);
-                }
-            }
-        }
-        let queue = self.rng.random_range(0..self.geometry.queues);
-        let tail = if self.rng.random_bool(0.8) { self.rng.random_range(0..8) } else { self.value() };
-        if self.rng.random_bool(0.4) {
-            self.write(&queue::CQ_DOORBELL, queue, tail)?;
-        }
-        self.write(&queue::SQ_DOORBELL, queue, tail)
-    }
-
-    /// A queue stopped and begun anew.
-    fn queue(&mut self) -> Result<(), String> {
-        let number = self.rng.random_range(0..self.geometry.queues);
-        self.write(&queue::Q_CTRL, number, 0)?;
-        let iova = self.memory[0].iova();
-        let wrong = self.rng.random_range(0..12);
-        let (sq, cq) = (self.rng.random_range(1..6u64), self.rng.random_range(1..6u64));
-        let stray = 1 << self.rng.random_range(0..64);
-        self.write(&queue::SQ_BASE, number, if wrong == 0 { iova ^ stray } else { iova })?;
-        self.write(&queue::CQ_BASE, number, if wrong == 1 { iova ^ stray } else { iova + COMPLETIONS })?;
-        let size = if wrong == 2 { self.value() } else { sq | cq << 8 };
-        self.write(&queue::Q_SIZE, number, size)?;
-        let tenant = if self.rng.random_bool(0.3) { 2 | self.rng.random_range(0..2) << 8 } else { 0 };
-        self.write(&queue::Q_CTRL, number, 1 | tenant)
-    }
-
-    /// Another configuration, and ENABLE, which it may not be fit for.
-    fn configure(&mut self) -> Result<(), String> {
-        self.write(&control::CTRL, 0, 0)?;
-        for number in 0..4 {
-            let frames = if self.rng.random_bool(0.7) { self.rng.random_range(0..24) } else { 0 };
-            let limit = if self.rng.random_bool(0.95) { frames } else { self.value() };
-            self.write(&tier::TIER_FRAMES, number, frames)?;
-            self.write(&tier::TIER_LIMIT, number, limit)?;
-            let high = self.rng.random_range(0..=frames.max(1));
-            let watched = self.rng.random();
-            self.write(&tier::TIER_HIGH, number, if watched { high } else { 0x1_FFFF })?;
-            self.write(&tier::TIER_LOW, number, high)?;
-            let lookahead = self.rng.random_range(0..8);
-            self.write(&tier::TIER_LOOKAHEAD, number, lookahead)?;
-        }
-        let agents = if self.rng.random_bool(0.8) { 0 } else { self.value() };
-        self.write(&luf::AGENT_MASK, 0, agents)?;
-        let shift = if self.rng.random_bool(0.9) { 8 } else { self.value() };
-        self.write(&dma::BLOCK_SHIFT, 0, shift)?;
-        self.write(&dma::DMA_CTRL, 0, dma::DMA_CTRL::METADATA_ONLY.mask())?;
-        self.write(&control::CTRL, 0, control::CTRL::ENABLE.mask())
     }
 }

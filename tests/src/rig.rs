@@ -4,17 +4,24 @@
 //! a move is under way, are compared after a FENCE.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use kvcpu_driver::{Commands, Config, Counters, Device, DmaBuffer, DriverError, Entry, QueuePair, SingleShot, sqe};
+use kvcpu_driver::{Commands, Config, Counters, Device, DriverError, Entry, QueuePair, SingleShot, sqe};
 use kvcpu_mmio::geometry::TIERS;
 use kvcpu_mmio::queue::{Cqe, Key, Opcode, ResultFlags, Sqe, Status};
 use kvcpu_mmio::regs::rtbd_entry::EntryState;
 use kvcpu_mmio::regs::{hepc, luf};
 use kvcpu_mmio::{Backing, Geometry};
 
+use crate::buffer::Buffer;
 use crate::model::{Block, Model};
 use crate::t3::T3;
+
+mod restart;
+
+pub use restart::{Restart, Stop};
 
 /// How commands reach the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +46,7 @@ pub struct Rig<B: Backing + 'static> {
     /// Where T3's blocks are.
     pub t3: Arc<T3>,
     way: Way<B>,
-    buffer: DmaBuffer,
+    buffer: Buffer,
     /// How often each block was written: its content follows from key and number.
     written: BTreeMap<Key, u64>,
     writes: u64,
@@ -86,7 +93,7 @@ impl<B: Backing + 'static> Rig<B> {
             Path::SingleShot => Way::SingleShot(device.single_shot()),
             Path::Ring => Way::Ring(Box::new(device.queue_pair(1).map_err(text)?)),
         };
-        let buffer = device.dma_alloc(config.block_bytes()).map_err(text)?;
+        let buffer = Buffer::new(&device, config.block_bytes())?;
         let model = Model::new(*device.geometry(), config);
         let tenant = config.queue.tenant.filter(|_| path == Path::Ring);
         Ok(Rig {
@@ -116,9 +123,9 @@ impl<B: Backing + 'static> Rig<B> {
         }
     }
 
-    /// Bus address of the buffer that `copy_in` and `copy_out` use.
-    pub fn buffer_iova(&self) -> u64 {
-        self.buffer.iova()
+    /// Where the memory is that COPY reads and writes.
+    pub(crate) fn buffer(&self) -> Range<u64> {
+        self.buffer.all()
     }
 
     fn submit(&mut self, sqes: &[Sqe]) -> Result<Vec<Cqe>, String> {
@@ -184,9 +191,9 @@ impl<B: Backing + 'static> Rig<B> {
     /// COPY IN of fresh bytes. A block that is in T3 by now keeps what it has: nothing is known of it.
     fn fill(&mut self, key: Key) -> Result<(), String> {
         self.writes += 1;
-        let bytes = content(key, self.writes, self.buffer.len());
-        self.buffer.write(0, &bytes).map_err(text)?;
-        let cqe = self.one(sqe::copy_in(key, self.buffer.iova(), self.buffer.len() as u32))?;
+        let bytes = content(key, self.writes, self.buffer.bytes);
+        let iova = self.buffer.put(&bytes)?;
+        let cqe = self.one(sqe::copy_in(key, iova, bytes.len() as u32))?;
         if cqe.status == Status::Ok.code() {
             self.written.insert(key, self.writes);
         } else {
@@ -200,15 +207,14 @@ impl<B: Backing + 'static> Rig<B> {
 
     /// COPY OUT of a block, compared with what was written.
     pub fn read_back(&mut self, key: Key) -> Result<Cqe, String> {
-        self.buffer.fill(0xEE);
-        let cqe = self.one(sqe::copy_out(key, self.buffer.iova(), self.buffer.len() as u32))?;
+        let iova = self.buffer.clear();
+        let cqe = self.one(sqe::copy_out(key, iova, self.buffer.bytes as u32))?;
         if cqe.status != Status::Ok.code() {
             return Ok(cqe);
         }
+        let found = self.buffer.take()?;
         let Some(&write) = self.written.get(&key) else { return Ok(cqe) };
-        let expected = content(key, write, self.buffer.len());
-        let mut found = vec![0; self.buffer.len()];
-        self.buffer.read(0, &mut found).map_err(text)?;
+        let expected = content(key, write, self.buffer.bytes);
         if found != expected || cqe.value != crc32c::crc32c(&expected) {
             return Err(format!("{key:?} ({:?}) reads back other bytes", self.model.blocks.get(&key)));
         }
@@ -228,6 +234,7 @@ impl<B: Backing + 'static> Rig<B> {
     /// FENCE, then everything is compared: registers, lists, entries.
     pub fn compare(&mut self) -> Result<(), String> {
         self.one(sqe::fence())?;
+        self.t3.requests.store(0, Ordering::SeqCst);
         if self.beside {
             self.compare_lists()?;
             return self.compare_guard();
@@ -318,7 +325,7 @@ impl<B: Backing + 'static> Rig<B> {
             let Some(block) = self.model.blocks.get(&key).copied().filter(Block::placed) else { continue };
             if block.tier != 3 {
                 self.read_back(key)?;
-            } else if self.t3.slot(block.frame) != Some((key, content(key, write, self.buffer.len()))) {
+            } else if self.t3.slot(block.frame) != Some((key, content(key, write, self.buffer.bytes))) {
                 return Err(format!("T3 slot {} does not hold {key:?}", block.frame));
             }
         }

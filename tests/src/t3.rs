@@ -8,7 +8,7 @@ use std::time::Duration;
 use kvcpu_driver::{T3Backend, T3Done, T3Error, T3Op, T3Request};
 use kvcpu_mmio::queue::Key;
 
-/// A device that asks more often than this asks the same again and again: it is answered no more.
+/// A device that asks more often than this between two comparisons asks the same again and again: it is answered no more.
 const MOST_REQUESTS: u32 = 2000;
 
 /// What a test sees and does while the driver has the backend.
@@ -24,7 +24,7 @@ pub struct T3 {
     pub failing: AtomicBool,
     /// Fetches answer with a wrong CRC-32C.
     pub lying: AtomicBool,
-    /// Requests taken.
+    /// Requests taken since this was last set to 0.
     pub requests: AtomicU32,
 }
 
@@ -48,6 +48,11 @@ impl T3 {
     pub fn contents(&self) -> BTreeMap<u32, (Key, Vec<u8>)> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.iter().map(|(slot, block)| (*slot, block.clone())).collect()
+    }
+
+    /// Forgets all slots.
+    pub fn clear(&self) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn carry_out(&self, op: T3Op, request: &T3Request) -> Result<u32, T3Error> {

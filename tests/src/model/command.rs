@@ -235,14 +235,16 @@ impl Model {
         if tier == 3 {
             return plain(Status::NotAddressable);
         }
-        if self.broken[tier] || self.bus_off {
+        let is_out = sqe.flags & CommandFlags::OUT.bits() != 0;
+        let (memory, buffer) = (self.memory[tier], self.buffer);
+        if memory.torn || buffer.torn || self.bus_off {
             return plain(Status::DmaFault);
         }
-        let counter = if sqe.flags & CommandFlags::OUT.bits() == 0 {
-            &mut self.counters.copy_in_bytes[tier]
-        } else {
-            &mut self.counters.copy_out_bytes[tier]
-        };
+        if if is_out { buffer.corrupt } else { memory.corrupt } {
+            return plain(Status::CrcError);
+        }
+        let bytes = if is_out { &mut self.counters.copy_out_bytes } else { &mut self.counters.copy_in_bytes };
+        let counter = &mut bytes[tier];
         *counter += self.block_bytes;
         self.located(Status::Ok, sqe.key)
     }

@@ -1,5 +1,6 @@
 //! Where entries stand: docs/rtbd.md, read literally.
 
+use kvcpu_mmio::Geometry;
 use kvcpu_mmio::geometry::{SEARCH_BUCKETS, WAYS};
 use kvcpu_mmio::h3::ROWS;
 use kvcpu_mmio::queue::Key;
@@ -18,6 +19,13 @@ pub(super) fn hash(key: Key) -> u32 {
         .fold(0, |hash, (_, row)| hash ^ row)
 }
 
+/// The two buckets of a key.
+pub(crate) fn buckets(geometry: &Geometry, key: Key) -> [usize; 2] {
+    let (hash, buckets) = (hash(key) as usize, geometry.buckets() as usize);
+    let (b0, b1) = ((hash & 0xFFFF) % buckets, (hash >> 16) % buckets);
+    [b0, if b1 == b0 { b0 ^ 1 } else { b1 }]
+}
+
 /// A node of the breadth-first search: a bucket, and the slot whose entry would move into it.
 struct Node {
     bucket: usize,
@@ -33,11 +41,8 @@ pub(crate) struct Plan {
 }
 
 impl Model {
-    /// The two buckets of a key.
     fn buckets(&self, key: Key) -> [usize; 2] {
-        let (hash, buckets) = (hash(key) as usize, self.geometry.buckets() as usize);
-        let (b0, b1) = ((hash & 0xFFFF) % buckets, (hash >> 16) % buckets);
-        [b0, if b1 == b0 { b0 ^ 1 } else { b1 }]
+        buckets(&self.geometry, key)
     }
 
     /// Directory index of a key.

@@ -3,7 +3,7 @@
 //!
 //! Time: a move between T0, T1 and T2 is acknowledged at once. A move to or from T3 with bytes is in flight
 //! until [`Model::acknowledge`]; where a command has to wait, all such moves end and it goes on. Faults:
-//! [`Model::broken`] names the tiers whose memory faults, [`Model::t3_fails`] a host that refuses.
+//! [`Model::memory`] names the tiers whose memory faults, [`Model::t3_fails`] a host that refuses.
 //!
 //! | file | page |
 //! |---|---|
@@ -15,7 +15,7 @@
 //! | `doorbells.rs` | docs/queue.md, the order between queues |
 
 mod command;
-mod directory;
+pub(crate) mod directory;
 pub mod doorbells;
 mod frames;
 mod guard;
@@ -112,6 +112,22 @@ pub struct Tier {
     pub free: VecDeque<u32>,
 }
 
+/// What is wrong with memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// Some of each block is not mapped: every transfer from or to it fails.
+    pub torn: bool,
+    /// Some of each block arrives with bits flipped: every transfer to it fails.
+    pub corrupt: bool,
+}
+
+impl Memory {
+    /// Whether what is written there does not arrive.
+    pub(crate) fn refuses(self) -> bool {
+        self.torn || self.corrupt
+    }
+}
+
 /// A move that is not acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Move {
@@ -172,10 +188,16 @@ pub struct Model {
     swept: Option<Terms>,
     /// The prefetch list.
     pub candidates: VecDeque<Listed>,
-    /// Tiers whose memory faults: every move from or to them fails, and COPY.
-    pub broken: [bool; TIERS],
+    /// What is wrong with the tiers' memory.
+    pub memory: [Memory; TIERS],
+    /// And with that which COPY reads and writes.
+    pub buffer: Memory,
+    /// And with the staging slots.
+    pub staging_memory: Memory,
     /// The host answers T3 requests with an error.
     pub t3_fails: bool,
+    /// It answers fetches with a wrong CRC-32C.
+    pub t3_lies: bool,
     /// Bus Master Enable is clear: T1 alone is within reach.
     pub bus_off: bool,
     /// What is counted; the volatile decision latencies stay 0.
@@ -226,8 +248,11 @@ impl Model {
             bounds: [None; TIERS],
             swept: None,
             candidates: VecDeque::new(),
-            broken: [false; TIERS],
+            memory: [Memory::default(); TIERS],
+            buffer: Memory::default(),
+            staging_memory: Memory::default(),
             t3_fails: false,
+            t3_lies: false,
             bus_off: false,
             counters: Counters::default(),
             moves: Vec::new(),

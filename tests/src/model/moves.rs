@@ -213,7 +213,9 @@ impl Model {
         // A fetch begins with a request to the host: if that cannot be written, T3 is lost for good (SVC_ERR.FAULT).
         self.service_lost |= self.bus_off && old.tier == 3 && !self.metadata_only;
         let out_of_reach = out_of_reach || by_host && self.service_lost;
-        let fails = self.broken[old.tier] || self.broken[dest] && old.tier != 3;
+        // What comes from T3 is written when the host has answered.
+        let to = if dest == 3 { self.staging_memory } else { self.memory[dest] };
+        let fails = old.tier != 3 && (self.memory[old.tier].torn || to.refuses());
         let fails = !self.metadata_only && (out_of_reach || fails);
         if by_host && !fails && !self.metadata_only {
             self.moves.push(started);
@@ -256,7 +258,8 @@ impl Model {
     /// The host answers everything that is in flight.
     pub fn acknowledge(&mut self) {
         for done in std::mem::take(&mut self.moves) {
-            if self.t3_fails || self.broken[done.to] {
+            let (lies, staging) = (self.t3_lies, self.staging_memory.torn);
+            if self.t3_fails || done.from == 3 && (lies || staging || self.memory[done.to].refuses()) {
                 self.undo(done);
             } else {
                 self.finish(done);

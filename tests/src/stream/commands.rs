@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use kvcpu_driver::{Config, Insert, sqe};
 use kvcpu_mmio::Geometry;
+use kvcpu_mmio::geometry::WAYS;
 use kvcpu_mmio::queue::{Key, Opcode, Scope, Sqe};
 use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 use rand::Rng;
@@ -13,12 +14,16 @@ use rand_chacha::ChaCha8Rng;
 
 use super::generate::tune;
 use super::{Kind, Op};
+use crate::model::directory::buckets;
+use crate::rig::{Restart, Stop};
 
 /// State of a stream in the making.
 pub(super) struct Stream {
     pub(super) step: u32,
     pub(super) tags: u64,
     pub(super) base: u64,
+    /// Blocks of few buckets, which more often than others are used: these buckets and the stash get full.
+    crowd: Vec<Key>,
     limits: [u32; 4],
     block_bytes: u32,
     /// Chance of a pin, share or retention among the marks.
@@ -29,6 +34,10 @@ pub(super) struct Stream {
     steps: f64,
     /// Chance of a write to a register.
     tunes: f64,
+    /// Chance that the device begins anew.
+    restarts: f64,
+    /// Bytes move.
+    bytes: bool,
     /// What is left of the chains that have begun.
     pub(super) planned: VecDeque<Sqe>,
     /// Chains read in a loop so far.
@@ -43,18 +52,24 @@ impl Stream {
             step: if rng.random_bool(0.1) { u32::MAX - rng.random_range(0..300) } else { 0 },
             tags: rng.random_range(entries / 4..entries),
             base: *[0, 0, 1 << 40, u64::MAX - entries].choose(rng).unwrap_or(&0),
+            crowd: if rng.random_bool(0.25) { crowd(geometry, rng) } else { Vec::new() },
             limits: config.tiers.map(|tier| tier.limit),
             block_bytes: config.block_bytes() as u32,
             grip: *[0.02, 0.1, 0.5].choose(rng).unwrap_or(&0.1),
             chains: if kind.history { 0.97 } else { *[0.0, 0.1, 0.5].choose(rng).unwrap_or(&0.1) },
             steps: *[0.003, 0.03, 0.06, 0.2].choose(rng).unwrap_or(&0.06),
             tunes: if kind.history { 0.0005 } else { 0.012 },
+            restarts: if kind.history { 0.0 } else { *[0.0, 0.0, 0.004, 0.012].choose(rng).unwrap_or(&0.0) },
+            bytes: kind.bytes,
             planned: VecDeque::new(),
             looped: 0,
         }
     }
 
     pub(super) fn key(&self, rng: &mut ChaCha8Rng) -> Key {
+        if let Some(key) = self.crowd.choose(rng).filter(|_| rng.random_bool(0.6)) {
+            return *key;
+        }
         Key {
             tenant: if rng.random_bool(0.95) { 1 } else { 2 },
             request: if rng.random_bool(0.7) { rng.random_range(0..3) } else { 0 },
@@ -77,6 +92,9 @@ impl Stream {
         if rng.random_bool(self.tunes) {
             return Op::Tune(tune(rng));
         }
+        if rng.random_bool(self.restarts) {
+            return Op::Restart(self.restart(rng));
+        }
         match rng.random_range(0..200) {
             0..3 => Op::Compare,
             3 => Op::Serve,
@@ -84,6 +102,23 @@ impl Stream {
             12..20 => Op::Command(self.garbled(rng)),
             _ => Op::Command(self.next(rng)),
         }
+    }
+
+    /// Most of what is under way moves blocks.
+    fn restart(&mut self, rng: &mut ChaCha8Rng) -> Restart {
+        let stop = *[Stop::Disable, Stop::Reset, Stop::FunctionLevel].choose(rng).unwrap_or(&Stop::Reset);
+        let mut commands = Vec::new();
+        for _ in 0..rng.random_range(0..8) {
+            let (key, bytes) = (self.key(rng), self.block_bytes);
+            commands.push(match rng.random_range(0..6) {
+                0 if self.bytes => sqe::copy_in(key, 0, bytes),
+                1 if self.bytes => sqe::copy_out(key, 0, bytes),
+                2 => self.scoped(Opcode::Evict, rng),
+                3 => Sqe { argument: self.step, ..self.scoped(Opcode::Prefetch, rng) },
+                _ => self.command(rng),
+            });
+        }
+        Restart { stop, commands, looks: rng.random_range(0..4), clocks: rng.random_range(1..2000) }
     }
 
     /// A command that makes sense: of a chain that has begun, of a new one, or any.
@@ -194,6 +229,14 @@ impl Stream {
             _ => Sqe { iova: rng.random(), length: rng.random(), parent: rng.random(), ..sqe },
         }
     }
+}
+
+/// Blocks both of whose buckets are among the first few: three times what these hold, or as many as are found soon.
+fn crowd(geometry: &Geometry, rng: &mut ChaCha8Rng) -> Vec<Key> {
+    let first = rng.random_range(2..=4);
+    let keys = (0..4096).map(|tag| Key { tenant: 1, request: 1, tag: 1 << 41 | tag });
+    let close = keys.filter(|key| buckets(geometry, *key).iter().all(|bucket| *bucket < first));
+    close.take(3 * WAYS as usize * first).collect()
 }
 
 /// A step for a hint, mostly soon.

@@ -10,24 +10,8 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::commands::Stream;
-use super::{Fault, Kind, Op, Scenario, Tune};
+use super::{Kind, Op, Scenario, Tune, fault};
 use crate::rig::Path;
-
-/// What happens when something breaks; mostly it is mended.
-const FAULTS: [Fault; 12] = [
-    Fault::Tear(0),
-    Fault::Tear(2),
-    Fault::TearMiddle(0),
-    Fault::TearMiddle(2),
-    Fault::T3,
-    Fault::BusMaster,
-    Fault::Heal,
-    Fault::Heal,
-    Fault::Heal,
-    Fault::Heal,
-    Fault::Heal,
-    Fault::Heal,
-];
 
 /// A device for random tests: a few hundred entries at most, short lists, little stash.
 pub fn geometry(rng: &mut ChaCha8Rng) -> Geometry {
@@ -44,9 +28,14 @@ pub fn geometry(rng: &mut ChaCha8Rng) -> Geometry {
     }
 }
 
-fn tier_of(rng: &mut ChaCha8Rng, most: u32) -> TierConfig {
+fn tier_of(rng: &mut ChaCha8Rng, most: u32, entries: u32) -> TierConfig {
     let limit = rng.random_range(1..=most.max(1));
-    let spare = if rng.random_bool(0.6) { rng.random_range(0..=4) } else { 0 };
+    // Many spare frames fill the quarantine before it is flushed.
+    let spare = match rng.random_range(0..20) {
+        0..8 => 0,
+        8..18 => rng.random_range(0..=4),
+        _ => rng.random_range(0..=entries - limit),
+    };
     let high = if rng.random_bool(0.5) { limit } else { rng.random_range(0..=limit) };
     let low = rng.random_range(0..=high);
     let lookahead = *[0, 4, 20, u32::MAX].choose(rng).unwrap_or(&0);
@@ -71,11 +60,11 @@ pub fn scenario_of(rng: &mut ChaCha8Rng, kind: Kind, geometry: Geometry) -> (Sce
     for (number, tier) in tiers.iter_mut().enumerate() {
         let used = if number == 3 { kind.t3 && rng.random_bool(0.6) } else { rng.random_bool(0.7) };
         if used {
-            *tier = tier_of(rng, (entries / share).min(entries - 4));
+            *tier = tier_of(rng, (entries / share).min(entries - 4), entries);
         }
     }
     if tiers[..3].iter().all(|tier| tier.limit == 0) {
-        tiers[1] = tier_of(rng, entries - 4);
+        tiers[1] = tier_of(rng, entries - 4, entries);
     }
     let in_use: Vec<u8> = (0..4).filter(|number| tiers[usize::from(*number)].limit > 0).collect();
     // What a command learns of a T3 failure while it waits for an agent is a matter of time, too.
@@ -83,7 +72,7 @@ pub fn scenario_of(rng: &mut ChaCha8Rng, kind: Kind, geometry: Geometry) -> (Sce
     let agents = if invalidates { rng.random_range(0..16) } else { 0 };
     let tenant = rng.random_bool(0.1).then_some(1);
     let config = Config {
-        block_shift: rng.random_range(7..=8),
+        block_shift: block_shift(&geometry, rng),
         tiers,
         metadata_only: !kind.bytes,
         weights: weights(rng),
@@ -111,12 +100,19 @@ pub fn scenario_of(rng: &mut ChaCha8Rng, kind: Kind, geometry: Geometry) -> (Sce
         ops.push(Op::Command(sqe::step_advance(stream.step)));
     }
     while ops.len() < kind.length {
-        ops.push(match rng.random_range(0..40) {
-            0 if kind.faults => Op::Fault(*FAULTS.choose(rng).unwrap_or(&Fault::Heal)),
+        ops.push(match rng.random_range(0..16) {
+            0 if kind.faults => Op::Fault(fault::any(rng)),
             _ => stream.op(rng),
         });
     }
     (Scenario { geometry, config, path, batch, doorbell, t3_delay, fenced: kind.faults }, ops)
+}
+
+/// Mostly a few bursts; now and then the shortest blocks, and those of a page.
+fn block_shift(geometry: &Geometry, rng: &mut ChaCha8Rng) -> u32 {
+    let shift = *[6, 7, 7, 7, 8, 8, 8, 9, 10, 12].choose(rng).unwrap_or(&8);
+    let fits = geometry.entries() << shift <= geometry.t1_mib << 20;
+    if fits { shift.clamp(geometry.min_block_shift, geometry.max_block_shift) } else { 8 }
 }
 
 fn weights(rng: &mut ChaCha8Rng) -> Weights {

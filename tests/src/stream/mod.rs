@@ -1,9 +1,10 @@
 //! Random devices and random command streams, on an emulator and on the model.
 //!
-//! What they are drawn from is in `generate.rs`, `commands.rs` and `chains.rs`.
+//! What they are drawn from is in `generate.rs`, `commands.rs`, `chains.rs` and `fault.rs`.
 
 mod chains;
 mod commands;
+mod fault;
 mod generate;
 
 use std::sync::Arc;
@@ -16,8 +17,11 @@ use kvcpu_mmio::{Backing, Geometry, Register};
 
 use crate::bus::Bus;
 use crate::model::Model;
-use crate::rig::{Path, Rig, text};
+use crate::rig::{Path, Restart, Rig, text};
 
+pub(crate) use fault::ONE_BURST;
+use fault::inject;
+pub use fault::{Fault, Place};
 pub use generate::{geometry, scenario, scenario_of};
 
 /// One step of a stream.
@@ -35,21 +39,8 @@ pub enum Op {
     Compare,
     /// Something breaks, or all is well again.
     Fault(Fault),
-}
-
-/// What may break.
-#[derive(Clone, Copy, Debug)]
-pub enum Fault {
-    /// The memory of T0 or T2 is not mapped.
-    Tear(usize),
-    /// A word in the middle of each frame of T0 or T2 is not mapped: what moves there has begun when it fails.
-    TearMiddle(usize),
-    /// The host fails T3 requests.
-    T3,
-    /// Bus Master Enable is cleared.
-    BusMaster,
-    /// Nothing is broken any more.
-    Heal,
+    /// All is well again, and the device is stopped and begins anew.
+    Restart(Restart),
 }
 
 /// Writes that are always allowed.
@@ -137,6 +128,7 @@ pub fn run_on<B: Backing + 'static>(backing: B, bus: &Bus, scenario: &Scenario, 
 pub struct Player<B: Backing + 'static> {
     /// The two.
     pub rig: Rig<B>,
+    config: Config,
     pending: Vec<Sqe>,
     batch: usize,
     fenced: bool,
@@ -149,7 +141,8 @@ impl<B: Backing + 'static> Player<B> {
         rig.doorbell = scenario.doorbell;
         rig.t3.delay.store(scenario.t3_delay, Ordering::SeqCst);
         let batch = if scenario.path == Path::Ring { scenario.batch } else { 1 };
-        Ok(Player { rig, pending: Vec::new(), batch, fenced: scenario.fenced })
+        let config = scenario.config.clone();
+        Ok(Player { rig, config, pending: Vec::new(), batch, fenced: scenario.fenced })
     }
 
     /// One operation; the completions that it brought.
@@ -167,6 +160,10 @@ impl<B: Backing + 'static> Player<B> {
             Op::Serve => drop(rig.device.service().map_err(text)?),
             Op::Compare => rig.compare()?,
             Op::Fault(fault) => inject(rig, bus, *fault)?,
+            Op::Restart(restart) => {
+                inject(rig, bus, Fault::Heal)?;
+                rig.restart(restart, &self.config)?;
+            }
         }
         Ok(cqes)
     }
@@ -180,39 +177,6 @@ impl<B: Backing + 'static> Player<B> {
         rig.read_back_all()?;
         rig.compare()
     }
-}
-
-/// Breaks or mends both sides.
-fn inject<B: Backing + 'static>(rig: &mut Rig<B>, bus: &Bus, fault: Fault) -> Result<(), String> {
-    match fault {
-        Fault::Tear(number) | Fault::TearMiddle(number) => {
-            let base = rig.device.read_at(&tier::TIER_BASE, number as u32, 0).map_err(text)?;
-            let (bytes, frames) = (rig.model.block_bytes, u64::from(rig.model.tiers[number].frames));
-            if matches!(fault, Fault::Tear(_)) {
-                bus.tear(base..base + frames * bytes);
-            } else {
-                let middles = (0..frames).map(|frame| base + frame * bytes + bytes / 2);
-                middles.for_each(|middle| bus.tear(middle..middle + 8));
-            }
-            rig.model.broken[number] = true;
-        }
-        Fault::T3 => {
-            rig.t3.failing.store(true, Ordering::SeqCst);
-            rig.model.t3_fails = true;
-        }
-        Fault::BusMaster => {
-            rig.device.backing().bus_master(false).map_err(|error| error.to_string())?;
-            rig.model.bus_off = true;
-        }
-        Fault::Heal => {
-            bus.heal();
-            rig.t3.failing.store(false, Ordering::SeqCst);
-            rig.device.backing().bus_master(true).map_err(|error| error.to_string())?;
-            rig.model.broken = [false; 4];
-            (rig.model.t3_fails, rig.model.bus_off) = (false, false);
-        }
-    }
-    Ok(())
 }
 
 /// Writes a register on both sides.

@@ -12,20 +12,24 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The streams that mutants are tried on, those that catch much in little time first.
-const STREAMS: [(&str, u64, u32); 12] = [
-    ("metadata", 84, 80),
-    ("bytes", 91, 80),
-    ("faults", 53, 60),
-    ("t3", 283, 80),
+const STREAMS: [(&str, u64, u32); 14] = [
+    ("metadata", 84, 120),
+    ("faults", 1, 100),
     (REGISTERS, 4, 300),
+    // The stash fills, and the quarantine wraps.
+    ("t3", 50, 300),
+    // Moves fail whose sources wait in quarantine.
+    ("faults", 38, 300),
+    // T3 lies.
+    ("faults", 6, 300),
     (REGISTERS, 12, 300),
     ("metadata", 3, 400),
-    ("t3", 297, 500),
-    ("bytes", 7, 500),
-    ("faults", 11, 200),
-    ("history", 225, 600),
-    // Long enough that the stash fills.
-    ("metadata", 1003, 3000),
+    ("bytes", 91, 400),
+    ("t3", 36, 600),
+    ("faults", 49, 600),
+    ("history", 225, 1500),
+    (REGISTERS, 20, 600),
+    ("bytes", 31, 600),
 ];
 
 /// Not a kind of stream of commands: register accesses that no driver makes.
