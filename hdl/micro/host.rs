@@ -198,8 +198,10 @@ fn entry_word(offset: u32) -> u32 {
     if in_stash >> 5 < STASH { ENTRY + (ENTRIES << 3) + (in_stash >> 2) } else { NONE }
 }
 
-/// The service queue begins anew: the host's indexes.
+/// The service queue begins anew, or is gone: the indexes, the host's and those that it sees.
 fn service_indexes_reset() {
+    store(CSR_SVC_SQ_TAIL, 0);
+    store(CSR_SVC_CQ_HEAD, 0);
     SVC_HEAD = 0;
     SVC_TAIL_HOST = 0;
     SVC_ABORT_REQUESTED = 0;

@@ -37,8 +37,6 @@ fn service_reset() {
     SV_DONE = 0;
     SV_RESERVED = 0;
     SV_ARRIVED = 0;
-    store(CSR_SVC_SQ_TAIL, 0);
-    store(CSR_SVC_CQ_HEAD, 0);
     let mut slot = 0;
     while slot < 64 {
         store(STAGING + (slot << 2) + ST_MOVE, 0);
