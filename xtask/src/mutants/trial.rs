@@ -21,7 +21,7 @@ const STREAMS: [(&str, u64, u32); 14] = [
     // Moves fail whose sources wait in quarantine.
     ("faults", 38, 300),
     // T3 lies.
-    ("faults", 6, 300),
+    ("faults", 6, 500),
     (REGISTERS, 12, 300),
     ("metadata", 3, 400),
     ("bytes", 91, 400),
