@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use kvcpu_driver::vfio_user::VfioUser;
 use kvcpu_driver::{Config, Device};
 use kvcpu_emulator::Emulator;
 use kvcpu_mmio::{Backing, Geometry};
+use kvcpu_serve::{ClientMemory, Served};
 
 use crate::cli::Error;
 
 /// Where the device is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Location {
     /// The device model in this process; it starts empty each time.
     #[default]
@@ -25,10 +27,14 @@ pub enum Location {
     Rtl,
     /// Both beside each other, for a replay that compares them.
     Lockstep,
+    /// A vfio-user server at this socket; the device is as whoever had it left it.
+    VfioUser(PathBuf),
 }
 
 /// What `--device` accepts, for its error.
-const LOCATIONS: &str = "emulator, rtl, lockstep";
+const LOCATIONS: &str = "emulator, rtl, lockstep, vfio-user:PATH";
+/// What the path of a socket follows.
+const VFIO_USER: &str = "vfio-user:";
 
 impl FromStr for Location {
     type Err = String;
@@ -38,6 +44,9 @@ impl FromStr for Location {
             "emulator" => Ok(Location::Emulator),
             "rtl" => Ok(Location::Rtl),
             "lockstep" => Ok(Location::Lockstep),
+            _ if s.len() > VFIO_USER.len() && s.starts_with(VFIO_USER) => {
+                Ok(Location::VfioUser(PathBuf::from(&s[VFIO_USER.len()..])))
+            }
             _ => Err(format!("there is no such device; there are: {LOCATIONS}")),
         }
     }
@@ -49,6 +58,7 @@ impl fmt::Display for Location {
             Location::Emulator => f.pad("emulator"),
             Location::Rtl => f.pad("rtl"),
             Location::Lockstep => f.pad("lockstep"),
+            Location::VfioUser(path) => write!(f, "{VFIO_USER}{}", path.display()),
         }
     }
 }
@@ -86,7 +96,7 @@ pub type Pair = (Arc<dyn Backing>, Arc<dyn Backing>);
 #[derive(Args, Clone, Debug, Default)]
 pub struct DeviceArgs {
     /// The device: `emulator`, the model in this process; `rtl`, the hardware's Verilog simulated; `lockstep`, a replay on both
-    /// that ends when they differ
+    /// that ends when they differ; `vfio-user:PATH`, one that `kvctl serve` or another server shows at that socket
     #[arg(long, global = true, value_name = "DEVICE", default_value_t, help_heading = "Device")]
     pub device: Location,
     /// Geometry of the emulated or simulated device
@@ -112,8 +122,9 @@ fn deadline(s: &str) -> Result<Duration, String> {
 /// How long a simulation may show no progress: it takes thousands of times the device's time.
 const SIMULATION_DEADLINE: Duration = Duration::from_secs(60);
 
+/// The RTL; `memory` is what its bus reaches, if it is not the process' own.
 #[cfg(feature = "rtl")]
-fn rtl(size: Size, waveform: Option<&Path>) -> Result<Arc<dyn Backing>, Error> {
+fn rtl(size: Size, waveform: Option<&Path>, memory: Option<ClientMemory>) -> Result<Arc<dyn Backing>, Error> {
     let geometry = size.geometry();
     let Some(top) = kvcpu_sim::top(geometry) else {
         return Err(
@@ -123,23 +134,27 @@ fn rtl(size: Size, waveform: Option<&Path>) -> Result<Arc<dyn Backing>, Error> {
     };
     let options =
         kvcpu_sim::RtlOptions { waveform: waveform.map(Path::to_path_buf), ..kvcpu_sim::RtlOptions::default() };
-    Ok(Arc::new(kvcpu_sim::Rtl::new(top, geometry, options)?))
+    Ok(Arc::new(kvcpu_sim::Rtl::with_bus(top, geometry, options, |own| match memory {
+        Some(memory) => Box::new(memory),
+        None => Box::new(own),
+    })?))
 }
 
 #[cfg(not(feature = "rtl"))]
-fn rtl(_: Size, _: Option<&Path>) -> Result<Arc<dyn Backing>, Error> {
+fn rtl(_: Size, _: Option<&Path>, _: Option<ClientMemory>) -> Result<Arc<dyn Backing>, Error> {
     Err("this kvctl was built without the RTL; install Verilator and build it with `cargo build -p kvctl --features rtl`".into())
 }
 
 impl DeviceArgs {
     /// The backing, not yet looked at.
     pub fn backing(&self) -> Result<Arc<dyn Backing>, Error> {
-        match self.device {
-            Location::Emulator if self.waveform.is_some() => {
+        match &self.device {
+            Location::Emulator | Location::VfioUser(_) if self.waveform.is_some() => {
                 Err("--trace writes the waveform of the simulated hardware; add --device rtl".into())
             }
             Location::Emulator => Ok(Arc::new(Emulator::new(self.geometry.geometry())?)),
-            Location::Rtl => rtl(self.geometry, self.waveform.as_deref()),
+            Location::Rtl => rtl(self.geometry, self.waveform.as_deref(), None),
+            Location::VfioUser(path) => Ok(Arc::new(VfioUser::connect(path)?)),
             Location::Lockstep => {
                 Err("only replay runs on two devices at once; use --device emulator or --device rtl".into())
             }
@@ -151,7 +166,7 @@ impl DeviceArgs {
         if self.device != Location::Lockstep {
             return Ok(None);
         }
-        let rtl = rtl(self.geometry, self.waveform.as_deref())?;
+        let rtl = rtl(self.geometry, self.waveform.as_deref(), None)?;
         Ok(Some((Arc::new(Emulator::new(self.geometry.geometry())?), rtl)))
     }
 
@@ -159,14 +174,32 @@ impl DeviceArgs {
     pub fn is_private(&self) -> bool {
         match self.device {
             Location::Emulator | Location::Rtl | Location::Lockstep => true,
+            Location::VfioUser(_) => false,
         }
+    }
+
+    /// The device with its bus in a client's memory, to be served.
+    pub fn served(&self) -> Result<Served, Error> {
+        let memory = ClientMemory::default();
+        let (device, is_clocked): (Arc<dyn Backing>, bool) = match self.device {
+            Location::Emulator => {
+                let bus = memory.clone();
+                (Arc::new(Emulator::with_bus(self.geometry.geometry(), |_| Box::new(bus))?), false)
+            }
+            Location::Rtl => (rtl(self.geometry, self.waveform.as_deref(), Some(memory.clone()))?, true),
+            Location::Lockstep | Location::VfioUser(_) => {
+                return Err("what is served is --device emulator or --device rtl".into());
+            }
+        };
+        Ok(Served { device, memory, is_clocked })
     }
 
     /// The deadline asked for, or the driver's own.
     pub fn deadline(&self) -> Duration {
         let own = match self.device {
             Location::Emulator => Config::default().deadline,
-            Location::Rtl | Location::Lockstep => SIMULATION_DEADLINE,
+            // It may be a simulation that is served.
+            Location::Rtl | Location::Lockstep | Location::VfioUser(_) => SIMULATION_DEADLINE,
         };
         self.deadline.unwrap_or(own)
     }

@@ -4,6 +4,7 @@
 //! that says what to do. Leaves out what the verbs do: each has its own module in the library.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -57,12 +58,25 @@ enum Verb {
     Command(Command),
     /// Give many commands to one device, a line each
     Shell(ShellArgs),
+    /// Show the device at a socket, for QEMU (vfio-user-pci) or for --device vfio-user:PATH
+    Serve(ServeArgs),
     /// Test a device from the ground up; what it held is lost
     Selftest(SelftestArgs),
     /// Make and measure serving traces
     Trace(trace::TraceArgs),
     /// Look into a T3 file
     T3(t3::T3Args),
+}
+
+/// Options of `kvctl serve`.
+#[derive(clap::Args, Debug)]
+struct ServeArgs {
+    /// Where to listen
+    #[arg(long, value_name = "PATH")]
+    socket: PathBuf,
+    /// End after so many clients
+    #[arg(long, value_name = "N")]
+    clients: Option<u64>,
 }
 
 /// Options of `kvctl selftest`.
@@ -113,6 +127,13 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
             };
             output.line(&if output.json { to_json(&report).to_string() } else { report.to_string() })?;
             report.verdict()?;
+        }
+        Some(Verb::Serve(args)) => {
+            let server = kvcpu_serve::Server::bind(&args.socket, cli.device.served()?)?;
+            let (device, socket) = (cli.device.device.to_string(), args.socket.display().to_string());
+            let ready = serde_json::json!({ "device": device, "socket": socket });
+            output.line(&if output.json { ready.to_string() } else { format!("{device} at {socket}") })?;
+            server.run(args.clients)?;
         }
         Some(Verb::Policy(args)) => {
             let sweep = policy::policy(&args, &cli.device)?;
