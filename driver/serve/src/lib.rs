@@ -115,15 +115,16 @@ impl Server {
             for ((vector, source), _) in sources.iter().zip(&ready[2..]).filter(|(_, ready)| **ready) {
                 session.interrupts.forward(*vector, *source);
             }
-            if ready[1] {
-                self.refuse();
-            }
             if ready[0] {
                 session.turn(stream)?;
             } else if self.served.is_clocked
                 && let Err(error) = device.advance(CLOCKS)
             {
                 return Err(io::Error::other(error.to_string()).into());
+            }
+            // Last: whoever connects as the client goes is the next.
+            if ready[1] {
+                self.refuse();
             }
         }
     }

@@ -69,7 +69,7 @@ fn an_interrupt_of_the_device_arrives_at_the_clients_eventfd() {
         };
         device.write32(Bar::Regs, irq::INT_ENABLE.offset, 1 << 3).unwrap();
         assert!(!arrives(50));
-        device.write32(Bar::Regs, irq::INT_TEST.offset, 1 << 3).unwrap();
+        device.write32(Bar::Regs, irq::INT_FORCE.offset, 1 << 3).unwrap();
         assert!(arrives(10_000));
         // And a driver that sleeps on its queue's is woken.
         let device = Device::probe(Arc::new(device)).unwrap();

@@ -11,13 +11,13 @@ use kvcpu_mmio::Geometry;
 use kvcpu_serve::{ClientMemory, ServeError, Served, Server};
 
 /// A server that serves so many clients.
-pub struct Running {
-    pub folder: tempfile::TempDir,
-    pub thread: Option<JoinHandle<Result<(), ServeError>>>,
+pub(crate) struct Running {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) thread: Option<JoinHandle<Result<(), ServeError>>>,
 }
 
 impl Running {
-    pub fn new(geometry: Geometry, clients: u64) -> Running {
+    pub(crate) fn new(geometry: Geometry, clients: u64) -> Running {
         let folder = tempfile::tempdir().unwrap();
         let memory = ClientMemory::default();
         let bus = memory.clone();
@@ -28,19 +28,19 @@ impl Running {
         Running { folder, thread: Some(thread) }
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("kv.sock")
     }
 
     /// It ended by itself, after its last client.
-    pub fn ends(mut self) {
+    pub(crate) fn ends(mut self) {
         self.thread.take().unwrap().join().unwrap().unwrap();
         assert!(!self.socket().exists(), "the socket was left behind");
     }
 }
 
 /// Open descriptors and mappings of this process.
-pub fn resources() -> (usize, usize) {
+pub(crate) fn resources() -> (usize, usize) {
     let count = |path: &Path| std::fs::read_dir(path).unwrap().count();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     (count(Path::new("/proc/self/fd")), maps.lines().filter(|line| line.contains("memfd:")).count())
