@@ -314,6 +314,7 @@ impl Core {
 
     /// Hands a T3 move to the host.
     fn stage(&mut self, slot: u16, mv: Move) -> Result<(), DmaFault> {
+        self.service.check()?;
         let iova = self.service.stage_address(slot, self.dma.shift);
         let down = mv.to.0 == T3;
         let crc32c =

@@ -50,6 +50,11 @@ impl Service {
         }
     }
 
+    /// Fails if nothing reaches the host any more.
+    pub(crate) fn check(&self) -> Result<(), DmaFault> {
+        if self.broken { Err(DmaFault::T3) } else { Ok(()) }
+    }
+
     /// Whether a request can be posted, or fail, at once.
     pub(crate) fn has_space(&self) -> bool {
         self.broken || (self.sq_tail + 1) & (self.size - 1) != self.sq_head
@@ -67,16 +72,14 @@ impl Core {
         self.raise_error(&ERR_STATUS::SERVICE);
     }
 
-    /// Writes a request to the ring; there is space.
+    /// Writes a request to the ring; there is space. A fault there is the ring's, and the move fails as those after it do.
     pub(crate) fn post_request(&mut self, request: &Sqe) -> Result<(), DmaFault> {
-        if self.service.broken {
-            return Err(DmaFault::T3);
-        }
         let address = sqe_address(self.service.sq_base, self.service.sq_tail);
         if let Err(fault) = self.host_write(address, &request.to_words()) {
+            self.note_fault(&fault);
             self.service.broken = true;
             self.service_error(&SVC_ERR::FAULT);
-            return Err(fault);
+            return Err(DmaFault::T3);
         }
         self.service.sq_tail = (self.service.sq_tail + 1) & (self.service.size - 1);
         self.irq.raise(Source::Service);
