@@ -51,8 +51,13 @@ const RULES: &[Rule] = &[
         reason: "the simulator is where model and RTL meet; tools sit above it",
     },
     Rule {
+        name: "kvcpu-serve",
+        may: &["kvcpu-mmio", "kvcpu-driver", "kvcpu-emulator", "kvcpu-sim"],
+        reason: "the server shows a simulated device and speaks the driver's protocol; it neither drives nor stores",
+    },
+    Rule {
         name: "kvctl",
-        may: &["kvcpu-mmio", "kvcpu-ring", "kvcpu-driver", "kvcpu-store", "kvcpu-emulator", "kvcpu-sim"],
+        may: &["kvcpu-mmio", "kvcpu-ring", "kvcpu-driver", "kvcpu-serve", "kvcpu-store", "kvcpu-emulator", "kvcpu-sim"],
         reason: "the tool chooses a backing and drives it; it does not reach into the RTL",
     },
     Rule {
@@ -63,6 +68,7 @@ const RULES: &[Rule] = &[
             "kvcpu-emulator",
             "kvcpu-hdl",
             "kvcpu-driver",
+            "kvcpu-serve",
             "kvcpu-store",
             "kvcpu-sim",
             "kvctl",

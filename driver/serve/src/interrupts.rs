@@ -18,14 +18,12 @@ pub(super) struct Interrupts {
 
 impl Interrupts {
     /// The client's eventfds from vector `start` on, or none of `count` vectors.
-    pub(super) fn set(
-        &mut self,
-        device: &dyn Backing,
-        start: u32,
-        fds: Vec<Option<OwnedFd>>,
-    ) -> Result<(), Errno> {
+    pub(super) fn set(&mut self, device: &dyn Backing, start: u32, fds: Vec<Option<OwnedFd>>) -> Result<(), Errno> {
         let first = start as usize;
-        let slots = first.checked_add(fds.len()).and_then(|end| self.fds.get_mut(first..end)).ok_or(Errno::INVAL)?;
+        let slots = first
+            .checked_add(fds.len())
+            .and_then(|end| self.fds.get_mut(first..end))
+            .ok_or(Errno::INVAL)?;
         for ((vector, slot), fd) in (start..).zip(slots).zip(fds) {
             // While it changes, messages wait.
             mask(device, vector, true)?;

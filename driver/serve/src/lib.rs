@@ -133,7 +133,12 @@ impl Server {
     fn refuse(&self) {
         let Ok((stream, _)) = self.listener.accept() else { return };
         let error = Errno::BUSY.raw_os_error() as u32;
-        let header = Header { command: wire::Command::Version as u16, flags: wire::REPLY | wire::ERROR, error, ..Header::default() };
+        let header = Header {
+            command: wire::Command::Version as u16,
+            flags: wire::REPLY | wire::ERROR,
+            error,
+            ..Header::default()
+        };
         // A fresh socket has room for it; who does not read it is gone already.
         let told = wire::send(&stream, header, &[], &[]);
         tracing::info!(?told, "refused a second client");

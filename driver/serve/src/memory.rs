@@ -104,7 +104,8 @@ fn map(fd: &OwnedFd, bytes: u64) -> Option<NonNull<u8>> {
     let length = usize::try_from(bytes).ok()?;
     // SAFETY: a new mapping, wherever there is room, of a file that cannot shrink below `bytes`: its size was read, and if it has
     // shrunk between that and the seal, `new` is not told of a mapping, see below.
-    let start = unsafe { mmap(std::ptr::null_mut(), length, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd, 0) };
+    let start =
+        unsafe { mmap(std::ptr::null_mut(), length, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, fd, 0) };
     let start = NonNull::new(start.ok()?.cast::<u8>())?;
     if fstat(fd).is_ok_and(|stat| u64::try_from(stat.st_size).is_ok_and(|size| size >= bytes)) {
         return Some(start);
@@ -178,7 +179,11 @@ impl ClientMemory {
     pub(super) fn unmap(&self, address: u64, size: u64) -> Result<u64, Errno> {
         let end = address.checked_add(size).filter(|_| size != 0).ok_or(Errno::INVAL)?;
         let mut maps = self.maps_mut();
-        let cut = maps.maps.range(..address).next_back().is_some_and(|(start, map)| start + map.size > address);
+        let cut = maps
+            .maps
+            .range(..address)
+            .next_back()
+            .is_some_and(|(start, map)| start + map.size > address);
         let inside: Vec<_> = maps.maps.range(address..end).map(|(start, map)| (*start, map.size)).collect();
         if cut || inside.last().is_some_and(|(start, size)| start + size > end) {
             return Err(Errno::INVAL);
@@ -271,7 +276,9 @@ impl kvcpu_sim::Bus for ClientMemory {
         let mut merged = vec![0; data.len()];
         HostBus::read(self, address, &mut merged).map_err(fault)?;
         for (old, (new, strobe)) in merged.iter_mut().zip(data.iter().zip(strobes)) {
-            let mask = (0..8).filter(|byte| strobe >> byte & 1 == 1).fold(0, |mask, byte| mask | 0xFF << (8 * byte));
+            let mask = (0..8)
+                .filter(|byte| strobe >> byte & 1 == 1)
+                .fold(0, |mask, byte| mask | 0xFF << (8 * byte));
             *old = *old & !mask | new & mask;
         }
         HostBus::write(self, address, &merged).map_err(fault)

@@ -164,14 +164,19 @@ impl<'a> Session<'a> {
             // The device has no others; letting go of them is no error.
             return if nothing && asked.count == 0 { Ok(Vec::new()) } else { Err(Errno::INVAL) };
         }
-        let end = asked.start.checked_add(asked.count).filter(|end| *end <= u32::from(VECTORS)).ok_or(Errno::INVAL)?;
+        let end = asked
+            .start
+            .checked_add(asked.count)
+            .filter(|end| *end <= u32::from(VECTORS))
+            .ok_or(Errno::INVAL)?;
         if nothing && asked.count == 0 && asked.start == 0 {
             self.interrupts.clear(self.device)?;
         } else if asked.flags == wire::SET_TRIGGER | wire::SET_EVENTFD && fds.len() == asked.count as usize {
             self.interrupts.set(self.device, asked.start, fds.into_iter().map(Some).collect())?;
         } else if asked.flags == wire::SET_TRIGGER | wire::SET_EVENTFD && fds.is_empty() {
             // Vectors without a descriptor are let go.
-            self.interrupts.set(self.device, asked.start, (asked.start..end).map(|_| None).collect())?;
+            self.interrupts
+                .set(self.device, asked.start, (asked.start..end).map(|_| None).collect())?;
         } else {
             return Err(Errno::INVAL);
         }

@@ -190,9 +190,9 @@ fn message() -> impl Strategy<Value = (u16, u32, Option<u32>, Vec<u8>, usize)> {
         (0..4u64, 0..4u64, 0..4u64, 0..9u32).prop_map(|(address, size, offset, flags)| {
             wire::DmaMap { argsz: 32, flags, offset: offset << 12, address: address << 12, size: size << 12 }.bytes()
         }),
-        (0..6u32, prop::sample::select(vec![0x24u32, 0x21, 0x22, 0]), 0..18u32, 0..18u32).prop_map(|(index, flags, start, count)| {
-            wire::IrqSet { argsz: 20, flags, index, start, count }.bytes()
-        }),
+        (0..6u32, prop::sample::select(vec![0x24u32, 0x21, 0x22, 0]), 0..18u32, 0..18u32).prop_map(
+            |(index, flags, start, count)| { wire::IrqSet { argsz: 20, flags, index, start, count }.bytes() }
+        ),
     ];
     let size = prop::option::weighted(0.03, any::<u32>());
     (0..16u16, prop_oneof![8 => Just(0u32), 1 => Just(wire::NO_REPLY), 1 => any::<u32>()], size, body, 0..4usize)

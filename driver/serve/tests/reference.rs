@@ -81,7 +81,10 @@ impl ServerBackend for Shown {
     }
     fn region_write(&mut self, region: u32, offset: u64, data: &[u8]) -> std::io::Result<()> {
         match region {
-            0 => self.device.write32(Bar::Regs, offset as u32, u32::from_le_bytes(data.try_into().unwrap())).unwrap(),
+            0 => self
+                .device
+                .write32(Bar::Regs, offset as u32, u32::from_le_bytes(data.try_into().unwrap()))
+                .unwrap(),
             _ => self.config[offset as usize..][..data.len()].copy_from_slice(data),
         }
         Ok(())

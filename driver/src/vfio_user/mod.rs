@@ -159,7 +159,12 @@ impl Connection {
     }
 
     /// As [`ask`](Connection::ask), for a reply of one structure.
-    fn ask_for<T>(&mut self, command: Command, body: &[u8], parse: fn(&[u8]) -> Option<(T, &[u8])>) -> Result<T, Failure> {
+    fn ask_for<T>(
+        &mut self,
+        command: Command,
+        body: &[u8],
+        parse: fn(&[u8]) -> Option<(T, &[u8])>,
+    ) -> Result<T, Failure> {
         let reply = self.ask(command, &[body], &[])?;
         match parse(&reply) {
             Some((answer, _)) => Ok(answer),
@@ -249,7 +254,9 @@ impl VfioUser {
     }
 
     fn read<const N: usize>(&self, bar: Bar, offset: u32) -> Result<[u8; N], BackingError> {
-        lock(&self.connection).read(bar.index().into(), offset.into()).map_err(|failure| refused(failure, bar, offset))
+        lock(&self.connection)
+            .read(bar.index().into(), offset.into())
+            .map_err(|failure| refused(failure, bar, offset))
     }
 
     fn write(&self, bar: Bar, offset: u32, data: &[u8]) -> Result<(), BackingError> {
@@ -312,7 +319,8 @@ impl Backing for VfioUser {
             mappings.next_iova += size + GUARD_BYTES;
             address
         };
-        let memory = Memory::new(address, bytes).map_err(|error| BackingError::Dma(format!("{bytes} bytes: {error}")))?;
+        let memory =
+            Memory::new(address, bytes).map_err(|error| BackingError::Dma(format!("{bytes} bytes: {error}")))?;
         let flags = wire::MAP_READ | wire::MAP_WRITE;
         let map = wire::DmaMap { argsz: wire::DmaMap::BYTES as u32, flags, offset: 0, address, size };
         let mapped = lock(&self.connection).ask(Command::DmaMap, &[&map.bytes()], &[memory.fd()]);
@@ -325,7 +333,8 @@ impl Backing for VfioUser {
     }
 
     fn dma_free(&self, iova: u64) -> Result<(), BackingError> {
-        let unknown = || BackingError::Dma(format!("nothing is mapped at {iova:#x}; unmap what dma_alloc returned, once"));
+        let unknown =
+            || BackingError::Dma(format!("nothing is mapped at {iova:#x}; unmap what dma_alloc returned, once"));
         let size = lock(&self.mappings).sizes.remove(&iova).ok_or_else(unknown)?;
         let unmap = wire::DmaUnmap { argsz: wire::DmaUnmap::BYTES as u32, flags: 0, address: iova, size };
         lock(&self.connection).ask(Command::DmaUnmap, &[&unmap.bytes()], &[])?;
@@ -345,12 +354,14 @@ impl Backing for VfioUser {
         let flags = wire::SET_EVENTFD | wire::SET_TRIGGER;
         let argsz = wire::IrqSet::BYTES as u32;
         let set = wire::IrqSet { argsz, flags, index: wire::MSIX_IRQ, start: vector.into(), count: 1 };
-        lock(&self.connection).ask(Command::DeviceSetIrqs, &[&set.bytes()], &[fd.as_fd()]).map_err(|failure| {
-            match failure {
-                Failure::Refused(errno) => BackingError::Irq(format!("the server does not take vector {vector}: {errno}")),
+        lock(&self.connection)
+            .ask(Command::DeviceSetIrqs, &[&set.bytes()], &[fd.as_fd()])
+            .map_err(|failure| match failure {
+                Failure::Refused(errno) => {
+                    BackingError::Irq(format!("the server does not take vector {vector}: {errno}"))
+                }
                 failure => failure.into(),
-            }
-        })?;
+            })?;
         Ok(slot.insert(fd).as_raw_fd())
     }
 

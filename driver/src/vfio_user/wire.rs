@@ -14,8 +14,8 @@ use std::os::unix::net::UnixStream;
 
 use rustix::io::{IoSlice, IoSliceMut, retry_on_intr};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg,
-    sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
 };
 
 /// The version spoken.
@@ -244,9 +244,8 @@ fn fill(stream: &UnixStream, mut buffer: &mut [u8], fds: &mut Vec<OwnedFd>) -> i
     while !buffer.is_empty() {
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let got = retry_on_intr(|| {
-            recvmsg(stream, &mut [IoSliceMut::new(buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-        })?;
+        let got =
+            retry_on_intr(|| recvmsg(stream, &mut [IoSliceMut::new(buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC))?;
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(rights) = message {
                 fds.extend(rights);
@@ -276,9 +275,8 @@ pub fn send(stream: &UnixStream, mut header: Header, parts: &[&[u8]], fds: &[Bor
     }
     let mut rest = &bytes[..];
     while !rest.is_empty() {
-        let sent = retry_on_intr(|| {
-            sendmsg(stream.as_fd(), &[IoSlice::new(rest)], &mut ancillary, SendFlags::NOSIGNAL)
-        })?;
+        let sent =
+            retry_on_intr(|| sendmsg(stream.as_fd(), &[IoSlice::new(rest)], &mut ancillary, SendFlags::NOSIGNAL))?;
         rest = &rest[sent..];
         ancillary.clear();
     }
