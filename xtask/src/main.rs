@@ -1,4 +1,4 @@
-//! The build's verbs: `cargo xtask regs | verilog | synth | formal | edges | testplan | ci | bench |
+//! The build's verbs: `cargo xtask regs | verilog | synth | formal | guest | edges | testplan | ci | bench |
 //! ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod edges;
 mod formal;
+mod guest;
 mod lockstep;
 mod measure;
 mod mutants;
@@ -51,6 +52,8 @@ enum Verb {
     Testplan,
     /// Prove properties of exported designs, and that each proof notices broken designs
     Formal(formal::Options),
+    /// Boot a guest under QEMU with the device behind an IOMMU, and test the Linux path in it
+    Guest(guest::Options),
     /// Run every check and test of the project: what ./test.sh calls
     Ci(ci::Options),
     /// Run benches: all, a crate's, the trace replay, or the hardware's clocks
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Verb::Edges => edges::check(),
         Verb::Testplan => testplan::check(),
         Verb::Formal(options) => formal::run(&options),
+        Verb::Guest(options) => guest::run(&options),
         Verb::Ci(options) => ci::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Ablation => ablation::run(),

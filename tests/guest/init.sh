@@ -1,0 +1,128 @@
+#!/bin/busybox sh
+# The guest's init: the stages of `cargo xtask guest`, one after another. Lines for the host begin with "guest: ".
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/tmp
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t devtmpfs none /dev
+mount -t tmpfs none /tmp
+echo 1 >/proc/sys/kernel/printk
+
+BDF=0000:00:05.0
+PCI=/sys/bus/pci/devices/$BDF
+DEVICE="--device vfio:$BDF --deadline 60s"
+
+# stage NAME COMMAND...: what it says is told if it fails.
+stage() {
+    name=$1
+    shift
+    echo "guest: begin $name"
+    if "$@" >/tmp/said 2>&1; then
+        echo "guest: ok $name"
+    else
+        echo "guest: fail $name, exit code $?"
+        tail -n 40 /tmp/said | sed 's/^/guest: | /'
+    fi
+}
+
+# Fails with what is missing.
+wants() {
+    grep -q -- "$1" "$2" || { echo "no \"$1\" in:"; cat "$2"; return 1; }
+}
+
+device() {
+    [ "$(cat $PCI/vendor)" = 0x1de5 ] && [ "$(cat $PCI/device)" = 0x0a10 ] && [ -e $PCI/iommu_group ]
+}
+
+modules() {
+    for module in /modules/*; do
+        insmod "$module" || return 1
+    done
+}
+
+unbound_is_named() {
+    kvctl $DEVICE selftest >/tmp/unbound 2>&1 && return 1
+    wants vfio-pci /tmp/unbound
+}
+
+bind() {
+    echo vfio-pci >$PCI/driver_override && echo $BDF >/sys/bus/pci/drivers_probe && [ -e $PCI/driver ]
+}
+
+unbind() {
+    echo $BDF >/sys/bus/pci/drivers/vfio-pci/unbind && [ ! -e $PCI/driver ]
+}
+
+selftest() {
+    kvctl $DEVICE selftest
+}
+
+replay() {
+    kvctl $DEVICE replay --no-baselines >/tmp/replay && wants "mismatches: 0" /tmp/replay && cat /tmp/replay
+}
+
+# What the device asks of an address that the IOMMU does not know is refused, and told.
+unmapped() {
+    kvctl $DEVICE selftest --only fault-unmapped --only fault-bus-master
+}
+
+interrupts() {
+    for round in 1 2 3 4 5 6 7 8 9 10; do
+        kvctl $DEVICE selftest --only interrupt >/tmp/interrupts || { cat /tmp/interrupts; return 1; }
+    done
+}
+
+rebind() {
+    for round in 1 2 3; do
+        unbind && bind && kvctl $DEVICE selftest --only identity || return 1
+    done
+}
+
+# A reset under a replay: that ends by itself, and the device works again.
+reset_in_traffic() {
+    kvctl $DEVICE --deadline 10s replay --no-baselines --limit 100000 >/tmp/traffic 2>&1 &
+    traffic=$!
+    sleep 2
+    echo 1 >$PCI/reset || return 1
+    wait $traffic
+    echo "the replay ended with $?"
+    kvctl $DEVICE selftest --only csr --only rings
+}
+
+two_drivers() {
+    kvctl $DEVICE shell <>/tmp/nothing >/dev/null 2>&1 &
+    first=$!
+    sleep 1
+    kvctl $DEVICE selftest --only identity >/tmp/second 2>&1
+    second=$?
+    kill $first
+    wait $first
+    [ $second != 0 ] && wants busy /tmp/second
+}
+
+server_killed() {
+    (while kvctl $DEVICE --deadline 10s selftest --only march >/tmp/last 2>&1; do :; done; echo over >/tmp/over) &
+    sleep 2
+    echo "guest: kill-server" >/dev/console
+    for second in $(seq 60); do
+        [ -e /tmp/over ] && break
+        sleep 1
+    done
+    cat /tmp/last
+    [ -e /tmp/over ] && ! grep -q panicked /tmp/last
+}
+
+echo "guest: booted"
+stage modules modules
+stage device device
+stage unbound-is-named unbound_is_named
+stage bind bind
+stage selftest selftest
+stage replay replay
+stage unmapped unmapped
+stage interrupts interrupts
+stage rebind rebind
+stage reset-in-traffic reset_in_traffic
+stage server-killed server_killed
+echo "guest: end"
+reboot -f

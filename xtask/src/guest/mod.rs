@@ -1,0 +1,121 @@
+//! `cargo xtask guest`: the whole Linux path in a virtual machine. `docs/guest.md`.
+//!
+//! ```text
+//!  kvctl serve ◄─ vfio-user ─ QEMU: virtual IOMMU ─ kernel: vfio-pci ─ kvctl --device vfio:0000:00:05.0
+//!   emulator, then RTL                                              └─ /dev/cuse ─ kvctl uapi ─ a C program
+//! ```
+//!
+//! The guest's init (`tests/guest/init.sh`) runs the stages and says on the console how each began and ended; this follows it, kills the
+//! server when it is told to, and prints what was done and how long it took.
+
+mod image;
+mod machine;
+mod packages;
+
+use crate::process::{cargo, run_until};
+use crate::workspace;
+use anyhow::{Context, Result, bail, ensure};
+use image::Image;
+use machine::{DeviceServer, Guest};
+use packages::Prefix;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// For all of it, with nothing in the cache.
+const BY_HAND: Duration = Duration::from_secs(1800);
+/// For a guest, from its power-on to its end.
+const ONE_GUEST: Duration = Duration::from_secs(600);
+/// Programs of the guest are static: it has no libraries.
+const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
+/// What the guest's lines for this begin with.
+const MARK: &str = "guest: ";
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only this device: emulator or rtl; by default both, one after the other
+    #[arg(long, value_parser = ["emulator", "rtl"])]
+    device: Option<String>,
+}
+
+/// Runs it by hand.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    stages(options.device.as_deref(), Instant::now() + BY_HAND)
+}
+
+/// Boots a guest for each device and follows its stages.
+pub(crate) fn stages(only: Option<&str>, deadline: Instant) -> Result<()> {
+    let begin = Instant::now();
+    let root = workspace::root()?;
+    let target = workspace::metadata(&root)?.target_directory.into_std_path_buf();
+    let folder = target.join("guest");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let Some(prefix) = Prefix::get(&folder, deadline)? else {
+        println!("guest: SKIPPED: QEMU and the kernel could not be fetched, and the Linux path was not tested");
+        return Ok(());
+    };
+    let programs = programs(&root, &target, deadline)?;
+    let image = Image::make(&folder, &prefix, &programs.guest, &root.join("tests/guest/init.sh"))?;
+    println!("guest: packages, programs and image there after {:.0} s", begin.elapsed().as_secs_f64());
+    for device in ["emulator", "rtl"].into_iter().filter(|device| only.is_none_or(|only| only == *device)) {
+        one(device, &programs.kvctl, &prefix, &image, &folder, deadline.min(Instant::now() + ONE_GUEST))
+            .with_context(|| format!("the guest with the {device}; consoles and logs are in {}", folder.display()))?;
+    }
+    println!("guest: all stages passed, {:.0} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// What is run.
+struct Programs {
+    /// On this host, with the RTL in it.
+    kvctl: PathBuf,
+    /// In the guest.
+    guest: Vec<PathBuf>,
+}
+
+fn programs(root: &Path, target: &Path, deadline: Instant) -> Result<Programs> {
+    let mut host = cargo();
+    host.current_dir(root)
+        .args(["build", "--quiet", "--release", "-p", "kvctl", "--features", "rtl"]);
+    run_until(&mut host, deadline)?;
+    let mut guest = cargo();
+    guest
+        .current_dir(root)
+        .args(["build", "--quiet", "--release", "-p", "kvctl", "--target", STATIC_TARGET]);
+    guest.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    run_until(&mut guest, deadline)?;
+    Ok(Programs { kvctl: target.join("release/kvctl"), guest: vec![target.join(STATIC_TARGET).join("release/kvctl")] })
+}
+
+/// A guest, from power-on to its end.
+fn one(device: &str, kvctl: &Path, prefix: &Prefix, image: &Image, folder: &Path, deadline: Instant) -> Result<()> {
+    let begin = Instant::now();
+    let mut server = Some(DeviceServer::start(kvctl, device, folder)?);
+    let booted = server.as_ref().context("it was started")?;
+    let mut guest = Guest::boot(prefix, image, booted, folder.join(format!("{device}.log")))?;
+    let (mut passed, mut stage, mut ended) = (0, begin, false);
+    let mut failed = Vec::new();
+    while let Some(line) = guest.line(deadline)? {
+        let Some(said) = line.strip_prefix(MARK) else { continue };
+        match said.split_once(' ').unwrap_or((said, "")) {
+            ("booted", _) => println!("guest: {device}: booted in {:.1} s", begin.elapsed().as_secs_f64()),
+            ("begin", _) => stage = Instant::now(),
+            ("kill-server", _) => server.take().context("the server was killed already")?.kill(),
+            ("ok", name) => {
+                passed += 1;
+                println!("guest: {device}: {name} passed, {:.1} s", stage.elapsed().as_secs_f64());
+            }
+            ("fail", what) => {
+                println!("guest: {device}: FAILED: {what}");
+                failed.push(what.to_owned());
+            }
+            ("end", _) => ended = true,
+            (_, _) => println!("{line}"),
+        }
+    }
+    ensure!(ended, "it stopped after {passed} stages without having come to its end");
+    if !failed.is_empty() {
+        bail!("{} stages failed: {}", failed.len(), failed.join("; "));
+    }
+    println!("guest: {device}: {passed} stages, {:.1} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
