@@ -62,6 +62,9 @@ fn main() -> Result<(), Failure> {
     echoing.join().map_err(|_| "the echo panicked")?;
     serving.join().map_err(|_| "the server panicked")??;
     let (read, bare) = (median(reads), median(bare));
-    println!("register read over vfio-user: median {read:.1} us; bare ping-pong of {QUESTION} and {ANSWER} bytes: {bare:.1} us; ratio {:.2}", read / bare);
+    println!(
+        "register read over vfio-user: median {read:.1} us; bare ping-pong of {QUESTION} and {ANSWER} bytes: {bare:.1} us; ratio {:.2}",
+        read / bare
+    );
     Ok(())
 }
