@@ -12,21 +12,22 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The streams that mutants are tried on, those that catch much in little time first.
-const STREAMS: [(&str, u64, u32); 14] = [
+const STREAMS: [(&str, u64, u32); 15] = [
     ("metadata", 84, 120),
     ("faults", 1, 100),
     (REGISTERS, 4, 300),
-    // The stash fills, and the quarantine wraps.
+    // The stash fills, and the quarantine holds dozens of frames.
     ("t3", 50, 300),
-    // Moves fail whose sources wait in quarantine.
+    // Moves fail whose sources are in quarantine, or whose destinations were never used.
     ("faults", 38, 300),
+    ("faults", 14, 300),
     // T3 lies.
-    ("faults", 6, 500),
+    ("faults", 19, 400),
     (REGISTERS, 12, 300),
     ("metadata", 3, 400),
     ("bytes", 91, 400),
     ("t3", 36, 600),
-    ("faults", 49, 600),
+    ("faults", 54, 400),
     ("history", 225, 1500),
     (REGISTERS, 20, 600),
     ("bytes", 31, 600),
