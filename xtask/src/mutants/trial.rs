@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The streams that mutants are tried on, those that catch much in little time first.
-const STREAMS: [(&str, u64, u32); 15] = [
+const STREAMS: [(&str, u64, u32); 14] = [
     ("metadata", 84, 120),
     ("faults", 1, 100),
     (REGISTERS, 4, 300),
@@ -20,7 +20,6 @@ const STREAMS: [(&str, u64, u32); 15] = [
     ("t3", 50, 300),
     // Moves fail whose sources are in quarantine, or whose destinations were never used.
     ("faults", 38, 300),
-    ("faults", 14, 300),
     // T3 lies.
     ("faults", 19, 400),
     (REGISTERS, 12, 300),
