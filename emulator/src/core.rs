@@ -151,7 +151,7 @@ impl Core {
             2
         } else if (0..TIERS).any(|t| limits[t] > frames(t)) {
             3
-        } else if bytes_move && frames(1) > 0 && t1_end > t1_bytes {
+        } else if bytes_move && limits[1] > 0 && t1_end > t1_bytes {
             4
         } else if bytes_move && limits[3] > 0 && !served {
             5
@@ -175,13 +175,14 @@ impl Core {
     /// Whether the addresses in use are aligned and do not pass the end of the address space.
     fn addresses_fit(&self, shift: u32) -> bool {
         let frames = |t: u32| u64::from(self.word(&tier::TIER_FRAMES, t));
+        let in_use = |t: u32| self.word(&tier::TIER_LIMIT, t) > 0;
         let fits = |base: u64, align: u64, bytes: u64| base.is_multiple_of(align) && base.checked_add(bytes).is_some();
         let arenas = [0, 2]
             .iter()
-            .all(|&t| frames(t) == 0 || fits(self.word64(&tier::TIER_BASE, t), 8, frames(t) << shift));
+            .all(|&t| !in_use(t) || fits(self.word64(&tier::TIER_BASE, t), 8, frames(t) << shift));
         let slots = u64::from(self.word(&service::SVC_STAGE_SLOTS, 0));
         let size = self.word(&service::SVC_SIZE, 0);
-        let served = self.word(&service::SVC_CTRL, 0) == 0
+        let served = !in_use(3)
             || fits(self.word64(&service::SVC_SQ_BASE, 0), 64, 64 << size.min(15))
                 && fits(self.word64(&service::SVC_CQ_BASE, 0), 16, 16 << size.min(15))
                 && fits(self.word64(&service::SVC_STAGE_BASE, 0), 8, slots << shift);

@@ -139,7 +139,17 @@ impl Both {
         self.write(&luf::AGENT_MASK, 0, agents)?;
         let shift = if self.rng.random_bool(0.9) { 8 } else { self.value() };
         self.write(&dma::BLOCK_SHIFT, 0, shift)?;
-        self.write(&dma::DMA_CTRL, 0, dma::DMA_CTRL::METADATA_ONLY.mask())?;
-        self.write(&control::CTRL, 0, control::CTRL::ENABLE.mask())
+        if self.rng.random_bool(0.5) {
+            // More must be right where bytes move. It is disabled before any can.
+            self.enable(0)?;
+            self.write(&control::CTRL, 0, 0)?;
+        }
+        self.enable(dma::DMA_CTRL::METADATA_ONLY.mask())
+    }
+
+    fn enable(&mut self, dma_ctrl: u64) -> Result<(), String> {
+        self.write(&dma::DMA_CTRL, 0, dma_ctrl)?;
+        self.write(&control::CTRL, 0, control::CTRL::ENABLE.mask())?;
+        self.read_at(control::CONFIG_ERR.bar, control::CONFIG_ERR.offset, false)
     }
 }

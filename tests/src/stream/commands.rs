@@ -34,6 +34,8 @@ pub(super) struct Stream {
     steps: f64,
     /// Chance of a write to a register.
     tunes: f64,
+    /// Under faults what moves up has to fail as often as what moves down: hints that are due at once.
+    climbs: bool,
     /// Chance that the device begins anew.
     restarts: f64,
     /// Bytes move.
@@ -60,6 +62,7 @@ impl Stream {
             steps: *[0.003, 0.03, 0.06, 0.2].choose(rng).unwrap_or(&0.06),
             tunes: if kind.history { 0.0005 } else { 0.012 },
             restarts: if kind.history { 0.0 } else { *[0.0, 0.0, 0.004, 0.012].choose(rng).unwrap_or(&0.0) },
+            climbs: kind.faults && rng.random_bool(0.7),
             bytes: kind.bytes,
             planned: VecDeque::new(),
             looped: 0,
@@ -125,6 +128,9 @@ impl Stream {
     fn next(&mut self, rng: &mut ChaCha8Rng) -> Sqe {
         if rng.random_bool(self.steps) {
             return self.advance(rng);
+        }
+        if self.climbs && rng.random_bool(0.15) {
+            return Sqe { argument: self.step, ..self.scoped(Opcode::Prefetch, rng) };
         }
         if self.planned.is_empty() && rng.random_bool(self.chains) {
             self.plan_chain(rng);

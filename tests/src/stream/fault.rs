@@ -46,13 +46,13 @@ pub enum Place {
 pub(super) fn any(rng: &mut ChaCha8Rng) -> Fault {
     let places = [Place::Tier(0), Place::Tier(2), Place::Tier(0), Place::Tier(2), Place::Buffer, Place::Staging];
     let place = *places.choose(rng).unwrap_or(&Place::Buffer);
-    match rng.random_range(0..14) {
+    match rng.random_range(0..16) {
         0 => Fault::Tear(place),
         1 | 2 => Fault::TearMiddle(place),
         3 | 4 => Fault::Corrupt(place),
         5 => Fault::T3,
-        6 => Fault::T3Lies,
-        7 => Fault::BusMaster,
+        6 | 7 => Fault::T3Lies,
+        8 => Fault::BusMaster,
         _ => Fault::Heal,
     }
 }

@@ -16,17 +16,17 @@ const STREAMS: [(&str, u64, u32); 14] = [
     ("metadata", 84, 120),
     ("faults", 1, 100),
     (REGISTERS, 4, 300),
-    // The stash fills, and the quarantine wraps.
+    // The stash fills, and the quarantine holds dozens of frames.
     ("t3", 50, 300),
-    // Moves fail whose sources wait in quarantine.
+    // Moves fail whose sources are in quarantine, or whose destinations were never used.
     ("faults", 38, 300),
     // T3 lies.
-    ("faults", 6, 500),
+    ("faults", 19, 400),
     (REGISTERS, 12, 300),
     ("metadata", 3, 400),
     ("bytes", 91, 400),
     ("t3", 36, 600),
-    ("faults", 49, 600),
+    ("faults", 54, 400),
     ("history", 225, 1500),
     (REGISTERS, 20, 600),
     ("bytes", 31, 600),
