@@ -91,6 +91,14 @@ impl Opened {
     }
 }
 
+/// What the kernel says of a bus that cannot be reset, or whose other functions are not ours: in one word.
+fn unavailable(error: Errno) -> Errno {
+    match error {
+        Errno::NODEV | Errno::INVAL | Errno::PERM => Errno::NOTTY,
+        other => other,
+    }
+}
+
 /// The number of a group's descriptor, which `vfio-ioctls` keeps to itself. A group can be opened once, so it is the one descriptor of
 /// this process that has its name.
 fn descriptor_of(path: &Path) -> Option<RawFd> {
@@ -162,7 +170,7 @@ impl Kernel for Opened {
                 // Something else looks at the device's configuration.
                 Err(Errno::AGAIN) => std::thread::sleep(RESET_PAUSE),
                 // Its function cannot be reset alone.
-                Err(Errno::INVAL | Errno::NOTTY) => return self.hot_reset(),
+                Err(Errno::INVAL | Errno::NOTTY) => return self.hot_reset().map_err(unavailable),
                 done => return done,
             }
         }

@@ -294,7 +294,7 @@ impl Backing for Vfio {
         let command = self.note(config.check().and_then(|()| config.command()))?;
         match self.kernel.reset() {
             Ok(()) => {}
-            Err(Errno::NOTTY | Errno::INVAL | Errno::PERM) => {
+            Err(Errno::NOTTY) => {
                 self.note(config.check())?;
                 return Err(BackingError::Unsupported(
                     "a reset: the function has none of its own, and others of its bus are not in its IOMMU group",
