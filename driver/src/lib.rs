@@ -32,6 +32,7 @@ mod service;
 mod single_shot;
 mod t3;
 mod transfers;
+pub mod vfio;
 pub mod vfio_user;
 mod wait;
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use kvcpu_driver::vfio::{PciAddress, Vfio};
 use kvcpu_driver::vfio_user::VfioUser;
 use kvcpu_driver::{Config, Device};
 use kvcpu_emulator::Emulator;
@@ -29,12 +30,16 @@ pub enum Location {
     Lockstep,
     /// A vfio-user server at this socket; the device is as whoever had it left it.
     VfioUser(PathBuf),
+    /// A card in a slot, bound to vfio-pci; the kernel resets it when it is opened.
+    Vfio(PciAddress),
 }
 
 /// What `--device` accepts, for its error.
-const LOCATIONS: &str = "emulator, rtl, lockstep, vfio-user:PATH";
+const LOCATIONS: &str = "emulator, rtl, lockstep, vfio-user:PATH, vfio:BDF";
 /// What the path of a socket follows.
 const VFIO_USER: &str = "vfio-user:";
+/// What the address of a card follows.
+const VFIO: &str = "vfio:";
 
 impl FromStr for Location {
     type Err = String;
@@ -47,7 +52,10 @@ impl FromStr for Location {
             _ if s.len() > VFIO_USER.len() && s.starts_with(VFIO_USER) => {
                 Ok(Location::VfioUser(PathBuf::from(&s[VFIO_USER.len()..])))
             }
-            _ => Err(format!("there is no such device; there are: {LOCATIONS}")),
+            _ => match s.strip_prefix(VFIO) {
+                Some(address) => address.parse().map(Location::Vfio).map_err(|error| format!("{error}")),
+                None => Err(format!("there is no such device; there are: {LOCATIONS}")),
+            },
         }
     }
 }
@@ -59,6 +67,7 @@ impl fmt::Display for Location {
             Location::Rtl => f.pad("rtl"),
             Location::Lockstep => f.pad("lockstep"),
             Location::VfioUser(path) => write!(f, "{VFIO_USER}{}", path.display()),
+            Location::Vfio(address) => write!(f, "{VFIO}{address}"),
         }
     }
 }
@@ -96,7 +105,8 @@ pub type Pair = (Arc<dyn Backing>, Arc<dyn Backing>);
 #[derive(Args, Clone, Debug, Default)]
 pub struct DeviceArgs {
     /// The device: `emulator`, the model in this process; `rtl`, the hardware's Verilog simulated; `lockstep`, a replay on both
-    /// that ends when they differ; `vfio-user:PATH`, one that `kvctl serve` or another server shows at that socket
+    /// that ends when they differ; `vfio-user:PATH`, one that `kvctl serve` or another server shows at that
+    /// socket; `vfio:BDF`, the card at that PCI address (docs/bringup.md)
     #[arg(long, global = true, value_name = "DEVICE", default_value_t, help_heading = "Device")]
     pub device: Location,
     /// Geometry of the emulated or simulated device
@@ -149,12 +159,13 @@ impl DeviceArgs {
     /// The backing, not yet looked at.
     pub fn backing(&self) -> Result<Arc<dyn Backing>, Error> {
         match &self.device {
-            Location::Emulator | Location::VfioUser(_) if self.waveform.is_some() => {
+            Location::Emulator | Location::VfioUser(_) | Location::Vfio(_) if self.waveform.is_some() => {
                 Err("--trace writes the waveform of the simulated hardware; add --device rtl".into())
             }
             Location::Emulator => Ok(Arc::new(Emulator::new(self.geometry.geometry())?)),
             Location::Rtl => rtl(self.geometry, self.waveform.as_deref(), None),
             Location::VfioUser(path) => Ok(Arc::new(VfioUser::connect(path)?)),
+            Location::Vfio(address) => Ok(Arc::new(Vfio::open(*address)?)),
             Location::Lockstep => {
                 Err("only replay runs on two devices at once; use --device emulator or --device rtl".into())
             }
@@ -174,7 +185,7 @@ impl DeviceArgs {
     pub fn is_private(&self) -> bool {
         match self.device {
             Location::Emulator | Location::Rtl | Location::Lockstep => true,
-            Location::VfioUser(_) => false,
+            Location::VfioUser(_) | Location::Vfio(_) => false,
         }
     }
 
@@ -187,7 +198,7 @@ impl DeviceArgs {
                 (Arc::new(Emulator::with_bus(self.geometry.geometry(), |_| Box::new(bus))?), false)
             }
             Location::Rtl => (rtl(self.geometry, self.waveform.as_deref(), Some(memory.clone()))?, true),
-            Location::Lockstep | Location::VfioUser(_) => {
+            Location::Lockstep | Location::VfioUser(_) | Location::Vfio(_) => {
                 return Err("what is served is --device emulator or --device rtl".into());
             }
         };
@@ -197,7 +208,7 @@ impl DeviceArgs {
     /// The deadline asked for, or the driver's own.
     pub fn deadline(&self) -> Duration {
         let own = match self.device {
-            Location::Emulator => Config::default().deadline,
+            Location::Emulator | Location::Vfio(_) => Config::default().deadline,
             // It may be a simulation that is served.
             Location::Rtl | Location::Lockstep | Location::VfioUser(_) => SIMULATION_DEADLINE,
         };

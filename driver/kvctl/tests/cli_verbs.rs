@@ -8,6 +8,7 @@ use serde_json::json;
 #[test]
 fn usage_errors_end_with_2_and_say_what_there_is() {
     kvctl(&["--device", "toaster", "telemetry"]).refused(2, "there are: emulator, rtl");
+    kvctl(&["--device", "vfio:5", "telemetry"]).refused(2, "lspci -D");
     kvctl(&["--deadline", "soon", "telemetry"]).refused(2, "5s, 500ms");
     kvctl(&["--deadline", "0s", "telemetry"]).refused(2, "try 5s");
     kvctl(&["frobnicate"]).refused(2, "unrecognized subcommand");
@@ -24,6 +25,11 @@ fn usage_errors_end_with_2_and_say_what_there_is() {
 fn without_an_rtl_device_the_remedy_is_named() {
     let remedy = if cfg!(feature = "rtl") { "--geometry test" } else { "--features rtl" };
     kvctl_at("full", &["--device", "rtl", "telemetry"]).refused(1, remedy);
+}
+
+#[test]
+fn without_a_card_the_remedy_is_named() {
+    kvctl(&["--device", "vfio:fffe:fe:1f.7", "telemetry"]).refused(1, "there is no PCI device fffe:fe:1f.7; ");
 }
 
 #[test]
