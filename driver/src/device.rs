@@ -46,7 +46,7 @@ pub(crate) struct Inner<B: Backing + ?Sized + 'static> {
     deadline_ns: AtomicU64,
     /// A bit for each queue that a `QueuePair` owns.
     pub(crate) queues_taken: AtomicU32,
-    /// Held for the length of one single-shot command; the id of the last.
+    /// Held from when a single-shot command is written until it is done or given up; the id of the last.
     pub(crate) single_shot: Mutex<u16>,
     /// Held while INT_ENABLE is read and written back.
     pub(crate) irq: Mutex<()>,

@@ -1,13 +1,12 @@
 //! Commands through registers: one at a time, no memory needed; for bring-up and a shell.
 
-use std::sync::MutexGuard;
 use std::sync::atomic::{Ordering, fence};
+use std::sync::{MutexGuard, TryLockError};
 
 use kvcpu_mmio::Backing;
 use kvcpu_mmio::queue::{Cqe, Sqe, Status};
 use kvcpu_mmio::regs::{command, control};
 
-use crate::device::lock;
 use crate::wait::Wait;
 use crate::{Commands, Device, DriverError};
 
@@ -24,10 +23,16 @@ impl<B: Backing + ?Sized + 'static> SingleShot<B> {
 
     /// Writes a command into the device's registers and leaves it there until [`Prepared::go`]. A device that has nothing else to do
     /// readies what it can: the sweep of a STEP_ADVANCE begins with the write of `CMD_GO`, and has its first score a few clocks later
-    /// (docs/rtl/csr.md). Other handles' single-shot commands wait until this one has gone or is dropped.
+    /// (docs/rtl/csr.md). Other handles' single-shot commands wait until this one has gone or is dropped, up to the deadline; so a thread
+    /// that has one prepared gives no other. A reset of the device forgets it, and then it does not complete.
     pub fn prepare(&mut self, sqe: Sqe) -> Result<Prepared<'_, B>, DriverError> {
         let device = &self.device;
-        let mut turn = lock(&device.inner.single_shot);
+        let mut turn =
+            self.wait("the turn of a single-shot command", || match device.inner.single_shot.try_lock() {
+                Ok(turn) => Ok(Some(turn)),
+                Err(TryLockError::Poisoned(turn)) => Ok(Some(turn.into_inner())),
+                Err(TryLockError::WouldBlock) => Ok(None),
+            })?;
         self.wait("an earlier single-shot command", || {
             let status = device.read(&command::CMD_STATUS)?;
             Ok((command::CMD_STATUS::BUSY.get(status) == 0).then_some(()))
@@ -83,6 +88,7 @@ impl<B: Backing + ?Sized + 'static> Commands for SingleShot<B> {
 }
 
 /// A command that stands in the device's registers, but has not been told to go.
+#[must_use = "a command that is prepared is carried out by `go`"]
 #[derive(Debug)]
 pub struct Prepared<'a, B: Backing + ?Sized + 'static = dyn Backing> {
     single_shot: &'a SingleShot<B>,

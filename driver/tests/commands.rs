@@ -44,7 +44,11 @@ fn a_prepared_command_waits_until_it_is_told_to_go_and_others_wait_for_it() {
         assert_eq!(prepared.go().unwrap().status, Status::Ok.code());
         assert!(matches!(other.join().unwrap(), Lookup::Placed(_)), "its turn came afterwards");
     });
-    drop(first.prepare(sqe::insert(&Insert::new(key(2), 1))).unwrap());
+    device.set_deadline(std::time::Duration::from_millis(50));
+    let prepared = first.prepare(sqe::insert(&Insert::new(key(2), 1))).unwrap();
+    let waited = device.single_shot().nop().unwrap_err();
+    assert!(matches!(waited, DriverError::Timeout { .. }), "{waited}");
+    drop(prepared);
     assert_eq!(first.lookup(key(2)).unwrap(), Lookup::Miss, "one that is dropped is not carried out");
 }
 

@@ -2,13 +2,15 @@
 //! starts the sweep by itself as soon as CMD_GO is written. The microprogram comes to the command later, and finds its sweep begun.
 //!
 //! ```text
-//!  nothing to do for a while ─► front watches ─► CMD_SQE a good STEP_ADVANCE? no count due? ─► parameters ─► front armed ─┬─ CMD_GO ─► SWEEP
-//!                                     └────────────── a write: it will not be armed, or is no longer ◄────────────────────┘
+//!  nothing to do for a while ─► front watches ─► CMD_SQE a good STEP_ADVANCE? no count due? ─► parameters, PRESCORE ─► front armed ─┬─ CMD_GO ─► SWEEP
+//!                                     └────────────── a write: it will not be armed, or is no longer, watched anew ◄────────────────┘
 //! ```
 //!
 //! It is exact because nothing can come in between: any write but CMD_GO disarms the front, and one that waits already keeps it from being
 //! armed; without a write there is no command, and without a move in flight no entry changes. So the command that CMD_GO starts is the
-//! next, goes by the registers as they are now, and would have written the same parameters.
+//! next, goes by the registers as they are now, and would have written the same parameters. What PRESCORE made of row 0 holds as long, since
+//! no entry changes either; HEPC forgets it with the next word written to it, and every way to another SWEEP, `step_forget` and
+//! `hepc_reset`, writes one first.
 
 /// 1: the front watches for writes, if it holds none, and forgets what it did; 2: it is armed, if none has come since; 0: neither. Reads 1 if
 /// it has started a sweep.
@@ -35,22 +37,24 @@ fn step_reset() {
 
 /// Between commands: makes the next step ready.
 fn step_ready() {
-    if ST_LEFT == 0 {
+    // What is at work yet is waited for: it will be looked for then.
+    if ST_LEFT == 0 || IN_FLIGHT != 0 || DB_COUNT != 0 {
         return;
     }
     ST_LEFT -= 1;
-    if ST_LEFT != 0 || ENABLED == 0 || IN_FLIGHT != 0 || step_forget() == 0 {
+    if ST_LEFT != 0 || ENABLED == 0 || step_forget() == 0 {
         return;
     }
     store(FRONT_ARM, 1);
-    if DB_COUNT == 0 && step_waits() != 0 && step_plain() != 0 {
+    if step_waits() != 0 && step_plain() != 0 {
         ST_READY = 1;
         hepc_lookahead_now();
         hepc_hints();
         hepc_weigh(H_LINEAR);
         step_parameters(load(CSR_CMD_SQE + (SQE_ARGUMENT - SQE)), CLOCK);
         store(HEPC_PRESCORE, 0);
-        while load(HEPC_BUSY) != 0 {}
+        // The last access of HEPC ends before the front is armed: an answer to it would be taken for that to the front's SWEEP.
+        hepc_idle();
         store(FRONT_ARM, 2);
     }
 }

@@ -135,7 +135,7 @@ impl Rtl {
         Ok(())
     }
 
-    /// What was seen of the watched outputs since this was last asked, an item for each clock that changed them.
+    /// What was seen of the watched outputs since this was last asked: as they were first, and an item for each clock that changed them.
     pub fn seen(&self) -> Vec<Seen> {
         self.simulation().watch.take()
     }

@@ -18,8 +18,9 @@
 //!
 //! **Order.** What is written is in what is read from the next clock on. A `load` that meets `row_write` of its row in its
 //! clock is done once more. A `row_read` in the clock of a write of its row gives any mixture of old and new, and nothing is
-//! forwarded from a sweep's reading to its writing: it reads each row once, writes it back some clocks later, and
-//! nobody may store, or clear, between the two.
+//! forwarded from a sweep's reading to its writing: it reads each row, writes it back some clocks later, and nobody may store,
+//! or clear, between the two. Row 0 may have been read long before (PRESCORE), and is written as the sweep begins; it is forgotten with the
+//! next word written to HEPC, which has to be before an entry changes and another sweep begins.
 
 use super::{ENTRY_BITS, ENTRY_WORDS, INDEX_BITS, Rows, SWEPT_BITS};
 use crate::prim::Register;

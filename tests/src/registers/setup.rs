@@ -7,7 +7,7 @@ use kvcpu_mmio::regs::{command, control, dma, luf, queue, service, tier};
 use rand::prelude::*;
 use std::sync::atomic::Ordering;
 
-use super::{Both, COMPLETIONS, SQE_BYTES};
+use super::{Both, COMPLETIONS, LOOK, SQE_BYTES};
 
 impl Both {
     /// A command, good more often than not.
@@ -35,9 +35,14 @@ impl Both {
     }
 
     pub(super) fn command(&mut self) -> Result<(), String> {
-        for (element, word) in (0..).zip(self.sqe()) {
+        let sqe = self.sqe();
+        for (element, word) in (0..).zip(sqe) {
             let offset = command::CMD_SQE.element(element);
             self.both(|backing| backing.write32(Bar::Regs, offset, word).map(|()| 0))?;
+        }
+        // Half of the steps are there early enough to be made ready.
+        if sqe[10].is_multiple_of(2) && sqe[0] & 0xFF == u32::from(Opcode::StepAdvance as u8) {
+            self.rtl.advance(LOOK).map_err(|error| error.to_string())?;
         }
         self.write(&command::CMD_GO, 0, 1)
     }
