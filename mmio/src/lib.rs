@@ -15,6 +15,7 @@ pub mod map;
 pub mod queue;
 pub mod register;
 pub mod regs;
+pub mod uapi;
 
 pub use backing::{Backing, BackingError, Bar, DmaMemory};
 pub use geometry::Geometry;

@@ -90,14 +90,30 @@ reset_in_traffic() {
 }
 
 two_drivers() {
-    kvctl $DEVICE shell <>/tmp/nothing >/dev/null 2>&1 &
+    kvctl $DEVICE uapi --name kvcpu9 >/tmp/first 2>&1 &
     first=$!
-    sleep 1
+    for second in $(seq 30); do
+        [ -e /dev/kvcpu9 ] && break
+        sleep 1
+    done
     kvctl $DEVICE selftest --only identity >/tmp/second 2>&1
-    second=$?
+    ended=$?
     kill $first
     wait $first
-    [ $second != 0 ] && wants busy /tmp/second
+    cat /tmp/first /tmp/second
+    [ $ended != 0 ] && wants "in use" /tmp/second
+}
+
+# A program of the public driver on the card behind vfio-pci.
+device_file() {
+    kvctl $DEVICE uapi >/tmp/uapi 2>&1 &
+    server=$!
+    for second in $(seq 30); do
+        [ -e /dev/kvcpu0 ] && break
+        sleep 1
+    done
+    uapi && kill $server && wait $server
+    [ ! -e /dev/kvcpu0 ] || return 1
 }
 
 server_killed() {
@@ -123,6 +139,8 @@ stage unmapped unmapped
 stage interrupts interrupts
 stage rebind rebind
 stage reset-in-traffic reset_in_traffic
+stage two-drivers two_drivers
+stage device-file device_file
 stage server-killed server_killed
 echo "guest: end"
 reboot -f

@@ -4,7 +4,7 @@
 //! bare machine lacks is installed by the first step. Cheap steps come first; output is streamed.
 
 use crate::process::{self, cargo, run_until, works};
-use crate::{edges, regs, rtl, testplan, workspace};
+use crate::{edges, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -30,10 +30,11 @@ struct Step {
     run: fn(Instant) -> Result<()>,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step { name: "setup", about: "what the machine must have", run: setup },
     Step { name: "fmt", about: "cargo fmt --all --check", run: fmt },
     Step { name: "regs", about: "mmio/gen is what the register map says", run: |_| regs::check() },
+    Step { name: "uapi", about: "the ioctls' C header is what mmio/src/uapi.rs says", run: |_| uapi::check() },
     Step { name: "edges", about: "who may import whom", run: |_| edges::check() },
     Step { name: "testplan", about: "every register block has its tests", run: |_| testplan::check() },
     Step { name: "rtl", about: "hdl/rtl is what hdl/src gives, and clean in three tools", run: rtl::check },

@@ -56,8 +56,22 @@ const RULES: &[Rule] = &[
         reason: "the server shows a simulated device and speaks the driver's protocol; it neither drives nor stores",
     },
     Rule {
+        name: "kvcpu-uapi",
+        may: &["kvcpu-mmio", "kvcpu-driver"],
+        reason: "the character device gives the driver's commands, whichever device is behind them",
+    },
+    Rule {
         name: "kvctl",
-        may: &["kvcpu-mmio", "kvcpu-ring", "kvcpu-driver", "kvcpu-serve", "kvcpu-store", "kvcpu-emulator", "kvcpu-sim"],
+        may: &[
+            "kvcpu-mmio",
+            "kvcpu-ring",
+            "kvcpu-driver",
+            "kvcpu-serve",
+            "kvcpu-uapi",
+            "kvcpu-store",
+            "kvcpu-emulator",
+            "kvcpu-sim",
+        ],
         reason: "the tool chooses a backing and drives it; it does not reach into the RTL",
     },
     Rule {
@@ -69,6 +83,7 @@ const RULES: &[Rule] = &[
             "kvcpu-hdl",
             "kvcpu-driver",
             "kvcpu-serve",
+            "kvcpu-uapi",
             "kvcpu-store",
             "kvcpu-sim",
             "kvctl",

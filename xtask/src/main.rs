@@ -1,4 +1,4 @@
-//! The build's verbs: `cargo xtask regs | verilog | synth | formal | guest | edges | testplan | ci | bench |
+//! The build's verbs: `cargo xtask regs | uapi | verilog | synth | formal | guest | edges | testplan | ci | bench |
 //! ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod edges;
 mod formal;
+mod generated;
 mod guest;
 mod lockstep;
 mod measure;
@@ -18,6 +19,7 @@ mod regs;
 mod rtl;
 mod synth;
 mod testplan;
+mod uapi;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +37,12 @@ enum Verb {
     /// Write mmio/gen from the register map: C header, SVD, Verilog header, JSON, Markdown
     Regs {
         /// Write nothing; fail if a file of mmio/gen is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write driver/uapi/include: the C header of the character device's ioctls
+    Uapi {
+        /// Write nothing; fail if the header is not what would be written
         #[arg(long)]
         check: bool,
     },
@@ -73,6 +81,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Regs { check: false } => regs::write(),
         Verb::Regs { check: true } => regs::check(),
+        Verb::Uapi { check: false } => uapi::write(),
+        Verb::Uapi { check: true } => uapi::check(),
         Verb::Verilog { check } => rtl::verilog(check),
         Verb::Synth(options) => synth::synth(&options),
         Verb::Edges => edges::check(),

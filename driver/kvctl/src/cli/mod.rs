@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{Command, Session};
+use crate::commands::{self, Command, Session, UapiArgs};
 use crate::device::DeviceArgs;
 use crate::output::{Output, to_json};
 use crate::shell::ShellArgs;
@@ -60,6 +60,8 @@ enum Verb {
     Shell(ShellArgs),
     /// Show the device at a socket, for QEMU (vfio-user-pci) or for --device vfio-user:PATH
     Serve(ServeArgs),
+    /// Offer the device as /dev/kvcpu0, with the public KV-CPU driver's ioctls (CUSE; needs root)
+    Uapi(UapiArgs),
     /// Test a device from the ground up; what it held is lost
     Selftest(SelftestArgs),
     /// Make and measure serving traces
@@ -134,6 +136,14 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
             let ready = serde_json::json!({ "device": device, "socket": socket });
             output.line(&if output.json { ready.to_string() } else { format!("{device} at {socket}") })?;
             server.run(args.clients)?;
+        }
+        Some(Verb::Uapi(args)) => {
+            let device = cli.device.device.to_string();
+            let session = Session::new(cli.device.probe()?, cli.single_shot);
+            commands::offer(&args, session, |name| {
+                let ready = serde_json::json!({ "device": device, "node": format!("/dev/{name}") });
+                Ok(output.line(&if output.json { ready.to_string() } else { format!("{device} at /dev/{name}") })?)
+            })?;
         }
         Some(Verb::Policy(args)) => {
             let sweep = policy::policy(&args, &cli.device)?;

@@ -8,9 +8,11 @@ mod reply;
 mod session;
 mod setup;
 mod telemetry;
+mod uapi;
 mod weights;
 
 pub use args::{Command, TargetArgs};
 pub use reply::Reply;
 pub use session::Session;
 pub use setup::ConfigArgs;
+pub use uapi::{UapiArgs, offer};

@@ -19,10 +19,13 @@ use crate::regs;
 use crate::replay::Served;
 
 /// How commands reach the device.
-enum Way {
+pub(crate) enum Way {
     Ring(Box<QueuePair>),
     Registers(SingleShot),
 }
+
+/// What a session says that could not start.
+const NO_WAY: &str = "the session has no way to its device";
 
 impl Commands for Way {
     fn execute(&mut self, sqe: Sqe) -> Result<Cqe, DriverError> {
@@ -71,13 +74,33 @@ impl Session {
     /// Shows or changes the configuration. A change empties the device.
     pub fn configure(&mut self, args: &ConfigArgs) -> Result<Box<dyn Report>, Error> {
         if args.changes() {
-            let config = args.apply(&self.config);
-            config.check(self.device.geometry())?;
+            self.plan(args)?;
             self.way = None;
-            self.config = config;
             self.start()?;
         }
         Ok(Box::new(Shown(self.config.clone())))
+    }
+
+    /// Changes the configuration that the next start gives the device.
+    fn plan(&mut self, args: &ConfigArgs) -> Result<(), Error> {
+        let config = args.apply(&self.config);
+        config.check(self.device.geometry())?;
+        self.config = config;
+        Ok(())
+    }
+
+    /// Starts the device with watermarks: from 7/8 full blocks go down until it is 3/4, in every tier that has one below it. Without
+    /// them EVICT_THRESH does nothing. A device that somebody else has enabled is left as it is, unless it is to be changed.
+    pub(crate) fn start_with_watermarks(&mut self, args: &ConfigArgs) -> Result<(), Error> {
+        if !args.changes() && self.device.read_field(&control::STATUS, &control::STATUS::ENABLED)? == 1 {
+            return Ok(());
+        }
+        self.plan(args)?;
+        let last = self.config.tiers.iter().rposition(|tier| tier.limit > 0).unwrap_or(0);
+        for tier in &mut self.config.tiers[..last] {
+            (tier.high, tier.low) = (tier.limit - tier.limit / 8, tier.limit - tier.limit / 4);
+        }
+        self.start()
     }
 
     /// Carries out one command.
@@ -87,6 +110,13 @@ impl Session {
             tracing::warn!("{error}");
         }
         result
+    }
+
+    /// The device, configured, and the way to it.
+    pub(crate) fn into_parts(mut self) -> Result<(Way, Device), Error> {
+        self.way()?;
+        let way = self.way.ok_or(NO_WAY)?;
+        Ok((way, self.device))
     }
 
     fn start(&mut self) -> Result<(), Error> {
@@ -105,14 +135,13 @@ impl Session {
 
     fn way(&mut self) -> Result<&mut Way, Error> {
         if self.way.is_none() {
-            let status = self.device.read(&control::STATUS)?;
-            if control::STATUS::ENABLED.get(status) == 1 {
+            if self.device.read_field(&control::STATUS, &control::STATUS::ENABLED)? == 1 {
                 self.way = Some(Way::Registers(self.device.single_shot()));
             } else {
                 self.start()?;
             }
         }
-        self.way.as_mut().ok_or_else(|| "the session has no way to its device".into())
+        self.way.as_mut().ok_or_else(|| NO_WAY.into())
     }
 
     fn dispatch(&mut self, command: &Command) -> Result<Box<dyn Report>, Error> {
