@@ -19,6 +19,7 @@ use image::Image;
 use machine::{DeviceServer, Guest};
 use packages::Prefix;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// For all of it, with nothing in the cache.
@@ -83,7 +84,15 @@ fn programs(root: &Path, target: &Path, deadline: Instant) -> Result<Programs> {
         .args(["build", "--quiet", "--release", "-p", "kvctl", "--target", STATIC_TARGET]);
     guest.env("RUSTFLAGS", "-C target-feature=+crt-static");
     run_until(&mut guest, deadline)?;
-    Ok(Programs { kvctl: target.join("release/kvctl"), guest: vec![target.join(STATIC_TARGET).join("release/kvctl")] })
+    let uapi = target.join("guest/uapi");
+    let mut c = Command::new("cc");
+    c.current_dir(root)
+        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-static", "-I", "driver/uapi/include", "-o"]);
+    run_until(c.arg(&uapi).arg("tests/guest/uapi.c"), deadline)?;
+    Ok(Programs {
+        kvctl: target.join("release/kvctl"),
+        guest: vec![target.join(STATIC_TARGET).join("release/kvctl"), uapi],
+    })
 }
 
 /// A guest, from power-on to its end.
