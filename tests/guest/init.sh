@@ -101,7 +101,7 @@ two_drivers() {
     kill $first
     wait $first
     cat /tmp/first /tmp/second
-    [ $ended != 0 ] && wants "in use" /tmp/second
+    [ $ended != 0 ] && wants "another driver" /tmp/second
 }
 
 # A program of the public driver on the card behind vfio-pci.
