@@ -26,6 +26,7 @@ impl Drop for Owned {
 /// `kvctl serve`.
 pub(super) struct DeviceServer {
     process: Owned,
+    device: String,
     socket: PathBuf,
 }
 
@@ -45,7 +46,7 @@ impl DeviceServer {
             .args(["-v", "--device", device, "--geometry", geometry, "serve", "--socket"])
             .arg(&socket);
         let process = Owned(command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?);
-        let mut server = DeviceServer { process, socket };
+        let mut server = DeviceServer { process, device: device.to_owned(), socket };
         let end = Instant::now() + LISTENS;
         while !server.socket.exists() {
             if let Some(status) = server.process.0.try_wait()? {
@@ -85,7 +86,7 @@ impl Guest {
             .arg(&image.kernel)
             .arg("-initrd")
             .arg(&image.disk)
-            .args(["-append", "console=ttyS0 panic=-1 quiet intel_iommu=on"]);
+            .args(["-append", &format!("console=ttyS0 panic=-1 quiet intel_iommu=on kvcpu={}", server.device)]);
         let errors = std::fs::File::create(log.with_extension("qemu.log"))?;
         let mut child = qemu
             .stdin(Stdio::null())
