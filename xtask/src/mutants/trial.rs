@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The streams that mutants are tried on, those that catch much in little time first.
-const STREAMS: [(&str, u64, u32); 14] = [
+const STREAMS: [(&str, u64, u32); 15] = [
     ("metadata", 84, 120),
     ("faults", 1, 100),
     (REGISTERS, 4, 300),
@@ -24,6 +24,7 @@ const STREAMS: [(&str, u64, u32); 14] = [
     ("faults", 19, 400),
     (REGISTERS, 12, 300),
     ("metadata", 3, 400),
+    ("metadata", 6, 300),
     ("bytes", 91, 400),
     ("t3", 36, 600),
     ("faults", 54, 400),
