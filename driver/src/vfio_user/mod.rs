@@ -159,12 +159,7 @@ impl Connection {
     }
 
     /// As [`ask`](Connection::ask), for a reply of one structure.
-    fn ask_for<T>(
-        &mut self,
-        command: Command,
-        body: &[u8],
-        parse: fn(&[u8]) -> Option<(T, &[u8])>,
-    ) -> Result<T, Failure> {
+    fn ask_for<T>(&mut self, command: Command, body: &[u8], parse: wire::Parse<T>) -> Result<T, Failure> {
         let reply = self.ask(command, &[body], &[])?;
         match parse(&reply) {
             Some((answer, _)) => Ok(answer),

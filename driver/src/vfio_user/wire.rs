@@ -109,6 +109,9 @@ impl Command {
     }
 }
 
+/// What reads a structure from the front of some bytes: it, and what follows it.
+pub type Parse<T> = fn(&[u8]) -> Option<(T, &[u8])>;
+
 /// A number in a message.
 trait Number: Sized {
     fn take(bytes: &mut &[u8]) -> Option<Self>;
