@@ -272,7 +272,7 @@ fn registers_are_reached_by_instance_element_and_field() {
     device.write(&control::SCRATCH, 0xA5A5_5A5A).unwrap();
     assert_eq!(device.read(&control::SCRATCH).unwrap(), 0xA5A5_5A5A);
     device.write(&control::SCRATCH, u32::MAX.into()).unwrap();
-    assert_eq!(device.read(&control::SCRATCH).unwrap(), u32::MAX.into(), "all ones may be honest");
+    assert_eq!(device.read(&control::SCRATCH).unwrap(), u64::from(u32::MAX), "all ones may be honest");
     device
         .modify(&hepc::WEIGHTS, &[(&hepc::WEIGHTS::WS, 9), (&hepc::WEIGHTS::WD, 8)])
         .unwrap();
