@@ -87,9 +87,22 @@ impl Drop for Mapping {
 }
 
 /// A word that the bus transfers at once.
-pub(super) trait Word: Copy {}
-impl Word for u32 {}
-impl Word for u64 {}
+pub(super) trait Word: Copy {
+    /// What a card that vanished reads as.
+    fn is_all_ones(self) -> bool;
+}
+
+impl Word for u32 {
+    fn is_all_ones(self) -> bool {
+        self == u32::MAX
+    }
+}
+
+impl Word for u64 {
+    fn is_all_ones(self) -> bool {
+        self == u64::MAX
+    }
+}
 
 /// A volatile cell of a word.
 trait Register {}

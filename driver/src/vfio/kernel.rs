@@ -234,7 +234,10 @@ fn refused(address: PciAddress, path: &Path, error: VfioError) -> OpenError {
         }
         _ => {}
     }
-    let mut why = error.to_string();
+    let mut why = match error {
+        E::VfioExtension => "VFIO has no IOMMU to work with: modprobe vfio_iommu_type1".into(),
+        error => error.to_string(),
+    };
     if let Some(errno) = errno.filter(|errno| !why.contains(&errno.to_string())) {
         why = format!("{why}: {errno}");
     }
@@ -267,6 +270,7 @@ mod tests {
         assert!(denied.contains("permission on /dev/iommu") && denied.contains("KERNEL==\"iommu\""), "{denied}");
         let missing = said(VfioError::OpenContainer(io(Errno::NOENT)));
         assert!(missing.contains("/dev/vfio/vfio") && missing.contains("modprobe vfio-pci"), "{missing}");
+        assert!(said(VfioError::VfioExtension).contains("modprobe vfio_iommu_type1"));
         assert!(said(VfioError::GroupViable).contains("not viable"));
         let odd = said(VfioError::OpenGroup(io(Errno::MFILE), "7".into()));
         assert!(odd.contains("dmesg") && odd.contains("open files"), "{odd}");

@@ -130,7 +130,7 @@ impl Vfio {
         result
     }
 
-    fn read<T: Word + Ones>(&self, bar: Bar, offset: u32) -> Result<T, BackingError> {
+    fn read<T: Word>(&self, bar: Bar, offset: u32) -> Result<T, BackingError> {
         self.there()?;
         let value = self.mapping(bar).read::<T>(offset).ok_or_else(|| bad_access(bar, offset))?;
         if value.is_all_ones() {
@@ -145,23 +145,6 @@ impl Vfio {
             return Err(BackingError::Unsupported("writes to the MSI-X table, which is the kernel's"));
         }
         self.mapping(bar).write(offset, value).ok_or_else(|| bad_access(bar, offset))
-    }
-}
-
-/// What a vanished card reads as.
-trait Ones {
-    fn is_all_ones(&self) -> bool;
-}
-
-impl Ones for u32 {
-    fn is_all_ones(&self) -> bool {
-        *self == u32::MAX
-    }
-}
-
-impl Ones for u64 {
-    fn is_all_ones(&self) -> bool {
-        *self == u64::MAX
     }
 }
 
@@ -299,6 +282,9 @@ impl Backing for Vfio {
                 return Err(BackingError::Unsupported(
                     "a reset: the function has none of its own, and others of its bus are not in its IOMMU group",
                 ));
+            }
+            Err(Errno::AGAIN) => {
+                return Err(BackingError::Unsupported("a reset while something else holds the device; try it again"));
             }
             Err(error) => return self.note(Err(BackingError::Gone(format!("reset: {error}")))),
         }

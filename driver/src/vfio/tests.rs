@@ -180,6 +180,9 @@ fn bus_mastering_and_reset_leave_memory_on() {
     assert_eq!(slot.command(), 2);
     slot.refuse(Errno::NOTTY);
     assert!(matches!(vfio.reset(), Err(BackingError::Unsupported(why)) if why.contains("IOMMU group")));
+    slot.refuse(Errno::AGAIN);
+    assert!(matches!(vfio.reset(), Err(BackingError::Unsupported(why)) if why.contains("again")));
+    vfio.reset().unwrap();
 }
 
 #[test]
