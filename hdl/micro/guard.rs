@@ -174,7 +174,12 @@ fn guard_reference(index: u32) {
     if slt(G_PATIENCE, G_LEAD) != 0 {
         G_LEAD = G_PATIENCE;
     }
-    if SNAP_GUARD & GUARD_ENABLE_MASK == 0 {
+    guard_leads();
+}
+
+/// Lead is 0 as long as another policy is active than the guard's. Without the guard its own may be the one that was given.
+fn guard_leads() {
+    if SNAP_GUARD & GUARD_ENABLE_MASK == 0 && H_ACTIVE != CHOICE {
         G_LEAD = 0;
     }
 }

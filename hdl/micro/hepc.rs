@@ -157,11 +157,8 @@ fn hepc_begin() {
         // The same policy makes something else of these weights.
         H_ACTIVE = NONE;
     }
-    // Lead is 0 as long as the guard is not obeyed.
-    if SNAP_GUARD & GUARD_ENABLE_MASK == 0 {
-        G_LEAD = 0;
-    }
     hepc_policy();
+    guard_leads();
 }
 
 /// The active policy, and what entries are scored with under it; to be called when CHOICE changed.

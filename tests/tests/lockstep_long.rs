@@ -74,7 +74,7 @@ fn histories_4_at_test_geometry() {
 
 #[test]
 fn metadata_at_test_geometry() {
-    agree(Stream::Metadata, 106, 14_700);
+    agree(Stream::Metadata, 100, 14_700);
 }
 
 #[test]
