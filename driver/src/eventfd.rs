@@ -5,16 +5,22 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use kvcpu_mmio::Backing;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use kvcpu_mmio::{Backing, BackingError};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::DriverError;
 
 /// Vectors that can be waited for together: own queue, service, invalidation.
 const MOST: usize = 3;
+
+/// An eventfd for a vector.
+pub(crate) fn new() -> Result<OwnedFd, BackingError> {
+    eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
+        .map_err(|error| BackingError::Irq(format!("eventfd: {error}")))
+}
 
 /// Waits until one of `vectors` (at most three) was signalled, or `timeout`. Does not consume it.
 pub(crate) fn wait<B: Backing + ?Sized>(backing: &B, vectors: &[u16], timeout: Duration) -> Result<bool, DriverError> {
@@ -60,5 +66,5 @@ unsafe fn borrow<'a>(fd: i32) -> BorrowedFd<'a> {
 
 fn failed(error: rustix::io::Errno) -> DriverError {
     let error: io::Error = error.into();
-    DriverError::Backing(kvcpu_mmio::BackingError::Irq(error.to_string()))
+    DriverError::Backing(BackingError::Irq(error.to_string()))
 }

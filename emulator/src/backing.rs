@@ -3,7 +3,7 @@
 use crate::bus::{HostBus, HostMemory, Region};
 use crate::core::Core;
 use kvcpu_mmio::geometry::VECTORS;
-use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory, Geometry};
+use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory, Geometry, dma_bytes};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,8 +67,7 @@ impl Backing for Emulator {
     }
 
     fn dma_alloc(&self, bytes: usize) -> Result<Arc<dyn DmaMemory>, BackingError> {
-        let bytes = bytes.max(1).checked_next_multiple_of(4096);
-        let bytes = bytes.ok_or_else(|| BackingError::Dma("size overflows; ask for less".into()))?;
+        let bytes = dma_bytes(bytes)?;
         let iova = self.next_iova.fetch_add(bytes as u64 + GUARD_BYTES, Ordering::Relaxed);
         let region = Arc::new(Region::new(iova, bytes / 8));
         self.memory.map(region.clone());
@@ -76,16 +75,12 @@ impl Backing for Emulator {
     }
 
     fn dma_free(&self, iova: u64) -> Result<(), BackingError> {
-        if self.memory.unmap(iova) {
-            Ok(())
-        } else {
-            Err(BackingError::Dma(format!("nothing is mapped at {iova:#x}; unmap what dma_alloc returned, once")))
-        }
+        if self.memory.unmap(iova) { Ok(()) } else { Err(BackingError::not_mapped(iova)) }
     }
 
     fn irq_fd(&self, vector: u16) -> Result<i32, BackingError> {
         if vector >= VECTORS {
-            return Err(BackingError::Irq(format!("vector {vector} does not exist; the device has {VECTORS}")));
+            return Err(BackingError::no_vector(vector, VECTORS));
         }
         let mut core = self.core();
         let fd = core

@@ -4,6 +4,7 @@
 //! Leaves out PCI enumeration and configuration space; a backing that has them hides them behind
 //! [`Backing::bus_master`] and [`Backing::reset`].
 
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
@@ -69,6 +70,24 @@ impl fmt::Display for BackingError {
 }
 
 impl core::error::Error for BackingError {}
+
+impl BackingError {
+    /// What [`Backing::dma_free`] says of an address that it was not told by [`Backing::dma_alloc`].
+    pub fn not_mapped(iova: u64) -> BackingError {
+        BackingError::Dma(format!("nothing is mapped at {iova:#x}; unmap what dma_alloc returned, once"))
+    }
+
+    /// What [`Backing::irq_fd`] says of a vector beyond the last of `count`.
+    pub fn no_vector(vector: u16, count: u16) -> BackingError {
+        BackingError::Irq(format!("vector {vector} does not exist; the device has {count}"))
+    }
+}
+
+/// Bytes that [`Backing::dma_alloc`] gives for so many that are asked for: whole pages of 4 KiB, at least one.
+pub fn dma_bytes(asked: usize) -> Result<usize, BackingError> {
+    let bytes = asked.max(1).checked_next_multiple_of(4096);
+    bytes.ok_or_else(|| BackingError::Dma("size overflows; ask for less".into()))
+}
 
 /// Memory that both the host and the device address.
 ///

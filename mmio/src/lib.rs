@@ -17,6 +17,6 @@ pub mod register;
 pub mod regs;
 pub mod uapi;
 
-pub use backing::{Backing, BackingError, Bar, DmaMemory};
+pub use backing::{Backing, BackingError, Bar, DmaMemory, dma_bytes};
 pub use geometry::Geometry;
 pub use register::{Access, Block, Field, Register};

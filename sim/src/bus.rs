@@ -3,7 +3,7 @@
 //! [`Bus`] is where faults are injected: a decorator over [`HostMemory`] can fault, corrupt or tear what it is told to. Its
 //! unit is an AXI burst; latency and order are not its affair ([`RtlOptions`](crate::RtlOptions)).
 
-use kvcpu_mmio::{BackingError, DmaMemory};
+use kvcpu_mmio::{BackingError, DmaMemory, dma_bytes};
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,8 +83,7 @@ impl HostMemory {
 
     /// As [`Backing::dma_alloc`](kvcpu_mmio::Backing::dma_alloc). The IOVAs are the emulator's for the same requests.
     pub(crate) fn alloc(&self, bytes: usize) -> Result<Arc<dyn DmaMemory>, BackingError> {
-        let bytes = bytes.max(1).checked_next_multiple_of(4096);
-        let bytes = bytes.ok_or_else(|| BackingError::Dma("size overflows; ask for less".into()))?;
+        let bytes = dma_bytes(bytes)?;
         let mut mappings = self.mappings();
         let region = Arc::new(Region::new(mappings.next_iova, bytes / 8));
         mappings.next_iova += bytes as u64 + GUARD_BYTES;
@@ -101,7 +100,7 @@ impl HostMemory {
         if mappings.regions.len() < before {
             return Ok(());
         }
-        Err(BackingError::Dma(format!("nothing is mapped at {iova:#x}; unmap what dma_alloc returned, once")))
+        Err(BackingError::not_mapped(iova))
     }
 
     /// Calls `f` with the `words` words at `address`, which must lie in one region.
@@ -142,7 +141,7 @@ impl Bus for HostMemory {
 }
 
 /// `old` with the bytes of `new` whose bits are 1 in `strobe`.
-pub(crate) fn merge(old: u64, new: u64, strobe: u8) -> u64 {
+pub fn merge(old: u64, new: u64, strobe: u8) -> u64 {
     let mask = (0..8)
         .filter(|byte| strobe >> byte & 1 == 1)
         .fold(0, |mask, byte| mask | 0xFF << (8 * byte));

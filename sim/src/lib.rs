@@ -23,7 +23,7 @@ mod slave;
 mod top;
 mod watch;
 
-pub use bus::{Bus, BusFault, HostMemory};
+pub use bus::{Bus, BusFault, HostMemory, merge};
 pub use model::designs::*;
 pub use model::{Design, Model, Port, design};
 pub use ports::PortError;

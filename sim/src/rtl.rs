@@ -224,7 +224,7 @@ impl Backing for Rtl {
         match self.simulation().msix.eventfd(vector) {
             Some(Ok(fd)) => Ok(fd),
             Some(Err(error)) => Err(BackingError::Irq(format!("eventfd: {error}"))),
-            None => Err(BackingError::Irq(format!("vector {vector} does not exist; the device has {VECTORS}"))),
+            None => Err(BackingError::no_vector(vector, VECTORS)),
         }
     }
 

@@ -7,6 +7,7 @@
 //!  0x40 PCI Express: endpoint, function-level reset        0x80 MSI-X: table and PBA in BAR4
 //! ```
 
+use kvcpu_driver::pci::{self, COMMAND_BUS_MASTER, COMMAND_MEMORY};
 use kvcpu_mmio::geometry::VECTORS;
 use kvcpu_mmio::map::{BAR0_BYTES, BAR2_BYTES, PCI_DEVICE, PCI_VENDOR};
 use kvcpu_mmio::regs::msix::{BAR4_BYTES, PBA_OFFSET};
@@ -15,11 +16,9 @@ use rustix::io::Errno;
 /// Bytes of it: with the extended part, which is empty.
 pub(super) const BYTES: usize = 4096;
 
-const COMMAND: usize = 0x04;
-const COMMAND_MEMORY: u8 = 1 << 1;
-const COMMAND_BUS_MASTER: u8 = 1 << 2;
-/// Writable bits of COMMAND: memory, bus master, parity; SERR, INTx disable.
-const COMMAND_MASK: [u8; 2] = [COMMAND_MEMORY | COMMAND_BUS_MASTER | 1 << 6, 1 | 1 << 2];
+const COMMAND: usize = pci::COMMAND as usize;
+/// Writable bits of COMMAND: memory, bus master, parity, SERR, INTx disable.
+const COMMAND_MASK: u16 = COMMAND_MEMORY | COMMAND_BUS_MASTER | 1 << 6 | 1 << 8 | 1 << 10;
 const STATUS: usize = 0x06;
 const STATUS_CAPABILITIES: u8 = 1 << 4;
 const CLASS: usize = 0x08;
@@ -73,7 +72,7 @@ impl ConfigSpace {
         }
         space.bytes[STATUS] = STATUS_CAPABILITIES;
         space.put(CLASS, &CLASS_CODE);
-        space.mask[COMMAND..COMMAND + 2].copy_from_slice(&COMMAND_MASK);
+        space.mask[COMMAND..COMMAND + 2].copy_from_slice(&COMMAND_MASK.to_le_bytes());
         for (bar, size) in [(0, BAR0_BYTES), (2, BAR2_BYTES), (4, BAR4_BYTES)] {
             let at = BARS + 4 * bar;
             space.bytes[at] = BAR_64;
@@ -98,9 +97,13 @@ impl ConfigSpace {
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
+    fn command(&self) -> u16 {
+        u16::from_le_bytes([self.bytes[COMMAND], self.bytes[COMMAND + 1]])
+    }
+
     /// The device's memory answers.
     pub(super) fn memory_enabled(&self) -> bool {
-        self.bytes[COMMAND] & COMMAND_MEMORY != 0
+        self.command() & COMMAND_MEMORY != 0
     }
 
     /// Reads bytes.
@@ -116,7 +119,7 @@ impl ConfigSpace {
         for (at, new) in range.zip(data) {
             self.bytes[at] = self.bytes[at] & !self.mask[at] | new & self.mask[at];
             if at == COMMAND {
-                effects.bus_master = Some(self.bytes[COMMAND] & COMMAND_BUS_MASTER != 0);
+                effects.bus_master = Some(self.command() & COMMAND_BUS_MASTER != 0);
             }
             if at == DEVICE_CONTROL + 1 && new & INITIATE_RESET != 0 {
                 effects.reset = true;

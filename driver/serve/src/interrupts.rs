@@ -10,26 +10,37 @@ use kvcpu_mmio::regs::msix;
 use kvcpu_mmio::{Backing, BackingError, Bar};
 use rustix::io::Errno;
 
-/// The client's eventfds, by vector.
-#[derive(Default)]
-pub(super) struct Interrupts {
-    fds: [Option<OwnedFd>; VECTORS as usize],
+/// A vector that the client waits for.
+struct Wire<'a> {
+    /// The device's eventfd.
+    source: BorrowedFd<'a>,
+    /// The client's.
+    client: OwnedFd,
 }
 
-impl Interrupts {
+/// The vectors that the client waits for.
+#[derive(Default)]
+pub(super) struct Interrupts<'a> {
+    wires: [Option<Wire<'a>>; VECTORS as usize],
+}
+
+impl<'a> Interrupts<'a> {
     /// The client's eventfds from vector `start` on, or none of `count` vectors.
-    pub(super) fn set(&mut self, device: &dyn Backing, start: u32, fds: Vec<Option<OwnedFd>>) -> Result<(), Errno> {
+    pub(super) fn set(&mut self, device: &'a dyn Backing, start: u32, fds: Vec<Option<OwnedFd>>) -> Result<(), Errno> {
         let first = start as usize;
         let slots = first
             .checked_add(fds.len())
-            .and_then(|end| self.fds.get_mut(first..end))
+            .and_then(|end| self.wires.get_mut(first..end))
             .ok_or(Errno::INVAL)?;
         for ((vector, slot), fd) in (start..).zip(slots).zip(fds) {
             // While it changes, messages wait.
             mask(device, vector, true)?;
-            *slot = fd;
-            if slot.is_some() {
-                device.irq_fd(vector as u16).map_err(failed)?;
+            *slot = None;
+            if let Some(client) = fd {
+                let number = device.irq_fd(vector as u16).map_err(failed)?;
+                // SAFETY: `Backing::irq_fd` promises that the descriptor is open for as long as the backing lives.
+                let source = unsafe { BorrowedFd::borrow_raw(number) };
+                *slot = Some(Wire { source, client });
                 mask(device, vector, false)?;
             }
         }
@@ -37,19 +48,15 @@ impl Interrupts {
     }
 
     /// No vector has an eventfd any more.
-    pub(super) fn clear(&mut self, device: &dyn Backing) -> Result<(), Errno> {
+    pub(super) fn clear(&mut self, device: &'a dyn Backing) -> Result<(), Errno> {
         self.set(device, 0, (0..VECTORS).map(|_| None).collect())
     }
 
-    /// The device's eventfds of vectors that the client waits for, and their numbers.
-    pub(super) fn sources<'a>(&self, device: &'a dyn Backing) -> Vec<(u16, BorrowedFd<'a>)> {
-        let wired = (0..VECTORS).filter(|vector| self.fds[usize::from(*vector)].is_some());
-        wired
-            .filter_map(|vector| {
-                let number = device.irq_fd(vector).ok()?;
-                // SAFETY: `Backing::irq_fd` promises that the descriptor is open for as long as the backing lives.
-                Some((vector, unsafe { BorrowedFd::borrow_raw(number) }))
-            })
+    /// Vectors that the client waits for, and the device's eventfds of them.
+    pub(super) fn sources(&self) -> Vec<(u16, BorrowedFd<'a>)> {
+        (0..)
+            .zip(&self.wires)
+            .filter_map(|(vector, wire)| Some((vector, wire.as_ref()?.source)))
             .collect()
     }
 
@@ -60,9 +67,9 @@ impl Interrupts {
             // It was taken meanwhile, or never there.
             return;
         }
-        if let Some(fd) = &self.fds[usize::from(vector)] {
+        if let Some(wire) = &self.wires[usize::from(vector)] {
             // One that is full wakes its reader all the same; one that is no eventfd is the client's own loss.
-            let _ = rustix::io::write(fd.as_fd(), &1u64.to_ne_bytes());
+            let _ = rustix::io::write(wire.client.as_fd(), &1u64.to_ne_bytes());
         }
     }
 }

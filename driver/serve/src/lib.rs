@@ -102,7 +102,7 @@ impl Server {
         stream.set_write_timeout(Some(PATIENCE))?;
         let device = &*self.served.device;
         loop {
-            let sources = session.interrupts.sources(device);
+            let sources = session.interrupts.sources();
             let fds = [PollFd::new(stream, PollFlags::IN), PollFd::new(&self.listener, PollFlags::IN)];
             let fds = fds.into_iter().chain(sources.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)));
             let mut fds: Vec<PollFd<'_>> = fds.collect();

@@ -276,10 +276,7 @@ impl kvcpu_sim::Bus for ClientMemory {
         let mut merged = vec![0; data.len()];
         HostBus::read(self, address, &mut merged).map_err(fault)?;
         for (old, (new, strobe)) in merged.iter_mut().zip(data.iter().zip(strobes)) {
-            let mask = (0..8)
-                .filter(|byte| strobe >> byte & 1 == 1)
-                .fold(0, |mask, byte| mask | 0xFF << (8 * byte));
-            *old = *old & !mask | new & mask;
+            *old = kvcpu_sim::merge(*old, *new, *strobe);
         }
         HostBus::write(self, address, &merged).map_err(fault)
     }

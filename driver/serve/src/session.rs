@@ -40,7 +40,7 @@ pub(super) struct Session<'a> {
     device: &'a dyn Backing,
     memory: &'a ClientMemory,
     config: ConfigSpace,
-    pub(super) interrupts: Interrupts,
+    pub(super) interrupts: Interrupts<'a>,
     negotiated: bool,
 }
 

@@ -7,9 +7,8 @@ use std::os::fd::BorrowedFd;
 
 use kvcpu_mmio::BackingError;
 
-const COMMAND: u64 = 0x04;
-const COMMAND_MEMORY: u16 = 1 << 1;
-const COMMAND_BUS_MASTER: u16 = 1 << 2;
+use crate::pci::{COMMAND, COMMAND_BUS_MASTER, COMMAND_MEMORY};
+
 /// Revision and class code.
 const CLASS: u64 = 0x08;
 

@@ -1,13 +1,14 @@
 //! Memory for DMA: huge pages if the host has some free, for which the IOMMU needs fewer and larger entries; else ordinary ones,
 //! with the hint to make them huge.
-#![allow(unsafe_code, reason = "memory that a device writes is mapped")]
 
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
 use kvcpu_mmio::DmaMemory;
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags};
+
+use crate::mapped::Mapped;
 
 /// Pages of x86 and of the device.
 pub(super) const PAGE_BYTES: usize = 0x1000;
@@ -17,18 +18,12 @@ pub(super) const HUGE_PAGE_BYTES: usize = 0x20_0000;
 /// Pages of this process.
 #[derive(Debug)]
 pub(super) struct Pages {
-    start: NonNull<AtomicU64>,
+    /// Whole huge pages, if it is of those.
+    mapped: Mapped,
     /// What was asked for, in whole pages.
     bytes: usize,
-    /// What is mapped: in whole huge pages, if it is of those.
-    mapped: usize,
     is_huge: bool,
 }
-
-// SAFETY: the mapping belongs to this value until it is dropped, and is only used through atomics.
-unsafe impl Send for Pages {}
-// SAFETY: as above.
-unsafe impl Sync for Pages {}
 
 impl Pages {
     /// At least `bytes` bytes of zeros.
@@ -38,32 +33,22 @@ impl Pages {
         let private = MapFlags::PRIVATE;
         // Not for what is smaller: the rest of the page would be lost.
         let pages = match bytes >= HUGE_PAGE_BYTES {
-            true => map(huge, private | MapFlags::HUGETLB | MapFlags::HUGE_2MB)
-                .map(|start| (start, huge, true))
-                .ok(),
+            true => Mapped::anonymous(huge, private | MapFlags::HUGETLB | MapFlags::HUGE_2MB).ok(),
             false => None,
         };
-        let (start, mapped, is_huge) = match pages {
-            Some(pages) => pages,
-            None => (map(bytes, private)?, bytes, false),
-        };
-        let pages = Pages { start, bytes, mapped, is_huge };
+        let is_huge = pages.is_some();
+        let mapped = pages.map_or_else(|| Mapped::anonymous(bytes, private), Ok)?;
         if !is_huge {
             // A kernel without transparent huge pages refuses; ordinary ones do.
-            let _ = pages.advise(Advice::LinuxHugepage);
+            let _ = mapped.advise(Advice::LinuxHugepage);
         }
         // After a fork the device goes on writing the parent's pages, so a child has no use for its copies.
-        pages.advise(Advice::LinuxDontFork)?;
-        Ok(pages)
-    }
-
-    fn advise(&self, advice: Advice) -> Result<(), Errno> {
-        // SAFETY: our own mapping; neither kind of advice changes what it holds.
-        unsafe { madvise(self.start.as_ptr().cast(), self.mapped, advice) }
+        mapped.advise(Advice::LinuxDontFork)?;
+        Ok(Pages { mapped, bytes, is_huge })
     }
 
     pub(super) fn start(&self) -> NonNull<AtomicU64> {
-        self.start
+        self.mapped.start()
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -81,20 +66,6 @@ impl Pages {
     }
 }
 
-fn map(bytes: usize, flags: MapFlags) -> Result<NonNull<AtomicU64>, Errno> {
-    // SAFETY: a new mapping of new memory, wherever there is room.
-    let start = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags)? };
-    NonNull::new(start.cast()).ok_or(Errno::NOMEM)
-}
-
-impl Drop for Pages {
-    fn drop(&mut self) {
-        // SAFETY: mapped in `new` with this length; nobody borrows it any more. What is still mapped for the device the kernel holds
-        // on to by itself.
-        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.mapped) };
-    }
-}
-
 /// Pages with a bus address.
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -108,9 +79,7 @@ impl DmaMemory for Memory {
     }
 
     fn words(&self) -> &[AtomicU64] {
-        // SAFETY: so many bytes are mapped from there, page-aligned, until `self` is dropped; the device writes them at any time, so
-        // they are atomics.
-        unsafe { std::slice::from_raw_parts(self.pages.start.as_ptr(), self.pages.bytes / 8) }
+        &self.pages.mapped.words()[..self.pages.bytes / 8]
     }
 }
 

@@ -16,7 +16,6 @@ mod bar;
 mod config_space;
 mod error;
 mod ioctl;
-mod iova;
 mod kernel;
 mod memory;
 mod survey;
@@ -29,7 +28,6 @@ use kvcpu_mmio::geometry::VECTORS;
 use kvcpu_mmio::map::BAR0_BYTES;
 use kvcpu_mmio::regs::msix::BAR4_BYTES;
 use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory};
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use vfio_bindings::bindings::vfio::VFIO_PCI_CONFIG_REGION_INDEX;
@@ -39,11 +37,12 @@ pub use self::error::OpenError;
 
 use self::bar::{Mapping, Protection, Word};
 use self::config_space::ConfigSpace;
-use self::iova::IovaSpace;
 use self::kernel::{Kernel, Opened};
 use self::memory::{Memory, Pages};
 use self::survey::{Root, Survey};
 use crate::device::lock;
+use crate::eventfd;
+use crate::iova::IovaSpace;
 
 /// What is mapped for the device, and where there is room.
 struct Mappings {
@@ -228,9 +227,7 @@ impl Backing for Vfio {
 
     fn dma_free(&self, iova: u64) -> Result<(), BackingError> {
         let mut mappings = lock(&self.mappings);
-        let memory = mappings.memories.get(&iova).ok_or_else(|| {
-            BackingError::Dma(format!("nothing is mapped at {iova:#x}; unmap what dma_alloc returned, once"))
-        })?;
+        let memory = mappings.memories.get(&iova).ok_or_else(|| BackingError::not_mapped(iova))?;
         let unmapped = self.kernel.unmap(iova, &memory.pages);
         unmapped.map_err(|error| BackingError::Dma(format!("unmapping {iova:#x}: {error}")))?;
         mappings.memories.remove(&iova);
@@ -246,10 +243,9 @@ impl Backing for Vfio {
         self.there()?;
         let count = self.kernel.vectors().min(VECTORS.into());
         if usize::from(vector) >= count {
-            return Err(BackingError::Irq(format!("vector {vector} does not exist; the device has {count}")));
+            return Err(BackingError::no_vector(vector, count as u16));
         }
-        let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
-            .map_err(|error| BackingError::Irq(format!("eventfd: {error}")))?;
+        let fd = eventfd::new()?;
         // The first time all vectors are allocated: how many there are can be changed later only by taking them all away, which
         // would lose what they signal meanwhile. Those without an eventfd stay masked.
         let set = if vectors.is_empty() {

@@ -13,7 +13,6 @@
 mod memory;
 pub mod wire;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -24,24 +23,20 @@ use std::time::Duration;
 use kvcpu_mmio::geometry::VECTORS;
 use kvcpu_mmio::map::{BAR0_BYTES, PCI_DEVICE, PCI_VENDOR};
 use kvcpu_mmio::regs::msix::BAR4_BYTES;
-use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory};
-use rustix::event::{EventfdFlags, eventfd};
+use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory, dma_bytes};
 use rustix::io::Errno;
 
 use self::memory::Memory;
 use self::wire::{Command, Header};
 use crate::device::lock;
+use crate::eventfd;
+use crate::iova::IovaSpace;
+use crate::pci::{COMMAND, COMMAND_BUS_MASTER, COMMAND_MEMORY};
 
 /// How long a reply may take: an access of a register takes a simulated device some milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// First bus address handed out: not 0, so that a forgotten address faults.
-const FIRST_IOVA: u64 = 0x1_0000_0000;
-/// Unmapped space after each allocation, so that running past the end faults.
-const GUARD_BYTES: u64 = 0x1000;
-/// COMMAND in configuration space, and its bits for memory and bus mastering.
-const COMMAND: u64 = 4;
-const COMMAND_MEMORY: u16 = 1 << 1;
-const COMMAND_BUS_MASTER: u16 = 1 << 2;
+/// What bus addresses are multiples of.
+const PAGE_BYTES: u64 = 0x1000;
 
 /// Why there is no device at the socket.
 #[derive(Debug, thiserror::Error)]
@@ -188,17 +183,11 @@ impl Connection {
     }
 }
 
-/// What is handed out.
-struct Mappings {
-    next_iova: u64,
-    sizes: BTreeMap<u64, u64>,
-}
-
 /// A device at a vfio-user socket.
 pub struct VfioUser {
     path: PathBuf,
     connection: Mutex<Connection>,
-    mappings: Mutex<Mappings>,
+    space: Mutex<IovaSpace>,
     vectors: Mutex<[Option<OwnedFd>; VECTORS as usize]>,
 }
 
@@ -243,7 +232,7 @@ impl VfioUser {
         Ok(VfioUser {
             path: at(),
             connection: Mutex::new(connection),
-            mappings: Mutex::new(Mappings { next_iova: FIRST_IOVA, sizes: BTreeMap::new() }),
+            space: Mutex::new(IovaSpace::new(&[])),
             vectors: Mutex::default(),
         })
     }
@@ -252,6 +241,21 @@ impl VfioUser {
         lock(&self.connection)
             .read(bar.index().into(), offset.into())
             .map_err(|failure| refused(failure, bar, offset))
+    }
+
+    /// Memory that the server has mapped at `address`.
+    fn map(&self, address: u64, bytes: usize) -> Result<Memory, BackingError> {
+        let memory =
+            Memory::new(address, bytes).map_err(|error| BackingError::Dma(format!("{bytes} bytes: {error}")))?;
+        let flags = wire::MAP_READ | wire::MAP_WRITE;
+        let argsz = wire::DmaMap::BYTES as u32;
+        let map = wire::DmaMap { argsz, flags, offset: 0, address, size: bytes as u64 };
+        let mapped = lock(&self.connection).ask(Command::DmaMap, &[&map.bytes()], &[memory.fd()]);
+        mapped.map_err(|failure| match failure {
+            Failure::Refused(errno) => BackingError::Dma(format!("the server does not map {bytes} bytes: {errno}")),
+            failure => failure.into(),
+        })?;
+        Ok(memory)
     }
 
     fn write(&self, bar: Bar, offset: u32, data: &[u8]) -> Result<(), BackingError> {
@@ -305,32 +309,20 @@ impl Backing for VfioUser {
     }
 
     fn dma_alloc(&self, bytes: usize) -> Result<Arc<dyn DmaMemory>, BackingError> {
-        let bytes = bytes.max(1).checked_next_multiple_of(4096);
-        let bytes = bytes.ok_or_else(|| BackingError::Dma("size overflows; ask for less".into()))?;
+        let bytes = dma_bytes(bytes)?;
         let size = bytes as u64;
-        let address = {
-            let mut mappings = lock(&self.mappings);
-            let address = mappings.next_iova;
-            mappings.next_iova += size + GUARD_BYTES;
-            address
-        };
-        let memory =
-            Memory::new(address, bytes).map_err(|error| BackingError::Dma(format!("{bytes} bytes: {error}")))?;
-        let flags = wire::MAP_READ | wire::MAP_WRITE;
-        let map = wire::DmaMap { argsz: wire::DmaMap::BYTES as u32, flags, offset: 0, address, size };
-        let mapped = lock(&self.connection).ask(Command::DmaMap, &[&map.bytes()], &[memory.fd()]);
-        mapped.map_err(|failure| match failure {
-            Failure::Refused(errno) => BackingError::Dma(format!("the server does not map {bytes} bytes: {errno}")),
-            failure => failure.into(),
-        })?;
-        lock(&self.mappings).sizes.insert(address, size);
-        Ok(Arc::new(memory))
+        let address = lock(&self.space).allocate(size, PAGE_BYTES);
+        let address =
+            address.ok_or_else(|| BackingError::Dma(format!("no bus addresses for {bytes} bytes; free some")))?;
+        let mapped = self.map(address, bytes);
+        if mapped.is_err() {
+            lock(&self.space).free(address);
+        }
+        Ok(Arc::new(mapped?))
     }
 
     fn dma_free(&self, iova: u64) -> Result<(), BackingError> {
-        let unknown =
-            || BackingError::Dma(format!("nothing is mapped at {iova:#x}; unmap what dma_alloc returned, once"));
-        let size = lock(&self.mappings).sizes.remove(&iova).ok_or_else(unknown)?;
+        let size = lock(&self.space).free(iova).ok_or_else(|| BackingError::not_mapped(iova))?;
         let unmap = wire::DmaUnmap { argsz: wire::DmaUnmap::BYTES as u32, flags: 0, address: iova, size };
         lock(&self.connection).ask(Command::DmaUnmap, &[&unmap.bytes()], &[])?;
         Ok(())
@@ -339,13 +331,12 @@ impl Backing for VfioUser {
     fn irq_fd(&self, vector: u16) -> Result<i32, BackingError> {
         let mut vectors = lock(&self.vectors);
         let Some(slot) = vectors.get_mut(usize::from(vector)) else {
-            return Err(BackingError::Irq(format!("vector {vector} does not exist; the device has {VECTORS}")));
+            return Err(BackingError::no_vector(vector, VECTORS));
         };
         if let Some(fd) = slot {
             return Ok(fd.as_raw_fd());
         }
-        let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
-            .map_err(|error| BackingError::Irq(format!("eventfd: {error}")))?;
+        let fd = eventfd::new()?;
         let flags = wire::SET_EVENTFD | wire::SET_TRIGGER;
         let argsz = wire::IrqSet::BYTES as u32;
         let set = wire::IrqSet { argsz, flags, index: wire::MSIX_IRQ, start: vector.into(), count: 1 };

@@ -16,7 +16,7 @@ const GUARD_BYTES: u64 = 0x1000;
 
 /// The addresses of one device.
 #[derive(Debug)]
-pub(super) struct IovaSpace {
+pub(crate) struct IovaSpace {
     next: u64,
     /// Start and end of what is taken; no two overlap.
     taken: BTreeMap<u64, u64>,
@@ -24,7 +24,7 @@ pub(super) struct IovaSpace {
 
 impl IovaSpace {
     /// All addresses but those reserved.
-    pub(super) fn new(reserved: &[RangeInclusive<u64>]) -> IovaSpace {
+    pub(crate) fn new(reserved: &[RangeInclusive<u64>]) -> IovaSpace {
         let mut sorted = reserved.to_vec();
         sorted.sort_by_key(|range| *range.start());
         let mut taken = BTreeMap::<u64, u64>::new();
@@ -42,7 +42,7 @@ impl IovaSpace {
     }
 
     /// Takes `bytes` bytes at a multiple of `alignment`, a power of two.
-    pub(super) fn allocate(&mut self, bytes: u64, alignment: u64) -> Option<u64> {
+    pub(crate) fn allocate(&mut self, bytes: u64, alignment: u64) -> Option<u64> {
         let bytes = bytes.checked_add(GUARD_BYTES)?;
         let start = self.gap(self.next, bytes, alignment).or_else(|| self.gap(FIRST, bytes, alignment))?;
         self.taken.insert(start, start + bytes);
@@ -50,9 +50,9 @@ impl IovaSpace {
         Some(start)
     }
 
-    /// Gives back what starts there.
-    pub(super) fn free(&mut self, start: u64) {
-        self.taken.remove(&start);
+    /// Gives back what starts there: how many bytes were taken, if any were.
+    pub(crate) fn free(&mut self, start: u64) -> Option<u64> {
+        self.taken.remove(&start).map(|end| end - start - GUARD_BYTES)
     }
 
     /// The first gap of this size from `from` on.
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(space.allocate(0x1000, 0x1000), Some(old));
         assert_eq!(space.allocate(u64::MAX, 0x1000), None);
         // Through the whole space many times.
-        held.iter().for_each(|start| space.free(*start));
+        held.iter().for_each(|start| assert_eq!(space.free(*start), Some(large)));
         for _ in 0..100 {
             let start = space.allocate(large, 0x20_0000).unwrap();
             space.free(start);
