@@ -35,6 +35,16 @@ wants() {
     grep -q -- "$1" "$2" || { echo "no \"$1\" in:"; cat "$2"; return 1; }
 }
 
+# Waits for a file, 60 seconds at most.
+appears() {
+    for second in $(seq 60); do
+        [ -e "$1" ] && return 0
+        sleep 1
+    done
+    echo "$1 does not appear"
+    return 1
+}
+
 device() {
     [ "$(cat $PCI/vendor)" = 0x1de5 ] && [ "$(cat $PCI/device)" = 0x0a10 ] && [ -e $PCI/iommu_group ]
 }
@@ -97,10 +107,7 @@ reset_in_traffic() {
 two_drivers() {
     kvctl $DEVICE uapi --name kvcpu9 $TIERS >/tmp/first 2>&1 &
     first=$!
-    for second in $(seq 30); do
-        [ -e /dev/kvcpu9 ] && break
-        sleep 1
-    done
+    appears /dev/kvcpu9 || return 1
     kvctl $DEVICE selftest --only identity >/tmp/second 2>&1
     ended=$?
     kill $first
@@ -113,11 +120,7 @@ two_drivers() {
 device_file() {
     kvctl $DEVICE uapi $TIERS >/tmp/uapi 2>&1 &
     server=$!
-    for second in $(seq 30); do
-        [ -e /dev/kvcpu0 ] && break
-        sleep 1
-    done
-    uapi && kill $server && wait $server
+    appears /dev/kvcpu0 && uapi && kill $server && wait $server
     [ ! -e /dev/kvcpu0 ] || return 1
 }
 
@@ -125,10 +128,7 @@ server_killed() {
     (while kvctl $DEVICE --deadline 10s selftest --only march >/tmp/last 2>&1; do :; done; echo over >/tmp/over) &
     sleep 2
     echo "guest: kill-server" >/dev/console
-    for second in $(seq 60); do
-        [ -e /tmp/over ] && break
-        sleep 1
-    done
+    appears /tmp/over
     cat /tmp/last
     [ -e /tmp/over ] && ! grep -q panicked /tmp/last
 }

@@ -11,6 +11,7 @@ pub mod raw;
 pub mod registers;
 pub mod rig;
 pub mod setup;
+pub mod step;
 pub mod stream;
 pub mod t3;
 pub mod workload;

@@ -138,7 +138,7 @@ impl<B: Backing + 'static> Rig<B> {
                 for sqe in sqes {
                     let command = way.prepare(*sqe).map_err(text)?;
                     // Half of the steps are there early enough to be made ready.
-                    if sqe.opcode == Opcode::StepAdvance as u8 && sqe.argument.is_multiple_of(2) {
+                    if sqe.opcode == Opcode::StepAdvance.code() && sqe.argument.is_multiple_of(2) {
                         self.device.backing().advance(EARLY).map_err(|error| error.to_string())?;
                     }
                     out.push(command.go().map_err(text)?);

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test says where it failed by panicking, in its helpers too")]
 
 use kvcpu_driver::{Commands, Config, Device, Entry, Insert, QueueConfig, TierConfig, Weights, sqe};
-use kvcpu_mmio::queue::{Key, Status};
+use kvcpu_mmio::queue::Key;
 use kvcpu_mmio::regs::{command, control};
 use kvcpu_mmio::{Backing, Geometry};
 use kvcpu_sim::{Rtl, RtlOptions, top};
 use kvcpu_tests::rig::content;
 use kvcpu_tests::setup::{device, emulator_of, key, tiers};
+use kvcpu_tests::step::clocks_to_the_first_score;
 use kvcpu_tests::t3::T3;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -232,8 +233,8 @@ fn a_step_that_is_ready_begins_with_cmd_go_and_ends_as_any_other() {
     }
 }
 
-/// Clocks from that in which a write of CMD_GO is taken until the first score is written, in a device that has had time to make the step ready.
-fn clocks_to_the_first_score(seed: u64, options: RtlOptions) -> u64 {
+/// Clocks to the first score, in a device that has had time to make the step ready.
+fn clocks_of_a_ready_step(seed: u64, options: RtlOptions) -> u64 {
     let (device, _) = device(rtl(RtlOptions { seed, ..options }), patient(tiers([0, 32, 32, 0])));
     // Enough that the directory's first row has one; and one of them is under way.
     for tag in 0..32 {
@@ -246,19 +247,13 @@ fn clocks_to_the_first_score(seed: u64, options: RtlOptions) -> u64 {
         device.backing().advance(1_000).unwrap();
     }
     rest(&device);
-    device.backing().watch(&["s_axil_awready", "s_axil_wready", "scores"]).unwrap();
-    assert_eq!(step.go().unwrap().status, Status::Ok.code());
-    let seen = device.backing().seen();
-    // While the front holds a write it takes no other.
-    let held = seen.iter().find(|seen| seen.values[..2] == [0, 0]).unwrap().clock;
-    let scored = seen.iter().find(|seen| seen.clock >= held && seen.values[2] == 1).unwrap().clock;
-    scored - (held - 1)
+    clocks_to_the_first_score(device.backing(), step)
 }
 
 #[test]
 fn a_step_that_is_ready_has_its_first_score_within_eight_clocks() {
     for seed in 0..4 {
-        let clocks = clocks_to_the_first_score(seed, RtlOptions::default());
+        let clocks = clocks_of_a_ready_step(seed, RtlOptions::default());
         assert!(clocks <= 8, "seed {seed}: {clocks} clocks");
     }
 }
@@ -267,6 +262,6 @@ fn a_step_that_is_ready_has_its_first_score_within_eight_clocks() {
 fn a_step_prepared_behind_a_move_is_ready_when_the_move_is_done() {
     // Slow enough that the move lasts longer than the device waits before it looks for a step.
     let slow = RtlOptions { host_latency: 3_000..=3_000, ..RtlOptions::default() };
-    let clocks = clocks_to_the_first_score(1, slow);
+    let clocks = clocks_of_a_ready_step(1, slow);
     assert!(clocks <= 8, "{clocks} clocks");
 }

@@ -49,12 +49,10 @@ impl FromStr for Location {
             "emulator" => Ok(Location::Emulator),
             "rtl" => Ok(Location::Rtl),
             "lockstep" => Ok(Location::Lockstep),
-            _ if s.len() > VFIO_USER.len() && s.starts_with(VFIO_USER) => {
-                Ok(Location::VfioUser(PathBuf::from(&s[VFIO_USER.len()..])))
-            }
-            _ => match s.strip_prefix(VFIO) {
-                Some(address) => address.parse().map(Location::Vfio).map_err(|error| format!("{error}")),
-                None => Err(format!("there is no such device; there are: {LOCATIONS}")),
+            _ => match (s.strip_prefix(VFIO_USER), s.strip_prefix(VFIO)) {
+                (Some(path), _) if !path.is_empty() => Ok(Location::VfioUser(path.into())),
+                (_, Some(address)) => address.parse().map(Location::Vfio).map_err(|error| format!("{error}")),
+                _ => Err(format!("there is no such device; there are: {LOCATIONS}")),
             },
         }
     }

@@ -4,10 +4,11 @@ use crate::Row;
 use kvcpu_driver::{Commands, Config, Device, Insert, QueueConfig, TierConfig, sqe};
 use kvcpu_mmio::queue::Sqe;
 use kvcpu_mmio::regs::rtbd_entry::EntryState;
-use kvcpu_mmio::regs::{command, control, counter, hepc, rtbd_entry};
+use kvcpu_mmio::regs::{control, counter, hepc, rtbd_entry};
 use kvcpu_mmio::{Backing, Bar, Geometry};
 use kvcpu_sim::{Rtl, RtlOptions, top};
 use kvcpu_tests::setup::{device, key, tiers};
+use kvcpu_tests::step::clocks_to_the_first_score;
 use std::time::Duration;
 
 /// Blocks of the tier that is full; the tier below has room for twice as many.
@@ -153,19 +154,10 @@ fn step(seed: u64, geometry: Geometry, pause: u64) -> u64 {
     while !in_front() {
         device.single_shot().insert(&Insert::new(key(tags.next().unwrap()), 1)).unwrap();
     }
-    for (half, word) in (0..).step_by(2).zip(sqe::step_advance(3).to_words()) {
-        device.write_at(&command::CMD_SQE, 0, half, word & u64::from(u32::MAX)).unwrap();
-        device.write_at(&command::CMD_SQE, 0, half + 1, word >> 32).unwrap();
-    }
+    let mut single_shot = device.single_shot();
+    let step = single_shot.prepare(sqe::step_advance(3)).unwrap();
     pass(device.backing(), pause);
-    device.backing().watch(&["s_axil_awready", "s_axil_wready", "scores"]).unwrap();
-    device.write(&command::CMD_GO, 1).unwrap();
-    pass(device.backing(), PAUSE);
-    let seen = device.backing().seen();
-    // The front takes no other while it holds one.
-    let held = seen.iter().find(|seen| seen.values[..2] == [0, 0]).unwrap().clock;
-    let scores = seen.iter().find(|seen| seen.clock >= held && seen.values[2] == 1).unwrap().clock;
-    scores - (held - 1)
+    clocks_to_the_first_score(device.backing(), step)
 }
 
 fn commands(seed: u64, geometry: Geometry) -> String {

@@ -119,6 +119,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Says where the device is served, now that it is: `what` is the name of the place in JSON.
+fn ready(output: Output, device: &DeviceArgs, what: &str, place: &str) -> std::io::Result<()> {
+    let name = device.device.to_string();
+    let text = if output.json {
+        serde_json::json!({ "device": name, what: place }).to_string()
+    } else {
+        format!("{name} at {place}")
+    };
+    output.line(&text)
+}
+
 fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
     match cli.verb {
         Some(Verb::Replay(args)) => {
@@ -132,18 +143,12 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
         }
         Some(Verb::Serve(args)) => {
             let server = kvcpu_serve::Server::bind(&args.socket, cli.device.served()?)?;
-            let (device, socket) = (cli.device.device.to_string(), args.socket.display().to_string());
-            let ready = serde_json::json!({ "device": device, "socket": socket });
-            output.line(&if output.json { ready.to_string() } else { format!("{device} at {socket}") })?;
+            ready(output, &cli.device, "socket", &args.socket.display().to_string())?;
             server.run(args.clients)?;
         }
         Some(Verb::Uapi(args)) => {
-            let device = cli.device.device.to_string();
             let session = Session::new(cli.device.probe()?, cli.single_shot);
-            commands::offer(&args, session, |name| {
-                let ready = serde_json::json!({ "device": device, "node": format!("/dev/{name}") });
-                Ok(output.line(&if output.json { ready.to_string() } else { format!("{device} at /dev/{name}") })?)
-            })?;
+            commands::offer(&args, session, |name| Ok(ready(output, &cli.device, "node", &format!("/dev/{name}"))?))?;
         }
         Some(Verb::Policy(args)) => {
             let sweep = policy::policy(&args, &cli.device)?;
