@@ -14,7 +14,7 @@ DEVICE="--device vfio:$BDF --deadline 60s"
 # A simulation of the hardware is small and slow.
 if grep -q kvcpu=rtl /proc/cmdline; then
     QUICK=--quick
-    TIERS="--t1 24 --t2 24"
+    TIERS="--t1 24 --t2 24 --t3 0"
 fi
 
 # stage NAME COMMAND...: what it says is told if it fails.
@@ -107,7 +107,7 @@ reset_in_traffic() {
 two_drivers() {
     kvctl $DEVICE uapi --name kvcpu9 $TIERS >/tmp/first 2>&1 &
     first=$!
-    appears /dev/kvcpu9 || return 1
+    appears /dev/kvcpu9 || { cat /tmp/first; return 1; }
     kvctl $DEVICE selftest --only identity >/tmp/second 2>&1
     ended=$?
     kill $first
@@ -120,8 +120,12 @@ two_drivers() {
 device_file() {
     kvctl $DEVICE uapi $TIERS >/tmp/uapi 2>&1 &
     server=$!
-    appears /dev/kvcpu0 && uapi && kill $server && wait $server
-    [ ! -e /dev/kvcpu0 ] || return 1
+    appears /dev/kvcpu0 && uapi
+    ended=$?
+    kill $server
+    wait $server
+    cat /tmp/uapi
+    [ $ended = 0 ] && [ ! -e /dev/kvcpu0 ]
 }
 
 server_killed() {
