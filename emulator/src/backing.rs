@@ -97,7 +97,9 @@ impl Backing for Emulator {
     }
 
     fn reset(&self) -> Result<(), BackingError> {
-        self.core().reset();
+        let mut core = self.core();
+        core.reset();
+        core.irq.drop_pending();
         Ok(())
     }
 

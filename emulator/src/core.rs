@@ -92,6 +92,8 @@ impl Core {
 
     /// Everything to its reset value.
     pub(crate) fn reset(&mut self) {
+        // Of what ends by it nobody is told.
+        self.irq.reset();
         self.disable();
         self.words.fill(0);
         self.registers_written = true;
@@ -177,9 +179,7 @@ impl Core {
         let frames = |t: u32| u64::from(self.word(&tier::TIER_FRAMES, t));
         let in_use = |t: u32| self.word(&tier::TIER_LIMIT, t) > 0;
         let fits = |base: u64, align: u64, bytes: u64| base.is_multiple_of(align) && base.checked_add(bytes).is_some();
-        let arenas = [0, 2]
-            .iter()
-            .all(|&t| !in_use(t) || fits(self.word64(&tier::TIER_BASE, t), 8, frames(t) << shift));
+        let arenas = (0..3).all(|t| !in_use(t) || fits(self.word64(&tier::TIER_BASE, t), 8, frames(t) << shift));
         let slots = u64::from(self.word(&service::SVC_STAGE_SLOTS, 0));
         let size = self.word(&service::SVC_SIZE, 0);
         let served = !in_use(3)

@@ -41,9 +41,14 @@ impl Default for Irq {
 }
 
 impl Irq {
-    /// Back to reset values. The MSI-X table belongs to the system and survives with its fds.
+    /// Back to reset values. The MSI-X table belongs to the system and survives with its fds; what was to be told still is.
     pub(crate) fn reset(&mut self) {
-        (self.status, self.enable, self.pending) = (0, 0, 0);
+        (self.status, self.enable) = (0, 0);
+    }
+
+    /// Messages that did not leave never will.
+    pub(crate) fn drop_pending(&mut self) {
+        self.pending = 0;
     }
 
     pub(crate) fn raise(&mut self, source: Source) {

@@ -5,6 +5,7 @@
 mod buffer;
 pub mod bus;
 pub mod check;
+mod interrupts;
 pub mod lockstep;
 pub mod model;
 pub mod raw;

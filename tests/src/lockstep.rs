@@ -1,8 +1,8 @@
 //! Emulator and RTL side by side under the same stream, each with memory and T3 of its own, and each beside the model.
 //!
 //! Completions are compared as they come; at each `Op::Compare`, which fences: every register that the map does not call volatile, every
-//! directory entry word for word, the bytes that T3 holds, and the words of host memory that each has read and written. The bytes of the
-//! other tiers are read back by COPY and compared with what was written.
+//! directory entry word for word, the bytes that T3 holds, the words of host memory that each has read and written, INT_STATUS and the
+//! messages sent. The bytes of the other tiers are read back by COPY and compared with what was written.
 
 use kvcpu_emulator::Emulator;
 use kvcpu_mmio::backing::Backing;
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::bus::Bus;
 use crate::check;
+use crate::interrupts;
 use crate::rig::is_in_flight;
 use crate::stream::{self, Kind, Op, Player, Scenario};
 
@@ -110,7 +111,7 @@ impl Lockstep {
         let mut rtl = Player::new(rtl, scenario).map_err(|error| format!("rtl: {error}"))?;
         rtl.rig.beside = true;
         let uses_staging = scenario.config.tiers[3].limit > 0 && !scenario.config.metadata_only;
-        Ok(Lockstep {
+        let lockstep = Lockstep {
             emulator,
             emulator_bus,
             rtl,
@@ -121,7 +122,14 @@ impl Lockstep {
             traces: Default::default(),
             commands: 0,
             comparisons: 0,
-        })
+        };
+        lockstep.begin_interrupts()?;
+        Ok(lockstep)
+    }
+
+    fn begin_interrupts(&self) -> Result<(), String> {
+        interrupts::begin(self.emulator.rig.device.backing().as_ref())?;
+        interrupts::begin(self.rtl.rig.device.backing().as_ref())
     }
 
     /// One operation on both.
@@ -149,6 +157,7 @@ impl Lockstep {
                 // How far what was under way had come is a matter of time.
                 self.emulator_bus.take_words();
                 self.rtl_bus.take_words();
+                self.begin_interrupts()?;
             }
             _ => {}
         }
@@ -185,6 +194,7 @@ impl Lockstep {
         if expected != found {
             return Err("T3 holds other bytes".into());
         }
+        interrupts::compare(self.emulator.rig.device.backing().as_ref(), self.rtl.rig.device.backing().as_ref())?;
         if self.uses_staging {
             // Which staging slot and ring entry a T3 move gets is a matter of time.
             return Ok(());

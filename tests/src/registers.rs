@@ -1,6 +1,6 @@
 //! Emulator and RTL side by side under register accesses that no driver makes: any register, any value, any size and alignment;
 //! configurations that fit and that do not; hostile rings; resets. What an access reads, and at each comparison every register that
-//! the map does not call volatile and every directory entry, must be the same.
+//! the map does not call volatile, every directory entry, INT_STATUS and the messages sent must be the same.
 //!
 //! ```text
 //!  seed ─► operation ─► accesses ─┬─► emulator ─► what it reads ─┐
@@ -19,6 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
 use crate::check;
+use crate::interrupts;
 
 mod setup;
 
@@ -83,6 +84,8 @@ impl Both {
     }
 
     fn play(&mut self, operations: u32, done: &mut Done) -> Result<(), String> {
+        interrupts::begin(&self.emulator)?;
+        interrupts::begin(&self.rtl)?;
         self.configure()?;
         for number in 1..=operations {
             done.operations = number;
@@ -189,7 +192,7 @@ impl Both {
         for offset in (0..self.geometry.entries() * rtbd_entry::BLOCK.stride).step_by(8) {
             self.read_at(Bar::Rtbd, offset, true)?;
         }
-        Ok(())
+        interrupts::compare(&self.emulator, &self.rtl)
     }
 
     /// A register, or one of its instances and elements: where it is.

@@ -65,6 +65,24 @@ fn what_bus_mastering_holds_back_is_pending_and_comes_later() {
 }
 
 #[test]
+fn pending_messages_outlive_the_devices_reset_and_not_the_functions() {
+    let (device, _) = device(emulator(), tiers([0, 4, 0, 0]));
+    for (function_level, left) in [(false, Source::Error.bit() as u32), (true, 0)] {
+        device.enable_interrupts(&[Source::Error]).unwrap();
+        device.write_at(&msix::MSIX_CONTROL, Source::Error.vector().into(), 0, 1).unwrap();
+        device.force_interrupt(Source::Error).unwrap();
+        if function_level {
+            device.reset().unwrap();
+        } else {
+            device
+                .write(&kvcpu_mmio::regs::control::CTRL, kvcpu_mmio::regs::control::CTRL::RESET.mask())
+                .unwrap();
+        }
+        assert_eq!(pending(&device), left, "function level: {function_level}");
+    }
+}
+
+#[test]
 fn what_the_table_masks_is_pending_and_comes_on_unmasking() {
     let (device, _) = device(emulator(), tiers([0, 4, 0, 0]));
     device.enable_interrupts(&[Source::Queue(2)]).unwrap();

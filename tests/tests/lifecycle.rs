@@ -58,6 +58,11 @@ fn each_reason_to_refuse_enable_is_told() {
         (10, false, &[(&luf::AGENT_MASK, 0, 0x10)]),
         (11, true, &[(&service::SVC_SQ_BASE, 0, 32)]),
         (11, true, &[(&service::SVC_CQ_BASE, 0, 8)]),
+        (11, true, &[(&service::SVC_STAGE_BASE, 0, 4)]),
+        (11, false, &[(&tier::TIER_FRAMES, 0, 1), (&tier::TIER_LIMIT, 0, 1), (&tier::TIER_BASE, 0, 4)]),
+        (11, false, &[(&tier::TIER_BASE, 1, 4)]),
+        (11, false, &[(&tier::TIER_FRAMES, 2, 1), (&tier::TIER_LIMIT, 2, 1), (&tier::TIER_BASE, 2, 4)]),
+        (0, false, &[(&tier::TIER_BASE, 1, 4), (&dma::DMA_CTRL, 0, 1)]),
     ];
     for (cause, t3, writes) in cases {
         program(&device, *t3);
