@@ -307,7 +307,12 @@ impl Core {
     pub(crate) fn settle_own(&mut self) {
         match self.moves.own.take() {
             Some((mv, Ok(()))) => self.acknowledge_move(mv),
-            Some((mv, Err(fault))) => self.fail_move(mv, &fault),
+            Some((mv, Err(fault))) => {
+                self.fail_move(mv, &fault);
+                if self.service.check().is_err() {
+                    self.fail_staged_moves();
+                }
+            }
             None => {}
         }
     }

@@ -116,7 +116,7 @@ impl Core {
             self.service_error(&SVC_ERR::BAD_DOORBELL);
             return;
         }
-        while self.service.cq_head != tail {
+        while !self.service.broken && self.service.cq_head != tail {
             let mut words = [0; 2];
             let address = cqe_address(self.service.cq_base, self.service.cq_head);
             if let Err(fault) = self.host_read(address, &mut words) {

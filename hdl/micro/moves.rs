@@ -42,6 +42,8 @@ const DOING_FETCH: u32 = 4;
 const DOING_ARRIVED: u32 = 5;
 /// DMA out of the staging slot.
 const DOING_UNSTAGE: u32 = 6;
+/// The host cannot be asked.
+const DOING_LOST: u32 = 7;
 
 /// Moves that fit.
 const MOVES_MOST: u32 = 64;
@@ -383,8 +385,10 @@ fn wait_move(place: u32) {
     if place == NONE {
         return;
     }
-    while load(place + M_DOING) == DOING_DIRECT || load(place + M_DOING) == DOING_STAGE {
+    let mut doing = load(place + M_DOING);
+    while doing == DOING_DIRECT || doing == DOING_STAGE || doing == DOING_LOST {
         wait(WAIT_MOVE);
+        doing = load(place + M_DOING);
     }
 }
 

@@ -28,6 +28,8 @@ static SV_DONE: u32 = 0;
 static SV_RESERVED: u32 = 0;
 /// Moves that the host has fetched, and that wait for room in DMA.
 static SV_ARRIVED: u32 = 0;
+/// 1: a move could not be asked for.
+static SV_LOST: u32 = 0;
 
 /// The rings are empty, and all slots free.
 fn service_reset() {
@@ -37,6 +39,7 @@ fn service_reset() {
     SV_DONE = 0;
     SV_RESERVED = 0;
     SV_ARRIVED = 0;
+    SV_LOST = 0;
     let mut slot = 0;
     while slot < 64 {
         store(STAGING + (slot << 2) + ST_MOVE, 0);
@@ -103,7 +106,7 @@ fn store_begin(place: u32) {
     store(place + M_DOING, DOING_STAGE);
     store(place + M_SLOT, NONE);
     if SV_BROKEN != 0 {
-        t3_failed(place);
+        lose(place);
         return;
     }
     staging_take(place);
@@ -115,7 +118,7 @@ fn store_post(place: u32, crc: u32) {
     store(place + M_DOING, DOING_STORE);
     SV_RESERVED -= 1;
     if SV_BROKEN != 0 {
-        t3_failed(place);
+        lose(place);
         return;
     }
     request(place, OP_SVC_STORE, load(place + M_FROM), crc, load(place + M_TO_FRAME));
@@ -126,7 +129,7 @@ fn fetch_begin(place: u32) {
     store(place + M_DOING, DOING_FETCH);
     store(place + M_SLOT, NONE);
     if SV_BROKEN != 0 {
-        t3_failed(place);
+        lose(place);
         return;
     }
     staging_take(place);
@@ -157,7 +160,7 @@ fn request(place: u32, op: u32, peer: u32, crc: u32, frame: u32) {
     at_entry(CSR_SVC_SQ_BASE, SV_TAIL << 6);
     if ring_write(AT_LO, AT_HI, 8) != RING_GOOD {
         service_breaks();
-        t3_failed(place);
+        lose(place);
         return;
     }
     SV_TAIL = (SV_TAIL + 1) & service_mask();
@@ -182,18 +185,25 @@ fn service_breaks() {
     error(ERR_STATUS_SERVICE_MASK);
 }
 
+/// A move that the host cannot be asked for: it fails when moves are polled, as those do that fail on their way.
+fn lose(place: u32) {
+    store(place + M_DOING, DOING_LOST);
+    SV_LOST = 1;
+}
+
 /// A move of T3 fails.
 fn t3_failed(place: u32) {
     sticky(CSR_DMA_ERR, DMA_ERR_T3_MASK);
     move_failed(place);
 }
 
-/// All moves that wait for the host fail.
+/// All moves that wait for the host fail, or could not be asked for.
 fn service_fails() {
+    SV_LOST = 0;
     let mut place = MOVES;
     while place != MOVES_END {
         let doing = load(place + M_DOING);
-        if doing == DOING_STORE || doing == DOING_FETCH {
+        if doing == DOING_STORE || doing == DOING_FETCH || doing == DOING_LOST {
             t3_failed(place);
         }
         place += 16;
@@ -206,7 +216,7 @@ fn service_poll() -> u32 {
         return 0;
     }
     let mut changed = 0;
-    if SVC_ABORT_REQUESTED != 0 {
+    if SVC_ABORT_REQUESTED | SV_LOST != 0 {
         SVC_ABORT_REQUESTED = 0;
         service_fails();
         changed = 1;

@@ -521,7 +521,7 @@ static inline uint64_t kvcpu_field_set(uint64_t value, uint64_t mask, unsigned s
 #define KVCPU_DMA_ERR_BUS_MASTER_OFF_MASK UINT32_C(0x2)
 #define KVCPU_DMA_ERR_CRC_SHIFT 2u /* The CRC-32C of what arrived differs from what was sent. */
 #define KVCPU_DMA_ERR_CRC_MASK UINT32_C(0x4)
-#define KVCPU_DMA_ERR_T3_SHIFT 3u /* The host reported a failed T3 transfer. */
+#define KVCPU_DMA_ERR_T3_SHIFT 3u /* A T3 transfer failed: the host said so, or gave it up (SVC_ABORT), or the service queue is broken (SVC_ERR.FAULT). */
 #define KVCPU_DMA_ERR_T3_MASK UINT32_C(0x8)
 
 /* RO, 64 bits, in bytes. Bus address at which the transfer that faulted last began. */

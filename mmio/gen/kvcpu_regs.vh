@@ -564,7 +564,7 @@ localparam integer KVCPU_DMA_ERR_BUS_MASTER_OFF_LSB = 1; // Bus Master Enable wa
 localparam integer KVCPU_DMA_ERR_BUS_MASTER_OFF_WIDTH = 1;
 localparam integer KVCPU_DMA_ERR_CRC_LSB = 2; // The CRC-32C of what arrived differs from what was sent.
 localparam integer KVCPU_DMA_ERR_CRC_WIDTH = 1;
-localparam integer KVCPU_DMA_ERR_T3_LSB = 3; // The host reported a failed T3 transfer.
+localparam integer KVCPU_DMA_ERR_T3_LSB = 3; // A T3 transfer failed: the host said so, or gave it up (SVC_ABORT), or the service queue is broken (SVC_ERR.FAULT).
 localparam integer KVCPU_DMA_ERR_T3_WIDTH = 1;
 // RO, in bytes. Bus address at which the transfer that faulted last began.
 localparam [31:0] KVCPU_DMA_ERR_IOVA_OFFSET = 32'h00001210;

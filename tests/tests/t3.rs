@@ -1,12 +1,16 @@
 //! T3 through the driver's service loop: moves are in flight until the host answers, and only those wait that must.
 #![allow(clippy::unwrap_used, reason = "a test says where it failed by panicking, in its helpers too")]
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kvcpu_driver::{Commands, Config, DriverError, Insert, Lookup, ServiceError, sqe};
-use kvcpu_mmio::queue::{ResultFlags, Status};
+use kvcpu_mmio::queue::{Opcode, ResultFlags, Status};
 use kvcpu_mmio::regs::{control, counter, dma, service};
+use kvcpu_mmio::{Backing, Geometry};
+use kvcpu_sim::RtlOptions;
+use kvcpu_tests::bus::Bus;
 use kvcpu_tests::raw::{self, BlockedOn, blocked_on};
 use kvcpu_tests::rig::content;
 use kvcpu_tests::setup::{device, emulator, key, status, tiers};
@@ -48,7 +52,7 @@ fn lookup_never_waits_for_t3_and_fence_does() {
 fn whatever_needs_the_block_itself_waits_for_its_move() {
     for sqe in [
         sqe::scoped(kvcpu_mmio::queue::Opcode::Release, key(1).into()),
-        sqe::scoped(kvcpu_mmio::queue::Opcode::Evict, key(1).into()),
+        sqe::scoped(Opcode::Evict, key(1).into()),
         sqe::copy_out(key(1), 0, BYTES as u32),
         sqe::prefetch(key(1).into(), 3),
     ] {
@@ -97,7 +101,7 @@ fn staging_slots_and_service_ring_hold_up_what_needs_them() {
 
 /// EVICT of a range from `tag` on.
 fn range(tag: u64) -> kvcpu_mmio::queue::Sqe {
-    sqe::scoped(kvcpu_mmio::queue::Opcode::Evict, kvcpu_driver::Target::Range(key(tag), 1))
+    sqe::scoped(Opcode::Evict, kvcpu_driver::Target::Range(key(tag), 1))
 }
 
 #[test]
@@ -215,6 +219,42 @@ fn moves_of_a_silent_host_can_be_aborted() {
     assert_eq!(device.read(&service::SVC_ERR).unwrap(), service::SVC_ERR::UNKNOWN_ID.mask());
     let place = commands.lookup(key(0)).unwrap().placed().expect("it is in T3");
     assert_eq!((place.tier, t3.slot(place.frame.into()).map(|(key, _)| key)), (3, Some(key(0))));
+}
+
+fn a_ring_breaks<B: Backing + 'static>((backing, bus): (B, Arc<Bus>)) {
+    let (device, t3) = device(backing, tiers([0, 0, 4, 4]));
+    let mut commands = device.single_shot();
+    t3.held.store(true, Ordering::SeqCst);
+    for tag in 0..3 {
+        commands.insert(&Insert::new(key(tag), 2)).unwrap();
+    }
+    commands.evict(key(0).into()).unwrap();
+    device.service().unwrap();
+    let ring = device.read(&service::SVC_SQ_BASE).unwrap();
+    bus.tear(ring..ring + 4096);
+    // It was decided before it was known that the host cannot be asked, and so it says.
+    let begun = commands.execute(sqe::scoped(Opcode::Evict, key(1).into())).unwrap();
+    assert_eq!((begun.tier, begun.flags & ResultFlags::IN_FLIGHT.bits()), (3, ResultFlags::IN_FLIGHT.bits()));
+    let fenced = commands.execute(sqe::fence()).unwrap();
+    assert_eq!((status(&fenced), fenced.value), (Status::MoveFailed, 2), "the request before it fails as well");
+    assert_eq!(device.read(&service::SVC_ERR).unwrap(), service::SVC_ERR::FAULT.mask());
+    // Nothing is in flight and nothing is lost. Neither an answer nor a ring that works again mends it.
+    bus.heal();
+    t3.held.store(false, Ordering::SeqCst);
+    while device.service().unwrap().any() {}
+    commands.evict(key(2).into()).unwrap();
+    let fenced = commands.execute(sqe::fence()).unwrap();
+    assert_eq!((status(&fenced), fenced.value), (Status::MoveFailed, 1));
+    for tag in 0..3 {
+        assert_eq!(commands.lookup(key(tag)).unwrap().placed().map(|place| place.tier), Some(2), "block {tag}");
+    }
+    assert_eq!(device.read(&service::SVC_ERR).unwrap(), service::SVC_ERR::FAULT.mask());
+}
+
+#[test]
+fn a_ring_that_breaks_fails_what_waits_and_what_follows() {
+    a_ring_breaks(Bus::emulator(Geometry::TEST));
+    a_ring_breaks(Bus::rtl(Geometry::SMALL, RtlOptions::default()));
 }
 
 #[test]

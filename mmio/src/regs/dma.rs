@@ -24,7 +24,7 @@ block! {
         BUS_MASTER_OFF[1 + 1] "";
         /// The CRC-32C of what arrived differs from what was sent.
         CRC[2 + 1] "";
-        /// The host reported a failed T3 transfer.
+        /// A T3 transfer failed: the host said so, or gave it up (SVC_ABORT), or the service queue is broken (SVC_ERR.FAULT).
         T3[3 + 1] "";
     };
     /// Reserved.
