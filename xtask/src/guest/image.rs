@@ -1,6 +1,7 @@
 //! What the guest boots: the kernel as ELF, and a RAM disk with a shell, modules, programs and the script of stages.
 
 use super::packages::Prefix;
+use super::programs::Programs;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::io::Write as _;
@@ -25,8 +26,8 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Makes both in `folder`; `programs` go into /bin of the guest, `script` is its init.
-    pub(super) fn make(folder: &Path, prefix: &Prefix, programs: &[PathBuf], script: &Path) -> Result<Image> {
+    /// Makes both in `folder`; the programs go into /bin of the guest, `script` is its init.
+    pub(super) fn make(folder: &Path, prefix: &Prefix, programs: &Programs, script: &Path) -> Result<Image> {
         let image = Image { kernel: folder.join("vmlinux"), disk: folder.join("initrd") };
         let compressed = fs::read(prefix.kernel()?)?;
         fs::write(&image.kernel, unpacked(&compressed)?)?;
@@ -40,9 +41,12 @@ impl Image {
         }
         install(&prefix.busybox(), &root.join("bin/busybox"))?;
         install(script, &root.join("init"))?;
-        for program in programs {
-            let name = program.file_name().context("a program has a name")?;
-            install(program, &root.join("bin").join(name))?;
+        install(&programs.kvctl, &root.join("bin/kvctl"))?;
+        install(&programs.uapi, &root.join("bin/uapi"))?;
+        for library in programs.libraries()? {
+            let to = root.join(library.strip_prefix("/")?);
+            fs::create_dir_all(to.parent().context("a library is in a folder")?)?;
+            install(&library, &to)?;
         }
         let modules = prefix.modules()?.join("kernel");
         for (number, module) in MODULES.iter().enumerate() {

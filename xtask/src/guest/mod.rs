@@ -11,23 +11,21 @@
 mod image;
 mod machine;
 mod packages;
+mod programs;
 
-use crate::process::{cargo, run_until};
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
 use image::Image;
 use machine::{DeviceServer, Guest};
 use packages::Prefix;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use programs::Programs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// For all of it, with nothing in the cache.
 const BY_HAND: Duration = Duration::from_secs(1800);
 /// For a guest, from its power-on to its end.
 const ONE_GUEST: Duration = Duration::from_secs(600);
-/// Programs of the guest are static: it has no libraries.
-const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
 /// What the guest's lines for this begin with.
 const MARK: &str = "guest: ";
 
@@ -54,8 +52,8 @@ pub(crate) fn stages(only: Option<&str>, deadline: Instant) -> Result<()> {
         println!("guest: SKIPPED: QEMU and the kernel could not be fetched, and the Linux path was not tested");
         return Ok(());
     };
-    let programs = programs(&root, &target, deadline)?;
-    let image = Image::make(&folder, &prefix, &programs.guest, &root.join("tests/guest/init.sh"))?;
+    let programs = Programs::build(&root, &target, deadline)?;
+    let image = Image::make(&folder, &prefix, &programs, &root.join("tests/guest/init.sh"))?;
     println!("guest: packages, programs and image there after {:.0} s", begin.elapsed().as_secs_f64());
     for device in ["emulator", "rtl"].into_iter().filter(|device| only.is_none_or(|only| only == *device)) {
         one(device, &programs.kvctl, &prefix, &image, &folder, deadline.min(Instant::now() + ONE_GUEST))
@@ -63,36 +61,6 @@ pub(crate) fn stages(only: Option<&str>, deadline: Instant) -> Result<()> {
     }
     println!("guest: all stages passed, {:.0} s", begin.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// What is run.
-struct Programs {
-    /// On this host, with the RTL in it.
-    kvctl: PathBuf,
-    /// In the guest.
-    guest: Vec<PathBuf>,
-}
-
-fn programs(root: &Path, target: &Path, deadline: Instant) -> Result<Programs> {
-    let mut host = cargo();
-    host.current_dir(root)
-        .args(["build", "--quiet", "--release", "-p", "kvctl", "--features", "rtl"]);
-    run_until(&mut host, deadline)?;
-    let mut guest = cargo();
-    guest
-        .current_dir(root)
-        .args(["build", "--quiet", "--release", "-p", "kvctl", "--target", STATIC_TARGET]);
-    guest.env("RUSTFLAGS", "-C target-feature=+crt-static");
-    run_until(&mut guest, deadline)?;
-    let uapi = target.join("guest/uapi");
-    let mut c = Command::new("cc");
-    c.current_dir(root)
-        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-static", "-I", "driver/uapi/include", "-o"]);
-    run_until(c.arg(&uapi).arg("tests/guest/uapi.c"), deadline)?;
-    Ok(Programs {
-        kvctl: target.join("release/kvctl"),
-        guest: vec![target.join(STATIC_TARGET).join("release/kvctl"), uapi],
-    })
 }
 
 /// A guest, from power-on to its end.
