@@ -15,6 +15,7 @@ DEVICE="--device vfio:$BDF --deadline 60s"
 if grep -q kvcpu=rtl /proc/cmdline; then
     QUICK=--quick
     TIERS="--t1 24 --t2 24 --t3 0"
+    LIMIT="--limit 100"
 fi
 
 # stage NAME COMMAND...: what it says is told if it fails.
@@ -73,7 +74,7 @@ selftest() {
 }
 
 replay() {
-    kvctl $DEVICE replay --no-baselines $TIERS >/tmp/replay && wants "mismatches: 0" /tmp/replay && cat /tmp/replay
+    kvctl $DEVICE replay --no-baselines $TIERS $LIMIT >/tmp/replay && wants "mismatches: 0" /tmp/replay && cat /tmp/replay
 }
 
 # What the device asks of an address that the IOMMU does not know is refused, and told.

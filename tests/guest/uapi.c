@@ -204,7 +204,7 @@ static void callers(const char *path, int fd)
     holds("both read the same counts", memcmp(&mine, &other, sizeof(mine)) == 0);
     holds("it closes", close(again) == 0);
     /* More shared blocks, one caller after another, than the device holds: they are released each time. */
-    for (round = 0; round < 64 && opened; round++) {
+    for (round = 0; round < 32 && opened; round++) {
         range = blocks(0, 64, 0);
         again = open(path, O_RDWR);
         opened = again >= 0 && ioctl(again, KV_CPU_SHARE_PREFIX, &range) == 0 && close(again) == 0;

@@ -4,7 +4,7 @@
 //! bare machine lacks is installed by the first step. Cheap steps come first; output is streamed.
 
 use crate::process::{self, cargo, run_until, works};
-use crate::{edges, regs, rtl, testplan, uapi, workspace};
+use crate::{edges, guest, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -30,7 +30,7 @@ struct Step {
     run: fn(Instant) -> Result<()>,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step { name: "setup", about: "what the machine must have", run: setup },
     Step { name: "fmt", about: "cargo fmt --all --check", run: fmt },
     Step { name: "regs", about: "mmio/gen is what the register map says", run: |_| regs::check() },
@@ -43,6 +43,7 @@ const STEPS: [Step; 12] = [
     Step { name: "test", about: "cargo test --workspace --release, kvctl with the RTL", run: test },
     Step { name: "loom", about: "the ring under every interleaving", run: loom },
     Step { name: "demo", about: "the README's first command, cargo run --release", run: demo },
+    Step { name: "guest", about: "the Linux path in a virtual machine", run: |deadline| guest::stages(None, deadline) },
 ];
 
 /// Runs the chosen steps; fails if one fails.

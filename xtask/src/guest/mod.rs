@@ -14,7 +14,7 @@ mod packages;
 mod programs;
 
 use crate::workspace;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use image::Image;
 use machine::{DeviceServer, Guest};
 use packages::Prefix;
@@ -31,7 +31,7 @@ const MARK: &str = "guest: ";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only this device: emulator or rtl; by default both, one after the other
+    /// Only this device: emulator or rtl; by default both at once
     #[arg(long, value_parser = ["emulator", "rtl"])]
     device: Option<String>,
 }
@@ -48,17 +48,28 @@ pub(crate) fn stages(only: Option<&str>, deadline: Instant) -> Result<()> {
     let target = workspace::metadata(&root)?.target_directory.into_std_path_buf();
     let folder = target.join("guest");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let Some(prefix) = Prefix::get(&folder, deadline)? else {
+    let Some(prefix) = Prefix::get(deadline)? else {
         println!("guest: SKIPPED: QEMU and the kernel could not be fetched, and the Linux path was not tested");
         return Ok(());
     };
     let programs = Programs::build(&root, &target, deadline)?;
     let image = Image::make(&folder, &prefix, &programs, &root.join("tests/guest/init.sh"))?;
     println!("guest: packages, programs and image there after {:.0} s", begin.elapsed().as_secs_f64());
-    for device in ["emulator", "rtl"].into_iter().filter(|device| only.is_none_or(|only| only == *device)) {
-        one(device, &programs.kvctl, &prefix, &image, &folder, deadline.min(Instant::now() + ONE_GUEST))
-            .with_context(|| format!("the guest with the {device}; consoles and logs are in {}", folder.display()))?;
-    }
+    // Side by side: a guest and its server wait for each other most of the time.
+    let devices = ["emulator", "rtl"].into_iter().filter(|device| only.is_none_or(|only| only == *device));
+    let end = deadline.min(Instant::now() + ONE_GUEST);
+    let guest = |device| {
+        one(device, &programs.kvctl, &prefix, &image, &folder, end)
+            .with_context(|| format!("the guest with the {device}; consoles and logs are in {}", folder.display()))
+    };
+    std::thread::scope(|scope| {
+        let guests: Vec<_> = devices.map(|device| scope.spawn(move || guest(device))).collect();
+        let ended: Vec<Result<()>> = guests
+            .into_iter()
+            .map(|guest| guest.join().unwrap_or_else(|_| Err(anyhow!("panicked; its message is above"))))
+            .collect();
+        ended.into_iter().try_for_each(|result| result)
+    })?;
     println!("guest: all stages passed, {:.0} s", begin.elapsed().as_secs_f64());
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! QEMU, a kernel and a shell for the guest, as Debian packages unpacked in a cache: nothing is installed.
 //!
 //! ```text
-//!  the host's mirror ─► apt with a state of its own ─► .deb files ─► target/guest/prefix
+//!  the host's mirror ─► apt with a state of its own ─► .deb files ─► ~/.cache/kvcpu/guest/prefix
 //! ```
+//!
+//! The cache is the user's and not the checkout's, so that a fresh clone fetches nothing again.
 
 use crate::process::{run_until, works};
 use anyhow::{Context, Result, bail, ensure};
@@ -24,18 +26,22 @@ pub(super) struct Prefix(PathBuf);
 
 impl Prefix {
     /// What is in the cache, fetched now if it is not. `None` if the mirror is out of reach.
-    pub(super) fn get(cache: &Path, deadline: Instant) -> Result<Option<Prefix>> {
-        let prefix = Prefix(cache.join("prefix"));
-        let stamp = cache.join("complete");
-        if !stamp.exists() {
-            let apt = Apt::new(cache)?;
-            if let Err(error) = apt.update(deadline) {
-                println!("guest: {error:#}");
-                return Ok(None);
+    pub(super) fn get(deadline: Instant) -> Result<Option<Prefix>> {
+        let cache = cache()?;
+        let prefix = Prefix(cache.join("guest/prefix"));
+        if !prefix.0.exists() {
+            // Whole or not at all, whoever else fetches at the same time.
+            let making = cache.join(format!("guest.{}", std::process::id()));
+            let made = fetch(&making, deadline);
+            if matches!(made, Ok(true)) && std::fs::rename(&making, cache.join("guest")).is_ok() {
+                println!("guest: packages are in {}", cache.display());
+            } else {
+                std::fs::remove_dir_all(&making).with_context(|| format!("cannot remove {}", making.display()))?;
+                if !made? {
+                    return Ok(None);
+                }
+                ensure!(prefix.0.exists(), "cannot make {}", prefix.0.display());
             }
-            apt.fetch(deadline)?;
-            apt.unpack(&prefix.0, deadline)?;
-            std::fs::write(&stamp, "").with_context(|| format!("cannot write {}", stamp.display()))?;
         }
         prefix.check()?;
         Ok(Some(prefix))
@@ -81,7 +87,7 @@ impl Prefix {
         let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         ensure!(
             version >= QEMU_LEAST,
-            "QEMU {}.{} or later is needed, and {} says: {said}; remove target/guest to fetch it anew",
+            "QEMU {}.{} or later is needed, and {} says: {said}; remove ~/.cache/kvcpu/guest to fetch it anew",
             QEMU_LEAST.0,
             QEMU_LEAST.1,
             self.0.display()
@@ -100,9 +106,32 @@ fn only(folder: &Path, begin: &str) -> Result<PathBuf> {
     match &found[..] {
         [one] => Ok(one.clone()),
         _ => {
-            bail!("{} has {} of {begin}*, not one; remove target/guest to fetch it anew", folder.display(), found.len())
+            bail!(
+                "{} has {} of {begin}*, not one; remove ~/.cache/kvcpu/guest to fetch it anew",
+                folder.display(),
+                found.len()
+            )
         }
     }
+}
+
+/// Fetches and unpacks the packages into a folder; `false` if the mirror is out of reach.
+fn fetch(folder: &Path, deadline: Instant) -> Result<bool> {
+    let apt = Apt::new(folder)?;
+    if let Err(error) = apt.update(deadline) {
+        println!("guest: {error:#}");
+        return Ok(false);
+    }
+    apt.fetch(deadline)?;
+    apt.unpack(&folder.join("prefix"), deadline)?;
+    Ok(true)
+}
+
+/// The user's cache (XDG Base Directory Specification).
+fn cache() -> Result<PathBuf> {
+    let folder = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    Ok(base.context("neither XDG_CACHE_HOME nor HOME says where a cache may be")?.join("kvcpu"))
 }
 
 /// apt with lists, state and cache of its own, which knows of no installed package.
