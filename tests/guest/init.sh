@@ -77,6 +77,14 @@ replay() {
     kvctl $DEVICE replay --no-baselines $TIERS $LIMIT >/tmp/replay && wants "mismatches: 0" /tmp/replay && cat /tmp/replay
 }
 
+# Memory of 2 MiB and more is of huge pages if there are any. The simulated hardware holds too few blocks to need so much.
+huge_pages() {
+    [ -n "$QUICK" ] && return 0
+    echo 16 >/proc/sys/vm/nr_hugepages
+    kvctl $DEVICE -vv replay --no-baselines --t1 256 --t2 1024 --t3 0 >/tmp/replay 2>/tmp/log
+    wants "mismatches: 0" /tmp/replay && wants "huge=true" /tmp/log
+}
+
 # What the device asks of an address that the IOMMU does not know is refused, and told.
 unmapped() {
     kvctl $DEVICE selftest --only fault-unmapped --only fault-bus-master
@@ -145,6 +153,7 @@ stage unbound-is-named unbound_is_named
 stage bind bind
 stage selftest selftest
 stage replay replay
+stage huge-pages huge_pages
 stage unmapped unmapped
 stage interrupts interrupts
 stage rebind rebind
