@@ -110,7 +110,6 @@ module kvcpu_board(clock,reset,bus_master,irq,executing,behind,scores,s_axil_awv
     reg  front$rready;
     wire  [63:0] front$rdata;
     wire  [1:0] front$rresp;
-    reg  front$bus_master;
     wire  [15:0] front$irq;
     wire  front$pending;
     wire  front$sweeps;
@@ -338,7 +337,6 @@ module kvcpu_board(clock,reset,bus_master,irq,executing,behind,scores,s_axil_awv
         .rready(front$rready),
         .rdata(front$rdata),
         .rresp(front$rresp),
-        .bus_master(front$bus_master),
         .irq(front$irq),
         .pending(front$pending),
         .sweeps(front$sweeps),
@@ -649,7 +647,6 @@ module kvcpu_board(clock,reset,bus_master,irq,executing,behind,scores,s_axil_awv
     always @(*) frames$in_error = dma$tables_in_error;
     always @(*) frames$written = dma$tables_written;
     always @(*) frames$written_error = dma$tables_written_error;
-    always @(*) front$bus_master = bus_master;
     always @(*) dma$bus_master = bus_master;
     always @(*) irq = front$irq;
     always @(*) front$awvalid = s_axil_awvalid;
@@ -22063,7 +22060,7 @@ module kvcpu_board$frames$was_kept(clock,reset,d,q);
 endmodule // kvcpu_board$frames$was_kept
 
 
-module kvcpu_board$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata,wstrb,bvalid,bready,bresp,arvalid,arready,araddr,arsize,rvalid,rready,rdata,rresp,bus_master,irq,pending,sweeps,sweep_started,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read);
+module kvcpu_board$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata,wstrb,bvalid,bready,bresp,arvalid,arready,araddr,arsize,rvalid,rready,rdata,rresp,irq,pending,sweeps,sweep_started,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read);
     
     // Module arguments
     input wire  clock;
@@ -22087,7 +22084,6 @@ module kvcpu_board$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
     input wire  rready;
     output reg  [63:0] rdata;
     output reg  [1:0] rresp;
-    input wire  bus_master;
     output reg  [15:0] irq;
     output reg  pending;
     output reg  sweeps;
@@ -22613,12 +22609,6 @@ module kvcpu_board$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
             end
             else if (number == 32'ha) begin
                 read$d = cycles_high$q;
-            end
-            else if (number == 32'hb) begin
-                read$d = 32'h0;
-                if (bus_master) begin
-                    read$d = 32'h1;
-                end
             end
             else if (number == 32'hc) begin
                 read$d = 32'h0;

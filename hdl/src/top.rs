@@ -387,7 +387,6 @@ impl<
         self.frames.written_error.next = self.dma.tables_written_error.val();
 
         // The outside.
-        self.front.bus_master.next = self.bus_master.val();
         self.dma.bus_master.next = self.bus_master.val();
         self.irq.next = self.front.irq.val();
         self.front.awvalid.next = self.s_axil_awvalid.val();

@@ -37,6 +37,8 @@ pub struct RtlOptions {
     pub card_bytes: Option<u64>,
     /// Probability that a channel of a memory rests in a clock, 0 to 0.99.
     pub back_pressure: f64,
+    /// Probability that a channel of a memory begins to rest for 16 to 64 clocks, 0 to 0.5.
+    pub lulls: f64,
     /// Clocks that pass after each register access.
     pub clocks_per_access: u32,
     /// Clocks that a register access may take before the device counts as dead.
@@ -58,6 +60,7 @@ impl Default for RtlOptions {
             card_latency: 10..=30,
             card_bytes: None,
             back_pressure: 0.1,
+            lulls: 0.0,
             clocks_per_access: 32,
             watchdog: 50_000_000,
             limit: u64::MAX,
@@ -113,6 +116,9 @@ impl Rtl {
             return Err(RtlError::Option(
                 "back-pressure is a probability from 0 to 0.99; at 1 nothing would ever move",
             ));
+        }
+        if !(0.0..=0.5).contains(&options.lulls) {
+            return Err(RtlError::Option("lulls begin with a probability from 0 to 0.5"));
         }
         let memory = HostMemory::default();
         let mut simulation = Simulation::new(design, &geometry, &options, decorate(memory.clone()))?;

@@ -60,8 +60,8 @@ impl Simulation {
             rng
         };
         let timing = |latency: &RangeInclusive<u32>| {
-            let rest = (options.back_pressure.clamp(0.0, 0.99) * 65_536.0) as u16;
-            Timing { latency: latency.clone(), rest }
+            let share = |probability: f64| (probability.clamp(0.0, 0.99) * 65_536.0) as u16;
+            Timing { latency: latency.clone(), rest: share(options.back_pressure), lull: share(options.lulls) }
         };
         let host_ports = MasterPorts::of(design, "m_host_")?;
         let card_ports = MasterPorts::of(design, "m_card_")?;

@@ -24,6 +24,8 @@ const DECERR: u64 = 3;
 const OUTSTANDING: usize = 16;
 /// Beats taken ahead of their addresses.
 const EARLY_BEATS: usize = 64;
+/// Clocks of a lull, longer than any buffer of the device lasts.
+const LULL: std::ops::Range<u32> = 16..64;
 /// Of 8 beats so many come from the burst of the beat before, if it has any left.
 const STICK: u32 = 6;
 
@@ -34,6 +36,8 @@ pub(crate) struct Timing {
     pub(crate) latency: RangeInclusive<u32>,
     /// Probability that a channel rests in a clock, of 65,536.
     pub(crate) rest: u16,
+    /// Probability that it begins a lull, likewise.
+    pub(crate) lull: u16,
 }
 
 /// A burst that was read, or is being answered.
@@ -64,6 +68,8 @@ pub(crate) struct Slave {
     writes: Vec<Write>,
     /// Id of the burst that gave the last beat.
     last: u64,
+    /// Clocks that each channel's lull has left: AR, AW, W, R, B.
+    lulls: [u32; 5],
     ar: Channel<5>,
     aw: Channel<5>,
     w: Channel<3>,
@@ -81,6 +87,7 @@ impl Slave {
             early: VecDeque::new(),
             writes: Vec::new(),
             last: 0,
+            lulls: [0; 5],
             ar: Channel::new("AR"),
             aw: Channel::new("AW"),
             w: Channel::new("W"),
@@ -106,7 +113,8 @@ impl Slave {
     /// After a clock: takes what was handed over, and sets the inputs of the next.
     pub(crate) fn clock(&mut self, wires: &mut Wires, now: u64, bus: &mut dyn Bus) -> Result<(), String> {
         self.take(wires, now).map_err(|why| format!("{} {why}", self.name))?;
-        let [ar, aw, w, r, b] = self.rng.random::<[u16; 5]>().map(|draw| draw >= self.timing.rest);
+        let draws = self.rng.random::<[u16; 5]>();
+        let [ar, aw, w, r, b] = std::array::from_fn(|channel| self.is_awake(channel, draws[channel]));
         let p = &self.ports;
         wires.set(p.arready, ar && self.reads.len() < OUTSTANDING);
         wires.set(p.awready, aw && self.open.len() + self.writes.len() < OUTSTANDING);
@@ -118,6 +126,16 @@ impl Slave {
             self.answer_write(wires, now, bus);
         }
         Ok(())
+    }
+
+    /// Whether a channel does something in this clock.
+    fn is_awake(&mut self, channel: usize, draw: u16) -> bool {
+        if self.lulls[channel] == 0 && draw > u16::MAX - self.timing.lull {
+            self.lulls[channel] = self.rng.random_range(LULL);
+        }
+        let in_lull = self.lulls[channel] > 0;
+        self.lulls[channel] = self.lulls[channel].saturating_sub(1);
+        !in_lull && draw >= self.timing.rest
     }
 
     fn due(&mut self, now: u64) -> u64 {

@@ -292,6 +292,7 @@ fn what_cannot_be_built_says_why() {
     let build = |design, options| Rtl::new(design, Geometry::TEST, options).err().unwrap();
     assert!(matches!(build(&FIFO, options(0)), RtlError::Ports(_)));
     assert!(matches!(build(&STANDIN, RtlOptions { back_pressure: 1.0, ..options(0) }), RtlError::Option(_)));
+    assert!(matches!(build(&STANDIN, RtlOptions { lulls: 0.6, ..options(0) }), RtlError::Option(_)));
     let impossible = Geometry { lanes: 3, ..Geometry::TEST };
     assert!(matches!(Rtl::new(&STANDIN, impossible, options(0)), Err(RtlError::Geometry(_))));
     let nowhere = Some("/nonexistent/wave.vcd".into());

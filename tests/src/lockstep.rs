@@ -8,7 +8,8 @@ use kvcpu_emulator::Emulator;
 use kvcpu_mmio::backing::Backing;
 use kvcpu_mmio::map::BLOCKS;
 use kvcpu_mmio::queue::{Cqe, ResultFlags};
-use kvcpu_mmio::{Access, Bar, Geometry};
+use kvcpu_mmio::regs::{hepc, luf, tier};
+use kvcpu_mmio::{Access, Bar, Block, Geometry};
 use kvcpu_sim::{Rtl, RtlOptions};
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -58,7 +59,14 @@ impl Stream {
     /// Latencies and back-pressure of the RTL's surroundings, short enough for all to happen at once.
     pub fn timing(seed: u64) -> RtlOptions {
         let clocks_per_access = [0, 4, 32][seed as usize % 3];
-        RtlOptions { seed, host_latency: 2..=40, card_latency: 2..=20, clocks_per_access, ..RtlOptions::default() }
+        RtlOptions {
+            seed,
+            host_latency: 2..=40,
+            card_latency: 2..=20,
+            lulls: 0.001,
+            clocks_per_access,
+            ..RtlOptions::default()
+        }
     }
 }
 
@@ -158,6 +166,8 @@ impl Lockstep {
                 self.emulator_bus.take_words();
                 self.rtl_bus.take_words();
                 self.begin_interrupts()?;
+                // It is configured anew, and has done nothing yet. What commands and transfers left behind stands where they ended.
+                self.compare_registers(&[&hepc::BLOCK, &luf::BLOCK, &tier::BLOCK])?;
             }
             _ => {}
         }
@@ -186,7 +196,7 @@ impl Lockstep {
         // When a host acknowledges an invalidation is a matter of time; that it does is not.
         self.emulator.rig.serve_all()?;
         self.rtl.rig.serve_all()?;
-        self.compare_registers()?;
+        self.compare_registers(&BLOCKS.each_ref())?;
         for offset in (0..self.geometry.entries() * 32).step_by(8) {
             self.compare_entry_words(offset)?;
         }
@@ -210,8 +220,8 @@ impl Lockstep {
         Ok(())
     }
 
-    fn compare_registers(&self) -> Result<(), String> {
-        for block in BLOCKS.iter().filter(|block| block.bar == Bar::Regs) {
+    fn compare_registers(&self, blocks: &[&Block]) -> Result<(), String> {
+        for block in blocks.iter().filter(|block| block.bar == Bar::Regs) {
             let registers = block.registers.iter().filter(|register| {
                 // What is missing reads 0 and counts as a bad access on both sides alike.
                 !register.volatile && !matches!(register.access, Access::Reserved | Access::RC)

@@ -238,6 +238,10 @@ impl Both {
             let (_, near) = self.any(false);
             offset = if bar == Bar::Regs { near + self.rng.random_range(0..8) } else { offset & !7 };
         }
+        if self.rng.random_bool(0.3) {
+            // Two registers of 32 bits at once, more often than not.
+            offset &= !7;
+        }
         let (wide, value) = (self.rng.random(), self.value());
         let own = [control::CTRL.offset, dma::DMA_CTRL.offset].contains(&(offset & !3));
         if own || self.rng.random() {

@@ -62,8 +62,6 @@ pub struct Front {
     /// Always OKAY.
     pub rresp: Signal<Out, Bits<2>>,
 
-    /// Bus Master Enable of the endpoint.
-    pub bus_master: Signal<In, Bit>,
     /// A pulse on each interrupt line that is raised.
     pub irq: Signal<Out, Bits<16>>,
     /// An access waits for thread 1.
@@ -170,7 +168,7 @@ impl Front {
         }
         rest!(
             clock reset awvalid awready awaddr awsize wvalid wready wdata wstrb bvalid bready bresp arvalid arready araddr
-            arsize rvalid rready rdata rresp bus_master irq pending sweeps sweep_started bus_select bus_write bus_address bus_data bus_ready
+            arsize rvalid rready rdata rresp irq pending sweeps sweep_started bus_select bus_write bus_address bus_data bus_ready
             bus_read has_address has_data has_read address size data strobes read_address read_size is_write waits
             answer_low answer_high b_valid r_valid watched armed fired sweep lines cycles cycles_high ready read number starts write responds arms is_go
             shown_address shown_size offset bytes edges runs has_gap low
@@ -399,11 +397,6 @@ impl Logic for Front {
                 self.read.d.next = self.cycles.q.val().get_bits::<32>(0);
             } else if self.number.val() == 10 {
                 self.read.d.next = self.cycles_high.q.val();
-            } else if self.number.val() == 11 {
-                self.read.d.next = 0.into();
-                if self.bus_master.val() {
-                    self.read.d.next = 1.into();
-                }
             } else if self.number.val() == 12 {
                 self.read.d.next = 0.into();
                 if self.fired.q.val() {

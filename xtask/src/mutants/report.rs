@@ -20,8 +20,22 @@ pub(super) struct Survivor {
     place: String,
     is: String,
     /// It does what the original does: no test could tell.
+    #[serde(default)]
     equivalent: bool,
+    /// It does the same at other times, which the device does not promise and lockstep does not compare.
+    #[serde(default)]
+    time_only: bool,
     why: String,
+}
+
+impl Survivor {
+    fn class(&self) -> &'static str {
+        match (self.equivalent, self.time_only) {
+            (true, _) => "Equivalent. ",
+            (_, true) => "Time only. ",
+            _ => "",
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -38,18 +52,19 @@ pub(super) fn survivors(path: &Path) -> Result<Vec<Survivor>> {
     Ok(all.survivor)
 }
 
-/// Mutants of a block: all, caught, equivalent.
+/// Mutants of a block.
 #[derive(Clone, Copy, Default)]
 struct Total {
     all: usize,
     caught: usize,
     equivalent: usize,
+    time_only: usize,
 }
 
 impl Total {
-    /// Of those that differ from the original at all.
+    /// Of those that do anything else than the original.
     fn share(self) -> f64 {
-        self.caught as f64 / (self.all - self.equivalent).max(1) as f64
+        self.caught as f64 / (self.all - self.equivalent - self.time_only).max(1) as f64
     }
 }
 
@@ -72,6 +87,7 @@ pub(super) fn write(path: &Path, run: &Run, survivors: &[Survivor]) -> Result<()
             total.all += 1;
             total.caught += usize::from(caught);
             total.equivalent += usize::from(!caught && why.is_some_and(|why| why.equivalent));
+            total.time_only += usize::from(!caught && why.is_some_and(|why| why.time_only));
         }
         let fate = match verdict {
             Verdict::Caught(stream, seen) => {
@@ -88,7 +104,7 @@ pub(super) fn write(path: &Path, run: &Run, survivors: &[Survivor]) -> Result<()
                 unexplained.push(*number);
                 "not explained".to_owned()
             },
-            |why| format!("{}{}", if why.equivalent { "Equivalent. " } else { "" }, why.why.trim()),
+            |why| format!("{}{}", why.class(), why.why.trim()),
         );
         let _ = writeln!(alive, "- **{number}**, {block}, `{place}`: {}. {why}", code(was, is));
     }
@@ -103,11 +119,14 @@ pub(super) fn write(path: &Path, run: &Run, survivors: &[Survivor]) -> Result<()
     }
     let _ = write!(
         text,
-        "\n| Block | Mutants | Caught | Equivalent | Caught of those that differ |\n|---|---|---|---|---|\n"
+        "\nA mutant is *equivalent* if nothing that it does differs, and *time only* if just the clock differs in which it does it, which the device\n\
+         does not promise and lockstep does not compare.\n\n\
+         | Block | Mutants | Caught | Equivalent | Time only | Caught of the others |\n|---|---|---|---|---|---|\n"
     );
     for (block, total) in &totals {
-        let Total { all, caught, equivalent } = total;
-        let _ = writeln!(text, "| {block} | {all} | {caught} | {equivalent} | {:.1} % |", 100.0 * total.share());
+        let Total { all, caught, equivalent, time_only } = total;
+        let share = 100.0 * total.share();
+        let _ = writeln!(text, "| {block} | {all} | {caught} | {equivalent} | {time_only} | {share:.1} % |");
     }
     let _ = write!(text, "\n## Survivors\n\nExplained in `{SURVIVORS}`.\n\n{alive}\n");
     let _ = write!(
@@ -116,7 +135,8 @@ pub(super) fn write(path: &Path, run: &Run, survivors: &[Survivor]) -> Result<()
     );
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     let all = totals.get("all").copied().unwrap_or_default();
-    println!("{} mutants, {} caught, {} equivalent; {}", all.all, all.caught, all.equivalent, path.display());
+    let Total { all: mutants, caught, equivalent, time_only } = all;
+    println!("{mutants} mutants, {caught} caught, {equivalent} equivalent, {time_only} time only; {}", path.display());
     ensure!(unexplained.is_empty(), "explain the survivors {unexplained:?} in {SURVIVORS}");
     ensure!(all.share() >= TARGET, "{:.1} % are caught; widen the streams (tests/src/stream)", 100.0 * all.share());
     Ok(())

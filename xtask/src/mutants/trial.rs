@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The streams that mutants are tried on, those that catch much in little time first.
-const STREAMS: [(&str, u64, u32); 15] = [
+const STREAMS: [(&str, u64, u32); 14] = [
     ("metadata", 84, 120),
     ("faults", 1, 100),
     (REGISTERS, 4, 300),
@@ -22,9 +22,10 @@ const STREAMS: [(&str, u64, u32); 15] = [
     ("faults", 38, 300),
     // T3 lies.
     ("faults", 19, 400),
-    (REGISTERS, 12, 300),
-    ("metadata", 3, 400),
-    ("metadata", 6, 300),
+    // The stash holds entries when everything is compared; some agents are missing between others.
+    ("metadata", 31, 400),
+    // The device is stopped and begins anew after invalidations were acknowledged.
+    ("metadata", 78, 400),
     ("bytes", 91, 400),
     ("t3", 36, 600),
     ("faults", 54, 400),
