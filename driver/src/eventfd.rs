@@ -1,7 +1,7 @@
 //! Waiting on the eventfds of interrupt vectors.
 //!
-//! The one place of this crate with unsafe code: a backing names its eventfds by number, and a
-//! number has to be taken for an open descriptor.
+//! It has unsafe code because a backing names its eventfds by number, and a number has to be taken for
+//! an open descriptor.
 #![allow(unsafe_code)]
 
 use std::io;

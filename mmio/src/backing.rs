@@ -51,6 +51,8 @@ pub enum BackingError {
     Dma(String),
     /// The backing has no such interrupt vector or cannot deliver interrupts.
     Irq(String),
+    /// It was not done, this time; the device is still there. What to do is in the text.
+    Busy(String),
     /// The operation exists only on other backings.
     Unsupported(&'static str),
 }
@@ -64,6 +66,7 @@ impl fmt::Display for BackingError {
             }
             BackingError::Dma(why) => write!(f, "DMA memory: {why}"),
             BackingError::Irq(why) => write!(f, "interrupts: {why}"),
+            BackingError::Busy(why) => f.write_str(why),
             BackingError::Unsupported(what) => write!(f, "this backing does not offer {what}"),
         }
     }

@@ -199,7 +199,7 @@ structure! {
         last_va: u64 as U64, "bytes";
         /// Its length.
         last_len: u64 as U64, "bytes";
-        /// Target of the last PREFETCH that succeeded.
+        /// Its `target_step`, whatever the ioctl was; after STEP_ADVANCE, its step.
         last_target_step: u64 as U64, "steps";
         /// Weight of recency.
         w_r: u32 as U32, "0 to 255";

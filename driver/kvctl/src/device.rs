@@ -28,7 +28,7 @@ pub enum Location {
     Rtl,
     /// Both beside each other, for a replay that compares them.
     Lockstep,
-    /// A vfio-user server at this socket; the device is as whoever had it left it.
+    /// A vfio-user server at this socket. `kvctl serve` resets the device when a client goes; another server may have kept it as it was left.
     VfioUser(PathBuf),
     /// A card in a slot, bound to vfio-pci; the kernel resets it when it is opened.
     Vfio(PciAddress),

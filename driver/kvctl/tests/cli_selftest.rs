@@ -37,6 +37,8 @@ enum Fault {
     NoEventfds,
     /// The backing does not do what it is told.
     NoReset,
+    /// There is no function-level reset.
+    NoFunctionReset,
     NoBusMasterOff,
     NoUnmap,
     /// On the bus: a bit of every block that is written flips, and flips back when it is read; or the
@@ -152,7 +154,11 @@ impl Backing for Broken {
     }
     fn reset(&self) -> Result<(), BackingError> {
         *self.shadow.lock().expect("whole") = None;
-        if matches!(self.fault, Fault::NoReset) { Ok(()) } else { self.inner.reset() }
+        match self.fault {
+            Fault::NoReset => Ok(()),
+            Fault::NoFunctionReset => Err(BackingError::Unsupported("a reset")),
+            _ => self.inner.reset(),
+        }
     }
     fn advance(&self, cycles: u64) -> Result<(), BackingError> {
         self.inner.advance(cycles)
@@ -304,6 +310,9 @@ fn what_a_backing_cannot_do_is_not_available() {
     let report = run(&broken(Fault::NoEventfds), &options(&["interrupt", "scratch"]));
     assert_eq!((report.failed(), report.passed()), (0, 1));
     assert!(matches!(verdict(&report, "interrupt-force"), Verdict::NotAvailable(why) if why.contains("interrupts")));
+    let report = run(&broken(Fault::NoFunctionReset), &options(&["csr-reset", "scratch", "march", "rings"]));
+    assert_eq!((report.failed(), report.passed()), (0, 3), "the device's own reset does: {report:?}");
+    assert!(matches!(verdict(&report, "csr-reset"), Verdict::NotAvailable(why) if why.contains("a reset")));
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! PCI configuration space of the device, as the client sees it.
 //!
-//! Sources: PCI Local Bus 3.0, chapter 6 (header, BARs, MSI-X); PCI Express Base 3.0, 7.8 (PCI Express capability).
+//! Sources: PCI Local Bus 3.0, chapter 6 (header, BARs, MSI-X); PCI Express Base 3.0, 7.8 (PCI Express capability) and 7.6 (Power
+//! Management, which every function must have).
 //!
 //! ```text
 //!  0x00 header: ids, command, class, BAR0 64 KiB, BAR2 RTBD, BAR4 MSI-X, all of 64 bits
 //!  0x40 PCI Express: endpoint, function-level reset        0x80 MSI-X: table and PBA in BAR4
+//!  0x90 Power Management: D0 and D3hot
 //! ```
+//!
+//! The power state is kept, as software wants to read back what it wrote, and has no effect: a simulated device draws no power, and
+//! nothing is reset between D3hot and D0 (No_Soft_Reset).
 
 use kvcpu_driver::pci::{self, COMMAND_BUS_MASTER, COMMAND_MEMORY};
 use kvcpu_mmio::geometry::VECTORS;
@@ -47,6 +52,16 @@ const MSIX_ID: u8 = 0x11;
 const MSIX_BAR: u32 = 4;
 /// Enable and function mask, in the high byte of message control.
 const MSIX_CONTROL_MASK: u8 = 0xC0;
+const POWER: usize = 0x90;
+const POWER_ID: u8 = 0x01;
+/// Capabilities: version 3, neither D1 nor D2, no PME (PCI Bus Power Management 1.2, 3.2.3).
+const POWER_CAPABILITIES: u16 = 3;
+/// Control and status, of which only the state is writable.
+const POWER_CONTROL: usize = POWER + 4;
+const NO_SOFT_RESET: u8 = 1 << 3;
+const POWER_STATE_MASK: u8 = 0b11;
+/// D0 and D3hot.
+const POWER_STATES: [u8; 2] = [0, 3];
 
 /// What a write sets off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,11 +100,15 @@ impl ConfigSpace {
         space.mask[DEVICE_CONTROL..DEVICE_CONTROL + 2].copy_from_slice(&[0xFF, 0x7F]);
         space.put(EXPRESS + 0xC, &LINK.to_le_bytes());
         space.put(EXPRESS + 0x12, &(LINK as u16).to_le_bytes());
-        space.put(MSIX, &[MSIX_ID, 0]);
+        space.put(MSIX, &[MSIX_ID, POWER as u8]);
         space.put(MSIX + 2, &(VECTORS - 1).to_le_bytes());
         space.mask[MSIX + 3] = MSIX_CONTROL_MASK;
         space.put(MSIX + 4, &MSIX_BAR.to_le_bytes());
         space.put(MSIX + 8, &(PBA_OFFSET | MSIX_BAR).to_le_bytes());
+        space.put(POWER, &[POWER_ID, 0]);
+        space.put(POWER + 2, &POWER_CAPABILITIES.to_le_bytes());
+        space.bytes[POWER_CONTROL] = NO_SOFT_RESET;
+        space.mask[POWER_CONTROL] = POWER_STATE_MASK;
         space
     }
 
@@ -117,6 +136,10 @@ impl ConfigSpace {
         let range = range(offset, data.len())?;
         let mut effects = Effects::default();
         for (at, new) in range.zip(data) {
+            // A state that the device has not is no change (PCI Bus Power Management 1.2, 3.2.4).
+            if at == POWER_CONTROL && !POWER_STATES.contains(&(new & POWER_STATE_MASK)) {
+                continue;
+            }
             self.bytes[at] = self.bytes[at] & !self.mask[at] | new & self.mask[at];
             if at == COMMAND {
                 effects.bus_master = Some(self.command() & COMMAND_BUS_MASTER != 0);
@@ -158,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn capabilities_are_a_chain_of_express_and_msix() {
+    fn capabilities_are_a_chain_of_express_msix_and_power_management() {
         let space = ConfigSpace::new();
         let mut at = space.read(0x34, 1).unwrap()[0];
         let mut found = Vec::new();
@@ -167,8 +190,18 @@ mod tests {
             found.push(bytes[0]);
             at = bytes[1];
         }
-        assert_eq!(found, [0x10, 0x11]);
+        assert_eq!(found, [0x10, 0x11, 0x01]);
         assert_eq!(word(&space, 0x80) >> 16 & 0x7FF, 15);
+    }
+
+    #[test]
+    fn power_states_are_d0_and_d3hot() {
+        let mut space = ConfigSpace::new();
+        assert_eq!(word(&space, 0x90) >> 16, 3, "version 3, nothing else");
+        for (written, state) in [(3, 3), (1, 3), (2, 3), (0, 0), (1, 0), (0xFF, 3)] {
+            assert_eq!(space.write(0x94, &[written, 0xFF, 0xFF, 0xFF]).unwrap(), Effects::default());
+            assert_eq!(word(&space, 0x94), 8 | state, "{written}");
+        }
     }
 
     #[test]

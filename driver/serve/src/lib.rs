@@ -8,28 +8,31 @@
 //! ```
 //!
 //! One thread does it all, and one client has the device; another is told that it is busy. When a client goes, in whatever way, the
-//! device is reset and the next is served.
+//! device is reset and the next is served. A device that fails by itself, or cannot be reset, is served no more.
 
 mod config_space;
+mod door;
 mod interrupts;
 mod memory;
 mod session;
 
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use kvcpu_driver::vfio_user::wire::{self, Header, WireError};
-use kvcpu_mmio::Backing;
+use door::Door;
+use kvcpu_driver::vfio_user::stream::WireError;
+use kvcpu_mmio::{Backing, BackingError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use session::Session;
 
 pub use memory::ClientMemory;
 
-/// How long the rest of a message, or the taking of a reply, may last.
+/// How long a client may take for its VERSION, for the rest of a message, or to take a reply.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Clocks that a simulation goes on for between two looks at the socket.
 const CLOCKS: u64 = 2_000;
@@ -50,6 +53,14 @@ pub enum ServeError {
     /// Waiting failed.
     #[error("cannot wait for clients: {0}")]
     Wait(io::Error),
+    /// The device failed by itself.
+    #[error("the device failed {when}: {source}; it is served no more, start the server again")]
+    Device {
+        /// What it was about.
+        when: &'static str,
+        /// What it says.
+        source: BackingError,
+    },
 }
 
 /// A device that can be served: its bus reaches `memory`.
@@ -67,82 +78,104 @@ pub struct Server {
     listener: UnixListener,
     path: PathBuf,
     served: Served,
+    patience: Duration,
 }
 
 impl Server {
     /// Listens at `path`.
     pub fn bind(path: &Path, served: Served) -> Result<Server, ServeError> {
-        let listener = UnixListener::bind(path).map_err(|source| {
+        let failed = |source: io::Error| {
             let in_use = source.kind() == io::ErrorKind::AddrInUse;
             ServeError::Listen { path: path.to_owned(), in_use, source }
-        })?;
-        Ok(Server { listener, path: path.to_owned(), served })
+        };
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        // From here on it is removed if anything fails.
+        let server = Server { listener, path: path.to_owned(), served, patience: PATIENCE };
+        server.listener.set_nonblocking(true).map_err(failed)?;
+        Ok(server)
+    }
+
+    /// The same with clients that may take so long for their VERSION, for the rest of a message, or to take a reply.
+    pub fn with_patience(mut self, patience: Duration) -> Server {
+        self.patience = patience;
+        self
     }
 
     /// Serves clients one after another: so many, or without end.
     pub fn run(&self, clients: Option<u64>) -> Result<(), ServeError> {
+        let mut door = Door::new(&self.listener, self.patience);
         let mut served = 0;
         while clients.is_none_or(|clients| served < clients) {
-            let (stream, _) = self.listener.accept().map_err(ServeError::Wait)?;
+            let stream = door.client()?;
             served += 1;
             tracing::info!(client = served, "connected");
-            let mut session = Session::new(&*self.served.device, &self.served.memory);
-            match self.serve(&mut session, &stream) {
-                Ok(()) | Err(WireError::Closed) => tracing::info!(client = served, "gone"),
-                Err(error) => tracing::warn!(client = served, %error, "given up"),
+            let mut session = Session::new(&self.served);
+            let over = self.serve(&mut session, &stream, &mut door);
+            let ended = session.end();
+            match over? {
+                WireError::Closed => tracing::info!(client = served, "gone"),
+                error => tracing::warn!(client = served, %error, "given up"),
             }
-            session.end();
+            ended?;
         }
         Ok(())
     }
 
-    /// A client, until it goes.
-    fn serve(&self, session: &mut Session<'_>, stream: &UnixStream) -> Result<(), WireError> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+    /// A client, until it goes: why it did.
+    fn serve(
+        &self,
+        session: &mut Session<'_>,
+        stream: &UnixStream,
+        door: &mut Door<'_>,
+    ) -> Result<WireError, ServeError> {
         let device = &*self.served.device;
+        let connected = Instant::now();
         loop {
+            // One that says nothing keeps the device from others until it has said what it is.
+            let version_by = (!session.negotiated).then_some(connected + self.patience);
             let sources = session.interrupts.sources();
-            let fds = [PollFd::new(stream, PollFlags::IN), PollFd::new(&self.listener, PollFlags::IN)];
-            let fds = fds.into_iter().chain(sources.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)));
-            let mut fds: Vec<PollFd<'_>> = fds.collect();
-            let timeout = self.served.is_clocked.then_some(Timespec { tv_sec: 0, tv_nsec: 0 });
-            match poll(&mut fds, timeout.as_ref()) {
+            let guests = door.fds();
+            let fds = [stream.as_fd()].into_iter().chain(guests.iter().copied());
+            let fds: Vec<_> = fds.chain(sources.iter().map(|(_, fd)| *fd)).collect();
+            let mut polled: Vec<_> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+            let timeout = match self.served.is_clocked {
+                true => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
+                false => timeout(version_by.into_iter().chain(door.deadline()).min()),
+            };
+            match poll(&mut polled, timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(io::Error::from(error).into()),
+                Err(error) => return Err(ServeError::Wait(error.into())),
             }
-            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-            for ((vector, source), _) in sources.iter().zip(&ready[2..]).filter(|(_, ready)| **ready) {
+            let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+            let guest_came = ready[1..=guests.len()].contains(&true);
+            for ((vector, source), _) in sources.iter().zip(&ready[1 + guests.len()..]).filter(|(_, ready)| **ready) {
                 session.interrupts.forward(*vector, *source);
             }
             if ready[0] {
-                session.turn(stream)?;
-            } else if self.served.is_clocked
-                && let Err(error) = device.advance(CLOCKS)
-            {
-                return Err(io::Error::other(error.to_string()).into());
+                let by = version_by.unwrap_or_else(|| Instant::now() + self.patience);
+                if let Err(over) = session.turn(stream, by, self.patience) {
+                    return Ok(over);
+                }
+            } else if self.served.is_clocked {
+                let moved = device.advance(CLOCKS);
+                moved.map_err(|source| ServeError::Device { when: "while time passed", source })?;
+            }
+            let now = Instant::now();
+            if !session.negotiated && version_by.is_some_and(|by| by <= now) {
+                return Ok(WireError::Late);
             }
             // Last: whoever connects as the client goes is the next.
-            if ready[1] {
-                self.refuse();
+            if guest_came || door.deadline().is_some_and(|by| by <= now) {
+                door.refuse()?;
             }
         }
     }
+}
 
-    /// Tells a second client that the device has one, whatever it will ask.
-    fn refuse(&self) {
-        let Ok((stream, _)) = self.listener.accept() else { return };
-        let error = Errno::BUSY.raw_os_error() as u32;
-        let header = Header {
-            command: wire::Command::Version as u16,
-            flags: wire::REPLY | wire::ERROR,
-            error,
-            ..Header::default()
-        };
-        // A fresh socket has room for it; who does not read it is gone already.
-        let told = wire::send(&stream, header, &[], &[]);
-        tracing::info!(?told, "refused a second client");
-    }
+/// Time until a deadline, if there is one.
+fn timeout(by: Option<Instant>) -> Option<Timespec> {
+    // One that is further away than can be said is none.
+    by.and_then(|by| Timespec::try_from(by.saturating_duration_since(Instant::now())).ok())
 }
 
 impl Drop for Server {

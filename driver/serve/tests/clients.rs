@@ -6,9 +6,8 @@ mod common;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use common::{Running, resources};
+use common::Running;
 use kvcpu_driver::vfio_user::{ConnectError, VfioUser};
 use kvcpu_driver::{Commands, Config, Device, Insert, TierConfig, WaitMode, sqe};
 use kvcpu_mmio::queue::{Key, Status};
@@ -114,7 +113,7 @@ fn one_client_has_the_device_and_the_next_finds_it_reset() {
 }
 
 #[test]
-fn without_memory_enable_the_device_reads_all_ones_and_a_reset_clears_registers() {
+fn a_reset_clears_registers_and_what_is_not_there_is_refused() {
     let server = Running::new(Geometry::SMALL, 1);
     {
         let device = VfioUser::connect(&server.socket()).unwrap();
@@ -125,57 +124,20 @@ fn without_memory_enable_the_device_reads_all_ones_and_a_reset_clears_registers(
         assert_eq!(device.read32(Bar::Regs, control::SCRATCH.offset).unwrap(), control::SCRATCH.reset as u32);
         let outside = device.read32(Bar::Regs, 0x1_0000).unwrap_err();
         assert!(matches!(outside, BackingError::BadAccess { .. }), "{outside}");
+        assert!(outside.to_string().contains("EINVAL"), "{outside}");
         assert!(matches!(device.irq_fd(16), Err(BackingError::Irq(_))));
     }
     server.ends();
 }
 
 #[test]
-fn a_server_that_dies_is_recognised_within_the_deadline() {
+fn a_socket_without_a_server_says_how_to_start_one() {
     let server = Running::new(Geometry::TEST, 1);
     let socket = server.socket();
     let nobody = VfioUser::connect(&socket.with_extension("other")).unwrap_err();
     assert!(nobody.to_string().contains("kvctl serve"), "{nobody}");
-    // Another process' server, for all that this one can see: it accepts, and then is gone.
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("short");
-    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-    let thread = std::thread::spawn(move || drop(listener.accept().unwrap()));
-    let gone = VfioUser::connect(&path).unwrap_err();
-    assert!(matches!(gone, ConnectError::Server { .. }), "{gone}");
-    thread.join().unwrap();
     drop(device(&server));
     server.ends();
     let left = VfioUser::connect(&socket).unwrap_err();
     assert!(matches!(left, ConnectError::NoServer { .. }), "{left}");
-}
-
-#[test]
-fn nothing_leaks_over_many_maps_and_many_clients() {
-    const MAPS: usize = 10_000;
-    const CLIENTS: u64 = 100;
-    let server = Running::new(Geometry::SMALL, CLIENTS + 1);
-    drop(VfioUser::connect(&server.socket()).unwrap());
-    let before = resources();
-    for client in 0..CLIENTS {
-        let device = loop {
-            match VfioUser::connect(&server.socket()) {
-                // The one before is just being let go.
-                Err(ConnectError::Busy(_)) => std::thread::sleep(Duration::from_millis(1)),
-                other => break other.unwrap(),
-            }
-        };
-        device.irq_fd((client % 16) as u16).unwrap();
-        for _ in 0..MAPS / CLIENTS as usize {
-            let memory = device.dma_alloc(8192).unwrap();
-            device.dma_free(memory.iova()).unwrap();
-        }
-        // Some leave without a word about what they had mapped.
-        let left = device.dma_alloc(4096).unwrap();
-        drop(device);
-        drop(left);
-    }
-    server.ends();
-    let after = resources();
-    assert!(after.0 <= before.0 && after.1 <= before.1, "descriptors and mappings: {before:?}, then {after:?}");
 }

@@ -4,55 +4,19 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use common::Running;
-use kvcpu_driver::vfio_user::VfioUser;
+use common::{Running, ask, connect, memfd, negotiated, soon, still_serves};
 use kvcpu_driver::vfio_user::wire::{self, Command, Header};
-use kvcpu_mmio::regs::control;
+use kvcpu_driver::vfio_user::{VfioUser, stream};
+use kvcpu_mmio::regs::irq;
 use kvcpu_mmio::{Backing, Bar, Geometry};
 use proptest::prelude::*;
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{OFlags, fcntl_setfl, ftruncate};
 use rustix::io::Errno;
-
-fn connect(server: &Running) -> UnixStream {
-    let stream = UnixStream::connect(server.socket()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream
-}
-
-/// The reply to a message.
-fn ask(stream: &UnixStream, command: u16, body: &[u8], fds: &[BorrowedFd<'_>]) -> Result<Vec<u8>, Errno> {
-    let header = Header { id: 7, command, ..Header::default() };
-    wire::send(stream, header, &[body], fds).unwrap();
-    let reply = wire::receive(stream).unwrap();
-    assert_eq!((reply.header.id, reply.header.command, reply.header.flags & wire::TYPE), (7, command, wire::REPLY));
-    if reply.header.flags & wire::ERROR != 0 {
-        assert!(reply.body.is_empty());
-        return Err(Errno::from_raw_os_error(reply.header.error as i32));
-    }
-    Ok(reply.body)
-}
-
-fn negotiated(server: &Running) -> UnixStream {
-    let stream = connect(server);
-    ask(&stream, Command::Version as u16, &wire::VERSION.bytes(), &[]).unwrap();
-    stream
-}
-
-fn memfd(bytes: u64) -> OwnedFd {
-    let fd = memfd_create("hostile", MemfdFlags::ALLOW_SEALING).unwrap();
-    ftruncate(&fd, bytes).unwrap();
-    fd
-}
-
-/// A good client finds the device.
-fn still_serves(server: &Running) {
-    let device = VfioUser::connect(&server.socket()).unwrap();
-    assert_eq!(device.read32(Bar::Regs, control::MAGIC.offset).unwrap(), control::MAGIC_VALUE);
-}
 
 #[test]
 fn each_bad_request_has_its_error_and_changes_nothing() {
@@ -76,7 +40,7 @@ fn each_bad_request_has_its_error_and_changes_nothing() {
     let unmap = |address, size, flags| wire::DmaUnmap { argsz: 24, flags, address, size }.bytes();
     let irqs = |index, flags, start, count| wire::IrqSet { argsz: 20, flags, index, start, count }.bytes();
     let set = wire::SET_EVENTFD | wire::SET_TRIGGER;
-    let small = memfd(4096);
+    let small = memfd("hostile", 4096);
     let one = [small.as_fd()];
     let two = [small.as_fd(), small.as_fd()];
     let cases: Vec<(&str, Command, Vec<u8>, &[BorrowedFd<'_>])> = vec![
@@ -126,53 +90,72 @@ fn each_bad_request_has_its_error_and_changes_nothing() {
 }
 
 #[test]
-fn a_stream_that_cannot_be_understood_ends_the_session_and_no_other() {
-    let server = Running::new(Geometry::SMALL, 5);
-    // Too short, too long, cut off, and silence in the midst: the last costs the server its patience.
-    for (size, body) in [(3u32, vec![]), (u32::MAX, vec![]), (64, vec![1; 8])] {
-        let mut stream = negotiated(&server);
-        let header = Header { id: 1, command: Command::DeviceReset as u16, size, flags: 0, error: 0 };
-        stream.write_all(&header.bytes()).unwrap();
-        stream.write_all(&body).unwrap();
-        if size == 64 {
-            stream.shutdown(std::net::Shutdown::Write).unwrap();
+fn who_wants_no_reply_gets_none_not_even_an_error() {
+    let server = Running::new(Geometry::SMALL, 1);
+    {
+        let stream = negotiated(&server);
+        let bad = wire::RegionAccess { offset: 0, region: 9, count: 4 }.bytes();
+        let read = wire::RegionAccess { offset: 0, region: 7, count: 4 }.bytes();
+        let cases = [(Command::RegionWrite, &bad), (Command::DmaMap, &bad), (Command::RegionRead, &read)];
+        for (command, body) in cases {
+            let header = Header { id: 1, command: command as u16, flags: wire::NO_REPLY, ..Header::default() };
+            stream::send(&stream, header, &[body], &[], soon()).unwrap();
+            // The next reply is to this.
+            ask(&stream, Command::RegionRead as u16, &read, &[]).unwrap();
         }
-        let mut rest = Vec::new();
-        // Closed, with or without a last word.
-        let _ = stream.read_to_end(&mut rest);
     }
-    let mut silent = negotiated(&server);
-    silent.write_all(&[0; 7]).unwrap();
-    let begin = Instant::now();
-    let _ = silent.read_to_end(&mut Vec::new());
-    assert!(begin.elapsed() < Duration::from_secs(15), "it waited without end");
-    still_serves(&server);
     server.ends();
 }
 
 #[test]
-fn a_flood_that_reads_no_replies_ends_its_own_session() {
+fn an_eventfd_that_would_block_holds_up_nobody() {
     let server = Running::new(Geometry::SMALL, 2);
-    let stream = negotiated(&server);
-    stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
-    let access = wire::RegionAccess { offset: 0, region: 7, count: 4096 }.bytes();
-    let header = Header { command: Command::RegionRead as u16, ..Header::default() };
-    let sent = (0..100_000).find(|_| wire::send(&stream, header, &[&access], &[]).is_err());
-    assert!(sent.is_some(), "the server swallowed a flood");
-    drop(stream);
+    {
+        let stream = negotiated(&server);
+        let write = |region, offset: u32, data: u32| {
+            let access = wire::RegionAccess { offset: offset.into(), region, count: 4 }.bytes();
+            ask(&stream, Command::RegionWrite as u16, &[access, data.to_le_bytes().into()].concat(), &[]).unwrap();
+        };
+        let set = |fd: BorrowedFd<'_>| {
+            let flags = wire::SET_EVENTFD | wire::SET_TRIGGER;
+            let set = wire::IrqSet { argsz: 20, flags, index: wire::MSIX_IRQ, start: 0, count: 1 }.bytes();
+            ask(&stream, Command::DeviceSetIrqs as u16, &set, &[fd])
+        };
+        // Full, and not to be waited for in advance as an eventfd is.
+        let (_end, pipe) = std::io::pipe().unwrap();
+        fcntl_setfl(&pipe, OFlags::NONBLOCK).unwrap();
+        while (&pipe).write(&[0; 4096]).is_ok() {}
+        fcntl_setfl(&pipe, OFlags::empty()).unwrap();
+        assert_eq!(set(pipe.as_fd()), Err(Errno::INVAL));
+        assert_eq!(set(memfd("hostile", 4096).as_fd()), Err(Errno::INVAL));
+
+        let event = eventfd(0, EventfdFlags::empty()).unwrap();
+        rustix::io::write(&event, &0xFFFF_FFFF_FFFF_FFFE_u64.to_ne_bytes()).unwrap();
+        set(event.as_fd()).unwrap();
+        fcntl_setfl(&event, OFlags::empty()).unwrap();
+        write(wire::CONFIG_REGION, 4, 6);
+        write(0, irq::INT_ENABLE.offset, 1);
+        let mut count = [0; 8];
+        for expected in [0xFFFF_FFFF_FFFF_FFFE, 1] {
+            write(0, irq::INT_FORCE.offset, 1);
+            // One more turn than the one that forwards it.
+            write(0, irq::INT_STATUS.offset, 1);
+            write(0, irq::INT_STATUS.offset, 1);
+            rustix::io::read(&event, &mut count).unwrap();
+            assert_eq!(u64::from_ne_bytes(count), expected);
+        }
+        rustix::io::write(&event, &0xFFFF_FFFF_FFFF_FFFE_u64.to_ne_bytes()).unwrap();
+        write(0, irq::INT_FORCE.offset, 1);
+    }
     still_serves(&server);
     server.ends();
 }
 
 #[test]
 fn memory_that_the_client_shortens_is_no_danger() {
-    let server = Running::new(Geometry::SMALL, 2);
-    {
-        let device = VfioUser::connect(&server.socket()).unwrap();
-        drop(device);
-    }
+    let server = Running::new(Geometry::SMALL, 1);
     let stream = negotiated(&server);
-    let fd = memfd(1 << 20);
+    let fd = memfd("hostile", 1 << 20);
     let map = wire::DmaMap { argsz: 32, flags: 3, offset: 0, address: 0x10_0000, size: 1 << 20 }.bytes();
     ask(&stream, Command::DmaMap as u16, &map, &[fd.as_fd()]).unwrap();
     assert_eq!(ftruncate(&fd, 0), Err(Errno::PERM), "the server sealed it");
@@ -198,6 +181,22 @@ fn message() -> impl Strategy<Value = (u16, u32, Option<u32>, Vec<u8>, usize)> {
     (0..16u16, prop_oneof![8 => Just(0u32), 1 => Just(wire::NO_REPLY), 1 => any::<u32>()], size, body, 0..4usize)
 }
 
+/// How a reply is wrong.
+#[derive(Clone, Debug)]
+enum Lie {
+    /// Its header is any bytes.
+    Whole([u8; 16]),
+    /// Its header is right, and its body any.
+    Body,
+    /// It is an error, of any number.
+    Error(u32),
+}
+
+fn lie() -> impl Strategy<Value = Lie> {
+    let errors = prop_oneof![prop::sample::select(vec![0, 1, 22, 4095, 4096, u32::MAX]), any::<u32>()];
+    prop_oneof![2 => any::<[u8; 16]>().prop_map(Lie::Whole), 6 => Just(Lie::Body), 2 => errors.prop_map(Lie::Error)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -207,17 +206,17 @@ proptest! {
         {
             let mut stream = negotiated(&server);
             stream.set_nonblocking(true).unwrap();
-            let fd = memfd(8192);
+            let fd = memfd("hostile", 8192);
             for (command, flags, size, body, fds) in messages {
                 let header = Header { id: 1, command, size: size.unwrap_or(0), flags, error: 0 };
                 let sent = match size {
-                    None => wire::send(&stream, header, &[&body], &vec![fd.as_fd(); fds]),
-                    Some(_) => (&stream).write_all(&header.bytes()),
+                    None => stream::send(&stream, header, &[&body], &vec![fd.as_fd(); fds], soon()).is_ok(),
+                    Some(_) => (&stream).write_all(&header.bytes()).is_ok(),
                 };
                 // Replies are of no interest, but must not fill the socket.
                 let mut replies = [0; 4096];
                 while stream.read(&mut replies).is_ok_and(|read| read > 0) {}
-                if sent.is_err() {
+                if !sent {
                     break;
                 }
             }
@@ -228,32 +227,35 @@ proptest! {
 
     #[test]
     fn no_replies_make_the_driver_hang_or_panic(
-        replies in prop::collection::vec((prop::option::weighted(0.2, any::<[u8; 16]>()), prop::collection::vec(any::<u8>(), 0..80)), 1..12)
+        replies in prop::collection::vec((lie(), prop::collection::vec(any::<u8>(), 0..80)), 1..12)
     ) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("liar");
         let listener = UnixListener::bind(&path).unwrap();
         let liar = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            for (header, body) in replies {
-                let Ok(asked) = wire::receive(&stream) else { return };
-                let sent = match header {
-                    // A whole lie.
-                    Some(header) => stream.write_all(&header).and_then(|()| stream.write_all(&body)),
-                    // The right header, and any body.
-                    None => wire::send(&stream, Header { flags: wire::REPLY, ..asked.header }, &[&body], &[]),
+            for (lie, body) in replies {
+                let Ok(asked) = stream::receive(&stream, soon()) else { return };
+                let reply = Header { flags: wire::REPLY, ..asked.header };
+                let refusal = |error| Header { flags: wire::REPLY | wire::ERROR, error, ..reply };
+                let sent = match lie {
+                    Lie::Whole(header) => stream.write_all(&header).and_then(|()| stream.write_all(&body)).is_ok(),
+                    Lie::Body => stream::send(&stream, reply, &[&body], &[], soon()).is_ok(),
+                    Lie::Error(error) => stream::send(&stream, refusal(error), &[], &[], soon()).is_ok(),
                 };
-                if sent.is_err() {
+                if !sent {
                     return;
                 }
             }
         });
-        if let Ok(device) = VfioUser::connect(&path) {
+        let begin = Instant::now();
+        if let Ok(device) = VfioUser::connect_within(&path, Duration::from_secs(1)) {
             let _ = device.read32(Bar::Regs, 0);
             let _ = device.dma_alloc(4096);
             let _ = device.irq_fd(0);
             let _ = device.reset();
         }
+        prop_assert!(begin.elapsed() < Duration::from_secs(10));
         liar.join().unwrap();
     }
 }

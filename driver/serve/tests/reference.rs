@@ -28,6 +28,7 @@ fn the_crates_client_finds_a_pci_device_with_registers_interrupts_and_memory() {
         assert_eq!(sizes, [BAR0_BYTES.into(), 0, BAR2_BYTES.into(), 0, BAR4_BYTES.into(), 0, 0, 4096, 0]);
         let msix = client.get_irq_info(2).unwrap();
         assert_eq!((msix.count, client.get_irq_info(0).unwrap().count), (16, 0));
+        assert_eq!(msix.flags, 1, "by eventfd, and vector by vector: not NORESIZE");
 
         let mut word = [0; 4];
         client.region_read(0, control::MAGIC.offset.into(), &mut word).unwrap();

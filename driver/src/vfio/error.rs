@@ -1,7 +1,7 @@
 //! Why a card cannot be opened, each with what to do about it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kvcpu_mmio::BackingError;
 use kvcpu_mmio::map::{PCI_DEVICE, PCI_VENDOR};
@@ -35,7 +35,7 @@ pub enum OpenError {
     },
     /// No IOMMU translates for the device.
     #[error(
-        "{address} has no IOMMU group, so nothing keeps its DMA in bounds; switch the IOMMU on in the firmware (VT-d, AMD-Vi) and boot with intel_iommu=on (Intel)"
+        "no IOMMU translates for {address} (its iommu_group in sysfs is missing, or named vfio-noiommu), so nothing keeps its DMA in bounds; switch the IOMMU on in the firmware (VT-d, AMD-Vi) and boot with intel_iommu=on (Intel)"
     )]
     NoIommu {
         /// The address.
@@ -66,6 +66,14 @@ pub enum OpenError {
         /// Address and driver of those others.
         others: Vec<(String, String)>,
     },
+    /// The kernel does not give the group away, for others that are in it.
+    #[error(
+        "the IOMMU group of {address} is in use by a driver of the host; bind all that `ls /sys/bus/pci/devices/{address}/iommu_group/devices` lists to {VFIO_PCI}, or unbind them"
+    )]
+    GroupInUse {
+        /// The address.
+        address: PciAddress,
+    },
     /// The kernel shows no way to the device.
     #[error("{} does not exist; load VFIO (modprobe {VFIO_PCI}), and mount /dev if it is not", path.display())]
     NoVfio {
@@ -74,8 +82,8 @@ pub enum OpenError {
     },
     /// The way to the device is not ours to go.
     #[error(
-        "no permission on {}; as root: chown {user} {}, or for good a rule in /etc/udev/rules.d: SUBSYSTEM==\"{}\", GROUP=\"kvcpu\", MODE=\"0660\"",
-        path.display(), path.display(), subsystem(path)
+        "no permission on {}; as root: chown {user} {}, or for good a rule in /etc/udev/rules.d: {}, GROUP=\"kvcpu\", MODE=\"0660\"",
+        path.display(), path.display(), udev(path)
     )]
     NoPermission {
         /// The file.
@@ -84,12 +92,23 @@ pub enum OpenError {
         user: u32,
     },
     /// Another driver has it.
-    #[error("{address} has another driver at work; one at a time: `fuser -v {}` names it", path.display())]
+    #[error("{address} has another driver at work; one at a time: as root, {} names it", fuser(files))]
     Busy {
         /// The address.
         address: PciAddress,
-        /// What it holds open.
-        path: PathBuf,
+        /// What it may hold open, by either interface.
+        files: Vec<PathBuf>,
+    },
+    /// Another driver has it, or it cannot be switched on: the kernel says the same of both.
+    #[error(
+        "the kernel finds it invalid to open {address}: it has another driver at work (as root, {} names it; end that), or a BAR without an address (`dmesg` names it, and in /sys/bus/pci/devices/{address}/resource it starts at 0 and ends elsewhere; remove and rescan the device, or boot with pci=realloc)",
+        fuser(files)
+    )]
+    BusyOrUnplaced {
+        /// The address.
+        address: PciAddress,
+        /// What that driver may hold open, by either interface.
+        files: Vec<PathBuf>,
     },
     /// The host cannot keep the device's interrupts in bounds.
     #[error(
@@ -168,13 +187,21 @@ fn list(others: &[(String, String)]) -> impl fmt::Display {
     named.collect::<Vec<_>>().join(", ")
 }
 
-/// The udev subsystem of a device file.
-fn subsystem(path: &std::path::Path) -> &'static str {
+/// The command that names who holds one of `files` open.
+fn fuser(files: &[PathBuf]) -> impl fmt::Display {
+    let files = files.iter().map(|file| format!(" {}", file.display()));
+    format!("`fuser -v{}`", files.collect::<String>())
+}
+
+/// How udev knows a device file: those that are for all devices are of the kernel's class `misc`.
+fn udev(path: &Path) -> &'static str {
     if path.ends_with("dev/iommu") {
-        "misc\", KERNEL==\"iommu"
+        r#"SUBSYSTEM=="misc", KERNEL=="iommu""#
+    } else if path.ends_with("dev/vfio/vfio") {
+        r#"SUBSYSTEM=="misc", KERNEL=="vfio""#
     } else if path.components().any(|part| part.as_os_str() == "devices") {
-        "vfio-dev"
+        r#"SUBSYSTEM=="vfio-dev""#
     } else {
-        "vfio"
+        r#"SUBSYSTEM=="vfio""#
     }
 }

@@ -3,22 +3,25 @@
 #![allow(unsafe_code, reason = "memory is given to a device, and vfio-ioctls lends its descriptor by number")]
 
 use std::fs::OpenOptions;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use iommufd_ioctls::{IommuFd, IommufdError};
+use iommufd_ioctls::IommuFd;
 use rustix::io::Errno;
 use vfio_bindings::bindings::vfio::{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_REGION_INFO_FLAG_MMAP};
 use vfio_ioctls::{VfioContainer, VfioDevice, VfioError, VfioIommufd, VfioOps};
 
 use super::ioctl;
 use super::memory::Pages;
-use super::survey::{Interface, Survey, no_permission};
+use super::refusal::{errno, refused};
+use super::survey::{Interface, Survey};
 use super::{OpenError, PciAddress};
 
-/// How often a reset is tried while something else holds the device, and the pause between.
+/// How often a reset is tried while something else holds the device or its bus, and the pause between.
 const RESET_TRIES: usize = 20;
 const RESET_PAUSE: Duration = Duration::from_millis(10);
 
@@ -44,13 +47,13 @@ pub(super) trait Kernel: Send + Sync {
     fn unmap(&self, iova: u64, pages: &Pages) -> Result<(), Errno>;
     /// Sets the eventfds of vectors, as [`ioctl::set_vectors`].
     fn set_vectors(&self, start: u16, fds: &[Option<BorrowedFd<'_>>]) -> Result<(), Errno>;
-    /// Resets the device; [`Errno::NOTTY`] if nothing can.
+    /// Resets the device; [`Errno::NOTTY`] if nothing can, [`Errno::AGAIN`] if something else held it or its bus all the time.
     fn reset(&self) -> Result<(), Errno>;
 }
 
 /// An open device.
 pub(super) struct Opened {
-    device: Device,
+    device: Caught<VfioDevice>,
     mappings: Arc<dyn VfioOps>,
     interface: Interface,
 }
@@ -60,7 +63,7 @@ impl Opened {
     pub(super) fn new(address: PciAddress, survey: &Survey) -> Result<Opened, OpenError> {
         let Survey { sysfs, interface, .. } = survey;
         let path = interface.path();
-        let failed = |error: VfioError| refused(address, path, error);
+        let failed = |error: VfioError| refused(address, survey, error);
         let (mappings, device): (Arc<dyn VfioOps>, VfioDevice) = match interface {
             Interface::Container { .. } => {
                 let container = Arc::new(VfioContainer::new(None).map_err(failed)?);
@@ -76,8 +79,7 @@ impl Opened {
                 (iommu, device)
             }
         };
-        let device = Device { device: Some(device), group: sysfs.join("iommu_group") };
-        Ok(Opened { device, mappings, interface: interface.clone() })
+        Ok(Opened { device: Caught::new(device), mappings, interface: interface.clone() })
     }
 
     fn hot_reset(&self) -> Result<(), Errno> {
@@ -89,6 +91,24 @@ impl Opened {
             }
         }
     }
+}
+
+/// Resets the function, or its bus if the function cannot be reset alone.
+///
+/// Both only try the locks they need, and give up with EAGAIN or EBUSY (pci_try_reset_function; vfio_pci_dev_set_hot_reset and the
+/// pci_reset_bus in it): something else looks at the configuration of the device, or of one on its bus. Nothing was reset then.
+fn reset_with(function: impl Fn() -> Result<(), Errno>, bus: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+    let mut alone = true;
+    for _ in 0..RESET_TRIES {
+        let tried = if alone { function() } else { bus().map_err(unavailable) };
+        match tried {
+            // Not asked again: a function that only does not get ready after it takes a minute to say so.
+            Err(Errno::INVAL | Errno::NOTTY) if alone => alone = false,
+            Err(Errno::AGAIN | Errno::BUSY) => std::thread::sleep(RESET_PAUSE),
+            done => return done,
+        }
+    }
+    Err(Errno::AGAIN)
 }
 
 /// What the kernel says of a bus that cannot be reset, or whose other functions are not ours: in one word.
@@ -107,46 +127,48 @@ fn descriptor_of(path: &Path) -> Option<RawFd> {
     group.file_name().to_str()?.parse().ok()
 }
 
-/// The device of `vfio-ioctls`, which looks its group up in sysfs again when it is dropped, and panics if that is gone with the
-/// card. Then its descriptors stay open until the process ends.
-struct Device {
-    /// Taken when dropped.
-    device: Option<VfioDevice>,
-    /// Its group in sysfs.
-    group: PathBuf,
+/// Something whose end may panic, which nobody is told: there is nothing to be done about it.
+///
+/// It is for the device of `vfio-ioctls`. That closes the device, and then looks its group up in sysfs again, to leave the
+/// container. Of a card that was pulled, the kernel has waited for the close to take it out of sysfs, so between the two the group
+/// may vanish, and no look before tells.
+struct Caught<T>(ManuallyDrop<T>);
+
+impl<T> Caught<T> {
+    fn new(held: T) -> Caught<T> {
+        Caught(ManuallyDrop::new(held))
+    }
 }
 
-impl Drop for Device {
+impl<T> Drop for Caught<T> {
     fn drop(&mut self) {
-        if !self.group.exists() {
-            std::mem::forget(self.device.take());
+        // SAFETY: it is taken here only, and `self` is not used again.
+        let held = unsafe { ManuallyDrop::take(&mut self.0) };
+        // Safe for unwinding: what it owns ends with it, also then. What it shares with us is the container, whose lock it does not
+        // hold where it panics; all we do with that afterwards is to close it, which takes the group out of it too.
+        if catch_unwind(AssertUnwindSafe(|| drop(held))).is_err() {
+            tracing::warn!("the panic above is caught and harms nothing: the card went away while it was closed");
         }
     }
 }
 
 impl Kernel for Opened {
     fn device(&self) -> BorrowedFd<'_> {
-        let number = self.device.device.as_ref().map_or(0, AsRawFd::as_raw_fd);
-        // SAFETY: the device, which is there until it is dropped, keeps its descriptor open for as long.
-        unsafe { BorrowedFd::borrow_raw(number) }
+        // SAFETY: the device keeps its descriptor open until it is dropped, which the borrow of `self` does not allow.
+        unsafe { BorrowedFd::borrow_raw(self.device.0.as_raw_fd()) }
     }
 
     fn region(&self, index: u32) -> Region {
-        let none = Region { offset: 0, bytes: 0, mappable: false };
-        self.device.device.as_ref().map_or(none, |device| Region {
+        let device = &self.device.0;
+        Region {
             offset: device.get_region_offset(index),
             bytes: device.get_region_size(index),
             mappable: device.get_region_flags(index) & VFIO_REGION_INFO_FLAG_MMAP != 0,
-        })
+        }
     }
 
     fn vectors(&self) -> usize {
-        let irq = self
-            .device
-            .device
-            .as_ref()
-            .and_then(|device| device.get_irq_info(VFIO_PCI_MSIX_IRQ_INDEX));
-        irq.map_or(0, |irq| irq.count as usize)
+        self.device.0.get_irq_info(VFIO_PCI_MSIX_IRQ_INDEX).map_or(0, |irq| irq.count as usize)
     }
 
     fn map(&self, iova: u64, pages: &Pages) -> Result<(), Errno> {
@@ -165,115 +187,68 @@ impl Kernel for Opened {
     }
 
     fn reset(&self) -> Result<(), Errno> {
-        for _ in 0..RESET_TRIES {
-            match ioctl::reset(self.device()) {
-                // Something else looks at the device's configuration.
-                Err(Errno::AGAIN) => std::thread::sleep(RESET_PAUSE),
-                // Its function cannot be reset alone.
-                Err(Errno::INVAL | Errno::NOTTY) => return self.hot_reset().map_err(unavailable),
-                done => return done,
-            }
-        }
-        Err(Errno::AGAIN)
+        reset_with(|| ioctl::reset(self.device()), || self.hot_reset())
     }
-}
-
-/// What the kernel said, if it did.
-fn errno(error: &VfioError) -> Option<Errno> {
-    use VfioError as E;
-    let number = match error {
-        E::OpenContainer(error) | E::OpenGroup(error, _) | E::OpenDeviceCdev(error) => error.raw_os_error()?,
-        E::NewVfioIommufd(error) | E::IommufdIoctlError(error) => match error {
-            IommufdError::OpenIommufd(error) => error.raw_os_error()?,
-            IommufdError::IommuIoasAlloc(error)
-            | IommufdError::IommuIoasMap(error)
-            | IommufdError::IommuIoasUnmap(error) => error.errno(),
-            _ => return None,
-        },
-        E::ContainerSetIOMMU(error)
-        | E::GroupGetDeviceFD(error)
-        | E::VfioDeviceGetInfo(error)
-        | E::IommuDmaMap(error)
-        | E::IommuDmaUnmap(error)
-        | E::VfioDeviceBindIommufd(error)
-        | E::VfioDeviceAttachIommufdPt(error) => error.errno(),
-        _ => return None,
-    };
-    Some(Errno::from_raw_os_error(number))
-}
-
-/// Why opening failed; `path` stands for the device.
-fn refused(address: PciAddress, path: &Path, error: VfioError) -> OpenError {
-    use VfioError as E;
-    let errno = errno(&error);
-    let file = match &error {
-        E::OpenContainer(_) => Path::new("/dev/vfio/vfio"),
-        E::NewVfioIommufd(_) => Path::new("/dev/iommu"),
-        _ => path,
-    };
-    match (&error, errno) {
-        (E::OpenContainer(_) | E::OpenGroup(..) | E::OpenDeviceCdev(_) | E::NewVfioIommufd(_), Some(errno)) => {
-            match errno {
-                Errno::BUSY => return OpenError::Busy { address, path: file.into() },
-                Errno::ACCESS | Errno::PERM => return no_permission(file),
-                Errno::NOENT | Errno::NODEV | Errno::NXIO => return OpenError::NoVfio { path: file.into() },
-                _ => {}
-            }
-        }
-        // Of a second driver the kernel says that the device is busy, or, if both came by its own file, that its request is invalid
-        // (vfio_df_open in drivers/vfio/vfio_main.c).
-        (E::VfioDeviceBindIommufd(_), Some(Errno::BUSY | Errno::INVAL))
-        | (E::GroupGetDeviceFD(_), Some(Errno::BUSY)) => {
-            return OpenError::Busy { address, path: path.into() };
-        }
-        (E::ContainerSetIOMMU(_), Some(Errno::PERM)) => {
-            return OpenError::UnsafeInterrupts { address, module: "vfio_iommu_type1" };
-        }
-        (E::VfioDeviceBindIommufd(_) | E::VfioDeviceAttachIommufdPt(_), Some(Errno::PERM)) => {
-            return OpenError::UnsafeInterrupts { address, module: "iommufd" };
-        }
-        _ => {}
-    }
-    let mut why = match error {
-        E::VfioExtension => "VFIO has no IOMMU to work with: modprobe vfio_iommu_type1".into(),
-        error => error.to_string(),
-    };
-    if let Some(errno) = errno.filter(|errno| !why.contains(&errno.to_string())) {
-        why = format!("{why}: {errno}");
-    }
-    OpenError::Kernel { address, why }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-    use std::io;
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
 
     use super::*;
 
-    fn said(error: VfioError) -> String {
-        refused("05:00.0".parse().unwrap(), Path::new("/dev/vfio/7"), error).to_string()
-    }
-
-    fn io(errno: Errno) -> io::Error {
-        io::Error::from_raw_os_error(errno.raw_os_error())
+    /// The answers of a kernel, one a request, and how many requests there were.
+    fn reset_of(function: &[Errno], bus: &[Errno]) -> (Result<(), Errno>, usize, usize) {
+        let answer = |answers: &RefCell<Vec<Errno>>, asked: &Cell<usize>| {
+            asked.set(asked.get() + 1);
+            answers.borrow_mut().pop().map_or(Ok(()), Err)
+        };
+        let queue = |answers: &[Errno]| RefCell::new(answers.iter().rev().copied().collect());
+        let (functions, buses) = (queue(function), queue(bus));
+        let (function, bus) = (Cell::new(0), Cell::new(0));
+        let done = reset_with(|| answer(&functions, &function), || answer(&buses, &bus));
+        (done, function.get(), bus.get())
     }
 
     #[test]
-    fn refusals_name_their_remedy() {
-        let busy = said(VfioError::OpenGroup(io(Errno::BUSY), "7".into()));
-        assert!(busy.contains("another driver at work") && busy.contains("fuser -v /dev/vfio/7"), "{busy}");
-        let denied = said(VfioError::OpenGroup(io(Errno::ACCESS), "7".into()));
-        assert!(denied.contains("chown") && denied.contains("/dev/vfio/7") && denied.contains("udev"), "{denied}");
-        let iommu = VfioError::NewVfioIommufd(IommufdError::OpenIommufd(io(Errno::ACCESS)));
-        let denied = said(iommu);
-        assert!(denied.contains("permission on /dev/iommu") && denied.contains("KERNEL==\"iommu\""), "{denied}");
-        let missing = said(VfioError::OpenContainer(io(Errno::NOENT)));
-        assert!(missing.contains("/dev/vfio/vfio") && missing.contains("modprobe vfio-pci"), "{missing}");
-        assert!(said(VfioError::VfioExtension).contains("modprobe vfio_iommu_type1"));
-        assert!(said(VfioError::GroupViable).contains("not viable"));
-        let odd = said(VfioError::OpenGroup(io(Errno::MFILE), "7".into()));
-        assert!(odd.contains("dmesg") && odd.contains("open files"), "{odd}");
+    fn a_reset_waits_for_what_holds_the_device_or_its_bus() {
+        assert_eq!(reset_of(&[], &[]), (Ok(()), 1, 0));
+        assert_eq!(reset_of(&[Errno::AGAIN, Errno::AGAIN], &[]), (Ok(()), 3, 0));
+        assert_eq!(reset_of(&[Errno::AGAIN, Errno::NOTTY], &[Errno::BUSY, Errno::AGAIN]), (Ok(()), 2, 3));
+    }
+
+    #[test]
+    fn a_reset_gives_up_in_the_end() {
+        let busy = [Errno::BUSY; RESET_TRIES];
+        assert_eq!(reset_of(&busy, &[]), (Err(Errno::AGAIN), RESET_TRIES, 0));
+        assert_eq!(reset_of(&[Errno::INVAL], &busy), (Err(Errno::AGAIN), 1, RESET_TRIES - 1));
+    }
+
+    #[test]
+    fn a_reset_that_nothing_offers_is_not_tried_again() {
+        for bus in [Errno::NODEV, Errno::INVAL, Errno::PERM, Errno::NOTTY] {
+            assert_eq!(reset_of(&[Errno::INVAL], &[bus]), (Err(Errno::NOTTY), 1, 1));
+        }
+        assert_eq!(reset_of(&[Errno::IO], &[]), (Err(Errno::IO), 1, 0));
+        assert_eq!(reset_of(&[Errno::NOTTY], &[Errno::IO]), (Err(Errno::IO), 1, 1));
+    }
+
+    #[test]
+    fn a_panic_of_what_is_dropped_ends_there() {
+        /// As `VfioDevice` after its card was pulled.
+        struct Pulled {
+            _held: Rc<()>,
+        }
+        impl Drop for Pulled {
+            fn drop(&mut self) {
+                panic!("this panic is part of the test");
+            }
+        }
+        let held = Rc::new(());
+        drop(Caught::new(Pulled { _held: held.clone() }));
+        assert_eq!(Rc::strong_count(&held), 1, "what it held is let go of");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod error;
 mod ioctl;
 mod kernel;
 mod memory;
+mod refusal;
 mod survey;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,6 @@ use kvcpu_mmio::map::BAR0_BYTES;
 use kvcpu_mmio::regs::msix::BAR4_BYTES;
 use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory};
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
 use vfio_bindings::bindings::vfio::VFIO_PCI_CONFIG_REGION_INDEX;
 
 pub use self::address::{AddressError, PciAddress};
@@ -39,6 +39,7 @@ use self::bar::{Mapping, Protection, Word};
 use self::config_space::ConfigSpace;
 use self::kernel::{Kernel, Opened};
 use self::memory::{Memory, Pages};
+use self::refusal::{not_reset, unmapped};
 use self::survey::{Root, Survey};
 use crate::device::lock;
 use crate::eventfd;
@@ -175,22 +176,6 @@ fn map(
         .map_err(|error| failed(error.to_string()))
 }
 
-/// Why memory could not be mapped.
-fn unmapped(bytes: usize, error: Errno) -> BackingError {
-    let why = match error {
-        Errno::NOMEM => {
-            let limit = getrlimit(Resource::Memlock).current;
-            let limit = limit.map_or("not limited".into(), |limit| format!("{} KiB", limit >> 10));
-            format!(
-                "more than this process may lock ({limit}); raise it: ulimit -l unlimited, or LimitMEMLOCK=infinity in its systemd unit"
-            )
-        }
-        Errno::NOSPC => "too many mappings; free some, or raise dma_entry_limit of the module vfio_iommu_type1".into(),
-        error => format!("{error}; `dmesg` says more"),
-    };
-    BackingError::Dma(format!("mapping {bytes} bytes: {why}"))
-}
-
 impl Backing for Vfio {
     fn read32(&self, bar: Bar, offset: u32) -> Result<u32, BackingError> {
         self.read(bar, offset)
@@ -271,21 +256,11 @@ impl Backing for Vfio {
         self.there()?;
         let config = config_space(&*self.kernel);
         let command = self.note(config.check().and_then(|()| config.command()))?;
-        match self.kernel.reset() {
-            Ok(()) => {}
-            Err(Errno::NOTTY) => {
-                self.note(config.check())?;
-                return Err(BackingError::Unsupported(
-                    "a reset: the function has none of its own, and others of its bus are not in its IOMMU group",
-                ));
-            }
-            Err(Errno::AGAIN) => {
-                return Err(BackingError::Unsupported("a reset while something else holds the device; try it again"));
-            }
-            Err(error) => return self.note(Err(BackingError::Gone(format!("reset: {error}")))),
-        }
-        // The kernel restores configuration space, interrupts with it; what is made sure of is what was said here.
-        self.note(config.check().and_then(|()| config.set_command(command)))
+        let reset = self.kernel.reset();
+        // The kernel restores configuration space, interrupts with it; what is made sure of is what was said here, also after a
+        // reset that failed on its way.
+        self.note(config.check().and_then(|()| config.set_command(command)))?;
+        reset.map_err(not_reset)
     }
 
     fn advance(&self, _cycles: u64) -> Result<(), BackingError> {

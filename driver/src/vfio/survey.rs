@@ -17,6 +17,8 @@ use super::{OpenError, PciAddress};
 pub(super) const VFIO_PCI: &str = "vfio-pci";
 /// Drivers that leave their device's DMA to the group's owner (`driver_managed_dma` in Linux).
 const HARMLESS: [&str; 3] = [VFIO_PCI, "pci-stub", "pcieport"];
+/// The name of a group behind which no IOMMU is: VFIO makes it up if its parameter `enable_unsafe_noiommu_mode` is set.
+const NO_IOMMU: &str = "vfio-noiommu";
 /// Class of a PCI bridge, in the upper bits of `class`; a bridge does not keep its group from being used.
 const BRIDGE: u32 = 0x0604;
 
@@ -80,6 +82,8 @@ pub(super) struct Survey {
     pub(super) sysfs: PathBuf,
     /// How it is opened.
     pub(super) interface: Interface,
+    /// The files that a driver of it holds open, by either interface.
+    pub(super) files: Vec<PathBuf>,
     /// Bus addresses that are not for mappings: those of interrupts, and what firmware has kept.
     pub(super) reserved: Vec<RangeInclusive<u64>>,
 }
@@ -98,6 +102,9 @@ impl Survey {
             None => return Err(OpenError::NoDevice { address, found: all(&devices) }),
         }
         let group = target(&sysfs.join("iommu_group")).and_then(|name| name.parse().ok());
+        // Most groups have no name.
+        let name = fs::read_to_string(sysfs.join("iommu_group/name")).unwrap_or_default();
+        let group = group.filter(|_| name.trim() != NO_IOMMU);
         let Some(group) = group else { return Err(OpenError::NoIommu { address }) };
         let driver = target(&sysfs.join("driver"));
         if driver.as_deref() != Some(VFIO_PCI) {
@@ -107,18 +114,21 @@ impl Survey {
         if !others.is_empty() {
             return Err(OpenError::NotViable { address, group, others });
         }
-        let interface = interface(root, &sysfs, group)?;
+        let group = root.path.join("dev/vfio").join(group.to_string());
+        let device = names(&sysfs.join("vfio-dev")).pop();
+        let device = device.map(|name| root.path.join("dev/vfio/devices").join(name));
+        let files = [Some(&group), device.as_ref()].into_iter().flatten();
+        let files = files.filter(|file| file.exists()).cloned().collect();
+        let interface = interface(root, group, device)?;
         let reserved = fs::read_to_string(sysfs.join("iommu_group/reserved_regions")).unwrap_or_default();
         let reserved = reserved.lines().filter_map(range).collect();
-        Ok(Survey { sysfs, interface, reserved })
+        Ok(Survey { sysfs, interface, files, reserved })
     }
 }
 
 /// Chooses iommufd if the kernel has it and it is ours to use, else the container.
-fn interface(root: &Root, sysfs: &Path, group: u32) -> Result<Interface, OpenError> {
+fn interface(root: &Root, group: PathBuf, device: Option<PathBuf>) -> Result<Interface, OpenError> {
     let iommu = root.path.join("dev/iommu");
-    let name = names(&sysfs.join("vfio-dev")).pop();
-    let device = name.map(|name| root.path.join("dev/vfio/devices").join(name));
     // What keeps iommufd from being used, if the kernel has it.
     let mut denied = None;
     if let Some(device) = device.filter(|device| device.exists() && iommu.exists()) {
@@ -128,7 +138,6 @@ fn interface(root: &Root, sysfs: &Path, group: u32) -> Result<Interface, OpenErr
         }
     }
     let container = root.path.join("dev/vfio/vfio");
-    let group = root.path.join("dev/vfio").join(group.to_string());
     match root.check(&container).and_then(|()| root.check(&group)) {
         Ok(()) => Ok(Interface::Container { group }),
         // A kernel without groups is asked for what it has.

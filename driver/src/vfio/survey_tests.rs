@@ -82,6 +82,7 @@ fn a_card_by_the_container() {
     let machine = Machine::new();
     let survey = machine.survey().unwrap();
     assert_eq!(survey.interface, Interface::Container { group: machine.path("dev/vfio/7") });
+    assert_eq!(survey.files, [machine.path("dev/vfio/7")]);
     assert_eq!(survey.reserved, [0xFEE0_0000..=0xFEEF_FFFF]);
     assert!(survey.sysfs.ends_with(CARD));
 }
@@ -91,7 +92,9 @@ fn iommufd_is_taken_where_it_is_whole_and_ours() {
     let mut machine = Machine::new();
     machine.iommufd();
     let device = machine.path("dev/vfio/devices/vfio3");
-    assert_eq!(machine.survey().unwrap().interface, Interface::Iommufd { device });
+    let survey = machine.survey().unwrap();
+    assert_eq!(survey.files, [machine.path("dev/vfio/7"), device.clone()], "another driver may have come by the group");
+    assert_eq!(survey.interface, Interface::Iommufd { device });
     machine.root.access = |path| if path.ends_with("dev/iommu") { Err(Errno::ACCESS) } else { Ok(()) };
     assert!(matches!(machine.survey().unwrap().interface, Interface::Container { .. }), "no permission on /dev/iommu");
     machine.root.access = |_| Ok(());
@@ -126,6 +129,21 @@ fn without_an_iommu_it_says_how_to_switch_it_on() {
     let (error, text) = machine.refused();
     assert!(matches!(error, OpenError::NoIommu { .. }));
     assert!(text.contains("intel_iommu=on"), "{text}");
+}
+
+#[test]
+fn a_group_without_an_iommu_is_none() {
+    let machine = Machine::new();
+    // As VFIO makes it: the file is not that of a group that an IOMMU has.
+    fs::rename(machine.path("dev/vfio/7"), machine.path("dev/vfio/noiommu-7")).unwrap();
+    machine.file("sys/kernel/iommu_groups/7/name", "vfio-noiommu\n");
+    let (error, text) = machine.refused();
+    assert!(matches!(error, OpenError::NoIommu { .. }), "{text}");
+    assert!(text.contains("vfio-noiommu") && text.contains("intel_iommu=on"), "{text}");
+    // Other names are only names.
+    fs::rename(machine.path("dev/vfio/noiommu-7"), machine.path("dev/vfio/7")).unwrap();
+    machine.file("sys/kernel/iommu_groups/7/name", "smmu\n");
+    assert!(machine.survey().is_ok());
 }
 
 #[test]
@@ -179,6 +197,9 @@ fn without_permission_it_names_the_file() {
     let (error, text) = machine.refused();
     assert!(matches!(error, OpenError::NoPermission { path, .. } if path == machine.path("dev/vfio/7")));
     assert!(text.contains("chown") && text.contains("udev") && text.contains("SUBSYSTEM==\"vfio\""), "{text}");
+    machine.root.access = |path| if path.ends_with("vfio/vfio") { denied(path) } else { Ok(()) };
+    let (_, text) = machine.refused();
+    assert!(text.contains("dev/vfio/vfio") && text.contains(r#"SUBSYSTEM=="misc", KERNEL=="vfio", GROUP"#), "{text}");
     // A kernel with iommufd alone.
     machine.iommufd();
     for file in ["dev/vfio/vfio", "dev/vfio/7"] {

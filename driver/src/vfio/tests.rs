@@ -31,6 +31,8 @@ struct Slot {
     events: Mutex<Vec<Event>>,
     /// What the next request is refused with.
     refusal: Mutex<Option<Errno>>,
+    /// Whether a reset is its end.
+    frail: bool,
 }
 
 impl Slot {
@@ -44,6 +46,7 @@ impl Slot {
             vectors: 16,
             events: Mutex::default(),
             refusal: Mutex::default(),
+            frail: false,
         }
     }
 
@@ -118,6 +121,9 @@ impl Kernel for Arc<Slot> {
     fn reset(&self) -> Result<(), Errno> {
         // As a reset of the function does.
         self.put(CONFIG + 4, &[0, 0]);
+        if self.frail {
+            self.pull();
+        }
         self.note(Event::Reset)
     }
 }
@@ -178,10 +184,25 @@ fn bus_mastering_and_reset_leave_memory_on() {
     assert_eq!((slot.command(), slot.events()), (6, vec![Event::Reset]));
     vfio.bus_master(false).unwrap();
     assert_eq!(slot.command(), 2);
-    slot.refuse(Errno::NOTTY);
-    assert!(matches!(vfio.reset(), Err(BackingError::Unsupported(why)) if why.contains("IOMMU group")));
-    slot.refuse(Errno::AGAIN);
-    assert!(matches!(vfio.reset(), Err(BackingError::Unsupported(why)) if why.contains("again")));
+}
+
+#[test]
+fn a_card_that_was_not_reset_is_still_there() {
+    let (slot, vfio) = card();
+    let refused = |errno| {
+        slot.refuse(errno);
+        vfio.reset().unwrap_err()
+    };
+    let never = refused(Errno::NOTTY);
+    assert!(matches!(&never, BackingError::Unsupported(why) if why.contains("IOMMU group")), "{never}");
+    // A selftest that takes this for a missing reset would pass.
+    let busy = refused(Errno::AGAIN);
+    assert!(!matches!(busy, BackingError::Unsupported(_)), "{busy}");
+    assert!(busy.to_string().contains("bus was busy") && busy.to_string().contains("try again"), "{busy}");
+    let failed = refused(Errno::IO);
+    assert!(!matches!(failed, BackingError::Unsupported(_)) && failed.to_string().contains("dmesg"), "{failed}");
+    assert_eq!(slot.command(), 2, "its memory still answers");
+    assert_eq!(vfio.read32(Bar::Regs, 0), Ok(0));
     vfio.reset().unwrap();
 }
 
@@ -206,10 +227,16 @@ fn all_ones_are_a_value_while_the_card_is_there() {
 
 #[test]
 fn a_reset_that_kills_the_card_says_so() {
-    let (slot, vfio) = card();
-    slot.refuse(Errno::IO);
-    assert!(matches!(vfio.reset(), Err(BackingError::Gone(_))));
-    assert!(matches!(vfio.read32(Bar::Regs, 0), Err(BackingError::Gone(_))));
+    for errno in [None, Some(Errno::IO), Some(Errno::AGAIN), Some(Errno::NOTTY)] {
+        let mut slot = Slot::new();
+        slot.frail = true;
+        let (slot, opened) = slot.open();
+        let vfio = opened.unwrap();
+        *lock(&slot.refusal) = errno;
+        let gone = vfio.reset();
+        assert!(matches!(&gone, Err(BackingError::Gone(why)) if why.contains("all ones")), "{errno:?}: {gone:?}");
+        assert_eq!(vfio.read32(Bar::Regs, 0), gone.map(|()| 0), "{errno:?}: it stays gone");
+    }
 }
 
 #[test]

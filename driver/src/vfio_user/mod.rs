@@ -8,26 +8,31 @@
 //! ```
 //!
 //! It leaves out mapping BARs: an access is a message. What does not come in time, or does not fit what was asked, ends the connection:
-//! after that every access is [`BackingError::Gone`].
+//! after that every access is [`BackingError::Gone`]. What the server refuses is an error of its own kind, and the device stays usable.
 
+mod connection;
+mod error;
 mod memory;
+pub mod stream;
 pub mod wire;
 
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kvcpu_mmio::geometry::VECTORS;
-use kvcpu_mmio::map::{BAR0_BYTES, PCI_DEVICE, PCI_VENDOR};
+use kvcpu_mmio::map::{BAR0_BYTES, BAR2_BYTES, PCI_DEVICE, PCI_VENDOR};
 use kvcpu_mmio::regs::msix::BAR4_BYTES;
 use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory, dma_bytes};
 use rustix::io::Errno;
 
+pub use self::error::ConnectError;
+
+use self::connection::{Connection, Failure};
 use self::memory::Memory;
-use self::wire::{Command, Header};
+use self::wire::Command;
 use crate::device::lock;
 use crate::eventfd;
 use crate::iova::IovaSpace;
@@ -38,156 +43,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What bus addresses are multiples of.
 const PAGE_BYTES: u64 = 0x1000;
 
-/// Why there is no device at the socket.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// Nobody listens there.
-    #[error("no server at {}: {source}; start one with `kvctl serve --socket {}`", path.display(), path.display())]
-    NoServer {
-        /// The socket.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Another client has the device.
-    #[error("the device at {} has another client; one driver at a time", .0.display())]
-    Busy(PathBuf),
-    /// The server speaks another version of the protocol.
-    #[error("the server at {} speaks vfio-user {major}.{minor}, not {}.{}", path.display(), wire::VERSION.major, wire::VERSION.minor)]
-    Version {
-        /// The socket.
-        path: PathBuf,
-        /// Its version.
-        major: u16,
-        /// Its minor version.
-        minor: u16,
-    },
-    /// The device is none of ours.
-    #[error("PCI device {vendor:04x}:{device:04x} at {} is no KV-CPU ({PCI_VENDOR:04x}:{PCI_DEVICE:04x}); serve one", path.display())]
-    OtherDevice {
-        /// The socket.
-        path: PathBuf,
-        /// Its vendor.
-        vendor: u16,
-        /// Its device id.
-        device: u16,
-    },
-    /// A BAR is missing or too small.
-    #[error("BAR{bar} of the device at {} has {found} bytes and {needed} are needed; the server shows another device", path.display())]
-    SmallBar {
-        /// The socket.
-        path: PathBuf,
-        /// Which.
-        bar: u8,
-        /// Its size.
-        found: u64,
-        /// What it should have.
-        needed: u64,
-    },
-    /// The server failed a request, or stopped.
-    #[error("the server at {}: {source}", path.display())]
-    Server {
-        /// The socket.
-        path: PathBuf,
-        /// What went wrong.
-        source: BackingError,
-    },
-}
-
-/// What a request came to.
-enum Failure {
-    /// The server refused it.
-    Refused(Errno),
-    /// The connection is of no use any more.
-    Broken(String),
-}
-
-impl From<Failure> for BackingError {
-    fn from(failure: Failure) -> BackingError {
-        match failure {
-            Failure::Refused(errno) => BackingError::Gone(format!("the server refused a request: {errno}")),
-            Failure::Broken(why) => BackingError::Gone(why),
-        }
-    }
-}
-
-/// The connection.
-struct Connection {
-    stream: UnixStream,
-    next_id: u16,
-    /// Why it ended.
-    broken: Option<String>,
-}
-
-impl Connection {
-    /// Sends a request and awaits its reply's body.
-    fn ask(&mut self, command: Command, parts: &[&[u8]], fds: &[BorrowedFd<'_>]) -> Result<Vec<u8>, Failure> {
-        if let Some(why) = &self.broken {
-            return Err(Failure::Broken(why.clone()));
-        }
-        let answer = self.exchange(command, parts, fds);
-        if let Err(Failure::Broken(why)) = &answer {
-            self.broken = Some(why.clone());
-        }
-        answer
-    }
-
-    fn exchange(&mut self, command: Command, parts: &[&[u8]], fds: &[BorrowedFd<'_>]) -> Result<Vec<u8>, Failure> {
-        let id = self.next_id;
-        self.next_id = id.wrapping_add(1);
-        let header = Header { id, command: command as u16, ..Header::default() };
-        // The server may have said why it will not listen.
-        let sent = wire::send(&self.stream, header, parts, fds);
-        let reply = wire::receive(&self.stream).map_err(|error| match sent {
-            Err(sent) => Failure::Broken(format!("{command:?}: {sent}")),
-            Ok(()) => Failure::Broken(format!("{command:?}: {error}")),
-        })?;
-        let Header { flags, error, .. } = reply.header;
-        if flags & wire::ERROR != 0 {
-            return Err(Failure::Refused(Errno::from_raw_os_error(error as i32)));
-        }
-        if flags & wire::TYPE != wire::REPLY || reply.header.command != command as u16 || reply.header.id != id {
-            return Err(Failure::Broken(format!("{command:?}: the reply is to something else")));
-        }
-        Ok(reply.body)
-    }
-
-    /// As [`ask`](Connection::ask), for a reply of one structure.
-    fn ask_for<T>(&mut self, command: Command, body: &[u8], parse: wire::Parse<T>) -> Result<T, Failure> {
-        let reply = self.ask(command, &[body], &[])?;
-        match parse(&reply) {
-            Some((answer, _)) => Ok(answer),
-            None => Err(self.end(format!("{command:?}: the reply is too short"))),
-        }
-    }
-
-    /// Ends the connection for this reason.
-    fn end(&mut self, why: String) -> Failure {
-        self.broken = Some(why.clone());
-        Failure::Broken(why)
-    }
-
-    fn read<const N: usize>(&mut self, region: u32, offset: u64) -> Result<[u8; N], Failure> {
-        let access = wire::RegionAccess { offset, region, count: N as u32 };
-        let reply = self.ask(Command::RegionRead, &[&access.bytes()], &[])?;
-        let data = wire::RegionAccess::split(&reply)
-            .filter(|(answered, _)| *answered == access)
-            .and_then(|(_, data)| data.try_into().ok());
-        data.ok_or_else(|| self.end("RegionRead: the reply has other bytes than were asked for".into()))
-    }
-
-    fn write(&mut self, region: u32, offset: u64, data: &[u8]) -> Result<(), Failure> {
-        let access = wire::RegionAccess { offset, region, count: data.len() as u32 };
-        self.ask(Command::RegionWrite, &[&access.bytes(), data], &[]).map(drop)
-    }
+/// What is mapped for the device, and where there is room.
+struct Mappings {
+    space: IovaSpace,
+    /// Bytes of each, by address.
+    sizes: BTreeMap<u64, u64>,
 }
 
 /// A device at a vfio-user socket.
 pub struct VfioUser {
     path: PathBuf,
     connection: Mutex<Connection>,
-    space: Mutex<IovaSpace>,
+    mappings: Mutex<Mappings>,
     vectors: Mutex<[Option<OwnedFd>; VECTORS as usize]>,
 }
 
@@ -200,27 +67,35 @@ impl std::fmt::Debug for VfioUser {
 impl VfioUser {
     /// Connects to the server at `path`, and looks whether it shows a KV-CPU; lets its memory answer.
     pub fn connect(path: &Path) -> Result<VfioUser, ConnectError> {
+        VfioUser::connect_within(path, PATIENCE)
+    }
+
+    /// As [`connect`](VfioUser::connect), with a server that takes so long for a reply at most, now and later.
+    pub fn connect_within(path: &Path, patience: Duration) -> Result<VfioUser, ConnectError> {
         let at = || path.to_owned();
-        let failed = |source: io::Error| ConnectError::NoServer { path: at(), source };
-        let stream = UnixStream::connect(path).map_err(failed)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-        stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
-        let mut connection = Connection { stream, next_id: 0, broken: None };
+        let mut connection = Connection::new(path, patience).map_err(|error| match error {
+            Errno::AGAIN => {
+                let why = format!("it took no connection within {patience:?}; is it stuck? look at its log");
+                ConnectError::Server { path: at(), source: BackingError::Gone(why) }
+            }
+            error => ConnectError::NoServer { path: at(), source: error.into() },
+        })?;
         negotiate(&mut connection, path)?;
-        let server = |failure: Failure| ConnectError::Server { path: at(), source: failure.into() };
-        let [v0, v1, d0, d1] = connection.read::<4>(wire::CONFIG_REGION, 0).map_err(server)?;
+        let failed = |what| move |failure: Failure| unanswered(path, what, failure);
+        let ids = connection.read::<4>(wire::CONFIG_REGION, 0);
+        let [v0, v1, d0, d1] = ids.map_err(failed("a read of configuration space"))?;
         let (vendor, device) = (u16::from_le_bytes([v0, v1]), u16::from_le_bytes([d0, d1]));
         if (vendor, device) != (PCI_VENDOR, PCI_DEVICE) {
             return Err(ConnectError::OtherDevice { path: at(), vendor, device });
         }
-        // How large BAR2 has to be, the driver knows when it has read the geometry.
-        for (bar, needed) in [(Bar::Regs, BAR0_BYTES), (Bar::Rtbd, 1), (Bar::Msix, BAR4_BYTES)] {
+        // As the register map has them: a server shows the whole window, however small the directory in it is.
+        for (bar, needed) in [(Bar::Regs, BAR0_BYTES), (Bar::Rtbd, BAR2_BYTES), (Bar::Msix, BAR4_BYTES)] {
             let index = u32::from(bar.index());
             let argsz = wire::RegionInfo::BYTES as u32;
             let asked = wire::RegionInfo { argsz, index, ..wire::RegionInfo::default() };
             let info = connection
                 .ask_for(Command::DeviceGetRegionInfo, &asked.bytes(), wire::RegionInfo::split)
-                .map_err(server)?;
+                .map_err(failed("to describe a BAR"))?;
             if info.size < u64::from(needed) {
                 let (bar, found, needed) = (bar.index(), info.size, needed.into());
                 return Err(ConnectError::SmallBar { path: at(), bar, found, needed });
@@ -228,48 +103,64 @@ impl VfioUser {
         }
         connection
             .write(wire::CONFIG_REGION, COMMAND, &COMMAND_MEMORY.to_le_bytes())
-            .map_err(server)?;
+            .map_err(failed("Memory Space Enable"))?;
         Ok(VfioUser {
             path: at(),
             connection: Mutex::new(connection),
-            space: Mutex::new(IovaSpace::new(&[])),
+            mappings: Mutex::new(Mappings { space: IovaSpace::new(&[]), sizes: BTreeMap::new() }),
             vectors: Mutex::default(),
         })
     }
 
     fn read<const N: usize>(&self, bar: Bar, offset: u32) -> Result<[u8; N], BackingError> {
-        lock(&self.connection)
-            .read(bar.index().into(), offset.into())
-            .map_err(|failure| refused(failure, bar, offset))
-    }
-
-    /// Memory that the server has mapped at `address`.
-    fn map(&self, address: u64, bytes: usize) -> Result<Memory, BackingError> {
-        let memory =
-            Memory::new(address, bytes).map_err(|error| BackingError::Dma(format!("{bytes} bytes: {error}")))?;
-        let flags = wire::MAP_READ | wire::MAP_WRITE;
-        let argsz = wire::DmaMap::BYTES as u32;
-        let map = wire::DmaMap { argsz, flags, offset: 0, address, size: bytes as u64 };
-        let mapped = lock(&self.connection).ask(Command::DmaMap, &[&map.bytes()], &[memory.fd()]);
-        mapped.map_err(|failure| match failure {
-            Failure::Refused(errno) => BackingError::Dma(format!("the server does not map {bytes} bytes: {errno}")),
-            failure => failure.into(),
-        })?;
-        Ok(memory)
+        let read = lock(&self.connection).read(bar.index().into(), offset.into());
+        read.map_err(|failure| failure.or(|errno| refused(errno, bar, offset)))
     }
 
     fn write(&self, bar: Bar, offset: u32, data: &[u8]) -> Result<(), BackingError> {
         let written = lock(&self.connection).write(bar.index().into(), offset.into(), data);
-        written.map_err(|failure| refused(failure, bar, offset))
+        written.map_err(|failure| failure.or(|errno| refused(errno, bar, offset)))
+    }
+
+    /// Memory that the server has mapped at `address`.
+    fn map(&self, address: u64, bytes: usize) -> Result<Memory, BackingError> {
+        let (memory, fd) =
+            Memory::new(address, bytes).map_err(|error| BackingError::Dma(format!("{bytes} bytes: {error}")))?;
+        let flags = wire::MAP_READ | wire::MAP_WRITE;
+        let argsz = wire::DmaMap::BYTES as u32;
+        let map = wire::DmaMap { argsz, flags, offset: 0, address, size: bytes as u64 };
+        let mapped = lock(&self.connection).ask(Command::DmaMap, &[&map.bytes()], &[fd.as_fd()]);
+        let refused = |errno| BackingError::Dma(format!("the server does not map {bytes} bytes: {errno}"));
+        mapped.map_err(|failure| failure.or(refused))?;
+        Ok(memory)
     }
 }
 
-fn refused(failure: Failure, bar: Bar, offset: u32) -> BackingError {
+/// A refused access of a register; the device is there all the same.
+fn refused(errno: Errno, bar: Bar, offset: u32) -> BackingError {
+    tracing::debug!(%errno, ?bar, offset, "refused");
+    let reason = match errno {
+        Errno::INVAL => "the server refused this access (EINVAL): alignment, size or range",
+        Errno::IO => "the server's device failed this access (EIO); look at the server's log",
+        _ => "the server refused this access; look at its log",
+    };
+    BackingError::BadAccess { bar, offset, reason }
+}
+
+/// A refused request that is no access of a register.
+fn not_offered(errno: Errno, what: &'static str) -> BackingError {
+    match errno {
+        Errno::OPNOTSUPP | Errno::NOTTY | Errno::NOSYS => BackingError::Unsupported(what),
+        other => BackingError::Busy(format!("the server refused {what}: {other}; its log says why, try again")),
+    }
+}
+
+/// Connecting came to nothing because of this request.
+fn unanswered(path: &Path, what: &'static str, failure: Failure) -> ConnectError {
+    let path = path.to_owned();
     match failure {
-        Failure::Refused(Errno::INVAL) => {
-            BackingError::BadAccess { bar, offset, reason: "the server refused it: it lies outside the BAR" }
-        }
-        failure => failure.into(),
+        Failure::Refused(errno) => ConnectError::Refused { path, what, source: errno.into() },
+        Failure::Broken(why) => ConnectError::Server { path, source: BackingError::Gone(why) },
     }
 }
 
@@ -279,7 +170,7 @@ fn negotiate(connection: &mut Connection, path: &Path) -> Result<(), ConnectErro
     let reply = match connection.ask(Command::Version, &[&body, b"{\"capabilities\":{}}\0"], &[]) {
         Ok(reply) => reply,
         Err(Failure::Refused(Errno::BUSY)) => return Err(ConnectError::Busy(path.to_owned())),
-        Err(failure) => return Err(ConnectError::Server { path: path.to_owned(), source: failure.into() }),
+        Err(failure) => return Err(unanswered(path, "vfio-user's VERSION", failure)),
     };
     match wire::Version::split(&reply) {
         Some((wire::Version { major, .. }, _)) if major == wire::VERSION.major => Ok(()),
@@ -311,20 +202,29 @@ impl Backing for VfioUser {
     fn dma_alloc(&self, bytes: usize) -> Result<Arc<dyn DmaMemory>, BackingError> {
         let bytes = dma_bytes(bytes)?;
         let size = bytes as u64;
-        let address = lock(&self.space).allocate(size, PAGE_BYTES);
+        let mut mappings = lock(&self.mappings);
+        let address = mappings.space.allocate(size, PAGE_BYTES);
         let address =
             address.ok_or_else(|| BackingError::Dma(format!("no bus addresses for {bytes} bytes; free some")))?;
         let mapped = self.map(address, bytes);
         if mapped.is_err() {
-            lock(&self.space).free(address);
+            mappings.space.free(address);
+        } else {
+            mappings.sizes.insert(address, size);
         }
         Ok(Arc::new(mapped?))
     }
 
     fn dma_free(&self, iova: u64) -> Result<(), BackingError> {
-        let size = lock(&self.space).free(iova).ok_or_else(|| BackingError::not_mapped(iova))?;
+        let mut mappings = lock(&self.mappings);
+        let size = *mappings.sizes.get(&iova).ok_or_else(|| BackingError::not_mapped(iova))?;
         let unmap = wire::DmaUnmap { argsz: wire::DmaUnmap::BYTES as u32, flags: 0, address: iova, size };
-        lock(&self.connection).ask(Command::DmaUnmap, &[&unmap.bytes()], &[])?;
+        let unmapped = lock(&self.connection).ask(Command::DmaUnmap, &[&unmap.bytes()], &[]);
+        let refused = |errno| BackingError::Dma(format!("the server does not unmap {iova:#x}: {errno}"));
+        unmapped.map_err(|failure| failure.or(refused))?;
+        // Only now: until the server has let go, nothing else may be there.
+        mappings.sizes.remove(&iova);
+        mappings.space.free(iova);
         Ok(())
     }
 
@@ -340,30 +240,27 @@ impl Backing for VfioUser {
         let flags = wire::SET_EVENTFD | wire::SET_TRIGGER;
         let argsz = wire::IrqSet::BYTES as u32;
         let set = wire::IrqSet { argsz, flags, index: wire::MSIX_IRQ, start: vector.into(), count: 1 };
-        lock(&self.connection)
-            .ask(Command::DeviceSetIrqs, &[&set.bytes()], &[fd.as_fd()])
-            .map_err(|failure| match failure {
-                Failure::Refused(errno) => {
-                    BackingError::Irq(format!("the server does not take vector {vector}: {errno}"))
-                }
-                failure => failure.into(),
-            })?;
+        let taken = lock(&self.connection).ask(Command::DeviceSetIrqs, &[&set.bytes()], &[fd.as_fd()]);
+        let refused = |errno| BackingError::Irq(format!("the server does not take vector {vector}: {errno}"));
+        taken.map_err(|failure| failure.or(refused))?;
         Ok(slot.insert(fd).as_raw_fd())
     }
 
     fn bus_master(&self, on: bool) -> Result<(), BackingError> {
         let command = COMMAND_MEMORY | if on { COMMAND_BUS_MASTER } else { 0 };
-        lock(&self.connection).write(wire::CONFIG_REGION, COMMAND, &command.to_le_bytes())?;
-        Ok(())
+        let written = lock(&self.connection).write(wire::CONFIG_REGION, COMMAND, &command.to_le_bytes());
+        written.map_err(|failure| failure.or(|errno| not_offered(errno, "bus mastering (a write of COMMAND)")))
     }
 
     fn reset(&self) -> Result<(), BackingError> {
         let mut connection = lock(&self.connection);
-        let [low, high] = connection.read::<2>(wire::CONFIG_REGION, COMMAND)?;
-        connection.ask(Command::DeviceReset, &[], &[])?;
-        // A reset clears COMMAND; what the driver had said of it holds on.
-        connection.write(wire::CONFIG_REGION, COMMAND, &[low, high])?;
-        Ok(())
+        let mut reset = || {
+            let [low, high] = connection.read::<2>(wire::CONFIG_REGION, COMMAND)?;
+            connection.ask(Command::DeviceReset, &[], &[])?;
+            // A reset clears COMMAND; what the driver had said of it holds on.
+            connection.write(wire::CONFIG_REGION, COMMAND, &[low, high])
+        };
+        reset().map_err(|failure| failure.or(|errno| not_offered(errno, "a reset")))
     }
 
     fn advance(&self, _cycles: u64) -> Result<(), BackingError> {

@@ -1,4 +1,4 @@
-//! Messages of the vfio-user protocol, version 0.1, and what carries them: a stream socket with descriptors beside the bytes.
+//! Messages of the vfio-user protocol, version 0.1. What carries them is in `stream`.
 //!
 //! Source: QEMU's docs/interop/vfio-user.rst; structures that it takes over are those of `linux/vfio.h`. Numbers are in the
 //! host's order, as the peers share a host.
@@ -7,16 +7,7 @@
 //!  header: id 2, command 2, size 4 (with the header), flags 4, error 4 │ body │ + descriptors (SCM_RIGHTS)
 //! ```
 
-use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-
-use rustix::io::{IoSlice, IoSliceMut, retry_on_intr};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    recvmsg, sendmsg,
-};
 
 /// The version spoken.
 pub const VERSION: Version = Version { major: 0, minor: 1 };
@@ -55,8 +46,6 @@ pub const REGION_READS: u32 = 1;
 pub const REGION_WRITES: u32 = 2;
 /// `VFIO_IRQ_INFO_EVENTFD`.
 pub const IRQ_EVENTFD: u32 = 1;
-/// `VFIO_IRQ_INFO_NORESIZE`.
-pub const IRQ_NORESIZE: u32 = 8;
 /// `VFIO_IRQ_SET_DATA_NONE`: with [`SET_TRIGGER`] and no vectors, all are let go.
 pub const SET_NONE: u32 = 1;
 /// `VFIO_IRQ_SET_DATA_BOOL`.
@@ -185,103 +174,29 @@ structures! {
     RegionAccess { offset: u64, region: u32, count: u32, }
 }
 
-/// A message: its header, its body, and the descriptors that came with it.
-#[derive(Debug)]
-pub struct Message {
-    /// The header as it came.
-    pub header: Header,
-    /// The body.
-    pub body: Vec<u8>,
-    /// Descriptors.
-    pub fds: Vec<OwnedFd>,
-}
-
-/// Why no message could be had.
-#[derive(Debug, thiserror::Error)]
-pub enum WireError {
-    /// The peer closed the connection between two messages.
-    #[error("the other side closed the connection")]
-    Closed,
-    /// The peer said something after which it cannot be understood any more.
-    #[error("message {header:?}: {why}")]
-    Malformed {
-        /// What it began with.
-        header: Header,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// The socket failed, or the rest of a message did not come in time.
-    #[error("socket: {0}")]
-    Io(#[from] io::Error),
-}
-
-/// Receives a message. A timeout of the socket bounds the wait for it, and for its rest.
-pub fn receive(stream: &UnixStream) -> Result<Message, WireError> {
-    let mut fds = Vec::new();
-    let mut head = [0; Header::BYTES];
-    if !fill(stream, &mut head, &mut fds)? {
-        return Err(WireError::Closed);
-    }
-    // As many bytes as it has.
-    let Some((header, _)) = Header::split(&head) else { return Err(WireError::Closed) };
-    let malformed = |why| Err(WireError::Malformed { header, why });
-    let Some(length) = (header.size as usize).checked_sub(Header::BYTES) else {
-        return malformed("its size is less than its header's");
-    };
-    if length > MAX_BODY {
-        return malformed("it is longer than any message may be");
-    }
-    let mut body = vec![0; length];
-    if !fill(stream, &mut body, &mut fds)? {
-        return malformed("the connection ended in the midst of it");
-    }
-    if fds.len() > MAX_FDS {
-        return malformed("more descriptors came along than any message may have");
-    }
-    Ok(Message { header, body, fds })
-}
-
-/// Fills the buffer; `false` if the peer closed the connection before its first byte.
-fn fill(stream: &UnixStream, mut buffer: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<bool> {
-    let whole = buffer.len();
-    while !buffer.is_empty() {
-        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let got =
-            retry_on_intr(|| recvmsg(stream, &mut [IoSliceMut::new(buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC))?;
-        for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(rights) = message {
-                fds.extend(rights);
-            }
+impl Header {
+    /// From its bytes.
+    pub fn of(bytes: [u8; Header::BYTES]) -> Header {
+        let [i0, i1, c0, c1, s0, s1, s2, s3, f0, f1, f2, f3, e0, e1, e2, e3] = bytes;
+        Header {
+            id: u16::from_ne_bytes([i0, i1]),
+            command: u16::from_ne_bytes([c0, c1]),
+            size: u32::from_ne_bytes([s0, s1, s2, s3]),
+            flags: u32::from_ne_bytes([f0, f1, f2, f3]),
+            error: u32::from_ne_bytes([e0, e1, e2, e3]),
         }
-        if got.bytes == 0 {
-            if buffer.len() == whole {
-                return Ok(false);
-            }
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        buffer = &mut buffer[got.bytes..];
     }
-    Ok(true)
 }
 
-/// Sends a message: parts one behind the other, with descriptors.
-pub fn send(stream: &UnixStream, mut header: Header, parts: &[&[u8]], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let length = Header::BYTES + parts.iter().map(|part| part.len()).sum::<usize>();
-    header.size = u32::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let mut bytes = header.bytes();
-    parts.iter().for_each(|part| bytes.extend_from_slice(part));
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
-        return Err(io::ErrorKind::InvalidInput.into());
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+    use super::*;
+
+    #[test]
+    fn a_header_is_read_as_it_is_written() {
+        let header = Header { id: 0x0102, command: 0x0304, size: 0x0506_0708, flags: 0x090A_0B0C, error: 0x0D0E_0F10 };
+        assert_eq!(Header::of(header.bytes().try_into().unwrap()), header);
+        assert_eq!(Header::split(&header.bytes()), Some((header, &[][..])));
     }
-    let mut rest = &bytes[..];
-    while !rest.is_empty() {
-        let sent =
-            retry_on_intr(|| sendmsg(stream.as_fd(), &[IoSlice::new(rest)], &mut ancillary, SendFlags::NOSIGNAL))?;
-        rest = &rest[sent..];
-        ancillary.clear();
-    }
-    Ok(())
 }

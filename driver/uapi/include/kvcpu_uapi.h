@@ -42,7 +42,7 @@ struct kv_cpu_telemetry_info {
     __u64 share_count; /* SHARE_PREFIX that succeeded. [ioctls] */
     __u64 last_va; /* Range of the last ioctl about blocks that succeeded, as given. [bytes] */
     __u64 last_len; /* Its length. [bytes] */
-    __u64 last_target_step; /* Target of the last PREFETCH that succeeded. [steps] */
+    __u64 last_target_step; /* Its `target_step`, whatever the ioctl was; after STEP_ADVANCE, its step. [steps] */
     __u32 w_r; /* Weight of recency. [0 to 255] */
     __u32 w_f; /* Weight of frequency. [0 to 255] */
     __u32 w_s; /* Weight of the next use's proximity. [0 to 255] */

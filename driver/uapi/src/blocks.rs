@@ -1,10 +1,10 @@
 //! The four ioctls about blocks, and the end of a caller, as commands.
 //!
 //! ```text
-//!  MARK_HOT       hold ─► HOT
-//!  EVICT          hold ─► UNHOT ─► EVICT       what has left the tiers already stays out
+//!  MARK_HOT       hold ─► HOT, block by block
+//!  EVICT          UNHOT ─► EVICT               of what the device has
 //!  PREFETCH       hold ─► PREFETCH
-//!  SHARE_PREFIX   hold ─► SHARE                references are remembered: only the close gives them back
+//!  SHARE_PREFIX   hold ─► SHARE, block by block; references are remembered: only the close gives them back
 //!  close          UNSHARE as often ─► RELEASE
 //! ```
 //!
@@ -43,45 +43,52 @@ impl<C: Commands> Hands<'_, C> {
     ) -> Result<(), DriverError> {
         let target = Target::Range(span.key(), span.count);
         match order {
-            Order::Hot => {
-                self.hold(span, EntryFlags::empty(), true)?;
-                self.commands.hot(target)?;
-            }
+            Order::Hot => self.pin(span, EntryFlags::empty(), |commands, target, _| commands.hot(target).map(drop))?,
             Order::Evict => {
-                self.hold(span, EntryFlags::empty(), false)?;
                 unless_absent(self.commands.unhot(target))?;
                 unless_absent(self.commands.evict(target))?;
             }
             Order::Prefetch { step } => {
-                self.hold(span, EntryFlags::empty(), true)?;
+                self.hold(span, EntryFlags::empty())?;
                 self.commands.prefetch(target, step)?;
             }
-            Order::Share => {
-                self.hold(span, EntryFlags::PREFIX, true)?;
-                self.commands.share(target)?;
-                for tag in span.tags() {
-                    let count = shared.entry(tag).or_default();
-                    *count = count.saturating_add(1);
-                }
-            }
+            Order::Share => self.pin(span, EntryFlags::PREFIX, |commands, target, tag| {
+                commands.share(target)?;
+                let count = shared.entry(tag).or_default();
+                *count = count.saturating_add(1);
+                Ok(())
+            })?,
         }
         Ok(())
     }
 
-    /// Inserts what the device has not, with these flags; also what it once had, if `back`.
-    fn hold(&mut self, span: &Span, flags: EntryFlags, back: bool) -> Result<(), DriverError> {
-        for (depth, tag) in (0..).zip(span.tags()) {
-            let key = span.key_of(tag);
-            let absent = match self.commands.lookup(key)? {
-                Lookup::Placed(_) => false,
-                Lookup::Ghost => back,
-                Lookup::Miss => true,
-            };
-            if absent {
-                let depth = u16::try_from(depth).unwrap_or(u16::MAX);
-                let parent = (depth > 0).then(|| tag - 1);
-                self.commands.insert(&Insert { key, tier: self.tier, depth, flags, parent })?;
-            }
+    /// Inserts what the device has not, with these flags.
+    fn hold(&mut self, span: &Span, flags: EntryFlags) -> Result<(), DriverError> {
+        span.tags().try_for_each(|tag| self.hold_one(span, tag, flags))
+    }
+
+    fn hold_one(&mut self, span: &Span, tag: u64, flags: EntryFlags) -> Result<(), DriverError> {
+        let key = span.key_of(tag);
+        if !matches!(self.commands.lookup(key)?, Lookup::Placed(_)) {
+            let depth = u16::try_from(tag - span.first).unwrap_or(u16::MAX);
+            let parent = (depth > 0).then(|| tag - 1);
+            self.commands.insert(&Insert { key, tier: self.tier, depth, flags, parent })?;
+        }
+        Ok(())
+    }
+
+    /// Holds a range, and then each block again, as the last ones may have pushed the first out, with what makes it no victim: so
+    /// either all are held together, or there is no room for them and that is the error.
+    fn pin(
+        &mut self,
+        span: &Span,
+        flags: EntryFlags,
+        mut fix: impl FnMut(&mut C, Target, u64) -> Result<(), DriverError>,
+    ) -> Result<(), DriverError> {
+        self.hold(span, flags)?;
+        for tag in span.tags() {
+            self.hold_one(span, tag, flags)?;
+            fix(self.commands, Target::Single(span.key_of(tag)), tag)?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@
 use kvcpu_driver::{Commands, Device, DriverError};
 use kvcpu_mmio::Backing;
 use kvcpu_mmio::geometry::TIERS;
-use kvcpu_mmio::regs::{hepc, tier};
+use kvcpu_mmio::regs::{control, hepc, tier};
 use kvcpu_mmio::uapi::{self, Blocks, Step, Telemetry, Weights};
 use rustix::io::Errno;
 
@@ -111,6 +111,11 @@ impl<B: Backing + ?Sized + 'static, C: Commands> Card<B, C> {
         Ok(Vec::new())
     }
 
+    /// Fails if the device is gone.
+    pub fn check_alive(&self) -> Result<(), DriverError> {
+        self.device.read(&control::MAGIC).map(drop)
+    }
+
     /// Logs what went wrong at the host's end of T3 since the last time.
     pub fn log_service_errors(&self) {
         for error in self.device.take_service_errors() {
@@ -122,6 +127,7 @@ impl<B: Backing + ?Sized + 'static, C: Commands> Card<B, C> {
         let step = u32::try_from(step.step).map_err(|_| Errno::INVAL)?;
         self.commands.step_advance(step).map_err(|error| errno(&error))?;
         self.told.step_count += 1;
+        self.told.last_target_step = step.into();
         Ok(())
     }
 
@@ -150,15 +156,12 @@ impl<B: Backing + ?Sized + 'static, C: Commands> Card<B, C> {
         let mut hands = Hands { commands: &mut self.commands, tier: self.tier };
         hands.obey(order, &span, &mut caller.shared).map_err(|error| errno(&error))?;
         let told = &mut self.told;
-        (told.last_va, told.last_len) = (of.va, of.len);
+        (told.last_va, told.last_len, told.last_target_step) = (of.va, of.len, of.target_step);
         match order {
             Order::Hot => told.hot_count += 1,
             Order::Evict => told.evict_count += 1,
             Order::Share => told.share_count += 1,
-            Order::Prefetch { .. } => {
-                told.prefetch_count += 1;
-                told.last_target_step = of.target_step;
-            }
+            Order::Prefetch { .. } => told.prefetch_count += 1,
         }
         Ok(())
     }

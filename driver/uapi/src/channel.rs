@@ -22,6 +22,8 @@ use crate::{Card, Name, UapiError};
 
 /// Where the kernel offers to make devices.
 const CUSE: &str = "/dev/cuse";
+/// Between two looks whether the device is still there while no program calls: a card is not let go of as long as it is open.
+const IDLE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 /// Room for the longest request: an ioctl with 16,383 bytes, known or not. The kernel wants 8 KiB at least.
 const LONGEST: usize = 32 << 10;
 
@@ -71,7 +73,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Serves the device until the kernel closes the channel; then nobody has it open any more.
+    /// Serves the device until the kernel closes the channel: then nobody has it open any more. Or until the device is gone.
     pub fn serve<B, C>(&self, card: &mut Card<B, C>) -> Result<(), UapiError>
     where
         B: Backing + ?Sized + 'static,
@@ -89,7 +91,11 @@ impl Channel {
         C: Commands,
     {
         let mut buffer = vec![0; LONGEST];
-        while let Some(message) = self.next(&mut buffer)? {
+        loop {
+            while !self.is_called()? {
+                card.check_alive().map_err(UapiError::Device)?;
+            }
+            let Some(message) = self.next(&mut buffer)? else { return Ok(()) };
             let reply = match wire::parse(message) {
                 Ok((header, request)) => reply(card, &header, request),
                 Err(error) => {
@@ -106,8 +112,17 @@ impl Channel {
                 self.answer(&reply)?;
             }
             card.log_service_errors();
+            card.check_alive().map_err(UapiError::Device)?;
         }
-        Ok(())
+    }
+
+    /// Waits for a request, or the end of them, for a while.
+    fn is_called(&self) -> Result<bool, UapiError> {
+        match poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&IDLE)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(false),
+            Err(error) => Err(UapiError::Channel(error.into())),
+        }
     }
 
     /// The next request; none if the other end is closed.

@@ -60,4 +60,7 @@ pub enum UapiError {
     /// Reading or writing failed.
     #[error("the channel to the kernel failed: {0}")]
     Channel(io::Error),
+    /// There is nothing to serve any more.
+    #[error("the device can no longer be served: {0}")]
+    Device(#[source] kvcpu_driver::DriverError),
 }

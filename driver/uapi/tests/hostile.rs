@@ -3,10 +3,15 @@
 
 mod common;
 
-use common::{BLOCK, CUSE_INIT, IOCTL, Kernel, OPEN, RELEASE, init, ioctl_body, message, pair};
-use kvcpu_mmio::uapi;
+use std::sync::Arc;
+
+use common::{BLOCK, CUSE_INIT, IOCTL, Kernel, OPEN, RELEASE, config, init, ioctl_body, message, pair};
+use kvcpu_driver::Device;
+use kvcpu_driver::decorator::{FaultPlan, Faulty};
+use kvcpu_emulator::Emulator;
+use kvcpu_mmio::{Geometry, uapi};
 use kvcpu_uapi::wire::{self, Malformed, Request};
-use kvcpu_uapi::{Channel, Name, UapiError};
+use kvcpu_uapi::{Card, Channel, Name, UapiError};
 use proptest::prelude::*;
 use rustix::io::Errno;
 
@@ -109,6 +114,27 @@ fn a_name_is_one_below_dev() {
     for bad in ["", "../sda", "a/b", "a=b", "a b", "a\0", "a!b", ".hidden", "ä", &long] {
         assert!(bad.parse::<Name>().is_err(), "{bad:?}");
     }
+}
+
+/// A card that is open cannot be pulled out in order, so the server lets go of one that is gone, calls or no calls.
+#[test]
+fn a_device_that_goes_ends_the_server() {
+    let emulator = Arc::new(Emulator::new(Geometry::TEST).unwrap());
+    let backing = Arc::new(Faulty::new(emulator, FaultPlan::default()));
+    let device = Device::probe(backing.clone()).unwrap();
+    device.configure(config()).unwrap();
+    let (ours, theirs) = pair();
+    let server = std::thread::spawn(move || {
+        let queue = device.queue_pair(0).unwrap();
+        let mut card = Card::new(device, queue).unwrap();
+        let channel = Channel::from(theirs);
+        channel.offer(&Name::default())?;
+        channel.serve(&mut card)
+    });
+    rustix::io::write(&ours, &message(CUSE_INIT, 1, &init(7, 45))).unwrap();
+    rustix::io::read(&ours, &mut [0; 256]).unwrap();
+    backing.die();
+    assert!(matches!(server.join().unwrap(), Err(UapiError::Device(error)) if error.is_gone()));
 }
 
 proptest! {

@@ -32,7 +32,7 @@ fn the_public_drivers_smoke_test_passes_unchanged() {
         share_count: 1,
         last_va: 0x7f00_4000,
         last_len: 16_384,
-        last_target_step: 256,
+        last_target_step: 0,
         w_r: 3,
         w_f: 5,
         w_s: 7,
@@ -107,10 +107,12 @@ fn two_callers_have_the_same_addresses_and_different_blocks() {
     let (first, second) = (kernel.open(), kernel.open());
     kernel.blocks(first, &uapi::MARK_HOT, VA, BLOCK).unwrap();
     kernel.blocks(second, &uapi::EVICT, VA, BLOCK).unwrap();
-    assert_eq!(kernel.entry(first, VA).unwrap().tier, 1);
-    assert_eq!(kernel.entry(second, VA).unwrap().tier, 2);
+    assert!(kernel.entry(second, VA).is_none(), "there was nothing of its own to evict");
+    kernel.blocks(second, &uapi::SHARE_PREFIX, VA, BLOCK).unwrap();
+    kernel.blocks(first, &uapi::EVICT, VA, BLOCK).unwrap();
+    assert_eq!((kernel.entry(first, VA).unwrap().tier, kernel.entry(second, VA).unwrap().tier), (2, 1));
     let told = kernel.telemetry(second);
-    assert_eq!((told.hot_count, told.evict_count), (1, 1), "counts are the device's, not a caller's");
+    assert_eq!((told.hot_count, told.evict_count), (1, 2), "counts are the device's, not a caller's");
     kernel.close(first).unwrap();
     assert!(kernel.entry(first, VA).is_none() && kernel.entry(second, VA).is_some());
     assert_eq!(kernel.blocks(first, &uapi::EVICT, VA, BLOCK), Err(Errno::BADF));
@@ -205,5 +207,31 @@ fn a_full_device_says_so_and_frees_what_a_caller_leaves() {
     assert_eq!(kernel.blocks(second, &uapi::MARK_HOT, VA, BLOCK), Err(Errno::NOSPC), "all of T1 is pinned");
     kernel.close(first).unwrap();
     kernel.blocks(second, &uapi::MARK_HOT, VA, BLOCK).unwrap();
+    kernel.ends();
+}
+
+#[test]
+fn a_range_is_held_whole_or_there_is_no_room() {
+    let mut kernel = Kernel::new();
+    let (first, second) = (kernel.open(), kernel.open());
+    // T2 is full of pinned blocks and T1 is empty: what T1 makes room for is lost.
+    kernel.blocks(first, &uapi::MARK_HOT, VA, 40 * BLOCK).unwrap();
+    for va in (0..40).map(|number| VA + number * BLOCK) {
+        if kernel.entry(first, va).unwrap().tier == 1 {
+            kernel.blocks(first, &uapi::EVICT, va, BLOCK).unwrap();
+        }
+    }
+    assert_eq!(kernel.device.occupancy().unwrap().tiers.map(|tier| tier.used), [0, 0, 32, 0]);
+    assert_eq!(kernel.blocks(second, &uapi::MARK_HOT, VA, 9 * BLOCK), Err(Errno::NOSPC));
+    assert_eq!(kernel.blocks(second, &uapi::SHARE_PREFIX, VA, 9 * BLOCK), Err(Errno::NOSPC));
+    let told = kernel.telemetry(second);
+    assert_eq!((told.hot_count, told.share_count), (1, 0), "a refusal is not counted");
+    kernel.blocks(second, &uapi::MARK_HOT, VA, 8 * BLOCK).unwrap();
+    for number in 0..8 {
+        let entry = kernel.entry(second, VA + number * BLOCK).unwrap();
+        assert_eq!((entry.tier, entry.flags.contains(EntryFlags::HOT)), (1, true), "block {number}");
+    }
+    kernel.close(second).unwrap();
+    assert_eq!(kernel.device.occupancy().unwrap().tiers[1].used, 0, "what it shared before the refusal is given back");
     kernel.ends();
 }

@@ -36,10 +36,12 @@ impl Prefix {
             if matches!(made, Ok(true)) && std::fs::rename(&making, cache.join("guest")).is_ok() {
                 println!("guest: packages are in {}", cache.display());
             } else {
-                std::fs::remove_dir_all(&making).with_context(|| format!("cannot remove {}", making.display()))?;
+                // There may be nothing: what went wrong first is what is told.
+                let removed = std::fs::remove_dir_all(&making);
                 if !made? {
                     return Ok(None);
                 }
+                removed.with_context(|| format!("cannot remove {}", making.display()))?;
                 ensure!(prefix.0.exists(), "cannot make {}", prefix.0.display());
             }
         }

@@ -173,7 +173,8 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
             let options = selftest::Options { deadline: cli.device.deadline(), quick, only };
             let report = selftest::run(&cli.device.backing()?, &options);
             output.show(&report)?;
-            if report.failed() > 0 {
+            // Nothing tested is nothing passed.
+            if report.failed() > 0 || report.passed() == 0 {
                 return Ok(ExitCode::FAILURE);
             }
         }

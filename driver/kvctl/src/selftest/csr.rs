@@ -39,10 +39,11 @@ pub(super) fn reset_values(bench: &Bench, findings: &mut Findings) -> Check {
         scribble(bench)?;
         if kind == "CTRL.RESET" {
             bench.set(&control::CTRL, control::CTRL::RESET.mask())?;
-            bench.wait(&control::STATUS, &control::STATUS::READY, 1)?;
         } else {
-            bench.reset()?;
+            bench.backing.reset()?;
+            bench.backing.bus_master(true)?;
         }
+        bench.wait(&control::STATUS, &control::STATUS::READY, 1)?;
         for path in &places {
             findings.number(format_args!("{path} after {kind}"), path.register.reset, bench.read(path)?);
         }

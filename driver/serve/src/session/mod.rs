@@ -5,35 +5,28 @@
 //! ```
 //!
 //! What a client says wrongly is answered with an error and changes nothing; the session ends only if the stream cannot be
-//! understood any more. A client that writes to an eventfd or a socket that is full loses what is its own.
+//! understood any more. Who wants no reply gets none, not even an error.
+
+mod describe;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
-use kvcpu_driver::vfio_user::wire::{self, Command, Header, Message, WireError};
+use kvcpu_driver::vfio_user::stream::{self, Message, WireError};
+use kvcpu_driver::vfio_user::wire::{self, Command, Header};
 use kvcpu_mmio::geometry::VECTORS;
-use kvcpu_mmio::map::{BAR0_BYTES, BAR2_BYTES};
-use kvcpu_mmio::regs::msix::BAR4_BYTES;
 use kvcpu_mmio::{Backing, BackingError, Bar};
 use rustix::io::Errno;
 
-use super::config_space::{self, ConfigSpace};
+use super::config_space::ConfigSpace;
 use super::interrupts::Interrupts;
 use super::memory::ClientMemory;
+use super::{ServeError, Served};
+use describe::region_bytes;
 
-/// What the server says of itself.
-const CAPABILITIES: &str = r#"{"capabilities":{"max_msg_fds":16,"max_data_xfer_size":1048576}}"#;
-
-/// Bytes of a region, by its index: BAR0, BAR2, BAR4 and configuration space; others have none.
-fn region_bytes(index: u32) -> u64 {
-    match index {
-        0 => BAR0_BYTES.into(),
-        2 => BAR2_BYTES.into(),
-        4 => BAR4_BYTES.into(),
-        wire::CONFIG_REGION => config_space::BYTES as u64,
-        _ => 0,
-    }
-}
+/// Data of one access at most of a simulated device, which takes thousands of clocks for these, and no deadline for it is short.
+const CLOCKED_DATA: usize = 4096;
 
 /// A client's view of the device.
 pub(super) struct Session<'a> {
@@ -41,45 +34,55 @@ pub(super) struct Session<'a> {
     memory: &'a ClientMemory,
     config: ConfigSpace,
     pub(super) interrupts: Interrupts<'a>,
-    negotiated: bool,
+    /// Data of one access at most.
+    max_data: usize,
+    pub(super) negotiated: bool,
 }
 
 impl<'a> Session<'a> {
     /// The device out of reset, with nothing mapped.
-    pub(super) fn new(device: &'a dyn Backing, memory: &'a ClientMemory) -> Session<'a> {
-        Session { device, memory, config: ConfigSpace::new(), interrupts: Interrupts::default(), negotiated: false }
+    pub(super) fn new(served: &'a Served) -> Session<'a> {
+        Session {
+            device: &*served.device,
+            memory: &served.memory,
+            config: ConfigSpace::new(),
+            interrupts: Interrupts::default(),
+            max_data: if served.is_clocked { CLOCKED_DATA } else { wire::MAX_DATA },
+            negotiated: false,
+        }
     }
 
-    /// Receives a message and answers it.
-    pub(super) fn turn(&mut self, stream: &UnixStream) -> Result<(), WireError> {
-        let message = wire::receive(stream)?;
+    /// Receives a message, until `by`, and answers it; the client has `patience` to take that.
+    pub(super) fn turn(&mut self, stream: &UnixStream, by: Instant, patience: Duration) -> Result<(), WireError> {
+        let message = stream::receive(stream, by)?;
         let header = message.header;
-        let wanted = header.flags & wire::NO_REPLY == 0;
         let answer = self.answer(message);
         if let Err(error) = &answer {
             tracing::debug!(command = header.command, %error, "refused");
         }
-        // Errors are told in any case.
+        if header.flags & wire::NO_REPLY != 0 {
+            return Ok(());
+        }
+        let by = Instant::now() + patience;
         let reply = Header { flags: wire::REPLY, size: 0, error: 0, ..header };
         match answer {
-            Ok(body) if wanted => wire::send(stream, reply, &[&body], &[])?,
-            Ok(_) => {}
+            Ok(body) => stream::send(stream, reply, &[&body], &[], by),
             Err(error) => {
                 let reply = Header { flags: wire::REPLY | wire::ERROR, error: error.raw_os_error() as u32, ..reply };
-                wire::send(stream, reply, &[], &[])?;
+                stream::send(stream, reply, &[], &[], by)
             }
         }
-        Ok(())
     }
 
-    /// Leaves the device to the next client: out of reset, without memory, interrupts and bus mastering.
-    pub(super) fn end(mut self) {
-        let cleared = self.interrupts.clear(self.device);
-        let quiet = self.device.bus_master(false).and_then(|()| self.device.reset());
-        self.memory.clear();
-        if cleared.is_err() || quiet.is_err() {
-            tracing::warn!(?cleared, ?quiet, "the device did not let go of a client");
+    /// Leaves the device to the next client: out of reset, without memory, interrupts and bus mastering. A device that cannot be
+    /// reset cannot be served again.
+    pub(super) fn end(mut self) -> Result<(), ServeError> {
+        if let Err(error) = self.interrupts.clear(self.device) {
+            tracing::warn!(%error, "the device did not let go of a client's interrupts");
         }
+        let reset = quiet(self.device);
+        self.memory.clear();
+        reset.map_err(|source| ServeError::Device { when: "when it was reset after a client", source })
     }
 
     fn answer(&mut self, message: Message) -> Result<Vec<u8>, Errno> {
@@ -92,6 +95,10 @@ impl<'a> Session<'a> {
         if (command == Command::Version) == self.negotiated {
             return Err(Errno::INVAL);
         }
+        if command == Command::RegionRead && header.flags & wire::NO_REPLY != 0 {
+            // A read for nobody costs as much as another, and nothing holds back who asks for many.
+            return Err(Errno::INVAL);
+        }
         let takes_fds = matches!(command, Command::DmaMap | Command::DeviceSetIrqs);
         if !fds.is_empty() && !takes_fds {
             return Err(Errno::INVAL);
@@ -100,9 +107,9 @@ impl<'a> Session<'a> {
             Command::Version => self.version(&body),
             Command::DmaMap => self.dma_map(&body, fds),
             Command::DmaUnmap => self.dma_unmap(&body),
-            Command::DeviceGetInfo => device_info(&body),
-            Command::DeviceGetRegionInfo => region_info(&body),
-            Command::DeviceGetIrqInfo => irq_info(&body),
+            Command::DeviceGetInfo => describe::device_info(&body),
+            Command::DeviceGetRegionInfo => describe::region_info(&body),
+            Command::DeviceGetIrqInfo => describe::irq_info(&body),
             Command::DeviceSetIrqs => self.set_irqs(&body, fds),
             Command::RegionRead => self.region_read(&body),
             Command::RegionWrite => self.region_write(&body),
@@ -111,24 +118,8 @@ impl<'a> Session<'a> {
     }
 
     fn version(&mut self, body: &[u8]) -> Result<Vec<u8>, Errno> {
-        let (version, capabilities) = wire::Version::split(body).ok_or(Errno::INVAL)?;
-        if version.major != wire::VERSION.major {
-            return Err(Errno::NOTSUP);
-        }
-        // What the client can is no matter here, but it must be JSON that ends with a 0, if there is any.
-        let understood = match capabilities.split_last() {
-            None => true,
-            Some((0, json)) => serde_json::from_slice::<serde_json::Value>(json).is_ok(),
-            Some(_) => false,
-        };
-        if !understood {
-            return Err(Errno::INVAL);
-        }
+        let reply = describe::version(body, self.max_data)?;
         self.negotiated = true;
-        let minor = version.minor.min(wire::VERSION.minor);
-        let mut reply = wire::Version { minor, ..wire::VERSION }.bytes();
-        reply.extend_from_slice(CAPABILITIES.as_bytes());
-        reply.push(0);
         Ok(reply)
     }
 
@@ -145,9 +136,7 @@ impl<'a> Session<'a> {
     fn dma_unmap(&mut self, body: &[u8]) -> Result<Vec<u8>, Errno> {
         let asked = exact(wire::DmaUnmap::split(body))?;
         match asked.flags {
-            0 => {
-                self.memory.unmap(asked.address, asked.size)?;
-            }
+            0 => self.memory.unmap(asked.address, asked.size)?,
             wire::UNMAP_ALL if asked.address == 0 && asked.size == 0 => self.memory.clear(),
             _ => return Err(Errno::INVAL),
         }
@@ -185,7 +174,7 @@ impl<'a> Session<'a> {
 
     fn region_read(&mut self, body: &[u8]) -> Result<Vec<u8>, Errno> {
         let access = exact(wire::RegionAccess::split(body))?;
-        check(access)?;
+        self.check(access)?;
         let count = access.count as usize;
         let data = match bar(access.region) {
             None => self.config.read(access.offset, count)?,
@@ -200,7 +189,7 @@ impl<'a> Session<'a> {
 
     fn region_write(&mut self, body: &[u8]) -> Result<Vec<u8>, Errno> {
         let (access, data) = wire::RegionAccess::split(body).ok_or(Errno::INVAL)?;
-        check(access)?;
+        self.check(access)?;
         if data.len() != access.count as usize {
             return Err(Errno::INVAL);
         }
@@ -244,12 +233,27 @@ impl<'a> Session<'a> {
         self.device.write64(bar, offset, u64::from_le_bytes(data)).map_err(failed)
     }
 
+    /// The access lies in its region, and has no more data than was agreed on.
+    fn check(&self, access: wire::RegionAccess) -> Result<(), Errno> {
+        let count = access.count as usize;
+        let end = access.offset.checked_add(access.count.into()).ok_or(Errno::INVAL)?;
+        if count == 0 || count > self.max_data || end > region_bytes(access.region) {
+            return Err(Errno::INVAL);
+        }
+        Ok(())
+    }
+
     /// Function-level reset: configuration space too, but for what belongs to the system: maps and eventfds stay.
     fn reset(&mut self) -> Result<(), Errno> {
         self.config = ConfigSpace::new();
-        self.device.bus_master(false).map_err(failed)?;
-        self.device.reset().map_err(failed)
+        quiet(self.device).map_err(failed)
     }
+}
+
+/// Bus mastering off, and a reset, which is tried whatever became of the former.
+fn quiet(device: &dyn Backing) -> Result<(), BackingError> {
+    let off = device.bus_master(false);
+    device.reset().and(off)
 }
 
 /// A structure with nothing behind it.
@@ -265,46 +269,6 @@ fn bar(region: u32) -> Option<Bar> {
         4 => Some(Bar::Msix),
         _ => None,
     }
-}
-
-/// The access lies in its region.
-fn check(access: wire::RegionAccess) -> Result<(), Errno> {
-    let count = access.count as usize;
-    let end = access.offset.checked_add(access.count.into()).ok_or(Errno::INVAL)?;
-    if count == 0 || count > wire::MAX_DATA || end > region_bytes(access.region) {
-        return Err(Errno::INVAL);
-    }
-    Ok(())
-}
-
-fn device_info(body: &[u8]) -> Result<Vec<u8>, Errno> {
-    exact(wire::DeviceInfo::split(body))?;
-    let flags = wire::DEVICE_RESETS | wire::DEVICE_IS_PCI;
-    let argsz = wire::DeviceInfo::BYTES as u32;
-    Ok(wire::DeviceInfo { argsz, flags, regions: wire::REGIONS, irqs: wire::IRQS }.bytes())
-}
-
-fn region_info(body: &[u8]) -> Result<Vec<u8>, Errno> {
-    let (asked, _) = wire::RegionInfo::split(body).ok_or(Errno::INVAL)?;
-    if asked.index >= wire::REGIONS {
-        return Err(Errno::INVAL);
-    }
-    let size = region_bytes(asked.index);
-    let flags = if size == 0 { 0 } else { wire::REGION_READS | wire::REGION_WRITES };
-    let argsz = wire::RegionInfo::BYTES as u32;
-    Ok(wire::RegionInfo { argsz, flags, index: asked.index, size, ..wire::RegionInfo::default() }.bytes())
-}
-
-fn irq_info(body: &[u8]) -> Result<Vec<u8>, Errno> {
-    let asked = exact(wire::IrqInfo::split(body))?;
-    if asked.index >= wire::IRQS {
-        return Err(Errno::INVAL);
-    }
-    let (flags, count) = match asked.index {
-        wire::MSIX_IRQ => (wire::IRQ_EVENTFD | wire::IRQ_NORESIZE, VECTORS.into()),
-        _ => (0, 0),
-    };
-    Ok(wire::IrqInfo { argsz: wire::IrqInfo::BYTES as u32, flags, index: asked.index, count }.bytes())
 }
 
 fn failed(error: BackingError) -> Errno {
