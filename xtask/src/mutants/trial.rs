@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The streams that mutants are tried on, those that catch much in little time first.
-const STREAMS: [(&str, u64, u32); 14] = [
+const STREAMS: [(&str, u64, u32); 16] = [
     ("metadata", 84, 120),
     ("faults", 1, 100),
     (REGISTERS, 4, 300),
@@ -32,6 +32,9 @@ const STREAMS: [(&str, u64, u32); 14] = [
     ("history", 225, 1500),
     (REGISTERS, 20, 600),
     ("bytes", 31, 600),
+    // Rings of sizes that do not fit, and a fetch that faults; pairs of registers that do something when written.
+    (REGISTERS, 30, 130),
+    (REGISTERS, 33, 200),
 ];
 
 /// Not a kind of stream of commands: register accesses that no driver makes.
