@@ -41,9 +41,10 @@ const STEPS: [Step; 13] = [
     Step { name: "clippy", about: "cargo clippy, warnings are errors", run: clippy },
     Step { name: "doc", about: "cargo doc, warnings are errors", run: doc },
     Step { name: "test", about: "cargo test --workspace --release, kvctl with the RTL", run: test },
+    // Right after the tests, which build what it runs.
+    Step { name: "guest", about: "the Linux path in a virtual machine", run: |deadline| guest::stages(None, deadline) },
     Step { name: "loom", about: "the ring under every interleaving", run: loom },
     Step { name: "demo", about: "the README's first command, cargo run --release", run: demo },
-    Step { name: "guest", about: "the Linux path in a virtual machine", run: |deadline| guest::stages(None, deadline) },
 ];
 
 /// Runs the chosen steps; fails if one fails.
