@@ -308,10 +308,11 @@ impl Core {
         match self.moves.own.take() {
             Some((mv, Ok(()))) => self.acknowledge_move(mv),
             Some((mv, Err(fault))) => {
-                self.fail_move(mv, &fault);
+                // What waits for a broken service queue was begun before.
                 if self.service.check().is_err() {
                     self.fail_staged_moves();
                 }
+                self.fail_move(mv, &fault);
             }
             None => {}
         }

@@ -128,11 +128,10 @@ impl Core {
             }
             self.service.cq_head = (self.service.cq_head + 1) & (self.service.size - 1);
             let answer = Cqe::from_words(words);
-            if answer.status != 0 {
-                self.service_error(&SVC_ERR::T3_FAILED);
-            }
             if !self.answer_staged_move(&answer) {
                 self.service_error(&SVC_ERR::UNKNOWN_ID);
+            } else if answer.status != 0 {
+                self.service_error(&SVC_ERR::T3_FAILED);
             }
         }
         self.run();

@@ -37,7 +37,7 @@ pub struct RtlOptions {
     pub card_bytes: Option<u64>,
     /// Probability that a channel of a memory rests in a clock, 0 to 0.99.
     pub back_pressure: f64,
-    /// Probability that a channel of a memory begins to rest for 16 to 64 clocks, 0 to 0.5.
+    /// Probability that a channel of a memory begins to rest for 16 to 63 clocks, 0 to 0.5.
     pub lulls: f64,
     /// Clocks that pass after each register access.
     pub clocks_per_access: u32,

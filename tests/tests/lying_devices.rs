@@ -2,7 +2,7 @@
 //! Whatever the driver is told, it neither panics nor waits for ever.
 #![allow(clippy::unwrap_used, reason = "a test says where it failed by panicking, in its helpers too")]
 
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -187,11 +187,10 @@ proptest! {
     fn no_lie_makes_the_driver_hang_or_panic(lies in lies()) {
         let (send, ended) = channel();
         let life = std::thread::spawn(move || send.send(live(lies)).unwrap());
-        let Ok(said) = ended.recv_timeout(HANGS) else {
-            if life.is_finished() {
-                std::panic::resume_unwind(life.join().unwrap_err());
-            }
-            panic!("it hangs");
+        let said = match ended.recv_timeout(HANGS) {
+            Ok(said) => said,
+            Err(RecvTimeoutError::Disconnected) => std::panic::resume_unwind(life.join().unwrap_err()),
+            Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
         };
         life.join().unwrap();
         if let Err(error) = said {

@@ -212,7 +212,7 @@ fn moves_of_a_silent_host_can_be_aborted() {
     device.write(&service::SVC_ABORT, 1).unwrap();
     assert_eq!(commands.fence().unwrap_err().status(), Some(Status::MoveFailed));
     assert_eq!(commands.lookup(key(0)).unwrap().placed().map(|place| place.tier), Some(2));
-    // The same slot is used anew, and the answer to the aborted request comes.
+    // The same slot is used anew, and the answer to the aborted request comes: ignored, whatever it says.
     commands.evict(key(0).into()).unwrap();
     t3.held.store(false, Ordering::SeqCst);
     commands.fence().unwrap();
@@ -237,6 +237,7 @@ fn a_ring_breaks<B: Backing + 'static>((backing, bus): (B, Arc<Bus>)) {
     assert_eq!((begun.tier, begun.flags & ResultFlags::IN_FLIGHT.bits()), (3, ResultFlags::IN_FLIGHT.bits()));
     let fenced = commands.execute(sqe::fence()).unwrap();
     assert_eq!((status(&fenced), fenced.value), (Status::MoveFailed, 2), "the request before it fails as well");
+    assert_eq!(device.read(&dma::DMA_ERR_TAG).unwrap(), 1, "and fails before it");
     assert_eq!(device.read(&service::SVC_ERR).unwrap(), service::SVC_ERR::FAULT.mask());
     // Nothing is in flight and nothing is lost. Neither an answer nor a ring that works again mends it.
     bus.heal();
