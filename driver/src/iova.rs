@@ -50,9 +50,16 @@ impl IovaSpace {
         Some(start)
     }
 
+    /// How many bytes were taken from there on, if any were.
+    pub(crate) fn size(&self, start: u64) -> Option<u64> {
+        self.taken.get(&start).map(|end| end - start - GUARD_BYTES)
+    }
+
     /// Gives back what starts there: how many bytes were taken, if any were.
     pub(crate) fn free(&mut self, start: u64) -> Option<u64> {
-        self.taken.remove(&start).map(|end| end - start - GUARD_BYTES)
+        let size = self.size(start);
+        self.taken.remove(&start);
+        size
     }
 
     /// The first gap of this size from `from` on.

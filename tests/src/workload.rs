@@ -30,6 +30,22 @@ pub fn config() -> Config {
 #[derive(Debug, Default)]
 pub struct Known(pub BTreeMap<Key, u64>);
 
+/// Configures a device and runs the workload on it, by a ring or by registers.
+pub fn live<B: Backing + 'static>(device: &Device<B>, ring: bool) -> Result<(), DriverError> {
+    device.set_deadline(DEADLINE);
+    let t3 = T3::new();
+    device.set_t3_backend(t3.backend());
+    device.configure(config())?;
+    let buffer = device.dma_alloc(BYTES)?;
+    let mut known = Known::default();
+    if ring {
+        run(&mut device.queue_pair(0)?, &buffer, &mut known)?;
+    } else {
+        run(&mut device.single_shot(), &buffer, &mut known)?;
+    }
+    Ok(())
+}
+
 /// Inserts, copies, evictions, prefetches over all four tiers. Refusals are collected; anything but a refusal ends
 /// it.
 pub fn run(commands: &mut dyn Commands, buffer: &DmaBuffer, known: &mut Known) -> Result<Vec<Status>, DriverError> {

@@ -41,36 +41,15 @@ fn memory_that_is_refused_leaves_the_device_alone() {
 
 /// The whole life of a device under a plan; an error is fine, a hang or a panic is not.
 fn live(plan: FaultPlan, ring: bool) -> Result<(), DriverError> {
-    let backing = Arc::new(Faulty::new(Arc::new(emulator()), plan));
-    let device = Device::probe(backing)?;
-    device.set_deadline(DEADLINE);
-    let t3 = T3::new();
-    device.set_t3_backend(t3.backend());
-    device.configure(config())?;
-    let buffer = device.dma_alloc(BYTES)?;
-    let mut known = Known::default();
-    if ring {
-        workload::run(&mut device.queue_pair(0)?, &buffer, &mut known)?;
-    } else {
-        workload::run(&mut device.single_shot(), &buffer, &mut known)?;
-    }
+    let device = Device::probe(Arc::new(Faulty::new(Arc::new(emulator()), plan)))?;
+    workload::live(&device, ring)?;
     device.disable()
 }
 
-/// How many register accesses `live` makes.
+/// How many register accesses the workload makes.
 fn accesses(ring: bool) -> u64 {
     let counted = Arc::new(Faulty::new(Arc::new(emulator()), FaultPlan::default()));
-    let device = Device::probe(counted.clone()).unwrap();
-    let t3 = T3::new();
-    device.set_t3_backend(t3.backend());
-    device.configure(config()).unwrap();
-    let buffer = device.dma_alloc(BYTES).unwrap();
-    let mut known = Known::default();
-    if ring {
-        workload::run(&mut device.queue_pair(0).unwrap(), &buffer, &mut known).unwrap();
-    } else {
-        workload::run(&mut device.single_shot(), &buffer, &mut known).unwrap();
-    }
+    workload::live(&Device::probe(counted.clone()).unwrap(), ring).unwrap();
     counted.accesses()
 }
 

@@ -10,8 +10,7 @@ use kvcpu_driver::{Device, DriverError};
 use kvcpu_emulator::Emulator;
 use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory};
 use kvcpu_tests::setup::emulator;
-use kvcpu_tests::t3::T3;
-use kvcpu_tests::workload::{self, BYTES, DEADLINE, Known, config};
+use kvcpu_tests::workload;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert, prop_oneof, proptest};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -154,17 +153,7 @@ impl Backing for Liar {
 /// All that a driver asks of a device; what it says is of no interest.
 fn live(lies: Lies) -> Result<(), DriverError> {
     let device = Device::probe(Arc::new(Liar::new(lies)))?;
-    device.set_deadline(DEADLINE);
-    let t3 = T3::new();
-    device.set_t3_backend(t3.backend());
-    device.configure(config())?;
-    let buffer = device.dma_alloc(BYTES)?;
-    let mut known = Known::default();
-    let worked = if lies.ring {
-        device.queue_pair(0).and_then(|mut queue| workload::run(&mut queue, &buffer, &mut known))
-    } else {
-        workload::run(&mut device.single_shot(), &buffer, &mut known)
-    };
+    let worked = workload::live(&device, lies.ring);
     // A device is looked at after it failed, too.
     let _ = device.counters();
     let _ = device.occupancy();
@@ -177,7 +166,7 @@ fn live(lies: Lies) -> Result<(), DriverError> {
     }
     device.disable()?;
     device.reset()?;
-    worked.map(drop)
+    worked
 }
 
 proptest! {

@@ -16,7 +16,6 @@ mod memory;
 pub mod stream;
 pub mod wire;
 
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -43,18 +42,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What bus addresses are multiples of.
 const PAGE_BYTES: u64 = 0x1000;
 
-/// What is mapped for the device, and where there is room.
-struct Mappings {
-    space: IovaSpace,
-    /// Bytes of each, by address.
-    sizes: BTreeMap<u64, u64>,
-}
-
 /// A device at a vfio-user socket.
 pub struct VfioUser {
     path: PathBuf,
     connection: Mutex<Connection>,
-    mappings: Mutex<Mappings>,
+    /// Where memory is mapped for the device, and where there is room.
+    space: Mutex<IovaSpace>,
     vectors: Mutex<[Option<OwnedFd>; VECTORS as usize]>,
 }
 
@@ -107,7 +100,7 @@ impl VfioUser {
         Ok(VfioUser {
             path: at(),
             connection: Mutex::new(connection),
-            mappings: Mutex::new(Mappings { space: IovaSpace::new(&[]), sizes: BTreeMap::new() }),
+            space: Mutex::new(IovaSpace::new(&[])),
             vectors: Mutex::default(),
         })
     }
@@ -202,29 +195,26 @@ impl Backing for VfioUser {
     fn dma_alloc(&self, bytes: usize) -> Result<Arc<dyn DmaMemory>, BackingError> {
         let bytes = dma_bytes(bytes)?;
         let size = bytes as u64;
-        let mut mappings = lock(&self.mappings);
-        let address = mappings.space.allocate(size, PAGE_BYTES);
+        let mut space = lock(&self.space);
+        let address = space.allocate(size, PAGE_BYTES);
         let address =
             address.ok_or_else(|| BackingError::Dma(format!("no bus addresses for {bytes} bytes; free some")))?;
         let mapped = self.map(address, bytes);
         if mapped.is_err() {
-            mappings.space.free(address);
-        } else {
-            mappings.sizes.insert(address, size);
+            space.free(address);
         }
         Ok(Arc::new(mapped?))
     }
 
     fn dma_free(&self, iova: u64) -> Result<(), BackingError> {
-        let mut mappings = lock(&self.mappings);
-        let size = *mappings.sizes.get(&iova).ok_or_else(|| BackingError::not_mapped(iova))?;
+        let mut space = lock(&self.space);
+        let size = space.size(iova).ok_or_else(|| BackingError::not_mapped(iova))?;
         let unmap = wire::DmaUnmap { argsz: wire::DmaUnmap::BYTES as u32, flags: 0, address: iova, size };
         let unmapped = lock(&self.connection).ask(Command::DmaUnmap, &[&unmap.bytes()], &[]);
         let refused = |errno| BackingError::Dma(format!("the server does not unmap {iova:#x}: {errno}"));
         unmapped.map_err(|failure| failure.or(refused))?;
         // Only now: until the server has let go, nothing else may be there.
-        mappings.sizes.remove(&iova);
-        mappings.space.free(iova);
+        space.free(iova);
         Ok(())
     }
 
