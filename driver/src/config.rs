@@ -296,12 +296,12 @@ impl Config {
                 "keep low <= high <= limit",
             );
         }
-        let holds = (u64::from(geometry.t1_mib) << 20) >> self.block_shift;
+        let holds = geometry.t1_bytes() >> self.block_shift;
         if number == 1 && u64::from(tier.frames) > holds {
             return refuse(
                 field("frames"),
                 tier.frames,
-                format!("{} MiB of card memory hold {holds} blocks of this size", geometry.t1_mib),
+                format!("{} KiB of card memory hold {holds} blocks of this size", geometry.t1_kib),
                 "give T1 fewer frames or choose smaller blocks",
             );
         }

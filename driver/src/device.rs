@@ -93,7 +93,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             stash: CAP_RTBD::STASH.get(rtbd) as u32,
             queues: CAP_ENGINES::QUEUES.get(engines) as u32,
             agents: CAP_ENGINES::AGENTS.get(engines) as u32,
-            t1_mib: seen(&control::CAP_T1_MIB)?,
+            t1_kib: seen(&control::CAP_T1_KIB)?,
             min_block_shift: CAP_ENGINES::MIN_BLOCK_SHIFT.get(engines) as u32,
             max_block_shift: CAP_ENGINES::MAX_BLOCK_SHIFT.get(engines) as u32,
         };

@@ -199,7 +199,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             4 => (
                 "tiers[1].frames".into(),
                 tiers[1][0],
-                format!("the card has {} MiB", geometry.t1_mib),
+                format!("the card has {} KiB", geometry.t1_kib),
                 "give T1 fewer frames or choose smaller blocks",
             ),
             5 => (

@@ -26,7 +26,7 @@ impl Dummy {
         // Geometry::TEST, as the emulator reports it.
         values.insert(control::CAP_RTBD.offset, 10 | 4 << 8 | 16 << 16 | 8 << 24);
         values.insert(control::CAP_ENGINES.offset, 2 | 4 << 4 | 4 << 8 | 4 << 12 | 6 << 16 | 21 << 24);
-        values.insert(control::CAP_T1_MIB.offset, 64);
+        values.insert(control::CAP_T1_KIB.offset, 64 << 10);
         Dummy(Mutex::new(values))
     }
 

@@ -141,7 +141,7 @@ impl Core {
         let shift = self.word(&dma::BLOCK_SHIFT, 0);
         let limits: Vec<u32> = (0..TIERS as u32).map(|t| self.word(&tier::TIER_LIMIT, t)).collect();
         let frames = |t: usize| self.word(&tier::TIER_FRAMES, t as u32);
-        let t1_bytes = u64::from(self.geometry.t1_mib) << 20;
+        let t1_bytes = self.geometry.t1_bytes();
         let t1_end = self.word64(&tier::TIER_BASE, 1).saturating_add(u64::from(frames(1)) << shift);
         let bytes_move = self.word(&dma::DMA_CTRL, 0) == 0;
         let served = self.word(&service::SVC_CTRL, 0) == 1

@@ -113,9 +113,9 @@ fn card_fits(shift: u32) -> u32 {
     if range_passes(CSR_TIER_BASE + tier, load(CSR_TIER_FRAMES + tier), shift) != 0 {
         return 0;
     }
-    let mib = load(FRONT_T1_MIB);
-    let end_hi = mib >> 12;
-    CF_END_HI < end_hi || CF_END_HI == end_hi && CF_END_LO <= mib << 20
+    let kib = load(FRONT_T1_KIB);
+    let end_hi = kib >> 22;
+    CF_END_HI < end_hi || CF_END_HI == end_hi && CF_END_LO <= kib << 10
 }
 
 /// 1 if T3 is not used, or there are a service queue and staging slots for it.

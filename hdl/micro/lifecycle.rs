@@ -16,7 +16,7 @@ const FRONT_VICTIM_K: u32 = FRONT + 0x12;
 const FRONT_STASH: u32 = FRONT + 0x13;
 const FRONT_QUEUES: u32 = FRONT + 0x14;
 const FRONT_AGENTS: u32 = FRONT + 0x15;
-const FRONT_T1_MIB: u32 = FRONT + 0x16;
+const FRONT_T1_KIB: u32 = FRONT + 0x16;
 const FRONT_MIN_SHIFT: u32 = FRONT + 0x17;
 const FRONT_MAX_SHIFT: u32 = FRONT + 0x18;
 const FRONT_BUILD_ID: u32 = FRONT + 0x19;
@@ -143,7 +143,7 @@ fn geometry() {
     let least = load(FRONT_MIN_SHIFT) << CAP_ENGINES_MIN_BLOCK_SHIFT_LSB;
     let most = load(FRONT_MAX_SHIFT) << CAP_ENGINES_MAX_BLOCK_SHIFT_LSB;
     store(CSR_CAP_ENGINES, CAP_FIXED | outside | least | most);
-    store(CSR_CAP_T1_MIB, load(FRONT_T1_MIB));
+    store(CSR_CAP_T1_KIB, load(FRONT_T1_KIB));
     store(CSR_BUILD_ID, load(FRONT_BUILD_ID));
     store(CSR_TIMEBASE_HZ, load(FRONT_CLOCK_HZ));
 }

@@ -19540,7 +19540,7 @@ module kvcpu$file$description(clock,address,descriptor,writable,reset_value);
     always @(*) begin
         case (codes[4:0])
             5'd0: {writable, reset_value} = 64'h000000004b564350;
-            5'd1: {writable, reset_value} = 64'h0000000000010000;
+            5'd1: {writable, reset_value} = 64'h0000000000020000;
             5'd2: {writable, reset_value} = 64'h0000000000000000;
             5'd3: {writable, reset_value} = 64'hffffffff00000000;
             5'd4: {writable, reset_value} = 64'h0000000300000000;
@@ -20234,10 +20234,10 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
     localparam  constants$3 = 32'h8;
     localparam  constants$4 = 32'h4;
     localparam  constants$5 = 32'h4;
-    localparam  constants$6 = 32'h40;
+    localparam  constants$6 = 32'h10000;
     localparam  constants$7 = 32'h6;
     localparam  constants$8 = 32'h15;
-    localparam  constants$9 = 32'hcea05e95;
+    localparam  constants$9 = 32'h259b2c3d;
     localparam  constants$10 = 32'h5f5e100;
     localparam  numbers$0 = 5'b10000;
     localparam  numbers$1 = 5'b10001;
@@ -62550,10 +62550,10 @@ module kvcpu$sequencer$store(clock,enable,address,word);
         mem[5414] = 57'h000000000f685c0;
         mem[5415] = 57'h02a620000f67b64;
         mem[5416] = 57'h00100002cf686d2;
-        mem[5417] = 57'h0000000190d8747;
+        mem[5417] = 57'h00000002d0d8747;
         mem[5418] = 57'h02a5c021c107b22;
         mem[5419] = 57'h02a60021c107b21;
-        mem[5420] = 57'h0000000290d87c6;
+        mem[5420] = 57'h0000000150d87c6;
         mem[5421] = 57'h02a60001f0f7b22;
         mem[5422] = 57'h000000002f685c0;
         mem[5423] = 57'h02a620000f67b64;

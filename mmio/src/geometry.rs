@@ -29,8 +29,8 @@ pub struct Geometry {
     pub queues: u32,
     /// Agents that may cache translations, 1 to 8.
     pub agents: u32,
-    /// Card memory (T1), MiB.
-    pub t1_mib: u32,
+    /// Card memory (T1), KiB; a multiple of a quarter of the entries, where the device keeps its tables above it.
+    pub t1_kib: u32,
     /// Smallest block, log2 bytes.
     pub min_block_shift: u32,
     /// Largest block, log2 bytes.
@@ -40,7 +40,7 @@ pub struct Geometry {
 impl Geometry {
     /// 64 entries and short lists: full, tied and kicked about by a few commands. For co-simulation.
     pub const SMALL: Geometry =
-        Geometry { entries_log2: 6, victim_k: 4, stash: 4, t1_mib: 1, max_block_shift: 12, ..Self::TEST };
+        Geometry { entries_log2: 6, victim_k: 4, stash: 4, t1_kib: 1 << 10, max_block_shift: 12, ..Self::TEST };
     /// 1,024 entries and 4 lanes: small enough that random tests reach every corner.
     pub const TEST: Geometry = Geometry {
         entries_log2: 10,
@@ -49,12 +49,16 @@ impl Geometry {
         stash: 8,
         queues: 4,
         agents: 4,
-        t1_mib: 64,
+        t1_kib: 64 << 10,
         min_block_shift: 6,
         max_block_shift: 21,
     };
     /// 8,192 entries: what fits a development board's FPGA.
     pub const BOARD: Geometry = Geometry { entries_log2: 13, stash: 16, ..Self::TEST };
+    /// What an ULX3S holds: the same, T1 and the device's tables in 32 MiB of SDRAM.
+    pub const ULX3S: Geometry = Geometry { t1_kib: 30 << 10, ..Self::BOARD };
+    /// What an ECP5 evaluation board holds, which has no memory but the FPGA's own: T1 and the tables in block RAM.
+    pub const ECP5_EVN: Geometry = Geometry { entries_log2: 9, t1_kib: 128, max_block_shift: 16, ..Self::TEST };
     /// 65,536 entries and 16 lanes.
     pub const FULL: Geometry = Geometry {
         entries_log2: 16,
@@ -62,7 +66,7 @@ impl Geometry {
         victim_k: 64,
         stash: 16,
         agents: 8,
-        t1_mib: 16_384,
+        t1_kib: 16 << 20,
         min_block_shift: 9,
         ..Self::TEST
     };
@@ -82,9 +86,14 @@ impl Geometry {
         self.entries() + self.stash
     }
 
+    /// Bytes of T1.
+    pub const fn t1_bytes(&self) -> u64 {
+        (self.t1_kib as u64) << 10
+    }
+
     /// Byte of card memory where the device's own tables begin: directly above T1. Software never sees them.
     pub const fn tables_base(&self) -> u64 {
-        (self.t1_mib as u64) << 20
+        self.t1_bytes()
     }
 
     /// Bytes of those tables: what the device knows of frames, five words of 64 bits for each frame that a tier may have.
@@ -106,6 +115,8 @@ impl Geometry {
             Err("queues must be 1 to 4")
         } else if self.agents == 0 || self.agents > 8 {
             Err("agents must be 1 to 8")
+        } else if self.t1_kib % (self.entries() / 4) != 0 {
+            Err("t1_kib must be a multiple of a quarter of the entries")
         } else if self.min_block_shift < 6 || self.max_block_shift > 21 || self.min_block_shift > self.max_block_shift {
             Err("block shifts must satisfy 6 <= min <= max <= 21")
         } else {

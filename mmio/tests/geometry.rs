@@ -32,6 +32,7 @@ fn each_bad_field_is_refused_by_name() {
         ("queues", Geometry { queues: 5, ..good }),
         ("agents", Geometry { agents: 0, ..good }),
         ("agents", Geometry { agents: 9, ..good }),
+        ("t1_kib", Geometry { t1_kib: (64 << 10) + 128, ..good }),
         ("block shifts", Geometry { min_block_shift: 5, ..good }),
         ("block shifts", Geometry { max_block_shift: 22, ..good }),
         ("block shifts", Geometry { min_block_shift: 13, max_block_shift: 12, ..good }),
@@ -51,7 +52,7 @@ fn the_ends_of_each_range_are_good() {
         stash: 1,
         queues: 1,
         agents: 1,
-        t1_mib: 1,
+        t1_kib: 1 << 10,
         min_block_shift: 6,
         max_block_shift: 6,
     };

@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn it_holds_what_was_written_and_ends_where_it_ends() {
-        let geometry = Geometry { t1_mib: 2, ..Geometry::SMALL };
+        let geometry = Geometry { t1_kib: 2 << 10, ..Geometry::SMALL };
         let mut card = Card::new(&geometry, Some(2 << 20), 1);
         assert_eq!(card.write(0xFF8, &[1, 2], &[0xFF, 0xF0]), Ok(()));
         let mut out = [9; 3];
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn above_t1_it_holds_noise_and_the_tables() {
-        let geometry = Geometry { t1_mib: 2, ..Geometry::SMALL };
+        let geometry = Geometry { t1_kib: 2 << 10, ..Geometry::SMALL };
         let mut card = Card::new(&geometry, None, 1);
         let (base, end) = (geometry.tables_base(), geometry.tables_base() + geometry.tables_bytes());
         let mut out = [0; 2];

@@ -34,7 +34,7 @@ fn program<B: Backing>(device: &Device<B>, t3: bool) {
 fn each_reason_to_refuse_enable_is_told() {
     let device = probed();
     let entries = u64::from(device.geometry().entries());
-    let t1_blocks = u64::from(device.geometry().t1_mib) << 20 >> 21;
+    let t1_blocks = device.geometry().t1_bytes() >> 21;
     type Write<'r> = (&'r Register, u32, u64);
     let cases: &[(u64, bool, &[Write<'_>])] = &[
         (0, false, &[]),
@@ -168,7 +168,7 @@ fn reset_gives_every_register_its_reset_value() {
     device.write(&control::SCRATCH, 0xDEAD_BEEF).unwrap();
     device.write(&hepc::LIST_SELECT, 0x103).unwrap();
     device.write(&control::CTRL, control::CTRL::RESET.mask()).unwrap();
-    let from_geometry = ["CAP_RTBD", "CAP_ENGINES", "CAP_T1_MIB", "BUILD_ID", "TIMEBASE_HZ"];
+    let from_geometry = ["CAP_RTBD", "CAP_ENGINES", "CAP_T1_KIB", "BUILD_ID", "TIMEBASE_HZ"];
     let mut checked = 0;
     for register in map::registers().filter(|r| r.bar == Bar::Regs && r.access != Access::WO) {
         let instances = if register.instances == 4 && register.offset >= 0x1000 {

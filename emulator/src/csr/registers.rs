@@ -31,8 +31,8 @@ impl Core {
         let n = place.instance as usize;
         if is(&control::CAP_RTBD) || is(&control::CAP_ENGINES) {
             self.capability(place.register)
-        } else if is(&control::CAP_T1_MIB) {
-            self.geometry.t1_mib
+        } else if is(&control::CAP_T1_KIB) {
+            self.geometry.t1_kib
         } else if is(&control::BUILD_ID) {
             // "EMU" and the crate's version, so that a log tells which model answered.
             0x454D_5500 | env!("CARGO_PKG_VERSION_MINOR").parse().unwrap_or(0)

@@ -147,7 +147,7 @@ impl Front {
             geometry.stash,
             geometry.queues,
             geometry.agents,
-            geometry.t1_mib,
+            geometry.t1_kib,
             geometry.min_block_shift,
             geometry.max_block_shift,
             build_id,

@@ -5,7 +5,7 @@ use crate::register::block;
 /// `KVCP` in ASCII, what MAGIC reads.
 pub const MAGIC_VALUE: u32 = 0x4B56_4350;
 /// Major version of this map: software refuses a device with another.
-pub const MAP_MAJOR: u16 = 1;
+pub const MAP_MAJOR: u16 = 2;
 /// Minor version: grows when registers are added compatibly.
 pub const MAP_MINOR: u16 = 0;
 
@@ -53,7 +53,7 @@ block! {
         MAX_BLOCK_SHIFT[24 + 8] "log2 bytes";
     };
     /// Size of the card memory (T1); set by the geometry.
-    0x18 CAP_T1_MIB: u32 RO = 0, "MiB";
+    0x18 CAP_T1_KIB: u32 RO = 0, "KiB";
     /// Frequency of the clock in which latencies are counted; 1 GHz on the emulator, which counts nanoseconds.
     0x1C TIMEBASE_HZ: u32 RO = 0, "Hz" volatile;
     /// Life cycle.

@@ -22,7 +22,7 @@ pub fn geometry(rng: &mut ChaCha8Rng) -> Geometry {
         stash: rng.random_range(1..=4),
         queues: 4,
         agents: 4,
-        t1_mib: 1,
+        t1_kib: 1 << 10,
         min_block_shift: 6,
         max_block_shift: 12,
     }
@@ -111,7 +111,7 @@ pub fn scenario_of(rng: &mut ChaCha8Rng, kind: Kind, geometry: Geometry) -> (Sce
 /// Mostly a few bursts; now and then the shortest blocks, and those of a page.
 fn block_shift(geometry: &Geometry, rng: &mut ChaCha8Rng) -> u32 {
     let shift = *[6, 7, 7, 7, 8, 8, 8, 9, 10, 12].choose(rng).unwrap_or(&8);
-    let fits = geometry.entries() << shift <= geometry.t1_mib << 20;
+    let fits = u64::from(geometry.entries()) << shift <= geometry.t1_bytes();
     if fits { shift.clamp(geometry.min_block_shift, geometry.max_block_shift) } else { 8 }
 }
 

@@ -124,7 +124,7 @@ struct GeometryJson {
     stash: u32,
     queues: u32,
     agents: u32,
-    t1_mib: u32,
+    t1_kib: u32,
     min_block_shift: u32,
     max_block_shift: u32,
 }
@@ -219,7 +219,7 @@ fn code_table(t: super::entries::Codes) -> CodesJson {
 }
 
 fn geometry(name: &'static str, g: Geometry) -> GeometryJson {
-    let Geometry { entries_log2, lanes, victim_k, stash, queues, agents, t1_mib, min_block_shift, max_block_shift } = g;
+    let Geometry { entries_log2, lanes, victim_k, stash, queues, agents, t1_kib, min_block_shift, max_block_shift } = g;
     GeometryJson {
         name,
         entries_log2,
@@ -228,7 +228,7 @@ fn geometry(name: &'static str, g: Geometry) -> GeometryJson {
         stash,
         queues,
         agents,
-        t1_mib,
+        t1_kib,
         min_block_shift,
         max_block_shift,
     }

@@ -238,7 +238,7 @@ impl Args {
         let lowest = capacities.iter().rposition(|&c| c > 0).unwrap_or(0);
         let tiers = std::array::from_fn(|t| {
             let tier = self.tier(capacities[t], t == lowest);
-            let card = (u64::from(geometry.t1_mib) << 20) >> self.block_shift.min(63);
+            let card = geometry.t1_bytes() >> self.block_shift.min(63);
             let card = if t == 1 && !self.metadata_only { u32::try_from(card).unwrap_or(u32::MAX) } else { u32::MAX };
             let most = geometry.entries().min(card).max(tier.limit);
             let frames = if self.quarantine.is_some() { tier.frames } else { tier.frames.min(most) };

@@ -100,6 +100,6 @@ impl<'a> Script<'a> {
 
 /// Most blocks that T1 of a device of this geometry holds: what its directory takes, and its card memory.
 pub fn most_blocks(geometry: &Geometry, block_bytes: u64) -> u64 {
-    let card = (u64::from(geometry.t1_mib) << 20) / block_bytes.max(1);
+    let card = geometry.t1_bytes() / block_bytes.max(1);
     card.min(u64::from(geometry.entries()) * LOAD_PCT / 100)
 }

@@ -28,7 +28,7 @@ fn rw(register: &Register) -> bool {
 
 /// Set by the geometry; the map gives no value.
 fn capability(register: &Register) -> bool {
-    let capabilities = [&control::CAP_RTBD, &control::CAP_ENGINES, &control::CAP_T1_MIB];
+    let capabilities = [&control::CAP_RTBD, &control::CAP_ENGINES, &control::CAP_T1_KIB];
     capabilities.iter().any(|other| other.name == register.name)
 }
 

@@ -26,7 +26,7 @@ pub(super) fn identity(bench: &Bench, findings: &mut Findings) -> Check {
     let (count, _) = bench.bad_accesses()?;
     findings.number("BAD_ACCESS_COUNT after a read of the last RTBD entry", 0, count);
     Ok(format!(
-        "map {}.{}, build {:#x}, {} entries, {} lanes, {} queues, {} agents, {} MiB of T1",
+        "map {}.{}, build {:#x}, {} entries, {} lanes, {} queues, {} agents, {} KiB of T1",
         device.identity().map_major,
         device.identity().map_minor,
         device.identity().build_id,
@@ -34,7 +34,7 @@ pub(super) fn identity(bench: &Bench, findings: &mut Findings) -> Check {
         geometry.lanes,
         geometry.queues,
         geometry.agents,
-        geometry.t1_mib,
+        geometry.t1_kib,
     ))
 }
 
