@@ -265,6 +265,34 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     reg  touched$pop;
     wire  [31:0] touched$top;
     wire  [31:0] touched$count;
+    reg  load$clock;
+    reg  load$reset;
+    reg  load$d;
+    wire  load$q;
+    reg  key_slot$clock;
+    reg  key_slot$reset;
+    reg  [16:0] key_slot$d;
+    wire  [16:0] key_slot$q;
+    reg  key_write$clock;
+    reg  key_write$reset;
+    reg  [2:0] key_write$d;
+    wire  [2:0] key_write$q;
+    reg  key_data$clock;
+    reg  key_data$reset;
+    reg  [31:0] key_data$d;
+    wire  [31:0] key_data$q;
+    reg  key_frame$clock;
+    reg  key_frame$reset;
+    reg  [15:0] key_frame$d;
+    wire  [15:0] key_frame$q;
+    reg  key_tier$clock;
+    reg  key_tier$reset;
+    reg  [1:0] key_tier$d;
+    wire  [1:0] key_tier$q;
+    reg  key_state$clock;
+    reg  key_state$reset;
+    reg  [1:0] key_state$d;
+    wire  [1:0] key_state$q;
     reg  tag_low$clock;
     reg  tag_low$reset;
     reg  [31:0] tag_low$d;
@@ -315,7 +343,6 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     reg  [3:0] asked;
     reg  storing;
     reg  go;
-    reg  load;
     reg  setting;
     reg  clear;
     reg  commit;
@@ -467,6 +494,48 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
         .top(touched$top),
         .count(touched$count)
     );
+    kvcpu_directory$directory$load load(
+        .clock(load$clock),
+        .reset(load$reset),
+        .d(load$d),
+        .q(load$q)
+    );
+    kvcpu_directory$directory$key_slot key_slot(
+        .clock(key_slot$clock),
+        .reset(key_slot$reset),
+        .d(key_slot$d),
+        .q(key_slot$q)
+    );
+    kvcpu_directory$directory$key_write key_write(
+        .clock(key_write$clock),
+        .reset(key_write$reset),
+        .d(key_write$d),
+        .q(key_write$q)
+    );
+    kvcpu_directory$directory$key_data key_data(
+        .clock(key_data$clock),
+        .reset(key_data$reset),
+        .d(key_data$d),
+        .q(key_data$q)
+    );
+    kvcpu_directory$directory$key_frame key_frame(
+        .clock(key_frame$clock),
+        .reset(key_frame$reset),
+        .d(key_frame$d),
+        .q(key_frame$q)
+    );
+    kvcpu_directory$directory$key_tier key_tier(
+        .clock(key_tier$clock),
+        .reset(key_tier$reset),
+        .d(key_tier$d),
+        .q(key_tier$q)
+    );
+    kvcpu_directory$directory$key_state key_state(
+        .clock(key_state$clock),
+        .reset(key_state$reset),
+        .d(key_state$d),
+        .q(key_state$q)
+    );
     kvcpu_directory$directory$tag_low tag_low(
         .clock(tag_low$clock),
         .reset(tag_low$reset),
@@ -535,6 +604,13 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     always @(*) exists$clock = clock;
     always @(*) word$clock = clock;
     always @(*) number$clock = clock;
+    always @(*) load$clock = clock;
+    always @(*) key_slot$clock = clock;
+    always @(*) key_write$clock = clock;
+    always @(*) key_data$clock = clock;
+    always @(*) key_frame$clock = clock;
+    always @(*) key_tier$clock = clock;
+    always @(*) key_state$clock = clock;
     always @(*) loads$clock = clock;
     always @(*) stores$clock = clock;
     always @(*) commits$clock = clock;
@@ -561,6 +637,13 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
     always @(*) exists$reset = reset;
     always @(*) word$reset = reset;
     always @(*) number$reset = reset;
+    always @(*) load$reset = reset;
+    always @(*) key_slot$reset = reset;
+    always @(*) key_write$reset = reset;
+    always @(*) key_data$reset = reset;
+    always @(*) key_frame$reset = reset;
+    always @(*) key_tier$reset = reset;
+    always @(*) key_state$reset = reset;
     always @(*) loads$reset = reset;
     always @(*) stores$reset = reset;
     always @(*) commits$reset = reset;
@@ -627,9 +710,9 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
             go = ~row_write;
         end
     end
-    always @(*) load = fresh$q & open$q & (loads$q | commits$q);
-    always @(*) contents$load = load;
-    always @(*) lookup$read = load;
+    always @(*) load$d = fresh$q & open$q & (loads$q | commits$q);
+    always @(*) contents$load = load$q;
+    always @(*) lookup$read = load$q;
     always @(*) lookup$in_valid = go & finds$q;
     always @(*) begin
         fresh$d = taken;
@@ -666,22 +749,28 @@ module kvcpu_directory$directory(clock,reset,bus_select,bus_write,bus_address,bu
         end
     end
     always @(*) commit = contents$loaded & commits$q & exists$q;
-    always @(*) lookup$slot = index$q;
+    always @(*) key_slot$d = index$q;
     always @(*) begin
-        lookup$write = 32'h0;
-        lookup$write_data = bus_data;
-        lookup$write_state = 32'h0;
+        key_write$d = 32'h0;
+        key_data$d = bus_data;
+        key_state$d = 32'h0;
         if (commit) begin
-            lookup$write = tag_low_only;
-            lookup$write_data = ((lookup$out_tag) & 32'hffffffff);
-            lookup$write_state = contents$entry[(32'hfe)+:(2)];
+            key_write$d = tag_low_only;
+            key_data$d = ((lookup$out_tag) & 32'hffffffff);
+            key_state$d = contents$entry[(32'hfe)+:(2)];
         end
         else if (storing & exists$q & ~row_write) begin
-            lookup$write = ((first_word << word$q) & 3'h7);
+            key_write$d = ((first_word << word$q) & 3'h7);
         end
     end
-    always @(*) lookup$write_frame = contents$entry[(32'h60)+:(16)];
-    always @(*) lookup$write_tier = contents$entry[(32'hfc)+:(2)];
+    always @(*) key_frame$d = contents$entry[(32'h60)+:(16)];
+    always @(*) key_tier$d = contents$entry[(32'hfc)+:(2)];
+    always @(*) lookup$slot = key_slot$q;
+    always @(*) lookup$write = key_write$q;
+    always @(*) lookup$write_data = key_data$q;
+    always @(*) lookup$write_frame = key_frame$q;
+    always @(*) lookup$write_tier = key_tier$q;
+    always @(*) lookup$write_state = key_state$q;
     always @(*) touched$push = commit;
     always @(*) touched$index = index$q;
     always @(*) touched$pop = go & reads$q & (number$q == 32'ha);
@@ -888,6 +977,54 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
     reg  count$reset;
     reg  [7:0] count$d;
     wire  [7:0] count$q;
+    reg  write_row$clock;
+    reg  write_row$reset;
+    reg  [16:0] write_row$d;
+    wire  [16:0] write_row$q;
+    reg  words$0$clock;
+    reg  words$0$reset;
+    reg  [7:0] words$0$d;
+    wire  [7:0] words$0$q;
+    reg  words$1$clock;
+    reg  words$1$reset;
+    reg  [7:0] words$1$d;
+    wire  [7:0] words$1$q;
+    reg  words$2$clock;
+    reg  words$2$reset;
+    reg  [7:0] words$2$d;
+    wire  [7:0] words$2$q;
+    reg  words$3$clock;
+    reg  words$3$reset;
+    reg  [7:0] words$3$d;
+    wire  [7:0] words$3$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [31:0] written$d;
+    wire  [31:0] written$q;
+    reg  swept$0$clock;
+    reg  swept$0$reset;
+    reg  [95:0] swept$0$d;
+    wire  [95:0] swept$0$q;
+    reg  swept$1$clock;
+    reg  swept$1$reset;
+    reg  [95:0] swept$1$d;
+    wire  [95:0] swept$1$q;
+    reg  swept$2$clock;
+    reg  swept$2$reset;
+    reg  [95:0] swept$2$d;
+    wire  [95:0] swept$2$q;
+    reg  swept$3$clock;
+    reg  swept$3$reset;
+    reg  [95:0] swept$3$d;
+    wire  [95:0] swept$3$q;
+    reg  sweeps$clock;
+    reg  sweeps$reset;
+    reg  sweeps$d;
+    wire  sweeps$q;
+    reg  fills$clock;
+    reg  fills$reset;
+    reg  fills$d;
+    wire  fills$q;
     
     // Local signals
     reg  [16:0] index_row;
@@ -908,7 +1045,6 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
     reg  [255:0] gathered$2;
     reg  [255:0] gathered$3;
     reg  [255:0] picked;
-    reg  [16:0] write_row;
     reg  [7:0] one_word;
     reg  [255:0] twice;
     reg  [255:0] four_times;
@@ -1005,6 +1141,78 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
         .d(count$d),
         .q(count$q)
     );
+    kvcpu_directory$directory$contents$write_row write_row(
+        .clock(write_row$clock),
+        .reset(write_row$reset),
+        .d(write_row$d),
+        .q(write_row$q)
+    );
+    kvcpu_directory$directory$contents$words$0 words$0(
+        .clock(words$0$clock),
+        .reset(words$0$reset),
+        .d(words$0$d),
+        .q(words$0$q)
+    );
+    kvcpu_directory$directory$contents$words$1 words$1(
+        .clock(words$1$clock),
+        .reset(words$1$reset),
+        .d(words$1$d),
+        .q(words$1$q)
+    );
+    kvcpu_directory$directory$contents$words$2 words$2(
+        .clock(words$2$clock),
+        .reset(words$2$reset),
+        .d(words$2$d),
+        .q(words$2$q)
+    );
+    kvcpu_directory$directory$contents$words$3 words$3(
+        .clock(words$3$clock),
+        .reset(words$3$reset),
+        .d(words$3$d),
+        .q(words$3$q)
+    );
+    kvcpu_directory$directory$contents$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_directory$directory$contents$swept$0 swept$0(
+        .clock(swept$0$clock),
+        .reset(swept$0$reset),
+        .d(swept$0$d),
+        .q(swept$0$q)
+    );
+    kvcpu_directory$directory$contents$swept$1 swept$1(
+        .clock(swept$1$clock),
+        .reset(swept$1$reset),
+        .d(swept$1$d),
+        .q(swept$1$q)
+    );
+    kvcpu_directory$directory$contents$swept$2 swept$2(
+        .clock(swept$2$clock),
+        .reset(swept$2$reset),
+        .d(swept$2$d),
+        .q(swept$2$q)
+    );
+    kvcpu_directory$directory$contents$swept$3 swept$3(
+        .clock(swept$3$clock),
+        .reset(swept$3$reset),
+        .d(swept$3$d),
+        .q(swept$3$q)
+    );
+    kvcpu_directory$directory$contents$sweeps sweeps(
+        .clock(sweeps$clock),
+        .reset(sweeps$reset),
+        .d(sweeps$d),
+        .q(sweeps$q)
+    );
+    kvcpu_directory$directory$contents$fills fills(
+        .clock(fills$clock),
+        .reset(fills$reset),
+        .d(fills$d),
+        .q(fills$q)
+    );
     
     // Update code
     always @(*) again$clock = clock;
@@ -1021,6 +1229,14 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
     always @(*) picked3$reset = reset;
     always @(*) done$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) write_row$clock = clock;
+    always @(*) write_row$reset = reset;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) sweeps$clock = clock;
+    always @(*) sweeps$reset = reset;
+    always @(*) fills$clock = clock;
+    always @(*) fills$reset = reset;
     always @(*) index_row = index >> lanes_log2;
     always @(*) lane = ((index) & 2'h3);
     always @(*) at$0 = lane == lane_number$0;
@@ -1035,7 +1251,7 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
             read_row = index_row;
         end
     end
-    always @(*) met = row_write & (row_write_row == index_row);
+    always @(*) met = sweeps$q & (write_row$q == index_row);
     always @(*) again$d = reading & met;
     always @(*) read1$d = reading & ~met;
     always @(*) read2$d = read1$q;
@@ -1095,111 +1311,138 @@ module kvcpu_directory$directory$contents(clock,reset,clear,cleared,index,load,l
         end
     end
     always @(*) begin
-        write_row = ((count$q) & 17'h1ffff);
+        write_row$d = ((count$q) & 17'h1ffff);
         if (row_write) begin
-            write_row = row_write_row;
+            write_row$d = row_write_row;
         end
         else if (done$q) begin
-            write_row = index_row;
+            write_row$d = index_row;
         end
     end
+    always @(*) sweeps$d = row_write;
+    always @(*) fills$d = ~row_write & ~done$q;
     always @(*) one_word = first_word << word;
-    always @(*) twice = (((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h20) | ((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
-    always @(*) four_times = (twice << 32'h40) | twice;
     always @(*) begin
-        spread = 32'h0;
+        written$d = 32'h0;
         if (done$q) begin
-            spread = (four_times << 32'h80) | four_times;
+            written$d = data;
         end
     end
+    always @(*) twice = (((written$q) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h20) | ((written$q) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
+    always @(*) four_times = (twice << 32'h40) | twice;
+    always @(*) spread = (four_times << 32'h80) | four_times;
+    always @(*) words$0$clock = clock;
+    always @(*) words$0$reset = reset;
+    always @(*) swept$0$clock = clock;
+    always @(*) swept$0$reset = reset;
+    always @(*) begin
+        words$0$d = 32'h0;
+        if (row_write) begin
+            if (row_write_lanes[0]) begin
+                words$0$d = swept_words;
+            end
+        end
+        else if (~done$q) begin
+            words$0$d = all_words;
+        end
+        else if (store & at$0) begin
+            words$0$d = one_word;
+        end
+    end
+    always @(*) swept$0$d = row_write_data$0;
     always @(*) rows$0$clock = clock;
     always @(*) rows$0$reset = reset;
     always @(*) rows$0$row = read_row;
-    always @(*) rows$0$write_row = write_row;
+    always @(*) rows$0$write_row = write_row$q;
     always @(*) rows$0$data = spread;
-    always @(*) rows$0$swept = row_write_data$0;
-    always @(*) rows$0$sweep = row_write;
-    always @(*) rows$0$fill = ~row_write & ~done$q;
+    always @(*) rows$0$swept = swept$0$q;
+    always @(*) rows$0$sweep = sweeps$q;
+    always @(*) rows$0$fill = fills$q;
+    always @(*) rows$0$words = words$0$q;
+    always @(*) words$1$clock = clock;
+    always @(*) words$1$reset = reset;
+    always @(*) swept$1$clock = clock;
+    always @(*) swept$1$reset = reset;
     always @(*) begin
-        rows$0$words = 32'h0;
+        words$1$d = 32'h0;
         if (row_write) begin
-            if (row_write_lanes[0]) begin
-                rows$0$words = swept_words;
+            if (row_write_lanes[1]) begin
+                words$1$d = swept_words;
             end
         end
         else if (~done$q) begin
-            rows$0$words = all_words;
+            words$1$d = all_words;
         end
-        else if (store & at$0) begin
-            rows$0$words = one_word;
+        else if (store & at$1) begin
+            words$1$d = one_word;
         end
     end
+    always @(*) swept$1$d = row_write_data$1;
     always @(*) rows$1$clock = clock;
     always @(*) rows$1$reset = reset;
     always @(*) rows$1$row = read_row;
-    always @(*) rows$1$write_row = write_row;
+    always @(*) rows$1$write_row = write_row$q;
     always @(*) rows$1$data = spread;
-    always @(*) rows$1$swept = row_write_data$1;
-    always @(*) rows$1$sweep = row_write;
-    always @(*) rows$1$fill = ~row_write & ~done$q;
+    always @(*) rows$1$swept = swept$1$q;
+    always @(*) rows$1$sweep = sweeps$q;
+    always @(*) rows$1$fill = fills$q;
+    always @(*) rows$1$words = words$1$q;
+    always @(*) words$2$clock = clock;
+    always @(*) words$2$reset = reset;
+    always @(*) swept$2$clock = clock;
+    always @(*) swept$2$reset = reset;
     always @(*) begin
-        rows$1$words = 32'h0;
+        words$2$d = 32'h0;
         if (row_write) begin
-            if (row_write_lanes[1]) begin
-                rows$1$words = swept_words;
+            if (row_write_lanes[2]) begin
+                words$2$d = swept_words;
             end
         end
         else if (~done$q) begin
-            rows$1$words = all_words;
+            words$2$d = all_words;
         end
-        else if (store & at$1) begin
-            rows$1$words = one_word;
+        else if (store & at$2) begin
+            words$2$d = one_word;
         end
     end
+    always @(*) swept$2$d = row_write_data$2;
     always @(*) rows$2$clock = clock;
     always @(*) rows$2$reset = reset;
     always @(*) rows$2$row = read_row;
-    always @(*) rows$2$write_row = write_row;
+    always @(*) rows$2$write_row = write_row$q;
     always @(*) rows$2$data = spread;
-    always @(*) rows$2$swept = row_write_data$2;
-    always @(*) rows$2$sweep = row_write;
-    always @(*) rows$2$fill = ~row_write & ~done$q;
+    always @(*) rows$2$swept = swept$2$q;
+    always @(*) rows$2$sweep = sweeps$q;
+    always @(*) rows$2$fill = fills$q;
+    always @(*) rows$2$words = words$2$q;
+    always @(*) words$3$clock = clock;
+    always @(*) words$3$reset = reset;
+    always @(*) swept$3$clock = clock;
+    always @(*) swept$3$reset = reset;
     always @(*) begin
-        rows$2$words = 32'h0;
+        words$3$d = 32'h0;
         if (row_write) begin
-            if (row_write_lanes[2]) begin
-                rows$2$words = swept_words;
+            if (row_write_lanes[3]) begin
+                words$3$d = swept_words;
             end
         end
         else if (~done$q) begin
-            rows$2$words = all_words;
+            words$3$d = all_words;
         end
-        else if (store & at$2) begin
-            rows$2$words = one_word;
+        else if (store & at$3) begin
+            words$3$d = one_word;
         end
     end
+    always @(*) swept$3$d = row_write_data$3;
     always @(*) rows$3$clock = clock;
     always @(*) rows$3$reset = reset;
     always @(*) rows$3$row = read_row;
-    always @(*) rows$3$write_row = write_row;
+    always @(*) rows$3$write_row = write_row$q;
     always @(*) rows$3$data = spread;
-    always @(*) rows$3$swept = row_write_data$3;
-    always @(*) rows$3$sweep = row_write;
-    always @(*) rows$3$fill = ~row_write & ~done$q;
-    always @(*) begin
-        rows$3$words = 32'h0;
-        if (row_write) begin
-            if (row_write_lanes[3]) begin
-                rows$3$words = swept_words;
-            end
-        end
-        else if (~done$q) begin
-            rows$3$words = all_words;
-        end
-        else if (store & at$3) begin
-            rows$3$words = one_word;
-        end
-    end
+    always @(*) rows$3$swept = swept$3$q;
+    always @(*) rows$3$sweep = sweeps$q;
+    always @(*) rows$3$fill = fills$q;
+    always @(*) rows$3$words = words$3$q;
     
 endmodule // kvcpu_directory$directory$contents
 
@@ -1241,6 +1484,19 @@ module kvcpu_directory$directory$contents$done(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_directory$directory$contents$done
+
+
+module kvcpu_directory$directory$contents$fills(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$fills
 
 
 module kvcpu_directory$directory$contents$picked3(clock,reset,d,q);
@@ -2243,6 +2499,149 @@ module kvcpu_directory$directory$contents$rows$3$stash(clock,read_address,read_d
 endmodule // kvcpu_directory$directory$contents$rows$3$stash
 
 
+module kvcpu_directory$directory$contents$sweeps(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$contents$sweeps
+
+
+module kvcpu_directory$directory$contents$swept$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 96'h0 : d;
+endmodule // kvcpu_directory$directory$contents$swept$0
+
+
+module kvcpu_directory$directory$contents$swept$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 96'h0 : d;
+endmodule // kvcpu_directory$directory$contents$swept$1
+
+
+module kvcpu_directory$directory$contents$swept$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 96'h0 : d;
+endmodule // kvcpu_directory$directory$contents$swept$2
+
+
+module kvcpu_directory$directory$contents$swept$3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 96'h0 : d;
+endmodule // kvcpu_directory$directory$contents$swept$3
+
+
+module kvcpu_directory$directory$contents$words$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_directory$directory$contents$words$0
+
+
+module kvcpu_directory$directory$contents$words$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_directory$directory$contents$words$1
+
+
+module kvcpu_directory$directory$contents$words$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_directory$directory$contents$words$2
+
+
+module kvcpu_directory$directory$contents$words$3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_directory$directory$contents$words$3
+
+
+module kvcpu_directory$directory$contents$write_row(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] d;
+    output reg  [16:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 17'h0 : d;
+endmodule // kvcpu_directory$directory$contents$write_row
+
+
+module kvcpu_directory$directory$contents$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$contents$written
+
+
 module kvcpu_directory$directory$exists(clock,reset,d,q);
     
     // Module arguments
@@ -2319,6 +2718,97 @@ module kvcpu_directory$directory$index(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 17'h0 : d;
 endmodule // kvcpu_directory$directory$index
+
+
+module kvcpu_directory$directory$key_data(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_directory$directory$key_data
+
+
+module kvcpu_directory$directory$key_frame(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_directory$directory$key_frame
+
+
+module kvcpu_directory$directory$key_slot(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] d;
+    output reg  [16:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 17'h0 : d;
+endmodule // kvcpu_directory$directory$key_slot
+
+
+module kvcpu_directory$directory$key_state(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_directory$directory$key_state
+
+
+module kvcpu_directory$directory$key_tier(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_directory$directory$key_tier
+
+
+module kvcpu_directory$directory$key_write(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] d;
+    output reg  [2:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 3'h0 : d;
+endmodule // kvcpu_directory$directory$key_write
+
+
+module kvcpu_directory$directory$load(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_directory$directory$load
 
 
 module kvcpu_directory$directory$loads(clock,reset,d,q);
@@ -2932,6 +3422,7 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     reg  [15:0] h3$request;
     reg  [7:0] h3$tenant;
     wire  [31:0] h3$hash;
+    wire  h3$same;
     reg  valid1$clock;
     reg  valid1$reset;
     reg  valid1$d;
@@ -3262,7 +3753,6 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     reg  of_stash;
     reg  [7:0] b0;
     reg  [7:0] h1;
-    reg  torn;
     reg  [7:0] b1;
     reg  [7:0] a_address;
     reg  [2:0] way_words$0;
@@ -3310,7 +3800,8 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
         .tag(h3$tag),
         .request(h3$request),
         .tenant(h3$tenant),
-        .hash(h3$hash)
+        .hash(h3$hash),
+        .same(h3$same)
     );
     kvcpu_directory$directory$lookup$keys$valid1 valid1(
         .clock(valid1$clock),
@@ -3890,8 +4381,7 @@ module kvcpu_directory$directory$lookup$keys(clock,reset,ready,in_valid,tag,requ
     end
     always @(*) b0 = ((h3$hash) & 8'hff);
     always @(*) h1 = ((h3$hash[(32'h10)+:(16)]) & 8'hff);
-    always @(*) torn = h1 == b0;
-    always @(*) b1 = h1 ^ ((torn) & 8'hff);
+    always @(*) b1 = h1 ^ ((h3$same) & 8'hff);
     always @(*) hash = h3$hash;
     always @(*) bucket0 = b0;
     always @(*) bucket1 = b1;
@@ -5034,7 +5524,7 @@ module kvcpu_directory$directory$lookup$keys$fill1(clock,reset,d,q);
 endmodule // kvcpu_directory$directory$lookup$keys$fill1
 
 
-module kvcpu_directory$directory$lookup$keys$h3(clock,tag,request,tenant,hash);
+module kvcpu_directory$directory$lookup$keys$h3(clock,tag,request,tenant,hash,same);
     
     // Module arguments
     input wire  clock;
@@ -5042,6 +5532,7 @@ module kvcpu_directory$directory$lookup$keys$h3(clock,tag,request,tenant,hash);
     input wire  [15:0] request;
     input wire  [7:0] tenant;
     output reg  [31:0] hash;
+    output reg  same;
     
     // Update code (custom)
     always @(posedge clock) begin
@@ -5077,6 +5568,7 @@ module kvcpu_directory$directory$lookup$keys$h3(clock,tag,request,tenant,hash);
         hash[29] <= ^({tenant, request, tag} & 88'hf2187bb9f039e3dd264a4e);
         hash[30] <= ^({tenant, request, tag} & 88'h441fcce4b72602fd560280);
         hash[31] <= ^({tenant, request, tag} & 88'h333dc22249c6b7061b560b);
+        same <= ~|{^({tenant, request, tag} & 88'h45f1e1e9f25a9c65789dad), ^({tenant, request, tag} & 88'h5811f325f9f64686071b5b), ^({tenant, request, tag} & 88'h227bfc7e54076fc2fb33dd), ^({tenant, request, tag} & 88'h2fd02a4f51675e2fd65a31), ^({tenant, request, tag} & 88'h70cae52fa780b3ddc37646), ^({tenant, request, tag} & 88'h92340d85be75d270b458ad), ^({tenant, request, tag} & 88'he6ef268ae408e9656fe76f), ^({tenant, request, tag} & 88'h0cd74890a40d2f78aa0413)};
     end
 endmodule // kvcpu_directory$directory$lookup$keys$h3
 

@@ -2737,10 +2737,20 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
     reg  r_last$reset;
     reg  r_last$d;
     wire  r_last$q;
+    reg  start$clock;
+    reg  start$reset;
+    reg  start$d;
+    wire  start$q;
+    reg  turn_back$clock;
+    reg  turn_back$reset;
+    reg  turn_back$d;
+    wire  turn_back$q;
+    reg  ends$clock;
+    reg  ends$reset;
+    reg  ends$d;
+    wire  ends$q;
     
     // Local signals
-    reg  start;
-    reg  turn_back;
     reg  copying;
     reg  active;
     reg  halted;
@@ -2915,6 +2925,24 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
         .d(r_last$d),
         .q(r_last$q)
     );
+    kvcpu_dma$channels$0$start start(
+        .clock(start$clock),
+        .reset(start$reset),
+        .d(start$d),
+        .q(start$q)
+    );
+    kvcpu_dma$channels$0$turn_back turn_back(
+        .clock(turn_back$clock),
+        .reset(turn_back$reset),
+        .d(turn_back$d),
+        .q(turn_back$q)
+    );
+    kvcpu_dma$channels$0$ends ends(
+        .clock(ends$clock),
+        .reset(ends$reset),
+        .d(ends$d),
+        .q(ends$q)
+    );
     
     // Update code
     always @(*) queue$clock = clock;
@@ -2932,6 +2960,9 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
     always @(*) filled$clock = clock;
     always @(*) reads$clock = clock;
     always @(*) writes$clock = clock;
+    always @(*) start$clock = clock;
+    always @(*) turn_back$clock = clock;
+    always @(*) ends$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_data$clock = clock;
     always @(*) r_error$clock = clock;
@@ -2951,6 +2982,9 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
     always @(*) filled$reset = reset;
     always @(*) reads$reset = reset;
     always @(*) writes$reset = reset;
+    always @(*) start$reset = reset;
+    always @(*) turn_back$reset = reset;
+    always @(*) ends$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_data$reset = reset;
     always @(*) r_error$reset = reset;
@@ -2978,28 +3012,22 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
                 end
             end
         end
-        if (start) begin
+        if (start$q) begin
             state$d = 32'h1;
             error$d = 32'h0;
             reading_card$d = queue$from_card;
             writing_card$d = queue$to_card;
         end
-        else if (copying) begin
-            if (finished) begin
-                kept$d = crc$state;
-                if (halted) begin
-                    state$d = 32'h3;
-                end
-                else begin
-                    reading_card$d = writing_card$q;
-                    state$d = 32'h2;
-                end
-            end
+        else if (turn_back$q) begin
+            kept$d = crc$state;
+            reading_card$d = writing_card$q;
+            state$d = 32'h2;
         end
-        else if (state$q == 32'h2) begin
-            if (finished) begin
-                state$d = 32'h3;
+        else if (ends$q) begin
+            if (copying) begin
+                kept$d = crc$state;
             end
+            state$d = 32'h3;
         end
         else if (state$q == 32'h3) begin
             result$d = error$q;
@@ -3018,13 +3046,14 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
     always @(*) queue$data = data;
     always @(*) room = queue$room;
     always @(*) queue$pop = (state$q == 32'h4) & done_ready;
-    always @(*) start = (state$q == 32'h0) & queue$valid & ~stop;
+    always @(*) start$d = (state$q == 32'h0) & queue$valid & ~stop & ~start$q;
     always @(*) copying = state$q == 32'h1;
     always @(*) active = (state$q == 32'h1) | (state$q == 32'h2);
     always @(*) halted = stop | (error$q != 32'h0) | ~active;
     always @(*) quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
-    always @(*) finished = quiet & (halted | (~reader$more & ~writer$more));
-    always @(*) turn_back = copying & finished & ~halted;
+    always @(*) finished = active & quiet & (halted | (~reader$more & ~writer$more)) & ~turn_back$q & ~ends$q;
+    always @(*) turn_back$d = finished & copying & ~halted;
+    always @(*) ends$d = finished & (halted | ~copying);
     always @(*) begin
         r_valid$d = host_in_valid;
         r_data$d = host_in_data;
@@ -3038,12 +3067,12 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
         end
     end
     always @(*) store = r_valid$q & copying;
-    always @(*) fifo$reset = reset | start;
+    always @(*) fifo$reset = reset | start$q;
     always @(*) fifo$in_valid = store;
     always @(*) fifo$in_data = r_data$q;
     always @(*) fifo$out_ready = word_taken;
     always @(*) word = fifo$out_data;
-    always @(*) crc$start = start | turn_back;
+    always @(*) crc$start = start$q | turn_back$q;
     always @(*) crc$valid = r_valid$q;
     always @(*) crc$data = r_data$q;
     always @(*) begin
@@ -3054,21 +3083,21 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
             answered_error = card_written_error;
         end
     end
-    always @(*) reader$load = start | turn_back;
+    always @(*) reader$load = start$q | turn_back$q;
     always @(*) begin
         reader$load_address = queue$source;
-        if (turn_back) begin
+        if (turn_back$q) begin
             reader$load_address = queue$destination;
         end
     end
     always @(*) reader$load_words = queue$words;
-    always @(*) writer$load = start;
+    always @(*) writer$load = start$q;
     always @(*) writer$load_address = queue$destination;
     always @(*) writer$load_words = queue$words;
     always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
     always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
     always @(*) read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
-    always @(*) write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
+    always @(*) write_ready$d = writer$valid & ~write_taken & ~start$q & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
     always @(*) may_read = read_ready$q & ~halted;
     always @(*) may_write = write_ready$q & ~halted;
     always @(*) read_card = may_read & reading_card$q;
@@ -3098,7 +3127,7 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
         if (store) begin
             filled$d = filled_kept + 32'h1;
         end
-        if (start) begin
+        if (start$q) begin
             credit$d = 32'h200;
             filled$d = 32'h0;
         end
@@ -3133,7 +3162,7 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,idle,write,select,data,r
             writes$d = writes_kept - 32'h1;
         end
     end
-    always @(*) idle = state$q == 32'h0;
+    always @(*) idle = (state$q == 32'h0) & ~start$q;
     always @(*) done = state$q == 32'h4;
     always @(*) done_id = queue$id;
     always @(*) done_result = result$q;
@@ -3203,6 +3232,19 @@ module kvcpu_dma$channels$0$credit(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 10'h0 : d;
 endmodule // kvcpu_dma$channels$0$credit
+
+
+module kvcpu_dma$channels$0$ends(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$channels$0$ends
 
 
 module kvcpu_dma$channels$0$error(clock,reset,d,q);
@@ -4239,6 +4281,19 @@ module kvcpu_dma$channels$0$result(clock,reset,d,q);
 endmodule // kvcpu_dma$channels$0$result
 
 
+module kvcpu_dma$channels$0$start(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$channels$0$start
+
+
 module kvcpu_dma$channels$0$state(clock,reset,d,q);
     
     // Module arguments
@@ -4250,6 +4305,19 @@ module kvcpu_dma$channels$0$state(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 3'h0 : d;
 endmodule // kvcpu_dma$channels$0$state
+
+
+module kvcpu_dma$channels$0$turn_back(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$channels$0$turn_back
 
 
 module kvcpu_dma$channels$0$write_ready(clock,reset,d,q);
@@ -4695,10 +4763,20 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
     reg  r_last$reset;
     reg  r_last$d;
     wire  r_last$q;
+    reg  start$clock;
+    reg  start$reset;
+    reg  start$d;
+    wire  start$q;
+    reg  turn_back$clock;
+    reg  turn_back$reset;
+    reg  turn_back$d;
+    wire  turn_back$q;
+    reg  ends$clock;
+    reg  ends$reset;
+    reg  ends$d;
+    wire  ends$q;
     
     // Local signals
-    reg  start;
-    reg  turn_back;
     reg  copying;
     reg  active;
     reg  halted;
@@ -4873,6 +4951,24 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
         .d(r_last$d),
         .q(r_last$q)
     );
+    kvcpu_dma$channels$1$start start(
+        .clock(start$clock),
+        .reset(start$reset),
+        .d(start$d),
+        .q(start$q)
+    );
+    kvcpu_dma$channels$1$turn_back turn_back(
+        .clock(turn_back$clock),
+        .reset(turn_back$reset),
+        .d(turn_back$d),
+        .q(turn_back$q)
+    );
+    kvcpu_dma$channels$1$ends ends(
+        .clock(ends$clock),
+        .reset(ends$reset),
+        .d(ends$d),
+        .q(ends$q)
+    );
     
     // Update code
     always @(*) queue$clock = clock;
@@ -4890,6 +4986,9 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
     always @(*) filled$clock = clock;
     always @(*) reads$clock = clock;
     always @(*) writes$clock = clock;
+    always @(*) start$clock = clock;
+    always @(*) turn_back$clock = clock;
+    always @(*) ends$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_data$clock = clock;
     always @(*) r_error$clock = clock;
@@ -4909,6 +5008,9 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
     always @(*) filled$reset = reset;
     always @(*) reads$reset = reset;
     always @(*) writes$reset = reset;
+    always @(*) start$reset = reset;
+    always @(*) turn_back$reset = reset;
+    always @(*) ends$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_data$reset = reset;
     always @(*) r_error$reset = reset;
@@ -4936,28 +5038,22 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
                 end
             end
         end
-        if (start) begin
+        if (start$q) begin
             state$d = 32'h1;
             error$d = 32'h0;
             reading_card$d = queue$from_card;
             writing_card$d = queue$to_card;
         end
-        else if (copying) begin
-            if (finished) begin
-                kept$d = crc$state;
-                if (halted) begin
-                    state$d = 32'h3;
-                end
-                else begin
-                    reading_card$d = writing_card$q;
-                    state$d = 32'h2;
-                end
-            end
+        else if (turn_back$q) begin
+            kept$d = crc$state;
+            reading_card$d = writing_card$q;
+            state$d = 32'h2;
         end
-        else if (state$q == 32'h2) begin
-            if (finished) begin
-                state$d = 32'h3;
+        else if (ends$q) begin
+            if (copying) begin
+                kept$d = crc$state;
             end
+            state$d = 32'h3;
         end
         else if (state$q == 32'h3) begin
             result$d = error$q;
@@ -4976,13 +5072,14 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
     always @(*) queue$data = data;
     always @(*) room = queue$room;
     always @(*) queue$pop = (state$q == 32'h4) & done_ready;
-    always @(*) start = (state$q == 32'h0) & queue$valid & ~stop;
+    always @(*) start$d = (state$q == 32'h0) & queue$valid & ~stop & ~start$q;
     always @(*) copying = state$q == 32'h1;
     always @(*) active = (state$q == 32'h1) | (state$q == 32'h2);
     always @(*) halted = stop | (error$q != 32'h0) | ~active;
     always @(*) quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
-    always @(*) finished = quiet & (halted | (~reader$more & ~writer$more));
-    always @(*) turn_back = copying & finished & ~halted;
+    always @(*) finished = active & quiet & (halted | (~reader$more & ~writer$more)) & ~turn_back$q & ~ends$q;
+    always @(*) turn_back$d = finished & copying & ~halted;
+    always @(*) ends$d = finished & (halted | ~copying);
     always @(*) begin
         r_valid$d = host_in_valid;
         r_data$d = host_in_data;
@@ -4996,12 +5093,12 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
         end
     end
     always @(*) store = r_valid$q & copying;
-    always @(*) fifo$reset = reset | start;
+    always @(*) fifo$reset = reset | start$q;
     always @(*) fifo$in_valid = store;
     always @(*) fifo$in_data = r_data$q;
     always @(*) fifo$out_ready = word_taken;
     always @(*) word = fifo$out_data;
-    always @(*) crc$start = start | turn_back;
+    always @(*) crc$start = start$q | turn_back$q;
     always @(*) crc$valid = r_valid$q;
     always @(*) crc$data = r_data$q;
     always @(*) begin
@@ -5012,21 +5109,21 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
             answered_error = card_written_error;
         end
     end
-    always @(*) reader$load = start | turn_back;
+    always @(*) reader$load = start$q | turn_back$q;
     always @(*) begin
         reader$load_address = queue$source;
-        if (turn_back) begin
+        if (turn_back$q) begin
             reader$load_address = queue$destination;
         end
     end
     always @(*) reader$load_words = queue$words;
-    always @(*) writer$load = start;
+    always @(*) writer$load = start$q;
     always @(*) writer$load_address = queue$destination;
     always @(*) writer$load_words = queue$words;
     always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
     always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
     always @(*) read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
-    always @(*) write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
+    always @(*) write_ready$d = writer$valid & ~write_taken & ~start$q & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
     always @(*) may_read = read_ready$q & ~halted;
     always @(*) may_write = write_ready$q & ~halted;
     always @(*) read_card = may_read & reading_card$q;
@@ -5056,7 +5153,7 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
         if (store) begin
             filled$d = filled_kept + 32'h1;
         end
-        if (start) begin
+        if (start$q) begin
             credit$d = 32'h200;
             filled$d = 32'h0;
         end
@@ -5091,7 +5188,7 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,idle,write,select,data,r
             writes$d = writes_kept - 32'h1;
         end
     end
-    always @(*) idle = state$q == 32'h0;
+    always @(*) idle = (state$q == 32'h0) & ~start$q;
     always @(*) done = state$q == 32'h4;
     always @(*) done_id = queue$id;
     always @(*) done_result = result$q;
@@ -5161,6 +5258,19 @@ module kvcpu_dma$channels$1$credit(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 10'h0 : d;
 endmodule // kvcpu_dma$channels$1$credit
+
+
+module kvcpu_dma$channels$1$ends(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$channels$1$ends
 
 
 module kvcpu_dma$channels$1$error(clock,reset,d,q);
@@ -6197,6 +6307,19 @@ module kvcpu_dma$channels$1$result(clock,reset,d,q);
 endmodule // kvcpu_dma$channels$1$result
 
 
+module kvcpu_dma$channels$1$start(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$channels$1$start
+
+
 module kvcpu_dma$channels$1$state(clock,reset,d,q);
     
     // Module arguments
@@ -6208,6 +6331,19 @@ module kvcpu_dma$channels$1$state(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 3'h0 : d;
 endmodule // kvcpu_dma$channels$1$state
+
+
+module kvcpu_dma$channels$1$turn_back(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$channels$1$turn_back
 
 
 module kvcpu_dma$channels$1$write_ready(clock,reset,d,q);
@@ -8388,6 +8524,18 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     wire  [63:0] bursts$address;
     wire  [6:0] bursts$beats;
     wire  bursts$more;
+    reg  commands$clock;
+    reg  commands$reset;
+    reg  commands$d;
+    wire  commands$q;
+    reg  selected$clock;
+    reg  selected$reset;
+    reg  [1:0] selected$d;
+    wire  [1:0] selected$q;
+    reg  given$clock;
+    reg  given$reset;
+    reg  [31:0] given$d;
+    wire  [31:0] given$q;
     reg  address_low$clock;
     reg  address_low$reset;
     reg  [31:0] address_low$d;
@@ -8459,6 +8607,24 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         .beats(bursts$beats),
         .more(bursts$more)
     );
+    kvcpu_dma$ring$commands commands(
+        .clock(commands$clock),
+        .reset(commands$reset),
+        .d(commands$d),
+        .q(commands$q)
+    );
+    kvcpu_dma$ring$selected selected(
+        .clock(selected$clock),
+        .reset(selected$reset),
+        .d(selected$d),
+        .q(selected$q)
+    );
+    kvcpu_dma$ring$given given(
+        .clock(given$clock),
+        .reset(given$reset),
+        .d(given$d),
+        .q(given$q)
+    );
     kvcpu_dma$ring$address_low address_low(
         .clock(address_low$clock),
         .reset(address_low$reset),
@@ -8504,6 +8670,9 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     
     // Update code
     always @(*) bursts$clock = clock;
+    always @(*) commands$clock = clock;
+    always @(*) selected$clock = clock;
+    always @(*) given$clock = clock;
     always @(*) address_low$clock = clock;
     always @(*) address_high$clock = clock;
     always @(*) state$clock = clock;
@@ -8512,6 +8681,9 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     always @(*) due$clock = clock;
     always @(*) odd$clock = clock;
     always @(*) bursts$reset = reset;
+    always @(*) commands$reset = reset;
+    always @(*) selected$reset = reset;
+    always @(*) given$reset = reset;
     always @(*) address_low$reset = reset;
     always @(*) address_high$reset = reset;
     always @(*) state$reset = reset;
@@ -8523,14 +8695,14 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     always @(*) high$clock = clock;
     always @(*) begin
         address_low$d = address_low$q;
-        if (command & (select == 32'h0)) begin
-            address_low$d = data;
+        if (commands$q & (selected$q == 32'h0)) begin
+            address_low$d = given$q;
         end
     end
     always @(*) begin
         address_high$d = address_high$q;
-        if (command & (select == 32'h1)) begin
-            address_high$d = data;
+        if (commands$q & (selected$q == 32'h1)) begin
+            address_high$d = given$q;
         end
     end
     always @(*) begin
@@ -8539,7 +8711,7 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         if (starts) begin
             error$d = 32'h0;
             state$d = 32'h1;
-            if (select == 32'h3) begin
+            if (selected$q == 32'h3) begin
                 state$d = 32'h2;
             end
         end
@@ -8560,8 +8732,11 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     always @(*) busy = state$q != 32'h0;
     always @(*) to_write = state$q == 32'h2;
     always @(*) halted = stop | (error$q != 32'h0);
-    always @(*) starts = command & select[32'h1] & ~busy & ~stop;
-    always @(*) words = ((data) & 4'hf);
+    always @(*) commands$d = command;
+    always @(*) selected$d = select;
+    always @(*) given$d = data;
+    always @(*) starts = commands$q & selected$q[32'h1] & ~busy & ~stop;
+    always @(*) words = ((given$q) & 4'hf);
     always @(*) bursts$load = starts;
     always @(*) bursts$load_address = (((address_high$q) & 64'hffffffffffffffff) << 32'h20) | ((address_low$q) & 64'hffffffffffffffff);
     always @(*) bursts$load_words = ((words) & 19'h7ffff);
@@ -8624,7 +8799,7 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         end
     end
     always @(*) word = (((high$read_data) & 64'hffffffffffffffff) << 32'h20) | ((low$read_data) & 64'hffffffffffffffff);
-    always @(*) idle = state$q == 32'h0;
+    always @(*) idle = (state$q == 32'h0) & ~commands$q;
     always @(*) begin
         status = error$q;
         if (state$q != 32'h0) begin
@@ -8913,6 +9088,19 @@ module kvcpu_dma$ring$bursts$standing(clock,reset,d,q);
 endmodule // kvcpu_dma$ring$bursts$standing
 
 
+module kvcpu_dma$ring$commands(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$ring$commands
+
+
 module kvcpu_dma$ring$due(clock,reset,d,q);
     
     // Module arguments
@@ -8937,6 +9125,19 @@ module kvcpu_dma$ring$error(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_dma$ring$error
+
+
+module kvcpu_dma$ring$given(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_dma$ring$given
 
 
 module kvcpu_dma$ring$high(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -9001,6 +9202,19 @@ module kvcpu_dma$ring$odd(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_dma$ring$odd
+
+
+module kvcpu_dma$ring$selected(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_dma$ring$selected
 
 
 module kvcpu_dma$ring$state(clock,reset,d,q);

@@ -834,6 +834,22 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     localparam  lane_bits = 5'b10;
     
     // Stub signals
+    reg  asks$clock;
+    reg  asks$reset;
+    reg  asks$d;
+    wire  asks$q;
+    reg  asks_write$clock;
+    reg  asks_write$reset;
+    reg  asks_write$d;
+    wire  asks_write$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  [23:0] asked$d;
+    wire  [23:0] asked$q;
+    reg  given$clock;
+    reg  given$reset;
+    reg  [31:0] given$d;
+    wire  [31:0] given$q;
     reg  bus$clock;
     reg  bus$reset;
     reg  bus$bus_select;
@@ -1117,6 +1133,30 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  scoring_rows;
     
     // Sub module instances
+    kvcpu_hepc$unit$asks asks(
+        .clock(asks$clock),
+        .reset(asks$reset),
+        .d(asks$d),
+        .q(asks$q)
+    );
+    kvcpu_hepc$unit$asks_write asks_write(
+        .clock(asks_write$clock),
+        .reset(asks_write$reset),
+        .d(asks_write$d),
+        .q(asks_write$q)
+    );
+    kvcpu_hepc$unit$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_hepc$unit$given given(
+        .clock(given$clock),
+        .reset(given$reset),
+        .d(given$d),
+        .q(given$q)
+    );
     kvcpu_hepc$unit$bus bus(
         .clock(bus$clock),
         .reset(bus$reset),
@@ -1424,6 +1464,10 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     );
     
     // Update code
+    always @(*) asks$clock = clock;
+    always @(*) asks_write$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) given$clock = clock;
     always @(*) bus$clock = clock;
     always @(*) parameters$clock = clock;
     always @(*) jobs$clock = clock;
@@ -1433,6 +1477,10 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) showing$clock = clock;
     always @(*) weighing$clock = clock;
     always @(*) writeback$clock = clock;
+    always @(*) asks$reset = reset;
+    always @(*) asks_write$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) given$reset = reset;
     always @(*) bus$reset = reset;
     always @(*) parameters$reset = reset;
     always @(*) jobs$reset = reset;
@@ -1441,9 +1489,13 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) showing$reset = reset;
     always @(*) weighing$reset = reset;
     always @(*) writeback$reset = reset;
-    always @(*) bus$bus_select = bus_select;
-    always @(*) bus$bus_write = bus_write;
-    always @(*) bus$bus_address = bus_address;
+    always @(*) asks$d = bus_select & ~bus$bus_ready;
+    always @(*) asks_write$d = bus_write;
+    always @(*) asked$d = bus_address;
+    always @(*) given$d = bus_data;
+    always @(*) bus$bus_select = asks$q;
+    always @(*) bus$bus_write = asks_write$q;
+    always @(*) bus$bus_address = asked$q;
     always @(*) bus$works = jobs$works;
     always @(*) bus$one_row = jobs$one_row;
     always @(*) bus$busy = jobs$busy;
@@ -1459,15 +1511,15 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) bus_ready = bus$bus_ready;
     always @(*) bus_read = bus$bus_read;
     always @(*) parameters$write = bus$writes;
-    always @(*) parameters$address = bus_address;
-    always @(*) parameters$data = bus_data;
-    always @(*) awake = jobs$busy | bus$bus_ready | lists$turning;
+    always @(*) parameters$address = asked$q;
+    always @(*) parameters$data = given$q;
+    always @(*) awake = asks$q | jobs$busy | bus$bus_ready | lists$turning;
     always @(*) jobs$starts = bus$starts;
     always @(*) jobs$asking = walk$asking;
     always @(*) jobs$taken = walk$taken;
     always @(*) jobs$holding = lists$holding;
     always @(*) walk$starts = bus$starts;
-    always @(*) walk$index = bus_data;
+    always @(*) walk$index = given$q;
     always @(*) walk$one_row = jobs$one_row;
     always @(*) walk$by_lane = jobs$by_lane;
     always @(*) walk$crowded = lists$crowded;
@@ -1614,6 +1666,45 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     always @(*) row_write_lanes = writeback$row_write_lanes;
     
 endmodule // kvcpu_hepc$unit
+
+
+module kvcpu_hepc$unit$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_hepc$unit$asked
+
+
+module kvcpu_hepc$unit$asks(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$asks
+
+
+module kvcpu_hepc$unit$asks_write(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$asks_write
 
 
 module kvcpu_hepc$unit$bus(clock,reset,bus_select,bus_write,bus_address,bus_ready,bus_read,works,one_row,busy,asking,settling,list_waits,open,of_lists,of_items,list,place,policy,writes,starts,pops,score,worth,count,item_index,item_rank,item_count);
@@ -1814,6 +1905,19 @@ module kvcpu_hepc$unit$bus$ready(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$bus$ready
 
 
+module kvcpu_hepc$unit$given(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_hepc$unit$given
+
+
 module kvcpu_hepc$unit$jobs(clock,reset,starts,asking,taken,holding,works,one_row,by_lane,busy,settling,drained);
     
     // Module arguments
@@ -1837,8 +1941,8 @@ module kvcpu_hepc$unit$jobs(clock,reset,starts,asking,taken,holding,works,one_ro
     wire  [6:0] job$q;
     reg  trail$clock;
     reg  trail$reset;
-    reg  [12:0] trail$d;
-    wire  [12:0] trail$q;
+    reg  [13:0] trail$d;
+    wire  [13:0] trail$q;
     
     // Local signals
     reg  one;
@@ -1874,8 +1978,8 @@ module kvcpu_hepc$unit$jobs(clock,reset,starts,asking,taken,holding,works,one_ro
             trail$d = (trail$q << 32'h1) | 32'h1;
         end
     end
-    always @(*) goes_on = asking | (trail$q[(32'h0)+:(10)] != 32'h0) | (weighs & (trail$q != 32'h0)) | holding;
-    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(7)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(10)] != 32'h0));
+    always @(*) goes_on = asking | (trail$q[(32'h0)+:(11)] != 32'h0) | (weighs & (trail$q != 32'h0)) | holding;
+    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(6)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(9)] != 32'h0));
     always @(*) begin
         job$d[(64'h0)+:(1)] = starts[(64'h0)+:(1)] | (job$q[(64'h0)+:(1)] & goes_on);
         job$d[(64'h1)+:(1)] = starts[(64'h1)+:(1)] | (job$q[(64'h1)+:(1)] & goes_on);
@@ -1912,11 +2016,11 @@ module kvcpu_hepc$unit$jobs$trail(clock,reset,d,q);
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [12:0] d;
-    output reg  [12:0] q;
+    input wire  [13:0] d;
+    output reg  [13:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 13'h0 : d;
+    always @(posedge clock) q <= reset ? 14'h0 : d;
 endmodule // kvcpu_hepc$unit$jobs$trail
 
 

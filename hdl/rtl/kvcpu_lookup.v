@@ -598,6 +598,7 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
     reg  [15:0] h3$request;
     reg  [7:0] h3$tenant;
     wire  [31:0] h3$hash;
+    wire  h3$same;
     reg  valid1$clock;
     reg  valid1$reset;
     reg  valid1$d;
@@ -928,7 +929,6 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
     reg  of_stash;
     reg  [7:0] b0;
     reg  [7:0] h1;
-    reg  torn;
     reg  [7:0] b1;
     reg  [7:0] a_address;
     reg  [2:0] way_words$0;
@@ -976,7 +976,8 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
         .tag(h3$tag),
         .request(h3$request),
         .tenant(h3$tenant),
-        .hash(h3$hash)
+        .hash(h3$hash),
+        .same(h3$same)
     );
     kvcpu_lookup$keys$valid1 valid1(
         .clock(valid1$clock),
@@ -1556,8 +1557,7 @@ module kvcpu_lookup$keys(clock,reset,ready,in_valid,tag,request,tenant,hash,buck
     end
     always @(*) b0 = ((h3$hash) & 8'hff);
     always @(*) h1 = ((h3$hash[(32'h10)+:(16)]) & 8'hff);
-    always @(*) torn = h1 == b0;
-    always @(*) b1 = h1 ^ ((torn) & 8'hff);
+    always @(*) b1 = h1 ^ ((h3$same) & 8'hff);
     always @(*) hash = h3$hash;
     always @(*) bucket0 = b0;
     always @(*) bucket1 = b1;
@@ -2700,7 +2700,7 @@ module kvcpu_lookup$keys$fill1(clock,reset,d,q);
 endmodule // kvcpu_lookup$keys$fill1
 
 
-module kvcpu_lookup$keys$h3(clock,tag,request,tenant,hash);
+module kvcpu_lookup$keys$h3(clock,tag,request,tenant,hash,same);
     
     // Module arguments
     input wire  clock;
@@ -2708,6 +2708,7 @@ module kvcpu_lookup$keys$h3(clock,tag,request,tenant,hash);
     input wire  [15:0] request;
     input wire  [7:0] tenant;
     output reg  [31:0] hash;
+    output reg  same;
     
     // Update code (custom)
     always @(posedge clock) begin
@@ -2743,6 +2744,7 @@ module kvcpu_lookup$keys$h3(clock,tag,request,tenant,hash);
         hash[29] <= ^({tenant, request, tag} & 88'hf2187bb9f039e3dd264a4e);
         hash[30] <= ^({tenant, request, tag} & 88'h441fcce4b72602fd560280);
         hash[31] <= ^({tenant, request, tag} & 88'h333dc22249c6b7061b560b);
+        same <= ~|{^({tenant, request, tag} & 88'h45f1e1e9f25a9c65789dad), ^({tenant, request, tag} & 88'h5811f325f9f64686071b5b), ^({tenant, request, tag} & 88'h227bfc7e54076fc2fb33dd), ^({tenant, request, tag} & 88'h2fd02a4f51675e2fd65a31), ^({tenant, request, tag} & 88'h70cae52fa780b3ddc37646), ^({tenant, request, tag} & 88'h92340d85be75d270b458ad), ^({tenant, request, tag} & 88'he6ef268ae408e9656fe76f), ^({tenant, request, tag} & 88'h0cd74890a40d2f78aa0413)};
     end
 endmodule // kvcpu_lookup$keys$h3
 

@@ -46,7 +46,7 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     reg  [31:0] alu$b;
     reg  alu$a_late;
     reg  alu$b_late;
-    reg  [31:0] alu$loaded;
+    reg  [31:0] alu$made;
     wire  [31:0] alu$first;
     wire  [31:0] alu$second;
     wire  [31:0] alu$result;
@@ -112,14 +112,14 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     reg  b_late$reset;
     reg  b_late$d;
     wire  b_late$q;
-    reg  held$clock;
-    reg  held$reset;
-    reg  held$d;
-    wire  held$q;
-    reg  decides$clock;
-    reg  decides$reset;
-    reg  decides$d;
-    wire  decides$q;
+    reg  leaves$clock;
+    reg  leaves$reset;
+    reg  leaves$d;
+    wire  leaves$q;
+    reg  leaves_to$clock;
+    reg  leaves_to$reset;
+    reg  [12:0] leaves_to$d;
+    wire  [12:0] leaves_to$q;
     reg  valid_w$clock;
     reg  valid_w$reset;
     reg  valid_w$d;
@@ -206,9 +206,7 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     reg  [31:0] b_earlier;
     reg  [31:0] a_chosen;
     reg  [31:0] b_chosen;
-    reg  a_loading;
-    reg  b_loading;
-    reg  holds;
+    reg  carried;
     reg  [31:0] address;
     reg  is_load;
     reg  is_store;
@@ -217,7 +215,7 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     reg  steps;
     reg  advance;
     reg  done;
-    reg  taken;
+    reg  branches;
     reg  [12:0] target;
     reg  [12:0] onward;
     reg  calls;
@@ -233,12 +231,7 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     reg  jumps;
     reg  [12:0] follows;
     reg  [12:0] in_turn;
-    reg  leaves;
-    reg  [12:0] leaves_to;
-    reg  [12:0] elsewhere;
-    reg  [12:0] branch_to;
     reg  [12:0] fetched;
-    reg  redirect;
     
     // Sub module instances
     kvcpu_sequencer$store store(
@@ -276,7 +269,7 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         .b(alu$b),
         .a_late(alu$a_late),
         .b_late(alu$b_late),
-        .loaded(alu$loaded),
+        .made(alu$made),
         .first(alu$first),
         .second(alu$second),
         .result(alu$result),
@@ -373,17 +366,17 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         .d(b_late$d),
         .q(b_late$q)
     );
-    kvcpu_sequencer$held held(
-        .clock(held$clock),
-        .reset(held$reset),
-        .d(held$d),
-        .q(held$q)
+    kvcpu_sequencer$leaves leaves(
+        .clock(leaves$clock),
+        .reset(leaves$reset),
+        .d(leaves$d),
+        .q(leaves$q)
     );
-    kvcpu_sequencer$decides decides(
-        .clock(decides$clock),
-        .reset(decides$reset),
-        .d(decides$d),
-        .q(decides$q)
+    kvcpu_sequencer$leaves_to leaves_to(
+        .clock(leaves_to$clock),
+        .reset(leaves_to$reset),
+        .d(leaves_to$d),
+        .q(leaves_to$q)
     );
     kvcpu_sequencer$valid_w valid_w(
         .clock(valid_w$clock),
@@ -507,8 +500,8 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     always @(*) b_x$clock = clock;
     always @(*) a_late$clock = clock;
     always @(*) b_late$clock = clock;
-    always @(*) held$clock = clock;
-    always @(*) decides$clock = clock;
+    always @(*) leaves$clock = clock;
+    always @(*) leaves_to$clock = clock;
     always @(*) valid_w$clock = clock;
     always @(*) number_w$clock = clock;
     always @(*) value_w$clock = clock;
@@ -541,8 +534,8 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     always @(*) b_x$reset = reset;
     always @(*) a_late$reset = reset;
     always @(*) b_late$reset = reset;
-    always @(*) held$reset = reset;
-    always @(*) decides$reset = reset;
+    always @(*) leaves$reset = reset;
+    always @(*) leaves_to$reset = reset;
     always @(*) valid_w$reset = reset;
     always @(*) number_w$reset = reset;
     always @(*) value_w$reset = reset;
@@ -573,36 +566,34 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
             end
         end
     end
-    always @(*) a_from_x = valid_x$q & does_x$q[(64'ha)+:(1)] & (number_x$q == a_number);
-    always @(*) b_from_x = valid_x$q & does_x$q[(64'ha)+:(1)] & (number_x$q == b_number) & ~is_constant;
+    always @(*) carried = valid_x$q & ~leaves$q;
+    always @(*) a_from_x = carried & does_x$q[(64'ha)+:(1)] & (number_x$q == a_number);
+    always @(*) b_from_x = carried & does_x$q[(64'ha)+:(1)] & (number_x$q == b_number) & ~is_constant;
     always @(*) a_from_w = valid_w$q & (number_w$q == a_number);
     always @(*) b_from_w = valid_w$q & (number_w$q == b_number);
     always @(*) a_from_v = valid_v$q & (number_v$q == a_number);
     always @(*) b_from_v = valid_v$q & (number_v$q == b_number);
     always @(*) begin
         a_earlier = value_v$q;
-        if (a_from_w | held$q) begin
+        if (a_from_w) begin
             a_earlier = value_w$q;
         end
     end
     always @(*) begin
         b_earlier = value_v$q;
-        if (held$q | b_from_w) begin
+        if (b_from_w) begin
             b_earlier = value_w$q;
         end
-        if (is_constant & ~held$q) begin
+        if (is_constant) begin
             b_earlier = constant;
         end
     end
-    always @(*) a_kept = held$q | a_from_w | a_from_v;
-    always @(*) b_kept = held$q | is_constant | b_from_w | b_from_v;
+    always @(*) a_kept = a_from_w | a_from_v;
+    always @(*) b_kept = is_constant | b_from_w | b_from_v;
     always @(*) begin
         a_chosen = registers$a;
         if (a_kept) begin
             a_chosen = a_earlier;
-        end
-        if (a_from_x & ~held$q) begin
-            a_chosen = alu$result;
         end
     end
     always @(*) begin
@@ -610,21 +601,15 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         if (b_kept) begin
             b_chosen = b_earlier;
         end
-        if (b_from_x & ~held$q) begin
-            b_chosen = alu$result;
-        end
     end
-    always @(*) a_loading = a_from_x & does_x$q[(64'hb)+:(1)];
-    always @(*) b_loading = b_from_x & does_x$q[(64'hb)+:(1)];
-    always @(*) holds = valid_o$q & (decode$does[(64'he)+:(1)] | (decode$does[(64'h0)+:(2)] == 32'h3)) & (a_loading | b_loading);
     always @(*) alu$does = does_x$q;
     always @(*) alu$a = a_x$q;
     always @(*) alu$b = b_x$q;
     always @(*) alu$a_late = a_late$q;
     always @(*) alu$b_late = b_late$q;
-    always @(*) alu$loaded = value_w$q;
-    always @(*) is_load = valid_x$q & does_x$q[(64'hb)+:(1)];
-    always @(*) is_store = valid_x$q & does_x$q[(64'hc)+:(1)];
+    always @(*) alu$made = value_w$q;
+    always @(*) is_load = carried & does_x$q[(64'hb)+:(1)];
+    always @(*) is_store = carried & does_x$q[(64'hc)+:(1)];
     always @(*) begin
         address = alu$sum;
         if (does_x$q[(64'hd)+:(1)]) begin
@@ -651,11 +636,11 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     always @(*) bus_write = request_write$q;
     always @(*) bus_address = request_address$q;
     always @(*) bus_data = request_data$q;
-    always @(*) waits_for_stores = request$q & (is_store | (valid_x$q & does_x$q[(64'h14)+:(1)]));
+    always @(*) waits_for_stores = request$q & (is_store | (carried & does_x$q[(64'h14)+:(1)]));
     always @(*) is_answered = request$q & ~request_write$q & bus_ready;
-    always @(*) steps = ~is_load & ~waits_for_stores & ~held$q;
+    always @(*) steps = ~is_load & ~waits_for_stores;
     always @(*) advance = steps | (is_load & is_answered);
-    always @(*) done = valid_x$q & advance;
+    always @(*) done = carried & advance;
     always @(*) executing = done;
     always @(*) behind = next_x$q;
     always @(*) registers$write = valid_w$q;
@@ -669,7 +654,7 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         number_v$d = number_v$q;
         value_v$d = value_v$q;
         if (advance) begin
-            valid_w$d = valid_x$q & does_x$q[(64'ha)+:(1)];
+            valid_w$d = carried & does_x$q[(64'ha)+:(1)];
             number_w$d = number_x$q;
             value_w$d = alu$result;
             if (does_x$q[(64'hb)+:(1)]) begin
@@ -681,9 +666,9 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         end
     end
     always @(*) calls = done & does_x$q[(64'h10)+:(1)];
-    always @(*) returns = valid_x$q & does_x$q[(64'h11)+:(1)];
-    always @(*) restarts = valid_x$q & does_x$q[(64'h15)+:(1)];
-    always @(*) taken = decides$q & (alu$compared ^ does_x$q[(64'h9)+:(1)]);
+    always @(*) returns = carried & does_x$q[(64'h11)+:(1)];
+    always @(*) restarts = carried & does_x$q[(64'h15)+:(1)];
+    always @(*) branches = carried & does_x$q[(64'he)+:(1)] & (alu$compared ^ does_x$q[(64'h9)+:(1)]);
     always @(*) begin
         target = target_x$q;
         if (does_x$q[(64'h11)+:(1)]) begin
@@ -692,7 +677,7 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
     end
     always @(*) begin
         onward = next_x$q;
-        if (taken | does_x$q[(64'hf)+:(1)] | does_x$q[(64'h11)+:(1)]) begin
+        if (branches | does_x$q[(64'hf)+:(1)] | does_x$q[(64'h11)+:(1)]) begin
             onward = target;
         end
     end
@@ -735,10 +720,10 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         end
         masked$d = masked$q;
         main_place$d = main_place$q;
-        if (valid_x$q & does_x$q[(64'h12)+:(1)]) begin
+        if (carried & does_x$q[(64'h12)+:(1)]) begin
             masked$d = 1'b1;
         end
-        if (valid_x$q & does_x$q[(64'h13)+:(1)]) begin
+        if (carried & does_x$q[(64'h13)+:(1)]) begin
             masked$d = 1'b0;
         end
         if (preempts) begin
@@ -758,8 +743,8 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
             host_place$d = next_x$q;
         end
     end
-    always @(*) preempts = in_main$q & host_pending & ~masked$q & ((valid_x$q & steps & ~does_x$q[(64'h12)+:(1)]) | ~main_runs$q);
-    always @(*) yields = valid_x$q & steps & does_x$q[(64'h14)+:(1)] & ~in_main$q & ~host_pending;
+    always @(*) preempts = in_main$q & host_pending & ~masked$q & ((carried & steps & ~does_x$q[(64'h12)+:(1)]) | ~main_runs$q);
+    always @(*) yields = carried & steps & does_x$q[(64'h14)+:(1)] & ~in_main$q & ~host_pending;
     always @(*) main_next = (in_main$q & ~preempts) | yields;
     always @(*) in_main$d = main_next;
     always @(*) jumps = valid_o$q & decode$does[(64'hf)+:(1)];
@@ -770,43 +755,35 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
             in_turn = word_o$q[(32'h29)+:(13)];
         end
     end
-    always @(*) leaves = returns | (restarts & in_main$q) | preempts | yields | ~started$q;
     always @(*) begin
-        leaves_to = stack$read_data;
+        fetched = in_turn;
+        if (leaves$q) begin
+            fetched = leaves_to$q;
+        end
+    end
+    always @(*) leaves$d = branches | returns | (restarts & in_main$q) | preempts | yields | ~started$q;
+    always @(*) begin
+        leaves_to$d = target;
         if (restarts) begin
-            leaves_to = 32'h0;
+            leaves_to$d = 32'h0;
         end
         if (yields) begin
-            leaves_to = main_place$q;
+            leaves_to$d = main_place$q;
         end
-        branch_to = target_x$q;
         if (preempts) begin
-            leaves_to = host_place$q;
-            branch_to = host_place$q;
+            leaves_to$d = host_place$q;
         end
         if (~started$q) begin
-            leaves_to = 32'h1;
+            leaves_to$d = 32'h1;
         end
     end
-    always @(*) begin
-        elsewhere = in_turn;
-        if (leaves) begin
-            elsewhere = leaves_to;
-        end
-    end
-    always @(*) begin
-        fetched = elsewhere;
-        if (taken) begin
-            fetched = branch_to;
-        end
-    end
-    always @(*) redirect = taken | leaves;
     always @(*) store$enable = advance;
     always @(*) store$address = fetched;
     always @(*) registers$enable = advance;
     always @(*) registers$a_address = store$word[(32'h10)+:(9)];
     always @(*) registers$b_address = store$word[(32'h19)+:(9)];
     always @(*) begin
+        started$d = 1'b1;
         valid_r$d = valid_r$q;
         place_r$d = place_r$q;
         valid_o$d = valid_o$q;
@@ -819,41 +796,23 @@ module kvcpu_sequencer(clock,reset,host_pending,bus_ahead,bus_valid,bus_write,bu
         next_x$d = next_x$q;
         a_late$d = a_late$q;
         b_late$d = b_late$q;
-        held$d = 1'b0;
-        decides$d = decides$q;
-        if (held$q) begin
-            a_late$d = 1'b0;
-            b_late$d = 1'b0;
-            decides$d = does_x$q[(64'he)+:(1)];
-        end
+        a_x$d = a_x$q;
+        b_x$d = b_x$q;
         if (advance) begin
             valid_r$d = ~main_next | main_runs_next;
             place_r$d = fetched;
-            valid_o$d = valid_r$q & ~jumps & ~redirect;
+            valid_o$d = valid_r$q & ~jumps & ~leaves$q;
             word_o$d = store$word;
             next_o$d = follows;
-            valid_x$d = valid_o$q & ~redirect;
+            valid_x$d = valid_o$q & ~leaves$q;
             does_x$d = decode$does;
             number_x$d = word_o$q[(32'h7)+:(9)];
             target_x$d = word_o$q[(32'h29)+:(13)];
             next_x$d = next_o$q;
-            a_late$d = a_loading;
-            b_late$d = b_loading;
-            held$d = holds;
-            decides$d = valid_o$q & decode$does[(64'he)+:(1)] & ~holds & ~redirect;
-        end
-    end
-    always @(*) begin
-        a_x$d = a_x$q;
-        if (advance | (held$q & a_late$q)) begin
             a_x$d = a_chosen;
-        end
-    end
-    always @(*) begin
-        started$d = 1'b1;
-        b_x$d = b_x$q;
-        if (advance | (held$q & b_late$q)) begin
             b_x$d = b_chosen;
+            a_late$d = a_from_x;
+            b_late$d = b_from_x;
         end
     end
     
@@ -886,7 +845,7 @@ module kvcpu_sequencer$a_x(clock,reset,d,q);
 endmodule // kvcpu_sequencer$a_x
 
 
-module kvcpu_sequencer$alu(does,a,b,a_late,b_late,loaded,first,second,result,sum,compared);
+module kvcpu_sequencer$alu(does,a,b,a_late,b_late,made,first,second,result,sum,compared);
     
     // Module arguments
     input wire  [21:0] does;
@@ -894,7 +853,7 @@ module kvcpu_sequencer$alu(does,a,b,a_late,b_late,loaded,first,second,result,sum
     input wire  [31:0] b;
     input wire  a_late;
     input wire  b_late;
-    input wire  [31:0] loaded;
+    input wire  [31:0] made;
     output reg  [31:0] first;
     output reg  [31:0] second;
     output reg  [31:0] result;
@@ -903,13 +862,15 @@ module kvcpu_sequencer$alu(does,a,b,a_late,b_late,loaded,first,second,result,sum
     
     // Constant declarations
     localparam  top_bit = 32'h80000000;
+    localparam  all_ones = 33'h1ffffffff;
     localparam  high_ones = 64'hffffffff00000000;
     
     // Local signals
     reg  [1:0] group;
     reg  [31:0] x;
     reg  [31:0] y;
-    reg  [31:0] difference;
+    reg  [32:0] y_added;
+    reg  [32:0] wide_sum;
     reg  [4:0] amount;
     reg  [63:0] wide_amount;
     reg  [63:0] wide;
@@ -917,7 +878,6 @@ module kvcpu_sequencer$alu(does,a,b,a_late,b_late,loaded,first,second,result,sum
     reg  [31:0] left;
     reg  [31:0] near_amount;
     reg  [31:0] joined;
-    reg  [31:0] added;
     reg  [31:0] shifted;
     reg  [31:0] truth;
     reg  [31:0] low;
@@ -932,13 +892,13 @@ module kvcpu_sequencer$alu(does,a,b,a_late,b_late,loaded,first,second,result,sum
     always @(*) begin
         x = a;
         if (a_late) begin
-            x = loaded;
+            x = made;
         end
     end
     always @(*) begin
         y = b;
         if (b_late) begin
-            y = loaded;
+            y = made;
         end
     end
     always @(*) first = x;
@@ -955,14 +915,14 @@ module kvcpu_sequencer$alu(does,a,b,a_late,b_late,loaded,first,second,result,sum
             joined = x ^ y;
         end
     end
-    always @(*) sum = x + y;
-    always @(*) difference = x - y;
     always @(*) begin
-        added = sum;
+        y_added = ((y) & 33'h1ffffffff) << 32'h1;
         if (does[(64'h4)+:(1)]) begin
-            added = difference;
+            y_added = (((y) & 33'h1ffffffff) << 32'h1) ^ all_ones;
         end
     end
+    always @(*) wide_sum = ((((x) & 33'h1ffffffff) << 32'h1) | 32'h1) + y_added;
+    always @(*) sum = wide_sum[(32'h1)+:(32)];
     always @(*) amount = y[(32'h0)+:(5)];
     always @(*) near_amount = ((amount) & 32'hffffffff);
     always @(*) wide_amount = ((amount) & 64'hffffffffffffffff);
@@ -981,14 +941,14 @@ module kvcpu_sequencer$alu(does,a,b,a_late,b_late,loaded,first,second,result,sum
         end
     end
     always @(*) begin
-        a_flipped = a;
-        b_flipped = b;
+        a_flipped = x;
+        b_flipped = y;
         if (does[(64'h8)+:(1)]) begin
-            a_flipped = a ^ top_bit;
-            b_flipped = b ^ top_bit;
+            a_flipped = x ^ top_bit;
+            b_flipped = y ^ top_bit;
         end
     end
-    always @(*) equal = a == b;
+    always @(*) equal = x == y;
     always @(*) less = a_flipped < b_flipped;
     always @(*) begin
         compared = equal;
@@ -1005,7 +965,7 @@ module kvcpu_sequencer$alu(does,a,b,a_late,b_late,loaded,first,second,result,sum
     always @(*) begin
         low = joined;
         if (group[32'h0]) begin
-            low = added;
+            low = sum;
         end
     end
     always @(*) begin
@@ -1048,19 +1008,6 @@ module kvcpu_sequencer$b_x(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
 endmodule // kvcpu_sequencer$b_x
-
-
-module kvcpu_sequencer$decides(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_sequencer$decides
 
 
 module kvcpu_sequencer$decode(op,does);
@@ -1127,19 +1074,6 @@ module kvcpu_sequencer$does_x(clock,reset,d,q);
 endmodule // kvcpu_sequencer$does_x
 
 
-module kvcpu_sequencer$held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_sequencer$held
-
-
 module kvcpu_sequencer$host_depth(clock,reset,d,q);
     
     // Module arguments
@@ -1177,6 +1111,32 @@ module kvcpu_sequencer$in_main(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_sequencer$in_main
+
+
+module kvcpu_sequencer$leaves(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_sequencer$leaves
+
+
+module kvcpu_sequencer$leaves_to(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [12:0] d;
+    output reg  [12:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 13'h0 : d;
+endmodule // kvcpu_sequencer$leaves_to
 
 
 module kvcpu_sequencer$main_depth(clock,reset,d,q);

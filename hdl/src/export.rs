@@ -31,7 +31,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_lane", verilog: verilog::<hepc::Lane> },
     Design { name: "kvcpu_list", verilog: verilog::<hepc::List<4, 3>> },
     Design { name: "kvcpu_hepc", verilog: verilog::<hepc::Probe<4, 16, 15, 10, 8, 9>> },
-    Design { name: "kvcpu_hash", verilog: verilog::<rtbd::Hash> },
+    Design { name: "kvcpu_hash", verilog: verilog::<rtbd::Hash<8>> },
     Design { name: "kvcpu_lookup", verilog: verilog::<rtbd::Lookup<8, 10, 8>> },
     Design { name: "kvcpu_sequencer", verilog: verilog::<micro::Sequencer<1>> },
     Design { name: "kvcpu_directory", verilog: verilog::<rtbd::DirectoryProbe> },

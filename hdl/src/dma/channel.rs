@@ -129,8 +129,10 @@ pub struct Channel {
     r_data: Register<Bits<64>>,
     r_error: Register<Bit>,
     r_last: Register<Bit>,
-    start: Signal<Local, Bit>,
-    turn_back: Signal<Local, Bit>,
+    /// A descriptor's first clock; the last one of its copying, if it is to be read back; its last one.
+    start: Register<Bit>,
+    turn_back: Register<Bit>,
+    ends: Register<Bit>,
     copying: Signal<Local, Bit>,
     active: Signal<Local, Bit>,
     halted: Signal<Local, Bit>,
@@ -169,6 +171,9 @@ impl Logic for Channel {
         self.filled.clock.next = self.clock.val();
         self.reads.clock.next = self.clock.val();
         self.writes.clock.next = self.clock.val();
+        self.start.clock.next = self.clock.val();
+        self.turn_back.clock.next = self.clock.val();
+        self.ends.clock.next = self.clock.val();
         self.r_valid.clock.next = self.clock.val();
         self.r_data.clock.next = self.clock.val();
         self.r_error.clock.next = self.clock.val();
@@ -188,6 +193,9 @@ impl Logic for Channel {
         self.filled.reset.next = self.reset.val();
         self.reads.reset.next = self.reset.val();
         self.writes.reset.next = self.reset.val();
+        self.start.reset.next = self.reset.val();
+        self.turn_back.reset.next = self.reset.val();
+        self.ends.reset.next = self.reset.val();
         self.r_valid.reset.next = self.reset.val();
         self.r_data.reset.next = self.reset.val();
         self.r_error.reset.next = self.reset.val();
@@ -208,15 +216,19 @@ impl Logic for Channel {
         self.queue.data.next = self.data.val();
         self.room.next = self.queue.room.val();
         self.queue.pop.next = (self.state.q.val() == 4) & self.done_ready.val();
-        self.start.next = (self.state.q.val() == 0) & self.queue.valid.val() & !self.stop.val();
+        self.start.d.next = (self.state.q.val() == 0) & self.queue.valid.val() & !self.stop.val() & !self.start.q.val();
         self.copying.next = self.state.q.val() == 1;
         self.active.next = (self.state.q.val() == 1) | (self.state.q.val() == 2);
         self.halted.next = self.stop.val() | (self.error.q.val() != 0) | !self.active.val();
         self.quiet.next =
             (self.reads.q.val() == 0) & (self.writes.q.val() == 0) & !self.read_taken.val() & !self.write_taken.val();
-        self.finished.next =
-            self.quiet.val() & (self.halted.val() | (!self.reader.more.val() & !self.writer.more.val()));
-        self.turn_back.next = self.copying.val() & self.finished.val() & !self.halted.val();
+        self.finished.next = self.active.val()
+            & self.quiet.val()
+            & (self.halted.val() | (!self.reader.more.val() & !self.writer.more.val()))
+            & !self.turn_back.q.val()
+            & !self.ends.q.val();
+        self.turn_back.d.next = self.finished.val() & self.copying.val() & !self.halted.val();
+        self.ends.d.next = self.finished.val() & (self.halted.val() | !self.copying.val());
 
         // What is read, whichever bus it comes from.
         self.r_valid.d.next = self.host_in_valid.val();
@@ -230,12 +242,12 @@ impl Logic for Channel {
             self.r_last.d.next = self.card_in_last.val();
         }
         self.store.next = self.r_valid.q.val() & self.copying.val();
-        self.fifo.reset.next = self.reset.val() | self.start.val();
+        self.fifo.reset.next = self.reset.val() | self.start.q.val();
         self.fifo.in_valid.next = self.store.val();
         self.fifo.in_data.next = self.r_data.q.val();
         self.fifo.out_ready.next = self.word_taken.val();
         self.word.next = self.fifo.out_data.val();
-        self.crc.start.next = self.start.val() | self.turn_back.val();
+        self.crc.start.next = self.start.q.val() | self.turn_back.q.val();
         self.crc.valid.next = self.r_valid.q.val();
         self.crc.data.next = self.r_data.q.val();
         self.answered.next = self.host_written.val();
@@ -246,13 +258,13 @@ impl Logic for Channel {
         }
 
         // Bursts. What is ready stays so until it is taken.
-        self.reader.load.next = self.start.val() | self.turn_back.val();
+        self.reader.load.next = self.start.q.val() | self.turn_back.q.val();
         self.reader.load_address.next = self.queue.source.val();
         self.reader.load_words.next = self.queue.words.val();
-        if self.turn_back.val() {
+        if self.turn_back.q.val() {
             self.reader.load_address.next = self.queue.destination.val();
         }
-        self.writer.load.next = self.start.val();
+        self.writer.load.next = self.start.q.val();
         self.writer.load_address.next = self.queue.destination.val();
         self.writer.load_words.next = self.queue.words.val();
         self.read_beats_wide.next = bit_cast::<10, BEATS_BITS>(self.reader.beats.val());
@@ -263,7 +275,7 @@ impl Logic for Channel {
             & (self.credit.q.val() >= self.read_beats_wide.val());
         self.write_ready.d.next = self.writer.valid.val()
             & !self.write_taken.val()
-            & !self.start.val()
+            & !self.start.q.val()
             & !self.writes.q.val().get_bit(5)
             & (self.filled.q.val() >= self.write_beats_wide.val());
         self.may_read.next = self.read_ready.q.val() & !self.halted.val();
@@ -300,7 +312,7 @@ impl Logic for Channel {
         if self.store.val() {
             self.filled.d.next = self.filled_kept.val() + 1;
         }
-        if self.start.val() {
+        if self.start.q.val() {
             self.credit.d.next = 512.into();
             self.filled.d.next = 0.into();
         }
@@ -339,25 +351,20 @@ impl Logic for Channel {
             }
         }
 
-        if self.start.val() {
+        if self.start.q.val() {
             self.state.d.next = 1.into();
             self.error.d.next = 0.into();
             self.reading_card.d.next = self.queue.from_card.val();
             self.writing_card.d.next = self.queue.to_card.val();
-        } else if self.copying.val() {
-            if self.finished.val() {
+        } else if self.turn_back.q.val() {
+            self.kept.d.next = self.crc.state.val();
+            self.reading_card.d.next = self.writing_card.q.val();
+            self.state.d.next = 2.into();
+        } else if self.ends.q.val() {
+            if self.copying.val() {
                 self.kept.d.next = self.crc.state.val();
-                if self.halted.val() {
-                    self.state.d.next = 3.into();
-                } else {
-                    self.reading_card.d.next = self.writing_card.q.val();
-                    self.state.d.next = 2.into();
-                }
             }
-        } else if self.state.q.val() == 2 {
-            if self.finished.val() {
-                self.state.d.next = 3.into();
-            }
+            self.state.d.next = 3.into();
         } else if self.state.q.val() == 3 {
             self.result.d.next = self.error.q.val();
             if (self.error.q.val() == 0) & (self.crc.state.val() != self.kept.q.val()) {
@@ -367,7 +374,7 @@ impl Logic for Channel {
         } else if (self.state.q.val() == 4) & self.done_ready.val() {
             self.state.d.next = 0.into();
         }
-        self.idle.next = self.state.q.val() == 0;
+        self.idle.next = (self.state.q.val() == 0) & !self.start.q.val();
         self.done.next = self.state.q.val() == 4;
         self.done_id.next = self.queue.id.val();
         self.done_result.next = self.result.q.val();

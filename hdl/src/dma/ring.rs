@@ -72,6 +72,10 @@ pub struct Ring {
     low: Ram<Bits<32>, 3>,
     high: Ram<Bits<32>, 3>,
     bursts: Bursts,
+    /// A command is carried out a clock after it is given.
+    commands: Register<Bit>,
+    selected: Register<Bits<2>>,
+    given: Register<Bits<32>>,
     address_low: Register<Bits<32>>,
     address_high: Register<Bits<32>>,
     /// 0 idle, 1 reads, 2 writes.
@@ -100,6 +104,9 @@ impl Logic for Ring {
     #[hdl_gen]
     fn update(&mut self) {
         self.bursts.clock.next = self.clock.val();
+        self.commands.clock.next = self.clock.val();
+        self.selected.clock.next = self.clock.val();
+        self.given.clock.next = self.clock.val();
         self.address_low.clock.next = self.clock.val();
         self.address_high.clock.next = self.clock.val();
         self.state.clock.next = self.clock.val();
@@ -108,6 +115,9 @@ impl Logic for Ring {
         self.due.clock.next = self.clock.val();
         self.odd.clock.next = self.clock.val();
         self.bursts.reset.next = self.reset.val();
+        self.commands.reset.next = self.reset.val();
+        self.selected.reset.next = self.reset.val();
+        self.given.reset.next = self.reset.val();
         self.address_low.reset.next = self.reset.val();
         self.address_high.reset.next = self.reset.val();
         self.state.reset.next = self.reset.val();
@@ -126,14 +136,18 @@ impl Logic for Ring {
         self.halted.next = self.stop.val() | (self.error.q.val() != 0);
 
         // Commands.
-        self.starts.next = self.command.val() & self.select.val().get_bit(1) & !self.busy.val() & !self.stop.val();
-        if self.command.val() & (self.select.val() == 0) {
-            self.address_low.d.next = self.data.val();
+        self.commands.d.next = self.command.val();
+        self.selected.d.next = self.select.val();
+        self.given.d.next = self.data.val();
+        self.starts.next =
+            self.commands.q.val() & self.selected.q.val().get_bit(1) & !self.busy.val() & !self.stop.val();
+        if self.commands.q.val() & (self.selected.q.val() == 0) {
+            self.address_low.d.next = self.given.q.val();
         }
-        if self.command.val() & (self.select.val() == 1) {
-            self.address_high.d.next = self.data.val();
+        if self.commands.q.val() & (self.selected.q.val() == 1) {
+            self.address_high.d.next = self.given.q.val();
         }
-        self.words.next = bit_cast::<4, 32>(self.data.val());
+        self.words.next = bit_cast::<4, 32>(self.given.q.val());
         self.bursts.load.next = self.starts.val();
         self.bursts.load_address.next =
             (bit_cast::<64, 32>(self.address_high.q.val()) << 32) | bit_cast::<64, 32>(self.address_low.q.val());
@@ -195,7 +209,7 @@ impl Logic for Ring {
         if self.starts.val() {
             self.error.d.next = 0.into();
             self.state.d.next = 1.into();
-            if self.select.val() == 3 {
+            if self.selected.q.val() == 3 {
                 self.state.d.next = 2.into();
             }
         } else if self.busy.val() {
@@ -211,7 +225,7 @@ impl Logic for Ring {
                 self.state.d.next = 0.into();
             }
         }
-        self.idle.next = self.state.q.val() == 0;
+        self.idle.next = (self.state.q.val() == 0) & !self.commands.q.val();
         self.status.next = self.error.q.val();
         if self.state.q.val() != 0 {
             self.status.next = 0.into();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  a command starts it ─► works ───────────────────────────────────────────┬─► ends
-//!  a row taken ─► trail: a bit for each clock since, 13 ─► none set? ──────┤
+//!  a row taken ─► trail: a bit for each clock since, 14 ─► none set? ──────┤
 //!  the walk still asks for rows, an item on its way to a list ─► neither? ─┘
 //! ```
 //!
@@ -12,18 +12,26 @@
 use crate::prim::Register;
 use rust_hdl::prelude::*;
 
-/// Clocks from a row taken until the last trace of it, but for items in sieves: of a row that is weighed.
-const TRAIL: usize = 13;
+/// Clocks from a row taken until that of its write, but one.
+const WRITTEN: usize = 10;
+/// The same of MARK.
+const MARKED: usize = 13;
+/// Clocks from a row taken until the last trace of it, but for items in sieves: of a row that is weighed. The directory's memories have
+/// it a clock after its write.
+const TRAIL: usize = MARKED + 1;
 /// The same of a row that is not.
-const TRAIL_SHORT: usize = 10;
+const TRAIL_SHORT: usize = WRITTEN + 1;
 /// Clocks from a look at BUSY, in which the bus accepts its read, until another request can stand. The sequencer sees to it
 /// (`micro/sequencer.rs`): the answer stands in the next clock, until which `advance` holds the load; the word behind it is carried out
 /// a clock later, and what it asks for is a register, `request`. A shorter way from a load to the next request needs a smaller gap here.
 const GAP: usize = 3;
+/// Clocks from there until the directory looks at the request. A word is not stored in front of a row that is written, and a load that
+/// meets the write of its row is done once more (`rtbd/entries.rs`).
+const LOOKS: usize = 1;
 /// Clocks from a row taken until a look at BUSY may find 0: who asks the directory in the next request finds the row written.
-const SETTLED: usize = TRAIL_SHORT - GAP;
+const SETTLED: usize = WRITTEN - GAP - LOOKS;
 /// The same of MARK.
-const SETTLED_MARKS: usize = TRAIL - GAP;
+const SETTLED_MARKS: usize = MARKED - GAP - LOOKS;
 
 /// A bit for each job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, LogicStruct)]

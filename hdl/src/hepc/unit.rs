@@ -27,6 +27,7 @@ use super::showing::Showing;
 use super::walk::Walk;
 use super::weighing::{Place, Weighing};
 use super::writeback::Writeback;
+use crate::prim::Register;
 use rust_hdl::prelude::*;
 
 /// The unit: `L` lanes, lists of `K` (`M` = K - 1), 2^A entries and a stash of `S`.
@@ -69,6 +70,11 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     /// {ENTRY_STATE, ENTRY_PLACE, ENTRY_ID} of each lane.
     pub row_write_data: [Signal<Out, Bits<WRITE_BITS>>; L],
 
+    /// The request, a clock later: the sequencer is far away.
+    asks: Register<Bit>,
+    asks_write: Register<Bit>,
+    asked: Register<Bits<24>>,
+    given: Register<Bits<32>>,
     bus: Bus,
     parameters: Parameters,
     jobs: Jobs,
@@ -101,7 +107,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         }
         rest!(
             clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake row_read row row_taken row_write
-            row_write_row row_write_lanes bus parameters jobs walk valid score lists showing weighing writeback judged scoring_rows;
+            row_write_row row_write_lanes asks asks_write asked given bus parameters jobs walk valid score lists showing weighing writeback judged scoring_rows;
             entries row_write_data judges
         )
     }
@@ -110,6 +116,10 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
 impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: usize> Logic for Hepc<L, K, M, A, S> {
     #[hdl_gen]
     fn update(&mut self) {
+        self.asks.clock.next = self.clock.val();
+        self.asks_write.clock.next = self.clock.val();
+        self.asked.clock.next = self.clock.val();
+        self.given.clock.next = self.clock.val();
         self.bus.clock.next = self.clock.val();
         self.parameters.clock.next = self.clock.val();
         self.jobs.clock.next = self.clock.val();
@@ -119,6 +129,10 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.showing.clock.next = self.clock.val();
         self.weighing.clock.next = self.clock.val();
         self.writeback.clock.next = self.clock.val();
+        self.asks.reset.next = self.reset.val();
+        self.asks_write.reset.next = self.reset.val();
+        self.asked.reset.next = self.reset.val();
+        self.given.reset.next = self.reset.val();
         self.bus.reset.next = self.reset.val();
         self.parameters.reset.next = self.reset.val();
         self.jobs.reset.next = self.reset.val();
@@ -129,9 +143,13 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.writeback.reset.next = self.reset.val();
 
         // The bus.
-        self.bus.bus_select.next = self.bus_select.val();
-        self.bus.bus_write.next = self.bus_write.val();
-        self.bus.bus_address.next = self.bus_address.val();
+        self.asks.d.next = self.bus_select.val() & !self.bus.bus_ready.val();
+        self.asks_write.d.next = self.bus_write.val();
+        self.asked.d.next = self.bus_address.val();
+        self.given.d.next = self.bus_data.val();
+        self.bus.bus_select.next = self.asks.q.val();
+        self.bus.bus_write.next = self.asks_write.q.val();
+        self.bus.bus_address.next = self.asked.q.val();
         self.bus.works.next = self.jobs.works.val();
         self.bus.one_row.next = self.jobs.one_row.val();
         self.bus.busy.next = self.jobs.busy.val();
@@ -147,9 +165,10 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.bus_ready.next = self.bus.bus_ready.val();
         self.bus_read.next = self.bus.bus_read.val();
         self.parameters.write.next = self.bus.writes.val();
-        self.parameters.address.next = self.bus_address.val();
-        self.parameters.data.next = self.bus_data.val();
-        self.awake.next = self.jobs.busy.val() | self.bus.bus_ready.val() | self.lists.turning.val();
+        self.parameters.address.next = self.asked.q.val();
+        self.parameters.data.next = self.given.q.val();
+        self.awake.next =
+            self.asks.q.val() | self.jobs.busy.val() | self.bus.bus_ready.val() | self.lists.turning.val();
 
         // Jobs, and their rows.
         self.jobs.starts.next = self.bus.starts.val();
@@ -157,7 +176,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.jobs.taken.next = self.walk.taken.val();
         self.jobs.holding.next = self.lists.holding.val();
         self.walk.starts.next = self.bus.starts.val();
-        self.walk.index.next = self.bus_data.val();
+        self.walk.index.next = self.given.q.val();
         self.walk.one_row.next = self.jobs.one_row.val();
         self.walk.by_lane.next = self.jobs.by_lane.val();
         self.walk.crowded.next = self.lists.crowded.val();

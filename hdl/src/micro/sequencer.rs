@@ -1,19 +1,19 @@
 //! The sequencer: fetches control words and carries them out, for two threads. `docs/control.md`.
 //!
 //! ```text
-//!    fetch      read               operands                       execute                        write
-//!  ┌► store ─► word ─► registers ─► a ─┬─► a ──────────┬─► compare ─► fetch             ┌─► value ─► registers
-//!  │             │     ┌──────────► b ─┴─► b ──────────┴─► ALU ───────────────────┬─────┤
-//!  │             └─► word ─► constant ┘    ▲             bus ─► a load holds all ─┘     │
-//!  │                   │                   ├─ ALU's result ◄────────────────────────────┤
-//!  │                   │                   └─ values of the two words before that ◄─────┘
-//!  ├── jump, call ◄────┘ the word behind is dropped
-//!  └── branch, return, other thread ◄──── the two words behind are dropped
+//!    fetch      read               operands                  execute                        write
+//!  ┌► store ─► word ─► registers ─► a ─┬─► a ─┬─► a, b ─┬─► compare ─► branches? ─┐    ┌─► value ─┬─► registers
+//!  │             │     ┌──────────► b ─┴─► b ─┘    ▲    └─► ALU ──────────────────┼─┬──┘          │
+//!  │             └─► word ─► constant ┘   ▲        │      bus ─► a load holds all ┼─┘             │
+//!  │                   │                  │        └───────── of the word before ◄┼───────────────┤
+//!  │                   │                  └───────── of the two words before that ◄───────────────┘
+//!  ├── jump, call ◄────┘ the word behind is dropped                               │
+//!  └── branch, return, other thread ◄── the three words behind are dropped ◄──────┘
 //! ```
 //!
-//! A word's operands are chosen a stage before it is carried out. What the word before it loads is not there then: it takes the place of
-//! the operand in the execute stage, in front of the ALU; a comparison is held a clock for it, so that nothing stands in front of
-//! what decides where to fetch from.
+//! A word's operands are chosen a stage before it is carried out. What the word before it makes is not there then: it takes the place of
+//! the operand in the execute stage, in front of the ALU. What the execute stage decides about where to fetch from is done in the clock after it. So no
+//! path has two of an addition or comparison, the choice of an operand, and a block RAM's address in one clock.
 //!
 //! A store goes on without waiting; the next access of the bus waits for it. Thread 1 preempts thread 0 behind a word that is no load. A
 //! thread's state is its place and its part of the stack; registers are shared.
@@ -78,13 +78,13 @@ pub struct Sequencer<const P: usize> {
     next_x: Register<Bits<STORE_BITS>>,
     a_x: Register<Bits<32>>,
     b_x: Register<Bits<32>>,
-    /// The operand is what the word before has loaded.
+    /// The operand is what the word before has made.
     a_late: Register<Bit>,
     b_late: Register<Bit>,
-    /// A comparison waits for such an operand.
-    held: Register<Bit>,
-    /// A branch is carried out, whose operands are there.
-    decides: Register<Bit>,
+    /// The word before goes on elsewhere: this is the clock of the fetch from there, and nothing is carried out.
+    leaves: Register<Bit>,
+    /// Where to.
+    leaves_to: Register<Bits<STORE_BITS>>,
     // Write, and the clock after it.
     valid_w: Register<Bit>,
     number_w: Register<Bits<REGISTER_BITS>>,
@@ -124,9 +124,7 @@ pub struct Sequencer<const P: usize> {
     b_earlier: Signal<Local, Bits<32>>,
     a_chosen: Signal<Local, Bits<32>>,
     b_chosen: Signal<Local, Bits<32>>,
-    a_loading: Signal<Local, Bit>,
-    b_loading: Signal<Local, Bit>,
-    holds: Signal<Local, Bit>,
+    carried: Signal<Local, Bit>,
     address: Signal<Local, Bits<32>>,
     is_load: Signal<Local, Bit>,
     is_store: Signal<Local, Bit>,
@@ -135,7 +133,7 @@ pub struct Sequencer<const P: usize> {
     steps: Signal<Local, Bit>,
     advance: Signal<Local, Bit>,
     done: Signal<Local, Bit>,
-    taken: Signal<Local, Bit>,
+    branches: Signal<Local, Bit>,
     target: Signal<Local, Bits<STORE_BITS>>,
     onward: Signal<Local, Bits<STORE_BITS>>,
     calls: Signal<Local, Bit>,
@@ -151,12 +149,7 @@ pub struct Sequencer<const P: usize> {
     jumps: Signal<Local, Bit>,
     follows: Signal<Local, Bits<STORE_BITS>>,
     in_turn: Signal<Local, Bits<STORE_BITS>>,
-    leaves: Signal<Local, Bit>,
-    leaves_to: Signal<Local, Bits<STORE_BITS>>,
-    elsewhere: Signal<Local, Bits<STORE_BITS>>,
-    branch_to: Signal<Local, Bits<STORE_BITS>>,
     fetched: Signal<Local, Bits<STORE_BITS>>,
-    redirect: Signal<Local, Bit>,
     short_sign: Constant<Bits<32>>,
 }
 
@@ -170,12 +163,12 @@ impl<const P: usize> Default for Sequencer<P> {
         rest!(
             clock reset host_pending bus_ahead bus_valid bus_write bus_address bus_data bus_ready bus_read executing behind
             store registers stack decode alu started valid_r place_r valid_o word_o next_o valid_x does_x number_x target_x
-            next_x a_x b_x a_late b_late held decides valid_w number_w value_w valid_v number_v value_v in_main main_runs
+            next_x a_x b_x a_late b_late leaves leaves_to valid_w number_w value_w valid_v number_v value_v in_main main_runs
             masked main_place host_place main_depth host_depth request request_write request_address request_data is_constant
             a_number b_number constant a_from_x b_from_x a_from_w b_from_w a_from_v b_from_v a_kept b_kept a_earlier
-            b_earlier a_chosen b_chosen a_loading b_loading holds address is_load is_store waits_for_stores is_answered steps
-            advance done taken target onward calls returns restarts preempts yields depth depth_above depth_below main_next
-            main_runs_next jumps follows in_turn leaves leaves_to elsewhere branch_to fetched redirect
+            b_earlier a_chosen b_chosen carried address is_load is_store waits_for_stores is_answered steps
+            advance done branches target onward calls returns restarts preempts yields depth depth_above depth_below main_next
+            main_runs_next jumps follows in_turn fetched
         )
     }
 }
@@ -201,8 +194,8 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.b_x.clock.next = self.clock.val();
         self.a_late.clock.next = self.clock.val();
         self.b_late.clock.next = self.clock.val();
-        self.held.clock.next = self.clock.val();
-        self.decides.clock.next = self.clock.val();
+        self.leaves.clock.next = self.clock.val();
+        self.leaves_to.clock.next = self.clock.val();
         self.valid_w.clock.next = self.clock.val();
         self.number_w.clock.next = self.clock.val();
         self.value_w.clock.next = self.clock.val();
@@ -235,8 +228,8 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.b_x.reset.next = self.reset.val();
         self.a_late.reset.next = self.reset.val();
         self.b_late.reset.next = self.reset.val();
-        self.held.reset.next = self.reset.val();
-        self.decides.reset.next = self.reset.val();
+        self.leaves.reset.next = self.reset.val();
+        self.leaves_to.reset.next = self.reset.val();
         self.valid_w.reset.next = self.reset.val();
         self.number_w.reset.next = self.reset.val();
         self.value_w.reset.next = self.reset.val();
@@ -268,10 +261,13 @@ impl<const P: usize> Logic for Sequencer<P> {
             }
         }
 
-        // Operands: of the word before, of the two before that, or from the registers. One that is held is loaded by then.
+        // What stands behind a word that goes elsewhere is not carried out.
+        self.carried.next = self.valid_x.q.val() & !self.leaves.q.val();
+
+        // Operands: of the two words before the one before, or from the registers. What the word before makes is late.
         self.a_from_x.next =
-            self.valid_x.q.val() & self.does_x.q.val().writes & (self.number_x.q.val() == self.a_number.val());
-        self.b_from_x.next = self.valid_x.q.val()
+            self.carried.val() & self.does_x.q.val().writes & (self.number_x.q.val() == self.a_number.val());
+        self.b_from_x.next = self.carried.val()
             & self.does_x.q.val().writes
             & (self.number_x.q.val() == self.b_number.val())
             & !self.is_constant.val();
@@ -280,37 +276,26 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.a_from_v.next = self.valid_v.q.val() & (self.number_v.q.val() == self.a_number.val());
         self.b_from_v.next = self.valid_v.q.val() & (self.number_v.q.val() == self.b_number.val());
         self.a_earlier.next = self.value_v.q.val();
-        if self.a_from_w.val() | self.held.q.val() {
+        if self.a_from_w.val() {
             self.a_earlier.next = self.value_w.q.val();
         }
         self.b_earlier.next = self.value_v.q.val();
-        if self.held.q.val() | self.b_from_w.val() {
+        if self.b_from_w.val() {
             self.b_earlier.next = self.value_w.q.val();
         }
-        if self.is_constant.val() & !self.held.q.val() {
+        if self.is_constant.val() {
             self.b_earlier.next = self.constant.val();
         }
-        self.a_kept.next = self.held.q.val() | self.a_from_w.val() | self.a_from_v.val();
-        self.b_kept.next = self.held.q.val() | self.is_constant.val() | self.b_from_w.val() | self.b_from_v.val();
+        self.a_kept.next = self.a_from_w.val() | self.a_from_v.val();
+        self.b_kept.next = self.is_constant.val() | self.b_from_w.val() | self.b_from_v.val();
         self.a_chosen.next = self.registers.a.val();
         if self.a_kept.val() {
             self.a_chosen.next = self.a_earlier.val();
-        }
-        if self.a_from_x.val() & !self.held.q.val() {
-            self.a_chosen.next = self.alu.result.val();
         }
         self.b_chosen.next = self.registers.b.val();
         if self.b_kept.val() {
             self.b_chosen.next = self.b_earlier.val();
         }
-        if self.b_from_x.val() & !self.held.q.val() {
-            self.b_chosen.next = self.alu.result.val();
-        }
-        self.a_loading.next = self.a_from_x.val() & self.does_x.q.val().loads;
-        self.b_loading.next = self.b_from_x.val() & self.does_x.q.val().loads;
-        self.holds.next = self.valid_o.q.val()
-            & (self.decode.does.val().branches | (self.decode.does.val().group == 3))
-            & (self.a_loading.val() | self.b_loading.val());
 
         // What the word that is carried out makes of them.
         self.alu.does.next = self.does_x.q.val();
@@ -318,11 +303,11 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.alu.b.next = self.b_x.q.val();
         self.alu.a_late.next = self.a_late.q.val();
         self.alu.b_late.next = self.b_late.q.val();
-        self.alu.loaded.next = self.value_w.q.val();
+        self.alu.made.next = self.value_w.q.val();
 
         // The bus: a request, then its answer. A store is carried out as soon as its request stands.
-        self.is_load.next = self.valid_x.q.val() & self.does_x.q.val().loads;
-        self.is_store.next = self.valid_x.q.val() & self.does_x.q.val().stores;
+        self.is_load.next = self.carried.val() & self.does_x.q.val().loads;
+        self.is_store.next = self.carried.val() & self.does_x.q.val().stores;
         self.address.next = self.alu.sum.val();
         if self.does_x.q.val().direct {
             self.address.next = self.alu.second.val();
@@ -347,12 +332,12 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.bus_data.next = self.request_data.q.val();
         // WaitHost sees what the stores before it have done.
         self.waits_for_stores.next =
-            self.request.q.val() & (self.is_store.val() | (self.valid_x.q.val() & self.does_x.q.val().yields));
+            self.request.q.val() & (self.is_store.val() | (self.carried.val() & self.does_x.q.val().yields));
         self.is_answered.next = self.request.q.val() & !self.request_write.q.val() & self.bus_ready.val();
         // Whether a word that is no load goes on does not depend on the bus in this clock.
-        self.steps.next = !self.is_load.val() & !self.waits_for_stores.val() & !self.held.q.val();
+        self.steps.next = !self.is_load.val() & !self.waits_for_stores.val();
         self.advance.next = self.steps.val() | (self.is_load.val() & self.is_answered.val());
-        self.done.next = self.valid_x.q.val() & self.advance.val();
+        self.done.next = self.carried.val() & self.advance.val();
         self.executing.next = self.done.val();
         self.behind.next = self.next_x.q.val();
 
@@ -367,7 +352,7 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.number_v.d.next = self.number_v.q.val();
         self.value_v.d.next = self.value_v.q.val();
         if self.advance.val() {
-            self.valid_w.d.next = self.valid_x.q.val() & self.does_x.q.val().writes;
+            self.valid_w.d.next = self.carried.val() & self.does_x.q.val().writes;
             self.number_w.d.next = self.number_x.q.val();
             self.value_w.d.next = self.alu.result.val();
             if self.does_x.q.val().loads {
@@ -380,15 +365,17 @@ impl<const P: usize> Logic for Sequencer<P> {
 
         // Where it goes.
         self.calls.next = self.done.val() & self.does_x.q.val().calls;
-        self.returns.next = self.valid_x.q.val() & self.does_x.q.val().returns;
-        self.restarts.next = self.valid_x.q.val() & self.does_x.q.val().restarts;
-        self.taken.next = self.decides.q.val() & (self.alu.compared.val() ^ self.does_x.q.val().inverted);
+        self.returns.next = self.carried.val() & self.does_x.q.val().returns;
+        self.restarts.next = self.carried.val() & self.does_x.q.val().restarts;
+        self.branches.next = self.carried.val()
+            & self.does_x.q.val().branches
+            & (self.alu.compared.val() ^ self.does_x.q.val().inverted);
         self.target.next = self.target_x.q.val();
         if self.does_x.q.val().returns {
             self.target.next = self.stack.read_data.val();
         }
         self.onward.next = self.next_x.q.val();
-        if self.taken.val() | self.does_x.q.val().jumps | self.does_x.q.val().returns {
+        if self.branches.val() | self.does_x.q.val().jumps | self.does_x.q.val().returns {
             self.onward.next = self.target.val();
         }
         self.depth.next = self.host_depth.q.val();
@@ -428,17 +415,17 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.masked.d.next = self.masked.q.val();
         self.main_place.d.next = self.main_place.q.val();
         self.host_place.d.next = self.host_place.q.val();
-        if self.valid_x.q.val() & self.does_x.q.val().masks {
+        if self.carried.val() & self.does_x.q.val().masks {
             self.masked.d.next = true;
         }
-        if self.valid_x.q.val() & self.does_x.q.val().unmasks {
+        if self.carried.val() & self.does_x.q.val().unmasks {
             self.masked.d.next = false;
         }
         self.preempts.next = self.in_main.q.val()
             & self.host_pending.val()
             & !self.masked.q.val()
-            & ((self.valid_x.q.val() & self.steps.val() & !self.does_x.q.val().masks) | !self.main_runs.q.val());
-        self.yields.next = self.valid_x.q.val()
+            & ((self.carried.val() & self.steps.val() & !self.does_x.q.val().masks) | !self.main_runs.q.val());
+        self.yields.next = self.carried.val()
             & self.steps.val()
             & self.does_x.q.val().yields
             & !self.in_main.q.val()
@@ -457,42 +444,36 @@ impl<const P: usize> Logic for Sequencer<P> {
             self.host_place.d.next = self.next_x.q.val();
         }
 
-        // Where the next word is fetched: a branch decides last.
+        // Where the next word is fetched. A thread that is preempted behind a branch goes on from its place.
         self.jumps.next = self.valid_o.q.val() & self.decode.does.val().jumps;
         self.follows.next = self.place_r.q.val() + 1;
         self.in_turn.next = self.follows.val();
         if self.jumps.val() {
             self.in_turn.next = self.word_o.q.val().get_bits::<STORE_BITS>(41);
         }
-        self.leaves.next = self.returns.val()
+        self.fetched.next = self.in_turn.val();
+        if self.leaves.q.val() {
+            self.fetched.next = self.leaves_to.q.val();
+        }
+        self.leaves.d.next = self.branches.val()
+            | self.returns.val()
             | (self.restarts.val() & self.in_main.q.val())
             | self.preempts.val()
             | self.yields.val()
             | !self.started.q.val();
-        self.leaves_to.next = self.stack.read_data.val();
+        self.leaves_to.d.next = self.target.val();
         if self.restarts.val() {
-            self.leaves_to.next = 0.into();
+            self.leaves_to.d.next = 0.into();
         }
         if self.yields.val() {
-            self.leaves_to.next = self.main_place.q.val();
+            self.leaves_to.d.next = self.main_place.q.val();
         }
-        self.branch_to.next = self.target_x.q.val();
         if self.preempts.val() {
-            self.leaves_to.next = self.host_place.q.val();
-            self.branch_to.next = self.host_place.q.val();
+            self.leaves_to.d.next = self.host_place.q.val();
         }
         if !self.started.q.val() {
-            self.leaves_to.next = 1.into();
+            self.leaves_to.d.next = 1.into();
         }
-        self.elsewhere.next = self.in_turn.val();
-        if self.leaves.val() {
-            self.elsewhere.next = self.leaves_to.val();
-        }
-        self.fetched.next = self.elsewhere.val();
-        if self.taken.val() {
-            self.fetched.next = self.branch_to.val();
-        }
-        self.redirect.next = self.taken.val() | self.leaves.val();
 
         // The stages.
         self.store.enable.next = self.advance.val();
@@ -515,35 +496,21 @@ impl<const P: usize> Logic for Sequencer<P> {
         self.b_late.d.next = self.b_late.q.val();
         self.a_x.d.next = self.a_x.q.val();
         self.b_x.d.next = self.b_x.q.val();
-        if self.advance.val() | (self.held.q.val() & self.a_late.q.val()) {
-            self.a_x.d.next = self.a_chosen.val();
-        }
-        if self.advance.val() | (self.held.q.val() & self.b_late.q.val()) {
-            self.b_x.d.next = self.b_chosen.val();
-        }
-        self.held.d.next = false;
-        self.decides.d.next = self.decides.q.val();
-        if self.held.q.val() {
-            self.a_late.d.next = false;
-            self.b_late.d.next = false;
-            self.decides.d.next = self.does_x.q.val().branches;
-        }
         if self.advance.val() {
             self.valid_r.d.next = !self.main_next.val() | self.main_runs_next.val();
             self.place_r.d.next = self.fetched.val();
-            self.valid_o.d.next = self.valid_r.q.val() & !self.jumps.val() & !self.redirect.val();
+            self.valid_o.d.next = self.valid_r.q.val() & !self.jumps.val() & !self.leaves.q.val();
             self.word_o.d.next = self.store.word.val();
             self.next_o.d.next = self.follows.val();
-            self.valid_x.d.next = self.valid_o.q.val() & !self.redirect.val();
+            self.valid_x.d.next = self.valid_o.q.val() & !self.leaves.q.val();
             self.does_x.d.next = self.decode.does.val();
             self.number_x.d.next = self.word_o.q.val().get_bits::<REGISTER_BITS>(7);
             self.target_x.d.next = self.word_o.q.val().get_bits::<STORE_BITS>(41);
             self.next_x.d.next = self.next_o.q.val();
-            self.a_late.d.next = self.a_loading.val();
-            self.b_late.d.next = self.b_loading.val();
-            self.held.d.next = self.holds.val();
-            self.decides.d.next =
-                self.valid_o.q.val() & self.decode.does.val().branches & !self.holds.val() & !self.redirect.val();
+            self.a_x.d.next = self.a_chosen.val();
+            self.b_x.d.next = self.b_chosen.val();
+            self.a_late.d.next = self.a_from_x.val();
+            self.b_late.d.next = self.b_from_x.val();
         }
     }
 }

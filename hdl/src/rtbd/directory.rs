@@ -8,13 +8,13 @@
 //!  sweep ◄───── rows ─────────────┘
 //! ```
 //!
-//! Clocks from a request to `bus_ready`: 2; 5 for reading an entry and COMMIT; 8 for FIND; more where it waits. What the
+//! Clocks from a request to `bus_ready`: 2; 6 for reading an entry and COMMIT; 8 for FIND; more where it waits. What the
 //! sweep does beside the bus, and what it must not, is said in `entries.rs`.
 //!
 //! **An entry's key** is in the look-up only, where its words are stored and read; all else of it is in `Entries`, where the key
 //! is 0. Storing ENTRY_TAG_LO takes the slot out of use.
 //!
-//! **COMMIT** reads the entry and gives its state and place to the look-up, with the TAG_LO that it has, in the clock before
+//! **COMMIT** reads the entry and gives its state and place to the look-up, with the TAG_LO that it has, in the clock of
 //! `bus_ready`, so that all later FINDs see it.
 //!
 //! **Clearing** starts with reset and with CLEAR, and takes a row a clock, and the look-up a bucket a clock. All accesses
@@ -104,7 +104,15 @@ pub struct Directory<
     touched: Touched,
     storing: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
-    load: Signal<Local, Bit>,
+    /// The entry is read in this clock.
+    load: Register<Bit>,
+    /// What the look-up is given of an entry, a clock later.
+    key_slot: Register<Bits<INDEX_BITS>>,
+    key_write: Register<Bits<3>>,
+    key_data: Register<Bits<32>>,
+    key_frame: Register<Bits<16>>,
+    key_tier: Register<Bits<2>>,
+    key_state: Register<Bits<2>>,
     setting: Signal<Local, Bit>,
     clear: Signal<Local, Bit>,
     commit: Signal<Local, Bit>,
@@ -155,7 +163,7 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         rest!(
             clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake row_read row row_taken row_write
             row_write_row row_write_lanes taken asked_index of_registers above named asked working fresh index exists word
-            number loads stores commits finds peeks reads writes contents lookup touched storing go load setting clear commit
+            number loads stores commits finds peeks reads writes contents lookup touched storing go load key_slot key_write key_data key_frame key_tier key_state setting clear commit
             tag_low tag_high identity hash buckets place restart open clearing simple answered entry offset ready value
         )
     }
@@ -172,6 +180,13 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         self.exists.clock.next = self.clock.val();
         self.word.clock.next = self.clock.val();
         self.number.clock.next = self.clock.val();
+        self.load.clock.next = self.clock.val();
+        self.key_slot.clock.next = self.clock.val();
+        self.key_write.clock.next = self.clock.val();
+        self.key_data.clock.next = self.clock.val();
+        self.key_frame.clock.next = self.clock.val();
+        self.key_tier.clock.next = self.clock.val();
+        self.key_state.clock.next = self.clock.val();
         self.loads.clock.next = self.clock.val();
         self.stores.clock.next = self.clock.val();
         self.commits.clock.next = self.clock.val();
@@ -198,6 +213,13 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         self.exists.reset.next = self.reset.val();
         self.word.reset.next = self.reset.val();
         self.number.reset.next = self.reset.val();
+        self.load.reset.next = self.reset.val();
+        self.key_slot.reset.next = self.reset.val();
+        self.key_write.reset.next = self.reset.val();
+        self.key_data.reset.next = self.reset.val();
+        self.key_frame.reset.next = self.reset.val();
+        self.key_tier.reset.next = self.reset.val();
+        self.key_state.reset.next = self.reset.val();
         self.loads.reset.next = self.reset.val();
         self.stores.reset.next = self.reset.val();
         self.commits.reset.next = self.reset.val();
@@ -262,9 +284,9 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
         if self.storing.val() & self.exists.q.val() {
             self.go.next = !self.row_write.val();
         }
-        self.load.next = self.fresh.q.val() & self.open.q.val() & (self.loads.q.val() | self.commits.q.val());
-        self.contents.load.next = self.load.val();
-        self.lookup.read.next = self.load.val();
+        self.load.d.next = self.fresh.q.val() & self.open.q.val() & (self.loads.q.val() | self.commits.q.val());
+        self.contents.load.next = self.load.q.val();
+        self.lookup.read.next = self.load.q.val();
         self.lookup.in_valid.next = self.go.val() & self.finds.q.val();
         self.fresh.d.next = self.taken.val();
         if self.fresh.q.val() & !self.go.val() {
@@ -301,19 +323,25 @@ impl<const B: usize, const A: usize, const S: usize, const L: usize, const LG: u
 
         // What the look-up has of an entry: the key as it is stored, and with COMMIT the place, and that it is in use.
         self.commit.next = self.contents.loaded.val() & self.commits.q.val() & self.exists.q.val();
-        self.lookup.slot.next = self.index.q.val();
-        self.lookup.write.next = 0.into();
-        self.lookup.write_data.next = self.bus_data.val();
-        self.lookup.write_frame.next = self.contents.entry.val().get_bits::<16>(96);
-        self.lookup.write_tier.next = self.contents.entry.val().get_bits::<2>(252);
-        self.lookup.write_state.next = 0.into();
+        self.key_slot.d.next = self.index.q.val();
+        self.key_write.d.next = 0.into();
+        self.key_data.d.next = self.bus_data.val();
+        self.key_frame.d.next = self.contents.entry.val().get_bits::<16>(96);
+        self.key_tier.d.next = self.contents.entry.val().get_bits::<2>(252);
+        self.key_state.d.next = 0.into();
         if self.commit.val() {
-            self.lookup.write.next = self.tag_low_only.val();
-            self.lookup.write_data.next = bit_cast::<32, 64>(self.lookup.out_tag.val());
-            self.lookup.write_state.next = self.contents.entry.val().get_bits::<2>(254);
+            self.key_write.d.next = self.tag_low_only.val();
+            self.key_data.d.next = bit_cast::<32, 64>(self.lookup.out_tag.val());
+            self.key_state.d.next = self.contents.entry.val().get_bits::<2>(254);
         } else if self.storing.val() & self.exists.q.val() & !self.row_write.val() {
-            self.lookup.write.next = bit_cast::<3, 8>(self.first_word.val() << self.word.q.val());
+            self.key_write.d.next = bit_cast::<3, 8>(self.first_word.val() << self.word.q.val());
         }
+        self.lookup.slot.next = self.key_slot.q.val();
+        self.lookup.write.next = self.key_write.q.val();
+        self.lookup.write_data.next = self.key_data.q.val();
+        self.lookup.write_frame.next = self.key_frame.q.val();
+        self.lookup.write_tier.next = self.key_tier.q.val();
+        self.lookup.write_state.next = self.key_state.q.val();
         self.touched.push.next = self.commit.val();
         self.touched.index.next = self.index.q.val();
         self.touched.pop.next = self.go.val() & self.reads.q.val() & (self.number.q.val() == 10);

@@ -4,7 +4,7 @@
 //!               ┌──────── 1, 2 ────────┐          3
 //!  index ─► row ┼─► Rows 0 .. Rows L-1 ┼─► lane ──► entry
 //!  sweep ─► row ┘                      └─► entries
-//!  row_write, clearing, store ─► row, words
+//!  row_write, clearing, store ─► 1: row, words ─► Rows
 //! ```
 //!
 //! Of an entry all is here but its key, which `Keys` has: where it would be, 0 is read, and what is written does not count.
@@ -16,8 +16,8 @@
 //!
 //! **Write port.** `row_write` goes first, then clearing, then `store`, which stands until then.
 //!
-//! **Order.** What is written is in what is read from the next clock on. A `load` that meets `row_write` of its row in its
-//! clock is done once more. A `row_read` in the clock of a write of its row gives any mixture of old and new, and nothing is
+//! **Order.** What is written is in what is read from the second clock behind it on; a `load` that meets the write of `row_write` is
+//! done once more. A `row_read` in the clock after a write of its row gives any mixture of old and new, and nothing is
 //! forwarded from a sweep's reading to its writing: it reads each row, writes it back some clocks later, and nobody may store,
 //! or clear, between the two. Row 0 may have been read long before (PRESCORE), and is written as the sweep begins; it is forgotten with the
 //! next word written to HEPC, which has to be before an entry changes and another sweep begins.
@@ -91,7 +91,12 @@ pub struct Entries<const L: usize, const LG: usize, const R: usize, const M: usi
     // Writing.
     done: Register<Bit>,
     count: Register<Bits<R>>,
-    write_row: Signal<Local, Bits<INDEX_BITS>>,
+    write_row: Register<Bits<INDEX_BITS>>,
+    words: [Register<Bits<ENTRY_WORDS>>; L],
+    written: Register<Bits<32>>,
+    swept: [Register<Bits<SWEPT_BITS>>; L],
+    sweeps: Register<Bit>,
+    fills: Register<Bit>,
     one_word: Signal<Local, Bits<ENTRY_WORDS>>,
     twice: Signal<Local, Bits<ENTRY_BITS>>,
     four_times: Signal<Local, Bits<ENTRY_BITS>>,
@@ -116,6 +121,8 @@ impl<const L: usize, const LG: usize, const R: usize, const M: usize> Default fo
                     row_write_data: std::array::from_fn(|_| Default::default()),
                     rows: std::array::from_fn(|_| Default::default()),
                     at: std::array::from_fn(|_| Default::default()),
+                    words: std::array::from_fn(|_| Default::default()),
+                    swept: std::array::from_fn(|_| Default::default()),
                     gated: std::array::from_fn(|_| Default::default()),
                     gathered: std::array::from_fn(|_| Default::default()),
                     lanes_log2: Constant::new((LG as u64).into()),
@@ -130,7 +137,7 @@ impl<const L: usize, const LG: usize, const R: usize, const M: usize> Default fo
         rest!(
             clock reset clear cleared index load loaded entry store word data row_read row row_taken row_write
             row_write_row row_write_lanes index_row lane again reading read_row met read1 read2 read3 picked picked3 done
-            count write_row one_word twice four_times spread
+            count write_row written sweeps fills one_word twice four_times spread
         )
     }
 }
@@ -152,6 +159,14 @@ impl<const L: usize, const LG: usize, const R: usize, const M: usize> Logic for 
         self.picked3.reset.next = self.reset.val();
         self.done.reset.next = self.reset.val();
         self.count.reset.next = self.reset.val();
+        self.write_row.clock.next = self.clock.val();
+        self.write_row.reset.next = self.reset.val();
+        self.written.clock.next = self.clock.val();
+        self.written.reset.next = self.reset.val();
+        self.sweeps.clock.next = self.clock.val();
+        self.sweeps.reset.next = self.reset.val();
+        self.fills.clock.next = self.clock.val();
+        self.fills.reset.next = self.reset.val();
 
         // Where the entry is.
         self.index_row.next = self.index.val() >> self.lanes_log2.val();
@@ -167,7 +182,7 @@ impl<const L: usize, const LG: usize, const R: usize, const M: usize> Logic for 
         if self.reading.val() {
             self.read_row.next = self.index_row.val();
         }
-        self.met.next = self.row_write.val() & (self.row_write_row.val() == self.index_row.val());
+        self.met.next = self.sweeps.q.val() & (self.write_row.q.val() == self.index_row.val());
         self.again.d.next = self.reading.val() & self.met.val();
         self.read1.d.next = self.reading.val() & !self.met.val();
         self.read2.d.next = self.read1.q.val();
@@ -202,40 +217,49 @@ impl<const L: usize, const LG: usize, const R: usize, const M: usize> Logic for 
             self.count.d.next = self.count.q.val() + 1;
         }
 
-        // Writing.
-        self.write_row.next = bit_cast::<INDEX_BITS, R>(self.count.q.val());
+        // Writing: what is chosen in one clock is written in the next.
+        self.write_row.d.next = bit_cast::<INDEX_BITS, R>(self.count.q.val());
         if self.row_write.val() {
-            self.write_row.next = self.row_write_row.val();
+            self.write_row.d.next = self.row_write_row.val();
         } else if self.done.q.val() {
-            self.write_row.next = self.index_row.val();
+            self.write_row.d.next = self.index_row.val();
         }
+        self.sweeps.d.next = self.row_write.val();
+        self.fills.d.next = !self.row_write.val() & !self.done.q.val();
         self.one_word.next = self.first_word.val() << self.word.val();
-        self.twice.next =
-            (bit_cast::<ENTRY_BITS, 32>(self.data.val()) << 32) | bit_cast::<ENTRY_BITS, 32>(self.data.val());
-        self.four_times.next = (self.twice.val() << 64) | self.twice.val();
-        self.spread.next = 0.into();
+        self.written.d.next = 0.into();
         if self.done.q.val() {
-            self.spread.next = (self.four_times.val() << 128) | self.four_times.val();
+            self.written.d.next = self.data.val();
         }
+        self.twice.next =
+            (bit_cast::<ENTRY_BITS, 32>(self.written.q.val()) << 32) | bit_cast::<ENTRY_BITS, 32>(self.written.q.val());
+        self.four_times.next = (self.twice.val() << 64) | self.twice.val();
+        self.spread.next = (self.four_times.val() << 128) | self.four_times.val();
         for i in 0..L {
+            self.words[i].clock.next = self.clock.val();
+            self.words[i].reset.next = self.reset.val();
+            self.swept[i].clock.next = self.clock.val();
+            self.swept[i].reset.next = self.reset.val();
+            self.words[i].d.next = 0.into();
+            if self.row_write.val() {
+                if self.row_write_lanes.val().get_bit(i) {
+                    self.words[i].d.next = self.swept_words.val();
+                }
+            } else if !self.done.q.val() {
+                self.words[i].d.next = self.all_words.val();
+            } else if self.store.val() & self.at[i].val() {
+                self.words[i].d.next = self.one_word.val();
+            }
+            self.swept[i].d.next = self.row_write_data[i].val();
             self.rows[i].clock.next = self.clock.val();
             self.rows[i].reset.next = self.reset.val();
             self.rows[i].row.next = self.read_row.val();
-            self.rows[i].write_row.next = self.write_row.val();
+            self.rows[i].write_row.next = self.write_row.q.val();
             self.rows[i].data.next = self.spread.val();
-            self.rows[i].swept.next = self.row_write_data[i].val();
-            self.rows[i].sweep.next = self.row_write.val();
-            self.rows[i].fill.next = !self.row_write.val() & !self.done.q.val();
-            self.rows[i].words.next = 0.into();
-            if self.row_write.val() {
-                if self.row_write_lanes.val().get_bit(i) {
-                    self.rows[i].words.next = self.swept_words.val();
-                }
-            } else if !self.done.q.val() {
-                self.rows[i].words.next = self.all_words.val();
-            } else if self.store.val() & self.at[i].val() {
-                self.rows[i].words.next = self.one_word.val();
-            }
+            self.rows[i].swept.next = self.swept[i].q.val();
+            self.rows[i].sweep.next = self.sweeps.q.val();
+            self.rows[i].fill.next = self.fills.q.val();
+            self.rows[i].words.next = self.words[i].q.val();
         }
     }
 }

@@ -79,7 +79,7 @@ pub struct Keys<const B: usize, const A: usize, const S: usize> {
     count: Register<Bits<B>>,
 
     // Stage 1: hash; or the slot.
-    h3: Hash,
+    h3: Hash<B>,
     writes: Signal<Local, Bit>,
     valid1: Register<Bit>,
     key1: Register<Bits<KEY_BITS>>,
@@ -107,7 +107,6 @@ pub struct Keys<const B: usize, const A: usize, const S: usize> {
     stash_id: Ram<Bits<24>, 4>,
     b0: Signal<Local, Bits<B>>,
     h1: Signal<Local, Bits<B>>,
-    torn: Signal<Local, Bit>,
     b1: Signal<Local, Bits<B>>,
     a_address: Signal<Local, Bits<B>>,
     way_words: [Signal<Local, Bits<3>>; 4],
@@ -187,7 +186,7 @@ impl<const B: usize, const A: usize, const S: usize> Default for Keys<B, A, S> {
         rest!(
             clock reset ready in_valid tag request tenant hash bucket0 bucket1 slot write write_data write_used read out_key
             out_valid hit index in_stash cleared count h3 writes valid1 key1 key turn1 reading1 bucket1_1 index1 of_stash1 words1
-            ways1 slots1 fill1 data1 used1 above of_stash ways stash_lo stash_hi stash_id b0 h1 torn b1 a_address way_words
+            ways1 slots1 fill1 data1 used1 above of_stash ways stash_lo stash_hi stash_id b0 h1 b1 a_address way_words
             stash_words data_id data valid2 key2 b0_2 b1_2 reading2 way2 bank_equal valid3 b0_3 b1_3 of_way read3 of_stash3 idle
             valid4 b0_4 b1_4 bank_match any0 any1 way0 way1 found_bucket found_way found_slot any_stash early_index early_slot in_bucket
         )
@@ -308,8 +307,7 @@ impl<const B: usize, const A: usize, const S: usize> Logic for Keys<B, A, S> {
         // 2: two buckets, which differ; or the slot's. What differs from hash 1 is at most the lowest bit.
         self.b0.next = bit_cast::<B, 32>(self.h3.hash.val());
         self.h1.next = bit_cast::<B, 16>(self.h3.hash.val().get_bits::<16>(16));
-        self.torn.next = self.h1.val() == self.b0.val();
-        self.b1.next = self.h1.val() ^ bit_cast::<B, 1>(self.torn.val().into());
+        self.b1.next = self.h1.val() ^ bit_cast::<B, 1>(self.h3.same.val().into());
         self.hash.next = self.h3.hash.val();
         self.bucket0.next = self.b0.val();
         self.bucket1.next = self.b1.val();
