@@ -1,0 +1,165 @@
+// The ULX3S's pins joined to the device, its clock, its serial line and its memory. Nothing is decided here.
+//
+//  clk_25mhz -> PLL -> 80 MHz -> kvcpu_ulx3s <- card bus -> kvcpu_sdram -> sdram_*
+//                 `--> 80 MHz, three quarters of a clock later -> sdram_clk (docs/rtl/card.md, Joining it to a board)
+`default_nettype none
+
+module ulx3s_85f(
+    input wire clk_25mhz,
+    input wire btn_fire1,
+    input wire ftdi_txd,
+    output wire ftdi_rxd,
+    output wire [7:0] led,
+    output wire sdram_clk,
+    output wire sdram_cke,
+    output wire sdram_csn,
+    output wire sdram_rasn,
+    output wire sdram_casn,
+    output wire sdram_wen,
+    output wire [1:0] sdram_ba,
+    output wire [12:0] sdram_a,
+    output wire [1:0] sdram_dqm,
+    inout wire [15:0] sdram_d
+);
+    wire clock, locked;
+
+    // 25 MHz / 5 * 16 = 80 MHz; the oscillator at 8 times that, 640 MHz (400 to 800: Lattice FPGA-DS-02012, sysCLOCK PLL Timing).
+    EHXPLLL #(
+        .CLKI_DIV(5),
+        .CLKFB_DIV(16),
+        .CLKOP_DIV(8),
+        .CLKOP_ENABLE("ENABLED"),
+        .CLKOP_CPHASE(4),
+        .CLKOP_FPHASE(0),
+        .CLKOS_DIV(8),
+        .CLKOS_ENABLE("ENABLED"),
+        .CLKOS_CPHASE(10),
+        .CLKOS_FPHASE(0),
+        .FEEDBK_PATH("CLKOP"),
+        .PLLRST_ENA("DISABLED"),
+        .INTFB_WAKE("DISABLED"),
+        .STDBY_ENABLE("DISABLED"),
+        .DPHASE_SOURCE("DISABLED"),
+        .OUTDIVIDER_MUXA("DIVA"),
+        .OUTDIVIDER_MUXB("DIVB")
+    ) pll (
+        .CLKI(clk_25mhz),
+        .CLKFB(clock),
+        .CLKOP(clock),
+        .CLKOS(sdram_clk),
+        .RST(1'b0),
+        .STDBY(1'b0),
+        .PHASESEL0(1'b0),
+        .PHASESEL1(1'b0),
+        .PHASEDIR(1'b0),
+        .PHASESTEP(1'b0),
+        .PHASELOADREG(1'b0),
+        .PLLWAKESYNC(1'b0),
+        .ENCLKOP(1'b0),
+        .ENCLKOS(1'b0),
+        .LOCK(locked)
+    );
+
+    // Reset: until the PLL is locked and the button is released, and 16 clocks more.
+    reg [1:0] calm = 2'b00;
+    reg [3:0] waited = 4'd0;
+    reg reset = 1'b1;
+    always @(posedge clock) begin
+        calm <= {calm[0], locked & ~btn_fire1};
+        waited <= !calm[1] ? 4'd0 : waited + {3'd0, reset};
+        reset <= !calm[1] | (reset & (waited != 4'd15));
+    end
+
+    wire awvalid, awready, wlast, wvalid, wready, bvalid, bready, arvalid, arready, rlast, rvalid, rready;
+    wire [1:0] awid, awburst, bid, bresp, arid, arburst, rid, rresp;
+    wire [2:0] awsize, arsize;
+    wire [7:0] awlen, wstrb, arlen;
+    wire [63:0] awaddr, wdata, araddr, rdata;
+    kvcpu_ulx3s device (
+        .clock(clock),
+        .reset(reset),
+        .rx(ftdi_txd),
+        .tx(ftdi_rxd),
+        .m_card_awid(awid),
+        .m_card_awaddr(awaddr),
+        .m_card_awlen(awlen),
+        .m_card_awsize(awsize),
+        .m_card_awburst(awburst),
+        .m_card_awvalid(awvalid),
+        .m_card_awready(awready),
+        .m_card_wdata(wdata),
+        .m_card_wstrb(wstrb),
+        .m_card_wlast(wlast),
+        .m_card_wvalid(wvalid),
+        .m_card_wready(wready),
+        .m_card_bid(bid),
+        .m_card_bresp(bresp),
+        .m_card_bvalid(bvalid),
+        .m_card_bready(bready),
+        .m_card_arid(arid),
+        .m_card_araddr(araddr),
+        .m_card_arlen(arlen),
+        .m_card_arsize(arsize),
+        .m_card_arburst(arburst),
+        .m_card_arvalid(arvalid),
+        .m_card_arready(arready),
+        .m_card_rid(rid),
+        .m_card_rdata(rdata),
+        .m_card_rresp(rresp),
+        .m_card_rlast(rlast),
+        .m_card_rvalid(rvalid),
+        .m_card_rready(rready)
+    );
+
+    wire [15:0] dq_out, dq_in;
+    wire dq_oe;
+    kvcpu_sdram memory (
+        .clock(clock),
+        .reset(reset),
+        .sdram_cke(sdram_cke),
+        .sdram_csn(sdram_csn),
+        .sdram_rasn(sdram_rasn),
+        .sdram_casn(sdram_casn),
+        .sdram_wen(sdram_wen),
+        .sdram_ba(sdram_ba),
+        .sdram_a(sdram_a),
+        .sdram_dqm(sdram_dqm),
+        .sdram_dq_out(dq_out),
+        .sdram_dq_oe(dq_oe),
+        .sdram_dq_in(dq_in),
+        .s_card_awid(awid),
+        .s_card_awaddr(awaddr),
+        .s_card_awlen(awlen),
+        .s_card_awsize(awsize),
+        .s_card_awburst(awburst),
+        .s_card_awvalid(awvalid),
+        .s_card_awready(awready),
+        .s_card_wdata(wdata),
+        .s_card_wstrb(wstrb),
+        .s_card_wlast(wlast),
+        .s_card_wvalid(wvalid),
+        .s_card_wready(wready),
+        .s_card_bid(bid),
+        .s_card_bresp(bresp),
+        .s_card_bvalid(bvalid),
+        .s_card_bready(bready),
+        .s_card_arid(arid),
+        .s_card_araddr(araddr),
+        .s_card_arlen(arlen),
+        .s_card_arsize(arsize),
+        .s_card_arburst(arburst),
+        .s_card_arvalid(arvalid),
+        .s_card_arready(arready),
+        .s_card_rid(rid),
+        .s_card_rdata(rdata),
+        .s_card_rresp(rresp),
+        .s_card_rlast(rlast),
+        .s_card_rvalid(rvalid),
+        .s_card_rready(rready)
+    );
+    assign sdram_d = dq_oe ? dq_out : 16'hzzzz;
+    assign dq_in = sdram_d;
+
+    // 0: works; 1, 2: the line carries something.
+    assign led = {5'd0, ~ftdi_rxd, ~ftdi_txd, ~reset};
+endmodule
