@@ -1,4 +1,4 @@
-//! The build's verbs: `cargo xtask regs | uapi | verilog | synth | formal | guest | edges | testplan | ci | bench |
+//! The build's verbs: `cargo xtask regs | uapi | verilog | synth | bitstream | baseline | formal | guest | edges | testplan | ci | bench |
 //! ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod edges;
 mod formal;
+mod fpga;
 mod generated;
 mod guest;
 mod lockstep;
@@ -17,7 +18,6 @@ mod mutants;
 mod process;
 mod regs;
 mod rtl;
-mod synth;
 mod testplan;
 mod uapi;
 mod workspace;
@@ -53,7 +53,11 @@ enum Verb {
         check: bool,
     },
     /// Synthesise the hardware's blocks for an ECP5, each alone: size, Fmax, critical path
-    Synth(synth::Options),
+    Synth(fpga::blocks::Options),
+    /// Build the bitstream of a board: netlist, place and route, packing; fails if timing is not met
+    Bitstream(fpga::bitstream::Options),
+    /// Compare the hardware's size and speed with constraints/baseline.toml
+    Baseline(fpga::baseline::Options),
     /// Check which crate may depend on which
     Edges,
     /// Check that every test of tests/testplan.toml exists and every register block has one
@@ -84,7 +88,9 @@ fn main() -> ExitCode {
         Verb::Uapi { check: false } => uapi::write(),
         Verb::Uapi { check: true } => uapi::check(),
         Verb::Verilog { check } => rtl::verilog(check),
-        Verb::Synth(options) => synth::synth(&options),
+        Verb::Synth(options) => fpga::blocks::synth(&options),
+        Verb::Bitstream(options) => fpga::bitstream::run(&options),
+        Verb::Baseline(options) => fpga::baseline::run(&options),
         Verb::Edges => edges::check(),
         Verb::Testplan => testplan::check(),
         Verb::Formal(options) => formal::run(&options),

@@ -1,0 +1,194 @@
+//! `cargo xtask baseline`: what the board geometry takes of an ECP5, against constraints/baseline.toml. CI runs it.
+//!
+//! A whole place and route takes longer than CI has, so here the board's netlist is made module by module (`-noflatten`, which is quick,
+//! and takes a little more than the whole at once), and counted; and the block whose paths used to be the longest, the sequencer with its
+//! microprogram, is placed and routed by itself. `cargo xtask synth board` and `cargo xtask bitstream` do the whole.
+
+use super::tools::Tools;
+use crate::workspace;
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How much worse a figure may be than the baseline's, in parts of it.
+const TOLERANCE: f64 = 0.05;
+/// The file with the figures.
+const FILE: &str = "constraints/baseline.toml";
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Write the figures of this checkout as the new baseline
+    #[arg(long)]
+    write: bool,
+}
+
+/// Sizes in cells, of which less is better, and MHz, of which more is.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Figures {
+    /// The board geometry, module by module: cells by Yosys' name.
+    board: BTreeMap<String, u64>,
+    /// The sequencer, placed and routed.
+    control: Control,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Control {
+    luts: u64,
+    fmax_mhz: f64,
+}
+
+/// Cells that are held.
+const CELLS: [&str; 6] = ["LUT4", "CCU2C", "TRELLIS_FF", "DP16KD", "MULT18X18D", "TRELLIS_DPR16X4"];
+
+/// The verb.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if !options.write {
+        return check();
+    }
+    let figures = measure()?;
+    let text = format!(
+        "# What CI holds the hardware to; a figure more than 5% worse fails. `cargo xtask baseline --write` made it.\n\n{}",
+        toml::to_string(&figures)?
+    );
+    let path = workspace::root()?.join(FILE);
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Compares this checkout with the baseline.
+pub(crate) fn check() -> Result<()> {
+    let path = workspace::root()?.join(FILE);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{FILE} is not there; `cargo xtask baseline --write` makes it"))?;
+    let baseline: Figures = toml::from_str(&text).context(FILE)?;
+    let lines = compare(&baseline, &measure()?);
+    println!("| figure | baseline | now | |\n|---|---|---|---|");
+    for line in &lines {
+        println!("| {} | {} | {} | {} |", line.what, line.baseline, line.now, if line.is_worse { "WORSE" } else { "" });
+    }
+    let worse: Vec<&str> = lines.iter().filter(|line| line.is_worse).map(|line| line.what.as_str()).collect();
+    if !worse.is_empty() {
+        bail!(
+            "more than 5% worse than {FILE}: {}; mend it, or, if it is worth its price, `cargo xtask baseline --write` and say why",
+            worse.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// A figure beside its baseline.
+struct Line {
+    what: String,
+    baseline: f64,
+    now: f64,
+    is_worse: bool,
+}
+
+fn compare(baseline: &Figures, now: &Figures) -> Vec<Line> {
+    let sized = |what: String, before: u64, after: u64| Line {
+        is_worse: after as f64 > before as f64 * (1.0 + TOLERANCE),
+        what,
+        baseline: before as f64,
+        now: after as f64,
+    };
+    let mut lines: Vec<Line> = CELLS
+        .iter()
+        .map(|cell| {
+            let of = |figures: &Figures| figures.board.get(*cell).copied().unwrap_or(0);
+            sized(format!("board, {cell}"), of(baseline), of(now))
+        })
+        .collect();
+    lines.push(sized("control, LUT4 and carries".into(), baseline.control.luts, now.control.luts));
+    let (before, after) = (baseline.control.fmax_mhz, now.control.fmax_mhz);
+    let is_worse = after < before * (1.0 - TOLERANCE);
+    lines.push(Line { what: "control, Fmax in MHz".into(), baseline: before, now: after, is_worse });
+    lines
+}
+
+fn measure() -> Result<Figures> {
+    let tools = Tools::install()?;
+    Ok(Figures { board: count(&tools)?, control: route(&tools)? })
+}
+
+/// The board geometry's cells.
+fn count(tools: &Tools) -> Result<BTreeMap<String, u64>> {
+    let source = workspace::root()?.join("hdl/rtl/kvcpu_board.v");
+    let counted = tools.folder.join("baseline.stat");
+    let script = format!(
+        "read_verilog {}; synth_ecp5 -noflatten -top kvcpu_board; tee -q -o {} stat -json",
+        source.display(),
+        counted.display()
+    );
+    eprintln!("board: yosys");
+    tools.yosys(&script, &tools.folder.join("baseline.log"))?;
+    cells(&counted)
+}
+
+/// Of Yosys' `stat -json`, the cells of the whole design.
+fn cells(path: &Path) -> Result<BTreeMap<String, u64>> {
+    #[derive(Deserialize)]
+    struct Stat {
+        design: Design,
+    }
+    #[derive(Deserialize)]
+    struct Design {
+        num_cells_by_type: BTreeMap<String, u64>,
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("no count {}", path.display()))?;
+    let stat: Stat = serde_json::from_str(&text).with_context(|| format!("{}: not of Yosys 0.70", path.display()))?;
+    let by_type = stat.design.num_cells_by_type;
+    let found: BTreeMap<String, u64> =
+        CELLS.iter().filter_map(|cell| Some(((*cell).to_owned(), *by_type.get(*cell)?))).collect();
+    ensure!(!found.is_empty(), "{} has none of {}", path.display(), CELLS.join(", "));
+    Ok(found)
+}
+
+/// The sequencer, placed and routed for 150 MHz with seed 1, out of context.
+fn route(tools: &Tools) -> Result<Control> {
+    let report = super::blocks::implement(tools, "control", 1)?;
+    let clock = report.clocks().next().context("the sequencer has no clock")?;
+    Ok(Control { luts: report.used("TRELLIS_COMB").used, fmax_mhz: clock.achieved })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(luts: u64, fmax_mhz: f64) -> Figures {
+        Figures { board: [("LUT4".to_owned(), luts)].into(), control: Control { luts: 10, fmax_mhz } }
+    }
+
+    fn worse(now: &Figures) -> Vec<String> {
+        let lines = compare(&figures(1_000, 100.0), now);
+        lines.into_iter().filter(|line| line.is_worse).map(|line| line.what).collect()
+    }
+
+    #[test]
+    fn five_percent_are_borne_and_no_more() {
+        assert!(worse(&figures(1_050, 95.0)).is_empty());
+        assert!(worse(&figures(10, 500.0)).is_empty());
+        assert_eq!(worse(&figures(1_051, 95.0)), ["board, LUT4"]);
+        assert_eq!(worse(&figures(1_000, 94.9)), ["control, Fmax in MHz"]);
+    }
+
+    #[test]
+    fn the_baseline_is_there_and_holds_every_kind_of_cell() {
+        let text = std::fs::read_to_string(workspace::root().unwrap().join(FILE)).unwrap();
+        let baseline: Figures = toml::from_str(&text).unwrap();
+        for cell in CELLS {
+            assert!(baseline.board.contains_key(cell), "{cell}");
+        }
+    }
+
+    #[test]
+    fn cells_are_those_of_the_design() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = r#"{"modules": {}, "design": {"num_cells_by_type": {"LUT4": 7, "other": 1}}}"#;
+        std::fs::write(file.path(), text).unwrap();
+        assert_eq!(cells(file.path()).unwrap(), [("LUT4".to_owned(), 7)].into());
+        std::fs::write(file.path(), r#"{"design": {"num_cells_by_type": {}}}"#).unwrap();
+        assert!(cells(file.path()).is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! From the checked-in Verilog to an ECP5: single blocks ([`blocks`]), whole boards with their pins ([`bitstream`]), and the sizes
+//! that CI holds the device to ([`baseline`]).
+//!
+//! ```text
+//!  hdl/rtl/*.v ────────────┐
+//!  constraints/BOARD/top.v ┴─► yosys ─► nextpnr ◄─ constraints/BOARD/pins.lpf ─► report, configuration ─► ecppack ─► bitstream
+//! ```
+
+pub(crate) mod baseline;
+pub(crate) mod bitstream;
+pub(crate) mod blocks;
+mod board;
+mod report;
+mod tools;

