@@ -52,6 +52,11 @@ impl Sender {
         self.queue.len() + usize::from(self.left > 0)
     }
 
+    /// Whether it is between two frames.
+    pub fn is_between(&self) -> bool {
+        self.left == 0
+    }
+
     /// The level of the coming clock.
     pub fn level(&mut self) -> bool {
         if self.left == 0 {
@@ -89,12 +94,14 @@ pub struct Listener {
     wait: Option<u32>,
     frame: u16,
     samples: u32,
+    /// Waits for a high line, after a bad frame.
+    is_barred: bool,
 }
 
 impl Listener {
     /// At `bit_clocks` clocks a bit.
     pub fn new(bit_clocks: u32) -> Listener {
-        Listener { bit_clocks, wait: None, frame: 0, samples: 0 }
+        Listener { bit_clocks, wait: None, frame: 0, samples: 0, is_barred: false }
     }
 
     /// Whether nothing is on the line.
@@ -104,8 +111,9 @@ impl Listener {
 
     /// The level of a clock.
     pub fn hear(&mut self, level: bool) -> Option<Heard> {
+        self.is_barred &= !level;
         let wait = match self.wait {
-            None if level => return None,
+            None if level || self.is_barred => return None,
             None => {
                 (self.frame, self.samples) = (0, 0);
                 self.bit_clocks / 2
@@ -124,6 +132,7 @@ impl Listener {
         }
         self.wait = None;
         let is_good = self.frame & 1 == 0 && level;
+        self.is_barred = !level;
         Some(if is_good { Heard::Byte((self.frame >> 1) as u8) } else { Heard::BadFrame })
     }
 }
