@@ -210,7 +210,7 @@ fn options(only: &[&str]) -> Options {
 /// The faults, the row that must see each, and the place it must name.
 const FAULTS: [(&str, Fault, &str); 38] = [
     ("identity", Fault::Stuck("MAGIC", 1, true), "MAGIC"),
-    ("identity", Fault::Stuck("MAP_VERSION", 1 << 17, true), "MAP_VERSION.MAJOR"),
+    ("identity", Fault::Stuck("MAP_VERSION", 1 << 18, true), "MAP_VERSION.MAJOR"),
     ("identity", Fault::Stuck("STATUS", 1, false), "STATUS.READY"),
     ("scratch", Fault::Stuck("SCRATCH", 1 << 31, false), "SCRATCH"),
     ("scratch", Fault::Deaf("SCRATCH"), "SCRATCH"),
