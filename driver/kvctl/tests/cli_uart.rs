@@ -117,7 +117,7 @@ fn a_shell_works_on_card_memory_alone() {
         .good()
         .lines();
     assert_eq!(said.len(), 5, "{said:?}");
-    assert_eq!(said[2]["tier"], 1, "{said:?}");
+    assert_eq!(said[2]["placement"]["tier"], 1, "{said:?}");
     let refused = session(&["--device", &device, "--single-shot"], &format!("{config}config --t2 8\n"));
     refused.refused(1, "does not offer DMA memory");
     port.close().unwrap();
