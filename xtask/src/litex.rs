@@ -146,7 +146,8 @@ mod tests {
     fn a_program_is_waited_for_and_ended() {
         let far = Instant::now() + START;
         let mut command = Command::new("sh");
-        let program = Background::start("a test", command.args(["-c", "echo one; echo two 2; exec sleep 1000"])).unwrap();
+        let program =
+            Background::start("a test", command.args(["-c", "echo one; echo two 2; exec sleep 1000"])).unwrap();
         assert_eq!(program.wait(far, |line| line.strip_prefix("two ").map(str::to_owned)).unwrap(), "2");
         let late = program.wait(Instant::now() + Duration::from_millis(50), |_| Some(())).unwrap_err();
         assert!(late.to_string().contains("did not say"), "{late}");
