@@ -3,11 +3,11 @@
 //! ```text
 //!  rx ─► Link ─► s_axil ┌────────┐ m_card ─► memory, of the board's own
 //!  tx ◄──┘              │ Device │ m_host ─► nothing: Bus Master Enable is off
-//!  irq ◄────────────────┘        └
+//!                 irq ◄─└────────┘
 //! ```
 //!
 //! A board's top joins this to its clock, its pins and its memory. Without Bus Master Enable the device begins no burst on the host's bus and ends what would need
-//! one with DMA_ERR.BUS_MASTER_OFF at once (`docs/moves.md`), so the bus may hang in the air; its inputs are 0. `irq` pulses as ever, and INT_STATUS
+//! one with DMA_ERR.BUS_MASTER_OFF at once (`docs/moves.md`), so that bus is left open, with its inputs 0. `irq` pulses as ever, and INT_STATUS
 //! is there to be polled.
 
 use crate::top::Device;
