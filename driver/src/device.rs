@@ -11,7 +11,7 @@ use std::time::Duration;
 use kvcpu_mmio::geometry::TIERS;
 use kvcpu_mmio::regs::control::{self, CAP_ENGINES, CAP_RTBD, MAP_VERSION};
 use kvcpu_mmio::regs::{dma, hepc};
-use kvcpu_mmio::{Backing, Geometry};
+use kvcpu_mmio::{Backing, BackingError, Geometry};
 
 use crate::config::DEADLINE;
 use crate::programming::Active;
@@ -61,8 +61,16 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Lets the device master the bus. Where it leads to no host memory there is nothing to let: memory for the device is refused there too.
+pub(crate) fn let_master<B: Backing + ?Sized>(backing: &B) -> Result<(), BackingError> {
+    match backing.bus_master(true) {
+        Err(BackingError::Unsupported(_)) => Ok(()),
+        other => other,
+    }
+}
+
 impl<B: Backing + ?Sized + 'static> Device<B> {
-    /// Identifies what is behind `backing`, reads its geometry and lets it master the bus. Changes
+    /// Identifies what is behind `backing`, reads its geometry and lets it master the bus, if it has one to host memory. Changes
     /// nothing else: a device that is in use stays so until it is configured.
     pub fn probe(backing: Arc<B>) -> Result<Device<B>, DriverError> {
         let name = || backing.name();
@@ -108,7 +116,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             timebase_hz: read(&control::TIMEBASE_HZ)?,
             dma_channels: CAP_ENGINES::DMA_CHANNELS.get(engines) as u8,
         };
-        backing.bus_master(true)?;
+        let_master(&*backing)?;
         tracing::debug!(name = name(), ?identity, ?geometry, "probed");
         let inner = Inner {
             backing,

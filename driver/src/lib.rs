@@ -35,6 +35,7 @@ mod service;
 mod single_shot;
 mod t3;
 mod transfers;
+pub mod uart;
 pub mod vfio;
 pub mod vfio_user;
 mod wait;

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use kvcpu_mmio::regs::{control, dma, hepc, luf, rtbd, service, tier};
 use kvcpu_mmio::{Backing, Geometry};
 
-use crate::device::lock;
+use crate::device::{let_master, lock};
 use crate::transfers::Rings;
 use crate::wait::Wait;
 use crate::{Config, ConfigError, Device, DmaBuffer, DriverError};
@@ -138,7 +138,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
     pub fn reset(&self) -> Result<(), DriverError> {
         self.inner.serves.store(false, Ordering::Release);
         self.backing().reset()?;
-        self.backing().bus_master(true)?;
+        let_master(&**self.backing())?;
         self.wait_status("reset to end", &control::STATUS::READY, 1)?;
         lock(&self.inner.service).stop(self.deadline());
         *lock(&self.inner.active) = None;

@@ -1,7 +1,8 @@
 //! Export to Verilog: which designs there are, and their text.
 
+use crate::board::Board;
 use crate::top::Device;
-use crate::{dma, hepc, micro, prim, rtbd, split, tier};
+use crate::{dma, hepc, micro, prim, rtbd, split, tier, uart};
 use anyhow::{Result, anyhow};
 use kvcpu_mmio::Geometry;
 use rust_hdl::prelude::*;
@@ -23,6 +24,15 @@ macro_rules! device {
     };
 }
 
+/// A serial line as tests want it: of few clocks a bit, and impatient.
+const LINE: uart::Timing = uart::Timing { bit_clocks: 8, idle_clocks: 0x1_0000 };
+
+macro_rules! board {
+    ($geometry:expr, $clock_hz:expr, $timing:expr, $($size:literal)*) => {
+        |name| text(name, Board::<$($size),*>::new($geometry, build_id()?, $clock_hz, $timing))
+    };
+}
+
 /// All of them. Blocks stand alone too, so that each can be linted, simulated and proven by itself.
 pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_fifo", verilog: verilog::<prim::Fifo<Bits<16>, 4, 5>> },
@@ -37,6 +47,10 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_directory", verilog: verilog::<rtbd::DirectoryProbe> },
     Design { name: "kvcpu_dma", verilog: verilog::<dma::Unit> },
     Design { name: "kvcpu_frames", verilog: |name| text(name, tier::Frames::<10, 12>::new(Geometry::TEST)) },
+    Design { name: "kvcpu_uart_receiver", verilog: |name| text(name, uart::Receiver::new(LINE.bit_clocks)) },
+    Design { name: "kvcpu_uart_transmitter", verilog: |name| text(name, uart::Transmitter::new(LINE.bit_clocks)) },
+    Design { name: "kvcpu_uart_bridge", verilog: |name| text(name, uart::Bridge::new(256)) },
+    Design { name: "kvcpu_uart", verilog: board!(Geometry::SMALL, CLOCK_HZ, LINE, 6 4 8 4 4 2 3 4 4 3 4 4) },
     Design { name: "kvcpu_small", verilog: device!(Geometry::SMALL, 6 4 8 4 4 2 3 4 4 3 4 4) },
     Design { name: "kvcpu", verilog: device!(Geometry::TEST, 10 8 12 8 4 2 3 8 16 15 4 4) },
     Design { name: "kvcpu_board", verilog: device!(Geometry::BOARD, 13 11 15 16 4 2 3 11 16 15 4 4) },

@@ -5,6 +5,7 @@
 //! signal of its own; parentheses round every mixed operator; no arithmetic and no `!` inside a comparison or a widening
 //! cast; constants are `Constant` fields.
 
+pub mod board;
 pub mod check;
 pub mod csr;
 pub mod dma;
@@ -17,3 +18,4 @@ pub mod rtbd;
 mod split;
 pub mod tier;
 pub mod top;
+pub mod uart;

@@ -21,6 +21,7 @@ mod rules;
 mod simulation;
 mod slave;
 mod top;
+pub mod uart;
 mod watch;
 
 pub use bus::{Bus, BusFault, HostMemory, merge};

@@ -45,6 +45,11 @@ impl Wires {
         self.outputs[port.0]
     }
 
+    /// An input by name.
+    pub(crate) fn input(design: &'static Design, port: &str) -> Result<In, PortError> {
+        place(design, true, port.to_owned()).map(In)
+    }
+
     /// An output by name.
     pub(crate) fn output(design: &'static Design, port: &str) -> Result<Out, PortError> {
         place(design, false, port.to_owned()).map(Out)
@@ -56,7 +61,8 @@ impl Wires {
 
     /// Sets an input that is none of the device's own.
     pub(crate) fn tie(&mut self, design: &'static Design, port: &str, value: u64) -> Result<(), PortError> {
-        self.inputs[place(design, true, port.to_owned())?] = value;
+        let port = Wires::input(design, port)?;
+        self.set(port, value);
         Ok(())
     }
 

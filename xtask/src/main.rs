@@ -1,5 +1,5 @@
-//! The build's verbs: `cargo xtask regs | uapi | verilog | synth | bitstream | baseline | formal | guest | edges | testplan | ci | bench |
-//! ablation | lockstep | mutants`.
+//! The build's verbs: `cargo xtask regs | uapi | verilog | synth | bitstream | baseline | formal | guest | litex | edges | testplan |
+//! ci | bench | ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
 //! part of the product. It depends on the register map alone.
@@ -12,6 +12,7 @@ mod formal;
 mod fpga;
 mod generated;
 mod guest;
+mod litex;
 mod lockstep;
 mod measure;
 mod mutants;
@@ -66,6 +67,8 @@ enum Verb {
     Formal(formal::Options),
     /// Boot a guest under QEMU with the device behind an IOMMU, and test the Linux path in it
     Guest(guest::Options),
+    /// LiteX's litex_server and client against the simulated board's serial line
+    Litex,
     /// Run every check and test of the project: what ./test.sh calls
     Ci(ci::Options),
     /// Run benches: all, a crate's, the trace replay, or the hardware's clocks
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Verb::Testplan => testplan::check(),
         Verb::Formal(options) => formal::run(&options),
         Verb::Guest(options) => guest::run(&options),
+        Verb::Litex => litex::run(),
         Verb::Ci(options) => ci::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Ablation => ablation::run(),

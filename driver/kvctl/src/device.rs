@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use kvcpu_driver::uart::{self, Uart};
 use kvcpu_driver::vfio::{PciAddress, Vfio};
 use kvcpu_driver::vfio_user::VfioUser;
 use kvcpu_driver::{Config, Device};
@@ -30,16 +31,20 @@ pub enum Location {
     Lockstep,
     /// A vfio-user server at this socket. `kvctl serve` resets the device when a client goes; another server may have kept it as it was left.
     VfioUser(PathBuf),
+    /// A board at this serial port, at so many bits a second; it is as it was left.
+    Uart(PathBuf, u32),
     /// A card in a slot, bound to vfio-pci; the kernel resets it when it is opened.
     Vfio(PciAddress),
 }
 
 /// What `--device` accepts, for its error.
-const LOCATIONS: &str = "emulator, rtl, lockstep, vfio-user:PATH, vfio:BDF";
+const LOCATIONS: &str = "emulator, rtl, lockstep, vfio-user:PATH, vfio:BDF, uart:PATH[@BAUD]";
 /// What the path of a socket follows.
 const VFIO_USER: &str = "vfio-user:";
 /// What the address of a card follows.
 const VFIO: &str = "vfio:";
+/// What the path of a serial port follows.
+const UART: &str = "uart:";
 
 impl FromStr for Location {
     type Err = String;
@@ -49,12 +54,27 @@ impl FromStr for Location {
             "emulator" => Ok(Location::Emulator),
             "rtl" => Ok(Location::Rtl),
             "lockstep" => Ok(Location::Lockstep),
-            _ => match (s.strip_prefix(VFIO_USER), s.strip_prefix(VFIO)) {
-                (Some(path), _) if !path.is_empty() => Ok(Location::VfioUser(path.into())),
-                (_, Some(address)) => address.parse().map(Location::Vfio).map_err(|error| format!("{error}")),
+            _ => match (s.strip_prefix(VFIO_USER), s.strip_prefix(VFIO), s.strip_prefix(UART)) {
+                (Some(path), ..) if !path.is_empty() => Ok(Location::VfioUser(path.into())),
+                (_, Some(address), _) => address.parse().map(Location::Vfio).map_err(|error| format!("{error}")),
+                (.., Some(port)) if !port.is_empty() => serial_port(port),
                 _ => Err(format!("there is no such device; there are: {LOCATIONS}")),
             },
         }
+    }
+}
+
+/// `PATH` or `PATH@BAUD`.
+fn serial_port(port: &str) -> Result<Location, String> {
+    let (path, baud) = match port.rsplit_once('@') {
+        Some((path, baud)) => (path, baud.parse().ok().filter(|baud| *baud > 0)),
+        None => (port, Some(uart::DEFAULT_BAUD)),
+    };
+    match baud {
+        Some(baud) if !path.is_empty() => Ok(Location::Uart(path.into(), baud)),
+        _ => Err(format!(
+            "{port} is no serial port; write uart:/dev/ttyUSB0 or, with its bits a second, uart:/dev/ttyUSB0@1000000"
+        )),
     }
 }
 
@@ -66,6 +86,7 @@ impl fmt::Display for Location {
             Location::Lockstep => f.pad("lockstep"),
             Location::VfioUser(path) => write!(f, "{VFIO_USER}{}", path.display()),
             Location::Vfio(address) => write!(f, "{VFIO}{address}"),
+            Location::Uart(path, baud) => write!(f, "{UART}{}@{baud}", path.display()),
         }
     }
 }
@@ -104,7 +125,7 @@ pub type Pair = (Arc<dyn Backing>, Arc<dyn Backing>);
 pub struct DeviceArgs {
     /// The device: `emulator`, the model in this process; `rtl`, the hardware's Verilog simulated; `lockstep`, a replay on both
     /// that ends when they differ; `vfio-user:PATH`, one that `kvctl serve` or another server shows at that
-    /// socket; `vfio:BDF`, the card at that PCI address (docs/bringup.md)
+    /// socket; `vfio:BDF`, the card at that PCI address (docs/bringup.md); `uart:PATH[@BAUD]`, the board at that serial port (docs/uart.md)
     #[arg(long, global = true, value_name = "DEVICE", default_value_t, help_heading = "Device")]
     pub device: Location,
     /// Geometry of the emulated or simulated device
@@ -157,13 +178,16 @@ impl DeviceArgs {
     /// The backing, not yet looked at.
     pub fn backing(&self) -> Result<Arc<dyn Backing>, Error> {
         match &self.device {
-            Location::Emulator | Location::VfioUser(_) | Location::Vfio(_) if self.waveform.is_some() => {
+            Location::Emulator | Location::VfioUser(_) | Location::Vfio(_) | Location::Uart(..)
+                if self.waveform.is_some() =>
+            {
                 Err("--trace writes the waveform of the simulated hardware; add --device rtl".into())
             }
             Location::Emulator => Ok(Arc::new(Emulator::new(self.geometry.geometry())?)),
             Location::Rtl => rtl(self.geometry, self.waveform.as_deref(), None),
             Location::VfioUser(path) => Ok(Arc::new(VfioUser::connect(path)?)),
             Location::Vfio(address) => Ok(Arc::new(Vfio::open(*address)?)),
+            Location::Uart(path, baud) => Ok(Arc::new(Uart::open(path, *baud)?)),
             Location::Lockstep => {
                 Err("only replay runs on two devices at once; use --device emulator or --device rtl".into())
             }
@@ -183,7 +207,7 @@ impl DeviceArgs {
     pub fn is_private(&self) -> bool {
         match self.device {
             Location::Emulator | Location::Rtl | Location::Lockstep => true,
-            Location::VfioUser(_) | Location::Vfio(_) => false,
+            Location::VfioUser(_) | Location::Vfio(_) | Location::Uart(..) => false,
         }
     }
 
@@ -196,7 +220,7 @@ impl DeviceArgs {
                 (Arc::new(Emulator::with_bus(self.geometry.geometry(), |_| Box::new(bus))?), false)
             }
             Location::Rtl => (rtl(self.geometry, self.waveform.as_deref(), Some(memory.clone()))?, true),
-            Location::Lockstep | Location::VfioUser(_) | Location::Vfio(_) => {
+            Location::Lockstep | Location::VfioUser(_) | Location::Vfio(_) | Location::Uart(..) => {
                 return Err("what is served is --device emulator or --device rtl".into());
             }
         };
@@ -208,7 +232,7 @@ impl DeviceArgs {
         let own = match self.device {
             Location::Emulator | Location::Vfio(_) => Config::default().deadline,
             // It may be a simulation that is served.
-            Location::Rtl | Location::Lockstep | Location::VfioUser(_) => SIMULATION_DEADLINE,
+            Location::Rtl | Location::Lockstep | Location::VfioUser(_) | Location::Uart(..) => SIMULATION_DEADLINE,
         };
         self.deadline.unwrap_or(own)
     }

@@ -9,10 +9,10 @@ mod show;
 pub use path::{Path, access_name};
 
 use clap::{Args, Subcommand};
-use kvcpu_driver::Device;
+use kvcpu_driver::{Device, DriverError};
 use kvcpu_mmio::map::{BLOCKS, registers};
 use kvcpu_mmio::regs::{control, luf, queue, rtbd};
-use kvcpu_mmio::{Access, Bar, Geometry, Register};
+use kvcpu_mmio::{Access, BackingError, Bar, Geometry, Register};
 use show::{Listing, Values};
 
 use crate::cli::{Error, number};
@@ -194,7 +194,11 @@ fn dump(device: &Device, filter: Option<&str>, changed: bool) -> Result<Box<dyn 
                 if !exists(device.geometry(), &path) {
                     continue;
                 }
-                let value = device.read_at(register, instance, element)?;
+                let value = match device.read_at(register, instance, element) {
+                    // The MSI-X table, where there is no PCIe.
+                    Err(DriverError::Backing(BackingError::Unsupported(_))) => continue,
+                    other => other?,
+                };
                 if !changed || value != register.reset {
                     values.push((path, value));
                 }

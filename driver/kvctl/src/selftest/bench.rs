@@ -156,15 +156,25 @@ impl Bench {
 
     /// Function-level reset, bus mastering on, and the wait until the device is ready.
     pub(super) fn reset(&self) -> Result<(), Problem> {
-        match self.backing.reset() {
-            // Without the function's reset there is the device's own, so that its tests are run all the same.
-            Err(BackingError::Unsupported(_)) => {
-                self.write32(control::CTRL.bar, control::CTRL.offset, control::CTRL::RESET.mask() as u32)?;
-            }
+        // Without the function's reset there is the device's own, so that its tests are run all the same.
+        if !self.reset_function()? {
+            self.set(&control::CTRL, control::CTRL::RESET.mask())?;
+        }
+        self.wait(&control::STATUS, &control::STATUS::READY, 1)
+    }
+
+    /// Function-level reset, and bus mastering on again if there is any; `false` if the backing has no such reset.
+    pub(super) fn reset_function(&self) -> Result<bool, Problem> {
+        let has_reset = match self.backing.reset() {
+            Err(BackingError::Unsupported(_)) => false,
+            other => other.map(|()| true)?,
+        };
+        match self.backing.bus_master(true) {
+            // What needs host memory finds that out by itself.
+            Err(BackingError::Unsupported(_)) => {}
             other => other?,
         }
-        self.backing.bus_master(true)?;
-        self.wait(&control::STATUS, &control::STATUS::READY, 1)
+        Ok(has_reset)
     }
 
     /// Waits until a field has a value.

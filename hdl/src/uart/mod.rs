@@ -1,0 +1,64 @@
+//! A way in without PCIe: LiteX's uartbone protocol on a serial line, to the device's AXI4-Lite port. `docs/uart.md`.
+
+mod bridge;
+mod link;
+mod receiver;
+mod transmitter;
+
+pub use bridge::Bridge;
+pub use link::Link;
+pub use receiver::Receiver;
+pub use transmitter::Transmitter;
+
+use anyhow::{Result, ensure};
+
+/// Fewest clocks of a bit: with fewer, the edge that is seen up to a clock late moves the samples too far from the middle.
+pub const LEAST_CLOCKS: u32 = 6;
+/// Most: what the counters hold.
+pub const MOST_CLOCKS: u32 = 0xFFFF;
+/// Most that clocks of a whole number may be away from the baud rate, in thousandths; the line's other end has as much to spare.
+const MOST_ERROR: u64 = 20;
+/// Silence in the middle of a command after which it is forgotten, in ms: as long as LiteX gives a whole command.
+pub const IDLE_MS: u32 = 100;
+
+/// The line's times, in clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// A bit.
+    pub bit_clocks: u32,
+    /// Silence that ends a command.
+    pub idle_clocks: u32,
+}
+
+impl Timing {
+    /// That of `baud` bits a second at `clock_hz`, and [`IDLE_MS`] of silence.
+    pub fn of(clock_hz: u32, baud: u32) -> Result<Timing> {
+        ensure!(baud > 0, "a line of 0 baud carries nothing; give its bits a second");
+        let bit_clocks = (clock_hz + baud / 2) / baud;
+        ensure!(
+            (LEAST_CLOCKS..=MOST_CLOCKS).contains(&bit_clocks),
+            "{baud} baud are {bit_clocks} clocks a bit at {clock_hz} Hz; {LEAST_CLOCKS} to {MOST_CLOCKS} can be"
+        );
+        let (got, wanted) = (u64::from(bit_clocks) * u64::from(baud), u64::from(clock_hz));
+        ensure!(
+            1000 * got.abs_diff(wanted) <= MOST_ERROR * wanted,
+            "{baud} baud are no whole number of clocks at {clock_hz} Hz, not even within 2%; choose a lower rate"
+        );
+        Ok(Timing { bit_clocks, idle_clocks: clock_hz / 1000 * IDLE_MS })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_becomes_clocks_or_is_refused() {
+        assert_eq!(Timing::of(60_000_000, 1_000_000).unwrap(), Timing { bit_clocks: 60, idle_clocks: 6_000_000 });
+        assert_eq!(Timing::of(25_000_000, 115_200).unwrap().bit_clocks, 217);
+        // 8.33 clocks are not 8 within 2%.
+        for (clock_hz, baud) in [(25_000_000, 3_000_000), (50_000_000, 0), (50_000_000, 300), (10_000_000, 2_000_000)] {
+            assert!(Timing::of(clock_hz, baud).is_err(), "{clock_hz} {baud}");
+        }
+    }
+}
