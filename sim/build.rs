@@ -18,7 +18,12 @@ struct Port {
 }
 
 /// Designs that are compiled with a feature only.
-const OPTIONAL: [(&str, &str); 2] = [("kvcpu_board.v", "CARGO_FEATURE_BOARD"), ("kvcpu_full.v", "CARGO_FEATURE_FULL")];
+const OPTIONAL: [(&str, &str); 4] = [
+    ("kvcpu_board.v", "CARGO_FEATURE_BOARD"),
+    ("kvcpu_evn.v", "CARGO_FEATURE_BOARD"),
+    ("kvcpu_ulx3s.v", "CARGO_FEATURE_BOARD"),
+    ("kvcpu_full.v", "CARGO_FEATURE_FULL"),
+];
 
 /// A generated file of so many bytes is compiled by itself, beside the others; smaller ones are joined, as reading Verilator's headers
 /// takes longer than compiling them.

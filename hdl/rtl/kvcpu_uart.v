@@ -1201,6 +1201,34 @@ module kvcpu_uart$device$directory(clock,reset,bus_select,bus_write,bus_address,
     reg  touched$pop;
     wire  [31:0] touched$top;
     wire  [31:0] touched$count;
+    reg  load$clock;
+    reg  load$reset;
+    reg  load$d;
+    wire  load$q;
+    reg  key_slot$clock;
+    reg  key_slot$reset;
+    reg  [16:0] key_slot$d;
+    wire  [16:0] key_slot$q;
+    reg  key_write$clock;
+    reg  key_write$reset;
+    reg  [2:0] key_write$d;
+    wire  [2:0] key_write$q;
+    reg  key_data$clock;
+    reg  key_data$reset;
+    reg  [31:0] key_data$d;
+    wire  [31:0] key_data$q;
+    reg  key_frame$clock;
+    reg  key_frame$reset;
+    reg  [15:0] key_frame$d;
+    wire  [15:0] key_frame$q;
+    reg  key_tier$clock;
+    reg  key_tier$reset;
+    reg  [1:0] key_tier$d;
+    wire  [1:0] key_tier$q;
+    reg  key_state$clock;
+    reg  key_state$reset;
+    reg  [1:0] key_state$d;
+    wire  [1:0] key_state$q;
     reg  tag_low$clock;
     reg  tag_low$reset;
     reg  [31:0] tag_low$d;
@@ -1251,7 +1279,6 @@ module kvcpu_uart$device$directory(clock,reset,bus_select,bus_write,bus_address,
     reg  [3:0] asked;
     reg  storing;
     reg  go;
-    reg  load;
     reg  setting;
     reg  clear;
     reg  commit;
@@ -1403,6 +1430,48 @@ module kvcpu_uart$device$directory(clock,reset,bus_select,bus_write,bus_address,
         .top(touched$top),
         .count(touched$count)
     );
+    kvcpu_uart$device$directory$load load(
+        .clock(load$clock),
+        .reset(load$reset),
+        .d(load$d),
+        .q(load$q)
+    );
+    kvcpu_uart$device$directory$key_slot key_slot(
+        .clock(key_slot$clock),
+        .reset(key_slot$reset),
+        .d(key_slot$d),
+        .q(key_slot$q)
+    );
+    kvcpu_uart$device$directory$key_write key_write(
+        .clock(key_write$clock),
+        .reset(key_write$reset),
+        .d(key_write$d),
+        .q(key_write$q)
+    );
+    kvcpu_uart$device$directory$key_data key_data(
+        .clock(key_data$clock),
+        .reset(key_data$reset),
+        .d(key_data$d),
+        .q(key_data$q)
+    );
+    kvcpu_uart$device$directory$key_frame key_frame(
+        .clock(key_frame$clock),
+        .reset(key_frame$reset),
+        .d(key_frame$d),
+        .q(key_frame$q)
+    );
+    kvcpu_uart$device$directory$key_tier key_tier(
+        .clock(key_tier$clock),
+        .reset(key_tier$reset),
+        .d(key_tier$d),
+        .q(key_tier$q)
+    );
+    kvcpu_uart$device$directory$key_state key_state(
+        .clock(key_state$clock),
+        .reset(key_state$reset),
+        .d(key_state$d),
+        .q(key_state$q)
+    );
     kvcpu_uart$device$directory$tag_low tag_low(
         .clock(tag_low$clock),
         .reset(tag_low$reset),
@@ -1471,6 +1540,13 @@ module kvcpu_uart$device$directory(clock,reset,bus_select,bus_write,bus_address,
     always @(*) exists$clock = clock;
     always @(*) word$clock = clock;
     always @(*) number$clock = clock;
+    always @(*) load$clock = clock;
+    always @(*) key_slot$clock = clock;
+    always @(*) key_write$clock = clock;
+    always @(*) key_data$clock = clock;
+    always @(*) key_frame$clock = clock;
+    always @(*) key_tier$clock = clock;
+    always @(*) key_state$clock = clock;
     always @(*) loads$clock = clock;
     always @(*) stores$clock = clock;
     always @(*) commits$clock = clock;
@@ -1497,6 +1573,13 @@ module kvcpu_uart$device$directory(clock,reset,bus_select,bus_write,bus_address,
     always @(*) exists$reset = reset;
     always @(*) word$reset = reset;
     always @(*) number$reset = reset;
+    always @(*) load$reset = reset;
+    always @(*) key_slot$reset = reset;
+    always @(*) key_write$reset = reset;
+    always @(*) key_data$reset = reset;
+    always @(*) key_frame$reset = reset;
+    always @(*) key_tier$reset = reset;
+    always @(*) key_state$reset = reset;
     always @(*) loads$reset = reset;
     always @(*) stores$reset = reset;
     always @(*) commits$reset = reset;
@@ -1563,9 +1646,9 @@ module kvcpu_uart$device$directory(clock,reset,bus_select,bus_write,bus_address,
             go = ~row_write;
         end
     end
-    always @(*) load = fresh$q & open$q & (loads$q | commits$q);
-    always @(*) contents$load = load;
-    always @(*) lookup$read = load;
+    always @(*) load$d = fresh$q & open$q & (loads$q | commits$q);
+    always @(*) contents$load = load$q;
+    always @(*) lookup$read = load$q;
     always @(*) lookup$in_valid = go & finds$q;
     always @(*) begin
         fresh$d = taken;
@@ -1602,22 +1685,28 @@ module kvcpu_uart$device$directory(clock,reset,bus_select,bus_write,bus_address,
         end
     end
     always @(*) commit = contents$loaded & commits$q & exists$q;
-    always @(*) lookup$slot = index$q;
+    always @(*) key_slot$d = index$q;
     always @(*) begin
-        lookup$write = 32'h0;
-        lookup$write_data = bus_data;
-        lookup$write_state = 32'h0;
+        key_write$d = 32'h0;
+        key_data$d = bus_data;
+        key_state$d = 32'h0;
         if (commit) begin
-            lookup$write = tag_low_only;
-            lookup$write_data = ((lookup$out_tag) & 32'hffffffff);
-            lookup$write_state = contents$entry[(32'hfe)+:(2)];
+            key_write$d = tag_low_only;
+            key_data$d = ((lookup$out_tag) & 32'hffffffff);
+            key_state$d = contents$entry[(32'hfe)+:(2)];
         end
         else if (storing & exists$q & ~row_write) begin
-            lookup$write = ((first_word << word$q) & 3'h7);
+            key_write$d = ((first_word << word$q) & 3'h7);
         end
     end
-    always @(*) lookup$write_frame = contents$entry[(32'h60)+:(16)];
-    always @(*) lookup$write_tier = contents$entry[(32'hfc)+:(2)];
+    always @(*) key_frame$d = contents$entry[(32'h60)+:(16)];
+    always @(*) key_tier$d = contents$entry[(32'hfc)+:(2)];
+    always @(*) lookup$slot = key_slot$q;
+    always @(*) lookup$write = key_write$q;
+    always @(*) lookup$write_data = key_data$q;
+    always @(*) lookup$write_frame = key_frame$q;
+    always @(*) lookup$write_tier = key_tier$q;
+    always @(*) lookup$write_state = key_state$q;
     always @(*) touched$push = commit;
     always @(*) touched$index = index$q;
     always @(*) touched$pop = go & reads$q & (number$q == 32'ha);
@@ -1824,6 +1913,54 @@ module kvcpu_uart$device$directory$contents(clock,reset,clear,cleared,index,load
     reg  count$reset;
     reg  [3:0] count$d;
     wire  [3:0] count$q;
+    reg  write_row$clock;
+    reg  write_row$reset;
+    reg  [16:0] write_row$d;
+    wire  [16:0] write_row$q;
+    reg  words$0$clock;
+    reg  words$0$reset;
+    reg  [7:0] words$0$d;
+    wire  [7:0] words$0$q;
+    reg  words$1$clock;
+    reg  words$1$reset;
+    reg  [7:0] words$1$d;
+    wire  [7:0] words$1$q;
+    reg  words$2$clock;
+    reg  words$2$reset;
+    reg  [7:0] words$2$d;
+    wire  [7:0] words$2$q;
+    reg  words$3$clock;
+    reg  words$3$reset;
+    reg  [7:0] words$3$d;
+    wire  [7:0] words$3$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [31:0] written$d;
+    wire  [31:0] written$q;
+    reg  swept$0$clock;
+    reg  swept$0$reset;
+    reg  [95:0] swept$0$d;
+    wire  [95:0] swept$0$q;
+    reg  swept$1$clock;
+    reg  swept$1$reset;
+    reg  [95:0] swept$1$d;
+    wire  [95:0] swept$1$q;
+    reg  swept$2$clock;
+    reg  swept$2$reset;
+    reg  [95:0] swept$2$d;
+    wire  [95:0] swept$2$q;
+    reg  swept$3$clock;
+    reg  swept$3$reset;
+    reg  [95:0] swept$3$d;
+    wire  [95:0] swept$3$q;
+    reg  sweeps$clock;
+    reg  sweeps$reset;
+    reg  sweeps$d;
+    wire  sweeps$q;
+    reg  fills$clock;
+    reg  fills$reset;
+    reg  fills$d;
+    wire  fills$q;
     
     // Local signals
     reg  [16:0] index_row;
@@ -1844,7 +1981,6 @@ module kvcpu_uart$device$directory$contents(clock,reset,clear,cleared,index,load
     reg  [255:0] gathered$2;
     reg  [255:0] gathered$3;
     reg  [255:0] picked;
-    reg  [16:0] write_row;
     reg  [7:0] one_word;
     reg  [255:0] twice;
     reg  [255:0] four_times;
@@ -1941,6 +2077,78 @@ module kvcpu_uart$device$directory$contents(clock,reset,clear,cleared,index,load
         .d(count$d),
         .q(count$q)
     );
+    kvcpu_uart$device$directory$contents$write_row write_row(
+        .clock(write_row$clock),
+        .reset(write_row$reset),
+        .d(write_row$d),
+        .q(write_row$q)
+    );
+    kvcpu_uart$device$directory$contents$words$0 words$0(
+        .clock(words$0$clock),
+        .reset(words$0$reset),
+        .d(words$0$d),
+        .q(words$0$q)
+    );
+    kvcpu_uart$device$directory$contents$words$1 words$1(
+        .clock(words$1$clock),
+        .reset(words$1$reset),
+        .d(words$1$d),
+        .q(words$1$q)
+    );
+    kvcpu_uart$device$directory$contents$words$2 words$2(
+        .clock(words$2$clock),
+        .reset(words$2$reset),
+        .d(words$2$d),
+        .q(words$2$q)
+    );
+    kvcpu_uart$device$directory$contents$words$3 words$3(
+        .clock(words$3$clock),
+        .reset(words$3$reset),
+        .d(words$3$d),
+        .q(words$3$q)
+    );
+    kvcpu_uart$device$directory$contents$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_uart$device$directory$contents$swept$0 swept$0(
+        .clock(swept$0$clock),
+        .reset(swept$0$reset),
+        .d(swept$0$d),
+        .q(swept$0$q)
+    );
+    kvcpu_uart$device$directory$contents$swept$1 swept$1(
+        .clock(swept$1$clock),
+        .reset(swept$1$reset),
+        .d(swept$1$d),
+        .q(swept$1$q)
+    );
+    kvcpu_uart$device$directory$contents$swept$2 swept$2(
+        .clock(swept$2$clock),
+        .reset(swept$2$reset),
+        .d(swept$2$d),
+        .q(swept$2$q)
+    );
+    kvcpu_uart$device$directory$contents$swept$3 swept$3(
+        .clock(swept$3$clock),
+        .reset(swept$3$reset),
+        .d(swept$3$d),
+        .q(swept$3$q)
+    );
+    kvcpu_uart$device$directory$contents$sweeps sweeps(
+        .clock(sweeps$clock),
+        .reset(sweeps$reset),
+        .d(sweeps$d),
+        .q(sweeps$q)
+    );
+    kvcpu_uart$device$directory$contents$fills fills(
+        .clock(fills$clock),
+        .reset(fills$reset),
+        .d(fills$d),
+        .q(fills$q)
+    );
     
     // Update code
     always @(*) again$clock = clock;
@@ -1957,6 +2165,14 @@ module kvcpu_uart$device$directory$contents(clock,reset,clear,cleared,index,load
     always @(*) picked3$reset = reset;
     always @(*) done$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) write_row$clock = clock;
+    always @(*) write_row$reset = reset;
+    always @(*) written$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) sweeps$clock = clock;
+    always @(*) sweeps$reset = reset;
+    always @(*) fills$clock = clock;
+    always @(*) fills$reset = reset;
     always @(*) index_row = index >> lanes_log2;
     always @(*) lane = ((index) & 2'h3);
     always @(*) at$0 = lane == lane_number$0;
@@ -1971,7 +2187,7 @@ module kvcpu_uart$device$directory$contents(clock,reset,clear,cleared,index,load
             read_row = index_row;
         end
     end
-    always @(*) met = row_write & (row_write_row == index_row);
+    always @(*) met = sweeps$q & (write_row$q == index_row);
     always @(*) again$d = reading & met;
     always @(*) read1$d = reading & ~met;
     always @(*) read2$d = read1$q;
@@ -2031,111 +2247,138 @@ module kvcpu_uart$device$directory$contents(clock,reset,clear,cleared,index,load
         end
     end
     always @(*) begin
-        write_row = ((count$q) & 17'h1ffff);
+        write_row$d = ((count$q) & 17'h1ffff);
         if (row_write) begin
-            write_row = row_write_row;
+            write_row$d = row_write_row;
         end
         else if (done$q) begin
-            write_row = index_row;
+            write_row$d = index_row;
         end
     end
+    always @(*) sweeps$d = row_write;
+    always @(*) fills$d = ~row_write & ~done$q;
     always @(*) one_word = first_word << word;
-    always @(*) twice = (((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h20) | ((data) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
-    always @(*) four_times = (twice << 32'h40) | twice;
     always @(*) begin
-        spread = 32'h0;
+        written$d = 32'h0;
         if (done$q) begin
-            spread = (four_times << 32'h80) | four_times;
+            written$d = data;
         end
     end
+    always @(*) twice = (((written$q) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff) << 32'h20) | ((written$q) & 256'hffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff);
+    always @(*) four_times = (twice << 32'h40) | twice;
+    always @(*) spread = (four_times << 32'h80) | four_times;
+    always @(*) words$0$clock = clock;
+    always @(*) words$0$reset = reset;
+    always @(*) swept$0$clock = clock;
+    always @(*) swept$0$reset = reset;
+    always @(*) begin
+        words$0$d = 32'h0;
+        if (row_write) begin
+            if (row_write_lanes[0]) begin
+                words$0$d = swept_words;
+            end
+        end
+        else if (~done$q) begin
+            words$0$d = all_words;
+        end
+        else if (store & at$0) begin
+            words$0$d = one_word;
+        end
+    end
+    always @(*) swept$0$d = row_write_data$0;
     always @(*) rows$0$clock = clock;
     always @(*) rows$0$reset = reset;
     always @(*) rows$0$row = read_row;
-    always @(*) rows$0$write_row = write_row;
+    always @(*) rows$0$write_row = write_row$q;
     always @(*) rows$0$data = spread;
-    always @(*) rows$0$swept = row_write_data$0;
-    always @(*) rows$0$sweep = row_write;
-    always @(*) rows$0$fill = ~row_write & ~done$q;
+    always @(*) rows$0$swept = swept$0$q;
+    always @(*) rows$0$sweep = sweeps$q;
+    always @(*) rows$0$fill = fills$q;
+    always @(*) rows$0$words = words$0$q;
+    always @(*) words$1$clock = clock;
+    always @(*) words$1$reset = reset;
+    always @(*) swept$1$clock = clock;
+    always @(*) swept$1$reset = reset;
     always @(*) begin
-        rows$0$words = 32'h0;
+        words$1$d = 32'h0;
         if (row_write) begin
-            if (row_write_lanes[0]) begin
-                rows$0$words = swept_words;
+            if (row_write_lanes[1]) begin
+                words$1$d = swept_words;
             end
         end
         else if (~done$q) begin
-            rows$0$words = all_words;
+            words$1$d = all_words;
         end
-        else if (store & at$0) begin
-            rows$0$words = one_word;
+        else if (store & at$1) begin
+            words$1$d = one_word;
         end
     end
+    always @(*) swept$1$d = row_write_data$1;
     always @(*) rows$1$clock = clock;
     always @(*) rows$1$reset = reset;
     always @(*) rows$1$row = read_row;
-    always @(*) rows$1$write_row = write_row;
+    always @(*) rows$1$write_row = write_row$q;
     always @(*) rows$1$data = spread;
-    always @(*) rows$1$swept = row_write_data$1;
-    always @(*) rows$1$sweep = row_write;
-    always @(*) rows$1$fill = ~row_write & ~done$q;
+    always @(*) rows$1$swept = swept$1$q;
+    always @(*) rows$1$sweep = sweeps$q;
+    always @(*) rows$1$fill = fills$q;
+    always @(*) rows$1$words = words$1$q;
+    always @(*) words$2$clock = clock;
+    always @(*) words$2$reset = reset;
+    always @(*) swept$2$clock = clock;
+    always @(*) swept$2$reset = reset;
     always @(*) begin
-        rows$1$words = 32'h0;
+        words$2$d = 32'h0;
         if (row_write) begin
-            if (row_write_lanes[1]) begin
-                rows$1$words = swept_words;
+            if (row_write_lanes[2]) begin
+                words$2$d = swept_words;
             end
         end
         else if (~done$q) begin
-            rows$1$words = all_words;
+            words$2$d = all_words;
         end
-        else if (store & at$1) begin
-            rows$1$words = one_word;
+        else if (store & at$2) begin
+            words$2$d = one_word;
         end
     end
+    always @(*) swept$2$d = row_write_data$2;
     always @(*) rows$2$clock = clock;
     always @(*) rows$2$reset = reset;
     always @(*) rows$2$row = read_row;
-    always @(*) rows$2$write_row = write_row;
+    always @(*) rows$2$write_row = write_row$q;
     always @(*) rows$2$data = spread;
-    always @(*) rows$2$swept = row_write_data$2;
-    always @(*) rows$2$sweep = row_write;
-    always @(*) rows$2$fill = ~row_write & ~done$q;
+    always @(*) rows$2$swept = swept$2$q;
+    always @(*) rows$2$sweep = sweeps$q;
+    always @(*) rows$2$fill = fills$q;
+    always @(*) rows$2$words = words$2$q;
+    always @(*) words$3$clock = clock;
+    always @(*) words$3$reset = reset;
+    always @(*) swept$3$clock = clock;
+    always @(*) swept$3$reset = reset;
     always @(*) begin
-        rows$2$words = 32'h0;
+        words$3$d = 32'h0;
         if (row_write) begin
-            if (row_write_lanes[2]) begin
-                rows$2$words = swept_words;
+            if (row_write_lanes[3]) begin
+                words$3$d = swept_words;
             end
         end
         else if (~done$q) begin
-            rows$2$words = all_words;
+            words$3$d = all_words;
         end
-        else if (store & at$2) begin
-            rows$2$words = one_word;
+        else if (store & at$3) begin
+            words$3$d = one_word;
         end
     end
+    always @(*) swept$3$d = row_write_data$3;
     always @(*) rows$3$clock = clock;
     always @(*) rows$3$reset = reset;
     always @(*) rows$3$row = read_row;
-    always @(*) rows$3$write_row = write_row;
+    always @(*) rows$3$write_row = write_row$q;
     always @(*) rows$3$data = spread;
-    always @(*) rows$3$swept = row_write_data$3;
-    always @(*) rows$3$sweep = row_write;
-    always @(*) rows$3$fill = ~row_write & ~done$q;
-    always @(*) begin
-        rows$3$words = 32'h0;
-        if (row_write) begin
-            if (row_write_lanes[3]) begin
-                rows$3$words = swept_words;
-            end
-        end
-        else if (~done$q) begin
-            rows$3$words = all_words;
-        end
-        else if (store & at$3) begin
-            rows$3$words = one_word;
-        end
-    end
+    always @(*) rows$3$swept = swept$3$q;
+    always @(*) rows$3$sweep = sweeps$q;
+    always @(*) rows$3$fill = fills$q;
+    always @(*) rows$3$words = words$3$q;
     
 endmodule // kvcpu_uart$device$directory$contents
 
@@ -2177,6 +2420,19 @@ module kvcpu_uart$device$directory$contents$done(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$directory$contents$done
+
+
+module kvcpu_uart$device$directory$contents$fills(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$fills
 
 
 module kvcpu_uart$device$directory$contents$picked3(clock,reset,d,q);
@@ -3179,6 +3435,149 @@ module kvcpu_uart$device$directory$contents$rows$3$stash(clock,read_address,read
 endmodule // kvcpu_uart$device$directory$contents$rows$3$stash
 
 
+module kvcpu_uart$device$directory$contents$sweeps(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$sweeps
+
+
+module kvcpu_uart$device$directory$contents$swept$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 96'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$swept$0
+
+
+module kvcpu_uart$device$directory$contents$swept$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 96'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$swept$1
+
+
+module kvcpu_uart$device$directory$contents$swept$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 96'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$swept$2
+
+
+module kvcpu_uart$device$directory$contents$swept$3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [95:0] d;
+    output reg  [95:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 96'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$swept$3
+
+
+module kvcpu_uart$device$directory$contents$words$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$words$0
+
+
+module kvcpu_uart$device$directory$contents$words$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$words$1
+
+
+module kvcpu_uart$device$directory$contents$words$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$words$2
+
+
+module kvcpu_uart$device$directory$contents$words$3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$words$3
+
+
+module kvcpu_uart$device$directory$contents$write_row(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] d;
+    output reg  [16:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 17'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$write_row
+
+
+module kvcpu_uart$device$directory$contents$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_uart$device$directory$contents$written
+
+
 module kvcpu_uart$device$directory$exists(clock,reset,d,q);
     
     // Module arguments
@@ -3255,6 +3654,97 @@ module kvcpu_uart$device$directory$index(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 17'h0 : d;
 endmodule // kvcpu_uart$device$directory$index
+
+
+module kvcpu_uart$device$directory$key_data(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_uart$device$directory$key_data
+
+
+module kvcpu_uart$device$directory$key_frame(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_uart$device$directory$key_frame
+
+
+module kvcpu_uart$device$directory$key_slot(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [16:0] d;
+    output reg  [16:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 17'h0 : d;
+endmodule // kvcpu_uart$device$directory$key_slot
+
+
+module kvcpu_uart$device$directory$key_state(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_uart$device$directory$key_state
+
+
+module kvcpu_uart$device$directory$key_tier(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_uart$device$directory$key_tier
+
+
+module kvcpu_uart$device$directory$key_write(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [2:0] d;
+    output reg  [2:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 3'h0 : d;
+endmodule // kvcpu_uart$device$directory$key_write
+
+
+module kvcpu_uart$device$directory$load(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$directory$load
 
 
 module kvcpu_uart$device$directory$loads(clock,reset,d,q);
@@ -3864,6 +4354,7 @@ module kvcpu_uart$device$directory$lookup$keys(clock,reset,ready,in_valid,tag,re
     reg  [15:0] h3$request;
     reg  [7:0] h3$tenant;
     wire  [31:0] h3$hash;
+    wire  h3$same;
     reg  valid1$clock;
     reg  valid1$reset;
     reg  valid1$d;
@@ -4142,7 +4633,6 @@ module kvcpu_uart$device$directory$lookup$keys(clock,reset,ready,in_valid,tag,re
     reg  of_stash;
     reg  [3:0] b0;
     reg  [3:0] h1;
-    reg  torn;
     reg  [3:0] b1;
     reg  [3:0] a_address;
     reg  [2:0] way_words$0;
@@ -4186,7 +4676,8 @@ module kvcpu_uart$device$directory$lookup$keys(clock,reset,ready,in_valid,tag,re
         .tag(h3$tag),
         .request(h3$request),
         .tenant(h3$tenant),
-        .hash(h3$hash)
+        .hash(h3$hash),
+        .same(h3$same)
     );
     kvcpu_uart$device$directory$lookup$keys$valid1 valid1(
         .clock(valid1$clock),
@@ -4690,8 +5181,7 @@ module kvcpu_uart$device$directory$lookup$keys(clock,reset,ready,in_valid,tag,re
     end
     always @(*) b0 = ((h3$hash) & 4'hf);
     always @(*) h1 = ((h3$hash[(32'h10)+:(16)]) & 4'hf);
-    always @(*) torn = h1 == b0;
-    always @(*) b1 = h1 ^ ((torn) & 4'hf);
+    always @(*) b1 = h1 ^ ((h3$same) & 4'hf);
     always @(*) hash = h3$hash;
     always @(*) bucket0 = b0;
     always @(*) bucket1 = b1;
@@ -5754,7 +6244,7 @@ module kvcpu_uart$device$directory$lookup$keys$fill1(clock,reset,d,q);
 endmodule // kvcpu_uart$device$directory$lookup$keys$fill1
 
 
-module kvcpu_uart$device$directory$lookup$keys$h3(clock,tag,request,tenant,hash);
+module kvcpu_uart$device$directory$lookup$keys$h3(clock,tag,request,tenant,hash,same);
     
     // Module arguments
     input wire  clock;
@@ -5762,6 +6252,7 @@ module kvcpu_uart$device$directory$lookup$keys$h3(clock,tag,request,tenant,hash)
     input wire  [15:0] request;
     input wire  [7:0] tenant;
     output reg  [31:0] hash;
+    output reg  same;
     
     // Update code (custom)
     always @(posedge clock) begin
@@ -5797,6 +6288,7 @@ module kvcpu_uart$device$directory$lookup$keys$h3(clock,tag,request,tenant,hash)
         hash[29] <= ^({tenant, request, tag} & 88'hf2187bb9f039e3dd264a4e);
         hash[30] <= ^({tenant, request, tag} & 88'h441fcce4b72602fd560280);
         hash[31] <= ^({tenant, request, tag} & 88'h333dc22249c6b7061b560b);
+        same <= ~|{^({tenant, request, tag} & 88'h45f1e1e9f25a9c65789dad), ^({tenant, request, tag} & 88'h5811f325f9f64686071b5b), ^({tenant, request, tag} & 88'h227bfc7e54076fc2fb33dd), ^({tenant, request, tag} & 88'h2fd02a4f51675e2fd65a31)};
     end
 endmodule // kvcpu_uart$device$directory$lookup$keys$h3
 
@@ -10351,10 +10843,20 @@ module kvcpu_uart$device$dma$channels$0(clock,reset,stop,bus_master,idle,write,s
     reg  r_last$reset;
     reg  r_last$d;
     wire  r_last$q;
+    reg  start$clock;
+    reg  start$reset;
+    reg  start$d;
+    wire  start$q;
+    reg  turn_back$clock;
+    reg  turn_back$reset;
+    reg  turn_back$d;
+    wire  turn_back$q;
+    reg  ends$clock;
+    reg  ends$reset;
+    reg  ends$d;
+    wire  ends$q;
     
     // Local signals
-    reg  start;
-    reg  turn_back;
     reg  copying;
     reg  active;
     reg  halted;
@@ -10529,6 +11031,24 @@ module kvcpu_uart$device$dma$channels$0(clock,reset,stop,bus_master,idle,write,s
         .d(r_last$d),
         .q(r_last$q)
     );
+    kvcpu_uart$device$dma$channels$0$start start(
+        .clock(start$clock),
+        .reset(start$reset),
+        .d(start$d),
+        .q(start$q)
+    );
+    kvcpu_uart$device$dma$channels$0$turn_back turn_back(
+        .clock(turn_back$clock),
+        .reset(turn_back$reset),
+        .d(turn_back$d),
+        .q(turn_back$q)
+    );
+    kvcpu_uart$device$dma$channels$0$ends ends(
+        .clock(ends$clock),
+        .reset(ends$reset),
+        .d(ends$d),
+        .q(ends$q)
+    );
     
     // Update code
     always @(*) queue$clock = clock;
@@ -10546,6 +11066,9 @@ module kvcpu_uart$device$dma$channels$0(clock,reset,stop,bus_master,idle,write,s
     always @(*) filled$clock = clock;
     always @(*) reads$clock = clock;
     always @(*) writes$clock = clock;
+    always @(*) start$clock = clock;
+    always @(*) turn_back$clock = clock;
+    always @(*) ends$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_data$clock = clock;
     always @(*) r_error$clock = clock;
@@ -10565,6 +11088,9 @@ module kvcpu_uart$device$dma$channels$0(clock,reset,stop,bus_master,idle,write,s
     always @(*) filled$reset = reset;
     always @(*) reads$reset = reset;
     always @(*) writes$reset = reset;
+    always @(*) start$reset = reset;
+    always @(*) turn_back$reset = reset;
+    always @(*) ends$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_data$reset = reset;
     always @(*) r_error$reset = reset;
@@ -10592,28 +11118,22 @@ module kvcpu_uart$device$dma$channels$0(clock,reset,stop,bus_master,idle,write,s
                 end
             end
         end
-        if (start) begin
+        if (start$q) begin
             state$d = 32'h1;
             error$d = 32'h0;
             reading_card$d = queue$from_card;
             writing_card$d = queue$to_card;
         end
-        else if (copying) begin
-            if (finished) begin
-                kept$d = crc$state;
-                if (halted) begin
-                    state$d = 32'h3;
-                end
-                else begin
-                    reading_card$d = writing_card$q;
-                    state$d = 32'h2;
-                end
-            end
+        else if (turn_back$q) begin
+            kept$d = crc$state;
+            reading_card$d = writing_card$q;
+            state$d = 32'h2;
         end
-        else if (state$q == 32'h2) begin
-            if (finished) begin
-                state$d = 32'h3;
+        else if (ends$q) begin
+            if (copying) begin
+                kept$d = crc$state;
             end
+            state$d = 32'h3;
         end
         else if (state$q == 32'h3) begin
             result$d = error$q;
@@ -10632,13 +11152,14 @@ module kvcpu_uart$device$dma$channels$0(clock,reset,stop,bus_master,idle,write,s
     always @(*) queue$data = data;
     always @(*) room = queue$room;
     always @(*) queue$pop = (state$q == 32'h4) & done_ready;
-    always @(*) start = (state$q == 32'h0) & queue$valid & ~stop;
+    always @(*) start$d = (state$q == 32'h0) & queue$valid & ~stop & ~start$q;
     always @(*) copying = state$q == 32'h1;
     always @(*) active = (state$q == 32'h1) | (state$q == 32'h2);
     always @(*) halted = stop | (error$q != 32'h0) | ~active;
     always @(*) quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
-    always @(*) finished = quiet & (halted | (~reader$more & ~writer$more));
-    always @(*) turn_back = copying & finished & ~halted;
+    always @(*) finished = active & quiet & (halted | (~reader$more & ~writer$more)) & ~turn_back$q & ~ends$q;
+    always @(*) turn_back$d = finished & copying & ~halted;
+    always @(*) ends$d = finished & (halted | ~copying);
     always @(*) begin
         r_valid$d = host_in_valid;
         r_data$d = host_in_data;
@@ -10652,12 +11173,12 @@ module kvcpu_uart$device$dma$channels$0(clock,reset,stop,bus_master,idle,write,s
         end
     end
     always @(*) store = r_valid$q & copying;
-    always @(*) fifo$reset = reset | start;
+    always @(*) fifo$reset = reset | start$q;
     always @(*) fifo$in_valid = store;
     always @(*) fifo$in_data = r_data$q;
     always @(*) fifo$out_ready = word_taken;
     always @(*) word = fifo$out_data;
-    always @(*) crc$start = start | turn_back;
+    always @(*) crc$start = start$q | turn_back$q;
     always @(*) crc$valid = r_valid$q;
     always @(*) crc$data = r_data$q;
     always @(*) begin
@@ -10668,21 +11189,21 @@ module kvcpu_uart$device$dma$channels$0(clock,reset,stop,bus_master,idle,write,s
             answered_error = card_written_error;
         end
     end
-    always @(*) reader$load = start | turn_back;
+    always @(*) reader$load = start$q | turn_back$q;
     always @(*) begin
         reader$load_address = queue$source;
-        if (turn_back) begin
+        if (turn_back$q) begin
             reader$load_address = queue$destination;
         end
     end
     always @(*) reader$load_words = queue$words;
-    always @(*) writer$load = start;
+    always @(*) writer$load = start$q;
     always @(*) writer$load_address = queue$destination;
     always @(*) writer$load_words = queue$words;
     always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
     always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
     always @(*) read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
-    always @(*) write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
+    always @(*) write_ready$d = writer$valid & ~write_taken & ~start$q & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
     always @(*) may_read = read_ready$q & ~halted;
     always @(*) may_write = write_ready$q & ~halted;
     always @(*) read_card = may_read & reading_card$q;
@@ -10712,7 +11233,7 @@ module kvcpu_uart$device$dma$channels$0(clock,reset,stop,bus_master,idle,write,s
         if (store) begin
             filled$d = filled_kept + 32'h1;
         end
-        if (start) begin
+        if (start$q) begin
             credit$d = 32'h200;
             filled$d = 32'h0;
         end
@@ -10747,7 +11268,7 @@ module kvcpu_uart$device$dma$channels$0(clock,reset,stop,bus_master,idle,write,s
             writes$d = writes_kept - 32'h1;
         end
     end
-    always @(*) idle = state$q == 32'h0;
+    always @(*) idle = (state$q == 32'h0) & ~start$q;
     always @(*) done = state$q == 32'h4;
     always @(*) done_id = queue$id;
     always @(*) done_result = result$q;
@@ -10817,6 +11338,19 @@ module kvcpu_uart$device$dma$channels$0$credit(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 10'h0 : d;
 endmodule // kvcpu_uart$device$dma$channels$0$credit
+
+
+module kvcpu_uart$device$dma$channels$0$ends(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$dma$channels$0$ends
 
 
 module kvcpu_uart$device$dma$channels$0$error(clock,reset,d,q);
@@ -11853,6 +12387,19 @@ module kvcpu_uart$device$dma$channels$0$result(clock,reset,d,q);
 endmodule // kvcpu_uart$device$dma$channels$0$result
 
 
+module kvcpu_uart$device$dma$channels$0$start(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$dma$channels$0$start
+
+
 module kvcpu_uart$device$dma$channels$0$state(clock,reset,d,q);
     
     // Module arguments
@@ -11864,6 +12411,19 @@ module kvcpu_uart$device$dma$channels$0$state(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 3'h0 : d;
 endmodule // kvcpu_uart$device$dma$channels$0$state
+
+
+module kvcpu_uart$device$dma$channels$0$turn_back(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$dma$channels$0$turn_back
 
 
 module kvcpu_uart$device$dma$channels$0$write_ready(clock,reset,d,q);
@@ -12309,10 +12869,20 @@ module kvcpu_uart$device$dma$channels$1(clock,reset,stop,bus_master,idle,write,s
     reg  r_last$reset;
     reg  r_last$d;
     wire  r_last$q;
+    reg  start$clock;
+    reg  start$reset;
+    reg  start$d;
+    wire  start$q;
+    reg  turn_back$clock;
+    reg  turn_back$reset;
+    reg  turn_back$d;
+    wire  turn_back$q;
+    reg  ends$clock;
+    reg  ends$reset;
+    reg  ends$d;
+    wire  ends$q;
     
     // Local signals
-    reg  start;
-    reg  turn_back;
     reg  copying;
     reg  active;
     reg  halted;
@@ -12487,6 +13057,24 @@ module kvcpu_uart$device$dma$channels$1(clock,reset,stop,bus_master,idle,write,s
         .d(r_last$d),
         .q(r_last$q)
     );
+    kvcpu_uart$device$dma$channels$1$start start(
+        .clock(start$clock),
+        .reset(start$reset),
+        .d(start$d),
+        .q(start$q)
+    );
+    kvcpu_uart$device$dma$channels$1$turn_back turn_back(
+        .clock(turn_back$clock),
+        .reset(turn_back$reset),
+        .d(turn_back$d),
+        .q(turn_back$q)
+    );
+    kvcpu_uart$device$dma$channels$1$ends ends(
+        .clock(ends$clock),
+        .reset(ends$reset),
+        .d(ends$d),
+        .q(ends$q)
+    );
     
     // Update code
     always @(*) queue$clock = clock;
@@ -12504,6 +13092,9 @@ module kvcpu_uart$device$dma$channels$1(clock,reset,stop,bus_master,idle,write,s
     always @(*) filled$clock = clock;
     always @(*) reads$clock = clock;
     always @(*) writes$clock = clock;
+    always @(*) start$clock = clock;
+    always @(*) turn_back$clock = clock;
+    always @(*) ends$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_data$clock = clock;
     always @(*) r_error$clock = clock;
@@ -12523,6 +13114,9 @@ module kvcpu_uart$device$dma$channels$1(clock,reset,stop,bus_master,idle,write,s
     always @(*) filled$reset = reset;
     always @(*) reads$reset = reset;
     always @(*) writes$reset = reset;
+    always @(*) start$reset = reset;
+    always @(*) turn_back$reset = reset;
+    always @(*) ends$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_data$reset = reset;
     always @(*) r_error$reset = reset;
@@ -12550,28 +13144,22 @@ module kvcpu_uart$device$dma$channels$1(clock,reset,stop,bus_master,idle,write,s
                 end
             end
         end
-        if (start) begin
+        if (start$q) begin
             state$d = 32'h1;
             error$d = 32'h0;
             reading_card$d = queue$from_card;
             writing_card$d = queue$to_card;
         end
-        else if (copying) begin
-            if (finished) begin
-                kept$d = crc$state;
-                if (halted) begin
-                    state$d = 32'h3;
-                end
-                else begin
-                    reading_card$d = writing_card$q;
-                    state$d = 32'h2;
-                end
-            end
+        else if (turn_back$q) begin
+            kept$d = crc$state;
+            reading_card$d = writing_card$q;
+            state$d = 32'h2;
         end
-        else if (state$q == 32'h2) begin
-            if (finished) begin
-                state$d = 32'h3;
+        else if (ends$q) begin
+            if (copying) begin
+                kept$d = crc$state;
             end
+            state$d = 32'h3;
         end
         else if (state$q == 32'h3) begin
             result$d = error$q;
@@ -12590,13 +13178,14 @@ module kvcpu_uart$device$dma$channels$1(clock,reset,stop,bus_master,idle,write,s
     always @(*) queue$data = data;
     always @(*) room = queue$room;
     always @(*) queue$pop = (state$q == 32'h4) & done_ready;
-    always @(*) start = (state$q == 32'h0) & queue$valid & ~stop;
+    always @(*) start$d = (state$q == 32'h0) & queue$valid & ~stop & ~start$q;
     always @(*) copying = state$q == 32'h1;
     always @(*) active = (state$q == 32'h1) | (state$q == 32'h2);
     always @(*) halted = stop | (error$q != 32'h0) | ~active;
     always @(*) quiet = (reads$q == 32'h0) & (writes$q == 32'h0) & ~read_taken & ~write_taken;
-    always @(*) finished = quiet & (halted | (~reader$more & ~writer$more));
-    always @(*) turn_back = copying & finished & ~halted;
+    always @(*) finished = active & quiet & (halted | (~reader$more & ~writer$more)) & ~turn_back$q & ~ends$q;
+    always @(*) turn_back$d = finished & copying & ~halted;
+    always @(*) ends$d = finished & (halted | ~copying);
     always @(*) begin
         r_valid$d = host_in_valid;
         r_data$d = host_in_data;
@@ -12610,12 +13199,12 @@ module kvcpu_uart$device$dma$channels$1(clock,reset,stop,bus_master,idle,write,s
         end
     end
     always @(*) store = r_valid$q & copying;
-    always @(*) fifo$reset = reset | start;
+    always @(*) fifo$reset = reset | start$q;
     always @(*) fifo$in_valid = store;
     always @(*) fifo$in_data = r_data$q;
     always @(*) fifo$out_ready = word_taken;
     always @(*) word = fifo$out_data;
-    always @(*) crc$start = start | turn_back;
+    always @(*) crc$start = start$q | turn_back$q;
     always @(*) crc$valid = r_valid$q;
     always @(*) crc$data = r_data$q;
     always @(*) begin
@@ -12626,21 +13215,21 @@ module kvcpu_uart$device$dma$channels$1(clock,reset,stop,bus_master,idle,write,s
             answered_error = card_written_error;
         end
     end
-    always @(*) reader$load = start | turn_back;
+    always @(*) reader$load = start$q | turn_back$q;
     always @(*) begin
         reader$load_address = queue$source;
-        if (turn_back) begin
+        if (turn_back$q) begin
             reader$load_address = queue$destination;
         end
     end
     always @(*) reader$load_words = queue$words;
-    always @(*) writer$load = start;
+    always @(*) writer$load = start$q;
     always @(*) writer$load_address = queue$destination;
     always @(*) writer$load_words = queue$words;
     always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
     always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
     always @(*) read_ready$d = reader$valid & ~read_taken & ~reader$load & (credit$q >= read_beats_wide);
-    always @(*) write_ready$d = writer$valid & ~write_taken & ~start & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
+    always @(*) write_ready$d = writer$valid & ~write_taken & ~start$q & ~writes$q[32'h5] & (filled$q >= write_beats_wide);
     always @(*) may_read = read_ready$q & ~halted;
     always @(*) may_write = write_ready$q & ~halted;
     always @(*) read_card = may_read & reading_card$q;
@@ -12670,7 +13259,7 @@ module kvcpu_uart$device$dma$channels$1(clock,reset,stop,bus_master,idle,write,s
         if (store) begin
             filled$d = filled_kept + 32'h1;
         end
-        if (start) begin
+        if (start$q) begin
             credit$d = 32'h200;
             filled$d = 32'h0;
         end
@@ -12705,7 +13294,7 @@ module kvcpu_uart$device$dma$channels$1(clock,reset,stop,bus_master,idle,write,s
             writes$d = writes_kept - 32'h1;
         end
     end
-    always @(*) idle = state$q == 32'h0;
+    always @(*) idle = (state$q == 32'h0) & ~start$q;
     always @(*) done = state$q == 32'h4;
     always @(*) done_id = queue$id;
     always @(*) done_result = result$q;
@@ -12775,6 +13364,19 @@ module kvcpu_uart$device$dma$channels$1$credit(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 10'h0 : d;
 endmodule // kvcpu_uart$device$dma$channels$1$credit
+
+
+module kvcpu_uart$device$dma$channels$1$ends(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$dma$channels$1$ends
 
 
 module kvcpu_uart$device$dma$channels$1$error(clock,reset,d,q);
@@ -13811,6 +14413,19 @@ module kvcpu_uart$device$dma$channels$1$result(clock,reset,d,q);
 endmodule // kvcpu_uart$device$dma$channels$1$result
 
 
+module kvcpu_uart$device$dma$channels$1$start(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$dma$channels$1$start
+
+
 module kvcpu_uart$device$dma$channels$1$state(clock,reset,d,q);
     
     // Module arguments
@@ -13822,6 +14437,19 @@ module kvcpu_uart$device$dma$channels$1$state(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 3'h0 : d;
 endmodule // kvcpu_uart$device$dma$channels$1$state
+
+
+module kvcpu_uart$device$dma$channels$1$turn_back(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$dma$channels$1$turn_back
 
 
 module kvcpu_uart$device$dma$channels$1$write_ready(clock,reset,d,q);
@@ -16002,6 +16630,18 @@ module kvcpu_uart$device$dma$ring(clock,reset,stop,bus_master,idle,status,comman
     wire  [63:0] bursts$address;
     wire  [6:0] bursts$beats;
     wire  bursts$more;
+    reg  commands$clock;
+    reg  commands$reset;
+    reg  commands$d;
+    wire  commands$q;
+    reg  selected$clock;
+    reg  selected$reset;
+    reg  [1:0] selected$d;
+    wire  [1:0] selected$q;
+    reg  given$clock;
+    reg  given$reset;
+    reg  [31:0] given$d;
+    wire  [31:0] given$q;
     reg  address_low$clock;
     reg  address_low$reset;
     reg  [31:0] address_low$d;
@@ -16073,6 +16713,24 @@ module kvcpu_uart$device$dma$ring(clock,reset,stop,bus_master,idle,status,comman
         .beats(bursts$beats),
         .more(bursts$more)
     );
+    kvcpu_uart$device$dma$ring$commands commands(
+        .clock(commands$clock),
+        .reset(commands$reset),
+        .d(commands$d),
+        .q(commands$q)
+    );
+    kvcpu_uart$device$dma$ring$selected selected(
+        .clock(selected$clock),
+        .reset(selected$reset),
+        .d(selected$d),
+        .q(selected$q)
+    );
+    kvcpu_uart$device$dma$ring$given given(
+        .clock(given$clock),
+        .reset(given$reset),
+        .d(given$d),
+        .q(given$q)
+    );
     kvcpu_uart$device$dma$ring$address_low address_low(
         .clock(address_low$clock),
         .reset(address_low$reset),
@@ -16118,6 +16776,9 @@ module kvcpu_uart$device$dma$ring(clock,reset,stop,bus_master,idle,status,comman
     
     // Update code
     always @(*) bursts$clock = clock;
+    always @(*) commands$clock = clock;
+    always @(*) selected$clock = clock;
+    always @(*) given$clock = clock;
     always @(*) address_low$clock = clock;
     always @(*) address_high$clock = clock;
     always @(*) state$clock = clock;
@@ -16126,6 +16787,9 @@ module kvcpu_uart$device$dma$ring(clock,reset,stop,bus_master,idle,status,comman
     always @(*) due$clock = clock;
     always @(*) odd$clock = clock;
     always @(*) bursts$reset = reset;
+    always @(*) commands$reset = reset;
+    always @(*) selected$reset = reset;
+    always @(*) given$reset = reset;
     always @(*) address_low$reset = reset;
     always @(*) address_high$reset = reset;
     always @(*) state$reset = reset;
@@ -16137,14 +16801,14 @@ module kvcpu_uart$device$dma$ring(clock,reset,stop,bus_master,idle,status,comman
     always @(*) high$clock = clock;
     always @(*) begin
         address_low$d = address_low$q;
-        if (command & (select == 32'h0)) begin
-            address_low$d = data;
+        if (commands$q & (selected$q == 32'h0)) begin
+            address_low$d = given$q;
         end
     end
     always @(*) begin
         address_high$d = address_high$q;
-        if (command & (select == 32'h1)) begin
-            address_high$d = data;
+        if (commands$q & (selected$q == 32'h1)) begin
+            address_high$d = given$q;
         end
     end
     always @(*) begin
@@ -16153,7 +16817,7 @@ module kvcpu_uart$device$dma$ring(clock,reset,stop,bus_master,idle,status,comman
         if (starts) begin
             error$d = 32'h0;
             state$d = 32'h1;
-            if (select == 32'h3) begin
+            if (selected$q == 32'h3) begin
                 state$d = 32'h2;
             end
         end
@@ -16174,8 +16838,11 @@ module kvcpu_uart$device$dma$ring(clock,reset,stop,bus_master,idle,status,comman
     always @(*) busy = state$q != 32'h0;
     always @(*) to_write = state$q == 32'h2;
     always @(*) halted = stop | (error$q != 32'h0);
-    always @(*) starts = command & select[32'h1] & ~busy & ~stop;
-    always @(*) words = ((data) & 4'hf);
+    always @(*) commands$d = command;
+    always @(*) selected$d = select;
+    always @(*) given$d = data;
+    always @(*) starts = commands$q & selected$q[32'h1] & ~busy & ~stop;
+    always @(*) words = ((given$q) & 4'hf);
     always @(*) bursts$load = starts;
     always @(*) bursts$load_address = (((address_high$q) & 64'hffffffffffffffff) << 32'h20) | ((address_low$q) & 64'hffffffffffffffff);
     always @(*) bursts$load_words = ((words) & 19'h7ffff);
@@ -16238,7 +16905,7 @@ module kvcpu_uart$device$dma$ring(clock,reset,stop,bus_master,idle,status,comman
         end
     end
     always @(*) word = (((high$read_data) & 64'hffffffffffffffff) << 32'h20) | ((low$read_data) & 64'hffffffffffffffff);
-    always @(*) idle = state$q == 32'h0;
+    always @(*) idle = (state$q == 32'h0) & ~commands$q;
     always @(*) begin
         status = error$q;
         if (state$q != 32'h0) begin
@@ -16527,6 +17194,19 @@ module kvcpu_uart$device$dma$ring$bursts$standing(clock,reset,d,q);
 endmodule // kvcpu_uart$device$dma$ring$bursts$standing
 
 
+module kvcpu_uart$device$dma$ring$commands(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$dma$ring$commands
+
+
 module kvcpu_uart$device$dma$ring$due(clock,reset,d,q);
     
     // Module arguments
@@ -16551,6 +17231,19 @@ module kvcpu_uart$device$dma$ring$error(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_uart$device$dma$ring$error
+
+
+module kvcpu_uart$device$dma$ring$given(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_uart$device$dma$ring$given
 
 
 module kvcpu_uart$device$dma$ring$high(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -16615,6 +17308,19 @@ module kvcpu_uart$device$dma$ring$odd(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$dma$ring$odd
+
+
+module kvcpu_uart$device$dma$ring$selected(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_uart$device$dma$ring$selected
 
 
 module kvcpu_uart$device$dma$ring$state(clock,reset,d,q);
@@ -20528,6 +21234,22 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     localparam  lane_bits = 5'b10;
     
     // Stub signals
+    reg  asks$clock;
+    reg  asks$reset;
+    reg  asks$d;
+    wire  asks$q;
+    reg  asks_write$clock;
+    reg  asks_write$reset;
+    reg  asks_write$d;
+    wire  asks_write$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  [23:0] asked$d;
+    wire  [23:0] asked$q;
+    reg  given$clock;
+    reg  given$reset;
+    reg  [31:0] given$d;
+    wire  [31:0] given$q;
     reg  bus$clock;
     reg  bus$reset;
     reg  bus$bus_select;
@@ -20811,6 +21533,30 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     reg  scoring_rows;
     
     // Sub module instances
+    kvcpu_uart$device$hepc$asks asks(
+        .clock(asks$clock),
+        .reset(asks$reset),
+        .d(asks$d),
+        .q(asks$q)
+    );
+    kvcpu_uart$device$hepc$asks_write asks_write(
+        .clock(asks_write$clock),
+        .reset(asks_write$reset),
+        .d(asks_write$d),
+        .q(asks_write$q)
+    );
+    kvcpu_uart$device$hepc$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_uart$device$hepc$given given(
+        .clock(given$clock),
+        .reset(given$reset),
+        .d(given$d),
+        .q(given$q)
+    );
     kvcpu_uart$device$hepc$bus bus(
         .clock(bus$clock),
         .reset(bus$reset),
@@ -21118,6 +21864,10 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     );
     
     // Update code
+    always @(*) asks$clock = clock;
+    always @(*) asks_write$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) given$clock = clock;
     always @(*) bus$clock = clock;
     always @(*) parameters$clock = clock;
     always @(*) jobs$clock = clock;
@@ -21127,6 +21877,10 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     always @(*) showing$clock = clock;
     always @(*) weighing$clock = clock;
     always @(*) writeback$clock = clock;
+    always @(*) asks$reset = reset;
+    always @(*) asks_write$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) given$reset = reset;
     always @(*) bus$reset = reset;
     always @(*) parameters$reset = reset;
     always @(*) jobs$reset = reset;
@@ -21135,9 +21889,13 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     always @(*) showing$reset = reset;
     always @(*) weighing$reset = reset;
     always @(*) writeback$reset = reset;
-    always @(*) bus$bus_select = bus_select;
-    always @(*) bus$bus_write = bus_write;
-    always @(*) bus$bus_address = bus_address;
+    always @(*) asks$d = bus_select & ~bus$bus_ready;
+    always @(*) asks_write$d = bus_write;
+    always @(*) asked$d = bus_address;
+    always @(*) given$d = bus_data;
+    always @(*) bus$bus_select = asks$q;
+    always @(*) bus$bus_write = asks_write$q;
+    always @(*) bus$bus_address = asked$q;
     always @(*) bus$works = jobs$works;
     always @(*) bus$one_row = jobs$one_row;
     always @(*) bus$busy = jobs$busy;
@@ -21153,15 +21911,15 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     always @(*) bus_ready = bus$bus_ready;
     always @(*) bus_read = bus$bus_read;
     always @(*) parameters$write = bus$writes;
-    always @(*) parameters$address = bus_address;
-    always @(*) parameters$data = bus_data;
-    always @(*) awake = jobs$busy | bus$bus_ready | lists$turning;
+    always @(*) parameters$address = asked$q;
+    always @(*) parameters$data = given$q;
+    always @(*) awake = asks$q | jobs$busy | bus$bus_ready | lists$turning;
     always @(*) jobs$starts = bus$starts;
     always @(*) jobs$asking = walk$asking;
     always @(*) jobs$taken = walk$taken;
     always @(*) jobs$holding = lists$holding;
     always @(*) walk$starts = bus$starts;
-    always @(*) walk$index = bus_data;
+    always @(*) walk$index = given$q;
     always @(*) walk$one_row = jobs$one_row;
     always @(*) walk$by_lane = jobs$by_lane;
     always @(*) walk$crowded = lists$crowded;
@@ -21308,6 +22066,45 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     always @(*) row_write_lanes = writeback$row_write_lanes;
     
 endmodule // kvcpu_uart$device$hepc
+
+
+module kvcpu_uart$device$hepc$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 24'h0 : d;
+endmodule // kvcpu_uart$device$hepc$asked
+
+
+module kvcpu_uart$device$hepc$asks(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$asks
+
+
+module kvcpu_uart$device$hepc$asks_write(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$asks_write
 
 
 module kvcpu_uart$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_ready,bus_read,works,one_row,busy,asking,settling,list_waits,open,of_lists,of_items,list,place,policy,writes,starts,pops,score,worth,count,item_index,item_rank,item_count);
@@ -21508,6 +22305,19 @@ module kvcpu_uart$device$hepc$bus$ready(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$bus$ready
 
 
+module kvcpu_uart$device$hepc$given(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_uart$device$hepc$given
+
+
 module kvcpu_uart$device$hepc$jobs(clock,reset,starts,asking,taken,holding,works,one_row,by_lane,busy,settling,drained);
     
     // Module arguments
@@ -21531,8 +22341,8 @@ module kvcpu_uart$device$hepc$jobs(clock,reset,starts,asking,taken,holding,works
     wire  [6:0] job$q;
     reg  trail$clock;
     reg  trail$reset;
-    reg  [12:0] trail$d;
-    wire  [12:0] trail$q;
+    reg  [13:0] trail$d;
+    wire  [13:0] trail$q;
     
     // Local signals
     reg  one;
@@ -21568,8 +22378,8 @@ module kvcpu_uart$device$hepc$jobs(clock,reset,starts,asking,taken,holding,works
             trail$d = (trail$q << 32'h1) | 32'h1;
         end
     end
-    always @(*) goes_on = asking | (trail$q[(32'h0)+:(10)] != 32'h0) | (weighs & (trail$q != 32'h0)) | holding;
-    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(7)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(10)] != 32'h0));
+    always @(*) goes_on = asking | (trail$q[(32'h0)+:(11)] != 32'h0) | (weighs & (trail$q != 32'h0)) | holding;
+    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(6)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(9)] != 32'h0));
     always @(*) begin
         job$d[(64'h0)+:(1)] = starts[(64'h0)+:(1)] | (job$q[(64'h0)+:(1)] & goes_on);
         job$d[(64'h1)+:(1)] = starts[(64'h1)+:(1)] | (job$q[(64'h1)+:(1)] & goes_on);
@@ -21606,11 +22416,11 @@ module kvcpu_uart$device$hepc$jobs$trail(clock,reset,d,q);
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [12:0] d;
-    output reg  [12:0] q;
+    input wire  [13:0] d;
+    output reg  [13:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 13'h0 : d;
+    always @(posedge clock) q <= reset ? 14'h0 : d;
 endmodule // kvcpu_uart$device$hepc$jobs$trail
 
 
@@ -43058,7 +43868,7 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
     reg  [31:0] alu$b;
     reg  alu$a_late;
     reg  alu$b_late;
-    reg  [31:0] alu$loaded;
+    reg  [31:0] alu$made;
     wire  [31:0] alu$first;
     wire  [31:0] alu$second;
     wire  [31:0] alu$result;
@@ -43124,14 +43934,14 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
     reg  b_late$reset;
     reg  b_late$d;
     wire  b_late$q;
-    reg  held$clock;
-    reg  held$reset;
-    reg  held$d;
-    wire  held$q;
-    reg  decides$clock;
-    reg  decides$reset;
-    reg  decides$d;
-    wire  decides$q;
+    reg  leaves$clock;
+    reg  leaves$reset;
+    reg  leaves$d;
+    wire  leaves$q;
+    reg  leaves_to$clock;
+    reg  leaves_to$reset;
+    reg  [12:0] leaves_to$d;
+    wire  [12:0] leaves_to$q;
     reg  valid_w$clock;
     reg  valid_w$reset;
     reg  valid_w$d;
@@ -43218,9 +44028,7 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
     reg  [31:0] b_earlier;
     reg  [31:0] a_chosen;
     reg  [31:0] b_chosen;
-    reg  a_loading;
-    reg  b_loading;
-    reg  holds;
+    reg  carried;
     reg  [31:0] address;
     reg  is_load;
     reg  is_store;
@@ -43229,7 +44037,7 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
     reg  steps;
     reg  advance;
     reg  done;
-    reg  taken;
+    reg  branches;
     reg  [12:0] target;
     reg  [12:0] onward;
     reg  calls;
@@ -43245,12 +44053,7 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
     reg  jumps;
     reg  [12:0] follows;
     reg  [12:0] in_turn;
-    reg  leaves;
-    reg  [12:0] leaves_to;
-    reg  [12:0] elsewhere;
-    reg  [12:0] branch_to;
     reg  [12:0] fetched;
-    reg  redirect;
     
     // Sub module instances
     kvcpu_uart$device$sequencer$store store(
@@ -43288,7 +44091,7 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
         .b(alu$b),
         .a_late(alu$a_late),
         .b_late(alu$b_late),
-        .loaded(alu$loaded),
+        .made(alu$made),
         .first(alu$first),
         .second(alu$second),
         .result(alu$result),
@@ -43385,17 +44188,17 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
         .d(b_late$d),
         .q(b_late$q)
     );
-    kvcpu_uart$device$sequencer$held held(
-        .clock(held$clock),
-        .reset(held$reset),
-        .d(held$d),
-        .q(held$q)
+    kvcpu_uart$device$sequencer$leaves leaves(
+        .clock(leaves$clock),
+        .reset(leaves$reset),
+        .d(leaves$d),
+        .q(leaves$q)
     );
-    kvcpu_uart$device$sequencer$decides decides(
-        .clock(decides$clock),
-        .reset(decides$reset),
-        .d(decides$d),
-        .q(decides$q)
+    kvcpu_uart$device$sequencer$leaves_to leaves_to(
+        .clock(leaves_to$clock),
+        .reset(leaves_to$reset),
+        .d(leaves_to$d),
+        .q(leaves_to$q)
     );
     kvcpu_uart$device$sequencer$valid_w valid_w(
         .clock(valid_w$clock),
@@ -43519,8 +44322,8 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
     always @(*) b_x$clock = clock;
     always @(*) a_late$clock = clock;
     always @(*) b_late$clock = clock;
-    always @(*) held$clock = clock;
-    always @(*) decides$clock = clock;
+    always @(*) leaves$clock = clock;
+    always @(*) leaves_to$clock = clock;
     always @(*) valid_w$clock = clock;
     always @(*) number_w$clock = clock;
     always @(*) value_w$clock = clock;
@@ -43553,8 +44356,8 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
     always @(*) b_x$reset = reset;
     always @(*) a_late$reset = reset;
     always @(*) b_late$reset = reset;
-    always @(*) held$reset = reset;
-    always @(*) decides$reset = reset;
+    always @(*) leaves$reset = reset;
+    always @(*) leaves_to$reset = reset;
     always @(*) valid_w$reset = reset;
     always @(*) number_w$reset = reset;
     always @(*) value_w$reset = reset;
@@ -43585,36 +44388,34 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
             end
         end
     end
-    always @(*) a_from_x = valid_x$q & does_x$q[(64'ha)+:(1)] & (number_x$q == a_number);
-    always @(*) b_from_x = valid_x$q & does_x$q[(64'ha)+:(1)] & (number_x$q == b_number) & ~is_constant;
+    always @(*) carried = valid_x$q & ~leaves$q;
+    always @(*) a_from_x = carried & does_x$q[(64'ha)+:(1)] & (number_x$q == a_number);
+    always @(*) b_from_x = carried & does_x$q[(64'ha)+:(1)] & (number_x$q == b_number) & ~is_constant;
     always @(*) a_from_w = valid_w$q & (number_w$q == a_number);
     always @(*) b_from_w = valid_w$q & (number_w$q == b_number);
     always @(*) a_from_v = valid_v$q & (number_v$q == a_number);
     always @(*) b_from_v = valid_v$q & (number_v$q == b_number);
     always @(*) begin
         a_earlier = value_v$q;
-        if (a_from_w | held$q) begin
+        if (a_from_w) begin
             a_earlier = value_w$q;
         end
     end
     always @(*) begin
         b_earlier = value_v$q;
-        if (held$q | b_from_w) begin
+        if (b_from_w) begin
             b_earlier = value_w$q;
         end
-        if (is_constant & ~held$q) begin
+        if (is_constant) begin
             b_earlier = constant;
         end
     end
-    always @(*) a_kept = held$q | a_from_w | a_from_v;
-    always @(*) b_kept = held$q | is_constant | b_from_w | b_from_v;
+    always @(*) a_kept = a_from_w | a_from_v;
+    always @(*) b_kept = is_constant | b_from_w | b_from_v;
     always @(*) begin
         a_chosen = registers$a;
         if (a_kept) begin
             a_chosen = a_earlier;
-        end
-        if (a_from_x & ~held$q) begin
-            a_chosen = alu$result;
         end
     end
     always @(*) begin
@@ -43622,21 +44423,15 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
         if (b_kept) begin
             b_chosen = b_earlier;
         end
-        if (b_from_x & ~held$q) begin
-            b_chosen = alu$result;
-        end
     end
-    always @(*) a_loading = a_from_x & does_x$q[(64'hb)+:(1)];
-    always @(*) b_loading = b_from_x & does_x$q[(64'hb)+:(1)];
-    always @(*) holds = valid_o$q & (decode$does[(64'he)+:(1)] | (decode$does[(64'h0)+:(2)] == 32'h3)) & (a_loading | b_loading);
     always @(*) alu$does = does_x$q;
     always @(*) alu$a = a_x$q;
     always @(*) alu$b = b_x$q;
     always @(*) alu$a_late = a_late$q;
     always @(*) alu$b_late = b_late$q;
-    always @(*) alu$loaded = value_w$q;
-    always @(*) is_load = valid_x$q & does_x$q[(64'hb)+:(1)];
-    always @(*) is_store = valid_x$q & does_x$q[(64'hc)+:(1)];
+    always @(*) alu$made = value_w$q;
+    always @(*) is_load = carried & does_x$q[(64'hb)+:(1)];
+    always @(*) is_store = carried & does_x$q[(64'hc)+:(1)];
     always @(*) begin
         address = alu$sum;
         if (does_x$q[(64'hd)+:(1)]) begin
@@ -43663,11 +44458,11 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
     always @(*) bus_write = request_write$q;
     always @(*) bus_address = request_address$q;
     always @(*) bus_data = request_data$q;
-    always @(*) waits_for_stores = request$q & (is_store | (valid_x$q & does_x$q[(64'h14)+:(1)]));
+    always @(*) waits_for_stores = request$q & (is_store | (carried & does_x$q[(64'h14)+:(1)]));
     always @(*) is_answered = request$q & ~request_write$q & bus_ready;
-    always @(*) steps = ~is_load & ~waits_for_stores & ~held$q;
+    always @(*) steps = ~is_load & ~waits_for_stores;
     always @(*) advance = steps | (is_load & is_answered);
-    always @(*) done = valid_x$q & advance;
+    always @(*) done = carried & advance;
     always @(*) executing = done;
     always @(*) behind = next_x$q;
     always @(*) registers$write = valid_w$q;
@@ -43681,7 +44476,7 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
         number_v$d = number_v$q;
         value_v$d = value_v$q;
         if (advance) begin
-            valid_w$d = valid_x$q & does_x$q[(64'ha)+:(1)];
+            valid_w$d = carried & does_x$q[(64'ha)+:(1)];
             number_w$d = number_x$q;
             value_w$d = alu$result;
             if (does_x$q[(64'hb)+:(1)]) begin
@@ -43693,9 +44488,9 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
         end
     end
     always @(*) calls = done & does_x$q[(64'h10)+:(1)];
-    always @(*) returns = valid_x$q & does_x$q[(64'h11)+:(1)];
-    always @(*) restarts = valid_x$q & does_x$q[(64'h15)+:(1)];
-    always @(*) taken = decides$q & (alu$compared ^ does_x$q[(64'h9)+:(1)]);
+    always @(*) returns = carried & does_x$q[(64'h11)+:(1)];
+    always @(*) restarts = carried & does_x$q[(64'h15)+:(1)];
+    always @(*) branches = carried & does_x$q[(64'he)+:(1)] & (alu$compared ^ does_x$q[(64'h9)+:(1)]);
     always @(*) begin
         target = target_x$q;
         if (does_x$q[(64'h11)+:(1)]) begin
@@ -43704,7 +44499,7 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
     end
     always @(*) begin
         onward = next_x$q;
-        if (taken | does_x$q[(64'hf)+:(1)] | does_x$q[(64'h11)+:(1)]) begin
+        if (branches | does_x$q[(64'hf)+:(1)] | does_x$q[(64'h11)+:(1)]) begin
             onward = target;
         end
     end
@@ -43747,10 +44542,10 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
         end
         masked$d = masked$q;
         main_place$d = main_place$q;
-        if (valid_x$q & does_x$q[(64'h12)+:(1)]) begin
+        if (carried & does_x$q[(64'h12)+:(1)]) begin
             masked$d = 1'b1;
         end
-        if (valid_x$q & does_x$q[(64'h13)+:(1)]) begin
+        if (carried & does_x$q[(64'h13)+:(1)]) begin
             masked$d = 1'b0;
         end
         if (preempts) begin
@@ -43770,8 +44565,8 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
             host_place$d = next_x$q;
         end
     end
-    always @(*) preempts = in_main$q & host_pending & ~masked$q & ((valid_x$q & steps & ~does_x$q[(64'h12)+:(1)]) | ~main_runs$q);
-    always @(*) yields = valid_x$q & steps & does_x$q[(64'h14)+:(1)] & ~in_main$q & ~host_pending;
+    always @(*) preempts = in_main$q & host_pending & ~masked$q & ((carried & steps & ~does_x$q[(64'h12)+:(1)]) | ~main_runs$q);
+    always @(*) yields = carried & steps & does_x$q[(64'h14)+:(1)] & ~in_main$q & ~host_pending;
     always @(*) main_next = (in_main$q & ~preempts) | yields;
     always @(*) in_main$d = main_next;
     always @(*) jumps = valid_o$q & decode$does[(64'hf)+:(1)];
@@ -43782,43 +44577,35 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
             in_turn = word_o$q[(32'h29)+:(13)];
         end
     end
-    always @(*) leaves = returns | (restarts & in_main$q) | preempts | yields | ~started$q;
     always @(*) begin
-        leaves_to = stack$read_data;
+        fetched = in_turn;
+        if (leaves$q) begin
+            fetched = leaves_to$q;
+        end
+    end
+    always @(*) leaves$d = branches | returns | (restarts & in_main$q) | preempts | yields | ~started$q;
+    always @(*) begin
+        leaves_to$d = target;
         if (restarts) begin
-            leaves_to = 32'h0;
+            leaves_to$d = 32'h0;
         end
         if (yields) begin
-            leaves_to = main_place$q;
+            leaves_to$d = main_place$q;
         end
-        branch_to = target_x$q;
         if (preempts) begin
-            leaves_to = host_place$q;
-            branch_to = host_place$q;
+            leaves_to$d = host_place$q;
         end
         if (~started$q) begin
-            leaves_to = 32'h1;
+            leaves_to$d = 32'h1;
         end
     end
-    always @(*) begin
-        elsewhere = in_turn;
-        if (leaves) begin
-            elsewhere = leaves_to;
-        end
-    end
-    always @(*) begin
-        fetched = elsewhere;
-        if (taken) begin
-            fetched = branch_to;
-        end
-    end
-    always @(*) redirect = taken | leaves;
     always @(*) store$enable = advance;
     always @(*) store$address = fetched;
     always @(*) registers$enable = advance;
     always @(*) registers$a_address = store$word[(32'h10)+:(9)];
     always @(*) registers$b_address = store$word[(32'h19)+:(9)];
     always @(*) begin
+        started$d = 1'b1;
         valid_r$d = valid_r$q;
         place_r$d = place_r$q;
         valid_o$d = valid_o$q;
@@ -43831,41 +44618,23 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
         next_x$d = next_x$q;
         a_late$d = a_late$q;
         b_late$d = b_late$q;
-        held$d = 1'b0;
-        decides$d = decides$q;
-        if (held$q) begin
-            a_late$d = 1'b0;
-            b_late$d = 1'b0;
-            decides$d = does_x$q[(64'he)+:(1)];
-        end
+        a_x$d = a_x$q;
+        b_x$d = b_x$q;
         if (advance) begin
             valid_r$d = ~main_next | main_runs_next;
             place_r$d = fetched;
-            valid_o$d = valid_r$q & ~jumps & ~redirect;
+            valid_o$d = valid_r$q & ~jumps & ~leaves$q;
             word_o$d = store$word;
             next_o$d = follows;
-            valid_x$d = valid_o$q & ~redirect;
+            valid_x$d = valid_o$q & ~leaves$q;
             does_x$d = decode$does;
             number_x$d = word_o$q[(32'h7)+:(9)];
             target_x$d = word_o$q[(32'h29)+:(13)];
             next_x$d = next_o$q;
-            a_late$d = a_loading;
-            b_late$d = b_loading;
-            held$d = holds;
-            decides$d = valid_o$q & decode$does[(64'he)+:(1)] & ~holds & ~redirect;
-        end
-    end
-    always @(*) begin
-        a_x$d = a_x$q;
-        if (advance | (held$q & a_late$q)) begin
             a_x$d = a_chosen;
-        end
-    end
-    always @(*) begin
-        started$d = 1'b1;
-        b_x$d = b_x$q;
-        if (advance | (held$q & b_late$q)) begin
             b_x$d = b_chosen;
+            a_late$d = a_from_x;
+            b_late$d = b_from_x;
         end
     end
     
@@ -43898,7 +44667,7 @@ module kvcpu_uart$device$sequencer$a_x(clock,reset,d,q);
 endmodule // kvcpu_uart$device$sequencer$a_x
 
 
-module kvcpu_uart$device$sequencer$alu(does,a,b,a_late,b_late,loaded,first,second,result,sum,compared);
+module kvcpu_uart$device$sequencer$alu(does,a,b,a_late,b_late,made,first,second,result,sum,compared);
     
     // Module arguments
     input wire  [21:0] does;
@@ -43906,7 +44675,7 @@ module kvcpu_uart$device$sequencer$alu(does,a,b,a_late,b_late,loaded,first,secon
     input wire  [31:0] b;
     input wire  a_late;
     input wire  b_late;
-    input wire  [31:0] loaded;
+    input wire  [31:0] made;
     output reg  [31:0] first;
     output reg  [31:0] second;
     output reg  [31:0] result;
@@ -43915,13 +44684,15 @@ module kvcpu_uart$device$sequencer$alu(does,a,b,a_late,b_late,loaded,first,secon
     
     // Constant declarations
     localparam  top_bit = 32'h80000000;
+    localparam  all_ones = 33'h1ffffffff;
     localparam  high_ones = 64'hffffffff00000000;
     
     // Local signals
     reg  [1:0] group;
     reg  [31:0] x;
     reg  [31:0] y;
-    reg  [31:0] difference;
+    reg  [32:0] y_added;
+    reg  [32:0] wide_sum;
     reg  [4:0] amount;
     reg  [63:0] wide_amount;
     reg  [63:0] wide;
@@ -43929,7 +44700,6 @@ module kvcpu_uart$device$sequencer$alu(does,a,b,a_late,b_late,loaded,first,secon
     reg  [31:0] left;
     reg  [31:0] near_amount;
     reg  [31:0] joined;
-    reg  [31:0] added;
     reg  [31:0] shifted;
     reg  [31:0] truth;
     reg  [31:0] low;
@@ -43944,13 +44714,13 @@ module kvcpu_uart$device$sequencer$alu(does,a,b,a_late,b_late,loaded,first,secon
     always @(*) begin
         x = a;
         if (a_late) begin
-            x = loaded;
+            x = made;
         end
     end
     always @(*) begin
         y = b;
         if (b_late) begin
-            y = loaded;
+            y = made;
         end
     end
     always @(*) first = x;
@@ -43967,14 +44737,14 @@ module kvcpu_uart$device$sequencer$alu(does,a,b,a_late,b_late,loaded,first,secon
             joined = x ^ y;
         end
     end
-    always @(*) sum = x + y;
-    always @(*) difference = x - y;
     always @(*) begin
-        added = sum;
+        y_added = ((y) & 33'h1ffffffff) << 32'h1;
         if (does[(64'h4)+:(1)]) begin
-            added = difference;
+            y_added = (((y) & 33'h1ffffffff) << 32'h1) ^ all_ones;
         end
     end
+    always @(*) wide_sum = ((((x) & 33'h1ffffffff) << 32'h1) | 32'h1) + y_added;
+    always @(*) sum = wide_sum[(32'h1)+:(32)];
     always @(*) amount = y[(32'h0)+:(5)];
     always @(*) near_amount = ((amount) & 32'hffffffff);
     always @(*) wide_amount = ((amount) & 64'hffffffffffffffff);
@@ -43993,14 +44763,14 @@ module kvcpu_uart$device$sequencer$alu(does,a,b,a_late,b_late,loaded,first,secon
         end
     end
     always @(*) begin
-        a_flipped = a;
-        b_flipped = b;
+        a_flipped = x;
+        b_flipped = y;
         if (does[(64'h8)+:(1)]) begin
-            a_flipped = a ^ top_bit;
-            b_flipped = b ^ top_bit;
+            a_flipped = x ^ top_bit;
+            b_flipped = y ^ top_bit;
         end
     end
-    always @(*) equal = a == b;
+    always @(*) equal = x == y;
     always @(*) less = a_flipped < b_flipped;
     always @(*) begin
         compared = equal;
@@ -44017,7 +44787,7 @@ module kvcpu_uart$device$sequencer$alu(does,a,b,a_late,b_late,loaded,first,secon
     always @(*) begin
         low = joined;
         if (group[32'h0]) begin
-            low = added;
+            low = sum;
         end
     end
     always @(*) begin
@@ -44060,19 +44830,6 @@ module kvcpu_uart$device$sequencer$b_x(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
 endmodule // kvcpu_uart$device$sequencer$b_x
-
-
-module kvcpu_uart$device$sequencer$decides(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$sequencer$decides
 
 
 module kvcpu_uart$device$sequencer$decode(op,does);
@@ -44139,19 +44896,6 @@ module kvcpu_uart$device$sequencer$does_x(clock,reset,d,q);
 endmodule // kvcpu_uart$device$sequencer$does_x
 
 
-module kvcpu_uart$device$sequencer$held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$sequencer$held
-
-
 module kvcpu_uart$device$sequencer$host_depth(clock,reset,d,q);
     
     // Module arguments
@@ -44189,6 +44933,32 @@ module kvcpu_uart$device$sequencer$in_main(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$sequencer$in_main
+
+
+module kvcpu_uart$device$sequencer$leaves(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$sequencer$leaves
+
+
+module kvcpu_uart$device$sequencer$leaves_to(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [12:0] d;
+    output reg  [12:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 13'h0 : d;
+endmodule // kvcpu_uart$device$sequencer$leaves_to
 
 
 module kvcpu_uart$device$sequencer$main_depth(clock,reset,d,q);

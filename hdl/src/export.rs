@@ -27,6 +27,12 @@ macro_rules! device {
 /// A serial line as tests want it: of few clocks a bit, and impatient.
 const LINE: uart::Timing = uart::Timing { bit_clocks: 8, idle_clocks: 0x1_0000 };
 
+/// Baud rate of the boards' serial lines; FT231X and FT2232H go up to 3,000,000.
+const BAUD: u32 = 1_000_000;
+/// Clocks of the boards, as their PLLs make them (`constraints/*/top.v`).
+const ULX3S_HZ: u32 = 80_000_000;
+const EVN_HZ: u32 = 120_000_000;
+
 macro_rules! board {
     ($geometry:expr, $clock_hz:expr, $timing:expr, $($size:literal)*) => {
         |name| text(name, Board::<$($size),*>::new($geometry, build_id()?, $clock_hz, $timing))
@@ -54,6 +60,14 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_small", verilog: device!(Geometry::SMALL, 6 4 8 4 4 2 3 4 4 3 4 4) },
     Design { name: "kvcpu", verilog: device!(Geometry::TEST, 10 8 12 8 4 2 3 8 16 15 4 4) },
     Design { name: "kvcpu_board", verilog: device!(Geometry::BOARD, 13 11 15 16 4 2 3 11 16 15 4 4) },
+    Design {
+        name: "kvcpu_ulx3s",
+        verilog: board!(Geometry::ULX3S, ULX3S_HZ, uart::Timing::of(ULX3S_HZ, BAUD)?, 13 11 15 16 4 2 3 11 16 15 4 4),
+    },
+    Design {
+        name: "kvcpu_evn",
+        verilog: board!(Geometry::ECP5_EVN, EVN_HZ, uart::Timing::of(EVN_HZ, BAUD)?, 9 7 11 8 4 2 3 7 16 15 4 4),
+    },
     Design { name: "kvcpu_full", verilog: device!(Geometry::FULL, 16 14 18 16 16 4 15 12 64 63 4 8) },
 ];
 

@@ -115,7 +115,7 @@ impl Geometry {
             Err("queues must be 1 to 4")
         } else if self.agents == 0 || self.agents > 8 {
             Err("agents must be 1 to 8")
-        } else if self.t1_kib % (self.entries() / 4) != 0 {
+        } else if !self.t1_kib.is_multiple_of(self.entries() / 4) {
             Err("t1_kib must be a multiple of a quarter of the entries")
         } else if self.min_block_shift < 6 || self.max_block_shift > 21 || self.min_block_shift > self.max_block_shift {
             Err("block shifts must satisfy 6 <= min <= max <= 21")
