@@ -157,8 +157,12 @@ module ulx3s_85f(
         .s_card_rvalid(rvalid),
         .s_card_rready(rready)
     );
-    assign sdram_d = dq_oe ? dq_out : 16'hzzzz;
-    assign dq_in = sdram_d;
+    genvar i;
+    generate
+        for (i = 0; i < 16; i = i + 1) begin : dq
+            BB pad (.I(dq_out[i]), .T(~dq_oe), .O(dq_in[i]), .B(sdram_d[i]));
+        end
+    endgenerate
 
     // 0: works; 1, 2: the line carries something.
     assign led = {5'd0, ~ftdi_rxd, ~ftdi_txd, ~reset};
