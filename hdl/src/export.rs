@@ -1,7 +1,7 @@
 //! Export to Verilog: which designs there are, and their text.
 
 use crate::top::Device;
-use crate::{dma, hepc, micro, prim, rtbd, split, tier};
+use crate::{card, dma, hepc, micro, prim, rtbd, split, tier};
 use anyhow::{Result, anyhow};
 use kvcpu_mmio::Geometry;
 use rust_hdl::prelude::*;
@@ -37,6 +37,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_directory", verilog: verilog::<rtbd::DirectoryProbe> },
     Design { name: "kvcpu_dma", verilog: verilog::<dma::Unit> },
     Design { name: "kvcpu_frames", verilog: |name| text(name, tier::Frames::<10, 12>::new(Geometry::TEST)) },
+    Design { name: "kvcpu_card_ram", verilog: |name| text(name, card::CardRam::new(208)) },
     Design { name: "kvcpu_small", verilog: device!(Geometry::SMALL, 6 4 8 4 4 2 3 4 4 3 4 4) },
     Design { name: "kvcpu", verilog: device!(Geometry::TEST, 10 8 12 8 4 2 3 8 16 15 4 4) },
     Design { name: "kvcpu_board", verilog: device!(Geometry::BOARD, 13 11 15 16 4 2 3 11 16 15 4 4) },

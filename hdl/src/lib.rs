@@ -5,6 +5,7 @@
 //! signal of its own; parentheses round every mixed operator; no arithmetic and no `!` inside a comparison or a widening
 //! cast; constants are `Constant` fields.
 
+pub mod card;
 pub mod check;
 pub mod csr;
 pub mod dma;
