@@ -224,39 +224,54 @@ module kvcpu_card_ram$banks(clock,read_word,read_data,write_word,write_data,writ
     input wire  [7:0] write_strobes;
     
     // Update code (custom)
-    reg [831:0] kept;
+    wire [1023:0] kept;
+    reg [255:0] four;
     reg [3:0] bank1;
     reg [3:0] bank2;
-    reg [21:0] word;
+    reg [1:0] group;
+    reg [14:0] word;
     reg [63:0] data;
     reg [7:0] strobes;
-    wire [10:0] place = word[10:0];
+    reg [10:0] place;
+    reg [63:0] placed;
     always @(posedge clock) begin
         bank1 <= read_word[14:11];
         bank2 <= bank1;
-        read_data <= kept[64*bank2 +: 64];
+        group <= bank2[3:2];
+        read_data <= four[64*group +: 64];
         word <= write_word;
         data <= write_data;
         strobes <= write_strobes;
+        place <= word[10:0];
+        placed <= data;
     end
     genvar bank;
     generate
         for (bank = 0; bank < 13; bank = bank + 1) begin: banks
             (* no_rw_check *) reg [63:0] mem [0:2047];
             reg [63:0] read;
-            wire here = word[21:11] == bank;
+            reg [63:0] read_kept;
+            assign kept[64*bank +: 64] = read_kept;
+            reg [7:0] here;
             always @(posedge clock) begin
+                here <= word[14:11] == bank ? strobes : 8'h0;
                 read <= mem[read_word[10:0]];
-                kept[64*bank +: 64] <= read;
-                if (here & strobes[0]) mem[place][7:0] <= data[7:0];
-                if (here & strobes[1]) mem[place][15:8] <= data[15:8];
-                if (here & strobes[2]) mem[place][23:16] <= data[23:16];
-                if (here & strobes[3]) mem[place][31:24] <= data[31:24];
-                if (here & strobes[4]) mem[place][39:32] <= data[39:32];
-                if (here & strobes[5]) mem[place][47:40] <= data[47:40];
-                if (here & strobes[6]) mem[place][55:48] <= data[55:48];
-                if (here & strobes[7]) mem[place][63:56] <= data[63:56];
+                read_kept <= read;
+                if (here[0]) mem[place][7:0] <= placed[7:0];
+                if (here[1]) mem[place][15:8] <= placed[15:8];
+                if (here[2]) mem[place][23:16] <= placed[23:16];
+                if (here[3]) mem[place][31:24] <= placed[31:24];
+                if (here[4]) mem[place][39:32] <= placed[39:32];
+                if (here[5]) mem[place][47:40] <= placed[47:40];
+                if (here[6]) mem[place][55:48] <= placed[55:48];
+                if (here[7]) mem[place][63:56] <= placed[63:56];
             end
+        end
+        for (bank = 13; bank < 4*4; bank = bank + 1) begin: absent
+            assign kept[64*bank +: 64] = 64'h0;
+        end
+        for (bank = 0; bank < 4; bank = bank + 1) begin: fours
+            always @(posedge clock) four[64*bank +: 64] <= kept[256*bank + 64*bank2[1:0] +: 64];
         end
     endgenerate
 endmodule // kvcpu_card_ram$banks
@@ -985,8 +1000,8 @@ module kvcpu_card_ram$tags(clock,reset,d,q);
     output reg  [5:0] q;
     
     // Update code (custom)
-    reg [11:0] line;
-    always @(posedge clock) {q, line} <= reset ? 18'h0 : {line, d};
+    reg [17:0] line;
+    always @(posedge clock) {q, line} <= reset ? 24'h0 : {line, d};
 endmodule // kvcpu_card_ram$tags
 
 

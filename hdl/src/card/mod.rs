@@ -14,6 +14,7 @@ mod delay;
 mod intake;
 mod ram;
 mod reader;
+pub mod sdram;
 mod writer;
 
 pub use banks::Banks;
@@ -21,6 +22,7 @@ pub use delay::Delay;
 pub use intake::Intake;
 pub use ram::CardRam;
 pub use reader::Reader;
+pub use sdram::Sdram;
 pub use writer::Writer;
 
 /// Bits of the number of a word of 64 bits: 32 MiB.

@@ -1,13 +1,14 @@
 //! Card memory in block RAM behind an AXI4 slave.
 //!
 //! ```text
-//!  s_card AR ─► Reader ─ word ─► Banks ─ three clocks later ─► Reader ─► R
+//!  s_card AR ─► Reader ─ word ─► Banks ─ clocks later ─► Reader ─► R
 //!                  └──── tag ─► Delay ─────────────────────────┘
 //!  s_card AW, W ─► Writer ─ word, data, strobes ─► Banks;  Writer ─► B
 //! ```
 //!
 //! Reading and writing do not wait for each other, and each passes a beat a clock. What it holds outlives a reset.
 
+use super::banks::READ_CLOCKS;
 use super::{Banks, Delay, Reader, TAG_BITS, UNIT_BYTES, Writer};
 use rust_hdl::prelude::*;
 
@@ -103,7 +104,7 @@ impl CardRam {
                     reader: Reader::new(units),
                     writer: Writer::new(units),
                     banks: Banks::new(units),
-                    tags: Delay::new(3),
+                    tags: Delay::new(READ_CLOCKS),
                 }
             };
         }
