@@ -355,12 +355,15 @@ module kvcpu_card_ram$reader(clock,reset,arid,araddr,arlen,arsize,arburst,arvali
     reg  promised$reset;
     reg  [4:0] promised$d;
     wire  [4:0] promised$q;
+    reg  leaves$clock;
+    reg  leaves$reset;
+    reg  leaves$d;
+    wire  leaves$q;
     
     // Local signals
     reg  [4:0] promised_now;
     reg  last;
     reg  load;
-    reg  leaves;
     
     // Sub module instances
     kvcpu_card_ram$reader$intake intake(
@@ -432,6 +435,12 @@ module kvcpu_card_ram$reader(clock,reset,arid,araddr,arlen,arsize,arburst,arvali
         .d(promised$d),
         .q(promised$q)
     );
+    kvcpu_card_ram$reader$leaves leaves(
+        .clock(leaves$clock),
+        .reset(leaves$reset),
+        .d(leaves$d),
+        .q(leaves$q)
+    );
     
     // Update code
     always @(*) intake$clock = clock;
@@ -443,6 +452,7 @@ module kvcpu_card_ram$reader(clock,reset,arid,araddr,arlen,arsize,arburst,arvali
     always @(*) place$clock = clock;
     always @(*) left$clock = clock;
     always @(*) promised$clock = clock;
+    always @(*) leaves$clock = clock;
     always @(*) intake$reset = reset;
     always @(*) fifo$reset = reset;
     always @(*) busy$reset = reset;
@@ -452,6 +462,7 @@ module kvcpu_card_ram$reader(clock,reset,arid,araddr,arlen,arsize,arburst,arvali
     always @(*) place$reset = reset;
     always @(*) left$reset = reset;
     always @(*) promised$reset = reset;
+    always @(*) leaves$reset = reset;
     always @(*) intake$id = arid;
     always @(*) intake$address = araddr;
     always @(*) intake$len = arlen;
@@ -493,10 +504,10 @@ module kvcpu_card_ram$reader(clock,reset,arid,araddr,arlen,arsize,arburst,arvali
     always @(*) rlast = fifo$out_data[32'h40];
     always @(*) rresp = fifo$out_data[(32'h41)+:(2)];
     always @(*) rid = fifo$out_data[(32'h43)+:(2)];
-    always @(*) leaves = fifo$out_valid & rready;
+    always @(*) leaves$d = fifo$out_valid & rready;
     always @(*) begin
         promised_now = promised$q;
-        if (leaves) begin
+        if (leaves$q) begin
             promised_now = promised$q - 32'h1;
         end
     end
@@ -924,6 +935,19 @@ module kvcpu_card_ram$reader$intake$skid$spare_full(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_card_ram$reader$intake$skid$spare_full
+
+
+module kvcpu_card_ram$reader$leaves(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_card_ram$reader$leaves
 
 
 module kvcpu_card_ram$reader$left(clock,reset,d,q);

@@ -18,6 +18,7 @@ mod ports;
 mod root_complex;
 mod rtl;
 mod rules;
+pub mod sdram;
 mod simulation;
 mod slave;
 mod top;

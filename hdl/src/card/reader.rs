@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A word is asked for only when the FIFO has room for it that is promised to no other, so the memory never waits for R. A word a
-//! clock passes if the memory takes at most 10 clocks. A burst that cannot be answered is read like any other, somewhere in the memory,
+//! clock passes if the memory takes at most 12 clocks. A burst that cannot be answered is read like any other, somewhere in the memory,
 //! and its beats are told to be errors.
 
 use super::{Intake, TAG_BITS, WORD_BITS};
@@ -82,7 +82,8 @@ pub struct Reader {
     promised_now: Signal<Local, Bits<5>>,
     last: Signal<Local, Bit>,
     load: Signal<Local, Bit>,
-    leaves: Signal<Local, Bit>,
+    /// A beat left in the clock before.
+    leaves: Register<Bit>,
 }
 
 impl Reader {
@@ -112,6 +113,7 @@ impl Logic for Reader {
         self.place.clock.next = self.clock.val();
         self.left.clock.next = self.clock.val();
         self.promised.clock.next = self.clock.val();
+        self.leaves.clock.next = self.clock.val();
         self.intake.reset.next = self.reset.val();
         self.fifo.reset.next = self.reset.val();
         self.busy.reset.next = self.reset.val();
@@ -121,6 +123,7 @@ impl Logic for Reader {
         self.place.reset.next = self.reset.val();
         self.left.reset.next = self.reset.val();
         self.promised.reset.next = self.reset.val();
+        self.leaves.reset.next = self.reset.val();
 
         self.intake.id.next = self.arid.val();
         self.intake.address.next = self.araddr.val();
@@ -168,9 +171,9 @@ impl Logic for Reader {
         self.rlast.next = self.fifo.out_data.val().get_bit(64);
         self.rresp.next = self.fifo.out_data.val().get_bits::<2>(65);
         self.rid.next = self.fifo.out_data.val().get_bits::<2>(67);
-        self.leaves.next = self.fifo.out_valid.val() & self.rready.val();
+        self.leaves.d.next = self.fifo.out_valid.val() & self.rready.val();
         self.promised_now.next = self.promised.q.val();
-        if self.leaves.val() {
+        if self.leaves.q.val() {
             self.promised_now.next = self.promised.q.val() - 1;
         }
         self.promised.d.next = self.promised_now.val();
