@@ -38,6 +38,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_dma", verilog: verilog::<dma::Unit> },
     Design { name: "kvcpu_frames", verilog: |name| text(name, tier::Frames::<10, 12>::new(Geometry::TEST)) },
     Design { name: "kvcpu_card_ram", verilog: |name| text(name, card::CardRam::new(208)) },
+    Design { name: "kvcpu_card_ram_small", verilog: |name| text(name, card::CardRam::new(1040)) },
     Design {
         name: "kvcpu_sdram",
         verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S, 80_000_000, 1)),

@@ -12,6 +12,7 @@ pub mod axi;
 mod bus;
 mod card;
 mod lite;
+mod memory;
 mod model;
 mod msix;
 mod ports;

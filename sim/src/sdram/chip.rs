@@ -303,20 +303,16 @@ impl Chip {
                 continue;
             }
             if bank.row.is_some() {
-                self.since("tRAS", bank.active, self.sheet.row_active)?;
-                self.since("tWR", bank.written, self.sheet.write_recovery)?;
-                self.since("tWR", bank.written, self.sheet.write_recovery_clocks * self.sheet.period)?;
                 let writing = self.into.iter().any(|&(_, of, ..)| of == number as u64);
                 if self.clock < bank.read_until || writing {
                     return self.broken("burst cut", "PRECHARGE within a burst");
                 }
-                self.banks[number].precharge = Some(self.clock);
+                self.since("tRAS", bank.active, self.sheet.row_active)?;
+                self.since("tWR", bank.written, self.sheet.write_recovery)?;
+                self.since("tWR", bank.written, self.sheet.write_recovery_clocks * self.sheet.period)?;
                 self.banks[number].row = None;
-            } else if all && self.power_up.precharged {
-                // Closed again, which does nothing.
-            } else {
-                self.banks[number].precharge = Some(self.clock);
             }
+            self.banks[number].precharge = Some(self.clock);
         }
         self.power_up.precharged |= all;
         self.told.precharges += 1;
