@@ -43,6 +43,10 @@ pub const DESIGNS: &[Design] = &[
         name: "kvcpu_sdram",
         verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S, 80_000_000, 1)),
     },
+    Design {
+        name: "kvcpu_sdram_fast",
+        verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S_FAST, 133_000_000, 2)),
+    },
     Design { name: "kvcpu_small", verilog: device!(Geometry::SMALL, 6 4 8 4 4 2 3 4 4 3 4 4) },
     Design { name: "kvcpu", verilog: device!(Geometry::TEST, 10 8 12 8 4 2 3 8 16 15 4 4) },
     Design { name: "kvcpu_board", verilog: device!(Geometry::BOARD, 13 11 15 16 4 2 3 11 16 15 4 4) },

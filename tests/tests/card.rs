@@ -50,6 +50,15 @@ fn fault_streams_with_sdram_match_the_model() {
     streams("fault_streams_with_sdram_match_the_model", 43, "kvcpu_sdram", Kind { faults: true, ..BYTES });
 }
 
+/// The device and its tables need 1,034 KiB: with the 208 of `kvcpu_card_ram` something goes wrong, so card memory is used.
+#[test]
+fn a_card_memory_that_is_too_small_is_noticed() {
+    let (mut scenario, ops) = stream::scenario_of(&mut check::rng(41, 0), BYTES, Geometry::SMALL);
+    scenario.config.deadline = Duration::from_secs(60);
+    assert!(run("kvcpu_card_ram_small", &scenario, &ops).is_ok());
+    assert!(run("kvcpu_card_ram", &scenario, &ops).is_err());
+}
+
 #[test]
 fn a_card_design_that_is_none_is_named() {
     for card in ["kvcpu_dram", "kvcpu_fifo"] {

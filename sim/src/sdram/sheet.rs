@@ -58,4 +58,6 @@ impl Sheet {
         cas: 2,
         release: 1,
     };
+    /// At 133 MHz, where the CAS latency has to be 3.
+    pub const AT_133_MHZ: Sheet = Sheet { period: 7_519, cas: 3, ..Sheet::AT_80_MHZ };
 }

@@ -2,7 +2,7 @@
 
 use crate::master::{Manner, Master, Request};
 use kvcpu_sim::sdram::{Broken, Chip, Pins, Sheet};
-use kvcpu_sim::{CARD_RAM, Design, Model, SDRAM};
+use kvcpu_sim::{CARD_RAM, Design, Model, SDRAM, SDRAM_FAST};
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
@@ -11,8 +11,19 @@ use std::collections::VecDeque;
 pub(crate) const RAM_BYTES: u64 = 208 << 10;
 /// Bytes of a chip.
 pub(crate) const SDRAM_BYTES: u64 = 32 << 20;
-/// Clocks that the wires of `kvcpu_sdram` take.
-const WIRES: usize = 1;
+
+/// A controller, and the chip that it was made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(crate) design: &'static Design,
+    pub(crate) sheet: Sheet,
+    /// Clocks that its wires take.
+    pub(crate) wires: usize,
+}
+
+/// At 80 MHz, CAS latency 2, and at 133 MHz, CAS latency 3.
+pub(crate) const SLOW: Kind = Kind { design: &SDRAM, sheet: Sheet::AT_80_MHZ, wires: 1 };
+pub(crate) const FAST: Kind = Kind { design: &SDRAM_FAST, sheet: Sheet::AT_133_MHZ, wires: 2 };
 
 /// The seed of this run; printed with the command that replays it.
 pub(crate) fn seed() -> u64 {
@@ -90,11 +101,12 @@ impl Bench {
         Bench::new(&CARD_RAM, RAM_BYTES, None, seed)
     }
 
-    pub(crate) fn sdram(sheet: Sheet, seed: u64) -> Bench {
-        let dq_in = SDRAM.side(true).position(|port| port.name == "sdram_dq_in").unwrap();
-        let on_the_way = vec![0; WIRES].into();
-        let wired = Wired { chip: Chip::new(sheet, seed), pins: PinPorts::of(&SDRAM), dq_in, on_the_way };
-        Bench::new(&SDRAM, SDRAM_BYTES, Some(wired), seed)
+    pub(crate) fn sdram(kind: &Kind, seed: u64) -> Bench {
+        let Kind { design, sheet, wires } = *kind;
+        let dq_in = design.side(true).position(|port| port.name == "sdram_dq_in").unwrap();
+        let on_the_way = vec![0; wires].into();
+        let wired = Wired { chip: Chip::new(sheet, seed), pins: PinPorts::of(design), dq_in, on_the_way };
+        Bench::new(design, SDRAM_BYTES, Some(wired), seed)
     }
 
     /// Resets the memory's bus; a chip does not see that, but for what it is told afterwards.

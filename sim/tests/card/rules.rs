@@ -1,19 +1,19 @@
 //! That the chip's rules can be broken: a chip that asks for more than the controller was made for is told wrong, and says which rule; and
 //! so does one that is told something no controller should.
 
-use crate::bench::{Bench, Places, SDRAM_BYTES};
+use crate::bench::{Bench, FAST, Kind, Places, SDRAM_BYTES, SLOW};
 use crate::master::{Manner, Request};
 use kvcpu_sim::sdram::command::{ACTIVE, MODE, NOP, PRECHARGE, READ, REFRESH, WRITE};
 use kvcpu_sim::sdram::{Broken, Chip, Pins, Sheet};
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 
-const SHEET: Sheet = Sheet::AT_80_MHZ;
+const SHEET: Sheet = SLOW.sheet;
 
 /// Random single words of few rows, so that every command follows every other as closely as the controller lets it, until a rule is broken.
-fn broken_by_traffic(sheet: Sheet) -> Option<Broken> {
+fn broken_by_traffic(kind: &Kind) -> Option<Broken> {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
-    let mut bench = Bench::sdram(sheet, 7);
+    let mut bench = Bench::sdram(kind, 7);
     let places = Places { bytes: SDRAM_BYTES, hot: 1.0, stride: 1024 + 4096, wrong: 0.0, beats: 4 };
     for clock in 0..60_000 {
         if bench.master.reads.len() < 4 && bench.master.writes.len() < 4 {
@@ -34,27 +34,33 @@ fn broken_by_traffic(sheet: Sheet) -> Option<Broken> {
 
 #[test]
 fn a_chip_that_asks_for_more_is_told_wrong() {
-    assert_eq!(broken_by_traffic(SHEET), None);
-    let longer = |clocks: u64| clocks * SHEET.period + 1;
-    for (rule, sheet) in [
-        ("power-up time", Sheet { power_up: SHEET.power_up + 10 * SHEET.period, ..SHEET }),
-        ("power-up sequence", Sheet { refreshes: 9, ..SHEET }),
-        ("mode", Sheet { cas: 3, ..SHEET }),
-        ("tMRD", Sheet { mode: 3, ..SHEET }),
-        ("tRCD", Sheet { row_to_column: longer(2), ..SHEET }),
-        ("tRP", Sheet { precharge: longer(2), ..SHEET }),
-        ("tRFC", Sheet { refresh_cycle: longer(6), ..SHEET }),
-        ("tWR", Sheet { write_recovery: longer(2), ..SHEET }),
-        ("tWR", Sheet { write_recovery_clocks: 3, ..SHEET }),
-        ("tRAS", Sheet { row_active: longer(6), ..SHEET }),
-        ("tRC", Sheet { row_cycle: longer(8), ..SHEET }),
-        ("tRRD", Sheet { row_to_row: longer(6), ..SHEET }),
-        ("tRAS at the most", Sheet { row_active_most: 300 * SHEET.period, ..SHEET }),
-        ("refresh interval", Sheet { refresh_interval: SHEET.refresh_interval * 62 / 64, ..SHEET }),
-        ("bus contention", Sheet { release: 3, ..SHEET }),
-    ] {
-        let broken = broken_by_traffic(sheet);
-        assert_eq!(broken.as_ref().map(|broken| broken.rule), Some(rule), "{broken:?}");
+    // Clocks that the controllers take at the least: for tRCD, tRP, REFRESH, behind data; and with them, for tRAS, tRC, tRRD.
+    for (kind, [column, precharge, refresh, recovery, active, cycle, row]) in
+        [(SLOW, [2, 2, 6, 2, 6, 8, 6]), (FAST, [3, 3, 10, 3, 7, 10, 7])]
+    {
+        let sheet = kind.sheet;
+        let longer = |clocks: u64| clocks * sheet.period + 1;
+        assert_eq!(broken_by_traffic(&kind), None);
+        for (rule, sheet) in [
+            ("power-up time", Sheet { power_up: sheet.power_up + 10 * sheet.period, ..sheet }),
+            ("power-up sequence", Sheet { refreshes: 9, ..sheet }),
+            ("mode", Sheet { cas: 5 - sheet.cas, ..sheet }),
+            ("tMRD", Sheet { mode: 3, ..sheet }),
+            ("tRCD", Sheet { row_to_column: longer(column), ..sheet }),
+            ("tRP", Sheet { precharge: longer(precharge), ..sheet }),
+            ("tRFC", Sheet { refresh_cycle: longer(refresh), ..sheet }),
+            ("tWR", Sheet { write_recovery: longer(recovery), ..sheet }),
+            ("tWR", Sheet { write_recovery_clocks: recovery + 1, ..sheet }),
+            ("tRAS", Sheet { row_active: longer(active), ..sheet }),
+            ("tRC", Sheet { row_cycle: longer(cycle), ..sheet }),
+            ("tRRD", Sheet { row_to_row: longer(row), ..sheet }),
+            ("tRAS at the most", Sheet { row_active_most: 300 * sheet.period, ..sheet }),
+            ("refresh interval", Sheet { refresh_interval: sheet.refresh_interval * 56 / 64, ..sheet }),
+            ("bus contention", Sheet { release: 3, ..sheet }),
+        ] {
+            let broken = broken_by_traffic(&Kind { sheet, ..kind });
+            assert_eq!(broken.as_ref().map(|broken| broken.rule), Some(rule), "{broken:?}");
+        }
     }
 }
 
@@ -124,7 +130,7 @@ fn a_chip_that_is_told_nonsense_says_so() {
 
 #[test]
 fn data_that_comes_a_clock_late_is_noticed() {
-    let mut bench = Bench::sdram(SHEET, 3);
+    let mut bench = Bench::sdram(&SLOW, 3);
     bench.wired.as_mut().unwrap().delay(1);
     let write = Request::write(0, 64, vec![(0x1122_3344_5566_7788, 0xFF); 4]);
     bench.master.writes.push_back(write);
