@@ -896,7 +896,7 @@ module kvcpu_sdram_fast$controller(clock,reset,ripe,word_writes,row,bank,column,
     always @(*) closes_all = gives_precharge_all;
     always @(*) reads = gives_read;
     always @(*) writes = gives_write;
-    always @(*) starting = state$q[32'h2] == 1'b0;
+    always @(*) starting = ~state$q[32'h2];
     always @(*) begin
         state$d = state$q;
         refreshes$d = refreshes$q;

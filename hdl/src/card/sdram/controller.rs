@@ -232,7 +232,7 @@ impl Logic for Controller {
         self.closes_all.next = self.gives_precharge_all.val();
         self.reads.next = self.gives_read.val();
         self.writes.next = self.gives_write.val();
-        self.starting.next = self.state.q.val().get_bit(2) == false;
+        self.starting.next = !self.state.q.val().get_bit(2);
 
         // The sequence.
         self.state.d.next = self.state.q.val();
