@@ -49,7 +49,7 @@ pub(crate) struct Simulation {
 /// What is behind `m_card`: a model, or hardware.
 enum CardSide {
     Model(Box<Slave>, Card),
-    Hardware(Memory),
+    Hardware(Box<Memory>),
 }
 
 impl CardSide {
@@ -94,7 +94,7 @@ impl Simulation {
             ),
             Some(name) => {
                 let memory = crate::design(name).and_then(|memory| Memory::new(design, memory, stream(4).next_u64()));
-                CardSide::Hardware(memory.ok_or_else(|| RtlError::Card(name.clone()))?)
+                CardSide::Hardware(Box::new(memory.ok_or_else(|| RtlError::Card(name.clone()))?))
             }
         };
         let mut simulation = Simulation {

@@ -199,7 +199,7 @@ impl Chip {
         if pins.command == command::WRITE {
             let row = self.banks[pins.bank as usize].row.unwrap_or(0);
             let (base, first) = (pins.address & 0x1FC, pins.address & 3);
-            let columns = (0..BURST).map(|beat| base | (first + beat) % BURST);
+            let columns = (0..BURST).map(|beat| base | ((first + beat) % BURST));
             let clocks = self.clock..;
             self.into
                 .extend(clocks.zip(columns).map(|(clock, column)| (clock, pins.bank, row, column)));
@@ -287,7 +287,7 @@ impl Chip {
         }
         let (base, first, from) = (pins.address & 0x1FC, pins.address & 3, self.clock + self.sheet.cas);
         for beat in 0..BURST {
-            let data = self.row(pins.bank, row)[(base | (first + beat) % BURST) as usize];
+            let data = self.row(pins.bank, row)[(base | ((first + beat) % BURST)) as usize];
             self.out.push_back((from + beat, data));
         }
         self.banks[pins.bank as usize].read_until = self.clock + BURST;

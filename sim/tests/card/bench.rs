@@ -183,7 +183,7 @@ impl Places {
                 // Directly behind the memory, far behind, and where a bit that is not looked at would lead back.
                 0 => address = self.bytes + address % 4096,
                 1 => address |= 1 << rng.random_range(25..64),
-                2 => address = u64::MAX & !0xFFF | address % 4096,
+                2 => address |= !0xFFF,
                 3 => size = rng.random_range(0..3),
                 _ => burst = *[0, 2, 3].choose(rng).unwrap(),
             }
