@@ -226,7 +226,7 @@ pub(crate) fn run(bench: &mut Bench, places: &Places, clocks: u64, rng: &mut Cha
 pub(crate) fn read_all(bench: &mut Bench, bytes: u64) {
     bench.master.manner = Manner::EAGER;
     let known: Vec<u64> = (0..bytes / 4096)
-        .filter(|page| (0..512).any(|word| bench.master.known(512 * page + word).1 != 0))
+        .filter(|page| (0..512).any(|word| bench.master.record.known(512 * page + word).1 != 0))
         .collect();
     for page in known {
         for half in 0..2 {

@@ -4,6 +4,7 @@
 mod bench;
 mod master;
 mod ram;
+mod record;
 mod rules;
 mod sdram;
 mod speed;

@@ -5,13 +5,13 @@
 //!  requests ─► AR, AW, W ─► memory ─► R, B ─► Record: what may this byte be?
 //! ```
 //!
-//! A byte that is read may be what was written last before the read began, or whatever was being written while it lasted. Writes of
-//! different ids that meet in a word are not given out together, as AXI leaves open which comes last.
+//! Writes of different ids that meet in a word are not given out together, as AXI leaves open which comes last.
 
+use crate::record::{Checked, Record};
 use kvcpu_sim::Design;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Clocks after which whatever is waited for will not come.
 const PATIENCE: u64 = 100_000;
@@ -88,15 +88,6 @@ macro_rules! ports {
 ports!(Inputs: awid awaddr awlen awsize awburst awvalid wdata wstrb wlast wvalid bready arid araddr arlen arsize arburst arvalid rready);
 ports!(Outputs: awready wready bid bresp bvalid arready rid rdata rresp rlast rvalid);
 
-/// A write of some bytes of a word.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    data: u64,
-    strobes: u64,
-    /// When it was answered.
-    answered: Option<u64>,
-}
-
 /// A burst that is open.
 #[derive(Clone, Debug)]
 struct Open {
@@ -114,9 +105,8 @@ pub(crate) struct Counts {
     pub(crate) written_words: u64,
     pub(crate) answers: u64,
     pub(crate) errors: u64,
-    /// Bytes read whose contents were known, and of which more than one value was possible.
-    pub(crate) certain: u64,
-    pub(crate) raced: u64,
+    /// Bytes read whose contents were known.
+    pub(crate) checked: Checked,
     /// Clock of the last beat of R, and of the last answer.
     pub(crate) last_read: u64,
     pub(crate) last_answer: u64,
@@ -137,8 +127,7 @@ pub(crate) struct Master {
     to_send: VecDeque<(u64, u64, bool)>,
     open_reads: Vec<Open>,
     open_writes: Vec<Open>,
-    /// Writes of each word, oldest first.
-    record: HashMap<u64, Vec<Entry>>,
+    pub(crate) record: Record,
     stalled: [Option<[u64; 4]>; 2],
     quiet: u64,
 }
@@ -160,7 +149,7 @@ impl Master {
             to_send: VecDeque::new(),
             open_reads: Vec::new(),
             open_writes: Vec::new(),
-            record: HashMap::new(),
+            record: Record::default(),
             stalled: [None; 2],
             quiet: 0,
         }
@@ -176,19 +165,11 @@ impl Master {
         self.open_reads.len() + self.open_writes.len()
     }
 
-    /// What is known of a word, if anything: data, and which bytes.
-    pub(crate) fn known(&self, word: u64) -> (u64, u64) {
-        self.record.get(&word).into_iter().flatten().fold((0, 0), |(data, known), entry| {
-            let mask = mask_of(entry.strobes);
-            ((data & !mask) | (entry.data & mask), known | entry.strobes)
-        })
-    }
-
     /// After a reset of the memory's bus: what was open is forgotten. What was being written is not known any more.
     pub(crate) fn reset(&mut self, inputs: &mut [u64]) {
         let open = std::mem::take(&mut self.open_writes);
         for word in open.iter().flat_map(|open| open.request.words()) {
-            self.record.remove(&word);
+            self.record.forget(word);
         }
         self.reads.clear();
         self.writes.clear();
@@ -203,7 +184,7 @@ impl Master {
 
     /// Nothing is known of the memory any more.
     pub(crate) fn forget(&mut self) {
-        self.record.clear();
+        self.record = Record::default();
     }
 
     /// Sets the inputs of a clock. What was offered and not taken stays.
@@ -228,8 +209,7 @@ impl Master {
             let data = write.data.clone().unwrap_or_default();
             if write.response(self.bytes) == 0 {
                 for (word, (data, strobes)) in write.words().zip(&data) {
-                    let entries = self.record.entry(word).or_default();
-                    entries.push(Entry { data: *data, strobes: *strobes, answered: None });
+                    self.record.begins(word, *data, *strobes);
                 }
             }
             let last = data.len() - 1;
@@ -292,7 +272,7 @@ impl Master {
             self.take_beat(r);
         }
         if taken[1] {
-            self.take_answer(b[0], b[1]);
+            self.take_answer(b[0], b[1], inputs[self.inputs.wvalid]);
         }
         self.now += 1;
         self.quiet = if moved || taken.contains(&true) || self.is_idle() { 0 } else { self.quiet + 1 };
@@ -314,44 +294,23 @@ impl Master {
             self.open_reads.remove(at);
         }
         if wanted == 0 {
-            self.check(word, data, since);
+            self.record.check(word, data, since, &mut self.counts.checked);
         } else {
             self.counts.errors += 1;
         }
     }
 
-    /// That each byte is one of those it may be.
-    fn check(&mut self, word: u64, data: u64, since: u64) {
-        let Some(entries) = self.record.get(&word) else { return };
-        for byte in 0..8 {
-            let of_byte = entries.iter().filter(|entry| entry.strobes >> byte & 1 == 1);
-            let value = |entry: &Entry| entry.data >> (8 * byte) & 0xFF;
-            let settled = of_byte.clone().rfind(|entry| entry.answered.is_some_and(|answered| answered < since));
-            let racing = of_byte.filter(|entry| entry.answered.is_none_or(|answered| answered >= since));
-            let mut possible: Vec<u64> = settled.into_iter().chain(racing).map(value).collect();
-            // Before the first write it may be anything.
-            if settled.is_none() {
-                continue;
-            }
-            possible.sort_unstable();
-            possible.dedup();
-            let read = data >> (8 * byte) & 0xFF;
-            assert!(
-                possible.contains(&read),
-                "clock {}: byte {byte} of word {word:#x} is {read:#x}, not of {possible:x?}; read since {since}: {entries:x?}",
-                self.now
-            );
-            *(if possible.len() == 1 { &mut self.counts.certain } else { &mut self.counts.raced }) += 1;
-        }
-    }
-
-    fn take_answer(&mut self, id: u64, response: u64) {
+    /// `offered` is 1 if a beat of W stands.
+    fn take_answer(&mut self, id: u64, response: u64, offered: u64) {
         let at = self.open_writes.iter().position(|open| open.request.id == id);
         let at = at.unwrap_or_else(|| panic!("an answer of id {id}, of which nothing is open"));
         let Request { address, beats, .. } = self.open_writes[at].request;
         // Beats are taken in the order of addresses, so all that is left belongs to bursts behind it.
         let behind: u64 = self.open_writes[at + 1..].iter().map(|open| open.request.beats).sum();
-        assert!(self.to_send.len() as u64 <= behind, "an answer before all data of the burst at {address:#x}");
+        assert!(
+            self.to_send.len() as u64 + offered <= behind,
+            "an answer before all data of the burst at {address:#x}"
+        );
         let open = self.open_writes.remove(at);
         assert_eq!(response, open.request.response(self.bytes), "{:x?}", open.request);
         self.counts.answers += 1;
@@ -363,30 +322,7 @@ impl Master {
         self.counts.written_words += beats;
         let oldest = self.open_reads.iter().map(|open| open.since).min().unwrap_or(self.now);
         for (word, (data, strobes)) in open.request.words().zip(open.request.data.unwrap_or_default()) {
-            let entries = self.record.entry(word).or_default();
-            let is_this =
-                |entry: &&mut Entry| (entry.data, entry.strobes) == (data, strobes) && entry.answered.is_none();
-            entries.iter_mut().find(is_this).unwrap().answered = Some(self.now);
-            // What no open read can see any more becomes one entry.
-            let settled = entries.iter().take_while(|entry| entry.answered.is_some_and(|at| at < oldest)).count();
-            if settled > 8 {
-                let merged = entries.drain(..settled).reduce(|below, above| {
-                    let mask = mask_of(above.strobes);
-                    Entry {
-                        data: (below.data & !mask) | (above.data & mask),
-                        strobes: below.strobes | above.strobes,
-                        answered: above.answered,
-                    }
-                });
-                entries.splice(0..0, merged);
-            }
+            self.record.ends(word, data, strobes, self.now, oldest);
         }
     }
-}
-
-/// Bits of the bytes that strobes name.
-pub(crate) fn mask_of(strobes: u64) -> u64 {
-    (0..8)
-        .filter(|byte| strobes >> byte & 1 == 1)
-        .fold(0, |mask, byte| mask | 0xFF << (8 * byte))
 }

@@ -28,7 +28,7 @@ fn block_ram_is_a_memory_whatever_its_master_does() {
     let counts = bench.master.counts;
     println!("{counts:?}");
     assert!(counts.read_words > 50_000 && counts.written_words > 20_000 && counts.errors > 1_000);
-    assert!(counts.certain > 100_000 && counts.raced > 1_000);
+    assert!(counts.checked.certain > 100_000 && counts.checked.raced > 1_000);
 }
 
 #[test]

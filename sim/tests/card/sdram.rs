@@ -43,7 +43,7 @@ fn is_a_memory(kind: &Kind) {
     let counts = bench.master.counts;
     println!("{counts:?}\n{told:?}");
     assert!(counts.read_words > 20_000 && counts.written_words > 20_000);
-    assert!(counts.certain > 20_000 && counts.raced > 500);
+    assert!(counts.checked.certain > 20_000 && counts.checked.raced > 500);
     assert!(told.refreshes > 250 && told.actives > 5_000 && told.precharges > told.refreshes + 1_000);
     assert!(told.masked > 20_000);
     read_all(&mut bench, 64 << 10);
@@ -60,7 +60,7 @@ fn sdram_answers_what_it_cannot_do_beat_by_beat() {
     }
     let counts = bench.master.counts;
     println!("{counts:?}");
-    assert!(counts.errors > 500 && counts.certain > 2_000);
+    assert!(counts.errors > 500 && counts.checked.certain > 2_000);
 }
 
 #[test]
