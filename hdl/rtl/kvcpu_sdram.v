@@ -1508,8 +1508,8 @@ module kvcpu_sdram$data$tags(clock,reset,d,q);
     output reg  [5:0] q;
     
     // Update code (custom)
-    reg [41:0] line;
-    always @(posedge clock) {q, line} <= reset ? 48'h0 : {line, d};
+    reg [35:0] line;
+    always @(posedge clock) {q, line} <= reset ? 42'h0 : {line, d};
 endmodule // kvcpu_sdram$data$tags
 
 

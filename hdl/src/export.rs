@@ -41,7 +41,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_card_ram_small", verilog: |name| text(name, card::CardRam::new(1040)) },
     Design {
         name: "kvcpu_sdram",
-        verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S, 80_000_000, 1)),
+        verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S, 80_000_000, 0)),
     },
     Design {
         name: "kvcpu_sdram_fast",

@@ -1,7 +1,7 @@
 //! Card memory that is hardware too: a design of `hdl/rtl` in place of the simulation's own, and for SDRAM the chip behind it.
 //!
 //! ```text
-//!  device m_card_* ◄─► s_card_* design sdram_* ◄─► Chip, its data a clock late
+//!  device m_card_* ◄─► s_card_* design sdram_* ◄─► Chip
 //! ```
 //!
 //! All ports of both designs are registers at their outputs, so a clock of one after a clock of the other is a clock of both.
@@ -9,10 +9,6 @@
 use crate::ports::Wires;
 use crate::sdram::{Chip, Pins, Sheet};
 use crate::{Design, Model};
-use std::collections::VecDeque;
-
-/// Clocks that the wires between `kvcpu_sdram` and its chip take; that is what it was made for.
-const WIRES: usize = 1;
 
 /// The outputs of a controller that a chip looks at.
 const PINS: [&str; 10] = ["cke", "csn", "rasn", "casn", "wen", "ba", "a", "dqm", "dq_oe", "dq_out"];
@@ -23,7 +19,6 @@ struct Wired {
     /// Places of `PINS` among the outputs, and of `sdram_dq_in` among the inputs.
     pins: [usize; 10],
     dq_in: usize,
-    on_the_way: VecDeque<u16>,
 }
 
 /// The memory.
@@ -55,7 +50,7 @@ impl Memory {
                 for (place, name) in pins.iter_mut().zip(PINS) {
                     *place = place_of(design, false, &format!("sdram_{name}"))?;
                 }
-                Some(Wired { chip: Chip::new(Sheet::AT_80_MHZ, seed), pins, dq_in, on_the_way: VecDeque::new() })
+                Some(Wired { chip: Chip::new(Sheet::AT_80_MHZ, seed), pins, dq_in })
             }
             None => None,
         };
@@ -83,7 +78,6 @@ impl Memory {
         if let Some(wired) = &mut self.wired {
             self.seed = self.seed.wrapping_add(1);
             wired.chip = Chip::new(Sheet::AT_80_MHZ, self.seed);
-            wired.on_the_way = vec![0; WIRES].into();
         }
         self.offer(wires);
     }
@@ -99,8 +93,7 @@ impl Memory {
             let command = csn << 3 | rasn << 2 | casn << 1 | wen;
             let data = (oe == 1).then_some(data as u16);
             let pins = Pins { cke: cke == 1, command, bank, address, mask, data };
-            wired.on_the_way.push_back(wired.chip.clock(&pins).map_err(|broken| broken.to_string())?);
-            self.inputs[wired.dq_in] = wired.on_the_way.pop_front().unwrap_or_default().into();
+            self.inputs[wired.dq_in] = wired.chip.clock(&pins).map_err(|broken| broken.to_string())?.into();
         }
         self.offer(wires);
         Ok(())
