@@ -2,7 +2,7 @@
 
 use crate::board::Board;
 use crate::top::Device;
-use crate::{dma, hepc, micro, prim, rtbd, split, tier, uart};
+use crate::{card, dma, hepc, micro, prim, rtbd, split, tier, uart};
 use anyhow::{Result, anyhow};
 use kvcpu_mmio::Geometry;
 use rust_hdl::prelude::*;
@@ -57,6 +57,16 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_uart_transmitter", verilog: |name| text(name, uart::Transmitter::new(LINE.bit_clocks)) },
     Design { name: "kvcpu_uart_bridge", verilog: |name| text(name, uart::Bridge::new(256)) },
     Design { name: "kvcpu_uart", verilog: board!(Geometry::SMALL, CLOCK_HZ, LINE, 6 4 8 4 4 2 3 4 4 3 4 4) },
+    Design { name: "kvcpu_card_ram", verilog: |name| text(name, card::CardRam::new(208)) },
+    Design { name: "kvcpu_card_ram_small", verilog: |name| text(name, card::CardRam::new(1040)) },
+    Design {
+        name: "kvcpu_sdram",
+        verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S, ULX3S_HZ, 0)),
+    },
+    Design {
+        name: "kvcpu_sdram_fast",
+        verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S_FAST, 133_000_000, 2)),
+    },
     Design { name: "kvcpu_small", verilog: device!(Geometry::SMALL, 6 4 8 4 4 2 3 4 4 3 4 4) },
     Design { name: "kvcpu", verilog: device!(Geometry::TEST, 10 8 12 8 4 2 3 8 16 15 4 4) },
     Design { name: "kvcpu_board", verilog: device!(Geometry::BOARD, 13 11 15 16 4 2 3 11 16 15 4 4) },

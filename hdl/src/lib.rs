@@ -6,6 +6,7 @@
 //! cast; constants are `Constant` fields.
 
 pub mod board;
+pub mod card;
 pub mod check;
 pub mod csr;
 pub mod dma;

@@ -158,6 +158,20 @@ impl Model {
         self.clocks += 1;
     }
 
+    /// All outputs as of the last evaluation: behind [`Model::clock`], those after its edge, with its inputs.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many values as outputs.
+    pub fn outputs(&self, outputs: &mut [u64]) {
+        assert_eq!(outputs.len(), self.outputs, "{}", self.design.name);
+        let ports = self.design.ports.iter().zip(0..).filter(|(port, _)| !port.is_input);
+        for (value, (_, number)) in outputs.iter_mut().zip(ports) {
+            // SAFETY: as in `get`.
+            *value = unsafe { (self.functions().get)(self.this.as_ptr(), number) };
+        }
+    }
+
     /// Writes a waveform (VCD) of what [`Model::clock`] does from now on; a clock takes two units of its time. `false` if the
     /// file cannot be written, or if the crate was built without the feature `trace`.
     pub fn trace(&mut self, path: &Path) -> bool {

@@ -35,6 +35,9 @@ pub struct RtlOptions {
     pub card_latency: RangeInclusive<u32>,
     /// Bytes of the card's memory if it is to have less than the geometry needs, so that what lies beyond is answered with an error.
     pub card_bytes: Option<u64>,
+    /// The design of `hdl/rtl` that is the card's memory, such as `kvcpu_sdram`, in place of the simulation's own: then neither `card_latency`
+    /// nor `card_bytes` counts, and the channels of `m_card` rest only when it does. An SDRAM has its chip behind it.
+    pub card_design: Option<String>,
     /// Probability that a channel of a memory rests in a clock, 0 to 0.99.
     pub back_pressure: f64,
     /// Probability that a channel of a memory begins to rest for 16 to 63 clocks, 0 to 0.5.
@@ -59,6 +62,7 @@ impl Default for RtlOptions {
             host_latency: 40..=120,
             card_latency: 10..=30,
             card_bytes: None,
+            card_design: None,
             back_pressure: 0.1,
             lulls: 0.0,
             clocks_per_access: 32,
@@ -80,6 +84,9 @@ pub enum RtlError {
     /// The design has not the ports of the device's top.
     #[error(transparent)]
     Ports(#[from] PortError),
+    /// There is no such design, or it has not the ports of a card memory.
+    #[error("card_design: {0} is no design of hdl/rtl with the ports s_card_*; kvcpu_card_ram and kvcpu_sdram are")]
+    Card(String),
     /// The option is out of its range.
     #[error("{0}")]
     Option(&'static str),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            ┌─ lite ──► s_axil ┌─────┐ m_host ─► root complex ─► host memory
-//!   access ──┤                  │ top │ m_card ─► card memory
+//!   access ──┤                  │ top │ m_card ─► card memory, or a design that is one
 //!            └─ BAR4 ─► msix ◄──┤ irq └─────┘
 //!                        └─► eventfds
 //! ```
@@ -13,10 +13,11 @@
 use crate::bus::Bus;
 use crate::card::Card;
 use crate::lite::{Access, Lite};
+use crate::memory::Memory;
 use crate::msix::MsiX;
-use crate::ports::{Common, LitePorts, MasterPorts, PortError, Wires};
+use crate::ports::{Common, LitePorts, MasterPorts, Wires};
 use crate::root_complex::RootComplex;
-use crate::rtl::RtlOptions;
+use crate::rtl::{RtlError, RtlOptions};
 use crate::slave::{Slave, Timing};
 use crate::watch::Watch;
 use crate::{Design, Model};
@@ -35,8 +36,7 @@ pub(crate) struct Simulation {
     common: Common,
     lite: Lite,
     host: RootComplex,
-    card_slave: Slave,
-    card: Card,
+    card: CardSide,
     pub(crate) msix: MsiX,
     pub(crate) watch: Watch,
     clocks_per_access: u32,
@@ -46,6 +46,28 @@ pub(crate) struct Simulation {
     broken: Option<String>,
 }
 
+/// What is behind `m_card`: a model, or hardware.
+enum CardSide {
+    Model(Box<Slave>, Card),
+    Hardware(Box<Memory>),
+}
+
+impl CardSide {
+    fn reset(&mut self, wires: &mut Wires) {
+        match self {
+            CardSide::Model(slave, _) => slave.reset(wires),
+            CardSide::Hardware(memory) => memory.reset(wires, RESET_CLOCKS),
+        }
+    }
+
+    fn clock(&mut self, wires: &mut Wires, now: u64) -> Result<(), String> {
+        match self {
+            CardSide::Model(slave, card) => slave.clock(wires, now, card),
+            CardSide::Hardware(memory) => memory.clock(wires),
+        }
+    }
+}
+
 impl Simulation {
     /// The device after its reset.
     pub(crate) fn new(
@@ -53,7 +75,7 @@ impl Simulation {
         geometry: &Geometry,
         options: &RtlOptions,
         bus: Box<dyn Bus>,
-    ) -> Result<Simulation, PortError> {
+    ) -> Result<Simulation, RtlError> {
         let stream = |number| {
             let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
             rng.set_stream(number);
@@ -65,13 +87,22 @@ impl Simulation {
         };
         let host_ports = MasterPorts::of(design, "m_host_")?;
         let card_ports = MasterPorts::of(design, "m_card_")?;
+        let card = match &options.card_design {
+            None => CardSide::Model(
+                Box::new(Slave::new("m_card", card_ports, timing(&options.card_latency), stream(3))),
+                Card::new(geometry, options.card_bytes, stream(4).next_u64()),
+            ),
+            Some(name) => {
+                let memory = crate::design(name).and_then(|memory| Memory::new(design, memory, stream(4).next_u64()));
+                CardSide::Hardware(Box::new(memory.ok_or_else(|| RtlError::Card(name.clone()))?))
+            }
+        };
         let mut simulation = Simulation {
             wires: Wires::new(design),
             common: Common::of(design, "")?,
             lite: Lite::new(LitePorts::of(design, "s_axil_")?, stream(1)),
             host: RootComplex::new(Slave::new("m_host", host_ports, timing(&options.host_latency), stream(2)), bus),
-            card_slave: Slave::new("m_card", card_ports, timing(&options.card_latency), stream(3)),
-            card: Card::new(geometry, options.card_bytes, stream(4).next_u64()),
+            card,
             msix: MsiX::default(),
             watch: Watch::default(),
             clocks_per_access: options.clocks_per_access,
@@ -90,7 +121,7 @@ impl Simulation {
     fn pulse_reset(&mut self) {
         self.lite.reset(&mut self.wires);
         self.host.reset(&mut self.wires);
-        self.card_slave.reset(&mut self.wires);
+        self.card.reset(&mut self.wires);
         self.wires.set(self.common.reset, true);
         for _ in 0..RESET_CLOCKS {
             self.model.clock(&self.wires.inputs, &mut self.wires.outputs);
@@ -163,7 +194,7 @@ impl Simulation {
         self.watch.clock(&self.wires, now);
         let done = (self.lite.clock(&mut self.wires).map_err(|why| format!("s_axil {why}")))
             .and_then(|()| self.host.clock(&mut self.wires, now))
-            .and_then(|()| self.card_slave.clock(&mut self.wires, now, &mut self.card));
+            .and_then(|()| self.card.clock(&mut self.wires, now));
         done.map(|()| lines != 0).map_err(|why| self.fail(why))
     }
 

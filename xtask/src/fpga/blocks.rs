@@ -26,7 +26,7 @@ struct Block {
     of: &'static str,
 }
 
-const BLOCKS: [Block; 12] = [
+const BLOCKS: [Block; 14] = [
     Block {
         name: "sequencer",
         file: "kvcpu_sequencer",
@@ -51,6 +51,8 @@ const BLOCKS: [Block; 12] = [
         of: "1,024 entries, 4 lanes, lists of 16, with a RAM of entries",
     },
     Block { name: "dma", file: "kvcpu_dma", module: "kvcpu_dma", of: "every geometry" },
+    Block { name: "card-ram", file: "kvcpu_card_ram", module: "kvcpu_card_ram", of: "208 KiB, the evaluation board's" },
+    Block { name: "sdram", file: "kvcpu_sdram", module: "kvcpu_sdram", of: "the controller at 80 MHz" },
     Block { name: "uart", file: "kvcpu_uart", module: "kvcpu_uart$link", of: "8 clocks a bit" },
     Block { name: "test", file: "kvcpu", module: "kvcpu", of: "the device, 1,024 entries, 4 lanes" },
     Block { name: "board", file: "kvcpu_board", module: "kvcpu_board", of: "the device, 8,192 entries, 4 lanes" },

@@ -1,0 +1,88 @@
+//! SDRAM: random traffic through refreshes, row changes and turns of the bus, with every rule of the data sheet held against it.
+
+use crate::bench::{Bench, FAST, Kind, Places, SDRAM_BYTES, SLOW, read_all, run, seed};
+use crate::master::Request;
+use kvcpu_sim::sdram::Chip;
+use rand::prelude::*;
+use rand_chacha::ChaCha8Rng;
+
+/// Bytes of a row of all banks.
+const ROWS: u64 = 4096;
+
+fn places(rng: &mut ChaCha8Rng) -> Places {
+    Places {
+        // Not all of the chip, so that words meet again.
+        bytes: *[64 << 10, SDRAM_BYTES].choose(rng).unwrap(),
+        hot: *[0.0, 0.5, 0.95].choose(rng).unwrap(),
+        // Within a row, in other banks, in other rows of the same bank.
+        stride: *[64, 1024, ROWS, ROWS + 1024, 8 << 20].choose(rng).unwrap(),
+        wrong: 0.0,
+        beats: *[1, 16, 256].choose(rng).unwrap(),
+    }
+}
+
+#[test]
+fn sdram_is_a_memory_and_keeps_every_rule_of_its_chip() {
+    is_a_memory(&SLOW);
+}
+
+#[test]
+fn sdram_with_a_latency_of_three_is_a_memory_too() {
+    is_a_memory(&FAST);
+}
+
+fn is_a_memory(kind: &Kind) {
+    let seed = seed();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut bench = Bench::sdram(kind, seed);
+    for _ in 0..120 {
+        let places = places(&mut rng);
+        run(&mut bench, &places, 4000, &mut rng);
+    }
+    let told = bench.wired.as_ref().unwrap().chip.told();
+    let counts = bench.master.counts;
+    println!("{counts:?}\n{told:?}");
+    assert!(counts.read_words > 20_000 && counts.written_words > 20_000);
+    assert!(counts.checked.certain > 20_000 && counts.checked.raced > 500);
+    assert!(told.refreshes > 250 && told.actives > 5_000 && told.precharges > told.refreshes + 1_000);
+    assert!(told.masked > 20_000);
+    read_all(&mut bench, 64 << 10);
+}
+
+#[test]
+fn sdram_answers_what_it_cannot_do_beat_by_beat() {
+    let seed = seed();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut bench = Bench::sdram(&SLOW, seed);
+    for beats in [1, 4, 16, 64, 256].repeat(3) {
+        let places = Places { bytes: SDRAM_BYTES, hot: 0.7, stride: ROWS, wrong: 0.4, beats };
+        run(&mut bench, &places, 8000, &mut rng);
+    }
+    let counts = bench.master.counts;
+    println!("{counts:?}");
+    assert!(counts.errors > 500 && counts.checked.certain > 2_000);
+}
+
+#[test]
+fn sdram_begins_anew_after_a_reset() {
+    let seed = seed();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut bench = Bench::sdram(&SLOW, seed);
+    let mut open = 0;
+    for round in 0..4 {
+        let places = places(&mut rng);
+        run(&mut bench, &places, 3000, &mut rng);
+        for _ in 0..20 {
+            bench.master.reads.push_back(Request::read(1, 0, 256));
+        }
+        for _ in 0..rng.random_range(100..400) {
+            bench.clock();
+        }
+        open += bench.master.open();
+        bench.reset();
+        // A chip whose power went too: what it held is gone, and the record with it.
+        bench.wired.as_mut().unwrap().chip = Chip::new(SLOW.sheet, seed + round);
+        bench.master.forget();
+    }
+    assert!(open > 4, "{open} bursts were open in 4 resets");
+}
