@@ -8885,7 +8885,8 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     reg  ring$command;
     reg  [1:0] ring$select;
     reg  ring$write;
-    reg  [3:0] ring$slot;
+    reg  [3:0] ring$write_slot;
+    reg  [3:0] ring$read_slot;
     reg  [31:0] ring$data;
     wire  [31:0] ring$read;
     wire  ring$read_burst;
@@ -9058,9 +9059,23 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     reg  from_buffer$reset;
     reg  from_buffer$d;
     wire  from_buffer$q;
+    reg  writing$clock;
+    reg  writing$reset;
+    reg  writing$d;
+    wire  writing$q;
+    reg  written_to$clock;
+    reg  written_to$reset;
+    reg  [7:0] written_to$d;
+    wire  [7:0] written_to$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [31:0] written$d;
+    wire  [31:0] written$q;
     
     // Local signals
     reg  [50:0] completion;
+    reg  [3:0] to_row;
+    reg  [3:0] to_column;
     reg  [7:0] word;
     reg  known;
     reg  access;
@@ -9160,7 +9175,8 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         .command(ring$command),
         .select(ring$select),
         .write(ring$write),
-        .slot(ring$slot),
+        .write_slot(ring$write_slot),
+        .read_slot(ring$read_slot),
         .data(ring$data),
         .read(ring$read),
         .read_burst(ring$read_burst),
@@ -9350,6 +9366,24 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         .d(from_buffer$d),
         .q(from_buffer$q)
     );
+    kvcpu$dma$writing writing(
+        .clock(writing$clock),
+        .reset(writing$reset),
+        .d(writing$d),
+        .q(writing$q)
+    );
+    kvcpu$dma$written_to written_to(
+        .clock(written_to$clock),
+        .reset(written_to$reset),
+        .d(written_to$d),
+        .q(written_to$q)
+    );
+    kvcpu$dma$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
     
     // Update code
     always @(*) channels$0$clock = clock;
@@ -9361,6 +9395,9 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) answered$clock = clock;
     always @(*) answer$clock = clock;
     always @(*) popping$clock = clock;
+    always @(*) writing$clock = clock;
+    always @(*) written_to$clock = clock;
+    always @(*) written$clock = clock;
     always @(*) from_buffer$clock = clock;
     always @(*) channels$0$reset = reset;
     always @(*) channels$1$reset = reset;
@@ -9371,6 +9408,9 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) answered$reset = reset;
     always @(*) answer$reset = reset;
     always @(*) popping$reset = reset;
+    always @(*) writing$reset = reset;
+    always @(*) written_to$reset = reset;
+    always @(*) written$reset = reset;
     always @(*) from_buffer$reset = reset;
     always @(*) completions$clock = clock;
     always @(*) completion = completions$out_data;
@@ -9380,6 +9420,11 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) known = bus_address[(32'h8)+:(12)] == 32'h0;
     always @(*) access = bus_select & ~answered$q;
     always @(*) write = access & bus_write & known;
+    always @(*) writing$d = write;
+    always @(*) written_to$d = word;
+    always @(*) written$d = bus_data;
+    always @(*) to_row = written_to$q[(32'h4)+:(4)];
+    always @(*) to_column = ((written_to$q) & 4'hf);
     always @(*) answered$d = access;
     always @(*) from_buffer$d = access & ~bus_write & known & (row == 32'h9);
     always @(*) begin
@@ -9411,7 +9456,7 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
             end
         end
     end
-    always @(*) awake = answered$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
+    always @(*) awake = answered$q | writing$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
     always @(*) bus_ready = answered$q;
     always @(*) begin
         bus_read = answer$q;
@@ -9430,8 +9475,8 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     end
     always @(*) channels$0$stop = aborting$q;
     always @(*) channels$0$bus_master = bus_master;
-    always @(*) channels$0$select = ((column) & 3'h7);
-    always @(*) channels$0$data = bus_data;
+    always @(*) channels$0$select = ((to_column) & 3'h7);
+    always @(*) channels$0$data = written$q;
     always @(*) channels$0$host_in_valid = host$in_valid$0;
     always @(*) channels$0$card_in_valid = card$in_valid$0;
     always @(*) channels$0$host_in_data = host$in_data;
@@ -9463,8 +9508,8 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) channels$0$word_taken = host$word_taken$0 | card$word_taken$0;
     always @(*) channels$1$stop = aborting$q;
     always @(*) channels$1$bus_master = bus_master;
-    always @(*) channels$1$select = ((column) & 3'h7);
-    always @(*) channels$1$data = bus_data;
+    always @(*) channels$1$select = ((to_column) & 3'h7);
+    always @(*) channels$1$data = written$q;
     always @(*) channels$1$host_in_valid = host$in_valid$1;
     always @(*) channels$1$card_in_valid = card$in_valid$1;
     always @(*) channels$1$host_in_data = host$in_data;
@@ -9494,8 +9539,8 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) host$word$1 = channels$1$word;
     always @(*) card$word$1 = channels$1$word;
     always @(*) channels$1$word_taken = host$word_taken$1 | card$word_taken$1;
-    always @(*) channels$0$write = write & (row == 32'h0) & ~column[32'h3];
-    always @(*) channels$1$write = write & (row == 32'h1) & ~column[32'h3];
+    always @(*) channels$0$write = writing$q & (to_row == 32'h0) & ~to_column[32'h3];
+    always @(*) channels$1$write = writing$q & (to_row == 32'h1) & ~to_column[32'h3];
     always @(*) completions$reset = reset | aborting$q;
     always @(*) completions$in_valid = channels$0$done | channels$1$done;
     always @(*) channels$0$done_ready = completions$in_ready;
@@ -9510,11 +9555,12 @@ module kvcpu$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) completions$out_ready = popping$q;
     always @(*) ring$stop = aborting$q;
     always @(*) ring$bus_master = bus_master;
-    always @(*) ring$command = write & (row == 32'h8) & (column[(32'h2)+:(2)] == 32'h0);
-    always @(*) ring$select = ((column) & 2'h3);
-    always @(*) ring$write = write & (row == 32'h9);
-    always @(*) ring$slot = column;
-    always @(*) ring$data = bus_data;
+    always @(*) ring$command = writing$q & (to_row == 32'h8) & (to_column[(32'h2)+:(2)] == 32'h0);
+    always @(*) ring$select = ((to_column) & 2'h3);
+    always @(*) ring$write = writing$q & (to_row == 32'h9);
+    always @(*) ring$write_slot = to_column;
+    always @(*) ring$read_slot = column;
+    always @(*) ring$data = written$q;
     always @(*) host$read$2 = ring$read_burst;
     always @(*) host$read_address$2 = ring$address;
     always @(*) host$read_beats$2 = ring$beats;
@@ -17185,7 +17231,7 @@ module kvcpu$dma$popping(clock,reset,d,q);
 endmodule // kvcpu$dma$popping
 
 
-module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,write,slot,data,read,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,in_last,written,written_error);
+module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,write,write_slot,read_slot,data,read,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,in_last,written,written_error);
     
     // Module arguments
     input wire  clock;
@@ -17197,7 +17243,8 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     input wire  command;
     input wire  [1:0] select;
     input wire  write;
-    input wire  [3:0] slot;
+    input wire  [3:0] write_slot;
+    input wire  [3:0] read_slot;
     input wire  [31:0] data;
     output reg  [31:0] read;
     output reg  read_burst;
@@ -17238,18 +17285,6 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     wire  [63:0] bursts$address;
     wire  [6:0] bursts$beats;
     wire  bursts$more;
-    reg  commands$clock;
-    reg  commands$reset;
-    reg  commands$d;
-    wire  commands$q;
-    reg  selected$clock;
-    reg  selected$reset;
-    reg  [1:0] selected$d;
-    wire  [1:0] selected$q;
-    reg  given$clock;
-    reg  given$reset;
-    reg  [31:0] given$d;
-    wire  [31:0] given$q;
     reg  address_low$clock;
     reg  address_low$reset;
     reg  [31:0] address_low$d;
@@ -17290,6 +17325,7 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     reg  answered;
     reg  [3:0] due_kept;
     reg  [2:0] pair;
+    reg  [2:0] write_pair;
     reg  [3:0] words;
     
     // Sub module instances
@@ -17320,24 +17356,6 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         .address(bursts$address),
         .beats(bursts$beats),
         .more(bursts$more)
-    );
-    kvcpu$dma$ring$commands commands(
-        .clock(commands$clock),
-        .reset(commands$reset),
-        .d(commands$d),
-        .q(commands$q)
-    );
-    kvcpu$dma$ring$selected selected(
-        .clock(selected$clock),
-        .reset(selected$reset),
-        .d(selected$d),
-        .q(selected$q)
-    );
-    kvcpu$dma$ring$given given(
-        .clock(given$clock),
-        .reset(given$reset),
-        .d(given$d),
-        .q(given$q)
     );
     kvcpu$dma$ring$address_low address_low(
         .clock(address_low$clock),
@@ -17384,9 +17402,6 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     
     // Update code
     always @(*) bursts$clock = clock;
-    always @(*) commands$clock = clock;
-    always @(*) selected$clock = clock;
-    always @(*) given$clock = clock;
     always @(*) address_low$clock = clock;
     always @(*) address_high$clock = clock;
     always @(*) state$clock = clock;
@@ -17395,9 +17410,6 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     always @(*) due$clock = clock;
     always @(*) odd$clock = clock;
     always @(*) bursts$reset = reset;
-    always @(*) commands$reset = reset;
-    always @(*) selected$reset = reset;
-    always @(*) given$reset = reset;
     always @(*) address_low$reset = reset;
     always @(*) address_high$reset = reset;
     always @(*) state$reset = reset;
@@ -17409,14 +17421,14 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     always @(*) high$clock = clock;
     always @(*) begin
         address_low$d = address_low$q;
-        if (commands$q & (selected$q == 32'h0)) begin
-            address_low$d = given$q;
+        if (command & (select == 32'h0)) begin
+            address_low$d = data;
         end
     end
     always @(*) begin
         address_high$d = address_high$q;
-        if (commands$q & (selected$q == 32'h1)) begin
-            address_high$d = given$q;
+        if (command & (select == 32'h1)) begin
+            address_high$d = data;
         end
     end
     always @(*) begin
@@ -17425,7 +17437,7 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         if (starts) begin
             error$d = 32'h0;
             state$d = 32'h1;
-            if (selected$q == 32'h3) begin
+            if (select == 32'h3) begin
                 state$d = 32'h2;
             end
         end
@@ -17446,11 +17458,8 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     always @(*) busy = state$q != 32'h0;
     always @(*) to_write = state$q == 32'h2;
     always @(*) halted = stop | (error$q != 32'h0);
-    always @(*) commands$d = command;
-    always @(*) selected$d = select;
-    always @(*) given$d = data;
-    always @(*) starts = commands$q & selected$q[32'h1] & ~busy & ~stop;
-    always @(*) words = ((given$q) & 4'hf);
+    always @(*) starts = command & select[32'h1] & ~busy & ~stop;
+    always @(*) words = ((data) & 4'hf);
     always @(*) bursts$load = starts;
     always @(*) bursts$load_address = (((address_high$q) & 64'hffffffffffffffff) << 32'h20) | ((address_low$q) & 64'hffffffffffffffff);
     always @(*) bursts$load_words = ((words) & 19'h7ffff);
@@ -17484,17 +17493,18 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         end
     end
     always @(*) index$d = next_index;
-    always @(*) pair = ((slot >> 32'h1) & 3'h7);
-    always @(*) odd$d = slot[32'h0];
+    always @(*) pair = ((read_slot >> 32'h1) & 3'h7);
+    always @(*) write_pair = ((write_slot >> 32'h1) & 3'h7);
+    always @(*) odd$d = read_slot[32'h0];
     always @(*) begin
         low$read_address = pair;
         high$read_address = pair;
-        low$write_address = pair;
-        high$write_address = pair;
+        low$write_address = write_pair;
+        high$write_address = write_pair;
         low$write_data = data;
         high$write_data = data;
-        low$write_enable = write & ~slot[32'h0];
-        high$write_enable = write & slot[32'h0];
+        low$write_enable = write & ~write_slot[32'h0];
+        high$write_enable = write & write_slot[32'h0];
         if (busy) begin
             low$read_address = next_index;
             high$read_address = next_index;
@@ -17513,7 +17523,7 @@ module kvcpu$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         end
     end
     always @(*) word = (((high$read_data) & 64'hffffffffffffffff) << 32'h20) | ((low$read_data) & 64'hffffffffffffffff);
-    always @(*) idle = (state$q == 32'h0) & ~commands$q;
+    always @(*) idle = state$q == 32'h0;
     always @(*) begin
         status = error$q;
         if (state$q != 32'h0) begin
@@ -17802,19 +17812,6 @@ module kvcpu$dma$ring$bursts$standing(clock,reset,d,q);
 endmodule // kvcpu$dma$ring$bursts$standing
 
 
-module kvcpu$dma$ring$commands(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$dma$ring$commands
-
-
 module kvcpu$dma$ring$due(clock,reset,d,q);
     
     // Module arguments
@@ -17839,19 +17836,6 @@ module kvcpu$dma$ring$error(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu$dma$ring$error
-
-
-module kvcpu$dma$ring$given(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [31:0] d;
-    output reg  [31:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu$dma$ring$given
 
 
 module kvcpu$dma$ring$high(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -17918,19 +17902,6 @@ module kvcpu$dma$ring$odd(clock,reset,d,q);
 endmodule // kvcpu$dma$ring$odd
 
 
-module kvcpu$dma$ring$selected(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu$dma$ring$selected
-
-
 module kvcpu$dma$ring$state(clock,reset,d,q);
     
     // Module arguments
@@ -17942,6 +17913,45 @@ module kvcpu$dma$ring$state(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu$dma$ring$state
+
+
+module kvcpu$dma$writing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$dma$writing
+
+
+module kvcpu$dma$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu$dma$written
+
+
+module kvcpu$dma$written_to(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu$dma$written_to
 
 
 module kvcpu$dma_clock(clock,enable,awake,gated);
@@ -22987,7 +22997,7 @@ module kvcpu$hepc$jobs(clock,reset,starts,asking,taken,holding,works,one_row,by_
         end
     end
     always @(*) goes_on = asking | (trail$q[(32'h0)+:(11)] != 32'h0) | (weighs & (trail$q != 32'h0)) | holding;
-    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(6)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(9)] != 32'h0));
+    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(5)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(8)] != 32'h0));
     always @(*) begin
         job$d[(64'h0)+:(1)] = starts[(64'h0)+:(1)] | (job$q[(64'h0)+:(1)] & goes_on);
         job$d[(64'h1)+:(1)] = starts[(64'h1)+:(1)] | (job$q[(64'h1)+:(1)] & goes_on);
@@ -31490,12 +31500,15 @@ module kvcpu$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,i
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -31547,6 +31560,7 @@ module kvcpu$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,i
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -31885,13 +31899,18 @@ module kvcpu$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,i
         .d(going$d),
         .q(going$q)
     );
+    kvcpu$hepc$lists$prefetch$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu$hepc$lists$prefetch$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -31931,6 +31950,7 @@ module kvcpu$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -31941,6 +31961,7 @@ module kvcpu$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -31948,8 +31969,7 @@ module kvcpu$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -32041,7 +32061,9 @@ module kvcpu$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fresh,i
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -32282,6 +32304,19 @@ module kvcpu$hepc$lists$prefetch$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu$hepc$lists$prefetch$list$allowed
+
+
+module kvcpu$hepc$lists$prefetch$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$prefetch$list$away
 
 
 module kvcpu$hepc$lists$prefetch$list$bound(clock,reset,enable,d,q);
@@ -34734,15 +34769,14 @@ module kvcpu$hepc$lists$prefetch$list$known(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$prefetch$list$known
 
 
-module kvcpu$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -34781,7 +34815,7 @@ module kvcpu$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,turn,going,fa
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -35422,12 +35456,15 @@ module kvcpu$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fresh,i
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -35479,6 +35516,7 @@ module kvcpu$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fresh,i
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -35817,13 +35855,18 @@ module kvcpu$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fresh,i
         .d(going$d),
         .q(going$q)
     );
+    kvcpu$hepc$lists$ranking0$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu$hepc$lists$ranking0$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -35863,6 +35906,7 @@ module kvcpu$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -35873,6 +35917,7 @@ module kvcpu$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -35880,8 +35925,7 @@ module kvcpu$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -35973,7 +36017,9 @@ module kvcpu$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fresh,i
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -36214,6 +36260,19 @@ module kvcpu$hepc$lists$ranking0$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu$hepc$lists$ranking0$list$allowed
+
+
+module kvcpu$hepc$lists$ranking0$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$ranking0$list$away
 
 
 module kvcpu$hepc$lists$ranking0$list$bound(clock,reset,enable,d,q);
@@ -38666,15 +38725,14 @@ module kvcpu$hepc$lists$ranking0$list$known(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$ranking0$list$known
 
 
-module kvcpu$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -38713,7 +38771,7 @@ module kvcpu$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,turn,going,fa
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -39354,12 +39412,15 @@ module kvcpu$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fresh,i
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -39411,6 +39472,7 @@ module kvcpu$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fresh,i
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -39749,13 +39811,18 @@ module kvcpu$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fresh,i
         .d(going$d),
         .q(going$q)
     );
+    kvcpu$hepc$lists$ranking1$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu$hepc$lists$ranking1$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -39795,6 +39862,7 @@ module kvcpu$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -39805,6 +39873,7 @@ module kvcpu$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -39812,8 +39881,7 @@ module kvcpu$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -39905,7 +39973,9 @@ module kvcpu$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fresh,i
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -40146,6 +40216,19 @@ module kvcpu$hepc$lists$ranking1$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu$hepc$lists$ranking1$list$allowed
+
+
+module kvcpu$hepc$lists$ranking1$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$ranking1$list$away
 
 
 module kvcpu$hepc$lists$ranking1$list$bound(clock,reset,enable,d,q);
@@ -42598,15 +42681,14 @@ module kvcpu$hepc$lists$ranking1$list$known(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$ranking1$list$known
 
 
-module kvcpu$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -42645,7 +42727,7 @@ module kvcpu$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,turn,going,fa
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -43286,12 +43368,15 @@ module kvcpu$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fresh,i
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -43343,6 +43428,7 @@ module kvcpu$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fresh,i
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -43681,13 +43767,18 @@ module kvcpu$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fresh,i
         .d(going$d),
         .q(going$q)
     );
+    kvcpu$hepc$lists$ranking2$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu$hepc$lists$ranking2$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -43727,6 +43818,7 @@ module kvcpu$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -43737,6 +43829,7 @@ module kvcpu$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -43744,8 +43837,7 @@ module kvcpu$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -43837,7 +43929,9 @@ module kvcpu$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fresh,i
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -44078,6 +44172,19 @@ module kvcpu$hepc$lists$ranking2$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu$hepc$lists$ranking2$list$allowed
+
+
+module kvcpu$hepc$lists$ranking2$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$ranking2$list$away
 
 
 module kvcpu$hepc$lists$ranking2$list$bound(clock,reset,enable,d,q);
@@ -46530,15 +46637,14 @@ module kvcpu$hepc$lists$ranking2$list$known(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$ranking2$list$known
 
 
-module kvcpu$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -46577,7 +46683,7 @@ module kvcpu$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,turn,going,fa
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -47218,12 +47324,15 @@ module kvcpu$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fresh,i
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -47275,6 +47384,7 @@ module kvcpu$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fresh,i
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -47613,13 +47723,18 @@ module kvcpu$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fresh,i
         .d(going$d),
         .q(going$q)
     );
+    kvcpu$hepc$lists$ranking3$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu$hepc$lists$ranking3$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -47659,6 +47774,7 @@ module kvcpu$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -47669,6 +47785,7 @@ module kvcpu$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -47676,8 +47793,7 @@ module kvcpu$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fresh,i
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -47769,7 +47885,9 @@ module kvcpu$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fresh,i
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -48010,6 +48128,19 @@ module kvcpu$hepc$lists$ranking3$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu$hepc$lists$ranking3$list$allowed
+
+
+module kvcpu$hepc$lists$ranking3$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$ranking3$list$away
 
 
 module kvcpu$hepc$lists$ranking3$list$bound(clock,reset,enable,d,q);
@@ -50462,15 +50593,14 @@ module kvcpu$hepc$lists$ranking3$list$known(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$ranking3$list$known
 
 
-module kvcpu$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -50509,7 +50639,7 @@ module kvcpu$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,turn,going,fa
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -52100,14 +52230,22 @@ module kvcpu$hepc$parameters(clock,reset,write,address,data,all,wfs,thresholds,t
     reg  [2:0] trial$address;
     reg  [16:0] trial$data;
     wire  [135:0] trial$all;
-    reg  storing$clock;
-    reg  storing$reset;
-    reg  storing$d;
-    wire  storing$q;
-    reg  group$clock;
-    reg  group$reset;
-    reg  [11:0] group$d;
-    wire  [11:0] group$q;
+    reg  to_words$clock;
+    reg  to_words$reset;
+    reg  to_words$d;
+    wire  to_words$q;
+    reg  to_wf$clock;
+    reg  to_wf$reset;
+    reg  to_wf$d;
+    wire  to_wf$q;
+    reg  to_threshold$clock;
+    reg  to_threshold$reset;
+    reg  to_threshold$d;
+    wire  to_threshold$q;
+    reg  to_trial$clock;
+    reg  to_trial$reset;
+    reg  to_trial$d;
+    wire  to_trial$q;
     reg  low$clock;
     reg  low$reset;
     reg  [3:0] low$d;
@@ -52118,6 +52256,8 @@ module kvcpu$hepc$parameters(clock,reset,write,address,data,all,wfs,thresholds,t
     wire  [31:0] value$q;
     
     // Local signals
+    reg  [11:0] group;
+    reg  above;
     reg  [2:0] policy;
     
     // Sub module instances
@@ -52153,17 +52293,29 @@ module kvcpu$hepc$parameters(clock,reset,write,address,data,all,wfs,thresholds,t
         .data(trial$data),
         .all(trial$all)
     );
-    kvcpu$hepc$parameters$storing storing(
-        .clock(storing$clock),
-        .reset(storing$reset),
-        .d(storing$d),
-        .q(storing$q)
+    kvcpu$hepc$parameters$to_words to_words(
+        .clock(to_words$clock),
+        .reset(to_words$reset),
+        .d(to_words$d),
+        .q(to_words$q)
     );
-    kvcpu$hepc$parameters$group group(
-        .clock(group$clock),
-        .reset(group$reset),
-        .d(group$d),
-        .q(group$q)
+    kvcpu$hepc$parameters$to_wf to_wf(
+        .clock(to_wf$clock),
+        .reset(to_wf$reset),
+        .d(to_wf$d),
+        .q(to_wf$q)
+    );
+    kvcpu$hepc$parameters$to_threshold to_threshold(
+        .clock(to_threshold$clock),
+        .reset(to_threshold$reset),
+        .d(to_threshold$d),
+        .q(to_threshold$q)
+    );
+    kvcpu$hepc$parameters$to_trial to_trial(
+        .clock(to_trial$clock),
+        .reset(to_trial$reset),
+        .d(to_trial$d),
+        .q(to_trial$q)
     );
     kvcpu$hepc$parameters$low low(
         .clock(low$clock),
@@ -52183,54 +52335,49 @@ module kvcpu$hepc$parameters(clock,reset,write,address,data,all,wfs,thresholds,t
     always @(*) wf$clock = clock;
     always @(*) threshold$clock = clock;
     always @(*) trial$clock = clock;
-    always @(*) storing$clock = clock;
-    always @(*) group$clock = clock;
+    always @(*) to_words$clock = clock;
+    always @(*) to_wf$clock = clock;
+    always @(*) to_threshold$clock = clock;
+    always @(*) to_trial$clock = clock;
     always @(*) low$clock = clock;
     always @(*) value$clock = clock;
     always @(*) words$reset = reset;
     always @(*) wf$reset = reset;
     always @(*) threshold$reset = reset;
     always @(*) trial$reset = reset;
-    always @(*) storing$reset = reset;
-    always @(*) group$reset = reset;
+    always @(*) to_words$reset = reset;
+    always @(*) to_wf$reset = reset;
+    always @(*) to_threshold$reset = reset;
+    always @(*) to_trial$reset = reset;
     always @(*) low$reset = reset;
     always @(*) value$reset = reset;
-    always @(*) storing$d = write;
-    always @(*) group$d = address[(32'h4)+:(12)];
+    always @(*) group = address[(32'h4)+:(12)];
+    always @(*) above = address[32'h3];
+    always @(*) to_words$d = write & (group == 32'h0);
+    always @(*) to_wf$d = write & (group == 32'h1) & ~above;
+    always @(*) to_threshold$d = write & (group == 32'h1) & above;
+    always @(*) to_trial$d = write & (group == 32'h2) & ~above;
     always @(*) low$d = address[(32'h0)+:(4)];
     always @(*) value$d = data;
     always @(*) policy = ((low$q) & 3'h7);
     always @(*) words$address = low$q;
     always @(*) words$data = value$q;
-    always @(*) words$write = storing$q & (group$q == 32'h0);
+    always @(*) words$write = to_words$q;
     always @(*) wf$address = policy;
     always @(*) wf$data = ((value$q) & 9'h1ff);
-    always @(*) wf$write = storing$q & (group$q == 32'h1) & (low$q < 32'h8);
+    always @(*) wf$write = to_wf$q;
     always @(*) threshold$address = policy;
     always @(*) threshold$data = ((value$q) & 17'h1ffff);
-    always @(*) threshold$write = storing$q & (group$q == 32'h1) & (low$q >= 32'h8);
+    always @(*) threshold$write = to_threshold$q;
     always @(*) trial$address = policy;
     always @(*) trial$data = ((value$q) & 17'h1ffff);
-    always @(*) trial$write = storing$q & (group$q == 32'h2) & (low$q < 32'h8);
+    always @(*) trial$write = to_trial$q;
     always @(*) all = words$all;
     always @(*) wfs = wf$all;
     always @(*) thresholds = threshold$all;
     always @(*) trials = trial$all;
     
 endmodule // kvcpu$hepc$parameters
-
-
-module kvcpu$hepc$parameters$group(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [11:0] d;
-    output reg  [11:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 12'h0 : d;
-endmodule // kvcpu$hepc$parameters$group
 
 
 module kvcpu$hepc$parameters$low(clock,reset,d,q);
@@ -52244,19 +52391,6 @@ module kvcpu$hepc$parameters$low(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 4'h0 : d;
 endmodule // kvcpu$hepc$parameters$low
-
-
-module kvcpu$hepc$parameters$storing(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$parameters$storing
 
 
 module kvcpu$hepc$parameters$threshold(clock,reset,write,address,data,all);
@@ -52289,6 +52423,58 @@ module kvcpu$hepc$parameters$threshold(clock,reset,write,address,data,all);
         else if (write & (address == 3'd7)) all[119 +: 17] <= data;
     end
 endmodule // kvcpu$hepc$parameters$threshold
+
+
+module kvcpu$hepc$parameters$to_threshold(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$parameters$to_threshold
+
+
+module kvcpu$hepc$parameters$to_trial(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$parameters$to_trial
+
+
+module kvcpu$hepc$parameters$to_wf(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$parameters$to_wf
+
+
+module kvcpu$hepc$parameters$to_words(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$parameters$to_words
 
 
 module kvcpu$hepc$parameters$trial(clock,reset,write,address,data,all);

@@ -10757,7 +10757,8 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
     reg  ring$command;
     reg  [1:0] ring$select;
     reg  ring$write;
-    reg  [3:0] ring$slot;
+    reg  [3:0] ring$write_slot;
+    reg  [3:0] ring$read_slot;
     reg  [31:0] ring$data;
     wire  [31:0] ring$read;
     wire  ring$read_burst;
@@ -10930,9 +10931,23 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
     reg  from_buffer$reset;
     reg  from_buffer$d;
     wire  from_buffer$q;
+    reg  writing$clock;
+    reg  writing$reset;
+    reg  writing$d;
+    wire  writing$q;
+    reg  written_to$clock;
+    reg  written_to$reset;
+    reg  [7:0] written_to$d;
+    wire  [7:0] written_to$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [31:0] written$d;
+    wire  [31:0] written$q;
     
     // Local signals
     reg  [50:0] completion;
+    reg  [3:0] to_row;
+    reg  [3:0] to_column;
     reg  [7:0] word;
     reg  known;
     reg  access;
@@ -11032,7 +11047,8 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
         .command(ring$command),
         .select(ring$select),
         .write(ring$write),
-        .slot(ring$slot),
+        .write_slot(ring$write_slot),
+        .read_slot(ring$read_slot),
         .data(ring$data),
         .read(ring$read),
         .read_burst(ring$read_burst),
@@ -11222,6 +11238,24 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
         .d(from_buffer$d),
         .q(from_buffer$q)
     );
+    kvcpu_board$dma$writing writing(
+        .clock(writing$clock),
+        .reset(writing$reset),
+        .d(writing$d),
+        .q(writing$q)
+    );
+    kvcpu_board$dma$written_to written_to(
+        .clock(written_to$clock),
+        .reset(written_to$reset),
+        .d(written_to$d),
+        .q(written_to$q)
+    );
+    kvcpu_board$dma$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
     
     // Update code
     always @(*) channels$0$clock = clock;
@@ -11233,6 +11267,9 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
     always @(*) answered$clock = clock;
     always @(*) answer$clock = clock;
     always @(*) popping$clock = clock;
+    always @(*) writing$clock = clock;
+    always @(*) written_to$clock = clock;
+    always @(*) written$clock = clock;
     always @(*) from_buffer$clock = clock;
     always @(*) channels$0$reset = reset;
     always @(*) channels$1$reset = reset;
@@ -11243,6 +11280,9 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
     always @(*) answered$reset = reset;
     always @(*) answer$reset = reset;
     always @(*) popping$reset = reset;
+    always @(*) writing$reset = reset;
+    always @(*) written_to$reset = reset;
+    always @(*) written$reset = reset;
     always @(*) from_buffer$reset = reset;
     always @(*) completions$clock = clock;
     always @(*) completion = completions$out_data;
@@ -11252,6 +11292,11 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
     always @(*) known = bus_address[(32'h8)+:(12)] == 32'h0;
     always @(*) access = bus_select & ~answered$q;
     always @(*) write = access & bus_write & known;
+    always @(*) writing$d = write;
+    always @(*) written_to$d = word;
+    always @(*) written$d = bus_data;
+    always @(*) to_row = written_to$q[(32'h4)+:(4)];
+    always @(*) to_column = ((written_to$q) & 4'hf);
     always @(*) answered$d = access;
     always @(*) from_buffer$d = access & ~bus_write & known & (row == 32'h9);
     always @(*) begin
@@ -11283,7 +11328,7 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
             end
         end
     end
-    always @(*) awake = answered$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
+    always @(*) awake = answered$q | writing$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
     always @(*) bus_ready = answered$q;
     always @(*) begin
         bus_read = answer$q;
@@ -11302,8 +11347,8 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
     end
     always @(*) channels$0$stop = aborting$q;
     always @(*) channels$0$bus_master = bus_master;
-    always @(*) channels$0$select = ((column) & 3'h7);
-    always @(*) channels$0$data = bus_data;
+    always @(*) channels$0$select = ((to_column) & 3'h7);
+    always @(*) channels$0$data = written$q;
     always @(*) channels$0$host_in_valid = host$in_valid$0;
     always @(*) channels$0$card_in_valid = card$in_valid$0;
     always @(*) channels$0$host_in_data = host$in_data;
@@ -11335,8 +11380,8 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
     always @(*) channels$0$word_taken = host$word_taken$0 | card$word_taken$0;
     always @(*) channels$1$stop = aborting$q;
     always @(*) channels$1$bus_master = bus_master;
-    always @(*) channels$1$select = ((column) & 3'h7);
-    always @(*) channels$1$data = bus_data;
+    always @(*) channels$1$select = ((to_column) & 3'h7);
+    always @(*) channels$1$data = written$q;
     always @(*) channels$1$host_in_valid = host$in_valid$1;
     always @(*) channels$1$card_in_valid = card$in_valid$1;
     always @(*) channels$1$host_in_data = host$in_data;
@@ -11366,8 +11411,8 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
     always @(*) host$word$1 = channels$1$word;
     always @(*) card$word$1 = channels$1$word;
     always @(*) channels$1$word_taken = host$word_taken$1 | card$word_taken$1;
-    always @(*) channels$0$write = write & (row == 32'h0) & ~column[32'h3];
-    always @(*) channels$1$write = write & (row == 32'h1) & ~column[32'h3];
+    always @(*) channels$0$write = writing$q & (to_row == 32'h0) & ~to_column[32'h3];
+    always @(*) channels$1$write = writing$q & (to_row == 32'h1) & ~to_column[32'h3];
     always @(*) completions$reset = reset | aborting$q;
     always @(*) completions$in_valid = channels$0$done | channels$1$done;
     always @(*) channels$0$done_ready = completions$in_ready;
@@ -11382,11 +11427,12 @@ module kvcpu_board$dma(clock,reset,bus_master,bus_select,bus_write,bus_address,b
     always @(*) completions$out_ready = popping$q;
     always @(*) ring$stop = aborting$q;
     always @(*) ring$bus_master = bus_master;
-    always @(*) ring$command = write & (row == 32'h8) & (column[(32'h2)+:(2)] == 32'h0);
-    always @(*) ring$select = ((column) & 2'h3);
-    always @(*) ring$write = write & (row == 32'h9);
-    always @(*) ring$slot = column;
-    always @(*) ring$data = bus_data;
+    always @(*) ring$command = writing$q & (to_row == 32'h8) & (to_column[(32'h2)+:(2)] == 32'h0);
+    always @(*) ring$select = ((to_column) & 2'h3);
+    always @(*) ring$write = writing$q & (to_row == 32'h9);
+    always @(*) ring$write_slot = to_column;
+    always @(*) ring$read_slot = column;
+    always @(*) ring$data = written$q;
     always @(*) host$read$2 = ring$read_burst;
     always @(*) host$read_address$2 = ring$address;
     always @(*) host$read_beats$2 = ring$beats;
@@ -19057,7 +19103,7 @@ module kvcpu_board$dma$popping(clock,reset,d,q);
 endmodule // kvcpu_board$dma$popping
 
 
-module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,write,slot,data,read,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,in_last,written,written_error);
+module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,write,write_slot,read_slot,data,read,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,in_last,written,written_error);
     
     // Module arguments
     input wire  clock;
@@ -19069,7 +19115,8 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
     input wire  command;
     input wire  [1:0] select;
     input wire  write;
-    input wire  [3:0] slot;
+    input wire  [3:0] write_slot;
+    input wire  [3:0] read_slot;
     input wire  [31:0] data;
     output reg  [31:0] read;
     output reg  read_burst;
@@ -19110,18 +19157,6 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
     wire  [63:0] bursts$address;
     wire  [6:0] bursts$beats;
     wire  bursts$more;
-    reg  commands$clock;
-    reg  commands$reset;
-    reg  commands$d;
-    wire  commands$q;
-    reg  selected$clock;
-    reg  selected$reset;
-    reg  [1:0] selected$d;
-    wire  [1:0] selected$q;
-    reg  given$clock;
-    reg  given$reset;
-    reg  [31:0] given$d;
-    wire  [31:0] given$q;
     reg  address_low$clock;
     reg  address_low$reset;
     reg  [31:0] address_low$d;
@@ -19162,6 +19197,7 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
     reg  answered;
     reg  [3:0] due_kept;
     reg  [2:0] pair;
+    reg  [2:0] write_pair;
     reg  [3:0] words;
     
     // Sub module instances
@@ -19192,24 +19228,6 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
         .address(bursts$address),
         .beats(bursts$beats),
         .more(bursts$more)
-    );
-    kvcpu_board$dma$ring$commands commands(
-        .clock(commands$clock),
-        .reset(commands$reset),
-        .d(commands$d),
-        .q(commands$q)
-    );
-    kvcpu_board$dma$ring$selected selected(
-        .clock(selected$clock),
-        .reset(selected$reset),
-        .d(selected$d),
-        .q(selected$q)
-    );
-    kvcpu_board$dma$ring$given given(
-        .clock(given$clock),
-        .reset(given$reset),
-        .d(given$d),
-        .q(given$q)
     );
     kvcpu_board$dma$ring$address_low address_low(
         .clock(address_low$clock),
@@ -19256,9 +19274,6 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
     
     // Update code
     always @(*) bursts$clock = clock;
-    always @(*) commands$clock = clock;
-    always @(*) selected$clock = clock;
-    always @(*) given$clock = clock;
     always @(*) address_low$clock = clock;
     always @(*) address_high$clock = clock;
     always @(*) state$clock = clock;
@@ -19267,9 +19282,6 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
     always @(*) due$clock = clock;
     always @(*) odd$clock = clock;
     always @(*) bursts$reset = reset;
-    always @(*) commands$reset = reset;
-    always @(*) selected$reset = reset;
-    always @(*) given$reset = reset;
     always @(*) address_low$reset = reset;
     always @(*) address_high$reset = reset;
     always @(*) state$reset = reset;
@@ -19281,14 +19293,14 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
     always @(*) high$clock = clock;
     always @(*) begin
         address_low$d = address_low$q;
-        if (commands$q & (selected$q == 32'h0)) begin
-            address_low$d = given$q;
+        if (command & (select == 32'h0)) begin
+            address_low$d = data;
         end
     end
     always @(*) begin
         address_high$d = address_high$q;
-        if (commands$q & (selected$q == 32'h1)) begin
-            address_high$d = given$q;
+        if (command & (select == 32'h1)) begin
+            address_high$d = data;
         end
     end
     always @(*) begin
@@ -19297,7 +19309,7 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
         if (starts) begin
             error$d = 32'h0;
             state$d = 32'h1;
-            if (selected$q == 32'h3) begin
+            if (select == 32'h3) begin
                 state$d = 32'h2;
             end
         end
@@ -19318,11 +19330,8 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
     always @(*) busy = state$q != 32'h0;
     always @(*) to_write = state$q == 32'h2;
     always @(*) halted = stop | (error$q != 32'h0);
-    always @(*) commands$d = command;
-    always @(*) selected$d = select;
-    always @(*) given$d = data;
-    always @(*) starts = commands$q & selected$q[32'h1] & ~busy & ~stop;
-    always @(*) words = ((given$q) & 4'hf);
+    always @(*) starts = command & select[32'h1] & ~busy & ~stop;
+    always @(*) words = ((data) & 4'hf);
     always @(*) bursts$load = starts;
     always @(*) bursts$load_address = (((address_high$q) & 64'hffffffffffffffff) << 32'h20) | ((address_low$q) & 64'hffffffffffffffff);
     always @(*) bursts$load_words = ((words) & 19'h7ffff);
@@ -19356,17 +19365,18 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
         end
     end
     always @(*) index$d = next_index;
-    always @(*) pair = ((slot >> 32'h1) & 3'h7);
-    always @(*) odd$d = slot[32'h0];
+    always @(*) pair = ((read_slot >> 32'h1) & 3'h7);
+    always @(*) write_pair = ((write_slot >> 32'h1) & 3'h7);
+    always @(*) odd$d = read_slot[32'h0];
     always @(*) begin
         low$read_address = pair;
         high$read_address = pair;
-        low$write_address = pair;
-        high$write_address = pair;
+        low$write_address = write_pair;
+        high$write_address = write_pair;
         low$write_data = data;
         high$write_data = data;
-        low$write_enable = write & ~slot[32'h0];
-        high$write_enable = write & slot[32'h0];
+        low$write_enable = write & ~write_slot[32'h0];
+        high$write_enable = write & write_slot[32'h0];
         if (busy) begin
             low$read_address = next_index;
             high$read_address = next_index;
@@ -19385,7 +19395,7 @@ module kvcpu_board$dma$ring(clock,reset,stop,bus_master,idle,status,command,sele
         end
     end
     always @(*) word = (((high$read_data) & 64'hffffffffffffffff) << 32'h20) | ((low$read_data) & 64'hffffffffffffffff);
-    always @(*) idle = (state$q == 32'h0) & ~commands$q;
+    always @(*) idle = state$q == 32'h0;
     always @(*) begin
         status = error$q;
         if (state$q != 32'h0) begin
@@ -19674,19 +19684,6 @@ module kvcpu_board$dma$ring$bursts$standing(clock,reset,d,q);
 endmodule // kvcpu_board$dma$ring$bursts$standing
 
 
-module kvcpu_board$dma$ring$commands(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$dma$ring$commands
-
-
 module kvcpu_board$dma$ring$due(clock,reset,d,q);
     
     // Module arguments
@@ -19711,19 +19708,6 @@ module kvcpu_board$dma$ring$error(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_board$dma$ring$error
-
-
-module kvcpu_board$dma$ring$given(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [31:0] d;
-    output reg  [31:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_board$dma$ring$given
 
 
 module kvcpu_board$dma$ring$high(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -19790,19 +19774,6 @@ module kvcpu_board$dma$ring$odd(clock,reset,d,q);
 endmodule // kvcpu_board$dma$ring$odd
 
 
-module kvcpu_board$dma$ring$selected(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_board$dma$ring$selected
-
-
 module kvcpu_board$dma$ring$state(clock,reset,d,q);
     
     // Module arguments
@@ -19814,6 +19785,45 @@ module kvcpu_board$dma$ring$state(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_board$dma$ring$state
+
+
+module kvcpu_board$dma$writing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$dma$writing
+
+
+module kvcpu_board$dma$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_board$dma$written
+
+
+module kvcpu_board$dma$written_to(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_board$dma$written_to
 
 
 module kvcpu_board$dma_clock(clock,enable,awake,gated);
@@ -24859,7 +24869,7 @@ module kvcpu_board$hepc$jobs(clock,reset,starts,asking,taken,holding,works,one_r
         end
     end
     always @(*) goes_on = asking | (trail$q[(32'h0)+:(11)] != 32'h0) | (weighs & (trail$q != 32'h0)) | holding;
-    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(6)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(9)] != 32'h0));
+    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(5)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(8)] != 32'h0));
     always @(*) begin
         job$d[(64'h0)+:(1)] = starts[(64'h0)+:(1)] | (job$q[(64'h0)+:(1)] & goes_on);
         job$d[(64'h1)+:(1)] = starts[(64'h1)+:(1)] | (job$q[(64'h1)+:(1)] & goes_on);
@@ -33362,12 +33372,15 @@ module kvcpu_board$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,f
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -33419,6 +33432,7 @@ module kvcpu_board$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,f
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -33757,13 +33771,18 @@ module kvcpu_board$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,f
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_board$hepc$lists$prefetch$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_board$hepc$lists$prefetch$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -33803,6 +33822,7 @@ module kvcpu_board$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,f
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -33813,6 +33833,7 @@ module kvcpu_board$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,f
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -33820,8 +33841,7 @@ module kvcpu_board$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,f
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -33913,7 +33933,9 @@ module kvcpu_board$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,offer,f
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -34154,6 +34176,19 @@ module kvcpu_board$hepc$lists$prefetch$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_board$hepc$lists$prefetch$list$allowed
+
+
+module kvcpu_board$hepc$lists$prefetch$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$prefetch$list$away
 
 
 module kvcpu_board$hepc$lists$prefetch$list$bound(clock,reset,enable,d,q);
@@ -36606,15 +36641,14 @@ module kvcpu_board$hepc$lists$prefetch$list$known(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$prefetch$list$known
 
 
-module kvcpu_board$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_board$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -36653,7 +36687,7 @@ module kvcpu_board$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,turn,go
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -37294,12 +37328,15 @@ module kvcpu_board$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,f
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -37351,6 +37388,7 @@ module kvcpu_board$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,f
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -37689,13 +37727,18 @@ module kvcpu_board$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,f
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_board$hepc$lists$ranking0$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_board$hepc$lists$ranking0$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -37735,6 +37778,7 @@ module kvcpu_board$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,f
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -37745,6 +37789,7 @@ module kvcpu_board$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,f
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -37752,8 +37797,7 @@ module kvcpu_board$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,f
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -37845,7 +37889,9 @@ module kvcpu_board$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,offer,f
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -38086,6 +38132,19 @@ module kvcpu_board$hepc$lists$ranking0$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_board$hepc$lists$ranking0$list$allowed
+
+
+module kvcpu_board$hepc$lists$ranking0$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking0$list$away
 
 
 module kvcpu_board$hepc$lists$ranking0$list$bound(clock,reset,enable,d,q);
@@ -40538,15 +40597,14 @@ module kvcpu_board$hepc$lists$ranking0$list$known(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$ranking0$list$known
 
 
-module kvcpu_board$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_board$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -40585,7 +40643,7 @@ module kvcpu_board$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,turn,go
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -41226,12 +41284,15 @@ module kvcpu_board$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,f
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -41283,6 +41344,7 @@ module kvcpu_board$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,f
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -41621,13 +41683,18 @@ module kvcpu_board$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,f
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_board$hepc$lists$ranking1$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_board$hepc$lists$ranking1$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -41667,6 +41734,7 @@ module kvcpu_board$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,f
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -41677,6 +41745,7 @@ module kvcpu_board$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,f
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -41684,8 +41753,7 @@ module kvcpu_board$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,f
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -41777,7 +41845,9 @@ module kvcpu_board$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,offer,f
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -42018,6 +42088,19 @@ module kvcpu_board$hepc$lists$ranking1$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_board$hepc$lists$ranking1$list$allowed
+
+
+module kvcpu_board$hepc$lists$ranking1$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking1$list$away
 
 
 module kvcpu_board$hepc$lists$ranking1$list$bound(clock,reset,enable,d,q);
@@ -44470,15 +44553,14 @@ module kvcpu_board$hepc$lists$ranking1$list$known(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$ranking1$list$known
 
 
-module kvcpu_board$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_board$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -44517,7 +44599,7 @@ module kvcpu_board$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,turn,go
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -45158,12 +45240,15 @@ module kvcpu_board$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,f
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -45215,6 +45300,7 @@ module kvcpu_board$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,f
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -45553,13 +45639,18 @@ module kvcpu_board$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,f
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_board$hepc$lists$ranking2$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_board$hepc$lists$ranking2$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -45599,6 +45690,7 @@ module kvcpu_board$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,f
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -45609,6 +45701,7 @@ module kvcpu_board$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,f
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -45616,8 +45709,7 @@ module kvcpu_board$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,f
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -45709,7 +45801,9 @@ module kvcpu_board$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,offer,f
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -45950,6 +46044,19 @@ module kvcpu_board$hepc$lists$ranking2$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_board$hepc$lists$ranking2$list$allowed
+
+
+module kvcpu_board$hepc$lists$ranking2$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking2$list$away
 
 
 module kvcpu_board$hepc$lists$ranking2$list$bound(clock,reset,enable,d,q);
@@ -48402,15 +48509,14 @@ module kvcpu_board$hepc$lists$ranking2$list$known(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$ranking2$list$known
 
 
-module kvcpu_board$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_board$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -48449,7 +48555,7 @@ module kvcpu_board$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,turn,go
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -49090,12 +49196,15 @@ module kvcpu_board$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,f
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -49147,6 +49256,7 @@ module kvcpu_board$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,f
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -49485,13 +49595,18 @@ module kvcpu_board$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,f
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_board$hepc$lists$ranking3$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_board$hepc$lists$ranking3$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -49531,6 +49646,7 @@ module kvcpu_board$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,f
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -49541,6 +49657,7 @@ module kvcpu_board$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,f
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -49548,8 +49665,7 @@ module kvcpu_board$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,f
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -49641,7 +49757,9 @@ module kvcpu_board$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,offer,f
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -49882,6 +50000,19 @@ module kvcpu_board$hepc$lists$ranking3$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_board$hepc$lists$ranking3$list$allowed
+
+
+module kvcpu_board$hepc$lists$ranking3$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking3$list$away
 
 
 module kvcpu_board$hepc$lists$ranking3$list$bound(clock,reset,enable,d,q);
@@ -52334,15 +52465,14 @@ module kvcpu_board$hepc$lists$ranking3$list$known(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$ranking3$list$known
 
 
-module kvcpu_board$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_board$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -52381,7 +52511,7 @@ module kvcpu_board$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,turn,go
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -53972,14 +54102,22 @@ module kvcpu_board$hepc$parameters(clock,reset,write,address,data,all,wfs,thresh
     reg  [2:0] trial$address;
     reg  [16:0] trial$data;
     wire  [135:0] trial$all;
-    reg  storing$clock;
-    reg  storing$reset;
-    reg  storing$d;
-    wire  storing$q;
-    reg  group$clock;
-    reg  group$reset;
-    reg  [11:0] group$d;
-    wire  [11:0] group$q;
+    reg  to_words$clock;
+    reg  to_words$reset;
+    reg  to_words$d;
+    wire  to_words$q;
+    reg  to_wf$clock;
+    reg  to_wf$reset;
+    reg  to_wf$d;
+    wire  to_wf$q;
+    reg  to_threshold$clock;
+    reg  to_threshold$reset;
+    reg  to_threshold$d;
+    wire  to_threshold$q;
+    reg  to_trial$clock;
+    reg  to_trial$reset;
+    reg  to_trial$d;
+    wire  to_trial$q;
     reg  low$clock;
     reg  low$reset;
     reg  [3:0] low$d;
@@ -53990,6 +54128,8 @@ module kvcpu_board$hepc$parameters(clock,reset,write,address,data,all,wfs,thresh
     wire  [31:0] value$q;
     
     // Local signals
+    reg  [11:0] group;
+    reg  above;
     reg  [2:0] policy;
     
     // Sub module instances
@@ -54025,17 +54165,29 @@ module kvcpu_board$hepc$parameters(clock,reset,write,address,data,all,wfs,thresh
         .data(trial$data),
         .all(trial$all)
     );
-    kvcpu_board$hepc$parameters$storing storing(
-        .clock(storing$clock),
-        .reset(storing$reset),
-        .d(storing$d),
-        .q(storing$q)
+    kvcpu_board$hepc$parameters$to_words to_words(
+        .clock(to_words$clock),
+        .reset(to_words$reset),
+        .d(to_words$d),
+        .q(to_words$q)
     );
-    kvcpu_board$hepc$parameters$group group(
-        .clock(group$clock),
-        .reset(group$reset),
-        .d(group$d),
-        .q(group$q)
+    kvcpu_board$hepc$parameters$to_wf to_wf(
+        .clock(to_wf$clock),
+        .reset(to_wf$reset),
+        .d(to_wf$d),
+        .q(to_wf$q)
+    );
+    kvcpu_board$hepc$parameters$to_threshold to_threshold(
+        .clock(to_threshold$clock),
+        .reset(to_threshold$reset),
+        .d(to_threshold$d),
+        .q(to_threshold$q)
+    );
+    kvcpu_board$hepc$parameters$to_trial to_trial(
+        .clock(to_trial$clock),
+        .reset(to_trial$reset),
+        .d(to_trial$d),
+        .q(to_trial$q)
     );
     kvcpu_board$hepc$parameters$low low(
         .clock(low$clock),
@@ -54055,54 +54207,49 @@ module kvcpu_board$hepc$parameters(clock,reset,write,address,data,all,wfs,thresh
     always @(*) wf$clock = clock;
     always @(*) threshold$clock = clock;
     always @(*) trial$clock = clock;
-    always @(*) storing$clock = clock;
-    always @(*) group$clock = clock;
+    always @(*) to_words$clock = clock;
+    always @(*) to_wf$clock = clock;
+    always @(*) to_threshold$clock = clock;
+    always @(*) to_trial$clock = clock;
     always @(*) low$clock = clock;
     always @(*) value$clock = clock;
     always @(*) words$reset = reset;
     always @(*) wf$reset = reset;
     always @(*) threshold$reset = reset;
     always @(*) trial$reset = reset;
-    always @(*) storing$reset = reset;
-    always @(*) group$reset = reset;
+    always @(*) to_words$reset = reset;
+    always @(*) to_wf$reset = reset;
+    always @(*) to_threshold$reset = reset;
+    always @(*) to_trial$reset = reset;
     always @(*) low$reset = reset;
     always @(*) value$reset = reset;
-    always @(*) storing$d = write;
-    always @(*) group$d = address[(32'h4)+:(12)];
+    always @(*) group = address[(32'h4)+:(12)];
+    always @(*) above = address[32'h3];
+    always @(*) to_words$d = write & (group == 32'h0);
+    always @(*) to_wf$d = write & (group == 32'h1) & ~above;
+    always @(*) to_threshold$d = write & (group == 32'h1) & above;
+    always @(*) to_trial$d = write & (group == 32'h2) & ~above;
     always @(*) low$d = address[(32'h0)+:(4)];
     always @(*) value$d = data;
     always @(*) policy = ((low$q) & 3'h7);
     always @(*) words$address = low$q;
     always @(*) words$data = value$q;
-    always @(*) words$write = storing$q & (group$q == 32'h0);
+    always @(*) words$write = to_words$q;
     always @(*) wf$address = policy;
     always @(*) wf$data = ((value$q) & 9'h1ff);
-    always @(*) wf$write = storing$q & (group$q == 32'h1) & (low$q < 32'h8);
+    always @(*) wf$write = to_wf$q;
     always @(*) threshold$address = policy;
     always @(*) threshold$data = ((value$q) & 17'h1ffff);
-    always @(*) threshold$write = storing$q & (group$q == 32'h1) & (low$q >= 32'h8);
+    always @(*) threshold$write = to_threshold$q;
     always @(*) trial$address = policy;
     always @(*) trial$data = ((value$q) & 17'h1ffff);
-    always @(*) trial$write = storing$q & (group$q == 32'h2) & (low$q < 32'h8);
+    always @(*) trial$write = to_trial$q;
     always @(*) all = words$all;
     always @(*) wfs = wf$all;
     always @(*) thresholds = threshold$all;
     always @(*) trials = trial$all;
     
 endmodule // kvcpu_board$hepc$parameters
-
-
-module kvcpu_board$hepc$parameters$group(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [11:0] d;
-    output reg  [11:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 12'h0 : d;
-endmodule // kvcpu_board$hepc$parameters$group
 
 
 module kvcpu_board$hepc$parameters$low(clock,reset,d,q);
@@ -54116,19 +54263,6 @@ module kvcpu_board$hepc$parameters$low(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 4'h0 : d;
 endmodule // kvcpu_board$hepc$parameters$low
-
-
-module kvcpu_board$hepc$parameters$storing(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$parameters$storing
 
 
 module kvcpu_board$hepc$parameters$threshold(clock,reset,write,address,data,all);
@@ -54161,6 +54295,58 @@ module kvcpu_board$hepc$parameters$threshold(clock,reset,write,address,data,all)
         else if (write & (address == 3'd7)) all[119 +: 17] <= data;
     end
 endmodule // kvcpu_board$hepc$parameters$threshold
+
+
+module kvcpu_board$hepc$parameters$to_threshold(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$parameters$to_threshold
+
+
+module kvcpu_board$hepc$parameters$to_trial(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$parameters$to_trial
+
+
+module kvcpu_board$hepc$parameters$to_wf(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$parameters$to_wf
+
+
+module kvcpu_board$hepc$parameters$to_words(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$parameters$to_words
 
 
 module kvcpu_board$hepc$parameters$trial(clock,reset,write,address,data,all);

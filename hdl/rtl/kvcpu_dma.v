@@ -171,7 +171,8 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     reg  ring$command;
     reg  [1:0] ring$select;
     reg  ring$write;
-    reg  [3:0] ring$slot;
+    reg  [3:0] ring$write_slot;
+    reg  [3:0] ring$read_slot;
     reg  [31:0] ring$data;
     wire  [31:0] ring$read;
     wire  ring$read_burst;
@@ -344,9 +345,23 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     reg  from_buffer$reset;
     reg  from_buffer$d;
     wire  from_buffer$q;
+    reg  writing$clock;
+    reg  writing$reset;
+    reg  writing$d;
+    wire  writing$q;
+    reg  written_to$clock;
+    reg  written_to$reset;
+    reg  [7:0] written_to$d;
+    wire  [7:0] written_to$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [31:0] written$d;
+    wire  [31:0] written$q;
     
     // Local signals
     reg  [50:0] completion;
+    reg  [3:0] to_row;
+    reg  [3:0] to_column;
     reg  [7:0] word;
     reg  known;
     reg  access;
@@ -446,7 +461,8 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         .command(ring$command),
         .select(ring$select),
         .write(ring$write),
-        .slot(ring$slot),
+        .write_slot(ring$write_slot),
+        .read_slot(ring$read_slot),
         .data(ring$data),
         .read(ring$read),
         .read_burst(ring$read_burst),
@@ -636,6 +652,24 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
         .d(from_buffer$d),
         .q(from_buffer$q)
     );
+    kvcpu_dma$writing writing(
+        .clock(writing$clock),
+        .reset(writing$reset),
+        .d(writing$d),
+        .q(writing$q)
+    );
+    kvcpu_dma$written_to written_to(
+        .clock(written_to$clock),
+        .reset(written_to$reset),
+        .d(written_to$d),
+        .q(written_to$q)
+    );
+    kvcpu_dma$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
     
     // Update code
     always @(*) channels$0$clock = clock;
@@ -647,6 +681,9 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) answered$clock = clock;
     always @(*) answer$clock = clock;
     always @(*) popping$clock = clock;
+    always @(*) writing$clock = clock;
+    always @(*) written_to$clock = clock;
+    always @(*) written$clock = clock;
     always @(*) from_buffer$clock = clock;
     always @(*) channels$0$reset = reset;
     always @(*) channels$1$reset = reset;
@@ -657,6 +694,9 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) answered$reset = reset;
     always @(*) answer$reset = reset;
     always @(*) popping$reset = reset;
+    always @(*) writing$reset = reset;
+    always @(*) written_to$reset = reset;
+    always @(*) written$reset = reset;
     always @(*) from_buffer$reset = reset;
     always @(*) completions$clock = clock;
     always @(*) completion = completions$out_data;
@@ -666,6 +706,11 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) known = bus_address[(32'h8)+:(12)] == 32'h0;
     always @(*) access = bus_select & ~answered$q;
     always @(*) write = access & bus_write & known;
+    always @(*) writing$d = write;
+    always @(*) written_to$d = word;
+    always @(*) written$d = bus_data;
+    always @(*) to_row = written_to$q[(32'h4)+:(4)];
+    always @(*) to_column = ((written_to$q) & 4'hf);
     always @(*) answered$d = access;
     always @(*) from_buffer$d = access & ~bus_write & known & (row == 32'h9);
     always @(*) begin
@@ -697,7 +742,7 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
             end
         end
     end
-    always @(*) awake = answered$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
+    always @(*) awake = answered$q | writing$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
     always @(*) bus_ready = answered$q;
     always @(*) begin
         bus_read = answer$q;
@@ -716,8 +761,8 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     end
     always @(*) channels$0$stop = aborting$q;
     always @(*) channels$0$bus_master = bus_master;
-    always @(*) channels$0$select = ((column) & 3'h7);
-    always @(*) channels$0$data = bus_data;
+    always @(*) channels$0$select = ((to_column) & 3'h7);
+    always @(*) channels$0$data = written$q;
     always @(*) channels$0$host_in_valid = host$in_valid$0;
     always @(*) channels$0$card_in_valid = card$in_valid$0;
     always @(*) channels$0$host_in_data = host$in_data;
@@ -749,8 +794,8 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) channels$0$word_taken = host$word_taken$0 | card$word_taken$0;
     always @(*) channels$1$stop = aborting$q;
     always @(*) channels$1$bus_master = bus_master;
-    always @(*) channels$1$select = ((column) & 3'h7);
-    always @(*) channels$1$data = bus_data;
+    always @(*) channels$1$select = ((to_column) & 3'h7);
+    always @(*) channels$1$data = written$q;
     always @(*) channels$1$host_in_valid = host$in_valid$1;
     always @(*) channels$1$card_in_valid = card$in_valid$1;
     always @(*) channels$1$host_in_data = host$in_data;
@@ -780,8 +825,8 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) host$word$1 = channels$1$word;
     always @(*) card$word$1 = channels$1$word;
     always @(*) channels$1$word_taken = host$word_taken$1 | card$word_taken$1;
-    always @(*) channels$0$write = write & (row == 32'h0) & ~column[32'h3];
-    always @(*) channels$1$write = write & (row == 32'h1) & ~column[32'h3];
+    always @(*) channels$0$write = writing$q & (to_row == 32'h0) & ~to_column[32'h3];
+    always @(*) channels$1$write = writing$q & (to_row == 32'h1) & ~to_column[32'h3];
     always @(*) completions$reset = reset | aborting$q;
     always @(*) completions$in_valid = channels$0$done | channels$1$done;
     always @(*) channels$0$done_ready = completions$in_ready;
@@ -796,11 +841,12 @@ module kvcpu_dma(clock,reset,bus_master,bus_select,bus_write,bus_address,bus_dat
     always @(*) completions$out_ready = popping$q;
     always @(*) ring$stop = aborting$q;
     always @(*) ring$bus_master = bus_master;
-    always @(*) ring$command = write & (row == 32'h8) & (column[(32'h2)+:(2)] == 32'h0);
-    always @(*) ring$select = ((column) & 2'h3);
-    always @(*) ring$write = write & (row == 32'h9);
-    always @(*) ring$slot = column;
-    always @(*) ring$data = bus_data;
+    always @(*) ring$command = writing$q & (to_row == 32'h8) & (to_column[(32'h2)+:(2)] == 32'h0);
+    always @(*) ring$select = ((to_column) & 2'h3);
+    always @(*) ring$write = writing$q & (to_row == 32'h9);
+    always @(*) ring$write_slot = to_column;
+    always @(*) ring$read_slot = column;
+    always @(*) ring$data = written$q;
     always @(*) host$read$2 = ring$read_burst;
     always @(*) host$read_address$2 = ring$address;
     always @(*) host$read_beats$2 = ring$beats;
@@ -8471,7 +8517,7 @@ module kvcpu_dma$popping(clock,reset,d,q);
 endmodule // kvcpu_dma$popping
 
 
-module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,write,slot,data,read,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,in_last,written,written_error);
+module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,write,write_slot,read_slot,data,read,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,in_last,written,written_error);
     
     // Module arguments
     input wire  clock;
@@ -8483,7 +8529,8 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     input wire  command;
     input wire  [1:0] select;
     input wire  write;
-    input wire  [3:0] slot;
+    input wire  [3:0] write_slot;
+    input wire  [3:0] read_slot;
     input wire  [31:0] data;
     output reg  [31:0] read;
     output reg  read_burst;
@@ -8524,18 +8571,6 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     wire  [63:0] bursts$address;
     wire  [6:0] bursts$beats;
     wire  bursts$more;
-    reg  commands$clock;
-    reg  commands$reset;
-    reg  commands$d;
-    wire  commands$q;
-    reg  selected$clock;
-    reg  selected$reset;
-    reg  [1:0] selected$d;
-    wire  [1:0] selected$q;
-    reg  given$clock;
-    reg  given$reset;
-    reg  [31:0] given$d;
-    wire  [31:0] given$q;
     reg  address_low$clock;
     reg  address_low$reset;
     reg  [31:0] address_low$d;
@@ -8576,6 +8611,7 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     reg  answered;
     reg  [3:0] due_kept;
     reg  [2:0] pair;
+    reg  [2:0] write_pair;
     reg  [3:0] words;
     
     // Sub module instances
@@ -8606,24 +8642,6 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         .address(bursts$address),
         .beats(bursts$beats),
         .more(bursts$more)
-    );
-    kvcpu_dma$ring$commands commands(
-        .clock(commands$clock),
-        .reset(commands$reset),
-        .d(commands$d),
-        .q(commands$q)
-    );
-    kvcpu_dma$ring$selected selected(
-        .clock(selected$clock),
-        .reset(selected$reset),
-        .d(selected$d),
-        .q(selected$q)
-    );
-    kvcpu_dma$ring$given given(
-        .clock(given$clock),
-        .reset(given$reset),
-        .d(given$d),
-        .q(given$q)
     );
     kvcpu_dma$ring$address_low address_low(
         .clock(address_low$clock),
@@ -8670,9 +8688,6 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     
     // Update code
     always @(*) bursts$clock = clock;
-    always @(*) commands$clock = clock;
-    always @(*) selected$clock = clock;
-    always @(*) given$clock = clock;
     always @(*) address_low$clock = clock;
     always @(*) address_high$clock = clock;
     always @(*) state$clock = clock;
@@ -8681,9 +8696,6 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     always @(*) due$clock = clock;
     always @(*) odd$clock = clock;
     always @(*) bursts$reset = reset;
-    always @(*) commands$reset = reset;
-    always @(*) selected$reset = reset;
-    always @(*) given$reset = reset;
     always @(*) address_low$reset = reset;
     always @(*) address_high$reset = reset;
     always @(*) state$reset = reset;
@@ -8695,14 +8707,14 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     always @(*) high$clock = clock;
     always @(*) begin
         address_low$d = address_low$q;
-        if (commands$q & (selected$q == 32'h0)) begin
-            address_low$d = given$q;
+        if (command & (select == 32'h0)) begin
+            address_low$d = data;
         end
     end
     always @(*) begin
         address_high$d = address_high$q;
-        if (commands$q & (selected$q == 32'h1)) begin
-            address_high$d = given$q;
+        if (command & (select == 32'h1)) begin
+            address_high$d = data;
         end
     end
     always @(*) begin
@@ -8711,7 +8723,7 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         if (starts) begin
             error$d = 32'h0;
             state$d = 32'h1;
-            if (selected$q == 32'h3) begin
+            if (select == 32'h3) begin
                 state$d = 32'h2;
             end
         end
@@ -8732,11 +8744,8 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
     always @(*) busy = state$q != 32'h0;
     always @(*) to_write = state$q == 32'h2;
     always @(*) halted = stop | (error$q != 32'h0);
-    always @(*) commands$d = command;
-    always @(*) selected$d = select;
-    always @(*) given$d = data;
-    always @(*) starts = commands$q & selected$q[32'h1] & ~busy & ~stop;
-    always @(*) words = ((given$q) & 4'hf);
+    always @(*) starts = command & select[32'h1] & ~busy & ~stop;
+    always @(*) words = ((data) & 4'hf);
     always @(*) bursts$load = starts;
     always @(*) bursts$load_address = (((address_high$q) & 64'hffffffffffffffff) << 32'h20) | ((address_low$q) & 64'hffffffffffffffff);
     always @(*) bursts$load_words = ((words) & 19'h7ffff);
@@ -8770,17 +8779,18 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         end
     end
     always @(*) index$d = next_index;
-    always @(*) pair = ((slot >> 32'h1) & 3'h7);
-    always @(*) odd$d = slot[32'h0];
+    always @(*) pair = ((read_slot >> 32'h1) & 3'h7);
+    always @(*) write_pair = ((write_slot >> 32'h1) & 3'h7);
+    always @(*) odd$d = read_slot[32'h0];
     always @(*) begin
         low$read_address = pair;
         high$read_address = pair;
-        low$write_address = pair;
-        high$write_address = pair;
+        low$write_address = write_pair;
+        high$write_address = write_pair;
         low$write_data = data;
         high$write_data = data;
-        low$write_enable = write & ~slot[32'h0];
-        high$write_enable = write & slot[32'h0];
+        low$write_enable = write & ~write_slot[32'h0];
+        high$write_enable = write & write_slot[32'h0];
         if (busy) begin
             low$read_address = next_index;
             high$read_address = next_index;
@@ -8799,7 +8809,7 @@ module kvcpu_dma$ring(clock,reset,stop,bus_master,idle,status,command,select,wri
         end
     end
     always @(*) word = (((high$read_data) & 64'hffffffffffffffff) << 32'h20) | ((low$read_data) & 64'hffffffffffffffff);
-    always @(*) idle = (state$q == 32'h0) & ~commands$q;
+    always @(*) idle = state$q == 32'h0;
     always @(*) begin
         status = error$q;
         if (state$q != 32'h0) begin
@@ -9088,19 +9098,6 @@ module kvcpu_dma$ring$bursts$standing(clock,reset,d,q);
 endmodule // kvcpu_dma$ring$bursts$standing
 
 
-module kvcpu_dma$ring$commands(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_dma$ring$commands
-
-
 module kvcpu_dma$ring$due(clock,reset,d,q);
     
     // Module arguments
@@ -9125,19 +9122,6 @@ module kvcpu_dma$ring$error(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_dma$ring$error
-
-
-module kvcpu_dma$ring$given(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [31:0] d;
-    output reg  [31:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_dma$ring$given
 
 
 module kvcpu_dma$ring$high(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -9204,19 +9188,6 @@ module kvcpu_dma$ring$odd(clock,reset,d,q);
 endmodule // kvcpu_dma$ring$odd
 
 
-module kvcpu_dma$ring$selected(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_dma$ring$selected
-
-
 module kvcpu_dma$ring$state(clock,reset,d,q);
     
     // Module arguments
@@ -9228,3 +9199,42 @@ module kvcpu_dma$ring$state(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_dma$ring$state
+
+
+module kvcpu_dma$writing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$writing
+
+
+module kvcpu_dma$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_dma$written
+
+
+module kvcpu_dma$written_to(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_dma$written_to

@@ -1979,7 +1979,7 @@ module kvcpu_hepc$unit$jobs(clock,reset,starts,asking,taken,holding,works,one_ro
         end
     end
     always @(*) goes_on = asking | (trail$q[(32'h0)+:(11)] != 32'h0) | (weighs & (trail$q != 32'h0)) | holding;
-    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(6)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(9)] != 32'h0));
+    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(5)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(8)] != 32'h0));
     always @(*) begin
         job$d[(64'h0)+:(1)] = starts[(64'h0)+:(1)] | (job$q[(64'h0)+:(1)] & goes_on);
         job$d[(64'h1)+:(1)] = starts[(64'h1)+:(1)] | (job$q[(64'h1)+:(1)] & goes_on);
@@ -10482,12 +10482,15 @@ module kvcpu_hepc$unit$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fr
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -10539,6 +10542,7 @@ module kvcpu_hepc$unit$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fr
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -10877,13 +10881,18 @@ module kvcpu_hepc$unit$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fr
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_hepc$unit$lists$prefetch$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_hepc$unit$lists$prefetch$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -10923,6 +10932,7 @@ module kvcpu_hepc$unit$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -10933,6 +10943,7 @@ module kvcpu_hepc$unit$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -10940,8 +10951,7 @@ module kvcpu_hepc$unit$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -11033,7 +11043,9 @@ module kvcpu_hepc$unit$lists$prefetch$list(clock,reset,clear,finish,pop,offer,fr
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -11274,6 +11286,19 @@ module kvcpu_hepc$unit$lists$prefetch$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_hepc$unit$lists$prefetch$list$allowed
+
+
+module kvcpu_hepc$unit$lists$prefetch$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$prefetch$list$away
 
 
 module kvcpu_hepc$unit$lists$prefetch$list$bound(clock,reset,enable,d,q);
@@ -13726,15 +13751,14 @@ module kvcpu_hepc$unit$lists$prefetch$list$known(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$prefetch$list$known
 
 
-module kvcpu_hepc$unit$lists$prefetch$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_hepc$unit$lists$prefetch$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -13773,7 +13797,7 @@ module kvcpu_hepc$unit$lists$prefetch$list$pace(clock,reset,offer,fresh,turn,goi
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -14414,12 +14438,15 @@ module kvcpu_hepc$unit$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fr
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -14471,6 +14498,7 @@ module kvcpu_hepc$unit$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fr
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -14809,13 +14837,18 @@ module kvcpu_hepc$unit$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fr
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_hepc$unit$lists$ranking0$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_hepc$unit$lists$ranking0$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -14855,6 +14888,7 @@ module kvcpu_hepc$unit$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -14865,6 +14899,7 @@ module kvcpu_hepc$unit$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -14872,8 +14907,7 @@ module kvcpu_hepc$unit$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -14965,7 +14999,9 @@ module kvcpu_hepc$unit$lists$ranking0$list(clock,reset,clear,finish,pop,offer,fr
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -15206,6 +15242,19 @@ module kvcpu_hepc$unit$lists$ranking0$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_hepc$unit$lists$ranking0$list$allowed
+
+
+module kvcpu_hepc$unit$lists$ranking0$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$ranking0$list$away
 
 
 module kvcpu_hepc$unit$lists$ranking0$list$bound(clock,reset,enable,d,q);
@@ -17658,15 +17707,14 @@ module kvcpu_hepc$unit$lists$ranking0$list$known(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking0$list$known
 
 
-module kvcpu_hepc$unit$lists$ranking0$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_hepc$unit$lists$ranking0$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -17705,7 +17753,7 @@ module kvcpu_hepc$unit$lists$ranking0$list$pace(clock,reset,offer,fresh,turn,goi
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -18346,12 +18394,15 @@ module kvcpu_hepc$unit$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fr
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -18403,6 +18454,7 @@ module kvcpu_hepc$unit$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fr
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -18741,13 +18793,18 @@ module kvcpu_hepc$unit$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fr
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_hepc$unit$lists$ranking1$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_hepc$unit$lists$ranking1$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -18787,6 +18844,7 @@ module kvcpu_hepc$unit$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -18797,6 +18855,7 @@ module kvcpu_hepc$unit$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -18804,8 +18863,7 @@ module kvcpu_hepc$unit$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -18897,7 +18955,9 @@ module kvcpu_hepc$unit$lists$ranking1$list(clock,reset,clear,finish,pop,offer,fr
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -19138,6 +19198,19 @@ module kvcpu_hepc$unit$lists$ranking1$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_hepc$unit$lists$ranking1$list$allowed
+
+
+module kvcpu_hepc$unit$lists$ranking1$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$ranking1$list$away
 
 
 module kvcpu_hepc$unit$lists$ranking1$list$bound(clock,reset,enable,d,q);
@@ -21590,15 +21663,14 @@ module kvcpu_hepc$unit$lists$ranking1$list$known(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking1$list$known
 
 
-module kvcpu_hepc$unit$lists$ranking1$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_hepc$unit$lists$ranking1$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -21637,7 +21709,7 @@ module kvcpu_hepc$unit$lists$ranking1$list$pace(clock,reset,offer,fresh,turn,goi
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -22278,12 +22350,15 @@ module kvcpu_hepc$unit$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fr
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -22335,6 +22410,7 @@ module kvcpu_hepc$unit$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fr
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -22673,13 +22749,18 @@ module kvcpu_hepc$unit$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fr
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_hepc$unit$lists$ranking2$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_hepc$unit$lists$ranking2$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -22719,6 +22800,7 @@ module kvcpu_hepc$unit$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -22729,6 +22811,7 @@ module kvcpu_hepc$unit$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -22736,8 +22819,7 @@ module kvcpu_hepc$unit$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -22829,7 +22911,9 @@ module kvcpu_hepc$unit$lists$ranking2$list(clock,reset,clear,finish,pop,offer,fr
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -23070,6 +23154,19 @@ module kvcpu_hepc$unit$lists$ranking2$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_hepc$unit$lists$ranking2$list$allowed
+
+
+module kvcpu_hepc$unit$lists$ranking2$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$ranking2$list$away
 
 
 module kvcpu_hepc$unit$lists$ranking2$list$bound(clock,reset,enable,d,q);
@@ -25522,15 +25619,14 @@ module kvcpu_hepc$unit$lists$ranking2$list$known(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking2$list$known
 
 
-module kvcpu_hepc$unit$lists$ranking2$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_hepc$unit$lists$ranking2$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -25569,7 +25665,7 @@ module kvcpu_hepc$unit$lists$ranking2$list$pace(clock,reset,offer,fresh,turn,goi
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -26210,12 +26306,15 @@ module kvcpu_hepc$unit$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fr
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -26267,6 +26366,7 @@ module kvcpu_hepc$unit$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fr
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -26605,13 +26705,18 @@ module kvcpu_hepc$unit$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fr
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_hepc$unit$lists$ranking3$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_hepc$unit$lists$ranking3$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -26651,6 +26756,7 @@ module kvcpu_hepc$unit$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -26661,6 +26767,7 @@ module kvcpu_hepc$unit$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -26668,8 +26775,7 @@ module kvcpu_hepc$unit$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fr
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -26761,7 +26867,9 @@ module kvcpu_hepc$unit$lists$ranking3$list(clock,reset,clear,finish,pop,offer,fr
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -27002,6 +27110,19 @@ module kvcpu_hepc$unit$lists$ranking3$list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_hepc$unit$lists$ranking3$list$allowed
+
+
+module kvcpu_hepc$unit$lists$ranking3$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$ranking3$list$away
 
 
 module kvcpu_hepc$unit$lists$ranking3$list$bound(clock,reset,enable,d,q);
@@ -29454,15 +29575,14 @@ module kvcpu_hepc$unit$lists$ranking3$list$known(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking3$list$known
 
 
-module kvcpu_hepc$unit$lists$ranking3$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_hepc$unit$lists$ranking3$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -29501,7 +29621,7 @@ module kvcpu_hepc$unit$lists$ranking3$list$pace(clock,reset,offer,fresh,turn,goi
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -31092,14 +31212,22 @@ module kvcpu_hepc$unit$parameters(clock,reset,write,address,data,all,wfs,thresho
     reg  [2:0] trial$address;
     reg  [16:0] trial$data;
     wire  [135:0] trial$all;
-    reg  storing$clock;
-    reg  storing$reset;
-    reg  storing$d;
-    wire  storing$q;
-    reg  group$clock;
-    reg  group$reset;
-    reg  [11:0] group$d;
-    wire  [11:0] group$q;
+    reg  to_words$clock;
+    reg  to_words$reset;
+    reg  to_words$d;
+    wire  to_words$q;
+    reg  to_wf$clock;
+    reg  to_wf$reset;
+    reg  to_wf$d;
+    wire  to_wf$q;
+    reg  to_threshold$clock;
+    reg  to_threshold$reset;
+    reg  to_threshold$d;
+    wire  to_threshold$q;
+    reg  to_trial$clock;
+    reg  to_trial$reset;
+    reg  to_trial$d;
+    wire  to_trial$q;
     reg  low$clock;
     reg  low$reset;
     reg  [3:0] low$d;
@@ -31110,6 +31238,8 @@ module kvcpu_hepc$unit$parameters(clock,reset,write,address,data,all,wfs,thresho
     wire  [31:0] value$q;
     
     // Local signals
+    reg  [11:0] group;
+    reg  above;
     reg  [2:0] policy;
     
     // Sub module instances
@@ -31145,17 +31275,29 @@ module kvcpu_hepc$unit$parameters(clock,reset,write,address,data,all,wfs,thresho
         .data(trial$data),
         .all(trial$all)
     );
-    kvcpu_hepc$unit$parameters$storing storing(
-        .clock(storing$clock),
-        .reset(storing$reset),
-        .d(storing$d),
-        .q(storing$q)
+    kvcpu_hepc$unit$parameters$to_words to_words(
+        .clock(to_words$clock),
+        .reset(to_words$reset),
+        .d(to_words$d),
+        .q(to_words$q)
     );
-    kvcpu_hepc$unit$parameters$group group(
-        .clock(group$clock),
-        .reset(group$reset),
-        .d(group$d),
-        .q(group$q)
+    kvcpu_hepc$unit$parameters$to_wf to_wf(
+        .clock(to_wf$clock),
+        .reset(to_wf$reset),
+        .d(to_wf$d),
+        .q(to_wf$q)
+    );
+    kvcpu_hepc$unit$parameters$to_threshold to_threshold(
+        .clock(to_threshold$clock),
+        .reset(to_threshold$reset),
+        .d(to_threshold$d),
+        .q(to_threshold$q)
+    );
+    kvcpu_hepc$unit$parameters$to_trial to_trial(
+        .clock(to_trial$clock),
+        .reset(to_trial$reset),
+        .d(to_trial$d),
+        .q(to_trial$q)
     );
     kvcpu_hepc$unit$parameters$low low(
         .clock(low$clock),
@@ -31175,54 +31317,49 @@ module kvcpu_hepc$unit$parameters(clock,reset,write,address,data,all,wfs,thresho
     always @(*) wf$clock = clock;
     always @(*) threshold$clock = clock;
     always @(*) trial$clock = clock;
-    always @(*) storing$clock = clock;
-    always @(*) group$clock = clock;
+    always @(*) to_words$clock = clock;
+    always @(*) to_wf$clock = clock;
+    always @(*) to_threshold$clock = clock;
+    always @(*) to_trial$clock = clock;
     always @(*) low$clock = clock;
     always @(*) value$clock = clock;
     always @(*) words$reset = reset;
     always @(*) wf$reset = reset;
     always @(*) threshold$reset = reset;
     always @(*) trial$reset = reset;
-    always @(*) storing$reset = reset;
-    always @(*) group$reset = reset;
+    always @(*) to_words$reset = reset;
+    always @(*) to_wf$reset = reset;
+    always @(*) to_threshold$reset = reset;
+    always @(*) to_trial$reset = reset;
     always @(*) low$reset = reset;
     always @(*) value$reset = reset;
-    always @(*) storing$d = write;
-    always @(*) group$d = address[(32'h4)+:(12)];
+    always @(*) group = address[(32'h4)+:(12)];
+    always @(*) above = address[32'h3];
+    always @(*) to_words$d = write & (group == 32'h0);
+    always @(*) to_wf$d = write & (group == 32'h1) & ~above;
+    always @(*) to_threshold$d = write & (group == 32'h1) & above;
+    always @(*) to_trial$d = write & (group == 32'h2) & ~above;
     always @(*) low$d = address[(32'h0)+:(4)];
     always @(*) value$d = data;
     always @(*) policy = ((low$q) & 3'h7);
     always @(*) words$address = low$q;
     always @(*) words$data = value$q;
-    always @(*) words$write = storing$q & (group$q == 32'h0);
+    always @(*) words$write = to_words$q;
     always @(*) wf$address = policy;
     always @(*) wf$data = ((value$q) & 9'h1ff);
-    always @(*) wf$write = storing$q & (group$q == 32'h1) & (low$q < 32'h8);
+    always @(*) wf$write = to_wf$q;
     always @(*) threshold$address = policy;
     always @(*) threshold$data = ((value$q) & 17'h1ffff);
-    always @(*) threshold$write = storing$q & (group$q == 32'h1) & (low$q >= 32'h8);
+    always @(*) threshold$write = to_threshold$q;
     always @(*) trial$address = policy;
     always @(*) trial$data = ((value$q) & 17'h1ffff);
-    always @(*) trial$write = storing$q & (group$q == 32'h2) & (low$q < 32'h8);
+    always @(*) trial$write = to_trial$q;
     always @(*) all = words$all;
     always @(*) wfs = wf$all;
     always @(*) thresholds = threshold$all;
     always @(*) trials = trial$all;
     
 endmodule // kvcpu_hepc$unit$parameters
-
-
-module kvcpu_hepc$unit$parameters$group(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [11:0] d;
-    output reg  [11:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 12'h0 : d;
-endmodule // kvcpu_hepc$unit$parameters$group
 
 
 module kvcpu_hepc$unit$parameters$low(clock,reset,d,q);
@@ -31236,19 +31373,6 @@ module kvcpu_hepc$unit$parameters$low(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 4'h0 : d;
 endmodule // kvcpu_hepc$unit$parameters$low
-
-
-module kvcpu_hepc$unit$parameters$storing(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$parameters$storing
 
 
 module kvcpu_hepc$unit$parameters$threshold(clock,reset,write,address,data,all);
@@ -31281,6 +31405,58 @@ module kvcpu_hepc$unit$parameters$threshold(clock,reset,write,address,data,all);
         else if (write & (address == 3'd7)) all[119 +: 17] <= data;
     end
 endmodule // kvcpu_hepc$unit$parameters$threshold
+
+
+module kvcpu_hepc$unit$parameters$to_threshold(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$parameters$to_threshold
+
+
+module kvcpu_hepc$unit$parameters$to_trial(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$parameters$to_trial
+
+
+module kvcpu_hepc$unit$parameters$to_wf(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$parameters$to_wf
+
+
+module kvcpu_hepc$unit$parameters$to_words(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$parameters$to_words
 
 
 module kvcpu_hepc$unit$parameters$trial(clock,reset,write,address,data,all);

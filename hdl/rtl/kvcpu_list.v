@@ -117,12 +117,15 @@ module kvcpu_list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,po
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -162,6 +165,7 @@ module kvcpu_list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,po
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -272,13 +276,18 @@ module kvcpu_list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,po
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -318,6 +327,7 @@ module kvcpu_list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,po
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -328,6 +338,7 @@ module kvcpu_list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,po
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -335,8 +346,7 @@ module kvcpu_list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,po
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -392,7 +402,9 @@ module kvcpu_list(clock,reset,clear,finish,pop,offer,fresh,item,taken,holding,po
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -489,6 +501,19 @@ module kvcpu_list$allowed(clock,reset,enable,d,q);
         else if (enable) q <= d;
     end
 endmodule // kvcpu_list$allowed
+
+
+module kvcpu_list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_list$away
 
 
 module kvcpu_list$bound(clock,reset,enable,d,q);
@@ -1165,15 +1190,14 @@ module kvcpu_list$known(clock,reset,d,q);
 endmodule // kvcpu_list$known
 
 
-module kvcpu_list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -1212,7 +1236,7 @@ module kvcpu_list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,sta
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin

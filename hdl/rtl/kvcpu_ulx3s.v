@@ -11085,7 +11085,8 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
     reg  ring$command;
     reg  [1:0] ring$select;
     reg  ring$write;
-    reg  [3:0] ring$slot;
+    reg  [3:0] ring$write_slot;
+    reg  [3:0] ring$read_slot;
     reg  [31:0] ring$data;
     wire  [31:0] ring$read;
     wire  ring$read_burst;
@@ -11258,9 +11259,23 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
     reg  from_buffer$reset;
     reg  from_buffer$d;
     wire  from_buffer$q;
+    reg  writing$clock;
+    reg  writing$reset;
+    reg  writing$d;
+    wire  writing$q;
+    reg  written_to$clock;
+    reg  written_to$reset;
+    reg  [7:0] written_to$d;
+    wire  [7:0] written_to$q;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [31:0] written$d;
+    wire  [31:0] written$q;
     
     // Local signals
     reg  [50:0] completion;
+    reg  [3:0] to_row;
+    reg  [3:0] to_column;
     reg  [7:0] word;
     reg  known;
     reg  access;
@@ -11360,7 +11375,8 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
         .command(ring$command),
         .select(ring$select),
         .write(ring$write),
-        .slot(ring$slot),
+        .write_slot(ring$write_slot),
+        .read_slot(ring$read_slot),
         .data(ring$data),
         .read(ring$read),
         .read_burst(ring$read_burst),
@@ -11550,6 +11566,24 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
         .d(from_buffer$d),
         .q(from_buffer$q)
     );
+    kvcpu_ulx3s$device$dma$writing writing(
+        .clock(writing$clock),
+        .reset(writing$reset),
+        .d(writing$d),
+        .q(writing$q)
+    );
+    kvcpu_ulx3s$device$dma$written_to written_to(
+        .clock(written_to$clock),
+        .reset(written_to$reset),
+        .d(written_to$d),
+        .q(written_to$q)
+    );
+    kvcpu_ulx3s$device$dma$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
     
     // Update code
     always @(*) channels$0$clock = clock;
@@ -11561,6 +11595,9 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
     always @(*) answered$clock = clock;
     always @(*) answer$clock = clock;
     always @(*) popping$clock = clock;
+    always @(*) writing$clock = clock;
+    always @(*) written_to$clock = clock;
+    always @(*) written$clock = clock;
     always @(*) from_buffer$clock = clock;
     always @(*) channels$0$reset = reset;
     always @(*) channels$1$reset = reset;
@@ -11571,6 +11608,9 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
     always @(*) answered$reset = reset;
     always @(*) answer$reset = reset;
     always @(*) popping$reset = reset;
+    always @(*) writing$reset = reset;
+    always @(*) written_to$reset = reset;
+    always @(*) written$reset = reset;
     always @(*) from_buffer$reset = reset;
     always @(*) completions$clock = clock;
     always @(*) completion = completions$out_data;
@@ -11580,6 +11620,11 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
     always @(*) known = bus_address[(32'h8)+:(12)] == 32'h0;
     always @(*) access = bus_select & ~answered$q;
     always @(*) write = access & bus_write & known;
+    always @(*) writing$d = write;
+    always @(*) written_to$d = word;
+    always @(*) written$d = bus_data;
+    always @(*) to_row = written_to$q[(32'h4)+:(4)];
+    always @(*) to_column = ((written_to$q) & 4'hf);
     always @(*) answered$d = access;
     always @(*) from_buffer$d = access & ~bus_write & known & (row == 32'h9);
     always @(*) begin
@@ -11611,7 +11656,7 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
             end
         end
     end
-    always @(*) awake = answered$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
+    always @(*) awake = answered$q | writing$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
     always @(*) bus_ready = answered$q;
     always @(*) begin
         bus_read = answer$q;
@@ -11630,8 +11675,8 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
     end
     always @(*) channels$0$stop = aborting$q;
     always @(*) channels$0$bus_master = bus_master;
-    always @(*) channels$0$select = ((column) & 3'h7);
-    always @(*) channels$0$data = bus_data;
+    always @(*) channels$0$select = ((to_column) & 3'h7);
+    always @(*) channels$0$data = written$q;
     always @(*) channels$0$host_in_valid = host$in_valid$0;
     always @(*) channels$0$card_in_valid = card$in_valid$0;
     always @(*) channels$0$host_in_data = host$in_data;
@@ -11663,8 +11708,8 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
     always @(*) channels$0$word_taken = host$word_taken$0 | card$word_taken$0;
     always @(*) channels$1$stop = aborting$q;
     always @(*) channels$1$bus_master = bus_master;
-    always @(*) channels$1$select = ((column) & 3'h7);
-    always @(*) channels$1$data = bus_data;
+    always @(*) channels$1$select = ((to_column) & 3'h7);
+    always @(*) channels$1$data = written$q;
     always @(*) channels$1$host_in_valid = host$in_valid$1;
     always @(*) channels$1$card_in_valid = card$in_valid$1;
     always @(*) channels$1$host_in_data = host$in_data;
@@ -11694,8 +11739,8 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
     always @(*) host$word$1 = channels$1$word;
     always @(*) card$word$1 = channels$1$word;
     always @(*) channels$1$word_taken = host$word_taken$1 | card$word_taken$1;
-    always @(*) channels$0$write = write & (row == 32'h0) & ~column[32'h3];
-    always @(*) channels$1$write = write & (row == 32'h1) & ~column[32'h3];
+    always @(*) channels$0$write = writing$q & (to_row == 32'h0) & ~to_column[32'h3];
+    always @(*) channels$1$write = writing$q & (to_row == 32'h1) & ~to_column[32'h3];
     always @(*) completions$reset = reset | aborting$q;
     always @(*) completions$in_valid = channels$0$done | channels$1$done;
     always @(*) channels$0$done_ready = completions$in_ready;
@@ -11710,11 +11755,12 @@ module kvcpu_ulx3s$device$dma(clock,reset,bus_master,bus_select,bus_write,bus_ad
     always @(*) completions$out_ready = popping$q;
     always @(*) ring$stop = aborting$q;
     always @(*) ring$bus_master = bus_master;
-    always @(*) ring$command = write & (row == 32'h8) & (column[(32'h2)+:(2)] == 32'h0);
-    always @(*) ring$select = ((column) & 2'h3);
-    always @(*) ring$write = write & (row == 32'h9);
-    always @(*) ring$slot = column;
-    always @(*) ring$data = bus_data;
+    always @(*) ring$command = writing$q & (to_row == 32'h8) & (to_column[(32'h2)+:(2)] == 32'h0);
+    always @(*) ring$select = ((to_column) & 2'h3);
+    always @(*) ring$write = writing$q & (to_row == 32'h9);
+    always @(*) ring$write_slot = to_column;
+    always @(*) ring$read_slot = column;
+    always @(*) ring$data = written$q;
     always @(*) host$read$2 = ring$read_burst;
     always @(*) host$read_address$2 = ring$address;
     always @(*) host$read_beats$2 = ring$beats;
@@ -19385,7 +19431,7 @@ module kvcpu_ulx3s$device$dma$popping(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$dma$popping
 
 
-module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,write,slot,data,read,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,in_last,written,written_error);
+module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,command,select,write,write_slot,read_slot,data,read,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,in_last,written,written_error);
     
     // Module arguments
     input wire  clock;
@@ -19397,7 +19443,8 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
     input wire  command;
     input wire  [1:0] select;
     input wire  write;
-    input wire  [3:0] slot;
+    input wire  [3:0] write_slot;
+    input wire  [3:0] read_slot;
     input wire  [31:0] data;
     output reg  [31:0] read;
     output reg  read_burst;
@@ -19438,18 +19485,6 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
     wire  [63:0] bursts$address;
     wire  [6:0] bursts$beats;
     wire  bursts$more;
-    reg  commands$clock;
-    reg  commands$reset;
-    reg  commands$d;
-    wire  commands$q;
-    reg  selected$clock;
-    reg  selected$reset;
-    reg  [1:0] selected$d;
-    wire  [1:0] selected$q;
-    reg  given$clock;
-    reg  given$reset;
-    reg  [31:0] given$d;
-    wire  [31:0] given$q;
     reg  address_low$clock;
     reg  address_low$reset;
     reg  [31:0] address_low$d;
@@ -19490,6 +19525,7 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
     reg  answered;
     reg  [3:0] due_kept;
     reg  [2:0] pair;
+    reg  [2:0] write_pair;
     reg  [3:0] words;
     
     // Sub module instances
@@ -19520,24 +19556,6 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
         .address(bursts$address),
         .beats(bursts$beats),
         .more(bursts$more)
-    );
-    kvcpu_ulx3s$device$dma$ring$commands commands(
-        .clock(commands$clock),
-        .reset(commands$reset),
-        .d(commands$d),
-        .q(commands$q)
-    );
-    kvcpu_ulx3s$device$dma$ring$selected selected(
-        .clock(selected$clock),
-        .reset(selected$reset),
-        .d(selected$d),
-        .q(selected$q)
-    );
-    kvcpu_ulx3s$device$dma$ring$given given(
-        .clock(given$clock),
-        .reset(given$reset),
-        .d(given$d),
-        .q(given$q)
     );
     kvcpu_ulx3s$device$dma$ring$address_low address_low(
         .clock(address_low$clock),
@@ -19584,9 +19602,6 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
     
     // Update code
     always @(*) bursts$clock = clock;
-    always @(*) commands$clock = clock;
-    always @(*) selected$clock = clock;
-    always @(*) given$clock = clock;
     always @(*) address_low$clock = clock;
     always @(*) address_high$clock = clock;
     always @(*) state$clock = clock;
@@ -19595,9 +19610,6 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
     always @(*) due$clock = clock;
     always @(*) odd$clock = clock;
     always @(*) bursts$reset = reset;
-    always @(*) commands$reset = reset;
-    always @(*) selected$reset = reset;
-    always @(*) given$reset = reset;
     always @(*) address_low$reset = reset;
     always @(*) address_high$reset = reset;
     always @(*) state$reset = reset;
@@ -19609,14 +19621,14 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
     always @(*) high$clock = clock;
     always @(*) begin
         address_low$d = address_low$q;
-        if (commands$q & (selected$q == 32'h0)) begin
-            address_low$d = given$q;
+        if (command & (select == 32'h0)) begin
+            address_low$d = data;
         end
     end
     always @(*) begin
         address_high$d = address_high$q;
-        if (commands$q & (selected$q == 32'h1)) begin
-            address_high$d = given$q;
+        if (command & (select == 32'h1)) begin
+            address_high$d = data;
         end
     end
     always @(*) begin
@@ -19625,7 +19637,7 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
         if (starts) begin
             error$d = 32'h0;
             state$d = 32'h1;
-            if (selected$q == 32'h3) begin
+            if (select == 32'h3) begin
                 state$d = 32'h2;
             end
         end
@@ -19646,11 +19658,8 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
     always @(*) busy = state$q != 32'h0;
     always @(*) to_write = state$q == 32'h2;
     always @(*) halted = stop | (error$q != 32'h0);
-    always @(*) commands$d = command;
-    always @(*) selected$d = select;
-    always @(*) given$d = data;
-    always @(*) starts = commands$q & selected$q[32'h1] & ~busy & ~stop;
-    always @(*) words = ((given$q) & 4'hf);
+    always @(*) starts = command & select[32'h1] & ~busy & ~stop;
+    always @(*) words = ((data) & 4'hf);
     always @(*) bursts$load = starts;
     always @(*) bursts$load_address = (((address_high$q) & 64'hffffffffffffffff) << 32'h20) | ((address_low$q) & 64'hffffffffffffffff);
     always @(*) bursts$load_words = ((words) & 19'h7ffff);
@@ -19684,17 +19693,18 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
         end
     end
     always @(*) index$d = next_index;
-    always @(*) pair = ((slot >> 32'h1) & 3'h7);
-    always @(*) odd$d = slot[32'h0];
+    always @(*) pair = ((read_slot >> 32'h1) & 3'h7);
+    always @(*) write_pair = ((write_slot >> 32'h1) & 3'h7);
+    always @(*) odd$d = read_slot[32'h0];
     always @(*) begin
         low$read_address = pair;
         high$read_address = pair;
-        low$write_address = pair;
-        high$write_address = pair;
+        low$write_address = write_pair;
+        high$write_address = write_pair;
         low$write_data = data;
         high$write_data = data;
-        low$write_enable = write & ~slot[32'h0];
-        high$write_enable = write & slot[32'h0];
+        low$write_enable = write & ~write_slot[32'h0];
+        high$write_enable = write & write_slot[32'h0];
         if (busy) begin
             low$read_address = next_index;
             high$read_address = next_index;
@@ -19713,7 +19723,7 @@ module kvcpu_ulx3s$device$dma$ring(clock,reset,stop,bus_master,idle,status,comma
         end
     end
     always @(*) word = (((high$read_data) & 64'hffffffffffffffff) << 32'h20) | ((low$read_data) & 64'hffffffffffffffff);
-    always @(*) idle = (state$q == 32'h0) & ~commands$q;
+    always @(*) idle = state$q == 32'h0;
     always @(*) begin
         status = error$q;
         if (state$q != 32'h0) begin
@@ -20002,19 +20012,6 @@ module kvcpu_ulx3s$device$dma$ring$bursts$standing(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$dma$ring$bursts$standing
 
 
-module kvcpu_ulx3s$device$dma$ring$commands(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_ulx3s$device$dma$ring$commands
-
-
 module kvcpu_ulx3s$device$dma$ring$due(clock,reset,d,q);
     
     // Module arguments
@@ -20039,19 +20036,6 @@ module kvcpu_ulx3s$device$dma$ring$error(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_ulx3s$device$dma$ring$error
-
-
-module kvcpu_ulx3s$device$dma$ring$given(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [31:0] d;
-    output reg  [31:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_ulx3s$device$dma$ring$given
 
 
 module kvcpu_ulx3s$device$dma$ring$high(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -20118,19 +20102,6 @@ module kvcpu_ulx3s$device$dma$ring$odd(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$dma$ring$odd
 
 
-module kvcpu_ulx3s$device$dma$ring$selected(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_ulx3s$device$dma$ring$selected
-
-
 module kvcpu_ulx3s$device$dma$ring$state(clock,reset,d,q);
     
     // Module arguments
@@ -20142,6 +20113,45 @@ module kvcpu_ulx3s$device$dma$ring$state(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_ulx3s$device$dma$ring$state
+
+
+module kvcpu_ulx3s$device$dma$writing(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$dma$writing
+
+
+module kvcpu_ulx3s$device$dma$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_ulx3s$device$dma$written
+
+
+module kvcpu_ulx3s$device$dma$written_to(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_ulx3s$device$dma$written_to
 
 
 module kvcpu_ulx3s$device$dma_clock(clock,enable,awake,gated);
@@ -25187,7 +25197,7 @@ module kvcpu_ulx3s$device$hepc$jobs(clock,reset,starts,asking,taken,holding,work
         end
     end
     always @(*) goes_on = asking | (trail$q[(32'h0)+:(11)] != 32'h0) | (weighs & (trail$q != 32'h0)) | holding;
-    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(6)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(9)] != 32'h0));
+    always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(5)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(8)] != 32'h0));
     always @(*) begin
         job$d[(64'h0)+:(1)] = starts[(64'h0)+:(1)] | (job$q[(64'h0)+:(1)] & goes_on);
         job$d[(64'h1)+:(1)] = starts[(64'h1)+:(1)] | (job$q[(64'h1)+:(1)] & goes_on);
@@ -33690,12 +33700,15 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -33747,6 +33760,7 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -34085,13 +34099,18 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_ulx3s$device$hepc$lists$prefetch$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -34131,6 +34150,7 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -34141,6 +34161,7 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -34148,8 +34169,7 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -34241,7 +34261,9 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list(clock,reset,clear,finish,pop,
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -34482,6 +34504,19 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list$allowed(clock,reset,enable,d,
         else if (enable) q <= d;
     end
 endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$list$allowed
+
+
+module kvcpu_ulx3s$device$hepc$lists$prefetch$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$list$away
 
 
 module kvcpu_ulx3s$device$hepc$lists$prefetch$list$bound(clock,reset,enable,d,q);
@@ -36934,15 +36969,14 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list$known(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$list$known
 
 
-module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -36981,7 +37015,7 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -37622,12 +37656,15 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -37679,6 +37716,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -38017,13 +38055,18 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_ulx3s$device$hepc$lists$ranking0$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -38063,6 +38106,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -38073,6 +38117,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -38080,8 +38125,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -38173,7 +38217,9 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list(clock,reset,clear,finish,pop,
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -38414,6 +38460,19 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list$allowed(clock,reset,enable,d,
         else if (enable) q <= d;
     end
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$list$allowed
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking0$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$list$away
 
 
 module kvcpu_ulx3s$device$hepc$lists$ranking0$list$bound(clock,reset,enable,d,q);
@@ -40866,15 +40925,14 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list$known(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$list$known
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -40913,7 +40971,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -41554,12 +41612,15 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -41611,6 +41672,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -41949,13 +42011,18 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_ulx3s$device$hepc$lists$ranking1$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -41995,6 +42062,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -42005,6 +42073,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -42012,8 +42081,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -42105,7 +42173,9 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list(clock,reset,clear,finish,pop,
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -42346,6 +42416,19 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list$allowed(clock,reset,enable,d,
         else if (enable) q <= d;
     end
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$list$allowed
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking1$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$list$away
 
 
 module kvcpu_ulx3s$device$hepc$lists$ranking1$list$bound(clock,reset,enable,d,q);
@@ -44798,15 +44881,14 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list$known(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$list$known
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -44845,7 +44927,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -45486,12 +45568,15 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -45543,6 +45628,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -45881,13 +45967,18 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_ulx3s$device$hepc$lists$ranking2$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -45927,6 +46018,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -45937,6 +46029,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -45944,8 +46037,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -46037,7 +46129,9 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list(clock,reset,clear,finish,pop,
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -46278,6 +46372,19 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list$allowed(clock,reset,enable,d,
         else if (enable) q <= d;
     end
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$list$allowed
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking2$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$list$away
 
 
 module kvcpu_ulx3s$device$hepc$lists$ranking2$list$bound(clock,reset,enable,d,q);
@@ -48730,15 +48837,14 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list$known(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$list$known
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -48777,7 +48883,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -49418,12 +49524,15 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,
     reg  going$reset;
     reg  going$d;
     wire  going$q;
+    reg  away$clock;
+    reg  away$reset;
+    reg  away$d;
+    wire  away$q;
     reg  pace$clock;
     reg  pace$reset;
     reg  pace$offer;
     reg  pace$fresh;
-    reg  [7:0] pace$turn;
-    reg  pace$going;
+    reg  pace$away;
     wire  pace$favours;
     wire  pace$taken;
     wire  pace$stay;
@@ -49475,6 +49584,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,
     reg  take;
     reg  turning;
     reg  [7:0] turned;
+    reg  goes;
     reg  [7:0] place;
     
     // Sub module instances
@@ -49813,13 +49923,18 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,
         .d(going$d),
         .q(going$q)
     );
+    kvcpu_ulx3s$device$hepc$lists$ranking3$list$away away(
+        .clock(away$clock),
+        .reset(away$reset),
+        .d(away$d),
+        .q(away$q)
+    );
     kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace pace(
         .clock(pace$clock),
         .reset(pace$reset),
         .offer(pace$offer),
         .fresh(pace$fresh),
-        .turn(pace$turn),
-        .going(pace$going),
+        .away(pace$away),
         .favours(pace$favours),
         .taken(pace$taken),
         .stay(pace$stay),
@@ -49859,6 +49974,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,
     always @(*) held$clock = clock;
     always @(*) turn$clock = clock;
     always @(*) going$clock = clock;
+    always @(*) away$clock = clock;
     always @(*) pace$clock = clock;
     always @(*) staged_item$clock = clock;
     always @(*) allowed$clock = clock;
@@ -49869,6 +49985,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,
     always @(*) held$reset = reset | clear;
     always @(*) turn$reset = reset | clear;
     always @(*) going$reset = reset | clear;
+    always @(*) away$reset = reset | clear;
     always @(*) pace$reset = reset | clear;
     always @(*) staged_item$reset = reset;
     always @(*) allowed$reset = reset;
@@ -49876,8 +49993,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,
     always @(*) cut$reset = reset | clear;
     always @(*) pace$offer = offer;
     always @(*) pace$fresh = fresh;
-    always @(*) pace$turn = turn$q;
-    always @(*) pace$going = going$q;
+    always @(*) pace$away = away$q;
     always @(*) taken = pace$taken;
     always @(*) holding = pace$holding;
     always @(*) begin
@@ -49969,7 +50085,9 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list(clock,reset,clear,finish,pop,
         end
     end
     always @(*) turn$d = turned;
-    always @(*) going$d = (turned != place) & ~pace$holding;
+    always @(*) goes = (turned != place) & ~pace$holding;
+    always @(*) going$d = goes;
+    always @(*) away$d = goes | (turned != 32'h0);
     always @(*) cells$0$clock = clock;
     always @(*) cells$0$reset = reset | clear;
     always @(*) cells$0$compared = compared;
@@ -50210,6 +50328,19 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list$allowed(clock,reset,enable,d,
         else if (enable) q <= d;
     end
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$list$allowed
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking3$list$away(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$list$away
 
 
 module kvcpu_ulx3s$device$hepc$lists$ranking3$list$bound(clock,reset,enable,d,q);
@@ -52662,15 +52793,14 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list$known(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$list$known
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,turn,going,favours,taken,stay,staged,holding);
+module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,holding);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  offer;
     input wire  fresh;
-    input wire  [7:0] turn;
-    input wire  going;
+    input wire  away;
     output reg  favours;
     output reg  taken;
     output reg  stay;
@@ -52709,7 +52839,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,
     always @(*) stage$clock = clock;
     always @(*) phase$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & (turn == 32'h0) & ~going & (phase$q == 32'h0);
+    always @(*) starts = offer & ~away & (phase$q == 32'h0);
     always @(*) begin
         phase$d = phase$q + 32'h1;
         if (phase$q == 32'h0) begin
@@ -54300,14 +54430,22 @@ module kvcpu_ulx3s$device$hepc$parameters(clock,reset,write,address,data,all,wfs
     reg  [2:0] trial$address;
     reg  [16:0] trial$data;
     wire  [135:0] trial$all;
-    reg  storing$clock;
-    reg  storing$reset;
-    reg  storing$d;
-    wire  storing$q;
-    reg  group$clock;
-    reg  group$reset;
-    reg  [11:0] group$d;
-    wire  [11:0] group$q;
+    reg  to_words$clock;
+    reg  to_words$reset;
+    reg  to_words$d;
+    wire  to_words$q;
+    reg  to_wf$clock;
+    reg  to_wf$reset;
+    reg  to_wf$d;
+    wire  to_wf$q;
+    reg  to_threshold$clock;
+    reg  to_threshold$reset;
+    reg  to_threshold$d;
+    wire  to_threshold$q;
+    reg  to_trial$clock;
+    reg  to_trial$reset;
+    reg  to_trial$d;
+    wire  to_trial$q;
     reg  low$clock;
     reg  low$reset;
     reg  [3:0] low$d;
@@ -54318,6 +54456,8 @@ module kvcpu_ulx3s$device$hepc$parameters(clock,reset,write,address,data,all,wfs
     wire  [31:0] value$q;
     
     // Local signals
+    reg  [11:0] group;
+    reg  above;
     reg  [2:0] policy;
     
     // Sub module instances
@@ -54353,17 +54493,29 @@ module kvcpu_ulx3s$device$hepc$parameters(clock,reset,write,address,data,all,wfs
         .data(trial$data),
         .all(trial$all)
     );
-    kvcpu_ulx3s$device$hepc$parameters$storing storing(
-        .clock(storing$clock),
-        .reset(storing$reset),
-        .d(storing$d),
-        .q(storing$q)
+    kvcpu_ulx3s$device$hepc$parameters$to_words to_words(
+        .clock(to_words$clock),
+        .reset(to_words$reset),
+        .d(to_words$d),
+        .q(to_words$q)
     );
-    kvcpu_ulx3s$device$hepc$parameters$group group(
-        .clock(group$clock),
-        .reset(group$reset),
-        .d(group$d),
-        .q(group$q)
+    kvcpu_ulx3s$device$hepc$parameters$to_wf to_wf(
+        .clock(to_wf$clock),
+        .reset(to_wf$reset),
+        .d(to_wf$d),
+        .q(to_wf$q)
+    );
+    kvcpu_ulx3s$device$hepc$parameters$to_threshold to_threshold(
+        .clock(to_threshold$clock),
+        .reset(to_threshold$reset),
+        .d(to_threshold$d),
+        .q(to_threshold$q)
+    );
+    kvcpu_ulx3s$device$hepc$parameters$to_trial to_trial(
+        .clock(to_trial$clock),
+        .reset(to_trial$reset),
+        .d(to_trial$d),
+        .q(to_trial$q)
     );
     kvcpu_ulx3s$device$hepc$parameters$low low(
         .clock(low$clock),
@@ -54383,54 +54535,49 @@ module kvcpu_ulx3s$device$hepc$parameters(clock,reset,write,address,data,all,wfs
     always @(*) wf$clock = clock;
     always @(*) threshold$clock = clock;
     always @(*) trial$clock = clock;
-    always @(*) storing$clock = clock;
-    always @(*) group$clock = clock;
+    always @(*) to_words$clock = clock;
+    always @(*) to_wf$clock = clock;
+    always @(*) to_threshold$clock = clock;
+    always @(*) to_trial$clock = clock;
     always @(*) low$clock = clock;
     always @(*) value$clock = clock;
     always @(*) words$reset = reset;
     always @(*) wf$reset = reset;
     always @(*) threshold$reset = reset;
     always @(*) trial$reset = reset;
-    always @(*) storing$reset = reset;
-    always @(*) group$reset = reset;
+    always @(*) to_words$reset = reset;
+    always @(*) to_wf$reset = reset;
+    always @(*) to_threshold$reset = reset;
+    always @(*) to_trial$reset = reset;
     always @(*) low$reset = reset;
     always @(*) value$reset = reset;
-    always @(*) storing$d = write;
-    always @(*) group$d = address[(32'h4)+:(12)];
+    always @(*) group = address[(32'h4)+:(12)];
+    always @(*) above = address[32'h3];
+    always @(*) to_words$d = write & (group == 32'h0);
+    always @(*) to_wf$d = write & (group == 32'h1) & ~above;
+    always @(*) to_threshold$d = write & (group == 32'h1) & above;
+    always @(*) to_trial$d = write & (group == 32'h2) & ~above;
     always @(*) low$d = address[(32'h0)+:(4)];
     always @(*) value$d = data;
     always @(*) policy = ((low$q) & 3'h7);
     always @(*) words$address = low$q;
     always @(*) words$data = value$q;
-    always @(*) words$write = storing$q & (group$q == 32'h0);
+    always @(*) words$write = to_words$q;
     always @(*) wf$address = policy;
     always @(*) wf$data = ((value$q) & 9'h1ff);
-    always @(*) wf$write = storing$q & (group$q == 32'h1) & (low$q < 32'h8);
+    always @(*) wf$write = to_wf$q;
     always @(*) threshold$address = policy;
     always @(*) threshold$data = ((value$q) & 17'h1ffff);
-    always @(*) threshold$write = storing$q & (group$q == 32'h1) & (low$q >= 32'h8);
+    always @(*) threshold$write = to_threshold$q;
     always @(*) trial$address = policy;
     always @(*) trial$data = ((value$q) & 17'h1ffff);
-    always @(*) trial$write = storing$q & (group$q == 32'h2) & (low$q < 32'h8);
+    always @(*) trial$write = to_trial$q;
     always @(*) all = words$all;
     always @(*) wfs = wf$all;
     always @(*) thresholds = threshold$all;
     always @(*) trials = trial$all;
     
 endmodule // kvcpu_ulx3s$device$hepc$parameters
-
-
-module kvcpu_ulx3s$device$hepc$parameters$group(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [11:0] d;
-    output reg  [11:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 12'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$parameters$group
 
 
 module kvcpu_ulx3s$device$hepc$parameters$low(clock,reset,d,q);
@@ -54444,19 +54591,6 @@ module kvcpu_ulx3s$device$hepc$parameters$low(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 4'h0 : d;
 endmodule // kvcpu_ulx3s$device$hepc$parameters$low
-
-
-module kvcpu_ulx3s$device$hepc$parameters$storing(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$parameters$storing
 
 
 module kvcpu_ulx3s$device$hepc$parameters$threshold(clock,reset,write,address,data,all);
@@ -54489,6 +54623,58 @@ module kvcpu_ulx3s$device$hepc$parameters$threshold(clock,reset,write,address,da
         else if (write & (address == 3'd7)) all[119 +: 17] <= data;
     end
 endmodule // kvcpu_ulx3s$device$hepc$parameters$threshold
+
+
+module kvcpu_ulx3s$device$hepc$parameters$to_threshold(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$parameters$to_threshold
+
+
+module kvcpu_ulx3s$device$hepc$parameters$to_trial(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$parameters$to_trial
+
+
+module kvcpu_ulx3s$device$hepc$parameters$to_wf(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$parameters$to_wf
+
+
+module kvcpu_ulx3s$device$hepc$parameters$to_words(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$parameters$to_words
 
 
 module kvcpu_ulx3s$device$hepc$parameters$trial(clock,reset,write,address,data,all);

@@ -33,11 +33,13 @@ pub struct Ring {
     pub select: Signal<In, Bits<2>>,
     /// A word of the buffer is written.
     pub write: Signal<In, Bit>,
-    /// Which word is written, or read.
-    pub slot: Signal<In, Bits<4>>,
+    /// Which.
+    pub write_slot: Signal<In, Bits<4>>,
+    /// Which is read.
+    pub read_slot: Signal<In, Bits<4>>,
     /// What is written.
     pub data: Signal<In, Bits<32>>,
-    /// The word of the buffer that `slot` named a clock before.
+    /// The word of the buffer that `read_slot` named a clock before.
     pub read: Signal<Out, Bits<32>>,
 
     /// A burst is to be read.
@@ -72,10 +74,6 @@ pub struct Ring {
     low: Ram<Bits<32>, 3>,
     high: Ram<Bits<32>, 3>,
     bursts: Bursts,
-    /// A command is carried out a clock after it is given.
-    commands: Register<Bit>,
-    selected: Register<Bits<2>>,
-    given: Register<Bits<32>>,
     address_low: Register<Bits<32>>,
     address_high: Register<Bits<32>>,
     /// 0 idle, 1 reads, 2 writes.
@@ -97,6 +95,7 @@ pub struct Ring {
     answered: Signal<Local, Bit>,
     due_kept: Signal<Local, Bits<4>>,
     pair: Signal<Local, Bits<3>>,
+    write_pair: Signal<Local, Bits<3>>,
     words: Signal<Local, Bits<4>>,
 }
 
@@ -104,9 +103,6 @@ impl Logic for Ring {
     #[hdl_gen]
     fn update(&mut self) {
         self.bursts.clock.next = self.clock.val();
-        self.commands.clock.next = self.clock.val();
-        self.selected.clock.next = self.clock.val();
-        self.given.clock.next = self.clock.val();
         self.address_low.clock.next = self.clock.val();
         self.address_high.clock.next = self.clock.val();
         self.state.clock.next = self.clock.val();
@@ -115,9 +111,6 @@ impl Logic for Ring {
         self.due.clock.next = self.clock.val();
         self.odd.clock.next = self.clock.val();
         self.bursts.reset.next = self.reset.val();
-        self.commands.reset.next = self.reset.val();
-        self.selected.reset.next = self.reset.val();
-        self.given.reset.next = self.reset.val();
         self.address_low.reset.next = self.reset.val();
         self.address_high.reset.next = self.reset.val();
         self.state.reset.next = self.reset.val();
@@ -136,18 +129,14 @@ impl Logic for Ring {
         self.halted.next = self.stop.val() | (self.error.q.val() != 0);
 
         // Commands.
-        self.commands.d.next = self.command.val();
-        self.selected.d.next = self.select.val();
-        self.given.d.next = self.data.val();
-        self.starts.next =
-            self.commands.q.val() & self.selected.q.val().get_bit(1) & !self.busy.val() & !self.stop.val();
-        if self.commands.q.val() & (self.selected.q.val() == 0) {
-            self.address_low.d.next = self.given.q.val();
+        self.starts.next = self.command.val() & self.select.val().get_bit(1) & !self.busy.val() & !self.stop.val();
+        if self.command.val() & (self.select.val() == 0) {
+            self.address_low.d.next = self.data.val();
         }
-        if self.commands.q.val() & (self.selected.q.val() == 1) {
-            self.address_high.d.next = self.given.q.val();
+        if self.command.val() & (self.select.val() == 1) {
+            self.address_high.d.next = self.data.val();
         }
-        self.words.next = bit_cast::<4, 32>(self.given.q.val());
+        self.words.next = bit_cast::<4, 32>(self.data.val());
         self.bursts.load.next = self.starts.val();
         self.bursts.load_address.next =
             (bit_cast::<64, 32>(self.address_high.q.val()) << 32) | bit_cast::<64, 32>(self.address_low.q.val());
@@ -179,16 +168,17 @@ impl Logic for Ring {
             self.next_index.next = self.index.q.val() + 1;
         }
         self.index.d.next = self.next_index.val();
-        self.pair.next = bit_cast::<3, 4>(self.slot.val() >> 1);
-        self.odd.d.next = self.slot.val().get_bit(0);
+        self.pair.next = bit_cast::<3, 4>(self.read_slot.val() >> 1);
+        self.write_pair.next = bit_cast::<3, 4>(self.write_slot.val() >> 1);
+        self.odd.d.next = self.read_slot.val().get_bit(0);
         self.low.read_address.next = self.pair.val();
         self.high.read_address.next = self.pair.val();
-        self.low.write_address.next = self.pair.val();
-        self.high.write_address.next = self.pair.val();
+        self.low.write_address.next = self.write_pair.val();
+        self.high.write_address.next = self.write_pair.val();
         self.low.write_data.next = self.data.val();
         self.high.write_data.next = self.data.val();
-        self.low.write_enable.next = self.write.val() & !self.slot.val().get_bit(0);
-        self.high.write_enable.next = self.write.val() & self.slot.val().get_bit(0);
+        self.low.write_enable.next = self.write.val() & !self.write_slot.val().get_bit(0);
+        self.high.write_enable.next = self.write.val() & self.write_slot.val().get_bit(0);
         if self.busy.val() {
             self.low.read_address.next = self.next_index.val();
             self.high.read_address.next = self.next_index.val();
@@ -209,7 +199,7 @@ impl Logic for Ring {
         if self.starts.val() {
             self.error.d.next = 0.into();
             self.state.d.next = 1.into();
-            if self.selected.q.val() == 3 {
+            if self.select.val() == 3 {
                 self.state.d.next = 2.into();
             }
         } else if self.busy.val() {
@@ -225,7 +215,7 @@ impl Logic for Ring {
                 self.state.d.next = 0.into();
             }
         }
-        self.idle.next = (self.state.q.val() == 0) & !self.commands.q.val();
+        self.idle.next = self.state.q.val() == 0;
         self.status.next = self.error.q.val();
         if self.state.q.val() != 0 {
             self.status.next = 0.into();

@@ -195,6 +195,12 @@ pub struct Unit {
     answer: Register<Bits<32>>,
     popping: Register<Bit>,
     from_buffer: Register<Bit>,
+    /// What is written to a channel or the ring port, a clock later: the sequencer is far away.
+    writing: Register<Bit>,
+    written_to: Register<Bits<8>>,
+    written: Register<Bits<32>>,
+    to_row: Signal<Local, Bits<4>>,
+    to_column: Signal<Local, Bits<4>>,
     word: Signal<Local, Bits<8>>,
     known: Signal<Local, Bit>,
     access: Signal<Local, Bit>,
@@ -216,6 +222,9 @@ impl Logic for Unit {
         self.answered.clock.next = self.clock.val();
         self.answer.clock.next = self.clock.val();
         self.popping.clock.next = self.clock.val();
+        self.writing.clock.next = self.clock.val();
+        self.written_to.clock.next = self.clock.val();
+        self.written.clock.next = self.clock.val();
         self.from_buffer.clock.next = self.clock.val();
         self.channels[0].reset.next = self.reset.val();
         self.channels[1].reset.next = self.reset.val();
@@ -226,6 +235,9 @@ impl Logic for Unit {
         self.answered.reset.next = self.reset.val();
         self.answer.reset.next = self.reset.val();
         self.popping.reset.next = self.reset.val();
+        self.writing.reset.next = self.reset.val();
+        self.written_to.reset.next = self.reset.val();
+        self.written.reset.next = self.reset.val();
         self.from_buffer.reset.next = self.reset.val();
         self.completions.clock.next = self.clock.val();
 
@@ -238,6 +250,11 @@ impl Logic for Unit {
         self.known.next = self.bus_address.val().get_bits::<12>(8) == 0;
         self.access.next = self.bus_select.val() & !self.answered.q.val();
         self.write.next = self.access.val() & self.bus_write.val() & self.known.val();
+        self.writing.d.next = self.write.val();
+        self.written_to.d.next = self.word.val();
+        self.written.d.next = self.bus_data.val();
+        self.to_row.next = self.written_to.q.val().get_bits::<4>(4);
+        self.to_column.next = bit_cast::<4, 8>(self.written_to.q.val());
         self.answered.d.next = self.access.val();
         self.from_buffer.d.next = self.access.val() & !self.bus_write.val() & self.known.val() & (self.row.val() == 9);
         self.answer.d.next = 0.into();
@@ -262,6 +279,7 @@ impl Logic for Unit {
             }
         }
         self.awake.next = self.answered.q.val()
+            | self.writing.q.val()
             | self.aborting.q.val()
             | !self.channels[0].idle.val()
             | !self.channels[1].idle.val()
@@ -284,8 +302,8 @@ impl Logic for Unit {
         for i in 0..2 {
             self.channels[i].stop.next = self.aborting.q.val();
             self.channels[i].bus_master.next = self.bus_master.val();
-            self.channels[i].select.next = bit_cast::<3, 4>(self.column.val());
-            self.channels[i].data.next = self.bus_data.val();
+            self.channels[i].select.next = bit_cast::<3, 4>(self.to_column.val());
+            self.channels[i].data.next = self.written.q.val();
             self.channels[i].host_in_valid.next = self.host.in_valid[i].val();
             self.channels[i].card_in_valid.next = self.card.in_valid[i].val();
             self.channels[i].host_in_data.next = self.host.in_data.val();
@@ -316,8 +334,10 @@ impl Logic for Unit {
             self.card.word[i].next = self.channels[i].word.val();
             self.channels[i].word_taken.next = self.host.word_taken[i].val() | self.card.word_taken[i].val();
         }
-        self.channels[0].write.next = self.write.val() & (self.row.val() == 0) & !self.column.val().get_bit(3);
-        self.channels[1].write.next = self.write.val() & (self.row.val() == 1) & !self.column.val().get_bit(3);
+        self.channels[0].write.next =
+            self.writing.q.val() & (self.to_row.val() == 0) & !self.to_column.val().get_bit(3);
+        self.channels[1].write.next =
+            self.writing.q.val() & (self.to_row.val() == 1) & !self.to_column.val().get_bit(3);
 
         // Completions; channel 0 first.
         self.completions.reset.next = self.reset.val() | self.aborting.q.val();
@@ -338,11 +358,13 @@ impl Logic for Unit {
         // The ring port, on the host's bus only.
         self.ring.stop.next = self.aborting.q.val();
         self.ring.bus_master.next = self.bus_master.val();
-        self.ring.command.next = self.write.val() & (self.row.val() == 8) & (self.column.val().get_bits::<2>(2) == 0);
-        self.ring.select.next = bit_cast::<2, 4>(self.column.val());
-        self.ring.write.next = self.write.val() & (self.row.val() == 9);
-        self.ring.slot.next = self.column.val();
-        self.ring.data.next = self.bus_data.val();
+        self.ring.command.next =
+            self.writing.q.val() & (self.to_row.val() == 8) & (self.to_column.val().get_bits::<2>(2) == 0);
+        self.ring.select.next = bit_cast::<2, 4>(self.to_column.val());
+        self.ring.write.next = self.writing.q.val() & (self.to_row.val() == 9);
+        self.ring.write_slot.next = self.to_column.val();
+        self.ring.read_slot.next = self.column.val();
+        self.ring.data.next = self.written.q.val();
         self.host.read[2].next = self.ring.read_burst.val();
         self.host.read_address[2].next = self.ring.address.val();
         self.host.read_beats[2].next = self.ring.beats.val();

@@ -21,10 +21,11 @@ const MARKED: usize = 13;
 const TRAIL: usize = MARKED + 1;
 /// The same of a row that is not.
 const TRAIL_SHORT: usize = WRITTEN + 1;
-/// Clocks from a look at BUSY, in which the bus accepts its read, until another request can stand. The sequencer sees to it
-/// (`micro/sequencer.rs`): the answer stands in the next clock, until which `advance` holds the load; the word behind it is carried out
-/// a clock later, and what it asks for is a register, `request`. A shorter way from a load to the next request needs a smaller gap here.
-const GAP: usize = 3;
+/// Clocks from a look at BUSY, in which the bus accepts its read, until another request can stand. Who looks decides on what it reads
+/// (`micro/sequencer.rs`): the answer stands in the next clock, the branch is carried out in the one behind it, and what follows the
+/// branch in the one behind that; what it asks for is a register, `request`. A shorter way from a load to the next request needs a smaller
+/// gap here.
+const GAP: usize = 4;
 /// Clocks from there until the directory looks at the request. A word is not stored in front of a row that is written, and a load that
 /// meets the write of its row is done once more (`rtbd/entries.rs`).
 const LOOKS: usize = 1;

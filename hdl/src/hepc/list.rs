@@ -81,6 +81,8 @@ pub struct List<const K: usize, const M: usize> {
     turn: Register<Bits<8>>,
     /// It goes on in this clock.
     going: Register<Bit>,
+    /// It goes on, or does not stand at 0.
+    away: Register<Bit>,
     pace: Pace,
     staged_item: Kept<Bits<ITEM_BITS>>,
     allowed: Kept<Bit>,
@@ -96,6 +98,7 @@ pub struct List<const K: usize, const M: usize> {
     take: Signal<Local, Bit>,
     turning: Signal<Local, Bit>,
     turned: Signal<Local, Bits<8>>,
+    goes: Signal<Local, Bit>,
     place: Signal<Local, Bits<8>>,
     size: Constant<Bits<8>>,
     last_place: Constant<Bits<8>>,
@@ -119,8 +122,8 @@ impl<const K: usize, const M: usize> Default for List<K, M> {
         }
         rest!(
             clock reset clear finish pop offer fresh item taken holding position there exists front last_item count bounded
-            bound_item bound has_bound held turn going pace staged_item allowed known cut compared against_staged against_bound bound_compared last
-            better_than_staged full take turning turned place
+            bound_item bound has_bound held turn going away pace staged_item allowed known cut compared against_staged against_bound bound_compared last
+            better_than_staged full take turning turned goes place
         )
     }
 }
@@ -133,6 +136,7 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
         self.held.clock.next = self.clock.val();
         self.turn.clock.next = self.clock.val();
         self.going.clock.next = self.clock.val();
+        self.away.clock.next = self.clock.val();
         self.pace.clock.next = self.clock.val();
         self.staged_item.clock.next = self.clock.val();
         self.allowed.clock.next = self.clock.val();
@@ -143,6 +147,7 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
         self.held.reset.next = self.reset.val() | self.clear.val();
         self.turn.reset.next = self.reset.val() | self.clear.val();
         self.going.reset.next = self.reset.val() | self.clear.val();
+        self.away.reset.next = self.reset.val() | self.clear.val();
         self.pace.reset.next = self.reset.val() | self.clear.val();
         self.staged_item.reset.next = self.reset.val();
         self.allowed.reset.next = self.reset.val();
@@ -151,8 +156,7 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
 
         self.pace.offer.next = self.offer.val();
         self.pace.fresh.next = self.fresh.val();
-        self.pace.turn.next = self.turn.q.val();
-        self.pace.going.next = self.going.q.val();
+        self.pace.away.next = self.away.q.val();
         self.taken.next = self.pace.taken.val();
         self.holding.next = self.pace.holding.val();
 
@@ -201,7 +205,9 @@ impl<const K: usize, const M: usize> Logic for List<K, M> {
             self.turned.next = self.last_but_one.val();
         }
         self.turn.d.next = self.turned.val();
-        self.going.d.next = (self.turned.val() != self.place.val()) & !self.pace.holding.val();
+        self.goes.next = (self.turned.val() != self.place.val()) & !self.pace.holding.val();
+        self.going.d.next = self.goes.val();
+        self.away.d.next = self.goes.val() | (self.turned.val() != 0);
 
         for i in 0..K {
             self.cells[i].clock.next = self.clock.val();

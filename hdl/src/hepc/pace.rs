@@ -20,10 +20,8 @@ pub(super) struct Pace {
     pub offer: Signal<In, Bit>,
     /// It is not in the list.
     pub fresh: Signal<In, Bit>,
-    /// The number of the item at the front: nothing starts but at 0.
-    pub turn: Signal<In, Bits<8>>,
-    /// The list is about to move on from there.
-    pub going: Signal<In, Bit>,
+    /// The list is turned, or about to be: nothing starts.
+    pub away: Signal<In, Bit>,
     /// It is compared as a little better.
     pub favours: Signal<Out, Bit>,
     /// It is taken.
@@ -48,7 +46,7 @@ impl Logic for Pace {
         self.phase.reset.next = self.reset.val();
         self.stage.reset.next = self.reset.val();
 
-        self.starts.next = self.offer.val() & (self.turn.val() == 0) & !self.going.val() & (self.phase.q.val() == 0);
+        self.starts.next = self.offer.val() & !self.away.val() & (self.phase.q.val() == 0);
         self.phase.d.next = self.phase.q.val() + 1;
         if self.phase.q.val() == 0 {
             self.phase.d.next = 0.into();

@@ -46,8 +46,12 @@ pub(super) struct Parameters {
     wf: Shelf<9, 3, WFS_BITS>,
     threshold: Shelf<17, 3, LIMITS_BITS>,
     trial: Shelf<17, 3, LIMITS_BITS>,
-    storing: Register<Bit>,
-    group: Register<Bits<12>>,
+    to_words: Register<Bit>,
+    to_wf: Register<Bit>,
+    to_threshold: Register<Bit>,
+    to_trial: Register<Bit>,
+    group: Signal<Local, Bits<12>>,
+    above: Signal<Local, Bit>,
     low: Register<Bits<4>>,
     value: Register<Bits<32>>,
     policy: Signal<Local, Bits<3>>,
@@ -60,22 +64,30 @@ impl Logic for Parameters {
         self.wf.clock.next = self.clock.val();
         self.threshold.clock.next = self.clock.val();
         self.trial.clock.next = self.clock.val();
-        self.storing.clock.next = self.clock.val();
-        self.group.clock.next = self.clock.val();
+        self.to_words.clock.next = self.clock.val();
+        self.to_wf.clock.next = self.clock.val();
+        self.to_threshold.clock.next = self.clock.val();
+        self.to_trial.clock.next = self.clock.val();
         self.low.clock.next = self.clock.val();
         self.value.clock.next = self.clock.val();
         self.words.reset.next = self.reset.val();
         self.wf.reset.next = self.reset.val();
         self.threshold.reset.next = self.reset.val();
         self.trial.reset.next = self.reset.val();
-        self.storing.reset.next = self.reset.val();
-        self.group.reset.next = self.reset.val();
+        self.to_words.reset.next = self.reset.val();
+        self.to_wf.reset.next = self.reset.val();
+        self.to_threshold.reset.next = self.reset.val();
+        self.to_trial.reset.next = self.reset.val();
         self.low.reset.next = self.reset.val();
         self.value.reset.next = self.reset.val();
 
         // The clock between.
-        self.storing.d.next = self.write.val();
-        self.group.d.next = self.address.val().get_bits::<12>(4);
+        self.group.next = self.address.val().get_bits::<12>(4);
+        self.above.next = self.address.val().get_bit(3);
+        self.to_words.d.next = self.write.val() & (self.group.val() == 0);
+        self.to_wf.d.next = self.write.val() & (self.group.val() == 1) & !self.above.val();
+        self.to_threshold.d.next = self.write.val() & (self.group.val() == 1) & self.above.val();
+        self.to_trial.d.next = self.write.val() & (self.group.val() == 2) & !self.above.val();
         self.low.d.next = self.address.val().get_bits::<4>(0);
         self.value.d.next = self.data.val();
 
@@ -83,16 +95,16 @@ impl Logic for Parameters {
         self.policy.next = bit_cast::<3, 4>(self.low.q.val());
         self.words.address.next = self.low.q.val();
         self.words.data.next = self.value.q.val();
-        self.words.write.next = self.storing.q.val() & (self.group.q.val() == 0);
+        self.words.write.next = self.to_words.q.val();
         self.wf.address.next = self.policy.val();
         self.wf.data.next = bit_cast::<9, 32>(self.value.q.val());
-        self.wf.write.next = self.storing.q.val() & (self.group.q.val() == 1) & (self.low.q.val() < 8);
+        self.wf.write.next = self.to_wf.q.val();
         self.threshold.address.next = self.policy.val();
         self.threshold.data.next = bit_cast::<17, 32>(self.value.q.val());
-        self.threshold.write.next = self.storing.q.val() & (self.group.q.val() == 1) & (self.low.q.val() >= 8);
+        self.threshold.write.next = self.to_threshold.q.val();
         self.trial.address.next = self.policy.val();
         self.trial.data.next = bit_cast::<17, 32>(self.value.q.val());
-        self.trial.write.next = self.storing.q.val() & (self.group.q.val() == 2) & (self.low.q.val() < 8);
+        self.trial.write.next = self.to_trial.q.val();
 
         self.all.next = self.words.all.val();
         self.wfs.next = self.wf.all.val();
