@@ -3,8 +3,9 @@
 //! `./test.sh` calls it, having seen to the C compiler that Rust needs to link; all else that a
 //! bare machine lacks is installed by the first step. Cheap steps come first; output is streamed.
 
+use crate::fpga::baseline;
 use crate::process::{self, cargo, run_until, works};
-use crate::{edges, guest, regs, rtl, testplan, uapi, workspace};
+use crate::{edges, guest, litex, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -28,49 +29,87 @@ struct Step {
     name: &'static str,
     about: &'static str,
     run: fn(Instant) -> Result<()>,
+    /// The steps after it begin while it goes on: most of its time it waits, or keeps one core busy.
+    beside: bool,
 }
 
-const STEPS: [Step; 13] = [
-    Step { name: "setup", about: "what the machine must have", run: setup },
-    Step { name: "fmt", about: "cargo fmt --all --check", run: fmt },
-    Step { name: "regs", about: "mmio/gen is what the register map says", run: |_| regs::check() },
-    Step { name: "uapi", about: "the ioctls' C header is what mmio/src/uapi.rs says", run: |_| uapi::check() },
-    Step { name: "edges", about: "who may import whom", run: |_| edges::check() },
-    Step { name: "testplan", about: "every register block has its tests", run: |_| testplan::check() },
-    Step { name: "rtl", about: "hdl/rtl is what hdl/src gives, and clean in three tools", run: rtl::check },
-    Step { name: "clippy", about: "cargo clippy, warnings are errors", run: clippy },
-    Step { name: "doc", about: "cargo doc, warnings are errors", run: doc },
-    Step { name: "test", about: "cargo test --workspace --release, kvctl with the RTL", run: test },
-    // Right after the tests, which build what it runs.
-    Step { name: "guest", about: "the Linux path in a virtual machine", run: |deadline| guest::stages(None, deadline) },
-    Step { name: "loom", about: "the ring under every interleaving", run: loom },
-    Step { name: "demo", about: "the README's first command, cargo run --release", run: demo },
+const fn step(name: &'static str, about: &'static str, run: fn(Instant) -> Result<()>) -> Step {
+    Step { name, about, run, beside: false }
+}
+
+const fn beside(name: &'static str, about: &'static str, run: fn(Instant) -> Result<()>) -> Step {
+    Step { name, about, run, beside: true }
+}
+
+const STEPS: [Step; 15] = [
+    step("setup", "what the machine must have", setup),
+    step("fmt", "cargo fmt --all --check", fmt),
+    step("regs", "mmio/gen is what the register map says", |_| regs::check()),
+    step("uapi", "the ioctls' C header is what mmio/src/uapi.rs says", |_| uapi::check()),
+    step("edges", "who may import whom", |_| edges::check()),
+    step("testplan", "every register block has its tests", |_| testplan::check()),
+    step("rtl", "hdl/rtl is what hdl/src gives, and clean in three tools", rtl::check),
+    beside("synth", "size and speed against constraints/baseline.toml", baseline::check),
+    step("clippy", "cargo clippy, warnings are errors", clippy),
+    step("test", "cargo test --workspace --release, kvctl with the RTL", test),
+    // Behind the tests, which build what it runs.
+    beside("guest", "the Linux path in a virtual machine", |deadline| guest::stages(None, deadline)),
+    step("litex", "LiteX's server and client at the simulated board's serial line", litex::check),
+    step("doc", "cargo doc, warnings are errors", doc),
+    step("loom", "the ring under every interleaving", loom),
+    step("demo", "the README's first command, cargo run --release", demo),
 ];
+
+/// How a step went.
+struct Outcome {
+    name: &'static str,
+    result: Result<()>,
+    seconds: f64,
+}
+
+fn carry_out(step: &Step, deadline: Instant) -> Outcome {
+    let start = Instant::now();
+    let result =
+        if start >= deadline { Err(anyhow::anyhow!("no time left to start it")) } else { (step.run)(deadline) };
+    let seconds = start.elapsed().as_secs_f64();
+    println!("==> {} {} in {seconds:.1} s", step.name, if result.is_ok() { "ok" } else { "FAILED" });
+    if let Err(error) = &result {
+        eprintln!("error: step {}: {error:#}", step.name);
+    }
+    Outcome { name: step.name, result, seconds }
+}
 
 /// Runs the chosen steps; fails if one fails.
 fn run_steps(steps: &[&Step], keep_going: bool, deadline: Instant) -> Result<()> {
-    let mut report = Vec::new();
-    let mut failed = Vec::new();
-    for (number, step) in steps.iter().enumerate() {
-        println!("\n==> [{}/{}] {}: {}", number + 1, steps.len(), step.name, step.about);
-        let start = Instant::now();
-        let result =
-            if start >= deadline { Err(anyhow::anyhow!("no time left to start it")) } else { (step.run)(deadline) };
-        let seconds = start.elapsed().as_secs_f64();
-        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
-        println!("==> {} {verdict} in {seconds:.1} s", step.name);
-        report.push(format!("  {:<10} {verdict:<7} {seconds:>8.1} s", step.name));
-        if let Err(error) = result {
-            eprintln!("error: step {}: {error:#}", step.name);
-            failed.push(step.name);
-            if !keep_going {
+    let mut outcomes = Vec::new();
+    let mut started = 0;
+    std::thread::scope(|scope| {
+        let mut running = Vec::new();
+        for (number, step) in steps.iter().copied().enumerate() {
+            println!("\n==> [{}/{}] {}: {}", number + 1, steps.len(), step.name, step.about);
+            started += 1;
+            if step.beside {
+                running.push(scope.spawn(move || carry_out(step, deadline)));
+                continue;
+            }
+            outcomes.push(carry_out(step, deadline));
+            if outcomes.iter().any(|outcome| outcome.result.is_err()) && !keep_going {
                 break;
             }
         }
-    }
-    for step in &steps[report.len()..] {
-        report.push(format!("  {:<10} not run", step.name));
-    }
+        outcomes.extend(running.into_iter().map(|step| step.join().expect("a step does not panic")));
+    });
+    let line = |outcome: &Outcome| {
+        let verdict = if outcome.result.is_ok() { "ok" } else { "FAILED" };
+        format!("  {:<10} {verdict:<7} {:>8.1} s", outcome.name, outcome.seconds)
+    };
+    let mut report: Vec<String> = outcomes.iter().map(line).collect();
+    report.extend(steps[started..].iter().map(|step| format!("  {:<10} not run", step.name)));
+    let failed: Vec<&str> = outcomes
+        .iter()
+        .filter(|outcome| outcome.result.is_err())
+        .map(|outcome| outcome.name)
+        .collect();
     println!("\nci:\n{}", report.join("\n"));
     if !failed.is_empty() {
         let first = failed[0];
@@ -204,9 +243,10 @@ mod tests {
         bail!("broken")
     }
 
-    const GOOD: Step = Step { name: "good", about: "", run: good };
-    const BAD: Step = Step { name: "bad", about: "", run: bad };
-    const WORSE: Step = Step { name: "worse", about: "", run: bad };
+    const GOOD: Step = step("good", "", good);
+    const BAD: Step = step("bad", "", bad);
+    const WORSE: Step = step("worse", "", bad);
+    const BESIDE: Step = beside("beside", "", bad);
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(60)
@@ -223,6 +263,12 @@ mod tests {
         assert!(error.contains("failed at: bad;") && error.contains("cargo xtask ci bad"), "{error}");
         let error = run_steps(&[&BAD, &GOOD, &WORSE], true, soon()).unwrap_err().to_string();
         assert!(error.contains("failed at: bad, worse;"), "{error}");
+    }
+
+    #[test]
+    fn a_step_beside_others_stops_none_of_them_and_fails_the_run() {
+        let error = run_steps(&[&BESIDE, &GOOD], false, soon()).unwrap_err().to_string();
+        assert!(error.contains("failed at: beside;"), "{error}");
     }
 
     #[test]
