@@ -1,7 +1,7 @@
 //! Export to Verilog: which designs there are, and their text.
 
 use crate::top::Device;
-use crate::{dma, hepc, micro, prim, rtbd, split, tier};
+use crate::{dma, hepc, micro, pcie, prim, rtbd, split, tier};
 use anyhow::{Result, anyhow};
 use kvcpu_mmio::Geometry;
 use rust_hdl::prelude::*;
@@ -36,6 +36,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_sequencer", verilog: verilog::<micro::Sequencer<1>> },
     Design { name: "kvcpu_directory", verilog: verilog::<rtbd::DirectoryProbe> },
     Design { name: "kvcpu_dma", verilog: verilog::<dma::Unit> },
+    Design { name: "kvcpu_pcie", verilog: verilog::<pcie::Endpoint> },
     Design { name: "kvcpu_frames", verilog: |name| text(name, tier::Frames::<10, 12>::new(Geometry::TEST)) },
     Design { name: "kvcpu_small", verilog: device!(Geometry::SMALL, 6 4 8 4 4 2 3 4 4 3 4 4) },
     Design { name: "kvcpu", verilog: device!(Geometry::TEST, 10 8 12 8 4 2 3 8 16 15 4 4) },
