@@ -14,6 +14,7 @@ mod card;
 mod lite;
 mod model;
 mod msix;
+pub mod pcie;
 mod ports;
 mod root_complex;
 mod rtl;

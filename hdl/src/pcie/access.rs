@@ -218,11 +218,13 @@ impl Logic for Access {
         self.fits_table.next = (self.size.val() == 2) | ((self.size.val() == 3) & !self.address.val().get_bit(2));
 
         // The access.
-        self.place.next = bit_cast::<24, 21>(self.address.val()) | bit_cast::<24, 2>(self.skipped.val());
-        self.axaddr.next = self.place.val();
+        self.place.next =
+            bit_cast::<24, 16>(self.address.val().get_bits::<16>(0)) | bit_cast::<24, 2>(self.skipped.val());
         if self.bar.val() == 1 {
-            self.axaddr.next = self.place.val() | self.bar2.val();
+            self.place.next =
+                bit_cast::<24, 21>(self.address.val()) | bit_cast::<24, 2>(self.skipped.val()) | self.bar2.val();
         }
+        self.axaddr.next = self.place.val();
         self.axsize.next = self.size.val();
         self.wdata.next = self.data.val();
         self.wstrb.next = self.enables.val();

@@ -23,7 +23,9 @@ pub struct Endpoint {
     /// Byte 0 of a payload's word is in bits 31:24 (7 series), not 7:0. Constant.
     pub big: Signal<In, Bit>,
     /// Headers of all that is sent have 64-bit addresses, even those below 4 GiB: what LitePCIe's adapter to UltraScale+ takes. Constant.
-    pub long: Signal<In, Bit>,
+    pub extended: Signal<In, Bit>,
+    /// Beats that make one beat of the hard block, less one: 0, 1 or 3; packets are filled up to whole ones. Constant.
+    pub fill: Signal<In, Bits<2>>,
     /// Clocks without any completion after which a read is given up. Constant.
     pub patience: Signal<In, Bits<24>>,
 
@@ -44,7 +46,7 @@ pub struct Endpoint {
     pub rx_valid: Signal<In, Bit>,
     /// They are taken.
     pub rx_ready: Signal<Out, Bit>,
-    /// They are the last of their packet.
+    /// They are the last of their packet; beats beyond what its header says do not count.
     pub rx_last: Signal<In, Bit>,
     /// They.
     pub rx_data: Signal<In, Bits<64>>,
@@ -56,7 +58,7 @@ pub struct Endpoint {
     pub tx_last: Signal<Out, Bit>,
     /// They.
     pub tx_data: Signal<Out, Bits<64>>,
-    /// Which of them count: all, or the lower four.
+    /// Which of them count: all, the lower four, or none.
     pub tx_keep: Signal<Out, Bits<8>>,
 
     /// The device's interrupt lines.
@@ -172,9 +174,9 @@ impl Logic for Endpoint {
         self.answer.big.next = self.big.val();
         self.message.big.next = self.big.val();
         self.writer.big.next = self.big.val();
-        self.message.long.next = self.long.val();
-        self.reader.long.next = self.long.val();
-        self.writer.long.next = self.long.val();
+        self.message.extended.next = self.extended.val();
+        self.reader.extended.next = self.extended.val();
+        self.writer.extended.next = self.extended.val();
         self.reader.patience.next = self.patience.val();
         self.access.id.next = self.id.val();
         self.message.id.next = self.id.val();
@@ -191,6 +193,7 @@ impl Logic for Endpoint {
         self.receiver.rx_last.next = self.rx_last.val();
         self.receiver.rx_data.next = self.rx_data.val();
         self.rx_ready.next = self.receiver.rx_ready.val();
+        self.sender.fill.next = self.fill.val();
         self.sender.tx_ready.next = self.tx_ready.val();
         self.tx_valid.next = self.sender.tx_valid.val();
         self.tx_last.next = self.sender.tx_last.val();

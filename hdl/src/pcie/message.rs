@@ -24,7 +24,7 @@ pub struct Message {
     /// Byte 0 of a payload's word is in bits 31:24.
     pub big: Signal<In, Bit>,
     /// All headers have 64-bit addresses.
-    pub long: Signal<In, Bit>,
+    pub extended: Signal<In, Bit>,
     /// Requester id.
     pub id: Signal<In, Bits<16>>,
     /// Bus Master Enable.
@@ -108,7 +108,7 @@ impl Default for Message {
             };
         }
         rest!(
-            clock reset big long id bus_master enable mask irq table_asked write wide address table_in table_ready table_out valid ready beat half
+            clock reset big extended id bus_master enable mask irq table_asked write wide address table_in table_ready table_out valid ready beat half
             last swap lows highs datas open pending state vector sendable inverse negated lowest number sent entry entry_bit
             in_table in_pending writes place control new_mask writes_mask is_long kind
         )
@@ -244,7 +244,7 @@ impl Logic for Message {
         // The message.
         self.swap.big.next = self.big.val();
         self.swap.data.next = bit_cast::<64, 32>(self.datas.read_data.val());
-        self.is_long.next = self.long.val() | (self.highs.read_data.val() != 0);
+        self.is_long.next = self.extended.val() | (self.highs.read_data.val() != 0);
         self.kind.next = self.short_kind.val();
         if self.is_long.val() {
             self.kind.next = self.long_kind.val();

@@ -22,7 +22,7 @@ pub struct Reader {
     /// Synchronous reset.
     pub reset: Signal<In, Bit>,
     /// All headers have 64-bit addresses.
-    pub long: Signal<In, Bit>,
+    pub extended: Signal<In, Bit>,
     /// Requester id.
     pub id: Signal<In, Bits<16>>,
     /// Bytes that a request may ask for.
@@ -157,7 +157,7 @@ impl Default for Reader {
             };
         }
         rest!(
-            clock reset long id line patience arvalid arready arid araddr arlen rvalid rready rid rdata rresp rlast word_valid word failed tag
+            clock reset extended id line patience arvalid arready arid araddr arlen rvalid rready rid rdata rresp rlast word_valid word failed tag
             valid ready beat half last cut state id_held low high left packet is_long first length beats packet_wide
             packet_bytes left_then moves asks sent handed under_way words got ids ends whole bad next_place next_bit place
             place_bit since known takes fails place_got place_then place_words ram oldest oldest_bit oldest_words oldest_id at
@@ -229,7 +229,7 @@ impl Logic for Reader {
         self.cut.line.next = self.line.val();
         self.under_way.next = self.sent.q.val() - self.handed.q.val();
         self.arready.next = self.state.q.val() == 0;
-        self.is_long.next = self.long.val() | (self.high.q.val() != 0);
+        self.is_long.next = self.extended.val() | (self.high.q.val() != 0);
         self.length.next = bit_cast::<32, 7>(self.packet.q.val()) << 1;
         self.first.next = self.length.val();
         if self.is_long.val() {
@@ -334,7 +334,7 @@ impl Logic for Reader {
             (bit_cast::<9, 3>(self.place.val()) << 6) | bit_cast::<9, 6>(self.place_got.val().get_bits::<6>(0));
         self.ram.write_data.next = self.word.val();
 
-        // What waits too long is given up.
+        // What waits too extended is given up.
         self.idle.next = (self.under_way.val() == 0) | ((self.whole.q.val() & self.oldest_bit.val()) != 0);
         self.gives_up.next = !self.idle.val() & (self.waited.q.val() == self.patience.val());
         self.waited.d.next = self.waited.q.val() + 1;

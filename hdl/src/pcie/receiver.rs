@@ -9,6 +9,7 @@
 //! A request stays until it is carried out; the next waits outside, and behind a write completions wait too, as PCI's order of
 //! events has it: none may overtake a posted write. The hard block says which BAR was hit; the generator of the core puts that where a
 //! host's request always has 0, bits 11:10 (AT) of its first word: BAR number / 2.
+//! Beats that come after those that the header tells of, which fill up a wider beat of the hard block, do not count.
 //! Packets that are neither memory requests nor completions are dropped.
 
 use super::swap::Swap;
@@ -81,6 +82,8 @@ pub struct Receiver {
     low: Register<Bits<32>>,
     high: Register<Bits<32>>,
     bad: Register<Bit>,
+    /// Words of 8 bytes of the completion that are to come.
+    left: Register<Bits<9>>,
     held: Register<Bits<32>>,
     tag_held: Register<Bits<8>>,
     word_held: Register<Bits<64>>,
@@ -113,7 +116,7 @@ impl Default for Receiver {
         rest!(
             clock reset big rx_valid rx_ready rx_last rx_data request taken write bar address length enables origin traffic poisoned
             data word_valid word failed tag swap beat is_request is_completion is_long full write_held bar_held address_held
-            length_held second traffic_held poison_held low high bad held tag_held word_held word_stands fails kind sees_request
+            length_held second traffic_held poison_held low high bad left held tag_held word_held word_stands fails kind sees_request
             sees_completion waits ready moves upper lower
         )
     }
@@ -137,6 +140,7 @@ impl Logic for Receiver {
         self.low.clock.next = self.clock.val();
         self.high.clock.next = self.clock.val();
         self.bad.clock.next = self.clock.val();
+        self.left.clock.next = self.clock.val();
         self.held.clock.next = self.clock.val();
         self.tag_held.clock.next = self.clock.val();
         self.word_held.clock.next = self.clock.val();
@@ -157,6 +161,7 @@ impl Logic for Receiver {
         self.low.reset.next = self.reset.val();
         self.high.reset.next = self.reset.val();
         self.bad.reset.next = self.reset.val();
+        self.left.reset.next = self.reset.val();
         self.held.reset.next = self.reset.val();
         self.tag_held.reset.next = self.reset.val();
         self.word_held.reset.next = self.reset.val();
@@ -193,6 +198,7 @@ impl Logic for Receiver {
         self.low.d.next = self.low.q.val();
         self.high.d.next = self.high.q.val();
         self.bad.d.next = self.bad.q.val();
+        self.left.d.next = self.left.q.val();
         self.held.d.next = self.held.q.val();
         self.tag_held.d.next = self.tag_held.q.val();
         self.word_held.d.next = self.word_held.q.val();
@@ -204,6 +210,7 @@ impl Logic for Receiver {
                 self.is_request.d.next = self.sees_request.val();
                 self.is_completion.d.next = self.sees_completion.val();
                 self.is_long.d.next = self.rx_data.val().get_bit(29);
+                self.left.d.next = self.rx_data.val().get_bits::<9>(1);
                 // A completion: status not 0, or poisoned.
                 self.bad.d.next = (self.rx_data.val().get_bits::<3>(45) != 0) | self.rx_data.val().get_bit(14);
                 if self.sees_request.val() {
@@ -235,7 +242,8 @@ impl Logic for Receiver {
                         self.high.d.next = self.upper.val();
                     }
                 }
-                if self.is_completion.q.val() & !self.bad.q.val() {
+                if self.is_completion.q.val() & !self.bad.q.val() & (self.left.q.val() != 0) {
+                    self.left.d.next = self.left.q.val() - 1;
                     self.word_stands.d.next = true;
                     self.word_held.d.next =
                         bit_cast::<64, 32>(self.held.q.val()) | (bit_cast::<64, 32>(self.lower.val()) << 32);

@@ -27,7 +27,7 @@ pub struct Writer {
     /// Byte 0 of a payload's word is in bits 31:24.
     pub big: Signal<In, Bit>,
     /// All headers have 64-bit addresses.
-    pub long: Signal<In, Bit>,
+    pub extended: Signal<In, Bit>,
     /// Requester id.
     pub id: Signal<In, Bits<16>>,
     /// Bytes that a packet may have.
@@ -106,7 +106,7 @@ impl Default for Writer {
             };
         }
         rest!(
-            clock reset big long id line awvalid awready awid awaddr awlen wvalid wready wdata bvalid bready bid valid ready data half
+            clock reset big extended id line awvalid awready awid awaddr awlen wvalid wready wdata bvalid bready bid valid ready data half
             last cut swap words state id_held low high left packet to_take held is_long first length beats packet_wide
             packet_bytes left_then stands moves takes ends
         )
@@ -146,7 +146,7 @@ impl Logic for Writer {
         self.awready.next = self.state.q.val() == 0;
         self.bvalid.next = self.state.q.val() == 6;
         self.bid.next = self.id_held.q.val();
-        self.is_long.next = self.long.val() | (self.high.q.val() != 0);
+        self.is_long.next = self.extended.val() | (self.high.q.val() != 0);
         self.length.next = bit_cast::<32, 7>(self.packet.q.val()) << 1;
         self.first.next = self.length.val() | self.short_kind.val();
         if self.is_long.val() {
