@@ -7,7 +7,8 @@ BOARD.yml is constraints/<board>/pcie.yml. OUTPUT gets, beside Verilog of LitePC
 
     kvcpu_pcie_core.v    the core; its ports are the same on every board but for pins
     kvcpu_pcie_ip.tcl    makes the vendor's IP in Vivado
-    kvcpu_pcie_core.xdc  what LitePCIe says of its clocks
+    kvcpu_pcie_place.tcl what LitePCIe wants done before placement
+    hard_stub.v          the vendor's block as LitePCIe knows it, for checks; never given to Vivado
 
 LitePCIe's own generator, litepcie_gen, is not used: its core has one BAR, loses byte enables and the BAR's number, and carries out
 accesses of four bytes only. What it is good at is taken: clocks, the hard block's many ports, clock domains, width of the bus.
@@ -15,7 +16,6 @@ accesses of four bytes only. What it is good at is taken: clocks, the hard block
 
 import os
 import re
-import shutil
 import sys
 
 import yaml
@@ -29,6 +29,7 @@ from litepcie.common import phy_layout
 from litepcie.phy.s7pciephy import S7PCIEPHY
 from litepcie.phy.usppciephy import USPPCIEPHY
 from migen import *
+from migen.fhdl.structure import wrap
 from migen.genlib.cdc import MultiReg
 from migen.genlib.resetsync import AsyncResetSynchronizer
 
@@ -48,6 +49,7 @@ def ports(lanes):
             Subsignal("tx_p", Pins(lanes)), Subsignal("tx_n", Pins(lanes))),
         ("board_clk", 0, Subsignal("p", Pins(1)), Subsignal("n", Pins(1))),
         ("clk", 0, Pins(1)),
+        ("ref_clk", 0, Pins(1)),
         ("rst", 0, Pins(1)),
         ("link_up", 0, Pins(1)),
         ("id", 0, Pins(16)),
@@ -66,13 +68,15 @@ def ports(lanes):
 
 
 class Clock(LiteXModule):
-    """The device's clock, from the board's oscillator; it is reset while the link is."""
+    """The device's clock, from the board's oscillator, and one for a memory controller; reset while the link is."""
 
-    def __init__(self, pads, mmcm, frequency, device_frequency):
+    def __init__(self, pads, mmcm, frequency, device_frequency, ref_frequency):
         self.cd_sys = ClockDomain()
+        self.cd_ref = ClockDomain(reset_less=True)
         self.mmcm = mmcm
         mmcm.register_clkin(pads, frequency)
         mmcm.create_clkout(self.cd_sys, device_frequency, margin=0, with_reset=False)
+        mmcm.create_clkout(self.cd_ref, ref_frequency, margin=0, with_reset=False)
         # LitePCIe's clock domain crossings are reset with either side.
         self.specials += AsyncResetSynchronizer(self.cd_sys, ~mmcm.locked | ResetSignal("pcie"))
 
@@ -186,11 +190,12 @@ class Core(LiteXModule):
     def __init__(self, platform, config):
         make, mmcm = {"7series": (seven_series, S7MMCM), "ultrascale+": (ultrascale, USPMMCM)}[config["family"]]
         self.clock = Clock(platform.request("board_clk"), mmcm(speedgrade=config["speedgrade"]),
-            float(config["board_clk"]), float(config["device_clk"]))
+            *(float(config[clock]) for clock in ("board_clk", "device_clk", "ref_clk")))
         source, sink, (enable, mask, master) = make(self, platform, platform.request("pcie"), config)
         rx, tx = platform.request("rx"), platform.request("tx")
         self.comb += [
             platform.request("clk").eq(ClockSignal("sys")),
+            platform.request("ref_clk").eq(ClockSignal("ref")),
             platform.request("rst").eq(ResetSignal("sys")),
             platform.request("link_up").eq(self.phy._link_status.fields.status),
             platform.request("id").eq(self.phy.id),
@@ -228,6 +233,22 @@ def support(text):
         + "  assign          cfg_interrupt_msix_mask = cfg_interrupt_msix_mask_x4[0];\n")
 
 
+def stub(core, platform):
+    """The vendor's module with the ports that LitePCIe connects: their names, and where they are known their sides and widths."""
+    if isinstance(core.phy, S7PCIEPHY):
+        sides = {"i": "input", "o": "output"}
+        bits = {key: 1 if isinstance(value, (ClockSignal, ResetSignal)) else len(wrap(value))
+            for key, value in core.phy.pcie_phy_params.items()}
+        lines = [f"{sides[key[0]]} wire [{count - 1}:0] {key[2:]}" for key, count in bits.items()]
+        name = "pcie_s7"
+    else:
+        with open(next(path for path, *_ in platform.sources if path.endswith("support.v")), encoding="utf-8") as file:
+            instance = support(file.read()).split("pcie_usp_i (")[1].split(");")[0]
+        lines = [f"inout wire {port}" for port in re.findall(r"^\s*\.(\w+)\s*\(", instance, re.M)]
+        name = "pcie_usp"
+    return f"(* blackbox *)\nmodule {name} (\n    " + ",\n    ".join(lines) + "\n);\nendmodule\n"
+
+
 def main():
     board, output = sys.argv[1:]
     with open(board, encoding="utf-8") as file:
@@ -246,9 +267,14 @@ def main():
             text = support(text)
         with open(os.path.join(output, name), "w", encoding="utf-8") as file:
             file.write(text)
-    commands = [str(getattr(command, "command", command)) for command in platform.toolchain.pre_synthesis_commands]
-    with open(os.path.join(output, "kvcpu_pcie_ip.tcl"), "w", encoding="utf-8") as file:
-        file.write("\n".join(command.replace("{{", "{").replace("}}", "}") for command in commands) + "\n")
+    with open(os.path.join(output, "hard_stub.v"), "w", encoding="utf-8") as file:
+        file.write(stub(core, platform))
+    toolchain = platform.toolchain
+    for name, commands in (("ip", toolchain.pre_synthesis_commands), ("place", toolchain.pre_placement_commands)):
+        # Braces are doubled, as LiteX formats such text; a command comes by itself or with what to format it with.
+        texts = [command if isinstance(command, str) else command[0] for command in commands]
+        with open(os.path.join(output, f"kvcpu_pcie_{name}.tcl"), "w", encoding="utf-8") as file:
+            file.writelines(text.replace("{{", "{").replace("}}", "}") + "\n" for text in texts)
 
 
 main()
