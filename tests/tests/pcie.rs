@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
-use kvcpu_mmio::Geometry;
+use kvcpu_driver::{Commands, Insert, sqe};
+use kvcpu_mmio::regs::{dma, queue};
+use kvcpu_mmio::{Backing, Geometry};
 use kvcpu_sim::pcie::{LinkOptions, PcieRtl};
 use kvcpu_sim::{RtlOptions, top};
 use kvcpu_tests::bus::Bus;
 use kvcpu_tests::check;
+use kvcpu_tests::raw::RawQueue;
+use kvcpu_tests::setup::{self, key, tiers};
 use kvcpu_tests::stream::{self, Kind};
 use rand::Rng;
 
@@ -51,4 +55,62 @@ fn streams(test: &str, number: u64, cases: u64, kind: Kind) {
 fn byte_streams_match_the_model_and_read_back() {
     let kind = Kind { bytes: true, t3: true, length: 300, ..Kind::default() };
     streams("byte_streams_match_the_model_and_read_back", 31, 3, kind);
+}
+
+/// Clocks without a completion after which the endpoint gives a read up, in these tests.
+const PATIENCE: u32 = 2_000;
+
+/// docs/pcie.md, Reads: a host that says no, one that says nothing, and one that says it too late.
+#[test]
+fn a_read_that_the_host_does_not_answer_is_a_fault_and_nothing_hangs() {
+    for seed in 0..2 {
+        let link = LinkOptions { patience: PATIENCE, beats: 4, big: seed == 0, ..LinkOptions::default() };
+        let options = RtlOptions { seed, ..RtlOptions::default() };
+        let (device, _) = setup::device(self::device(&options, link), tiers([0, 8, 0, 0]));
+        let backing = device.backing().clone();
+        let everywhere = 0..u64::MAX;
+        let broken = |queue: &RawQueue<PcieRtl>| {
+            for _ in 0..2 * PATIENCE {
+                if queue.read(&queue::Q_STATUS) == queue::Q_STATUS::HALTED.mask() {
+                    break;
+                }
+                backing.advance(1).unwrap();
+            }
+            assert_eq!(queue.read(&queue::Q_STATUS), queue::Q_STATUS::HALTED.mask(), "seed {seed}");
+            assert_eq!(queue.read(&queue::Q_ERR), queue::Q_ERR::FETCH_FAULT.mask(), "seed {seed}");
+            assert_eq!(device.read_field(&dma::DMA_ERR, &dma::DMA_ERR::IOVA_FAULT).unwrap(), 1, "seed {seed}");
+            device.write(&dma::DMA_ERR, dma::DMA_ERR::IOVA_FAULT.mask()).unwrap();
+        };
+        let sound = |number: u64| {
+            let mut queue = RawQueue::new(&device, 1, 3, 3, 0);
+            queue.submit(sqe::insert(&Insert::new(key(number), 1)));
+            queue.submit(sqe::lookup(key(number)));
+            assert_eq!(queue.take(2)[1].status, 0, "seed {seed}");
+        };
+        sound(0);
+        // Unsupported Request: nothing is mapped there.
+        let mut queue = RawQueue::new(&device, 0, 2, 2, 0);
+        backing.dma_free(queue.iovas()[0]).unwrap();
+        queue.submit(sqe::nop());
+        broken(&queue);
+        sound(1);
+        // No answer at all.
+        let mut queue = RawQueue::new(&device, 0, 2, 2, 0);
+        backing.set_silent(everywhere.clone());
+        queue.submit(sqe::nop());
+        broken(&queue);
+        backing.set_silent(0..0);
+        sound(2);
+        // Answers that come when the next reads are under way: they are taken for nothing.
+        let mut queue = RawQueue::new(&device, 0, 2, 2, 0);
+        backing.set_late(everywhere, 6 * u64::from(PATIENCE));
+        queue.submit(sqe::nop());
+        broken(&queue);
+        backing.set_late(0..0, 0);
+        for number in 3..8 {
+            sound(number);
+        }
+        let mut commands = device.single_shot();
+        (0..8).for_each(|number| drop(commands.lookup(key(number)).unwrap()));
+    }
 }

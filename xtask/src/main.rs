@@ -1,4 +1,4 @@
-//! The build's verbs: `cargo xtask regs | uapi | verilog | synth | formal | guest | edges | testplan | ci | bench |
+//! The build's verbs: `cargo xtask regs | uapi | verilog | synth | pcie | formal | guest | edges | testplan | ci | bench |
 //! ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
@@ -14,6 +14,7 @@ mod guest;
 mod lockstep;
 mod measure;
 mod mutants;
+mod pcie;
 mod process;
 mod regs;
 mod rtl;
@@ -54,6 +55,8 @@ enum Verb {
     },
     /// Synthesise the hardware's blocks for an ECP5, each alone: size, Fmax, critical path
     Synth(synth::Options),
+    /// Make the PCIe core of each board that has one, and check the board's wiring against it
+    Pcie(pcie::Options),
     /// Check which crate may depend on which
     Edges,
     /// Check that every test of tests/testplan.toml exists and every register block has one
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Verb::Uapi { check: true } => uapi::check(),
         Verb::Verilog { check } => rtl::verilog(check),
         Verb::Synth(options) => synth::synth(&options),
+        Verb::Pcie(options) => pcie::pcie(&options),
         Verb::Edges => edges::check(),
         Verb::Testplan => testplan::check(),
         Verb::Formal(options) => formal::run(&options),

@@ -68,6 +68,8 @@ impl LinkOptions {
 struct Answer {
     request: Request,
     due: u64,
+    /// It comes after the device has given it up.
+    late: bool,
     /// The words, or none if there is nothing.
     data: Option<Vec<u32>>,
     sent: usize,
@@ -248,7 +250,8 @@ impl Host {
         if kind == Kind::Write {
             return self.write(address, &packet.data);
         }
-        if tag >= 32 || self.answers.iter().any(|answer| answer.request.tag == tag && answer.due <= now + 10_000) {
+        let in_use = |answer: &Answer| answer.request.tag == tag && !answer.late;
+        if tag >= 32 || self.answers.iter().any(in_use) {
             return bad("a tag that is in use");
         }
         if address % 8 != 0 || words % 2 != 0 {
@@ -261,9 +264,10 @@ impl Host {
             .ok()
             .map(|()| data.iter().flat_map(|word| [*word as u32, (*word >> 32) as u32]).collect());
         if !self.options.silent.contains(&address) {
-            let late = if self.options.late.0.contains(&address) { self.options.late.1 } else { 0 };
-            let due = now + u64::from(self.rng.random_range(self.latency.clone())) + late;
-            self.answers.push(Answer { request, due, data, sent: 0 });
+            let delay = if self.options.late.0.contains(&address) { self.options.late.1 } else { 0 };
+            let due = now + u64::from(self.rng.random_range(self.latency.clone())) + delay;
+            self.answers
+                .push(Answer { request, due, late: delay > self.options.patience.into(), data, sent: 0 });
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rustix::event::{EventfdFlags, eventfd};
 use std::fmt;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -98,6 +99,16 @@ impl PcieRtl {
         let link = inner.link;
         inner.pair.endpoint_wires.set(link.msix_enable, enable);
         inner.pair.endpoint_wires.set(link.msix_mask, mask);
+    }
+
+    /// From now on reads of these addresses are never answered.
+    pub fn set_silent(&self, addresses: Range<u64>) {
+        self.inner().host.options.silent = addresses;
+    }
+
+    /// From now on reads of these addresses are answered so many clocks late.
+    pub fn set_late(&self, addresses: Range<u64>, clocks: u64) {
+        self.inner().host.options.late = (addresses, clocks);
     }
 
     /// A request of any form; what answers it, if it reads.
