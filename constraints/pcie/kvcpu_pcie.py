@@ -222,10 +222,10 @@ def support(text):
     function_status = re.compile(r"^(\s*)output\s+\[15:0\]\s+cfg_function_status,", re.M).search(text).group(0)
     text = once(text, function_status,
         "  output cfg_interrupt_msix_enable,\n  output cfg_interrupt_msix_mask,\n" + function_status)
-    instance = re.compile(r"^\s*\.cfg_function_status\s*\( cfg_function_status \),", re.M).search(text).group(0)
+    instance = re.compile(r"^ *\.cfg_function_status *\( cfg_function_status \),", re.M).search(text).group(0)
     text = once(text, instance,
-        "\n    .cfg_interrupt_msix_enable ( cfg_interrupt_msix_enable_x4 ),"
-        "\n    .cfg_interrupt_msix_mask ( cfg_interrupt_msix_mask_x4 )," + instance)
+        "    .cfg_interrupt_msix_enable ( cfg_interrupt_msix_enable_x4 ),\n"
+        "    .cfg_interrupt_msix_mask ( cfg_interrupt_msix_mask_x4 ),\n" + instance)
     wire = "  wire [3:0]      cfg_interrupt_msi_enable_x4;\n"
     return once(text, wire, wire
         + "  wire [3:0]      cfg_interrupt_msix_enable_x4;\n  wire [3:0]      cfg_interrupt_msix_mask_x4;\n"

@@ -43,8 +43,8 @@ proc card_memory {} {
     connect_bd_intf_net [get_bd_intf_pins joins/M00_AXI] [get_bd_intf_pins mig/S_AXI]
     create_bd_intf_port -mode Master -vlnv xilinx.com:interface:ddrx_rtl:1.0 DDR3
     connect_bd_intf_net [get_bd_intf_pins mig/DDR3] [get_bd_intf_ports DDR3]
-    # T1 and the tables above it: 65.25 MiB of 512.
-    assign_bd_address -offset 0x0 -range 512M [get_bd_addr_segs mig/memmap/memaddr]
+    # T1 and the tables above it: 65.25 MiB of 1,024.
+    assign_bd_address -offset 0x0 -range 1G [get_bd_addr_segs mig/memmap/memaddr]
     validate_bd_design
     save_bd_design
 }
