@@ -84,7 +84,7 @@ class Clock(LiteXModule):
 def seven_series(core, platform, pads, config):
     """The 7 series: one stream each way, 128 bits wide with four lanes."""
     width = config["width"]
-    core.phy = phy = S7PCIEPHY(platform, pads, data_width=64, pcie_data_width=width, bar0_size=0x10000, msi_type="msi-x")
+    core.phy = phy = S7PCIEPHY(platform, pads, data_width=width, pcie_data_width=width, bar0_size=0x10000, msi_type="msi-x")
     phy.update_config({
         "mode_selection": "Advanced",
         "Vendor_ID": "1DE5", "Device_ID": "0A10", "Revision_ID": "00",
@@ -126,7 +126,7 @@ def seven_series(core, platform, pads, config):
 
 def ultrascale(core, platform, pads, config):
     """UltraScale+: four streams, joined to one each way. 256 bits wide, as LitePCIe's adapter knows 64-bit addresses there only."""
-    core.phy = phy = USPPCIEPHY(platform, pads, data_width=64, pcie_data_width=config["width"], bar0_size=0x10000)
+    core.phy = phy = USPPCIEPHY(platform, pads, data_width=config["width"], pcie_data_width=config["width"], bar0_size=0x10000)
     phy.update_config({
         "mode_selection": "Advanced",
         "PF0_DEVICE_ID": "0A10", "vendor_id": "1DE5", "PF0_SUBSYSTEM_VENDOR_ID": "1DE5", "PF0_SUBSYSTEM_ID": "0A10",
@@ -168,7 +168,7 @@ def ultrascale(core, platform, pads, config):
         parameters[f"i_s_axis_{name}_tdata"] = fifo.source.dat
         parameters[f"i_s_axis_{name}_tkeep"] = fifo.source.be
     # One stream each way: what comes, in turns; what goes, by its kind.
-    source, sink = stream.Endpoint(phy_layout(64)), stream.Endpoint(phy_layout(64))
+    source, sink = stream.Endpoint(phy_layout(width)), stream.Endpoint(phy_layout(width))
     core.arbiter = Arbiter([phy.req_source, phy.cmp_source], source)
     core.dispatcher = Dispatcher(sink, [phy.req_sink, phy.cmp_sink])
     core.comb += core.dispatcher.sel.eq(sink.dat[24:29] == 0b01010)
@@ -193,6 +193,11 @@ class Core(LiteXModule):
             *(float(config[clock]) for clock in ("board_clk", "device_clk", "ref_clk")))
         source, sink, (enable, mask, master) = make(self, platform, platform.request("pcie"), config)
         rx, tx = platform.request("rx"), platform.request("tx")
+        # From and to 64 bits here: LitePCIe's receiving side, told to do it, keeps 64 bits of each beat and loses the others.
+        width = config["width"]
+        self.narrow = narrow = stream.StrideConverter(phy_layout(width), phy_layout(64))
+        self.widen = widen = stream.StrideConverter(phy_layout(64), phy_layout(width))
+        self.comb += [source.connect(narrow.sink), widen.source.connect(sink)]
         self.comb += [
             platform.request("clk").eq(ClockSignal("sys")),
             platform.request("ref_clk").eq(ClockSignal("ref")),
@@ -204,9 +209,10 @@ class Core(LiteXModule):
             platform.request("msix_mask").eq(mask),
             platform.request("max_payload").eq(self.phy.max_payload_size),
             platform.request("max_request").eq(self.phy.max_request_size),
-            rx.valid.eq(source.valid), rx.last.eq(source.last), rx.data.eq(source.dat), source.ready.eq(rx.ready),
-            sink.valid.eq(tx.valid), sink.last.eq(tx.last), sink.dat.eq(tx.data), sink.be.eq(tx.keep),
-            tx.ready.eq(sink.ready),
+            rx.valid.eq(narrow.source.valid), rx.last.eq(narrow.source.last), rx.data.eq(narrow.source.dat),
+            narrow.source.ready.eq(rx.ready),
+            widen.sink.valid.eq(tx.valid), widen.sink.last.eq(tx.last), widen.sink.dat.eq(tx.data), widen.sink.be.eq(tx.keep),
+            tx.ready.eq(widen.sink.ready),
         ]
 
 
