@@ -219,7 +219,7 @@ class Core(LiteXModule):
 def once(text, old, new):
     """Replaces what must be there once: another version of LitePCIe has to be looked at."""
     if text.count(old) != 1:
-        sys.exit(f"LitePCIe's pcie_usp_support.v has {text.count(old)} times, not once: {old.strip()}")
+        sys.exit(f"a file of LitePCIe has {text.count(old)} times, not once: {old.strip()}")
     return text.replace(old, new)
 
 
@@ -237,6 +237,12 @@ def support(text):
         + "  wire [3:0]      cfg_interrupt_msix_enable_x4;\n  wire [3:0]      cfg_interrupt_msix_mask_x4;\n"
         + "  assign          cfg_interrupt_msix_enable = cfg_interrupt_msix_enable_x4[0];\n"
         + "  assign          cfg_interrupt_msix_mask = cfg_interrupt_msix_mask_x4[0];\n")
+
+
+def completer(text):
+    """LitePCIe's adapter of completions with a completion's status where PG213 has it: the count before it has 11 bits, not 10."""
+    return once(text, "2'b0, s_axis_cc_poison, s_axis_cc_cmpstatus, s_axis_cc_dwordcnt,",
+        "1'b0, s_axis_cc_poison, s_axis_cc_cmpstatus, 1'b0, s_axis_cc_dwordcnt,")
 
 
 def stub(core, platform):
@@ -269,8 +275,9 @@ def main():
         name = os.path.basename(path)
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        if name == "pcie_usp_support.v":
-            text = support(text)
+        edit = {"pcie_usp_support.v": support, "s_axis_cc_adapt_256b.v": completer}.get(name)
+        if edit:
+            text = edit(text)
         with open(os.path.join(output, name), "w", encoding="utf-8") as file:
             file.write(text)
     with open(os.path.join(output, "hard_stub.v"), "w", encoding="utf-8") as file:

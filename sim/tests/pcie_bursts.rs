@@ -194,7 +194,7 @@ fn bursts_of_any_length_are_read_and_written_in_order() {
             if rx.is_empty() && !pieces.is_empty() && rng.random_bool(0.7) {
                 let number = rng.random_range(0..pieces.len());
                 let mut beats = pieces[number].pop_front().unwrap().beats(big);
-                while beats.len() % (fill as usize + 1) != 0 {
+                while !beats.len().is_multiple_of(fill as usize + 1) {
                     beats.iter_mut().for_each(|beat| beat.last = false);
                     beats.push(Beat { data: rng.random(), half: false, last: true });
                 }

@@ -142,7 +142,7 @@ impl Host {
             self.asked.insert(tag, request);
         }
         let mut packet = Packet::request(request, data, false);
-        packet.header[0] |= bar / 2 << 10 | 1 << 20 | 2 << 12;
+        packet.header[0] |= ((bar / 2) << 10) | 1 << 20 | 2 << 12;
         self.requests.push_back(packet);
         tag
     }
@@ -213,7 +213,7 @@ impl Host {
         let expected = [
             (0x0010_2000 | if status == 0 { 0x4A00_0000 | words } else { 0x0A00_0000 }),
             u32::from(DEVICE) << 16 | u32::from(status) << 13 | bytes & 0xFFF,
-            u32::from(requester) << 16 | u32::from(tag) << 8 | (address as u32 & 0x7C) + lead,
+            u32::from(requester) << 16 | u32::from(tag) << 8 | ((address as u32 & 0x7C) + lead),
         ];
         if packet.header != expected {
             return Err(format!("a completion of {:x?} instead of {expected:x?} for {request:x?}", packet.header));
@@ -235,7 +235,7 @@ impl Host {
         if !self.bus_master {
             return bad("a request without Bus Master Enable");
         }
-        if packet.header[0] & !0x6000_03FF != 0 || address % 4 != 0 || requester != DEVICE {
+        if packet.header[0] & !0x6000_03FF != 0 || !address.is_multiple_of(4) || requester != DEVICE {
             return bad("header");
         }
         if (packet.header.len() == 4) != (self.options.extended || address >> 32 != 0) {
@@ -254,7 +254,7 @@ impl Host {
         if tag >= 32 || self.answers.iter().any(in_use) {
             return bad("a tag that is in use");
         }
-        if address % 8 != 0 || words % 2 != 0 {
+        if !address.is_multiple_of(8) || !words.is_multiple_of(2) {
             return bad("not whole words of 8 bytes");
         }
         let mut data = vec![0; words as usize / 2];
@@ -277,7 +277,7 @@ impl Host {
             self.messages.push((address, data[0]));
             return if data.len() == 1 { Ok(()) } else { Err("a message is one word".into()) };
         }
-        if address % 8 != 0 || data.len() % 2 != 0 {
+        if !address.is_multiple_of(8) || !data.len().is_multiple_of(2) {
             return Err(format!("{} words written at {address:#x}: not whole words of 8 bytes", data.len()));
         }
         let words: Vec<u64> = data.chunks(2).map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32).collect();

@@ -55,7 +55,7 @@ impl Pins {
 
     pub(crate) fn send(&mut self, packet: &Packet) {
         let mut beats = packet.beats(self.big);
-        while beats.len() % self.beats != 0 {
+        while !beats.len().is_multiple_of(self.beats) {
             beats.iter_mut().for_each(|beat| beat.last = false);
             beats.push(Beat { data: self.rng.random(), half: false, last: true });
         }
@@ -100,7 +100,7 @@ impl Pins {
         if !last {
             return Ok(None);
         }
-        if self.sent % self.beats != 0 || self.sent - self.from_device.len() >= self.beats {
+        if !self.sent.is_multiple_of(self.beats) || self.sent - self.from_device.len() >= self.beats {
             let (sent, beats) = (self.sent, self.from_device.len());
             return Err(format!("tx: {beats} beats became {sent}, in beats of {}", self.beats));
         }

@@ -299,7 +299,7 @@ impl Inner {
     fn access(&mut self, bar: Bar, offset: u32, bytes: u32, value: Option<u64>) -> Result<u64, BackingError> {
         let skip = offset % 4;
         let words = (skip + bytes).div_ceil(4);
-        let mask = (1u32 << bytes) - 1 << skip;
+        let mask = ((1u32 << bytes) - 1) << skip;
         let enable = |word: u32| (mask >> (4 * word) & 15) as u8;
         let enables = (enable(0), if words > 1 { enable(words - 1) } else { 0 });
         let number = u32::from(bar.index());
