@@ -82,8 +82,10 @@ class Clock(LiteXModule):
 
 
 def seven_series(core, platform, pads, config):
-    """The 7 series: one stream each way, 128 bits wide with four lanes."""
+    """The 7 series: one stream each way, 64 bits wide (constraints/sqrl_acorn/pcie.yml says why)."""
     width = config["width"]
+    if width != 64:
+        sys.exit(f"width {width}: on the 7 series it is 64")
     core.phy = phy = S7PCIEPHY(platform, pads, data_width=width, pcie_data_width=width, bar0_size=0x10000, msi_type="msi-x")
     phy.update_config({
         "mode_selection": "Advanced",
@@ -108,14 +110,10 @@ def seven_series(core, platform, pads, config):
     bar = Cat(user[4], user[6])
     received = parameters["o_m_axis_rx_tdata"]
     parameters["o_m_axis_rx_tdata"] = raw
-    if width == 128:
-        marks = [If(user[14], If(user[13], received[74:76].eq(bar)).Else(received[10:12].eq(bar)))]
-    else:
-        first = Signal(reset=1)
-        valid, ready = parameters["o_m_axis_rx_tvalid"], parameters["i_m_axis_rx_tready"]
-        core.sync.pcie += If(valid & ready, first.eq(parameters["o_m_axis_rx_tlast"]))
-        marks = [If(first, received[10:12].eq(bar))]
-    core.comb += [received.eq(raw), *marks]
+    first = Signal(reset=1)
+    valid, ready = parameters["o_m_axis_rx_tvalid"], parameters["i_m_axis_rx_tready"]
+    core.sync.pcie += If(valid & ready, first.eq(parameters["o_m_axis_rx_tlast"]))
+    core.comb += [received.eq(raw), If(first, received[10:12].eq(bar))]
     mask = Signal()
     parameters["o_cfg_interrupt_msixfm"] = mask
     masked = Signal()

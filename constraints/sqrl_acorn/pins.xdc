@@ -8,26 +8,18 @@ set_property -dict {PACKAGE_PIN H19 IOSTANDARD DIFF_SSTL15} [get_ports {board_cl
 # user_led 0
 set_property -dict {PACKAGE_PIN G3 IOSTANDARD LVCMOS33} [get_ports {led}]
 
-# pcie_x4: lanes are transceivers, whose pins have no I/O standard
+# pcie_x4, lanes 0 and 1: transceivers, whose pins have no I/O standard
 set_property -dict {PACKAGE_PIN J1 IOSTANDARD LVCMOS33 PULLUP TRUE} [get_ports {pcie_rst_n}]
 set_property -dict {PACKAGE_PIN F6} [get_ports {pcie_clk_p}]
 set_property -dict {PACKAGE_PIN E6} [get_ports {pcie_clk_n}]
 set_property -dict {PACKAGE_PIN B10} [get_ports {pcie_rx_p[0]}]
 set_property -dict {PACKAGE_PIN B8} [get_ports {pcie_rx_p[1]}]
-set_property -dict {PACKAGE_PIN D11} [get_ports {pcie_rx_p[2]}]
-set_property -dict {PACKAGE_PIN D9} [get_ports {pcie_rx_p[3]}]
 set_property -dict {PACKAGE_PIN A10} [get_ports {pcie_rx_n[0]}]
 set_property -dict {PACKAGE_PIN A8} [get_ports {pcie_rx_n[1]}]
-set_property -dict {PACKAGE_PIN C11} [get_ports {pcie_rx_n[2]}]
-set_property -dict {PACKAGE_PIN C9} [get_ports {pcie_rx_n[3]}]
 set_property -dict {PACKAGE_PIN B6} [get_ports {pcie_tx_p[0]}]
 set_property -dict {PACKAGE_PIN B4} [get_ports {pcie_tx_p[1]}]
-set_property -dict {PACKAGE_PIN D5} [get_ports {pcie_tx_p[2]}]
-set_property -dict {PACKAGE_PIN D7} [get_ports {pcie_tx_p[3]}]
 set_property -dict {PACKAGE_PIN A6} [get_ports {pcie_tx_n[0]}]
 set_property -dict {PACKAGE_PIN A4} [get_ports {pcie_tx_n[1]}]
-set_property -dict {PACKAGE_PIN C5} [get_ports {pcie_tx_n[2]}]
-set_property -dict {PACKAGE_PIN C7} [get_ports {pcie_tx_n[3]}]
 
 # ddram: DDR3, 16 bits, 1.5 V; its chip select is tied on the board
 set_property -dict {PACKAGE_PIN M15 IOSTANDARD SSTL15 SLEW FAST} [get_ports {DDR3_addr[0]}]

@@ -3,6 +3,7 @@
 //! ```text
 //!  constraints/<board>/pcie.yml ─► kvcpu_pcie.py (LitePCIe) ─► kvcpu_pcie_core.v ──┐
 //!  constraints/<board>/top.v, hdl/rtl/*.v ────────────────────────────────────────┴─► yosys hierarchy -check, Verilator, Icarus
+//!  kvcpu_pcie_core.v, hdl/rtl/kvcpu_pcie.v, constraints/pcie/bench_*.v ─► Icarus: packets through all of it
 //!  constraints/<board>/pins.xdc ─► a pin for each port, none twice
 //!  hdl/rtl/*.v ─► yosys synth_xilinx ─► cells, beside those of the part                                         --synth
 //! ```
@@ -37,6 +38,8 @@ struct Board {
     part: &'static str,
     /// The device's design.
     device: &'static str,
+    /// What runs its core against a model of the hard block.
+    bench: &'static str,
     /// Of `synth_xilinx`.
     family: &'static [&'static str],
     /// What the part has.
@@ -60,6 +63,7 @@ const BOARDS: [Board; 2] = [
         name: "sqrl_acorn",
         part: "XC7A200T",
         device: "kvcpu_board",
+        bench: "bench_7series.v",
         family: &["-family", "xc7"],
         has: Cells { lut: 134_600, ff: 269_200, ram36: 365.0, uram: 0, dsp: 740 },
     },
@@ -67,6 +71,7 @@ const BOARDS: [Board; 2] = [
         name: "alveo_u250",
         part: "XCU250",
         device: "kvcpu_full",
+        bench: "bench_ultrascale.v",
         family: &["-family", "xcup", "-uram"],
         has: Cells { lut: 1_728_000, ff: 3_456_000, ram36: 2_688.0, uram: 1_280, dsp: 12_288 },
     },
@@ -90,7 +95,8 @@ pub(crate) fn pcie(options: &Options) -> Result<()> {
     let chosen = |board: &&Board| options.board.as_ref().is_none_or(|name| name == board.name);
     for board in BOARDS.iter().filter(chosen) {
         check(&root, &target, &programs, board)?;
-        println!("{}: core made, ports, wiring and pins checked", board.name);
+        bench(&root, &target.join(board.name), board)?;
+        println!("{}: core made and run, ports, wiring and pins checked", board.name);
     }
     if options.synth {
         println!("| board | design | LUT | FF | RAMB36 | URAM288 | DSP48 |\n|---|---|---|---|---|---|---|");
@@ -163,6 +169,30 @@ fn check(root: &Path, target: &Path, programs: &Path, board: &Board) -> Result<(
     let mut icarus = Command::new("iverilog");
     icarus.args(["-g2005", "-Wall", "-o", "/dev/null", "-s", &top]);
     quiet(icarus.args(&ours).arg(&stub).arg(&memory))
+}
+
+/// Runs a board's core, with the endpoint behind it, against a model of the hard block.
+fn bench(root: &Path, out: &Path, board: &Board) -> Result<()> {
+    let (program, said) = (out.join("bench.vvp"), out.join("bench.log"));
+    let mut icarus = Command::new("iverilog");
+    icarus.args(["-g2005-sv", "-s", "bench", "-o"]).arg(&program);
+    icarus
+        .arg(root.join("constraints/pcie").join(board.bench))
+        .arg(root.join("hdl/rtl/kvcpu_pcie.v"))
+        .args(core(out)?);
+    // LitePCIe's adapters have ports of other widths than its wrapper connects, which Icarus tells.
+    let output = icarus
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run iverilog; `./test.sh setup` installs it")?;
+    ensure!(output.status.success(), "{icarus:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    let log = std::fs::File::create(&said).with_context(|| format!("cannot write {}", said.display()))?;
+    let mut run = Command::new("vvp");
+    run_until(run.arg("-N").arg(&program).stdin(Stdio::null()).stdout(log), Instant::now() + CHECKS)?;
+    let text = std::fs::read_to_string(&said)?;
+    let last = text.lines().rfind(|line| line.starts_with("bench: ")).unwrap_or("it said nothing");
+    ensure!(last == "bench: ok", "constraints/pcie/{}: {last}", board.bench);
+    Ok(())
 }
 
 /// The files of a core that Vivado is given.
