@@ -91,7 +91,7 @@ def seven_series(core, platform, pads, config):
         "mode_selection": "Advanced",
         "Vendor_ID": "1DE5", "Device_ID": "0A10", "Revision_ID": "00",
         "Subsystem_Vendor_ID": "1DE5", "Subsystem_ID": "0A10",
-        # No Class_Code of PCI's fits: processing accelerator, 12.00.00.
+        # PCI's class 12.00.00, processing accelerator.
         "Use_Class_Code_Lookup_Assistant": False,
         "Class_Code_Base": "12", "Class_Code_Sub": "00", "Class_Code_Interface": "00",
         "Bar0_64bit": True, "Bar0_Prefetchable": False, "Bar0_Scale": "Kilobytes", "Bar0_Size": 64,

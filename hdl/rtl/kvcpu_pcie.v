@@ -1438,38 +1438,29 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     localparam  numbers$6 = 3'b110;
     localparam  numbers$7 = 3'b111;
     localparam  one = 8'h1;
-    localparam  long_kind = 32'h20000000;
-    localparam  all_bytes = 64'hff00000000;
     
     // Stub signals
-    reg  [31:0] cut$address;
-    reg  [8:0] cut$left;
-    reg  [9:0] cut$line;
-    wire  [6:0] cut$words;
-    reg  state$clock;
-    reg  state$reset;
-    reg  [1:0] state$d;
-    wire  [1:0] state$q;
-    reg  id_held$clock;
-    reg  id_held$reset;
-    reg  [1:0] id_held$d;
-    wire  [1:0] id_held$q;
-    reg  low$clock;
-    reg  low$reset;
-    reg  [31:0] low$d;
-    wire  [31:0] low$q;
-    reg  high$clock;
-    reg  high$reset;
-    reg  [31:0] high$d;
-    wire  [31:0] high$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  [8:0] left$d;
-    wire  [8:0] left$q;
-    reg  packet$clock;
-    reg  packet$reset;
-    reg  [6:0] packet$d;
-    wire  [6:0] packet$q;
+    reg  ask$clock;
+    reg  ask$reset;
+    reg  ask$extended;
+    reg  [15:0] ask$id;
+    reg  [9:0] ask$line;
+    reg  ask$arvalid;
+    wire  ask$arready;
+    reg  [1:0] ask$arid;
+    reg  [63:0] ask$araddr;
+    reg  [7:0] ask$arlen;
+    reg  ask$full;
+    reg  [4:0] ask$tag;
+    wire  ask$asks;
+    wire  [6:0] ask$words;
+    wire  [1:0] ask$burst;
+    wire  ask$ends;
+    wire  ask$valid;
+    reg  ask$ready;
+    wire  [63:0] ask$beat;
+    wire  ask$half;
+    wire  ask$last;
     reg  sent$clock;
     reg  sent$reset;
     reg  [4:0] sent$d;
@@ -1622,15 +1613,6 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     wire  [23:0] waited$q;
     
     // Local signals
-    reg  is_long;
-    reg  [31:0] first;
-    reg  [31:0] length;
-    reg  [8:0] beats;
-    reg  [8:0] packet_wide;
-    reg  [31:0] packet_bytes;
-    reg  [8:0] left_then;
-    reg  moves;
-    reg  asks;
     reg  [4:0] under_way;
     reg  [2:0] next_place;
     reg  [7:0] next_bit;
@@ -1659,47 +1641,28 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     reg  gives_up;
     
     // Sub module instances
-    kvcpu_pcie$reader$cut cut(
-        .address(cut$address),
-        .left(cut$left),
-        .line(cut$line),
-        .words(cut$words)
-    );
-    kvcpu_pcie$reader$state state(
-        .clock(state$clock),
-        .reset(state$reset),
-        .d(state$d),
-        .q(state$q)
-    );
-    kvcpu_pcie$reader$id_held id_held(
-        .clock(id_held$clock),
-        .reset(id_held$reset),
-        .d(id_held$d),
-        .q(id_held$q)
-    );
-    kvcpu_pcie$reader$low low(
-        .clock(low$clock),
-        .reset(low$reset),
-        .d(low$d),
-        .q(low$q)
-    );
-    kvcpu_pcie$reader$high high(
-        .clock(high$clock),
-        .reset(high$reset),
-        .d(high$d),
-        .q(high$q)
-    );
-    kvcpu_pcie$reader$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
-    );
-    kvcpu_pcie$reader$packet packet(
-        .clock(packet$clock),
-        .reset(packet$reset),
-        .d(packet$d),
-        .q(packet$q)
+    kvcpu_pcie$reader$ask ask(
+        .clock(ask$clock),
+        .reset(ask$reset),
+        .extended(ask$extended),
+        .id(ask$id),
+        .line(ask$line),
+        .arvalid(ask$arvalid),
+        .arready(ask$arready),
+        .arid(ask$arid),
+        .araddr(ask$araddr),
+        .arlen(ask$arlen),
+        .full(ask$full),
+        .tag(ask$tag),
+        .asks(ask$asks),
+        .words(ask$words),
+        .burst(ask$burst),
+        .ends(ask$ends),
+        .valid(ask$valid),
+        .ready(ask$ready),
+        .beat(ask$beat),
+        .half(ask$half),
+        .last(ask$last)
     );
     kvcpu_pcie$reader$sent sent(
         .clock(sent$clock),
@@ -1925,12 +1888,6 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     );
     
     // Update code
-    always @(*) state$clock = clock;
-    always @(*) id_held$clock = clock;
-    always @(*) low$clock = clock;
-    always @(*) high$clock = clock;
-    always @(*) left$clock = clock;
-    always @(*) packet$clock = clock;
     always @(*) sent$clock = clock;
     always @(*) handed$clock = clock;
     always @(*) words$0$clock = clock;
@@ -1966,12 +1923,6 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     always @(*) marks$clock = clock;
     always @(*) fifo$clock = clock;
     always @(*) waited$clock = clock;
-    always @(*) state$reset = reset;
-    always @(*) id_held$reset = reset;
-    always @(*) low$reset = reset;
-    always @(*) high$reset = reset;
-    always @(*) left$reset = reset;
-    always @(*) packet$reset = reset;
     always @(*) sent$reset = reset;
     always @(*) handed$reset = reset;
     always @(*) words$0$reset = reset;
@@ -2008,73 +1959,28 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     always @(*) fifo$reset = reset;
     always @(*) waited$reset = reset;
     always @(*) ram$clock = clock;
-    always @(*) cut$address = low$q;
-    always @(*) cut$left = left$q;
-    always @(*) cut$line = line;
+    always @(*) ask$clock = clock;
+    always @(*) ask$reset = reset;
+    always @(*) ask$extended = extended;
+    always @(*) ask$id = id;
+    always @(*) ask$line = line;
+    always @(*) ask$arvalid = arvalid;
+    always @(*) arready = ask$arready;
+    always @(*) ask$arid = arid;
+    always @(*) ask$araddr = araddr;
+    always @(*) ask$arlen = arlen;
+    always @(*) ask$ready = ready;
+    always @(*) valid = ask$valid;
+    always @(*) beat = ask$beat;
+    always @(*) half = ask$half;
+    always @(*) last = ask$last;
     always @(*) under_way = sent$q - handed$q;
-    always @(*) arready = state$q == 32'h0;
-    always @(*) is_long = extended | (high$q != 32'h0);
-    always @(*) length = ((packet$q) & 32'hffffffff) << 32'h1;
+    always @(*) ask$full = under_way == 32'h8;
+    always @(*) ask$tag = sent$q;
     always @(*) begin
-        first = length;
-        if (is_long) begin
-            first = length | long_kind;
-        end
-    end
-    always @(*) beats = ((arlen) & 9'h1ff) + 32'h1;
-    always @(*) packet_wide = ((packet$q) & 9'h1ff);
-    always @(*) packet_bytes = ((packet$q) & 32'hffffffff) << 32'h3;
-    always @(*) left_then = left$q - packet_wide;
-    always @(*) valid = (state$q == 32'h2) | (state$q == 32'h3);
-    always @(*) begin
-        beat = (((id) & 64'hffffffffffffffff) << 32'h30) | (((sent$q) & 64'hffffffffffffffff) << 32'h28) | all_bytes | ((first) & 64'hffffffffffffffff);
-        half = 1'b0;
-        last = 1'b0;
-        if (state$q == 32'h3) begin
-            last = 1'b1;
-            half = ~is_long;
-            beat = ((low$q) & 64'hffffffffffffffff);
-            if (is_long) begin
-                beat = (((low$q) & 64'hffffffffffffffff) << 32'h20) | ((high$q) & 64'hffffffffffffffff);
-            end
-        end
-    end
-    always @(*) moves = valid & ready;
-    always @(*) asks = moves & (state$q == 32'h3);
-    always @(*) begin
-        state$d = state$q;
-        id_held$d = id_held$q;
-        low$d = low$q;
-        high$d = high$q;
-        left$d = left$q;
-        packet$d = packet$q;
         sent$d = sent$q;
-        if (state$q == 32'h0) begin
-            id_held$d = arid;
-            low$d = araddr[(32'h0)+:(32)];
-            high$d = araddr[(32'h20)+:(32)];
-            left$d = beats;
-            if (arvalid) begin
-                state$d = 32'h1;
-            end
-        end
-        else if (state$q == 32'h1) begin
-            packet$d = cut$words;
-            if (under_way != 32'h8) begin
-                state$d = 32'h2;
-            end
-        end
-        else if (moves & (state$q == 32'h2)) begin
-            state$d = 32'h3;
-        end
-        else if (asks) begin
+        if (ask$asks) begin
             sent$d = sent$q + 32'h1;
-            low$d = low$q + packet_bytes;
-            left$d = left_then;
-            state$d = 32'h1;
-            if (left_then == 32'h0) begin
-                state$d = 32'h0;
-            end
         end
     end
     always @(*) next_place = sent$q[(32'h0)+:(3)];
@@ -2164,10 +2070,10 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         words$0$d = words$0$q;
         got$0$d = got$0$q;
         ids$0$d = ids$0$q;
-        if (asks & (next_place == numbers$0)) begin
-            words$0$d = packet$q;
+        if (ask$asks & (next_place == numbers$0)) begin
+            words$0$d = ask$words;
             got$0$d = 32'h0;
-            ids$0$d = id_held$q;
+            ids$0$d = ask$burst;
         end
         if (takes & (place == numbers$0)) begin
             got$0$d = place_then;
@@ -2177,10 +2083,10 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         words$1$d = words$1$q;
         got$1$d = got$1$q;
         ids$1$d = ids$1$q;
-        if (asks & (next_place == numbers$1)) begin
-            words$1$d = packet$q;
+        if (ask$asks & (next_place == numbers$1)) begin
+            words$1$d = ask$words;
             got$1$d = 32'h0;
-            ids$1$d = id_held$q;
+            ids$1$d = ask$burst;
         end
         if (takes & (place == numbers$1)) begin
             got$1$d = place_then;
@@ -2190,10 +2096,10 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         words$2$d = words$2$q;
         got$2$d = got$2$q;
         ids$2$d = ids$2$q;
-        if (asks & (next_place == numbers$2)) begin
-            words$2$d = packet$q;
+        if (ask$asks & (next_place == numbers$2)) begin
+            words$2$d = ask$words;
             got$2$d = 32'h0;
-            ids$2$d = id_held$q;
+            ids$2$d = ask$burst;
         end
         if (takes & (place == numbers$2)) begin
             got$2$d = place_then;
@@ -2203,10 +2109,10 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         words$3$d = words$3$q;
         got$3$d = got$3$q;
         ids$3$d = ids$3$q;
-        if (asks & (next_place == numbers$3)) begin
-            words$3$d = packet$q;
+        if (ask$asks & (next_place == numbers$3)) begin
+            words$3$d = ask$words;
             got$3$d = 32'h0;
-            ids$3$d = id_held$q;
+            ids$3$d = ask$burst;
         end
         if (takes & (place == numbers$3)) begin
             got$3$d = place_then;
@@ -2216,10 +2122,10 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         words$4$d = words$4$q;
         got$4$d = got$4$q;
         ids$4$d = ids$4$q;
-        if (asks & (next_place == numbers$4)) begin
-            words$4$d = packet$q;
+        if (ask$asks & (next_place == numbers$4)) begin
+            words$4$d = ask$words;
             got$4$d = 32'h0;
-            ids$4$d = id_held$q;
+            ids$4$d = ask$burst;
         end
         if (takes & (place == numbers$4)) begin
             got$4$d = place_then;
@@ -2229,10 +2135,10 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         words$5$d = words$5$q;
         got$5$d = got$5$q;
         ids$5$d = ids$5$q;
-        if (asks & (next_place == numbers$5)) begin
-            words$5$d = packet$q;
+        if (ask$asks & (next_place == numbers$5)) begin
+            words$5$d = ask$words;
             got$5$d = 32'h0;
-            ids$5$d = id_held$q;
+            ids$5$d = ask$burst;
         end
         if (takes & (place == numbers$5)) begin
             got$5$d = place_then;
@@ -2242,10 +2148,10 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         words$6$d = words$6$q;
         got$6$d = got$6$q;
         ids$6$d = ids$6$q;
-        if (asks & (next_place == numbers$6)) begin
-            words$6$d = packet$q;
+        if (ask$asks & (next_place == numbers$6)) begin
+            words$6$d = ask$words;
             got$6$d = 32'h0;
-            ids$6$d = id_held$q;
+            ids$6$d = ask$burst;
         end
         if (takes & (place == numbers$6)) begin
             got$6$d = place_then;
@@ -2255,10 +2161,10 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         words$7$d = words$7$q;
         got$7$d = got$7$q;
         ids$7$d = ids$7$q;
-        if (asks & (next_place == numbers$7)) begin
-            words$7$d = packet$q;
+        if (ask$asks & (next_place == numbers$7)) begin
+            words$7$d = ask$words;
             got$7$d = 32'h0;
-            ids$7$d = id_held$q;
+            ids$7$d = ask$burst;
         end
         if (takes & (place == numbers$7)) begin
             got$7$d = place_then;
@@ -2295,9 +2201,9 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     always @(*) begin
         clears = 32'h0;
         sets_end = 32'h0;
-        if (asks) begin
+        if (ask$asks) begin
             clears = next_bit;
-            if (left_then == 32'h0) begin
+            if (ask$ends) begin
                 sets_end = next_bit;
             end
         end
@@ -2352,33 +2258,208 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
 endmodule // kvcpu_pcie$reader
 
 
-module kvcpu_pcie$reader$at(clock,reset,d,q);
+module kvcpu_pcie$reader$ask(clock,reset,extended,id,line,arvalid,arready,arid,araddr,arlen,full,tag,asks,words,burst,ends,valid,ready,beat,half,last);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
+    input wire  extended;
+    input wire  [15:0] id;
+    input wire  [9:0] line;
+    input wire  arvalid;
+    output reg  arready;
+    input wire  [1:0] arid;
+    input wire  [63:0] araddr;
+    input wire  [7:0] arlen;
+    input wire  full;
+    input wire  [4:0] tag;
+    output reg  asks;
+    output reg  [6:0] words;
+    output reg  [1:0] burst;
+    output reg  ends;
+    output reg  valid;
+    input wire  ready;
+    output reg  [63:0] beat;
+    output reg  half;
+    output reg  last;
     
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$at
-
-
-module kvcpu_pcie$reader$bad(clock,reset,d,q);
+    // Constant declarations
+    localparam  long_kind = 32'h20000000;
+    localparam  all_bytes = 64'hff00000000;
     
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
+    // Stub signals
+    reg  [31:0] cut$address;
+    reg  [8:0] cut$left;
+    reg  [9:0] cut$line;
+    wire  [6:0] cut$words;
+    reg  state$clock;
+    reg  state$reset;
+    reg  [1:0] state$d;
+    wire  [1:0] state$q;
+    reg  id_held$clock;
+    reg  id_held$reset;
+    reg  [1:0] id_held$d;
+    wire  [1:0] id_held$q;
+    reg  low$clock;
+    reg  low$reset;
+    reg  [31:0] low$d;
+    wire  [31:0] low$q;
+    reg  high$clock;
+    reg  high$reset;
+    reg  [31:0] high$d;
+    wire  [31:0] high$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  [8:0] left$d;
+    wire  [8:0] left$q;
+    reg  packet$clock;
+    reg  packet$reset;
+    reg  [6:0] packet$d;
+    wire  [6:0] packet$q;
     
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_pcie$reader$bad
+    // Local signals
+    reg  is_long;
+    reg  [31:0] first;
+    reg  [31:0] length;
+    reg  [8:0] beats;
+    reg  [8:0] packet_wide;
+    reg  [31:0] packet_bytes;
+    reg  [8:0] left_then;
+    reg  moves;
+    reg  sends;
+    
+    // Sub module instances
+    kvcpu_pcie$reader$ask$cut cut(
+        .address(cut$address),
+        .left(cut$left),
+        .line(cut$line),
+        .words(cut$words)
+    );
+    kvcpu_pcie$reader$ask$state state(
+        .clock(state$clock),
+        .reset(state$reset),
+        .d(state$d),
+        .q(state$q)
+    );
+    kvcpu_pcie$reader$ask$id_held id_held(
+        .clock(id_held$clock),
+        .reset(id_held$reset),
+        .d(id_held$d),
+        .q(id_held$q)
+    );
+    kvcpu_pcie$reader$ask$low low(
+        .clock(low$clock),
+        .reset(low$reset),
+        .d(low$d),
+        .q(low$q)
+    );
+    kvcpu_pcie$reader$ask$high high(
+        .clock(high$clock),
+        .reset(high$reset),
+        .d(high$d),
+        .q(high$q)
+    );
+    kvcpu_pcie$reader$ask$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_pcie$reader$ask$packet packet(
+        .clock(packet$clock),
+        .reset(packet$reset),
+        .d(packet$d),
+        .q(packet$q)
+    );
+    
+    // Update code
+    always @(*) state$clock = clock;
+    always @(*) id_held$clock = clock;
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) packet$clock = clock;
+    always @(*) state$reset = reset;
+    always @(*) id_held$reset = reset;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) packet$reset = reset;
+    always @(*) cut$address = low$q;
+    always @(*) cut$left = left$q;
+    always @(*) cut$line = line;
+    always @(*) arready = state$q == 32'h0;
+    always @(*) is_long = extended | (high$q != 32'h0);
+    always @(*) length = ((packet$q) & 32'hffffffff) << 32'h1;
+    always @(*) begin
+        first = length;
+        if (is_long) begin
+            first = length | long_kind;
+        end
+    end
+    always @(*) beats = ((arlen) & 9'h1ff) + 32'h1;
+    always @(*) packet_wide = ((packet$q) & 9'h1ff);
+    always @(*) packet_bytes = ((packet$q) & 32'hffffffff) << 32'h3;
+    always @(*) left_then = left$q - packet_wide;
+    always @(*) valid = (state$q == 32'h2) | (state$q == 32'h3);
+    always @(*) begin
+        beat = (((id) & 64'hffffffffffffffff) << 32'h30) | (((tag) & 64'hffffffffffffffff) << 32'h28) | all_bytes | ((first) & 64'hffffffffffffffff);
+        half = 1'b0;
+        last = 1'b0;
+        if (state$q == 32'h3) begin
+            last = 1'b1;
+            half = ~is_long;
+            beat = ((low$q) & 64'hffffffffffffffff);
+            if (is_long) begin
+                beat = (((low$q) & 64'hffffffffffffffff) << 32'h20) | ((high$q) & 64'hffffffffffffffff);
+            end
+        end
+    end
+    always @(*) moves = valid & ready;
+    always @(*) sends = moves & (state$q == 32'h3);
+    always @(*) asks = sends;
+    always @(*) words = packet$q;
+    always @(*) burst = id_held$q;
+    always @(*) ends = left_then == 32'h0;
+    always @(*) begin
+        state$d = state$q;
+        id_held$d = id_held$q;
+        low$d = low$q;
+        high$d = high$q;
+        left$d = left$q;
+        packet$d = packet$q;
+        if (state$q == 32'h0) begin
+            id_held$d = arid;
+            low$d = araddr[(32'h0)+:(32)];
+            high$d = araddr[(32'h20)+:(32)];
+            left$d = beats;
+            if (arvalid) begin
+                state$d = 32'h1;
+            end
+        end
+        else if (state$q == 32'h1) begin
+            packet$d = cut$words;
+            if (~full) begin
+                state$d = 32'h2;
+            end
+        end
+        else if (moves & (state$q == 32'h2)) begin
+            state$d = 32'h3;
+        end
+        else if (sends) begin
+            low$d = low$q + packet_bytes;
+            left$d = left_then;
+            state$d = 32'h1;
+            if (left_then == 32'h0) begin
+                state$d = 32'h0;
+            end
+        end
+    end
+    
+endmodule // kvcpu_pcie$reader$ask
 
 
-module kvcpu_pcie$reader$cut(address,left,line,words);
+module kvcpu_pcie$reader$ask$cut(address,left,line,words);
     
     // Module arguments
     input wire  [31:0] address;
@@ -2406,7 +2487,111 @@ module kvcpu_pcie$reader$cut(address,left,line,words);
         end
     end
     
-endmodule // kvcpu_pcie$reader$cut
+endmodule // kvcpu_pcie$reader$ask$cut
+
+
+module kvcpu_pcie$reader$ask$high(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_pcie$reader$ask$high
+
+
+module kvcpu_pcie$reader$ask$id_held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$ask$id_held
+
+
+module kvcpu_pcie$reader$ask$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [8:0] d;
+    output reg  [8:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 9'h0 : d;
+endmodule // kvcpu_pcie$reader$ask$left
+
+
+module kvcpu_pcie$reader$ask$low(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_pcie$reader$ask$low
+
+
+module kvcpu_pcie$reader$ask$packet(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$ask$packet
+
+
+module kvcpu_pcie$reader$ask$state(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$ask$state
+
+
+module kvcpu_pcie$reader$at(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$at
+
+
+module kvcpu_pcie$reader$bad(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_pcie$reader$bad
 
 
 module kvcpu_pcie$reader$ends(clock,reset,d,q);
@@ -2704,32 +2889,6 @@ module kvcpu_pcie$reader$handed(clock,reset,d,q);
 endmodule // kvcpu_pcie$reader$handed
 
 
-module kvcpu_pcie$reader$high(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [31:0] d;
-    output reg  [31:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_pcie$reader$high
-
-
-module kvcpu_pcie$reader$id_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$reader$id_held
-
-
 module kvcpu_pcie$reader$ids$0(clock,reset,d,q);
     
     // Module arguments
@@ -2834,32 +2993,6 @@ module kvcpu_pcie$reader$ids$7(clock,reset,d,q);
 endmodule // kvcpu_pcie$reader$ids$7
 
 
-module kvcpu_pcie$reader$left(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [8:0] d;
-    output reg  [8:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 9'h0 : d;
-endmodule // kvcpu_pcie$reader$left
-
-
-module kvcpu_pcie$reader$low(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [31:0] d;
-    output reg  [31:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_pcie$reader$low
-
-
 module kvcpu_pcie$reader$marks(clock,reset,d,q);
     
     // Module arguments
@@ -2884,19 +3017,6 @@ module kvcpu_pcie$reader$outside(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 4'h0 : d;
 endmodule // kvcpu_pcie$reader$outside
-
-
-module kvcpu_pcie$reader$packet(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$packet
 
 
 module kvcpu_pcie$reader$ram(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -2929,19 +3049,6 @@ module kvcpu_pcie$reader$sent(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 5'h0 : d;
 endmodule // kvcpu_pcie$reader$sent
-
-
-module kvcpu_pcie$reader$state(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$reader$state
 
 
 module kvcpu_pcie$reader$waited(clock,reset,d,q);

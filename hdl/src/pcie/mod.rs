@@ -15,6 +15,7 @@
 //! and the width of its bus, which are LitePCIe's (`constraints/pcie/`).
 
 mod access;
+mod ask;
 mod cut;
 mod endpoint;
 mod message;
@@ -25,6 +26,7 @@ mod swap;
 mod writer;
 
 pub use access::Access;
+pub use ask::Ask;
 pub use cut::Cut;
 pub use endpoint::Endpoint;
 pub use message::Message;

@@ -1,7 +1,7 @@
-//! Reads of the device as memory read requests, and what comes back in the order in which it was asked for.
+//! Reads of the device: who may ask, and what comes back in the order in which it was asked for.
 //!
 //! ```text
-//!  AR ─► held ─► Cut ─► header, a tag of 8 ─────────────────────────► packets
+//!  AR ─► Ask, if one of 8 places is free ─────────────────────────────► packets
 //!
 //!  completions ─ by tag ─► RAM: 8 places of 64 words ─► oldest whole ─► FIFO ─► R
 //! ```
@@ -10,7 +10,7 @@
 //! whole words. Tags count to 32, so that an answer that comes after its request was given up is not taken for that of a later one;
 //! three bits of a tag are its place. What is not answered for `patience` clocks, or with an error, reads as SLVERR.
 
-use super::cut::Cut;
+use super::ask::Ask;
 use crate::prim::{Fifo, Ram, Register};
 use rust_hdl::prelude::*;
 
@@ -72,22 +72,7 @@ pub struct Reader {
     /// The last.
     pub last: Signal<Out, Bit>,
 
-    cut: Cut,
-    state: Register<Bits<2>>,
-    id_held: Register<Bits<2>>,
-    low: Register<Bits<32>>,
-    high: Register<Bits<32>>,
-    left: Register<Bits<9>>,
-    packet: Register<Bits<7>>,
-    is_long: Signal<Local, Bit>,
-    first: Signal<Local, Bits<32>>,
-    length: Signal<Local, Bits<32>>,
-    beats: Signal<Local, Bits<9>>,
-    packet_wide: Signal<Local, Bits<9>>,
-    packet_bytes: Signal<Local, Bits<32>>,
-    left_then: Signal<Local, Bits<9>>,
-    moves: Signal<Local, Bit>,
-    asks: Signal<Local, Bit>,
+    ask: Ask,
 
     /// Requests ever sent and ever handed over, mod 32: the tag of the next, and of the oldest.
     sent: Register<Bits<5>>,
@@ -139,8 +124,6 @@ pub struct Reader {
 
     numbers: [Constant<Bits<3>>; 8],
     one: Constant<Bits<8>>,
-    long_kind: Constant<Bits<32>>,
-    all_bytes: Constant<Bits<64>>,
 }
 
 impl Default for Reader {
@@ -151,15 +134,12 @@ impl Default for Reader {
                     $($name: Default::default(),)*
                     numbers: std::array::from_fn(|number| Constant::new((number as u64).into())),
                     one: Constant::new(1u64.into()),
-                    long_kind: Constant::new(0x2000_0000u64.into()),
-                    all_bytes: Constant::new(0xFF_0000_0000u64.into()),
                 }
             };
         }
         rest!(
             clock reset extended id line patience arvalid arready arid araddr arlen rvalid rready rid rdata rresp rlast word_valid word failed tag
-            valid ready beat half last cut state id_held low high left packet is_long first length beats packet_wide
-            packet_bytes left_then moves asks sent handed under_way words got ids ends whole bad next_place next_bit place
+            valid ready beat half last ask sent handed under_way words got ids ends whole bad next_place next_bit place
             place_bit since known takes fails place_got place_then place_words ram oldest oldest_bit oldest_words oldest_id at
             at_then outside reads leaves was_read marks fifo waited idle gives_up sets sets_bad gone clears sets_end
         )
@@ -169,12 +149,6 @@ impl Default for Reader {
 impl Logic for Reader {
     #[hdl_gen]
     fn update(&mut self) {
-        self.state.clock.next = self.clock.val();
-        self.id_held.clock.next = self.clock.val();
-        self.low.clock.next = self.clock.val();
-        self.high.clock.next = self.clock.val();
-        self.left.clock.next = self.clock.val();
-        self.packet.clock.next = self.clock.val();
         self.sent.clock.next = self.clock.val();
         self.handed.clock.next = self.clock.val();
         for i in 0..8 {
@@ -195,12 +169,6 @@ impl Logic for Reader {
         self.marks.clock.next = self.clock.val();
         self.fifo.clock.next = self.clock.val();
         self.waited.clock.next = self.clock.val();
-        self.state.reset.next = self.reset.val();
-        self.id_held.reset.next = self.reset.val();
-        self.low.reset.next = self.reset.val();
-        self.high.reset.next = self.reset.val();
-        self.left.reset.next = self.reset.val();
-        self.packet.reset.next = self.reset.val();
         self.sent.reset.next = self.reset.val();
         self.handed.reset.next = self.reset.val();
         for i in 0..8 {
@@ -223,69 +191,28 @@ impl Logic for Reader {
         self.waited.reset.next = self.reset.val();
         self.ram.clock.next = self.clock.val();
 
-        // Requests: one packet for each piece, if a place is free.
-        self.cut.address.next = self.low.q.val();
-        self.cut.left.next = self.left.q.val();
-        self.cut.line.next = self.line.val();
+        // Requests, while there are places.
+        self.ask.clock.next = self.clock.val();
+        self.ask.reset.next = self.reset.val();
+        self.ask.extended.next = self.extended.val();
+        self.ask.id.next = self.id.val();
+        self.ask.line.next = self.line.val();
+        self.ask.arvalid.next = self.arvalid.val();
+        self.arready.next = self.ask.arready.val();
+        self.ask.arid.next = self.arid.val();
+        self.ask.araddr.next = self.araddr.val();
+        self.ask.arlen.next = self.arlen.val();
+        self.ask.ready.next = self.ready.val();
+        self.valid.next = self.ask.valid.val();
+        self.beat.next = self.ask.beat.val();
+        self.half.next = self.ask.half.val();
+        self.last.next = self.ask.last.val();
         self.under_way.next = self.sent.q.val() - self.handed.q.val();
-        self.arready.next = self.state.q.val() == 0;
-        self.is_long.next = self.extended.val() | (self.high.q.val() != 0);
-        self.length.next = bit_cast::<32, 7>(self.packet.q.val()) << 1;
-        self.first.next = self.length.val();
-        if self.is_long.val() {
-            self.first.next = self.length.val() | self.long_kind.val();
-        }
-        self.beats.next = bit_cast::<9, 8>(self.arlen.val()) + 1;
-        self.packet_wide.next = bit_cast::<9, 7>(self.packet.q.val());
-        self.packet_bytes.next = bit_cast::<32, 7>(self.packet.q.val()) << 3;
-        self.left_then.next = self.left.q.val() - self.packet_wide.val();
-        self.valid.next = (self.state.q.val() == 2) | (self.state.q.val() == 3);
-        self.beat.next = (bit_cast::<64, 16>(self.id.val()) << 48)
-            | (bit_cast::<64, 5>(self.sent.q.val()) << 40)
-            | self.all_bytes.val()
-            | bit_cast::<64, 32>(self.first.val());
-        self.half.next = false;
-        self.last.next = false;
-        if self.state.q.val() == 3 {
-            self.last.next = true;
-            self.half.next = !self.is_long.val();
-            self.beat.next = bit_cast::<64, 32>(self.low.q.val());
-            if self.is_long.val() {
-                self.beat.next = (bit_cast::<64, 32>(self.low.q.val()) << 32) | bit_cast::<64, 32>(self.high.q.val());
-            }
-        }
-        self.moves.next = self.valid.val() & self.ready.val();
-        self.asks.next = self.moves.val() & (self.state.q.val() == 3);
-        self.state.d.next = self.state.q.val();
-        self.id_held.d.next = self.id_held.q.val();
-        self.low.d.next = self.low.q.val();
-        self.high.d.next = self.high.q.val();
-        self.left.d.next = self.left.q.val();
-        self.packet.d.next = self.packet.q.val();
+        self.ask.full.next = self.under_way.val() == 8;
+        self.ask.tag.next = self.sent.q.val();
         self.sent.d.next = self.sent.q.val();
-        if self.state.q.val() == 0 {
-            self.id_held.d.next = self.arid.val();
-            self.low.d.next = self.araddr.val().get_bits::<32>(0);
-            self.high.d.next = self.araddr.val().get_bits::<32>(32);
-            self.left.d.next = self.beats.val();
-            if self.arvalid.val() {
-                self.state.d.next = 1.into();
-            }
-        } else if self.state.q.val() == 1 {
-            self.packet.d.next = self.cut.words.val();
-            if self.under_way.val() != 8 {
-                self.state.d.next = 2.into();
-            }
-        } else if self.moves.val() & (self.state.q.val() == 2) {
-            self.state.d.next = 3.into();
-        } else if self.asks.val() {
+        if self.ask.asks.val() {
             self.sent.d.next = self.sent.q.val() + 1;
-            self.low.d.next = self.low.q.val() + self.packet_bytes.val();
-            self.left.d.next = self.left_then.val();
-            self.state.d.next = 1.into();
-            if self.left_then.val() == 0 {
-                self.state.d.next = 0.into();
-            }
         }
 
         // Completions: into the place of their tag, if it is that of a request under way.
@@ -320,10 +247,10 @@ impl Logic for Reader {
             self.words[i].d.next = self.words[i].q.val();
             self.got[i].d.next = self.got[i].q.val();
             self.ids[i].d.next = self.ids[i].q.val();
-            if self.asks.val() & (self.next_place.val() == self.numbers[i].val()) {
-                self.words[i].d.next = self.packet.q.val();
+            if self.ask.asks.val() & (self.next_place.val() == self.numbers[i].val()) {
+                self.words[i].d.next = self.ask.words.val();
                 self.got[i].d.next = 0.into();
-                self.ids[i].d.next = self.id_held.q.val();
+                self.ids[i].d.next = self.ask.burst.val();
             }
             if self.takes.val() & (self.place.val() == self.numbers[i].val()) {
                 self.got[i].d.next = self.place_then.val();
@@ -356,9 +283,9 @@ impl Logic for Reader {
         }
         self.clears.next = 0.into();
         self.sets_end.next = 0.into();
-        if self.asks.val() {
+        if self.ask.asks.val() {
             self.clears.next = self.next_bit.val();
-            if self.left_then.val() == 0 {
+            if self.ask.ends.val() {
                 self.sets_end.next = self.next_bit.val();
             }
         }

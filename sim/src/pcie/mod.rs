@@ -11,6 +11,7 @@ mod packet;
 mod pair;
 mod pins;
 mod rtl;
+mod slot;
 
 pub use host::{LinkOptions, Reply};
 pub use packet::{Beat, Kind, Packet, Request};
