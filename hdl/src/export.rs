@@ -2,7 +2,7 @@
 
 use crate::board::Board;
 use crate::top::Device;
-use crate::{card, dma, hepc, micro, prim, rtbd, split, tier, uart};
+use crate::{card, dma, hepc, micro, pcie, prim, rtbd, split, tier, uart};
 use anyhow::{Result, anyhow};
 use kvcpu_mmio::Geometry;
 use rust_hdl::prelude::*;
@@ -52,6 +52,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_sequencer", verilog: verilog::<micro::Sequencer<1>> },
     Design { name: "kvcpu_directory", verilog: verilog::<rtbd::DirectoryProbe> },
     Design { name: "kvcpu_dma", verilog: verilog::<dma::Unit> },
+    Design { name: "kvcpu_pcie", verilog: verilog::<pcie::Endpoint> },
     Design { name: "kvcpu_frames", verilog: |name| text(name, tier::Frames::<10, 12>::new(Geometry::TEST)) },
     Design { name: "kvcpu_uart_receiver", verilog: |name| text(name, uart::Receiver::new(LINE.bit_clocks)) },
     Design { name: "kvcpu_uart_transmitter", verilog: |name| text(name, uart::Transmitter::new(LINE.bit_clocks)) },

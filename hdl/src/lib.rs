@@ -14,6 +14,7 @@ pub mod export;
 pub mod hepc;
 pub mod micro;
 pub mod mutate;
+pub mod pcie;
 pub mod prim;
 pub mod rtbd;
 mod split;

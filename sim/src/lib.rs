@@ -15,6 +15,7 @@ mod lite;
 mod memory;
 mod model;
 mod msix;
+pub mod pcie;
 mod ports;
 mod root_complex;
 mod rtl;

@@ -129,6 +129,12 @@ impl Model {
         unsafe { (self.functions().get)(self.this.as_ptr(), self.port(name)) }
     }
 
+    /// Reads the port of that number ([`Model::port`]), as of the last evaluation.
+    pub fn peek(&self, port: u32) -> u64 {
+        // SAFETY: as in `set`; reading changes nothing, and a number of no port reads 0.
+        unsafe { (self.functions().get)(self.this.as_ptr(), port) }
+    }
+
     /// Settles the combinational logic.
     pub fn eval(&mut self) -> &mut Model {
         // SAFETY: as in `set`.

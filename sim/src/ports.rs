@@ -127,3 +127,19 @@ group! {
             arid araddr arlen arsize arburst arvalid rready;
     }
 }
+
+group! {
+    /// The endpoint's streams of packets.
+    StreamPorts {
+        in rx_valid rx_last rx_data tx_ready;
+        out rx_ready tx_valid tx_last tx_data tx_keep;
+    }
+}
+
+group! {
+    /// What the configuration space tells the endpoint, and what is constant of its surroundings.
+    LinkPorts {
+        in reset big extended fill patience id bus_master msix_enable msix_mask max_payload max_request;
+        out;
+    }
+}

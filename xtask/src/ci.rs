@@ -5,7 +5,7 @@
 
 use crate::fpga::baseline;
 use crate::process::{self, cargo, run_until, works};
-use crate::{edges, guest, litex, regs, rtl, testplan, uapi, workspace};
+use crate::{edges, guest, litex, pcie, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -41,7 +41,7 @@ const fn beside(name: &'static str, about: &'static str, run: fn(Instant) -> Res
     Step { name, about, run, beside: true }
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     step("setup", "what the machine must have", setup),
     step("fmt", "cargo fmt --all --check", fmt),
     step("regs", "mmio/gen is what the register map says", |_| regs::check()),
@@ -55,6 +55,7 @@ const STEPS: [Step; 15] = [
     // Behind the tests, which build what it runs.
     beside("guest", "the Linux path in a virtual machine", |deadline| guest::stages(None, deadline)),
     step("litex", "LiteX's server and client at the simulated board's serial line", litex::check),
+    step("pcie", "wiring of the PCIe boards against their generated cores", |_| pcie::pcie(&pcie::Options::default())),
     step("doc", "cargo doc, warnings are errors", doc),
     step("loom", "the ring under every interleaving", loom),
     step("demo", "the README's first command, cargo run --release", demo),

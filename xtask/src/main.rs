@@ -1,5 +1,5 @@
-//! The build's verbs: `cargo xtask regs | uapi | verilog | synth | bitstream | baseline | formal | guest | litex | edges | testplan |
-//! ci | bench | ablation | lockstep | mutants`.
+//! The build's verbs: `cargo xtask regs | uapi | verilog | synth | bitstream | baseline | pcie | formal | guest | litex | edges |
+//! testplan | ci | bench | ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
 //! part of the product. It depends on the register map alone.
@@ -16,6 +16,7 @@ mod litex;
 mod lockstep;
 mod measure;
 mod mutants;
+mod pcie;
 mod process;
 mod regs;
 mod rtl;
@@ -59,6 +60,8 @@ enum Verb {
     Bitstream(fpga::bitstream::Options),
     /// Compare the hardware's size and speed with constraints/baseline.toml
     Baseline(fpga::baseline::Options),
+    /// Make the PCIe core of each board that has one, and check the board's wiring against it
+    Pcie(pcie::Options),
     /// Check which crate may depend on which
     Edges,
     /// Check that every test of tests/testplan.toml exists and every register block has one
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Verb::Synth(options) => fpga::blocks::synth(&options),
         Verb::Bitstream(options) => fpga::bitstream::run(&options),
         Verb::Baseline(options) => fpga::baseline::run(&options),
+        Verb::Pcie(options) => pcie::pcie(&options),
         Verb::Edges => edges::check(),
         Verb::Testplan => testplan::check(),
         Verb::Formal(options) => formal::run(&options),

@@ -15,7 +15,7 @@ const EXPORT: Duration = Duration::from_secs(900);
 
 /// Warnings that good code of rust-hdl gives too: it extends and truncates without a word, drives unused outputs, and
 /// names modules by path.
-const LINT: [&str; 4] = ["-Wall", "-Wno-WIDTH", "-Wno-UNUSED", "-Wno-DECLFILENAME"];
+pub(crate) const LINT: [&str; 4] = ["-Wall", "-Wno-WIDTH", "-Wno-UNUSED", "-Wno-DECLFILENAME"];
 
 /// Verilog that is longer than this is that of a whole device.
 const DEVICE_BYTES: u64 = 1 << 20;
@@ -87,7 +87,7 @@ fn yosys(file: &Path, top: &str) -> Result<()> {
 }
 
 /// Runs a tool that must have nothing to say.
-fn quiet(command: &mut Command) -> Result<()> {
+pub(crate) fn quiet(command: &mut Command) -> Result<()> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.with_context(|| format!("cannot run {command:?}; `./test.sh setup` installs it"))?;
     let said = [output.stdout, output.stderr].concat();
