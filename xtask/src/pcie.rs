@@ -77,8 +77,7 @@ const BOARDS: [Board; 2] = [
     },
 ];
 
-#[derive(clap::Args)]
-#[derive(Default)]
+#[derive(clap::Args, Default)]
 pub(crate) struct Options {
     /// The board; both by default
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(BOARDS.map(|board| board.name)))]

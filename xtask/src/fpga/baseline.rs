@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 /// How much worse a figure may be than the baseline's, in parts of it.
 const TOLERANCE: f64 = 0.05;
@@ -46,9 +47,9 @@ const CELLS: [&str; 6] = ["LUT4", "CCU2C", "TRELLIS_FF", "DP16KD", "MULT18X18D",
 /// The verb.
 pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.write {
-        return check();
+        return compare_with_baseline(&Tools::install()?);
     }
-    let figures = measure()?;
+    let figures = measure(&Tools::install()?)?;
     let text = format!(
         "# What CI holds the hardware to; a figure more than 5% worse fails. `cargo xtask baseline --write` made it.\n\n{}",
         toml::to_string(&figures)?
@@ -57,13 +58,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Compares this checkout with the baseline.
-pub(crate) fn check() -> Result<()> {
+/// Compares this checkout with the baseline: what CI does.
+pub(crate) fn check(deadline: Instant) -> Result<()> {
+    compare_with_baseline(&Tools::install_until(deadline)?)
+}
+
+fn compare_with_baseline(tools: &Tools) -> Result<()> {
     let path = workspace::root()?.join(FILE);
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{FILE} is not there; `cargo xtask baseline --write` makes it"))?;
     let baseline: Figures = toml::from_str(&text).context(FILE)?;
-    let lines = compare(&baseline, &measure()?);
+    let lines = compare(&baseline, &measure(tools)?);
     println!("| figure | baseline | now | |\n|---|---|---|---|");
     for line in &lines {
         println!("| {} | {} | {} | {} |", line.what, line.baseline, line.now, if line.is_worse { "WORSE" } else { "" });
@@ -107,9 +112,8 @@ fn compare(baseline: &Figures, now: &Figures) -> Vec<Line> {
     lines
 }
 
-fn measure() -> Result<Figures> {
-    let tools = Tools::install()?;
-    Ok(Figures { board: count(&tools)?, control: route(&tools)? })
+fn measure(tools: &Tools) -> Result<Figures> {
+    Ok(Figures { board: count(tools)?, control: route(tools)? })
 }
 
 /// The board geometry's cells.

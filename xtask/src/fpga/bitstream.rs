@@ -5,7 +5,7 @@
 
 use super::board::{BOARDS, Board};
 use super::report::Report;
-use super::tools::{Tools, quietly};
+use super::tools::Tools;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -141,7 +141,7 @@ fn implement(tools: &Tools, board: &Board, folder: &Path, seed: u32) -> Result<R
         .arg(made("report.json"))
         .arg("--textcfg")
         .arg(made("board.config"));
-    quietly(&mut nextpnr, &made("nextpnr.log"))?;
+    tools.quietly(&mut nextpnr, &made("nextpnr.log"))?;
     eprintln!("{}: ecppack", board.top);
     let mut ecppack = tools.ecppack();
     ecppack
@@ -150,7 +150,7 @@ fn implement(tools: &Tools, board: &Board, folder: &Path, seed: u32) -> Result<R
         .arg(made("board.config"))
         .arg("--bit")
         .arg(made("board.bit"));
-    quietly(&mut ecppack, &made("ecppack.log"))?;
+    tools.quietly(&mut ecppack, &made("ecppack.log"))?;
     Report::read(&made("report.json"))
 }
 

@@ -8,7 +8,7 @@
 //! take of a clock is not known. In a whole device blocks are slower, as they stand in each other's way.
 
 use super::report::Report;
-use super::tools::{Tools, quietly};
+use super::tools::Tools;
 use crate::workspace;
 use anyhow::{Context, Result, ensure};
 
@@ -109,7 +109,7 @@ pub(super) fn implement(tools: &Tools, name: &str, seed: u32) -> Result<Report> 
         .arg(seed.to_string())
         .args(["--out-of-context", "--freq", TARGET_MHZ, "--timing-allow-fail"]);
     command.arg("--json").arg(&netlist).arg("--report").arg(&report);
-    quietly(&mut command, &log)?;
+    tools.quietly(&mut command, &log)?;
     Report::read(&report)
 }
 

