@@ -1,8 +1,8 @@
 //! `cargo xtask baseline`: what the board geometry takes of an ECP5, against constraints/baseline.toml. CI runs it.
 //!
-//! A whole place and route takes longer than CI has, so here the board's netlist is made module by module (`-noflatten`, which is quick,
-//! and takes a little more than the whole at once), and counted; and the block whose paths used to be the longest, the sequencer with its
-//! microprogram, is placed and routed by itself. `cargo xtask synth board` and `cargo xtask bitstream` do the whole.
+//! A whole place and route takes longer than CI has. So the board's netlist is made and counted, without the names that take Yosys as
+//! long as all the rest; and the block whose paths used to be the longest, the sequencer with its microprogram, is placed and routed by
+//! itself. `cargo xtask synth board` and `cargo xtask bitstream` do the whole.
 
 use super::tools::Tools;
 use crate::workspace;
@@ -28,7 +28,7 @@ pub(crate) struct Options {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Figures {
-    /// The board geometry, module by module: cells by Yosys' name.
+    /// The board geometry: cells by Yosys' name.
     board: BTreeMap<String, u64>,
     /// The sequencer, placed and routed.
     control: Control,
@@ -121,7 +121,7 @@ fn count(tools: &Tools) -> Result<BTreeMap<String, u64>> {
     let source = workspace::root()?.join("hdl/rtl/kvcpu_board.v");
     let counted = tools.folder.join("baseline.stat");
     let script = format!(
-        "read_verilog {}; synth_ecp5 -noflatten -top kvcpu_board; tee -q -o {} stat -json",
+        "read_verilog {}; synth_ecp5 -top kvcpu_board -run begin:check; tee -q -o {} stat -json",
         source.display(),
         counted.display()
     );
@@ -149,7 +149,7 @@ fn cells(path: &Path) -> Result<BTreeMap<String, u64>> {
     Ok(found)
 }
 
-/// The sequencer, placed and routed for 150 MHz with seed 1, out of context.
+/// The sequencer, placed and routed with seed 1, out of context.
 fn route(tools: &Tools) -> Result<Control> {
     let report = super::blocks::implement(tools, "control", 1)?;
     let clock = report.clocks().next().context("the sequencer has no clock")?;
