@@ -3,7 +3,6 @@
 //! `./test.sh` calls it, having seen to the C compiler that Rust needs to link; all else that a
 //! bare machine lacks is installed by the first step. Cheap steps come first; output is streamed.
 
-use crate::fpga::baseline;
 use crate::process::{self, cargo, run_until, works};
 use crate::{edges, guest, litex, pcie, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, bail};
@@ -41,7 +40,7 @@ const fn beside(name: &'static str, about: &'static str, run: fn(Instant) -> Res
     Step { name, about, run, beside: true }
 }
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 15] = [
     step("setup", "what the machine must have", setup),
     step("fmt", "cargo fmt --all --check", fmt),
     step("regs", "mmio/gen is what the register map says", |_| regs::check()),
@@ -49,7 +48,6 @@ const STEPS: [Step; 16] = [
     step("edges", "who may import whom", |_| edges::check()),
     step("testplan", "every register block has its tests", |_| testplan::check()),
     step("rtl", "hdl/rtl is what hdl/src gives, and clean in three tools", rtl::check),
-    beside("synth", "size and speed against constraints/baseline.toml", baseline::check),
     step("clippy", "cargo clippy, warnings are errors", clippy),
     step("test", "cargo test --workspace --release, kvctl with the RTL", test),
     // Behind the tests, which build what it runs.

@@ -25,11 +25,7 @@ pub(super) struct Tools {
 impl Tools {
     /// Installs what is missing; all is to be done within [`PATIENCE`].
     pub(super) fn install() -> Result<Tools> {
-        Tools::install_until(Instant::now() + PATIENCE)
-    }
-
-    /// Installs what is missing; all is to be done by then.
-    pub(super) fn install_until(deadline: Instant) -> Result<Tools> {
+        let deadline = Instant::now() + PATIENCE;
         let folder = workspace::metadata(&workspace::root()?)?
             .target_directory
             .join("synth")
