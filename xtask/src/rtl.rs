@@ -2,6 +2,7 @@
 //!
 //! The export is a program of `kvcpu-hdl`, so that the other verbs need not build rust-hdl.
 
+use crate::fpga::board::{BOARDS, Board};
 use crate::process::{cargo, run_until};
 use crate::workspace;
 use anyhow::{Context, Result, ensure};
@@ -56,6 +57,10 @@ pub(crate) fn check(deadline: Instant) -> Result<()> {
         running.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
     })?;
     println!("{} designs: clean in Verilator, Icarus Verilog and Yosys", files.len());
+    for name in BOARDS {
+        wired(&Board::read(name)?)?;
+    }
+    println!("{}: what their tops name is there", BOARDS.join(", "));
     Ok(())
 }
 
@@ -83,6 +88,17 @@ fn yosys(file: &Path, top: &str) -> Result<()> {
     let is_device = std::fs::metadata(file)?.len() > DEVICE_BYTES;
     let checks = if is_device { "" } else { "; proc; check -assert" };
     let script = format!("read_verilog {}; hierarchy -check -top {top}{checks}", file.display());
+    quiet(Command::new("yosys").args(["-q", "-e", ".", "-p", &script]))
+}
+
+/// What a board's top names is there: modules, ports, primitives of the part.
+fn wired(board: &Board) -> Result<()> {
+    let sources: Vec<String> = board.sources().map(|file| file.display().to_string()).collect();
+    let script = format!(
+        "read_verilog -lib +/ecp5/cells_sim.v +/ecp5/cells_bb.v; read_verilog {}; hierarchy -check -top {}",
+        sources.join(" "),
+        board.top
+    );
     quiet(Command::new("yosys").args(["-q", "-e", ".", "-p", &script]))
 }
 

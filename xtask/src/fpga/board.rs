@@ -6,31 +6,31 @@ use serde::Deserialize;
 use std::path::PathBuf;
 
 /// The boards for which a bitstream can be built here.
-pub(super) const BOARDS: [&str; 2] = ["ulx3s_85f", "ecp5_evn"];
+pub(crate) const BOARDS: [&str; 2] = ["ulx3s_85f", "ecp5_evn"];
 
 /// The recipe. Paths are relative to it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Board {
+pub(crate) struct Board {
     /// The part's name with package and grade.
-    pub(super) part: String,
+    pub(crate) part: String,
     /// What nextpnr calls it.
-    pub(super) nextpnr: Vec<String>,
+    pub(crate) nextpnr: Vec<String>,
     /// The module with the pins.
-    pub(super) top: String,
+    pub(crate) top: String,
     /// Verilog files.
     sources: Vec<PathBuf>,
     /// Pins and clocks.
     pins: PathBuf,
     /// Of the device's clock, which has to be met.
-    pub(super) clock_mhz: f64,
+    pub(crate) clock_mhz: f64,
     #[serde(skip)]
     folder: PathBuf,
 }
 
 impl Board {
     /// Reads the recipe of a board.
-    pub(super) fn read(name: &str) -> Result<Board> {
+    pub(crate) fn read(name: &str) -> Result<Board> {
         let folder = workspace::root()?.join("constraints").join(name);
         let path = folder.join("board.toml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("no recipe {}", path.display()))?;
@@ -43,12 +43,12 @@ impl Board {
     }
 
     /// The Verilog files.
-    pub(super) fn sources(&self) -> impl Iterator<Item = PathBuf> {
+    pub(crate) fn sources(&self) -> impl Iterator<Item = PathBuf> {
         self.sources.iter().map(|file| self.folder.join(file))
     }
 
     /// The constraints.
-    pub(super) fn pins(&self) -> PathBuf {
+    pub(crate) fn pins(&self) -> PathBuf {
         self.folder.join(&self.pins)
     }
 }

@@ -9,6 +9,6 @@
 pub(crate) mod baseline;
 pub(crate) mod bitstream;
 pub(crate) mod blocks;
-mod board;
+pub(crate) mod board;
 mod report;
 mod tools;
