@@ -4,7 +4,7 @@
 //! bare machine lacks is installed by the first step. Cheap steps come first; output is streamed.
 
 use crate::process::{self, cargo, run_until, works};
-use crate::{edges, guest, litex, pcie, regs, rtl, testplan, uapi, workspace};
+use crate::{edges, guest, litex, pcie, python, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -160,6 +160,9 @@ fn setup(_: Instant) -> Result<()> {
     ];
     if tools.iter().any(|(tool, probe)| !works(Command::new(tool).arg(probe))) {
         apt_install(&["verilator", "g++", "clang", "iverilog", "yosys"])?;
+    }
+    if !python::is_there() {
+        apt_install(&["python3-venv"])?;
     }
     for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if !works(cargo().args([probe, "--version"])) {

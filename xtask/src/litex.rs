@@ -8,12 +8,12 @@
 //! it is about.
 
 use crate::process::{cargo, run_until};
-use crate::workspace;
+use crate::{python, workspace};
 use anyhow::{Context, Result, bail, ensure};
 use kvcpu_mmio::regs::control;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -84,7 +84,7 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn check(deadline: Instant) -> Result<()> {
     let root = workspace::root()?;
     let target = workspace::metadata(&root)?.target_directory.into_std_path_buf();
-    let programs = tools(&target.join("litex"), deadline)?;
+    let programs = python::environment(&target.join("litex/tools"), &[PACKAGE], deadline)?;
     // As the tests build it, so that after them there is nothing to do.
     let build = "build --quiet --release --workspace --features kvctl/rtl --bin board";
     run_until(cargo().current_dir(&root).args(build.split(' ')), deadline)?;
@@ -111,25 +111,6 @@ pub(crate) fn check(deadline: Instant) -> Result<()> {
     run_until(&mut client, deadline.min(Instant::now() + CLIENT))?;
     println!("litex: LiteX's client reads and writes the board's registers");
     Ok(())
-}
-
-/// The folder of the environment's programs; makes it if it is not there, or of another version.
-fn tools(folder: &Path, deadline: Instant) -> Result<PathBuf> {
-    let environment = folder.join("tools");
-    let programs = environment.join("bin");
-    let stamp = environment.join("package");
-    if std::fs::read_to_string(&stamp).is_ok_and(|package| package == PACKAGE) {
-        return Ok(programs);
-    }
-    println!("litex: installing {PACKAGE} in {}", environment.display());
-    let mut make = Command::new("python3");
-    make.args(["-m", "venv", "--clear"]).arg(&environment).stdin(Stdio::null());
-    run_until(&mut make, deadline).context("`apt-get install python3-venv` has what Python lacks")?;
-    let mut install = Command::new(programs.join("python"));
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]);
-    run_until(install.stdin(Stdio::null()), deadline).with_context(|| format!("pip could not install {PACKAGE}"))?;
-    std::fs::write(&stamp, PACKAGE).with_context(|| format!("cannot write {}", stamp.display()))?;
-    Ok(programs)
 }
 
 /// A port that nobody listens on now.

