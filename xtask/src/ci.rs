@@ -3,6 +3,7 @@
 //! `./test.sh` calls it, having seen to the C compiler that Rust needs to link; all else that a
 //! bare machine lacks is installed by the first step. Cheap steps come first; output is streamed.
 
+use crate::fpga::baseline;
 use crate::process::{self, cargo, run_until, works};
 use crate::{edges, guest, litex, pcie, python, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, bail};
@@ -40,7 +41,7 @@ const fn beside(name: &'static str, about: &'static str, run: fn(Instant) -> Res
     Step { name, about, run, beside: true }
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     step("setup", "what the machine must have", setup),
     step("fmt", "cargo fmt --all --check", fmt),
     step("regs", "mmio/gen is what the register map says", |_| regs::check()),
@@ -53,6 +54,7 @@ const STEPS: [Step; 15] = [
     // Behind the tests, which build what it runs.
     beside("guest", "the Linux path in a virtual machine", |deadline| guest::stages(None, deadline)),
     step("litex", "LiteX's server and client at the simulated board's serial line", litex::check),
+    step("synth", "size and speed against constraints/baseline.toml", baseline::check),
     step("pcie", "wiring of the PCIe boards against their generated cores", |_| pcie::pcie(&pcie::Options::default())),
     step("doc", "cargo doc, warnings are errors", doc),
     step("loom", "the ring under every interleaving", loom),

@@ -211,7 +211,7 @@ fn refusals_name_what_to_change_and_leave_no_file() {
 /// Capacity that the card holds to the last block leaves no room for the quarantine, and is taken.
 #[test]
 fn a_card_filled_to_the_brim_is_taken() {
-    let geometry = Geometry { t1_kib: 4 << 10, ..Geometry::FULL };
+    let geometry = Geometry { entries_log2: 14, t1_kib: 4 << 10, ..Geometry::FULL };
     let emulator = Arc::new(Emulator::new(geometry).unwrap());
     let report = replay(&args("--t1 1024 --no-baselines"), emulator, DEADLINE).unwrap();
     assert_eq!((report.capacity_by_tier[1], report.quarantine_by_tier[1], report.mismatches), (1024, 0, 0));

@@ -1,4 +1,4 @@
-//! `cargo xtask baseline`: what the board geometry takes of an ECP5, against constraints/baseline.toml.
+//! `cargo xtask baseline`: what the board geometry takes of an ECP5, against constraints/baseline.toml. CI runs it.
 //!
 //! A whole place and route takes half an hour. So here the board's netlist is made and counted, without the names that take Yosys as
 //! long as all the rest; and the block whose paths used to be the longest, the sequencer with its microprogram, is placed and routed by
@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 /// How much worse a figure may be than the baseline's, in parts of it.
 const TOLERANCE: f64 = 0.05;
@@ -50,11 +51,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let figures = measure(&Tools::install()?)?;
     let text = format!(
-        "# What the hardware is held to; a figure more than 5% worse fails. `cargo xtask baseline --write` made it.\n\n{}",
+        "# What CI holds the hardware to; a figure more than 5% worse fails. `cargo xtask baseline --write` made it.\n\n{}",
         toml::to_string(&figures)?
     );
     let path = workspace::root()?.join(FILE);
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Compares this checkout with the baseline: what CI does.
+pub(crate) fn check(deadline: Instant) -> Result<()> {
+    compare_with_baseline(&Tools::install_until(deadline)?)
 }
 
 fn compare_with_baseline(tools: &Tools) -> Result<()> {

@@ -1,5 +1,5 @@
 //! From the checked-in Verilog to an ECP5: single blocks ([`blocks`]), whole boards with their pins ([`bitstream`]), and the sizes
-//! that the device is held to ([`baseline`]).
+//! that CI holds the device to ([`baseline`]).
 //!
 //! ```text
 //!  hdl/rtl/*.v ────────────┐

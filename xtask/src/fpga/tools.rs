@@ -25,7 +25,11 @@ pub(super) struct Tools {
 impl Tools {
     /// Installs what is missing; all is to be done within [`PATIENCE`].
     pub(super) fn install() -> Result<Tools> {
-        let deadline = Instant::now() + PATIENCE;
+        Tools::install_until(Instant::now() + PATIENCE)
+    }
+
+    /// Installs what is missing; all is to be done by then.
+    pub(super) fn install_until(deadline: Instant) -> Result<Tools> {
         let folder = workspace::metadata(&workspace::root()?)?
             .target_directory
             .join("synth")
