@@ -29,88 +29,56 @@ struct Step {
     name: &'static str,
     about: &'static str,
     run: fn(Instant) -> Result<()>,
-    /// The steps after it begin while it goes on: most of its time it waits, or keeps one core busy.
-    beside: bool,
-}
-
-const fn step(name: &'static str, about: &'static str, run: fn(Instant) -> Result<()>) -> Step {
-    Step { name, about, run, beside: false }
-}
-
-const fn beside(name: &'static str, about: &'static str, run: fn(Instant) -> Result<()>) -> Step {
-    Step { name, about, run, beside: true }
 }
 
 const STEPS: [Step; 16] = [
-    step("setup", "what the machine must have", setup),
-    step("fmt", "cargo fmt --all --check", fmt),
-    step("regs", "mmio/gen is what the register map says", |_| regs::check()),
-    step("uapi", "the ioctls' C header is what mmio/src/uapi.rs says", |_| uapi::check()),
-    step("edges", "who may import whom", |_| edges::check()),
-    step("testplan", "every register block has its tests", |_| testplan::check()),
-    step("rtl", "hdl/rtl is what hdl/src gives, and clean in three tools", rtl::check),
-    step("clippy", "cargo clippy, warnings are errors", clippy),
-    step("test", "cargo test --workspace --release, kvctl with the RTL", test),
-    // Behind the tests, which build what it runs.
-    beside("guest", "the Linux path in a virtual machine", |deadline| guest::stages(None, deadline)),
-    step("litex", "LiteX's server and client at the simulated board's serial line", litex::check),
-    step("synth", "size and speed against constraints/baseline.toml", baseline::check),
-    step("pcie", "wiring of the PCIe boards against their generated cores", |_| pcie::pcie(&pcie::Options::default())),
-    step("doc", "cargo doc, warnings are errors", doc),
-    step("loom", "the ring under every interleaving", loom),
-    step("demo", "the README's first command, cargo run --release", demo),
+    Step { name: "setup", about: "what the machine must have", run: setup },
+    Step { name: "fmt", about: "cargo fmt --all --check", run: fmt },
+    Step { name: "regs", about: "mmio/gen is what the register map says", run: |_| regs::check() },
+    Step { name: "uapi", about: "the ioctls' C header is what mmio/src/uapi.rs says", run: |_| uapi::check() },
+    Step { name: "edges", about: "who may import whom", run: |_| edges::check() },
+    Step { name: "testplan", about: "every register block has its tests", run: |_| testplan::check() },
+    Step { name: "rtl", about: "hdl/rtl is what hdl/src gives, and clean in three tools", run: rtl::check },
+    Step { name: "clippy", about: "cargo clippy, warnings are errors", run: clippy },
+    Step { name: "doc", about: "cargo doc, warnings are errors", run: doc },
+    Step { name: "test", about: "cargo test --workspace --release, kvctl with the RTL", run: test },
+    // Right after the tests, which build what these two run.
+    Step { name: "guest", about: "the Linux path in a virtual machine", run: |deadline| guest::stages(None, deadline) },
+    Step { name: "litex", about: "LiteX's server and client at the simulated board", run: litex::check },
+    Step {
+        name: "pcie",
+        about: "PCIe boards against their generated cores",
+        run: |_| pcie::pcie(&pcie::Options::default()),
+    },
+    Step { name: "synth", about: "size and speed against constraints/baseline.toml", run: baseline::check },
+    Step { name: "loom", about: "the ring under every interleaving", run: loom },
+    Step { name: "demo", about: "the README's first command, cargo run --release", run: demo },
 ];
-
-/// How a step went.
-struct Outcome {
-    name: &'static str,
-    result: Result<()>,
-    seconds: f64,
-}
-
-fn carry_out(step: &Step, deadline: Instant) -> Outcome {
-    let start = Instant::now();
-    let result =
-        if start >= deadline { Err(anyhow::anyhow!("no time left to start it")) } else { (step.run)(deadline) };
-    let seconds = start.elapsed().as_secs_f64();
-    println!("==> {} {} in {seconds:.1} s", step.name, if result.is_ok() { "ok" } else { "FAILED" });
-    if let Err(error) = &result {
-        eprintln!("error: step {}: {error:#}", step.name);
-    }
-    Outcome { name: step.name, result, seconds }
-}
 
 /// Runs the chosen steps; fails if one fails.
 fn run_steps(steps: &[&Step], keep_going: bool, deadline: Instant) -> Result<()> {
-    let mut outcomes = Vec::new();
-    let mut started = 0;
-    std::thread::scope(|scope| {
-        let mut running = Vec::new();
-        for (number, step) in steps.iter().copied().enumerate() {
-            println!("\n==> [{}/{}] {}: {}", number + 1, steps.len(), step.name, step.about);
-            started += 1;
-            if step.beside {
-                running.push(scope.spawn(move || carry_out(step, deadline)));
-                continue;
-            }
-            outcomes.push(carry_out(step, deadline));
-            if outcomes.iter().any(|outcome| outcome.result.is_err()) && !keep_going {
+    let mut report = Vec::new();
+    let mut failed = Vec::new();
+    for (number, step) in steps.iter().enumerate() {
+        println!("\n==> [{}/{}] {}: {}", number + 1, steps.len(), step.name, step.about);
+        let start = Instant::now();
+        let result =
+            if start >= deadline { Err(anyhow::anyhow!("no time left to start it")) } else { (step.run)(deadline) };
+        let seconds = start.elapsed().as_secs_f64();
+        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+        println!("==> {} {verdict} in {seconds:.1} s", step.name);
+        report.push(format!("  {:<10} {verdict:<7} {seconds:>8.1} s", step.name));
+        if let Err(error) = result {
+            eprintln!("error: step {}: {error:#}", step.name);
+            failed.push(step.name);
+            if !keep_going {
                 break;
             }
         }
-        outcomes.extend(running.into_iter().map(|step| step.join().expect("a step does not panic")));
-    });
-    let line = |outcome: &Outcome| {
-        let verdict = if outcome.result.is_ok() { "ok" } else { "FAILED" };
-        format!("  {:<10} {verdict:<7} {:>8.1} s", outcome.name, outcome.seconds)
-    };
-    let mut report: Vec<String> = outcomes.iter().map(line).collect();
-    report.extend(steps[started..].iter().map(|step| format!("  {:<10} not run", step.name)));
-    let failed: Vec<&str> = outcomes
-        .iter()
-        .filter(|outcome| outcome.result.is_err())
-        .map(|outcome| outcome.name)
-        .collect();
+    }
+    for step in &steps[report.len()..] {
+        report.push(format!("  {:<10} not run", step.name));
+    }
     println!("\nci:\n{}", report.join("\n"));
     if !failed.is_empty() {
         let first = failed[0];
@@ -247,10 +215,9 @@ mod tests {
         bail!("broken")
     }
 
-    const GOOD: Step = step("good", "", good);
-    const BAD: Step = step("bad", "", bad);
-    const WORSE: Step = step("worse", "", bad);
-    const BESIDE: Step = beside("beside", "", bad);
+    const GOOD: Step = Step { name: "good", about: "", run: good };
+    const BAD: Step = Step { name: "bad", about: "", run: bad };
+    const WORSE: Step = Step { name: "worse", about: "", run: bad };
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(60)
@@ -267,12 +234,6 @@ mod tests {
         assert!(error.contains("failed at: bad;") && error.contains("cargo xtask ci bad"), "{error}");
         let error = run_steps(&[&BAD, &GOOD, &WORSE], true, soon()).unwrap_err().to_string();
         assert!(error.contains("failed at: bad, worse;"), "{error}");
-    }
-
-    #[test]
-    fn a_step_beside_others_stops_none_of_them_and_fails_the_run() {
-        let error = run_steps(&[&BESIDE, &GOOD], false, soon()).unwrap_err().to_string();
-        assert!(error.contains("failed at: beside;"), "{error}");
     }
 
     #[test]

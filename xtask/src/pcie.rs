@@ -9,7 +9,7 @@
 //! ```
 //!
 //! LitePCIe, LiteX and Migen come from PyPI into an environment of their own (target/pcie/tools), with `--synth` the YoWASP build of
-//! Yosys too. The core stays in target/pcie/<board>, where the board's Vivado script looks for it.
+//! Yosys too. The core stays in target/pcie/BOARD, where the board's Vivado script looks for it.
 
 use crate::process::run_until;
 use crate::rtl::{LINT, quiet};
