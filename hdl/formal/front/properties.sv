@@ -17,7 +17,6 @@ module formal(
     input wire [23:0] araddr,
     input wire [2:0] arsize,
     input wire rready,
-    input wire bus_master,
     input wire bus_select,
     input wire bus_write,
     input wire [23:0] bus_address,
@@ -43,7 +42,7 @@ module formal(
         .bvalid(bvalid), .bready(bready), .bresp(bresp),
         .arvalid(arvalid), .arready(arready), .araddr(araddr), .arsize(arsize),
         .rvalid(rvalid), .rready(rready), .rdata(rdata), .rresp(rresp),
-        .bus_master(bus_master), .irq(irq), .pending(pending),
+        .irq(irq), .pending(pending),
         .bus_select(bus_select), .bus_write(bus_write), .bus_address(bus_address), .bus_data(bus_data),
         .bus_ready(bus_ready), .bus_read(bus_read)
     );

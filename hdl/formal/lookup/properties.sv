@@ -447,7 +447,8 @@ module kvcpu_lookup$keys$h3(
     input wire [63:0] tag,
     input wire [15:0] request,
     input wire [7:0] tenant,
-    output reg [31:0] hash
+    output reg [31:0] hash,
+    output reg same
 );
 `ifdef INDUCTION
     wire [87:0] watched = 88'h0123456789abcdef5a6996;
@@ -457,5 +458,9 @@ module kvcpu_lookup$keys$h3(
 `endif
     (* anyconst *) reg [31:0] watched_hash;
     (* anyseq *) reg [31:0] anything;
-    always @(posedge clock) hash <= {tenant, request, tag} == watched ? watched_hash : anything;
+    wire [31:0] next = {tenant, request, tag} == watched ? watched_hash : anything;
+    always @(posedge clock) begin
+        hash <= next;
+        same <= next[7:0] == next[23:16];
+    end
 endmodule
