@@ -86,6 +86,9 @@ module formal(
 
     // Registers of the design, joined by proof.toml.
     (* keep *) wire [2:0] state;
+    (* keep *) wire begins;
+    (* keep *) wire turns;
+    (* keep *) wire ends;
     (* keep *) wire [2:0] error;
     (* keep *) wire [5:0] reads;
     (* keep *) wire [5:0] writes;
@@ -172,6 +175,11 @@ module formal(
             assert (!(bad & state == 0));
             assert (open_writes <= 33);
             assert (state <= 4);
+            assert (!begins | state == 0);
+            assert (!(turns | ends) | (reads == 0 & writes == 0 & !read_taken & !write_taken));
+            assert (!turns | (state == 1 & !ends & error == 0 & !read_more & !write_more));
+            assert (!ends | state == 1 | state == 2);
+            assert (!ends | stop | error != 0 | (state == 2 & !read_more & !write_more));
             assert (state == 1 | state == 2 | (reads == 0 & writes == 0 & !read_taken & !write_taken));
             assert (state != 2 | (writes == 0 & !write_taken & !write_more));
             assert (open_reads == 0 | from_card == reading_card);
