@@ -264,7 +264,9 @@ impl Bus {
             0x10 => self.entries_log2,
             0x11 | 0x12 => 4,
             0x13 => self.stash,
-            0x14 | 0x16 => 1,
+            0x14 => 1,
+            // 1 MiB.
+            0x16 => 1024,
             0x15 => self.agents,
             0x17 => 6,
             0x18 => 12,
