@@ -18,8 +18,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// What is installed.
-const PACKAGE: &str = "litex==2024.12";
 /// For all of it, with nothing built or fetched.
 const BY_HAND: Duration = Duration::from_secs(1800);
 /// For each program to say that it is there.
@@ -84,7 +82,7 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn check(deadline: Instant) -> Result<()> {
     let root = workspace::root()?;
     let target = workspace::metadata(&root)?.target_directory.into_std_path_buf();
-    let programs = python::environment(&target.join("litex/tools"), &[PACKAGE], deadline)?;
+    let programs = python::environment(&target.join("litex/tools"), &[python::LITEX], deadline)?;
     // As the tests build it, so that after them there is nothing to do.
     let build = "build --quiet --release --workspace --features kvctl/rtl --bin board";
     run_until(cargo().current_dir(&root).args(build.split(' ')), deadline)?;

