@@ -45,11 +45,7 @@ const STEPS: [Step; 16] = [
     // Right after the tests, which build what these two run.
     Step { name: "guest", about: "the Linux path in a virtual machine", run: |deadline| guest::stages(None, deadline) },
     Step { name: "litex", about: "LiteX's server and client at the simulated board", run: litex::check },
-    Step {
-        name: "pcie",
-        about: "PCIe boards against their generated cores",
-        run: |_| pcie::pcie(&pcie::Options::default()),
-    },
+    Step { name: "pcie", about: "PCIe boards against their generated cores", run: pcie::check_all },
     Step { name: "synth", about: "size and speed against constraints/baseline.toml", run: baseline::check },
     Step { name: "loom", about: "the ring under every interleaving", run: loom },
     Step { name: "demo", about: "the README's first command, cargo run --release", run: demo },

@@ -98,7 +98,7 @@ fn main() -> ExitCode {
         Verb::Synth(options) => fpga::blocks::synth(&options),
         Verb::Bitstream(options) => fpga::bitstream::run(&options),
         Verb::Baseline(options) => fpga::baseline::run(&options),
-        Verb::Pcie(options) => pcie::pcie(&options),
+        Verb::Pcie(options) => pcie::run(&options),
         Verb::Edges => edges::check(),
         Verb::Testplan => testplan::check(),
         Verb::Formal(options) => formal::run(&options),

