@@ -30081,9 +30081,18 @@ module kvcpu_small$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$
     reg  item$enable;
     reg  [48:0] item$d;
     wire  [48:0] item$q;
+    reg  spared$clock;
+    reg  spared$reset;
+    reg  spared$d;
+    wire  spared$q;
+    reg  spare$clock;
+    reg  spare$reset;
+    reg  spare$enable;
+    reg  [48:0] spare$d;
+    wire  [48:0] spare$q;
     
     // Local signals
-    reg  free;
+    reg  moves;
     
     // Sub module instances
     kvcpu_small$hepc$lists$prefetch$choose choose(
@@ -30136,31 +30145,56 @@ module kvcpu_small$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$
         .d(item$d),
         .q(item$q)
     );
+    kvcpu_small$hepc$lists$prefetch$spared spared(
+        .clock(spared$clock),
+        .reset(spared$reset),
+        .d(spared$d),
+        .q(spared$q)
+    );
+    kvcpu_small$hepc$lists$prefetch$spare spare(
+        .clock(spare$clock),
+        .reset(spare$reset),
+        .enable(spare$enable),
+        .d(spare$d),
+        .q(spare$q)
+    );
     
     // Update code
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
+    always @(*) spared$clock = clock;
+    always @(*) spare$clock = clock;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
-    always @(*) free = ~offered$q | list$taken;
+    always @(*) spared$reset = reset;
+    always @(*) spare$reset = reset;
+    always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = orders[(64'h3)+:(4)];
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
-    always @(*) taken$0 = choose$chosen$0 & free;
+    always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
     always @(*) choose$items$1 = items$1;
-    always @(*) taken$1 = choose$chosen$1 & free;
+    always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
     always @(*) choose$items$2 = items$2;
-    always @(*) taken$2 = choose$chosen$2 & free;
+    always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
     always @(*) choose$items$3 = items$3;
-    always @(*) taken$3 = choose$chosen$3 & free;
-    always @(*) offered$d = choose$valid | ~free;
-    always @(*) item$enable = free;
-    always @(*) item$d = choose$item;
+    always @(*) taken$3 = choose$chosen$3 & ~spared$q;
+    always @(*) offered$d = choose$valid | spared$q | ~moves;
+    always @(*) item$enable = moves;
+    always @(*) begin
+        item$d = choose$item;
+        if (spared$q) begin
+            item$d = spare$q;
+        end
+    end
+    always @(*) spared$d = (choose$valid | spared$q) & ~moves;
+    always @(*) spare$enable = ~spared$q;
+    always @(*) spare$d = choose$item;
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
@@ -31568,6 +31602,36 @@ module kvcpu_small$hepc$lists$prefetch$offered(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$prefetch$offered
 
 
+module kvcpu_small$hepc$lists$prefetch$spare(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$prefetch$spare
+
+
+module kvcpu_small$hepc$lists$prefetch$spared(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$prefetch$spared
+
+
 module kvcpu_small$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
@@ -31637,9 +31701,18 @@ module kvcpu_small$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$
     reg  item$enable;
     reg  [48:0] item$d;
     wire  [48:0] item$q;
+    reg  spared$clock;
+    reg  spared$reset;
+    reg  spared$d;
+    wire  spared$q;
+    reg  spare$clock;
+    reg  spare$reset;
+    reg  spare$enable;
+    reg  [48:0] spare$d;
+    wire  [48:0] spare$q;
     
     // Local signals
-    reg  free;
+    reg  moves;
     
     // Sub module instances
     kvcpu_small$hepc$lists$ranking0$choose choose(
@@ -31692,31 +31765,56 @@ module kvcpu_small$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$
         .d(item$d),
         .q(item$q)
     );
+    kvcpu_small$hepc$lists$ranking0$spared spared(
+        .clock(spared$clock),
+        .reset(spared$reset),
+        .d(spared$d),
+        .q(spared$q)
+    );
+    kvcpu_small$hepc$lists$ranking0$spare spare(
+        .clock(spare$clock),
+        .reset(spare$reset),
+        .enable(spare$enable),
+        .d(spare$d),
+        .q(spare$q)
+    );
     
     // Update code
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
+    always @(*) spared$clock = clock;
+    always @(*) spare$clock = clock;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
-    always @(*) free = ~offered$q | list$taken;
+    always @(*) spared$reset = reset;
+    always @(*) spare$reset = reset;
+    always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = orders[(64'h3)+:(4)];
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
-    always @(*) taken$0 = choose$chosen$0 & free;
+    always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
     always @(*) choose$items$1 = items$1;
-    always @(*) taken$1 = choose$chosen$1 & free;
+    always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
     always @(*) choose$items$2 = items$2;
-    always @(*) taken$2 = choose$chosen$2 & free;
+    always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
     always @(*) choose$items$3 = items$3;
-    always @(*) taken$3 = choose$chosen$3 & free;
-    always @(*) offered$d = choose$valid | ~free;
-    always @(*) item$enable = free;
-    always @(*) item$d = choose$item;
+    always @(*) taken$3 = choose$chosen$3 & ~spared$q;
+    always @(*) offered$d = choose$valid | spared$q | ~moves;
+    always @(*) item$enable = moves;
+    always @(*) begin
+        item$d = choose$item;
+        if (spared$q) begin
+            item$d = spare$q;
+        end
+    end
+    always @(*) spared$d = (choose$valid | spared$q) & ~moves;
+    always @(*) spare$enable = ~spared$q;
+    always @(*) spare$d = choose$item;
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
@@ -33124,6 +33222,36 @@ module kvcpu_small$hepc$lists$ranking0$offered(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$ranking0$offered
 
 
+module kvcpu_small$hepc$lists$ranking0$spare(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking0$spare
+
+
+module kvcpu_small$hepc$lists$ranking0$spared(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking0$spared
+
+
 module kvcpu_small$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
@@ -33193,9 +33321,18 @@ module kvcpu_small$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$
     reg  item$enable;
     reg  [48:0] item$d;
     wire  [48:0] item$q;
+    reg  spared$clock;
+    reg  spared$reset;
+    reg  spared$d;
+    wire  spared$q;
+    reg  spare$clock;
+    reg  spare$reset;
+    reg  spare$enable;
+    reg  [48:0] spare$d;
+    wire  [48:0] spare$q;
     
     // Local signals
-    reg  free;
+    reg  moves;
     
     // Sub module instances
     kvcpu_small$hepc$lists$ranking1$choose choose(
@@ -33248,31 +33385,56 @@ module kvcpu_small$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$
         .d(item$d),
         .q(item$q)
     );
+    kvcpu_small$hepc$lists$ranking1$spared spared(
+        .clock(spared$clock),
+        .reset(spared$reset),
+        .d(spared$d),
+        .q(spared$q)
+    );
+    kvcpu_small$hepc$lists$ranking1$spare spare(
+        .clock(spare$clock),
+        .reset(spare$reset),
+        .enable(spare$enable),
+        .d(spare$d),
+        .q(spare$q)
+    );
     
     // Update code
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
+    always @(*) spared$clock = clock;
+    always @(*) spare$clock = clock;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
-    always @(*) free = ~offered$q | list$taken;
+    always @(*) spared$reset = reset;
+    always @(*) spare$reset = reset;
+    always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = orders[(64'h3)+:(4)];
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
-    always @(*) taken$0 = choose$chosen$0 & free;
+    always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
     always @(*) choose$items$1 = items$1;
-    always @(*) taken$1 = choose$chosen$1 & free;
+    always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
     always @(*) choose$items$2 = items$2;
-    always @(*) taken$2 = choose$chosen$2 & free;
+    always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
     always @(*) choose$items$3 = items$3;
-    always @(*) taken$3 = choose$chosen$3 & free;
-    always @(*) offered$d = choose$valid | ~free;
-    always @(*) item$enable = free;
-    always @(*) item$d = choose$item;
+    always @(*) taken$3 = choose$chosen$3 & ~spared$q;
+    always @(*) offered$d = choose$valid | spared$q | ~moves;
+    always @(*) item$enable = moves;
+    always @(*) begin
+        item$d = choose$item;
+        if (spared$q) begin
+            item$d = spare$q;
+        end
+    end
+    always @(*) spared$d = (choose$valid | spared$q) & ~moves;
+    always @(*) spare$enable = ~spared$q;
+    always @(*) spare$d = choose$item;
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
@@ -34680,6 +34842,36 @@ module kvcpu_small$hepc$lists$ranking1$offered(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$ranking1$offered
 
 
+module kvcpu_small$hepc$lists$ranking1$spare(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking1$spare
+
+
+module kvcpu_small$hepc$lists$ranking1$spared(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking1$spared
+
+
 module kvcpu_small$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
@@ -34749,9 +34941,18 @@ module kvcpu_small$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$
     reg  item$enable;
     reg  [48:0] item$d;
     wire  [48:0] item$q;
+    reg  spared$clock;
+    reg  spared$reset;
+    reg  spared$d;
+    wire  spared$q;
+    reg  spare$clock;
+    reg  spare$reset;
+    reg  spare$enable;
+    reg  [48:0] spare$d;
+    wire  [48:0] spare$q;
     
     // Local signals
-    reg  free;
+    reg  moves;
     
     // Sub module instances
     kvcpu_small$hepc$lists$ranking2$choose choose(
@@ -34804,31 +35005,56 @@ module kvcpu_small$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$
         .d(item$d),
         .q(item$q)
     );
+    kvcpu_small$hepc$lists$ranking2$spared spared(
+        .clock(spared$clock),
+        .reset(spared$reset),
+        .d(spared$d),
+        .q(spared$q)
+    );
+    kvcpu_small$hepc$lists$ranking2$spare spare(
+        .clock(spare$clock),
+        .reset(spare$reset),
+        .enable(spare$enable),
+        .d(spare$d),
+        .q(spare$q)
+    );
     
     // Update code
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
+    always @(*) spared$clock = clock;
+    always @(*) spare$clock = clock;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
-    always @(*) free = ~offered$q | list$taken;
+    always @(*) spared$reset = reset;
+    always @(*) spare$reset = reset;
+    always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = orders[(64'h3)+:(4)];
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
-    always @(*) taken$0 = choose$chosen$0 & free;
+    always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
     always @(*) choose$items$1 = items$1;
-    always @(*) taken$1 = choose$chosen$1 & free;
+    always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
     always @(*) choose$items$2 = items$2;
-    always @(*) taken$2 = choose$chosen$2 & free;
+    always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
     always @(*) choose$items$3 = items$3;
-    always @(*) taken$3 = choose$chosen$3 & free;
-    always @(*) offered$d = choose$valid | ~free;
-    always @(*) item$enable = free;
-    always @(*) item$d = choose$item;
+    always @(*) taken$3 = choose$chosen$3 & ~spared$q;
+    always @(*) offered$d = choose$valid | spared$q | ~moves;
+    always @(*) item$enable = moves;
+    always @(*) begin
+        item$d = choose$item;
+        if (spared$q) begin
+            item$d = spare$q;
+        end
+    end
+    always @(*) spared$d = (choose$valid | spared$q) & ~moves;
+    always @(*) spare$enable = ~spared$q;
+    always @(*) spare$d = choose$item;
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
@@ -36236,6 +36462,36 @@ module kvcpu_small$hepc$lists$ranking2$offered(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$ranking2$offered
 
 
+module kvcpu_small$hepc$lists$ranking2$spare(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking2$spare
+
+
+module kvcpu_small$hepc$lists$ranking2$spared(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking2$spared
+
+
 module kvcpu_small$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
@@ -36305,9 +36561,18 @@ module kvcpu_small$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$
     reg  item$enable;
     reg  [48:0] item$d;
     wire  [48:0] item$q;
+    reg  spared$clock;
+    reg  spared$reset;
+    reg  spared$d;
+    wire  spared$q;
+    reg  spare$clock;
+    reg  spare$reset;
+    reg  spare$enable;
+    reg  [48:0] spare$d;
+    wire  [48:0] spare$q;
     
     // Local signals
-    reg  free;
+    reg  moves;
     
     // Sub module instances
     kvcpu_small$hepc$lists$ranking3$choose choose(
@@ -36360,31 +36625,56 @@ module kvcpu_small$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$
         .d(item$d),
         .q(item$q)
     );
+    kvcpu_small$hepc$lists$ranking3$spared spared(
+        .clock(spared$clock),
+        .reset(spared$reset),
+        .d(spared$d),
+        .q(spared$q)
+    );
+    kvcpu_small$hepc$lists$ranking3$spare spare(
+        .clock(spare$clock),
+        .reset(spare$reset),
+        .enable(spare$enable),
+        .d(spare$d),
+        .q(spare$q)
+    );
     
     // Update code
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
+    always @(*) spared$clock = clock;
+    always @(*) spare$clock = clock;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
-    always @(*) free = ~offered$q | list$taken;
+    always @(*) spared$reset = reset;
+    always @(*) spare$reset = reset;
+    always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = orders[(64'h3)+:(4)];
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
-    always @(*) taken$0 = choose$chosen$0 & free;
+    always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
     always @(*) choose$items$1 = items$1;
-    always @(*) taken$1 = choose$chosen$1 & free;
+    always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
     always @(*) choose$items$2 = items$2;
-    always @(*) taken$2 = choose$chosen$2 & free;
+    always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
     always @(*) choose$items$3 = items$3;
-    always @(*) taken$3 = choose$chosen$3 & free;
-    always @(*) offered$d = choose$valid | ~free;
-    always @(*) item$enable = free;
-    always @(*) item$d = choose$item;
+    always @(*) taken$3 = choose$chosen$3 & ~spared$q;
+    always @(*) offered$d = choose$valid | spared$q | ~moves;
+    always @(*) item$enable = moves;
+    always @(*) begin
+        item$d = choose$item;
+        if (spared$q) begin
+            item$d = spare$q;
+        end
+    end
+    always @(*) spared$d = (choose$valid | spared$q) & ~moves;
+    always @(*) spare$enable = ~spared$q;
+    always @(*) spare$d = choose$item;
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
@@ -37790,6 +38080,36 @@ module kvcpu_small$hepc$lists$ranking3$offered(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$hepc$lists$ranking3$offered
+
+
+module kvcpu_small$hepc$lists$ranking3$spare(clock,reset,enable,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  enable;
+    input wire  [48:0] d;
+    output reg  [48:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) begin
+        if (reset) q <= 49'h0;
+        else if (enable) q <= d;
+    end
+endmodule // kvcpu_small$hepc$lists$ranking3$spare
+
+
+module kvcpu_small$hepc$lists$ranking3$spared(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$ranking3$spared
 
 
 module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);

@@ -1,9 +1,13 @@
 //! A list with the lanes' turns before it, and its part in what is said to all lists.
 //!
 //! ```text
-//!  heads of L sieves ──► choose ──► item ──► list ──► view
-//!  orders to all lists ─► is this one meant? ──┘
+//!  heads of L sieves ──► choose ─┬────────►┬─► item ──► list ──► view
+//!                                └► spare ─┘             ▲
+//!  orders to all lists ─► is this one meant? ────────────┘
 //! ```
+//!
+//! What the list does not take stands at `item`; one that is chosen meanwhile goes to `spare`. So a lane hears from a register whether its
+//! item is taken, not from the list.
 
 use super::choose::Choose;
 use super::{ITEM_BITS, List};
@@ -72,7 +76,10 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
     list: List<K, M>,
     offered: Register<Bit>,
     item: Kept<Bits<ITEM_BITS>>,
-    free: Signal<Local, Bit>,
+    /// An item waits behind the one offered.
+    spared: Register<Bit>,
+    spare: Kept<Bits<ITEM_BITS>>,
+    moves: Signal<Local, Bit>,
     number: Constant<Bits<4>>,
 }
 
@@ -91,7 +98,7 @@ impl<const L: usize, const K: usize, const M: usize> Ranking<L, K, M> {
             };
         }
         rest!(
-            clock reset orders holding last_item there view choose list offered item free
+            clock reset orders holding last_item there view choose list offered item spared spare moves
         )
     }
 }
@@ -102,20 +109,30 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Ranking<L, K, M> 
         self.list.clock.next = self.clock.val();
         self.offered.clock.next = self.clock.val();
         self.item.clock.next = self.clock.val();
+        self.spared.clock.next = self.clock.val();
+        self.spare.clock.next = self.clock.val();
         self.list.reset.next = self.reset.val();
         self.offered.reset.next = self.reset.val();
         self.item.reset.next = self.reset.val();
+        self.spared.reset.next = self.reset.val();
+        self.spare.reset.next = self.reset.val();
 
-        self.free.next = !self.offered.q.val() | self.list.taken.val();
+        self.moves.next = !self.offered.q.val() | self.list.taken.val();
         self.choose.favoured.next = self.orders.val().favoured;
         for i in 0..L {
             self.choose.wants[i].next = self.wants[i].val();
             self.choose.items[i].next = self.items[i].val();
-            self.taken[i].next = self.choose.chosen[i].val() & self.free.val();
+            self.taken[i].next = self.choose.chosen[i].val() & !self.spared.q.val();
         }
-        self.offered.d.next = self.choose.valid.val() | !self.free.val();
-        self.item.enable.next = self.free.val();
+        self.offered.d.next = self.choose.valid.val() | self.spared.q.val() | !self.moves.val();
+        self.item.enable.next = self.moves.val();
         self.item.d.next = self.choose.item.val();
+        if self.spared.q.val() {
+            self.item.d.next = self.spare.q.val();
+        }
+        self.spared.d.next = (self.choose.valid.val() | self.spared.q.val()) & !self.moves.val();
+        self.spare.enable.next = !self.spared.q.val();
+        self.spare.d.next = self.choose.item.val();
         self.holding.next = self.offered.q.val() | self.list.holding.val();
 
         self.list.clear.next = self.orders.val().clear;
