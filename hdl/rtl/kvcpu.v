@@ -133,6 +133,7 @@ module kvcpu(clock,reset,bus_master,irq,executing,behind,scores,s_axil_awvalid,s
     wire  sequencer$executing;
     wire  [12:0] sequencer$behind;
     reg  file$clock;
+    reg  file$reset;
     reg  [23:0] file$bus_ahead;
     reg  file$bus_select;
     reg  file$bus_write;
@@ -364,6 +365,7 @@ module kvcpu(clock,reset,bus_master,irq,executing,behind,scores,s_axil_awvalid,s
     );
     kvcpu$file file(
         .clock(file$clock),
+        .reset(file$reset),
         .bus_ahead(file$bus_ahead),
         .bus_select(file$bus_select),
         .bus_write(file$bus_write),
@@ -565,6 +567,7 @@ module kvcpu(clock,reset,bus_master,irq,executing,behind,scores,s_axil_awvalid,s
     always @(*) sequencer$clock = clock;
     always @(*) sequencer$reset = reset;
     always @(*) file$clock = clock;
+    always @(*) file$reset = reset;
     always @(*) frames$clock = clock;
     always @(*) frames$reset = reset;
     always @(*) directory$clock = directory_clock$gated;
@@ -12263,6 +12266,10 @@ module kvcpu$dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
     wire  fifo$out_valid;
     reg  fifo$out_ready;
     wire  [164:0] fifo$out_data;
+    reg  popping$clock;
+    reg  popping$reset;
+    reg  popping$d;
+    wire  popping$q;
     reg  held$clock;
     reg  held$reset;
     reg  [4:0] held$d;
@@ -12324,6 +12331,12 @@ module kvcpu$dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
         .out_ready(fifo$out_ready),
         .out_data(fifo$out_data)
     );
+    kvcpu$dma$channels$0$queue$popping popping(
+        .clock(popping$clock),
+        .reset(popping$reset),
+        .d(popping$d),
+        .q(popping$q)
+    );
     kvcpu$dma$channels$0$queue$held held(
         .clock(held$clock),
         .reset(held$reset),
@@ -12351,9 +12364,11 @@ module kvcpu$dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
     always @(*) length$reset = reset;
     always @(*) spaces$reset = reset;
     always @(*) fifo$clock = clock;
+    always @(*) popping$clock = clock;
     always @(*) held$clock = clock;
     always @(*) there$clock = clock;
     always @(*) fifo$reset = reset | forget;
+    always @(*) popping$reset = reset | forget;
     always @(*) held$reset = reset | forget;
     always @(*) there$reset = reset | forget;
     always @(*) begin
@@ -12390,10 +12405,11 @@ module kvcpu$dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
     end
     always @(*) fifo$in_valid = pushed;
     always @(*) fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
-    always @(*) fifo$out_ready = pop;
+    always @(*) popping$d = pop;
+    always @(*) fifo$out_ready = popping$q;
     always @(*) begin
         after_pop = held$q;
-        if (pop) begin
+        if (popping$q) begin
             after_pop = held$q - 32'h1;
         end
     end
@@ -12404,7 +12420,7 @@ module kvcpu$dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
         end
     end
     always @(*) room = size - held$q;
-    always @(*) there$d = fifo$out_valid & ~pop;
+    always @(*) there$d = fifo$out_valid & ~pop & ~popping$q;
     always @(*) valid = there$q;
     always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
     always @(*) destination = fifo$out_data[(32'h40)+:(64)];
@@ -12634,6 +12650,19 @@ module kvcpu$dma$channels$0$queue$length(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 19'h0 : d;
 endmodule // kvcpu$dma$channels$0$queue$length
+
+
+module kvcpu$dma$channels$0$queue$popping(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$dma$channels$0$queue$popping
 
 
 module kvcpu$dma$channels$0$queue$source_high(clock,reset,d,q);
@@ -14289,6 +14318,10 @@ module kvcpu$dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
     wire  fifo$out_valid;
     reg  fifo$out_ready;
     wire  [164:0] fifo$out_data;
+    reg  popping$clock;
+    reg  popping$reset;
+    reg  popping$d;
+    wire  popping$q;
     reg  held$clock;
     reg  held$reset;
     reg  [4:0] held$d;
@@ -14350,6 +14383,12 @@ module kvcpu$dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
         .out_ready(fifo$out_ready),
         .out_data(fifo$out_data)
     );
+    kvcpu$dma$channels$1$queue$popping popping(
+        .clock(popping$clock),
+        .reset(popping$reset),
+        .d(popping$d),
+        .q(popping$q)
+    );
     kvcpu$dma$channels$1$queue$held held(
         .clock(held$clock),
         .reset(held$reset),
@@ -14377,9 +14416,11 @@ module kvcpu$dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
     always @(*) length$reset = reset;
     always @(*) spaces$reset = reset;
     always @(*) fifo$clock = clock;
+    always @(*) popping$clock = clock;
     always @(*) held$clock = clock;
     always @(*) there$clock = clock;
     always @(*) fifo$reset = reset | forget;
+    always @(*) popping$reset = reset | forget;
     always @(*) held$reset = reset | forget;
     always @(*) there$reset = reset | forget;
     always @(*) begin
@@ -14416,10 +14457,11 @@ module kvcpu$dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
     end
     always @(*) fifo$in_valid = pushed;
     always @(*) fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
-    always @(*) fifo$out_ready = pop;
+    always @(*) popping$d = pop;
+    always @(*) fifo$out_ready = popping$q;
     always @(*) begin
         after_pop = held$q;
-        if (pop) begin
+        if (popping$q) begin
             after_pop = held$q - 32'h1;
         end
     end
@@ -14430,7 +14472,7 @@ module kvcpu$dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
         end
     end
     always @(*) room = size - held$q;
-    always @(*) there$d = fifo$out_valid & ~pop;
+    always @(*) there$d = fifo$out_valid & ~pop & ~popping$q;
     always @(*) valid = there$q;
     always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
     always @(*) destination = fifo$out_data[(32'h40)+:(64)];
@@ -14660,6 +14702,19 @@ module kvcpu$dma$channels$1$queue$length(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 19'h0 : d;
 endmodule // kvcpu$dma$channels$1$queue$length
+
+
+module kvcpu$dma$channels$1$queue$popping(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$dma$channels$1$queue$popping
 
 
 module kvcpu$dma$channels$1$queue$source_high(clock,reset,d,q);
@@ -17978,10 +18033,11 @@ module kvcpu$dma_clock(clock,enable,awake,gated);
 endmodule // kvcpu$dma_clock
 
 
-module kvcpu$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read);
+module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read);
     
     // Module arguments
     input wire  clock;
+    input wire  reset;
     input wire  [23:0] bus_ahead;
     input wire  bus_select;
     input wire  bus_write;
@@ -18014,8 +18070,17 @@ module kvcpu$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_data,bus_
     wire  [7:0] description$descriptor;
     wire  [31:0] description$writable;
     wire  [31:0] description$reset_value;
+    reg  described$clock;
+    reg  described$reset;
+    reg  [31:0] described$d;
+    wire  [31:0] described$q;
+    reg  is_described$clock;
+    reg  is_described$reset;
+    reg  is_described$d;
+    wire  is_described$q;
     
     // Local signals
+    reg  of_description;
     reg  [7:0] part;
     reg  writes;
     reg  is_high;
@@ -18052,14 +18117,32 @@ module kvcpu$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_data,bus_
         .writable(description$writable),
         .reset_value(description$reset_value)
     );
+    kvcpu$file$described described(
+        .clock(described$clock),
+        .reset(described$reset),
+        .d(described$d),
+        .q(described$q)
+    );
+    kvcpu$file$is_described is_described(
+        .clock(is_described$clock),
+        .reset(is_described$reset),
+        .d(is_described$d),
+        .q(is_described$q)
+    );
     
     // Update code
     always @(*) data_low$clock = clock;
     always @(*) data_high$clock = clock;
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
-    always @(*) bus_ready = bus_select;
+    always @(*) described$clock = clock;
+    always @(*) is_described$clock = clock;
+    always @(*) described$reset = reset;
+    always @(*) is_described$reset = reset;
     always @(*) part = bus_address[(32'h10)+:(8)];
+    always @(*) of_description = part > 32'h10;
+    always @(*) is_described$d = bus_select & of_description & ~is_described$q;
+    always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) is_high = bus_address[32'hb];
     always @(*) data_low$read_address = bus_ahead[(32'h0)+:(11)];
@@ -18076,6 +18159,18 @@ module kvcpu$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_data,bus_
     always @(*) file$write_enable = writes & (part == 32'h10);
     always @(*) description$address = bus_ahead[(32'h0)+:(11)];
     always @(*) begin
+        described$d = 32'h0;
+        if (part == 32'h11) begin
+            described$d = ((description$descriptor) & 32'hffffffff);
+        end
+        else if (part == 32'h12) begin
+            described$d = description$writable;
+        end
+        else if (part == 32'h13) begin
+            described$d = description$reset_value;
+        end
+    end
+    always @(*) begin
         bus_read = 32'h0;
         if (bus_select) begin
             if (part == 32'h0) begin
@@ -18087,14 +18182,8 @@ module kvcpu$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_data,bus_
             else if (part == 32'h10) begin
                 bus_read = file$read_data;
             end
-            else if (part == 32'h11) begin
-                bus_read = ((description$descriptor) & 32'hffffffff);
-            end
-            else if (part == 32'h12) begin
-                bus_read = description$writable;
-            end
-            else if (part == 32'h13) begin
-                bus_read = description$reset_value;
+            else if (is_described$q) begin
+                bus_read = described$q;
             end
         end
     end
@@ -18138,6 +18227,19 @@ module kvcpu$file$data_low(clock,read_address,read_data,write_address,write_data
         if (write_enable) mem[write_address] <= write_data;
     end
 endmodule // kvcpu$file$data_low
+
+
+module kvcpu$file$described(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu$file$described
 
 
 module kvcpu$file$description(clock,address,descriptor,writable,reset_value);
@@ -20304,6 +20406,19 @@ module kvcpu$file$file(clock,read_address,read_data,write_address,write_data,wri
 endmodule // kvcpu$file$file
 
 
+module kvcpu$file$is_described(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$file$is_described
+
+
 module kvcpu$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,written,written_error);
     
     // Module arguments
@@ -20992,10 +21107,10 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
     reg  data$reset;
     reg  [63:0] data$d;
     wire  [63:0] data$q;
-    reg  strobes$clock;
-    reg  strobes$reset;
-    reg  [7:0] strobes$d;
-    wire  [7:0] strobes$q;
+    reg  gap$clock;
+    reg  gap$reset;
+    reg  gap$d;
+    wire  gap$q;
     reg  read_address$clock;
     reg  read_address$reset;
     reg  [23:0] read_address$d;
@@ -21078,7 +21193,6 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
     reg  [31:0] bytes;
     reg  [7:0] edges;
     reg  [7:0] runs;
-    reg  has_gap;
     reg  [31:0] low;
     
     // Sub module instances
@@ -21118,11 +21232,11 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
         .d(data$d),
         .q(data$q)
     );
-    kvcpu$front$strobes strobes(
-        .clock(strobes$clock),
-        .reset(strobes$reset),
-        .d(strobes$d),
-        .q(strobes$q)
+    kvcpu$front$gap gap(
+        .clock(gap$clock),
+        .reset(gap$reset),
+        .d(gap$d),
+        .q(gap$q)
     );
     kvcpu$front$read_address read_address(
         .clock(read_address$clock),
@@ -21234,7 +21348,7 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
     always @(*) address$clock = clock;
     always @(*) size$clock = clock;
     always @(*) data$clock = clock;
-    always @(*) strobes$clock = clock;
+    always @(*) gap$clock = clock;
     always @(*) read_address$clock = clock;
     always @(*) read_size$clock = clock;
     always @(*) is_write$clock = clock;
@@ -21258,7 +21372,7 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
     always @(*) address$reset = reset;
     always @(*) size$reset = reset;
     always @(*) data$reset = reset;
-    always @(*) strobes$reset = reset;
+    always @(*) gap$reset = reset;
     always @(*) read_address$reset = reset;
     always @(*) read_size$reset = reset;
     always @(*) is_write$reset = reset;
@@ -21276,6 +21390,8 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
     always @(*) cycles_high$reset = reset;
     always @(*) ready$reset = reset;
     always @(*) read$reset = reset;
+    always @(*) edges = wstrb & ~(wstrb << 32'h1);
+    always @(*) runs = edges - 32'h1;
     always @(*) awready = ~has_address$q;
     always @(*) wready = ~has_data$q;
     always @(*) arready = ~has_read$q & ~r_valid$q;
@@ -21286,7 +21402,7 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
         address$d = address$q;
         size$d = size$q;
         data$d = data$q;
-        strobes$d = strobes$q;
+        gap$d = gap$q;
         read_address$d = read_address$q;
         read_size$d = read_size$q;
         if (awvalid & ~has_address$q) begin
@@ -21297,7 +21413,7 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
         if (wvalid & ~has_data$q) begin
             has_data$d = 1'b1;
             data$d = wdata;
-            strobes$d = wstrb;
+            gap$d = (wstrb == 32'h0) | ((edges & runs) != 32'h0);
         end
         if (arvalid & ~has_read$q & ~r_valid$q) begin
             has_read$d = 1'b1;
@@ -21353,10 +21469,7 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
     always @(*) write = starts & bus_write;
     always @(*) responds = write & (number == 32'h6);
     always @(*) arms = write & (number == 32'hc);
-    always @(*) edges = strobes$q & ~(strobes$q << 32'h1);
-    always @(*) runs = edges - 32'h1;
-    always @(*) has_gap = (strobes$q == 32'h0) | ((edges & runs) != 32'h0);
-    always @(*) is_go = (address$q == go_address) & (size$q == 32'h2) & ~has_gap;
+    always @(*) is_go = (address$q == go_address) & (size$q == 32'h2) & ~gap$q;
     always @(*) pending = waits$q;
     always @(*) sweeps = sweep$q;
     always @(*) bvalid = b_valid$q;
@@ -21392,7 +21505,7 @@ module kvcpu$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready,wdata
         else if (shown_size == 32'h3) begin
             bytes = 32'h8;
         end
-        if (is_write$q & has_gap) begin
+        if (is_write$q & gap$q) begin
             bytes = 32'h0;
         end
     end
@@ -21622,6 +21735,19 @@ module kvcpu$front$fired(clock,reset,d,q);
 endmodule // kvcpu$front$fired
 
 
+module kvcpu$front$gap(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$front$gap
+
+
 module kvcpu$front$has_address(clock,reset,d,q);
     
     // Module arguments
@@ -21763,19 +21889,6 @@ module kvcpu$front$size(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 3'h0 : d;
 endmodule // kvcpu$front$size
-
-
-module kvcpu$front$strobes(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu$front$strobes
 
 
 module kvcpu$front$sweep(clock,reset,d,q);

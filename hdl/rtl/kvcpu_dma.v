@@ -3549,6 +3549,10 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
     wire  fifo$out_valid;
     reg  fifo$out_ready;
     wire  [164:0] fifo$out_data;
+    reg  popping$clock;
+    reg  popping$reset;
+    reg  popping$d;
+    wire  popping$q;
     reg  held$clock;
     reg  held$reset;
     reg  [4:0] held$d;
@@ -3610,6 +3614,12 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
         .out_ready(fifo$out_ready),
         .out_data(fifo$out_data)
     );
+    kvcpu_dma$channels$0$queue$popping popping(
+        .clock(popping$clock),
+        .reset(popping$reset),
+        .d(popping$d),
+        .q(popping$q)
+    );
     kvcpu_dma$channels$0$queue$held held(
         .clock(held$clock),
         .reset(held$reset),
@@ -3637,9 +3647,11 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
     always @(*) length$reset = reset;
     always @(*) spaces$reset = reset;
     always @(*) fifo$clock = clock;
+    always @(*) popping$clock = clock;
     always @(*) held$clock = clock;
     always @(*) there$clock = clock;
     always @(*) fifo$reset = reset | forget;
+    always @(*) popping$reset = reset | forget;
     always @(*) held$reset = reset | forget;
     always @(*) there$reset = reset | forget;
     always @(*) begin
@@ -3676,10 +3688,11 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
     end
     always @(*) fifo$in_valid = pushed;
     always @(*) fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
-    always @(*) fifo$out_ready = pop;
+    always @(*) popping$d = pop;
+    always @(*) fifo$out_ready = popping$q;
     always @(*) begin
         after_pop = held$q;
-        if (pop) begin
+        if (popping$q) begin
             after_pop = held$q - 32'h1;
         end
     end
@@ -3690,7 +3703,7 @@ module kvcpu_dma$channels$0$queue(clock,reset,forget,write,select,data,room,vali
         end
     end
     always @(*) room = size - held$q;
-    always @(*) there$d = fifo$out_valid & ~pop;
+    always @(*) there$d = fifo$out_valid & ~pop & ~popping$q;
     always @(*) valid = there$q;
     always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
     always @(*) destination = fifo$out_data[(32'h40)+:(64)];
@@ -3920,6 +3933,19 @@ module kvcpu_dma$channels$0$queue$length(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 19'h0 : d;
 endmodule // kvcpu_dma$channels$0$queue$length
+
+
+module kvcpu_dma$channels$0$queue$popping(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$channels$0$queue$popping
 
 
 module kvcpu_dma$channels$0$queue$source_high(clock,reset,d,q);
@@ -5575,6 +5601,10 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
     wire  fifo$out_valid;
     reg  fifo$out_ready;
     wire  [164:0] fifo$out_data;
+    reg  popping$clock;
+    reg  popping$reset;
+    reg  popping$d;
+    wire  popping$q;
     reg  held$clock;
     reg  held$reset;
     reg  [4:0] held$d;
@@ -5636,6 +5666,12 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
         .out_ready(fifo$out_ready),
         .out_data(fifo$out_data)
     );
+    kvcpu_dma$channels$1$queue$popping popping(
+        .clock(popping$clock),
+        .reset(popping$reset),
+        .d(popping$d),
+        .q(popping$q)
+    );
     kvcpu_dma$channels$1$queue$held held(
         .clock(held$clock),
         .reset(held$reset),
@@ -5663,9 +5699,11 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
     always @(*) length$reset = reset;
     always @(*) spaces$reset = reset;
     always @(*) fifo$clock = clock;
+    always @(*) popping$clock = clock;
     always @(*) held$clock = clock;
     always @(*) there$clock = clock;
     always @(*) fifo$reset = reset | forget;
+    always @(*) popping$reset = reset | forget;
     always @(*) held$reset = reset | forget;
     always @(*) there$reset = reset | forget;
     always @(*) begin
@@ -5702,10 +5740,11 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
     end
     always @(*) fifo$in_valid = pushed;
     always @(*) fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
-    always @(*) fifo$out_ready = pop;
+    always @(*) popping$d = pop;
+    always @(*) fifo$out_ready = popping$q;
     always @(*) begin
         after_pop = held$q;
-        if (pop) begin
+        if (popping$q) begin
             after_pop = held$q - 32'h1;
         end
     end
@@ -5716,7 +5755,7 @@ module kvcpu_dma$channels$1$queue(clock,reset,forget,write,select,data,room,vali
         end
     end
     always @(*) room = size - held$q;
-    always @(*) there$d = fifo$out_valid & ~pop;
+    always @(*) there$d = fifo$out_valid & ~pop & ~popping$q;
     always @(*) valid = there$q;
     always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
     always @(*) destination = fifo$out_data[(32'h40)+:(64)];
@@ -5946,6 +5985,19 @@ module kvcpu_dma$channels$1$queue$length(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 19'h0 : d;
 endmodule // kvcpu_dma$channels$1$queue$length
+
+
+module kvcpu_dma$channels$1$queue$popping(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_dma$channels$1$queue$popping
 
 
 module kvcpu_dma$channels$1$queue$source_high(clock,reset,d,q);

@@ -133,6 +133,7 @@ module kvcpu_small(clock,reset,bus_master,irq,executing,behind,scores,s_axil_awv
     wire  sequencer$executing;
     wire  [12:0] sequencer$behind;
     reg  file$clock;
+    reg  file$reset;
     reg  [23:0] file$bus_ahead;
     reg  file$bus_select;
     reg  file$bus_write;
@@ -364,6 +365,7 @@ module kvcpu_small(clock,reset,bus_master,irq,executing,behind,scores,s_axil_awv
     );
     kvcpu_small$file file(
         .clock(file$clock),
+        .reset(file$reset),
         .bus_ahead(file$bus_ahead),
         .bus_select(file$bus_select),
         .bus_write(file$bus_write),
@@ -565,6 +567,7 @@ module kvcpu_small(clock,reset,bus_master,irq,executing,behind,scores,s_axil_awv
     always @(*) sequencer$clock = clock;
     always @(*) sequencer$reset = reset;
     always @(*) file$clock = clock;
+    always @(*) file$reset = reset;
     always @(*) frames$clock = clock;
     always @(*) frames$reset = reset;
     always @(*) directory$clock = directory_clock$gated;
@@ -11327,6 +11330,10 @@ module kvcpu_small$dma$channels$0$queue(clock,reset,forget,write,select,data,roo
     wire  fifo$out_valid;
     reg  fifo$out_ready;
     wire  [164:0] fifo$out_data;
+    reg  popping$clock;
+    reg  popping$reset;
+    reg  popping$d;
+    wire  popping$q;
     reg  held$clock;
     reg  held$reset;
     reg  [4:0] held$d;
@@ -11388,6 +11395,12 @@ module kvcpu_small$dma$channels$0$queue(clock,reset,forget,write,select,data,roo
         .out_ready(fifo$out_ready),
         .out_data(fifo$out_data)
     );
+    kvcpu_small$dma$channels$0$queue$popping popping(
+        .clock(popping$clock),
+        .reset(popping$reset),
+        .d(popping$d),
+        .q(popping$q)
+    );
     kvcpu_small$dma$channels$0$queue$held held(
         .clock(held$clock),
         .reset(held$reset),
@@ -11415,9 +11428,11 @@ module kvcpu_small$dma$channels$0$queue(clock,reset,forget,write,select,data,roo
     always @(*) length$reset = reset;
     always @(*) spaces$reset = reset;
     always @(*) fifo$clock = clock;
+    always @(*) popping$clock = clock;
     always @(*) held$clock = clock;
     always @(*) there$clock = clock;
     always @(*) fifo$reset = reset | forget;
+    always @(*) popping$reset = reset | forget;
     always @(*) held$reset = reset | forget;
     always @(*) there$reset = reset | forget;
     always @(*) begin
@@ -11454,10 +11469,11 @@ module kvcpu_small$dma$channels$0$queue(clock,reset,forget,write,select,data,roo
     end
     always @(*) fifo$in_valid = pushed;
     always @(*) fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
-    always @(*) fifo$out_ready = pop;
+    always @(*) popping$d = pop;
+    always @(*) fifo$out_ready = popping$q;
     always @(*) begin
         after_pop = held$q;
-        if (pop) begin
+        if (popping$q) begin
             after_pop = held$q - 32'h1;
         end
     end
@@ -11468,7 +11484,7 @@ module kvcpu_small$dma$channels$0$queue(clock,reset,forget,write,select,data,roo
         end
     end
     always @(*) room = size - held$q;
-    always @(*) there$d = fifo$out_valid & ~pop;
+    always @(*) there$d = fifo$out_valid & ~pop & ~popping$q;
     always @(*) valid = there$q;
     always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
     always @(*) destination = fifo$out_data[(32'h40)+:(64)];
@@ -11698,6 +11714,19 @@ module kvcpu_small$dma$channels$0$queue$length(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 19'h0 : d;
 endmodule // kvcpu_small$dma$channels$0$queue$length
+
+
+module kvcpu_small$dma$channels$0$queue$popping(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$dma$channels$0$queue$popping
 
 
 module kvcpu_small$dma$channels$0$queue$source_high(clock,reset,d,q);
@@ -13353,6 +13382,10 @@ module kvcpu_small$dma$channels$1$queue(clock,reset,forget,write,select,data,roo
     wire  fifo$out_valid;
     reg  fifo$out_ready;
     wire  [164:0] fifo$out_data;
+    reg  popping$clock;
+    reg  popping$reset;
+    reg  popping$d;
+    wire  popping$q;
     reg  held$clock;
     reg  held$reset;
     reg  [4:0] held$d;
@@ -13414,6 +13447,12 @@ module kvcpu_small$dma$channels$1$queue(clock,reset,forget,write,select,data,roo
         .out_ready(fifo$out_ready),
         .out_data(fifo$out_data)
     );
+    kvcpu_small$dma$channels$1$queue$popping popping(
+        .clock(popping$clock),
+        .reset(popping$reset),
+        .d(popping$d),
+        .q(popping$q)
+    );
     kvcpu_small$dma$channels$1$queue$held held(
         .clock(held$clock),
         .reset(held$reset),
@@ -13441,9 +13480,11 @@ module kvcpu_small$dma$channels$1$queue(clock,reset,forget,write,select,data,roo
     always @(*) length$reset = reset;
     always @(*) spaces$reset = reset;
     always @(*) fifo$clock = clock;
+    always @(*) popping$clock = clock;
     always @(*) held$clock = clock;
     always @(*) there$clock = clock;
     always @(*) fifo$reset = reset | forget;
+    always @(*) popping$reset = reset | forget;
     always @(*) held$reset = reset | forget;
     always @(*) there$reset = reset | forget;
     always @(*) begin
@@ -13480,10 +13521,11 @@ module kvcpu_small$dma$channels$1$queue(clock,reset,forget,write,select,data,roo
     end
     always @(*) fifo$in_valid = pushed;
     always @(*) fifo$in_data = ((source_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) | (((source_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h20) | (((destination_low$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h40) | (((destination_high$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h60) | (((length$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h80) | (((spaces$q) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h93) | (((((data) & 16'hffff)) & 165'h1fffffffffffffffffffffffffffffffffffffffff) << 32'h95);
-    always @(*) fifo$out_ready = pop;
+    always @(*) popping$d = pop;
+    always @(*) fifo$out_ready = popping$q;
     always @(*) begin
         after_pop = held$q;
-        if (pop) begin
+        if (popping$q) begin
             after_pop = held$q - 32'h1;
         end
     end
@@ -13494,7 +13536,7 @@ module kvcpu_small$dma$channels$1$queue(clock,reset,forget,write,select,data,roo
         end
     end
     always @(*) room = size - held$q;
-    always @(*) there$d = fifo$out_valid & ~pop;
+    always @(*) there$d = fifo$out_valid & ~pop & ~popping$q;
     always @(*) valid = there$q;
     always @(*) source = ((fifo$out_data) & 64'hffffffffffffffff);
     always @(*) destination = fifo$out_data[(32'h40)+:(64)];
@@ -13724,6 +13766,19 @@ module kvcpu_small$dma$channels$1$queue$length(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 19'h0 : d;
 endmodule // kvcpu_small$dma$channels$1$queue$length
+
+
+module kvcpu_small$dma$channels$1$queue$popping(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$dma$channels$1$queue$popping
 
 
 module kvcpu_small$dma$channels$1$queue$source_high(clock,reset,d,q);
@@ -17042,10 +17097,11 @@ module kvcpu_small$dma_clock(clock,enable,awake,gated);
 endmodule // kvcpu_small$dma_clock
 
 
-module kvcpu_small$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read);
+module kvcpu_small$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read);
     
     // Module arguments
     input wire  clock;
+    input wire  reset;
     input wire  [23:0] bus_ahead;
     input wire  bus_select;
     input wire  bus_write;
@@ -17078,8 +17134,17 @@ module kvcpu_small$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     wire  [7:0] description$descriptor;
     wire  [31:0] description$writable;
     wire  [31:0] description$reset_value;
+    reg  described$clock;
+    reg  described$reset;
+    reg  [31:0] described$d;
+    wire  [31:0] described$q;
+    reg  is_described$clock;
+    reg  is_described$reset;
+    reg  is_described$d;
+    wire  is_described$q;
     
     // Local signals
+    reg  of_description;
     reg  [7:0] part;
     reg  writes;
     reg  is_high;
@@ -17116,14 +17181,32 @@ module kvcpu_small$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_dat
         .writable(description$writable),
         .reset_value(description$reset_value)
     );
+    kvcpu_small$file$described described(
+        .clock(described$clock),
+        .reset(described$reset),
+        .d(described$d),
+        .q(described$q)
+    );
+    kvcpu_small$file$is_described is_described(
+        .clock(is_described$clock),
+        .reset(is_described$reset),
+        .d(is_described$d),
+        .q(is_described$q)
+    );
     
     // Update code
     always @(*) data_low$clock = clock;
     always @(*) data_high$clock = clock;
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
-    always @(*) bus_ready = bus_select;
+    always @(*) described$clock = clock;
+    always @(*) is_described$clock = clock;
+    always @(*) described$reset = reset;
+    always @(*) is_described$reset = reset;
     always @(*) part = bus_address[(32'h10)+:(8)];
+    always @(*) of_description = part > 32'h10;
+    always @(*) is_described$d = bus_select & of_description & ~is_described$q;
+    always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) is_high = bus_address[32'hb];
     always @(*) data_low$read_address = bus_ahead[(32'h0)+:(11)];
@@ -17140,6 +17223,18 @@ module kvcpu_small$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     always @(*) file$write_enable = writes & (part == 32'h10);
     always @(*) description$address = bus_ahead[(32'h0)+:(11)];
     always @(*) begin
+        described$d = 32'h0;
+        if (part == 32'h11) begin
+            described$d = ((description$descriptor) & 32'hffffffff);
+        end
+        else if (part == 32'h12) begin
+            described$d = description$writable;
+        end
+        else if (part == 32'h13) begin
+            described$d = description$reset_value;
+        end
+    end
+    always @(*) begin
         bus_read = 32'h0;
         if (bus_select) begin
             if (part == 32'h0) begin
@@ -17151,14 +17246,8 @@ module kvcpu_small$file(clock,bus_ahead,bus_select,bus_write,bus_address,bus_dat
             else if (part == 32'h10) begin
                 bus_read = file$read_data;
             end
-            else if (part == 32'h11) begin
-                bus_read = ((description$descriptor) & 32'hffffffff);
-            end
-            else if (part == 32'h12) begin
-                bus_read = description$writable;
-            end
-            else if (part == 32'h13) begin
-                bus_read = description$reset_value;
+            else if (is_described$q) begin
+                bus_read = described$q;
             end
         end
     end
@@ -17202,6 +17291,19 @@ module kvcpu_small$file$data_low(clock,read_address,read_data,write_address,writ
         if (write_enable) mem[write_address] <= write_data;
     end
 endmodule // kvcpu_small$file$data_low
+
+
+module kvcpu_small$file$described(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_small$file$described
 
 
 module kvcpu_small$file$description(clock,address,descriptor,writable,reset_value);
@@ -19368,6 +19470,19 @@ module kvcpu_small$file$file(clock,read_address,read_data,write_address,write_da
 endmodule // kvcpu_small$file$file
 
 
+module kvcpu_small$file$is_described(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$file$is_described
+
+
 module kvcpu_small$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,written,written_error);
     
     // Module arguments
@@ -20056,10 +20171,10 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
     reg  data$reset;
     reg  [63:0] data$d;
     wire  [63:0] data$q;
-    reg  strobes$clock;
-    reg  strobes$reset;
-    reg  [7:0] strobes$d;
-    wire  [7:0] strobes$q;
+    reg  gap$clock;
+    reg  gap$reset;
+    reg  gap$d;
+    wire  gap$q;
     reg  read_address$clock;
     reg  read_address$reset;
     reg  [23:0] read_address$d;
@@ -20142,7 +20257,6 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
     reg  [31:0] bytes;
     reg  [7:0] edges;
     reg  [7:0] runs;
-    reg  has_gap;
     reg  [31:0] low;
     
     // Sub module instances
@@ -20182,11 +20296,11 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
         .d(data$d),
         .q(data$q)
     );
-    kvcpu_small$front$strobes strobes(
-        .clock(strobes$clock),
-        .reset(strobes$reset),
-        .d(strobes$d),
-        .q(strobes$q)
+    kvcpu_small$front$gap gap(
+        .clock(gap$clock),
+        .reset(gap$reset),
+        .d(gap$d),
+        .q(gap$q)
     );
     kvcpu_small$front$read_address read_address(
         .clock(read_address$clock),
@@ -20298,7 +20412,7 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
     always @(*) address$clock = clock;
     always @(*) size$clock = clock;
     always @(*) data$clock = clock;
-    always @(*) strobes$clock = clock;
+    always @(*) gap$clock = clock;
     always @(*) read_address$clock = clock;
     always @(*) read_size$clock = clock;
     always @(*) is_write$clock = clock;
@@ -20322,7 +20436,7 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
     always @(*) address$reset = reset;
     always @(*) size$reset = reset;
     always @(*) data$reset = reset;
-    always @(*) strobes$reset = reset;
+    always @(*) gap$reset = reset;
     always @(*) read_address$reset = reset;
     always @(*) read_size$reset = reset;
     always @(*) is_write$reset = reset;
@@ -20340,6 +20454,8 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
     always @(*) cycles_high$reset = reset;
     always @(*) ready$reset = reset;
     always @(*) read$reset = reset;
+    always @(*) edges = wstrb & ~(wstrb << 32'h1);
+    always @(*) runs = edges - 32'h1;
     always @(*) awready = ~has_address$q;
     always @(*) wready = ~has_data$q;
     always @(*) arready = ~has_read$q & ~r_valid$q;
@@ -20350,7 +20466,7 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
         address$d = address$q;
         size$d = size$q;
         data$d = data$q;
-        strobes$d = strobes$q;
+        gap$d = gap$q;
         read_address$d = read_address$q;
         read_size$d = read_size$q;
         if (awvalid & ~has_address$q) begin
@@ -20361,7 +20477,7 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
         if (wvalid & ~has_data$q) begin
             has_data$d = 1'b1;
             data$d = wdata;
-            strobes$d = wstrb;
+            gap$d = (wstrb == 32'h0) | ((edges & runs) != 32'h0);
         end
         if (arvalid & ~has_read$q & ~r_valid$q) begin
             has_read$d = 1'b1;
@@ -20417,10 +20533,7 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
     always @(*) write = starts & bus_write;
     always @(*) responds = write & (number == 32'h6);
     always @(*) arms = write & (number == 32'hc);
-    always @(*) edges = strobes$q & ~(strobes$q << 32'h1);
-    always @(*) runs = edges - 32'h1;
-    always @(*) has_gap = (strobes$q == 32'h0) | ((edges & runs) != 32'h0);
-    always @(*) is_go = (address$q == go_address) & (size$q == 32'h2) & ~has_gap;
+    always @(*) is_go = (address$q == go_address) & (size$q == 32'h2) & ~gap$q;
     always @(*) pending = waits$q;
     always @(*) sweeps = sweep$q;
     always @(*) bvalid = b_valid$q;
@@ -20456,7 +20569,7 @@ module kvcpu_small$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,wready
         else if (shown_size == 32'h3) begin
             bytes = 32'h8;
         end
-        if (is_write$q & has_gap) begin
+        if (is_write$q & gap$q) begin
             bytes = 32'h0;
         end
     end
@@ -20686,6 +20799,19 @@ module kvcpu_small$front$fired(clock,reset,d,q);
 endmodule // kvcpu_small$front$fired
 
 
+module kvcpu_small$front$gap(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$front$gap
+
+
 module kvcpu_small$front$has_address(clock,reset,d,q);
     
     // Module arguments
@@ -20827,19 +20953,6 @@ module kvcpu_small$front$size(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 3'h0 : d;
 endmodule // kvcpu_small$front$size
-
-
-module kvcpu_small$front$strobes(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_small$front$strobes
 
 
 module kvcpu_small$front$sweep(clock,reset,d,q);

@@ -285,6 +285,7 @@ impl<
         self.sequencer.clock.next = self.clock.val();
         self.sequencer.reset.next = self.reset.val();
         self.file.clock.next = self.clock.val();
+        self.file.reset.next = self.reset.val();
         self.frames.clock.next = self.clock.val();
         self.frames.reset.next = self.reset.val();
         self.directory.clock.next = self.directory_clock.gated.val();

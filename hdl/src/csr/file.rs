@@ -3,11 +3,13 @@
 //! ```text
 //!         ┌─ data RAM, 2,048 words and 1,024: block RAM comes in powers of two
 //!  bus ───┼─ register file, 2,048 words
-//!         └─ description of each of them
+//!         └─ description of each of them ─► a register
 //! ```
+//!
+//! Descriptions answer a clock later than the rest: they are decoded from what a RAM holds.
 
 use super::Table;
-use crate::prim::Ram;
+use crate::prim::{Ram, Register};
 use rust_hdl::prelude::*;
 
 /// Data RAM (`0x0_....`) and register file (`0x1_....`), for `Q` queues and `G` agents.
@@ -15,6 +17,8 @@ use rust_hdl::prelude::*;
 pub struct File<const Q: usize, const G: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
+    /// Synchronous reset; the memories keep what they hold.
+    pub reset: Signal<In, Bit>,
     /// Where a request of the next clock may be.
     pub bus_ahead: Signal<In, Bits<24>>,
     /// A request for this block stands; it stood on `bus_ahead` in the clock before.
@@ -34,6 +38,10 @@ pub struct File<const Q: usize, const G: usize> {
     data_high: Ram<Bits<32>, 10>,
     file: Ram<Bits<32>, 11>,
     description: Table<Q, G>,
+    /// The description that was asked for in the clock before.
+    described: Register<Bits<32>>,
+    is_described: Register<Bit>,
+    of_description: Signal<Local, Bit>,
     part: Signal<Local, Bits<8>>,
     writes: Signal<Local, Bit>,
     is_high: Signal<Local, Bit>,
@@ -46,9 +54,15 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.data_high.clock.next = self.clock.val();
         self.file.clock.next = self.clock.val();
         self.description.clock.next = self.clock.val();
+        self.described.clock.next = self.clock.val();
+        self.is_described.clock.next = self.clock.val();
+        self.described.reset.next = self.reset.val();
+        self.is_described.reset.next = self.reset.val();
 
-        self.bus_ready.next = self.bus_select.val();
         self.part.next = self.bus_address.val().get_bits::<8>(16);
+        self.of_description.next = self.part.val() > 16;
+        self.is_described.d.next = self.bus_select.val() & self.of_description.val() & !self.is_described.q.val();
+        self.bus_ready.next = self.bus_select.val() & (!self.of_description.val() | self.is_described.q.val());
         self.writes.next = self.bus_select.val() & self.bus_write.val();
 
         self.is_high.next = self.bus_address.val().get_bit(11);
@@ -66,6 +80,15 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.file.write_enable.next = self.writes.val() & (self.part.val() == 16);
         self.description.address.next = self.bus_ahead.val().get_bits::<11>(0);
 
+        self.described.d.next = 0.into();
+        if self.part.val() == 17 {
+            self.described.d.next = bit_cast::<32, 8>(self.description.descriptor.val());
+        } else if self.part.val() == 18 {
+            self.described.d.next = self.description.writable.val();
+        } else if self.part.val() == 19 {
+            self.described.d.next = self.description.reset_value.val();
+        }
+
         self.bus_read.next = 0.into();
         if self.bus_select.val() {
             if self.part.val() == 0 {
@@ -75,12 +98,8 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
                 }
             } else if self.part.val() == 16 {
                 self.bus_read.next = self.file.read_data.val();
-            } else if self.part.val() == 17 {
-                self.bus_read.next = bit_cast::<32, 8>(self.description.descriptor.val());
-            } else if self.part.val() == 18 {
-                self.bus_read.next = self.description.writable.val();
-            } else if self.part.val() == 19 {
-                self.bus_read.next = self.description.reset_value.val();
+            } else if self.is_described.q.val() {
+                self.bus_read.next = self.described.q.val();
             }
         }
     }

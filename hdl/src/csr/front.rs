@@ -91,7 +91,8 @@ pub struct Front {
     address: Register<Bits<24>>,
     size: Register<Bits<3>>,
     data: Register<Bits<64>>,
-    strobes: Register<Bits<8>>,
+    /// The strobes are none, or not of bytes that stand side by side.
+    gap: Register<Bit>,
     read_address: Register<Bits<24>>,
     read_size: Register<Bits<3>>,
     is_write: Register<Bit>,
@@ -125,7 +126,6 @@ pub struct Front {
     bytes: Signal<Local, Bits<32>>,
     edges: Signal<Local, Bits<8>>,
     runs: Signal<Local, Bits<8>>,
-    has_gap: Signal<Local, Bit>,
     low: Signal<Local, Bits<32>>,
     go_address: Constant<Bits<24>>,
     write_mark: Constant<Bits<32>>,
@@ -169,9 +169,9 @@ impl Front {
         rest!(
             clock reset awvalid awready awaddr awsize wvalid wready wdata wstrb bvalid bready bresp arvalid arready araddr
             arsize rvalid rready rdata rresp irq pending sweeps sweep_started bus_select bus_write bus_address bus_data bus_ready
-            bus_read has_address has_data has_read address size data strobes read_address read_size is_write waits
+            bus_read has_address has_data has_read address size data gap read_address read_size is_write waits
             answer_low answer_high b_valid r_valid watched armed fired sweep lines cycles cycles_high ready read number starts write responds arms is_go
-            shown_address shown_size offset bytes edges runs has_gap low
+            shown_address shown_size offset bytes edges runs low
         )
     }
 }
@@ -185,7 +185,7 @@ impl Logic for Front {
         self.address.clock.next = self.clock.val();
         self.size.clock.next = self.clock.val();
         self.data.clock.next = self.clock.val();
-        self.strobes.clock.next = self.clock.val();
+        self.gap.clock.next = self.clock.val();
         self.read_address.clock.next = self.clock.val();
         self.read_size.clock.next = self.clock.val();
         self.is_write.clock.next = self.clock.val();
@@ -209,7 +209,7 @@ impl Logic for Front {
         self.address.reset.next = self.reset.val();
         self.size.reset.next = self.reset.val();
         self.data.reset.next = self.reset.val();
-        self.strobes.reset.next = self.reset.val();
+        self.gap.reset.next = self.reset.val();
         self.read_address.reset.next = self.reset.val();
         self.read_size.reset.next = self.reset.val();
         self.is_write.reset.next = self.reset.val();
@@ -228,6 +228,10 @@ impl Logic for Front {
         self.ready.reset.next = self.reset.val();
         self.read.reset.next = self.reset.val();
 
+        // Strobes without a gap have one bit set that the next lower has not.
+        self.edges.next = self.wstrb.val() & !(self.wstrb.val() << 1);
+        self.runs.next = self.edges.val() - 1;
+
         // Channels: each holds one. No read comes in while an answer waits on R, whose lanes depend on the read's size.
         self.awready.next = !self.has_address.q.val();
         self.wready.next = !self.has_data.q.val();
@@ -238,7 +242,7 @@ impl Logic for Front {
         self.address.d.next = self.address.q.val();
         self.size.d.next = self.size.q.val();
         self.data.d.next = self.data.q.val();
-        self.strobes.d.next = self.strobes.q.val();
+        self.gap.d.next = self.gap.q.val();
         self.read_address.d.next = self.read_address.q.val();
         self.read_size.d.next = self.read_size.q.val();
         if self.awvalid.val() & !self.has_address.q.val() {
@@ -249,7 +253,7 @@ impl Logic for Front {
         if self.wvalid.val() & !self.has_data.q.val() {
             self.has_data.d.next = true;
             self.data.d.next = self.wdata.val();
-            self.strobes.d.next = self.wstrb.val();
+            self.gap.d.next = (self.wstrb.val() == 0) | ((self.edges.val() & self.runs.val()) != 0);
         }
         if self.arvalid.val() & !self.has_read.q.val() & !self.r_valid.q.val() {
             self.has_read.d.next = true;
@@ -281,12 +285,8 @@ impl Logic for Front {
                 self.fired.d.next = false;
             }
         }
-        // Strobes without a gap have one bit set that the next lower has not.
-        self.edges.next = self.strobes.q.val() & !(self.strobes.q.val() << 1);
-        self.runs.next = self.edges.val() - 1;
-        self.has_gap.next = (self.strobes.q.val() == 0) | ((self.edges.val() & self.runs.val()) != 0);
         self.is_go.next =
-            (self.address.q.val() == self.go_address.val()) & (self.size.q.val() == 2) & !self.has_gap.val();
+            (self.address.q.val() == self.go_address.val()) & (self.size.q.val() == 2) & !self.gap.q.val();
         self.sweep.d.next = self.sweep.q.val() & !self.sweep_started.val();
         if !self.waits.q.val() & !self.b_valid.q.val() & !self.r_valid.q.val() {
             if self.has_address.q.val() & self.has_data.q.val() {
@@ -347,7 +347,7 @@ impl Logic for Front {
         } else if self.shown_size.val() == 3 {
             self.bytes.next = 8.into();
         }
-        if self.is_write.q.val() & self.has_gap.val() {
+        if self.is_write.q.val() & self.gap.q.val() {
             self.bytes.next = 0.into();
         }
         self.low.next = self.data.q.val().get_bits::<32>(0);

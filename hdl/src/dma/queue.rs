@@ -51,6 +51,8 @@ pub struct Queue {
     length: Register<Bits<WORDS_BITS>>,
     spaces: Register<Bits<2>>,
     fifo: Fifo<Bits<DESCRIPTOR_BITS>, 4, 5>,
+    /// The one at work is done, a clock late: the FIFO's next address is far from its RAM.
+    popping: Register<Bit>,
     held: Register<Bits<5>>,
     /// The FIFO shows a descriptor, a clock late: what begins with it is far from comparing pointers.
     there: Register<Bit>,
@@ -75,9 +77,11 @@ impl Logic for Queue {
         self.length.reset.next = self.reset.val();
         self.spaces.reset.next = self.reset.val();
         self.fifo.clock.next = self.clock.val();
+        self.popping.clock.next = self.clock.val();
         self.held.clock.next = self.clock.val();
         self.there.clock.next = self.clock.val();
         self.fifo.reset.next = self.reset.val() | self.forget.val();
+        self.popping.reset.next = self.reset.val() | self.forget.val();
         self.held.reset.next = self.reset.val() | self.forget.val();
         self.there.reset.next = self.reset.val() | self.forget.val();
         self.source_low.d.next = self.source_low.q.val();
@@ -112,10 +116,11 @@ impl Logic for Queue {
             | (bit_cast::<DESCRIPTOR_BITS, WORDS_BITS>(self.length.q.val()) << 128)
             | (bit_cast::<DESCRIPTOR_BITS, 2>(self.spaces.q.val()) << 147)
             | (bit_cast::<DESCRIPTOR_BITS, 16>(bit_cast::<16, 32>(self.data.val())) << 149);
-        self.fifo.out_ready.next = self.pop.val();
+        self.popping.d.next = self.pop.val();
+        self.fifo.out_ready.next = self.popping.q.val();
 
         self.after_pop.next = self.held.q.val();
-        if self.pop.val() {
+        if self.popping.q.val() {
             self.after_pop.next = self.held.q.val() - 1;
         }
         self.held.d.next = self.after_pop.val();
@@ -124,7 +129,7 @@ impl Logic for Queue {
         }
         self.size.next = 16.into();
         self.room.next = self.size.val() - self.held.q.val();
-        self.there.d.next = self.fifo.out_valid.val() & !self.pop.val();
+        self.there.d.next = self.fifo.out_valid.val() & !self.pop.val() & !self.popping.q.val();
         self.valid.next = self.there.q.val();
         self.source.next = bit_cast::<64, DESCRIPTOR_BITS>(self.fifo.out_data.val());
         self.destination.next = self.fifo.out_data.val().get_bits::<64>(64);
