@@ -8,12 +8,15 @@ BOARD.yml is constraints/<board>/pcie.yml. OUTPUT gets, beside Verilog of LitePC
     kvcpu_pcie_core.v    the core; its ports are the same on every board but for pins
     kvcpu_pcie_ip.tcl    makes the vendor's IP in Vivado
     kvcpu_pcie_place.tcl what LitePCIe wants done before placement
-    hard_stub.v          the vendor's block as LitePCIe knows it, for checks; never given to Vivado
+    stubs/hard.v         the vendor's block as LitePCIe knows it, for checks
+
+Vivado is given every *.v of OUTPUT, and none of OUTPUT/stubs. Verilog that was in either is removed first.
 
 LitePCIe's own generator, litepcie_gen, is not used: its core has one BAR, loses byte enables and the BAR's number, and carries out
 accesses of four bytes only. What it is good at is taken: clocks, the hard block's many ports, clock domains, width of the bus.
 """
 
+import glob
 import os
 import re
 import sys
@@ -263,7 +266,11 @@ def main():
     board, output = sys.argv[1:]
     with open(board, encoding="utf-8") as file:
         config = yaml.safe_load(file)
-    os.makedirs(output, exist_ok=True)
+    stubs = os.path.join(output, "stubs")
+    os.makedirs(stubs, exist_ok=True)
+    for folder in (output, stubs):
+        for path in glob.glob(os.path.join(glob.escape(folder), "*.v")):
+            os.remove(path)
     kind = {"7series": Xilinx7SeriesPlatform, "ultrascale+": XilinxUSPPlatform}[config["family"]]
     platform = kind(config["part"], ports(config["lanes"]), toolchain="vivado")
     core = Core(platform, config)
@@ -278,7 +285,7 @@ def main():
             text = edit(text)
         with open(os.path.join(output, name), "w", encoding="utf-8") as file:
             file.write(text)
-    with open(os.path.join(output, "hard_stub.v"), "w", encoding="utf-8") as file:
+    with open(os.path.join(stubs, "hard.v"), "w", encoding="utf-8") as file:
         file.write(stub(core, platform))
     toolchain = platform.toolchain
     for name, commands in (("ip", toolchain.pre_synthesis_commands), ("place", toolchain.pre_placement_commands)):

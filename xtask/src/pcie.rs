@@ -9,7 +9,8 @@
 //! ```
 //!
 //! LitePCIe, LiteX and Migen come from PyPI into an environment of their own (target/pcie/tools), with `--synth` the YoWASP build of
-//! Yosys too. The core stays in target/pcie/BOARD, where the board's Vivado script looks for it.
+//! Yosys too. The core stays in target/pcie/BOARD, where the board's Vivado script reads every `*.v`; what stands for other modules in
+//! checks is in target/pcie/BOARD/stubs, which it does not read.
 
 use crate::process::run_until;
 use crate::rtl::{LINT, quiet};
@@ -21,6 +22,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 mod cells;
+mod modules;
 mod pins;
 
 /// What makes the core.
@@ -118,12 +120,14 @@ fn check(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: I
     let xdc = std::fs::read_to_string(folder.join("pins.xdc")).context("the board's pins")?;
     pins::check(&text, &xdc).with_context(|| format!("constraints/{}/pins.xdc", board.name))?;
 
+    let given = core(&out)?;
     let ours = [
         folder.join("top.v"),
         root.join("hdl/rtl/kvcpu_pcie.v"),
         root.join("hdl/rtl").join(board.device).with_extension("v"),
     ];
-    let memory = folder.join("card_memory_stub.v");
+    modules::each_once(ours.iter().chain(&given)).context("what Vivado is given")?;
+    let (memory, stubs) = (folder.join("card_memory_stub.v"), out.join("stubs"));
     let top = format!("kvcpu_{}", board.name);
     // Every port that is connected exists with that width: ours, the core's, the vendor's primitives', and of the vendor's block those
     // that LitePCIe knows of, of UltraScale+ by name alone; LitePCIe does not mind widths within its own wrapper of that.
@@ -131,8 +135,8 @@ fn check(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: I
     for library in ["+/xilinx/cells_sim.v", "+/xilinx/cells_xtra.v"] {
         script += &format!("read_verilog -lib {library}; ");
     }
-    script += &format!("read_verilog -lib {} {}; ", memory.display(), out.join("hard_stub.v").display());
-    for file in ours.iter().cloned().chain(core(&out)?) {
+    script += &format!("read_verilog -lib {} {}; ", memory.display(), stubs.join("hard.v").display());
+    for file in ours.iter().chain(&given) {
         // Deferred: LitePCIe's adapters make no sense with the parameters that they have by default.
         script += &format!("read_verilog -defer {}; ", file.display());
     }
@@ -143,7 +147,7 @@ fn check(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: I
 
     // Our wiring by the rules of our Verilog, with the core as its ports.
     let core = std::fs::read_to_string(out.join("kvcpu_pcie_core.v"))?;
-    let stub = out.join("kvcpu_pcie_core_ports.v");
+    let stub = stubs.join("core_ports.v");
     std::fs::write(&stub, format!("{}\nendmodule\n", head(&core).context("no kvcpu_pcie_core in what was made")?))?;
     let mut verilator = Command::new("verilator");
     verilator.arg("--lint-only").args(LINT).args(["-Wno-UNDRIVEN", "--top-module", &top]);
@@ -177,14 +181,10 @@ fn bench(root: &Path, out: &Path, board: &Board, deadline: Instant) -> Result<()
     Ok(())
 }
 
-/// The files of a core that Vivado is given.
+/// The files of a core: all that are Verilog in its folder, which is what Vivado is given.
 fn core(out: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(out)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    let is_core = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.ends_with(".v") && !["hard_stub.v", "kvcpu_pcie_core_ports.v"].contains(&name)
-    };
-    files.retain(is_core);
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "v"));
     files.sort();
     Ok(files)
 }
@@ -205,6 +205,19 @@ mod tests {
         let core = "(* keep *)\nmodule kvcpu_pcie_core (\n    input wire a\n);\nwire b = f(a);\nendmodule\n";
         assert_eq!(head(core), Some("module kvcpu_pcie_core (\n    input wire a\n);"));
         assert_eq!(head("module other ();"), None);
+    }
+
+    #[test]
+    fn vivado_reads_what_is_checked_and_no_stub() {
+        let root = workspace::root().unwrap();
+        let script = std::fs::read_to_string(root.join("constraints/pcie/build.tcl")).unwrap();
+        assert!(script.contains("read_verilog [glob $core/*.v]") && !script.contains("stub"), "{script}");
+        let out = tempfile::tempdir().unwrap();
+        std::fs::create_dir(out.path().join("stubs")).unwrap();
+        for file in ["b.v", "a.v", "a.tcl", "stubs/c.v"] {
+            std::fs::write(out.path().join(file), "").unwrap();
+        }
+        assert_eq!(core(out.path()).unwrap(), [out.path().join("a.v"), out.path().join("b.v")]);
     }
 
     #[test]
