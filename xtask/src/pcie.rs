@@ -12,8 +12,8 @@
 //! Yosys too. The core stays in target/pcie/BOARD, where the board's Vivado script reads every `*.v`; what stands for other modules in
 //! checks is in target/pcie/BOARD/stubs, which it does not read.
 
-use crate::process::run_until;
-use crate::rtl::{LINT, quiet};
+use crate::process::{listen_until, quiet, run_until};
+use crate::rtl::LINT;
 use crate::{python, workspace};
 use anyhow::{Context, Result, ensure};
 use cells::Cells;
@@ -135,15 +135,24 @@ fn check(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: I
     for library in ["+/xilinx/cells_sim.v", "+/xilinx/cells_xtra.v"] {
         script += &format!("read_verilog -lib {library}; ");
     }
-    script += &format!("read_verilog -lib {} {}; ", memory.display(), stubs.join("hard.v").display());
+    let name = |file: &Path| workspace::in_script(root, file);
+    script += &format!("read_verilog -lib {} {}; ", name(&memory), name(&stubs.join("hard.v")));
     for file in ours.iter().chain(&given) {
         // Deferred: LitePCIe's adapters make no sense with the parameters that they have by default.
-        script += &format!("read_verilog -defer {}; ", file.display());
+        script += &format!("read_verilog -defer {}; ", name(file));
     }
     script += &format!("hierarchy -check -top {top}");
     let mut yosys = Command::new("yosys");
-    yosys.args(["-q", "-w", "floating point parameter", "-w", r"Resizing cell port .*pcie_support\.", "-p", &script]);
-    quiet(&mut yosys)?;
+    yosys.current_dir(root).args([
+        "-q",
+        "-w",
+        "floating point parameter",
+        "-w",
+        r"Resizing cell port .*pcie_support\.",
+        "-p",
+        &script,
+    ]);
+    quiet(&mut yosys, deadline)?;
 
     // Our wiring by the rules of our Verilog, with the core as its ports.
     let core = std::fs::read_to_string(out.join("kvcpu_pcie_core.v"))?;
@@ -151,10 +160,10 @@ fn check(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: I
     std::fs::write(&stub, format!("{}\nendmodule\n", head(&core).context("no kvcpu_pcie_core in what was made")?))?;
     let mut verilator = Command::new("verilator");
     verilator.arg("--lint-only").args(LINT).args(["-Wno-UNDRIVEN", "--top-module", &top]);
-    quiet(verilator.args(&ours).arg(&stub).arg(&memory))?;
+    quiet(verilator.args(&ours).arg(&stub).arg(&memory), deadline)?;
     let mut icarus = Command::new("iverilog");
     icarus.args(["-g2005", "-Wall", "-o", "/dev/null", "-s", &top]);
-    quiet(icarus.args(&ours).arg(&stub).arg(&memory))
+    quiet(icarus.args(&ours).arg(&stub).arg(&memory), deadline)
 }
 
 /// Runs a board's core, with the endpoint behind it, against a model of the hard block.
@@ -167,11 +176,7 @@ fn bench(root: &Path, out: &Path, board: &Board, deadline: Instant) -> Result<()
         .arg(root.join("hdl/rtl/kvcpu_pcie.v"))
         .args(core(out)?);
     // LitePCIe's adapters have ports of other widths than its wrapper connects, which Icarus tells.
-    let output = icarus
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot run iverilog; `./test.sh setup` installs it")?;
-    ensure!(output.status.success(), "{icarus:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    listen_until(&mut icarus, deadline)?;
     let log = std::fs::File::create(&said).with_context(|| format!("cannot write {}", said.display()))?;
     let mut run = Command::new("vvp");
     run_until(run.arg("-N").arg(&program).stdin(Stdio::null()).stdout(log), deadline.min(Instant::now() + CHECKS))?;

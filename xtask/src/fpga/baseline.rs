@@ -122,8 +122,8 @@ fn count(tools: &Tools) -> Result<BTreeMap<String, u64>> {
     let counted = tools.folder.join("baseline.stat");
     let script = format!(
         "read_verilog {}; synth_ecp5 -top kvcpu_board -run begin:check; tee -q -o {} stat -json",
-        source.display(),
-        counted.display()
+        tools.in_script(&source),
+        workspace::below(&workspace::root()?, &counted)
     );
     eprintln!("board: yosys");
     tools.yosys(&script, &tools.folder.join("baseline.log"))?;

