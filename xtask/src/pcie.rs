@@ -14,7 +14,7 @@
 
 use crate::process::{listen_until, quiet, run_until};
 use crate::rtl::LINT;
-use crate::{python, workspace};
+use crate::{pins, python, workspace};
 use anyhow::{Context, Result, ensure};
 use cells::Cells;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,6 @@ use std::time::{Duration, Instant};
 
 mod cells;
 mod modules;
-mod pins;
 
 /// What makes the core.
 const GENERATOR: [&str; 3] = ["litepcie", "litex", "migen"];
@@ -118,7 +117,7 @@ fn check(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: I
 
     let text = std::fs::read_to_string(folder.join("top.v")).context("the board's wiring")?;
     let xdc = std::fs::read_to_string(folder.join("pins.xdc")).context("the board's pins")?;
-    pins::check(&text, &xdc).with_context(|| format!("constraints/{}/pins.xdc", board.name))?;
+    pins::check(&text, &pins::xdc(&xdc)?).with_context(|| format!("constraints/{}/pins.xdc", board.name))?;
 
     let given = core(&out)?;
     let ours = [
@@ -234,7 +233,7 @@ mod tests {
                 assert!(folder.join(file).exists(), "{}: {file}", board.name);
             }
             let read = |file| std::fs::read_to_string(folder.join(file)).unwrap();
-            pins::check(&read("top.v"), &read("pins.xdc")).unwrap();
+            pins::check(&read("top.v"), &pins::xdc(&read("pins.xdc")).unwrap()).unwrap();
         }
     }
 }
