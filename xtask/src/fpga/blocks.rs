@@ -83,7 +83,9 @@ pub(crate) fn synth(options: &Options) -> Result<()> {
             print!("{}", report.path().map(|path| format!("{}: {path}", block.name)).unwrap_or_default());
         }
     }
-    println!("| block | of | LUT4 | registers | block RAM | multipliers | Fmax, MHz |\n|---|---|---|---|---|---|---|");
+    println!(
+        "| block | of | LUTs and carries | registers | block RAM | multipliers | Fmax, MHz |\n|---|---|---|---|---|---|---|"
+    );
     print!("{lines}");
     Ok(())
 }

@@ -10,5 +10,7 @@ pub(crate) mod baseline;
 pub(crate) mod bitstream;
 pub(crate) mod blocks;
 pub(crate) mod board;
+#[cfg(test)]
+mod pll;
 mod report;
 mod tools;
