@@ -94,9 +94,9 @@ def seven_series(core, platform, pads, config):
         "mode_selection": "Advanced",
         "Vendor_ID": "1DE5", "Device_ID": "0A10", "Revision_ID": "00",
         "Subsystem_Vendor_ID": "1DE5", "Subsystem_ID": "0A10",
-        # PCI's class 12.00.00, processing accelerator.
+        # PCI's class 05.80.00, memory controller, other: as the model's (driver/serve/src/config_space.rs).
         "Use_Class_Code_Lookup_Assistant": False,
-        "Class_Code_Base": "12", "Class_Code_Sub": "00", "Class_Code_Interface": "00",
+        "Class_Code_Base": "05", "Class_Code_Sub": "80", "Class_Code_Interface": "00",
         "Bar0_64bit": True, "Bar0_Prefetchable": False, "Bar0_Scale": "Kilobytes", "Bar0_Size": 64,
         "Bar2_Enabled": True, "Bar2_64bit": True, "Bar2_Prefetchable": False, "Bar2_Type": "Memory",
         "Bar2_Scale": "Megabytes", "Bar2_Size": 2,
@@ -131,7 +131,7 @@ def ultrascale(core, platform, pads, config):
     phy.update_config({
         "mode_selection": "Advanced",
         "PF0_DEVICE_ID": "0A10", "vendor_id": "1DE5", "PF0_SUBSYSTEM_VENDOR_ID": "1DE5", "PF0_SUBSYSTEM_ID": "0A10",
-        "PF0_CLASS_CODE": "120000",
+        "PF0_CLASS_CODE": "058000",
         "pf0_bar0_64bit": True, "pf0_bar0_prefetchable": False, "pf0_bar0_scale": "Kilobytes", "pf0_bar0_size": 64,
         "pf0_bar2_enabled": True, "pf0_bar2_64bit": True, "pf0_bar2_prefetchable": False, "pf0_bar2_type": "Memory",
         "pf0_bar2_scale": "Megabytes", "pf0_bar2_size": 2,

@@ -225,6 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn cards_have_the_class_of_the_model_and_of_the_documents() {
+        let root = workspace::root().unwrap();
+        for (file, text) in [
+            (
+                "constraints/pcie/kvcpu_pcie.py",
+                r#""Class_Code_Base": "05", "Class_Code_Sub": "80", "Class_Code_Interface": "00""#,
+            ),
+            ("constraints/pcie/kvcpu_pcie.py", r#""PF0_CLASS_CODE": "058000""#),
+            ("driver/serve/src/config_space.rs", "const CLASS_CODE: [u8; 4] = [0, 0, 0x80, 0x05];"),
+            ("docs/pcie.md", "class 05.80.00"),
+            ("docs/bringup.md", "Memory controller [0580]"),
+        ] {
+            assert!(std::fs::read_to_string(root.join(file)).unwrap().contains(text), "{file}: {text}");
+        }
+    }
+
+    #[test]
     fn every_board_has_its_files_and_its_pins() {
         let root = workspace::root().unwrap();
         for board in &BOARDS {
