@@ -1,6 +1,6 @@
 //! `cargo xtask bitstream --board BOARD`: from the checked-in Verilog to a file for the board's FPGA.
 //!
-//! Fails if a clock is too slow. What is made is in target/synth/BOARD: netlist, report, logs, configuration, bitstream. The same
+//! Fails if a clock is too slow, or a way to or from a pin too long. What is made is in target/synth/BOARD: netlist, report, logs, configuration, bitstream. The same
 //! sources, tools and seed make the same bitstream, whose SHA-256 is printed.
 
 use super::board::{BOARDS, Board};
@@ -121,7 +121,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     } else {
         print!("{path}")
     }
-    in_time(&made.clocks, board.clock_mhz)
+    in_time(&made.clocks, board.clock_mhz)?;
+    board.at_pins.as_ref().map_or(Ok(()), |limits| limits.check(&report))
 }
 
 /// Synthesis, place and route, packing.
@@ -144,6 +145,9 @@ fn implement(tools: &Tools, board: &Board, folder: &Path, seed: u32) -> Result<R
         "--seed",
         &seed.to_string(),
     ]);
+    if board.at_pins.is_some() {
+        nextpnr.arg("--detailed-timing-report");
+    }
     nextpnr.arg("--json").arg(made("netlist.json")).arg("--lpf").arg(board.pins());
     nextpnr
         .arg("--report")

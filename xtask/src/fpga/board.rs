@@ -1,5 +1,6 @@
 //! A board's recipe, constraints/BOARD/board.toml: its part, what is built for it, and how fast its clock is.
 
+use super::at_pins::Limits;
 use crate::{pins, workspace};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -24,6 +25,8 @@ pub(crate) struct Board {
     pins: PathBuf,
     /// Of the device's clock, which has to be met.
     pub(crate) clock_mhz: f64,
+    /// How long ways to and from pins may be.
+    pub(super) at_pins: Option<Limits>,
     #[serde(skip)]
     folder: PathBuf,
 }

@@ -6,6 +6,7 @@
 //!  constraints/BOARD/top.v ┴─► yosys ─► nextpnr ◄─ constraints/BOARD/pins.lpf ─► report, configuration ─► ecppack ─► bitstream
 //! ```
 
+mod at_pins;
 pub(crate) mod baseline;
 pub(crate) mod bitstream;
 pub(crate) mod blocks;
