@@ -12,7 +12,12 @@ module ecp5_evn(
 );
     wire clock, locked;
 
-    // 12 MHz * 10 = 120 MHz; the oscillator at 5 times that, 600 MHz (400 to 800: Lattice FPGA-DS-02012, sysCLOCK PLL Timing).
+    // Phase detector: 12 MHz / CLKI_DIV = 12 MHz, and as much from CLKOP / CLKFB_DIV, so CLKOP is 120 MHz, and the oscillator CLKOP_DIV
+    // times that, 600 MHz (10 to 400, and 400 to 800: Lattice FPGA-DS-02012, sysCLOCK PLL Timing).
+    // Charge pump and loop filter, as ecppll (prjtrellis, libtrellis/tools/ecppll.cpp) writes them for every PLL; nextpnr takes 0 for an
+    // attribute that is not there.
+    (* ICP_CURRENT="12" *) (* LPF_RESISTOR="8" *) (* MFG_ENABLE_FILTEROPAMP="1" *) (* MFG_GMCREF_SEL="2" *)
+    (* FREQUENCY_PIN_CLKI="12" *) (* FREQUENCY_PIN_CLKOP="120" *)
     EHXPLLL #(
         .CLKI_DIV(1),
         .CLKFB_DIV(10),

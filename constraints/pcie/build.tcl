@@ -12,10 +12,7 @@ if {![file exists $core/kvcpu_pcie_core.v]} {
 
 create_project -force kvcpu $out -part $part
 read_verilog [list $root/constraints/$board/top.v $root/hdl/rtl/kvcpu_pcie.v $root/hdl/rtl/$device.v]
-foreach file [glob $core/*.v] {
-    # What stands for the vendor's block in checks.
-    if {[file tail $file] ne "hard_stub.v"} { read_verilog $file }
-}
+read_verilog [glob $core/*.v]
 source $core/kvcpu_pcie_ip.tcl
 card_memory
 set design [get_files card_memory.bd]

@@ -8,12 +8,15 @@ BOARD.yml is constraints/<board>/pcie.yml. OUTPUT gets, beside Verilog of LitePC
     kvcpu_pcie_core.v    the core; its ports are the same on every board but for pins
     kvcpu_pcie_ip.tcl    makes the vendor's IP in Vivado
     kvcpu_pcie_place.tcl what LitePCIe wants done before placement
-    hard_stub.v          the vendor's block as LitePCIe knows it, for checks; never given to Vivado
+    stubs/hard.v         the vendor's block as LitePCIe knows it, for checks
+
+Vivado is given every *.v of OUTPUT, and none of OUTPUT/stubs. Verilog that was in either is removed first.
 
 LitePCIe's own generator, litepcie_gen, is not used: its core has one BAR, loses byte enables and the BAR's number, and carries out
 accesses of four bytes only. What it is good at is taken: clocks, the hard block's many ports, clock domains, width of the bus.
 """
 
+import glob
 import os
 import re
 import sys
@@ -91,9 +94,9 @@ def seven_series(core, platform, pads, config):
         "mode_selection": "Advanced",
         "Vendor_ID": "1DE5", "Device_ID": "0A10", "Revision_ID": "00",
         "Subsystem_Vendor_ID": "1DE5", "Subsystem_ID": "0A10",
-        # PCI's class 12.00.00, processing accelerator.
+        # PCI's class 05.80.00, memory controller, other: as the model's (driver/serve/src/config_space.rs).
         "Use_Class_Code_Lookup_Assistant": False,
-        "Class_Code_Base": "12", "Class_Code_Sub": "00", "Class_Code_Interface": "00",
+        "Class_Code_Base": "05", "Class_Code_Sub": "80", "Class_Code_Interface": "00",
         "Bar0_64bit": True, "Bar0_Prefetchable": False, "Bar0_Scale": "Kilobytes", "Bar0_Size": 64,
         "Bar2_Enabled": True, "Bar2_64bit": True, "Bar2_Prefetchable": False, "Bar2_Type": "Memory",
         "Bar2_Scale": "Megabytes", "Bar2_Size": 2,
@@ -128,7 +131,7 @@ def ultrascale(core, platform, pads, config):
     phy.update_config({
         "mode_selection": "Advanced",
         "PF0_DEVICE_ID": "0A10", "vendor_id": "1DE5", "PF0_SUBSYSTEM_VENDOR_ID": "1DE5", "PF0_SUBSYSTEM_ID": "0A10",
-        "PF0_CLASS_CODE": "120000",
+        "PF0_CLASS_CODE": "058000",
         "pf0_bar0_64bit": True, "pf0_bar0_prefetchable": False, "pf0_bar0_scale": "Kilobytes", "pf0_bar0_size": 64,
         "pf0_bar2_enabled": True, "pf0_bar2_64bit": True, "pf0_bar2_prefetchable": False, "pf0_bar2_type": "Memory",
         "pf0_bar2_scale": "Megabytes", "pf0_bar2_size": 2,
@@ -263,7 +266,11 @@ def main():
     board, output = sys.argv[1:]
     with open(board, encoding="utf-8") as file:
         config = yaml.safe_load(file)
-    os.makedirs(output, exist_ok=True)
+    stubs = os.path.join(output, "stubs")
+    os.makedirs(stubs, exist_ok=True)
+    for folder in (output, stubs):
+        for path in glob.glob(os.path.join(glob.escape(folder), "*.v")):
+            os.remove(path)
     kind = {"7series": Xilinx7SeriesPlatform, "ultrascale+": XilinxUSPPlatform}[config["family"]]
     platform = kind(config["part"], ports(config["lanes"]), toolchain="vivado")
     core = Core(platform, config)
@@ -278,7 +285,7 @@ def main():
             text = edit(text)
         with open(os.path.join(output, name), "w", encoding="utf-8") as file:
             file.write(text)
-    with open(os.path.join(output, "hard_stub.v"), "w", encoding="utf-8") as file:
+    with open(os.path.join(stubs, "hard.v"), "w", encoding="utf-8") as file:
         file.write(stub(core, platform))
     toolchain = platform.toolchain
     for name, commands in (("ip", toolchain.pre_synthesis_commands), ("place", toolchain.pre_placement_commands)):

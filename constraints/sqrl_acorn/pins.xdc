@@ -8,6 +8,9 @@ set_property -dict {PACKAGE_PIN H19 IOSTANDARD DIFF_SSTL15} [get_ports {board_cl
 # user_led 0
 set_property -dict {PACKAGE_PIN G3 IOSTANDARD LVCMOS33} [get_ports {led}]
 
+# pcie_clkreq_n: of the M.2 slot, 3.3 V
+set_property -dict {PACKAGE_PIN G1 IOSTANDARD LVCMOS33} [get_ports {pcie_clkreq_n}]
+
 # pcie_x4, lanes 0 and 1: transceivers, whose pins have no I/O standard
 set_property -dict {PACKAGE_PIN J1 IOSTANDARD LVCMOS33 PULLUP TRUE} [get_ports {pcie_rst_n}]
 set_property -dict {PACKAGE_PIN F6} [get_ports {pcie_clk_p}]

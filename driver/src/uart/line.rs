@@ -8,12 +8,16 @@ use rustix::event::PollFlags;
 
 use super::OpenError;
 use super::port::{Failure, Port};
-use super::protocol::{self, NOTHING, SILENCE_MS};
+use super::protocol::{self, KNOWN, NOTHING, SILENCE_MS};
 
 /// Writes that may stay without a sign that they came: 14 bytes each at most, so fewer than the 2,048 that the board keeps while it is at work.
 const UNANSWERED: u32 = 64;
 /// A line that is not silent by then will not be.
 const CHATTER: Duration = Duration::from_secs(5);
+/// An answer too many follows the one before it within this time.
+const SETTLE: Duration = Duration::from_millis(50);
+/// Probes whose answers must all be right before the line is found: of each of [`KNOWN`] two, by turns.
+const PROBES: usize = 2 * KNOWN.len();
 
 /// A line.
 #[derive(Debug)]
@@ -38,16 +42,22 @@ impl Line {
     /// Words from a byte address on.
     pub(super) fn read<const WORDS: usize>(&mut self, address: u32) -> Result<[u32; WORDS], BackingError> {
         self.find()?;
-        let mut words = [0; WORDS];
         let until = Instant::now() + self.patience;
-        self.port
-            .write(&protocol::read(address, WORDS), until)
-            .map_err(|failure| self.lose(failure, "a read", address))?;
-        for word in &mut words {
+        self.ask(address, until)
+            .map_err(|failure| self.lose(failure, "a read", address, self.patience))
+    }
+
+    /// A command to read, and its answer.
+    fn ask<const WORDS: usize>(&mut self, address: u32, until: Instant) -> Result<[u32; WORDS], Failure> {
+        let mut words = [0; WORDS];
+        self.port.write(&protocol::read(address, WORDS), until)?;
+        for (number, word) in words.iter_mut().enumerate() {
             let mut bytes = [0; 4];
-            self.port
-                .read(&mut bytes, until)
-                .map_err(|failure| self.lose(failure, "a read", address))?;
+            self.port.read(&mut bytes, until).map_err(|failure| match failure {
+                // With those of the words after it.
+                Failure::Late(short) => Failure::Late(short + 4 * (WORDS - 1 - number)),
+                other => other,
+            })?;
             *word = u32::from_be_bytes(bytes);
         }
         self.unanswered = 0;
@@ -68,22 +78,35 @@ impl Line {
         let until = Instant::now() + self.patience;
         self.port
             .write(&protocol::write(address, words), until)
-            .map_err(|failure| self.lose(failure, "a write", address))?;
+            .map_err(|failure| self.lose(failure, "a write", address, self.patience))?;
         self.unanswered += 1;
         Ok(())
     }
 
     /// Sees to it that the board takes the next byte for the first of a command, and that what it sends then is the answer.
+    ///
+    /// Silence makes the board forget a command that was begun. It does not make an answer that is late come: one to an earlier read may
+    /// still be under way, and would be taken for the next one's. So words that are known are read by turns, until as many answers as
+    /// there are probes were right; if one was another's, or did not come, again from the silence on.
     fn find(&mut self) -> Result<(), BackingError> {
         let mut bytes = [0; 256];
         let strays = self.port.read_now(&mut bytes).map_err(|failure| self.gone(failure))?;
         if strays > 0 && !self.is_lost {
+            let bytes = &bytes[..strays];
             tracing::warn!(path = %self.path.display(), ?bytes, "bytes that nobody asked for; finding the line anew");
             self.is_lost = true;
         }
-        if !self.is_lost {
-            return Ok(());
+        let end = Instant::now() + self.patience.max(CHATTER);
+        while self.is_lost {
+            self.await_silence()?;
+            self.is_lost = !self.answers(end)?;
         }
+        Ok(())
+    }
+
+    /// Waits until nothing has come for as long as the board needs to forget what was begun.
+    fn await_silence(&mut self) -> Result<(), BackingError> {
+        let mut bytes = [0; 256];
         let end = Instant::now() + CHATTER;
         let mut silent_until = Instant::now() + Duration::from_millis(SILENCE_MS);
         while self.port.wait(PollFlags::IN, silent_until).map_err(|failure| self.gone(failure))? {
@@ -97,16 +120,38 @@ impl Line {
                 return Err(BackingError::Gone(why));
             }
         }
-        (self.is_lost, self.unanswered) = (false, 0);
         Ok(())
     }
 
+    /// Whether all probes are answered with what they asked for; an error if they are not by `end`.
+    fn answers(&mut self, end: Instant) -> Result<bool, BackingError> {
+        for (address, value) in KNOWN.into_iter().cycle().take(PROBES) {
+            match self.ask(address, end) {
+                Ok([found]) if found == value => {}
+                Ok([found]) if Instant::now() >= end => {
+                    let path = self.path.display();
+                    let why =
+                        format!("the board at {path} reads {found:#x} and not {value:#x}; is there a KV-CPU in it?");
+                    return Err(BackingError::Gone(why));
+                }
+                Ok(_) => return Ok(false),
+                Err(failure) => return Err(self.lose(failure, "a read", address, self.patience.max(CHATTER))),
+            }
+        }
+        // Those of two accesses that were late may have been in the right order; then there are as many too many.
+        let settled = Instant::now() + SETTLE;
+        Ok(!self.port.wait(PollFlags::IN, settled).map_err(|failure| self.gone(failure))?)
+    }
+
     /// What became of an access.
-    fn lose(&mut self, failure: Failure, what: &str, address: u32) -> BackingError {
+    fn lose(&mut self, failure: Failure, what: &str, address: u32, waited: Duration) -> BackingError {
         self.is_lost = true;
+        // The rest of a command that is still to be sent would be taken for the first of the next one. If there is no port any more, that
+        // was said already.
+        let _ = self.port.empty();
         let Failure::Late(short) = failure else { return self.gone(failure) };
-        let Line { path, baud, patience, .. } = self;
-        let missing = format!("{short} bytes missing after {patience:?} in {what} at {address:#x}");
+        let Line { path, baud, .. } = self;
+        let missing = format!("{short} bytes missing after {waited:?} in {what} at {address:#x}");
         BackingError::Gone(format!(
             "the board at {} does not answer at {baud} baud ({missing}); is it powered and loaded, and is that its baud rate (uart:PATH@BAUD)?",
             path.display()

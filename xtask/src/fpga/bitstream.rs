@@ -1,6 +1,6 @@
 //! `cargo xtask bitstream --board BOARD`: from the checked-in Verilog to a file for the board's FPGA.
 //!
-//! Fails if a clock is too slow. What is made is in target/synth/BOARD: netlist, report, logs, configuration, bitstream. The same
+//! Fails if a clock is too slow, or a way to or from a pin too long. What is made is in target/synth/BOARD: netlist, report, logs, configuration, bitstream. The same
 //! sources, tools and seed make the same bitstream, whose SHA-256 is printed.
 
 use super::board::{BOARDS, Board};
@@ -29,9 +29,14 @@ pub(crate) struct Options {
     paths: bool,
 }
 
+/// How much faster a clock is asked to be of which nextpnr knows no frequency: enough to be told from the device's.
+const UNDERIVED_MHZ: f64 = 1.0;
+/// How near a clock has to be to the recipe's: nextpnr derives a PLL's clocks from the pin's, with periods in whole ps.
+const ROUNDING_MHZ: f64 = 0.01;
+
 /// Kinds of cells that are shown, as nextpnr calls them, and as people do.
 const CELLS: [(&str, &str); 6] = [
-    ("TRELLIS_COMB", "LUT4"),
+    ("TRELLIS_COMB", "LUTs and carries"),
     ("TRELLIS_FF", "registers"),
     ("DP16KD", "block RAMs of 18 kbit"),
     ("MULT18X18D", "multipliers 18 x 18"),
@@ -99,30 +104,35 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             }),
         },
     };
+    let is_json = options.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     match &options.json {
-        Some(path) if path.as_os_str() == "-" => println!("{}", serde_json::to_string_pretty(&made)?),
+        Some(_) if is_json => println!("{}", serde_json::to_string_pretty(&made)?),
         Some(path) => std::fs::write(path, serde_json::to_string_pretty(&made)?)
             .with_context(|| format!("cannot write {}", path.display()))?,
         None => {}
     }
-    if options.json.as_ref().is_none_or(|path| path.as_os_str() != "-") {
+    if !is_json {
         print!("{}", table(&made));
     }
-    if options.paths {
-        print!("{}", report.path().unwrap_or_default());
+    let path = options.paths.then(|| report.path()).flatten().unwrap_or_default();
+    // What is on the standard output then is JSON and nothing else.
+    if is_json {
+        eprint!("{path}")
+    } else {
+        print!("{path}")
     }
-    in_time(&made.clocks, board.clock_mhz)
+    in_time(&made.clocks, board.clock_mhz)?;
+    board.at_pins.as_ref().map_or(Ok(()), |limits| limits.check(&report))
 }
 
 /// Synthesis, place and route, packing.
 fn implement(tools: &Tools, board: &Board, folder: &Path, seed: u32) -> Result<Report> {
     let made = |name: &str| folder.join(name);
-    let sources: Vec<String> = board.sources().map(|file| file.display().to_string()).collect();
     let script = format!(
         "read_verilog {}; synth_ecp5 -top {} -json {}",
-        sources.join(" "),
+        board.sources_in_script()?,
         board.top,
-        made("netlist.json").display()
+        tools.in_script(&made("netlist.json"))
     );
     eprintln!("{}: yosys", board.top);
     tools.yosys(&script, &made("yosys.log"))?;
@@ -131,10 +141,13 @@ fn implement(tools: &Tools, board: &Board, folder: &Path, seed: u32) -> Result<R
     nextpnr.args(&board.nextpnr).args([
         "--timing-allow-fail",
         "--freq",
-        &board.clock_mhz.to_string(),
+        &(board.clock_mhz + UNDERIVED_MHZ).to_string(),
         "--seed",
         &seed.to_string(),
     ]);
+    if board.at_pins.is_some() {
+        nextpnr.arg("--detailed-timing-report");
+    }
     nextpnr.arg("--json").arg(made("netlist.json")).arg("--lpf").arg(board.pins());
     nextpnr
         .arg("--report")
@@ -183,7 +196,7 @@ fn table(made: &Made<'_>) -> String {
     text
 }
 
-/// Fails if a clock is slower than was asked, or none is as fast as the device's is to be.
+/// Fails if a clock is slower than was asked, or none was asked to be what the device's is to be.
 fn in_time(clocks: &[Clock], device_mhz: f64) -> Result<()> {
     let slow: Vec<String> = clocks
         .iter()
@@ -193,8 +206,7 @@ fn in_time(clocks: &[Clock], device_mhz: f64) -> Result<()> {
     if !slow.is_empty() {
         bail!("timing is not met: {}; --paths shows where, another --seed may help", slow.join(", "));
     }
-    // nextpnr derives a PLL's clocks from the pin's; a hundredth of a MHz is its rounding.
-    if !clocks.iter().any(|clock| clock.asked_mhz >= device_mhz - 0.01) {
+    if !clocks.iter().any(|clock| (clock.asked_mhz - device_mhz).abs() <= ROUNDING_MHZ) {
         bail!("no clock of {device_mhz} MHz is in the design: the board's PLL and its recipe differ");
     }
     Ok(())
@@ -212,6 +224,11 @@ mod tests {
         assert!(error.contains("other: 99.60 of 100.00 MHz") && !error.contains("clock:"), "{error}");
         clocks.retain(|clock| clock.name == "clock");
         in_time(&clocks, 100.0).unwrap();
+        assert!(in_time(&clocks, 99.0).unwrap_err().to_string().contains("no clock of 99 MHz"));
+        assert!(
+            in_time(&clocks, 100.0 - UNDERIVED_MHZ).is_err(),
+            "what nextpnr did not derive is not taken for the device's"
+        );
         assert!(in_time(&clocks, 120.0).unwrap_err().to_string().contains("no clock of 120 MHz"));
     }
 

@@ -83,7 +83,9 @@ pub(crate) fn synth(options: &Options) -> Result<()> {
             print!("{}", report.path().map(|path| format!("{}: {path}", block.name)).unwrap_or_default());
         }
     }
-    println!("| block | of | LUT4 | registers | block RAM | multipliers | Fmax, MHz |\n|---|---|---|---|---|---|---|");
+    println!(
+        "| block | of | LUTs and carries | registers | block RAM | multipliers | Fmax, MHz |\n|---|---|---|---|---|---|---|"
+    );
     print!("{lines}");
     Ok(())
 }
@@ -98,8 +100,12 @@ pub(super) fn implement(tools: &Tools, name: &str, seed: u32) -> Result<Report> 
     let (netlist, report, log) = (made("json"), made("report.json"), made("log"));
     let source = workspace::root()?.join("hdl/rtl").join(block.file).with_extension("v");
     ensure!(source.exists(), "{} is not there; `cargo xtask verilog` makes it", source.display());
-    let script =
-        format!("read_verilog {}; synth_ecp5 -top {} -json {}", source.display(), block.module, netlist.display());
+    let script = format!(
+        "read_verilog {}; synth_ecp5 -top {} -json {}",
+        tools.in_script(&source),
+        block.module,
+        tools.in_script(&netlist)
+    );
     eprintln!("{}: yosys", block.name);
     tools.yosys(&script, &log)?;
     eprintln!("{}: nextpnr", block.name);

