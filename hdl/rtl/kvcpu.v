@@ -18070,14 +18070,18 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     wire  [7:0] description$descriptor;
     wire  [31:0] description$writable;
     wire  [31:0] description$reset_value;
-    reg  described$clock;
-    reg  described$reset;
-    reg  [31:0] described$d;
-    wire  [31:0] described$q;
+    reg  looked$clock;
+    reg  looked$reset;
+    reg  looked$d;
+    wire  looked$q;
     reg  is_described$clock;
     reg  is_described$reset;
     reg  is_described$d;
     wire  is_described$q;
+    reg  described$clock;
+    reg  described$reset;
+    reg  [31:0] described$d;
+    wire  [31:0] described$q;
     
     // Local signals
     reg  of_description;
@@ -18117,11 +18121,11 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
         .writable(description$writable),
         .reset_value(description$reset_value)
     );
-    kvcpu$file$described described(
-        .clock(described$clock),
-        .reset(described$reset),
-        .d(described$d),
-        .q(described$q)
+    kvcpu$file$looked looked(
+        .clock(looked$clock),
+        .reset(looked$reset),
+        .d(looked$d),
+        .q(looked$q)
     );
     kvcpu$file$is_described is_described(
         .clock(is_described$clock),
@@ -18129,19 +18133,28 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
         .d(is_described$d),
         .q(is_described$q)
     );
+    kvcpu$file$described described(
+        .clock(described$clock),
+        .reset(described$reset),
+        .d(described$d),
+        .q(described$q)
+    );
     
     // Update code
     always @(*) data_low$clock = clock;
     always @(*) data_high$clock = clock;
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
+    always @(*) looked$clock = clock;
     always @(*) described$clock = clock;
     always @(*) is_described$clock = clock;
+    always @(*) looked$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
     always @(*) part = bus_address[(32'h10)+:(8)];
     always @(*) of_description = part > 32'h10;
-    always @(*) is_described$d = bus_select & of_description & ~is_described$q;
+    always @(*) looked$d = bus_select & of_description & ~looked$q & ~is_described$q;
+    always @(*) is_described$d = looked$q;
     always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) is_high = bus_address[32'hb];
@@ -18157,7 +18170,7 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     always @(*) file$write_address = bus_address[(32'h0)+:(11)];
     always @(*) file$write_data = bus_data;
     always @(*) file$write_enable = writes & (part == 32'h10);
-    always @(*) description$address = bus_ahead[(32'h0)+:(11)];
+    always @(*) description$address = bus_address[(32'h0)+:(11)];
     always @(*) begin
         described$d = 32'h0;
         if (part == 32'h11) begin
@@ -20417,6 +20430,19 @@ module kvcpu$file$is_described(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu$file$is_described
+
+
+module kvcpu$file$looked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$file$looked
 
 
 module kvcpu$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,written,written_error);
@@ -22871,6 +22897,10 @@ module kvcpu$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_ready,bus
     input wire  [7:0] item_count;
     
     // Stub signals
+    reg  accepted$clock;
+    reg  accepted$reset;
+    reg  accepted$d;
+    wire  accepted$q;
     reg  ready$clock;
     reg  ready$reset;
     reg  ready$d;
@@ -22896,6 +22926,12 @@ module kvcpu$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_ready,bus
     reg  [31:0] value;
     
     // Sub module instances
+    kvcpu$hepc$bus$accepted accepted(
+        .clock(accepted$clock),
+        .reset(accepted$reset),
+        .d(accepted$d),
+        .q(accepted$q)
+    );
     kvcpu$hepc$bus$ready ready(
         .clock(ready$clock),
         .reset(ready$reset),
@@ -22910,8 +22946,10 @@ module kvcpu$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_ready,bus
     );
     
     // Update code
+    always @(*) accepted$clock = clock;
     always @(*) ready$clock = clock;
     always @(*) answer$clock = clock;
+    always @(*) accepted$reset = reset;
     always @(*) ready$reset = reset;
     always @(*) answer$reset = reset;
     always @(*) low = bus_address[(32'h0)+:(4)];
@@ -22949,11 +22987,12 @@ module kvcpu$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_ready,bus
     end
     always @(*) stands = bus_select & ~ready$q;
     always @(*) open = stands;
-    always @(*) accept = stands & ~waits;
-    always @(*) ready$d = accept;
-    always @(*) writes = accept & bus_write;
-    always @(*) pops = accept & bus_write & lists & (low == 32'h2);
-    always @(*) commands = accept & is_command;
+    always @(*) accept = stands & ~waits & ~accepted$q;
+    always @(*) accepted$d = accept & bus_write;
+    always @(*) ready$d = accepted$q | (accept & ~bus_write);
+    always @(*) writes = accepted$q;
+    always @(*) pops = accepted$q & lists & (low == 32'h2);
+    always @(*) commands = accepted$q & is_command;
     always @(*) begin
         starts[(64'h0)+:(1)] = commands & (low == 32'h8);
         starts[(64'h1)+:(1)] = commands & (low == 32'h9);
@@ -23008,6 +23047,19 @@ module kvcpu$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_ready,bus
     always @(*) bus_read = answer$q;
     
 endmodule // kvcpu$hepc$bus
+
+
+module kvcpu$hepc$bus$accepted(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$bus$accepted
 
 
 module kvcpu$hepc$bus$answer(clock,reset,d,q);

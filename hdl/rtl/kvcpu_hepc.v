@@ -1740,6 +1740,10 @@ module kvcpu_hepc$unit$bus(clock,reset,bus_select,bus_write,bus_address,bus_read
     input wire  [7:0] item_count;
     
     // Stub signals
+    reg  accepted$clock;
+    reg  accepted$reset;
+    reg  accepted$d;
+    wire  accepted$q;
     reg  ready$clock;
     reg  ready$reset;
     reg  ready$d;
@@ -1765,6 +1769,12 @@ module kvcpu_hepc$unit$bus(clock,reset,bus_select,bus_write,bus_address,bus_read
     reg  [31:0] value;
     
     // Sub module instances
+    kvcpu_hepc$unit$bus$accepted accepted(
+        .clock(accepted$clock),
+        .reset(accepted$reset),
+        .d(accepted$d),
+        .q(accepted$q)
+    );
     kvcpu_hepc$unit$bus$ready ready(
         .clock(ready$clock),
         .reset(ready$reset),
@@ -1779,8 +1789,10 @@ module kvcpu_hepc$unit$bus(clock,reset,bus_select,bus_write,bus_address,bus_read
     );
     
     // Update code
+    always @(*) accepted$clock = clock;
     always @(*) ready$clock = clock;
     always @(*) answer$clock = clock;
+    always @(*) accepted$reset = reset;
     always @(*) ready$reset = reset;
     always @(*) answer$reset = reset;
     always @(*) low = bus_address[(32'h0)+:(4)];
@@ -1818,11 +1830,12 @@ module kvcpu_hepc$unit$bus(clock,reset,bus_select,bus_write,bus_address,bus_read
     end
     always @(*) stands = bus_select & ~ready$q;
     always @(*) open = stands;
-    always @(*) accept = stands & ~waits;
-    always @(*) ready$d = accept;
-    always @(*) writes = accept & bus_write;
-    always @(*) pops = accept & bus_write & lists & (low == 32'h2);
-    always @(*) commands = accept & is_command;
+    always @(*) accept = stands & ~waits & ~accepted$q;
+    always @(*) accepted$d = accept & bus_write;
+    always @(*) ready$d = accepted$q | (accept & ~bus_write);
+    always @(*) writes = accepted$q;
+    always @(*) pops = accepted$q & lists & (low == 32'h2);
+    always @(*) commands = accepted$q & is_command;
     always @(*) begin
         starts[(64'h0)+:(1)] = commands & (low == 32'h8);
         starts[(64'h1)+:(1)] = commands & (low == 32'h9);
@@ -1877,6 +1890,19 @@ module kvcpu_hepc$unit$bus(clock,reset,bus_select,bus_write,bus_address,bus_read
     always @(*) bus_read = answer$q;
     
 endmodule // kvcpu_hepc$unit$bus
+
+
+module kvcpu_hepc$unit$bus$accepted(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$bus$accepted
 
 
 module kvcpu_hepc$unit$bus$answer(clock,reset,d,q);

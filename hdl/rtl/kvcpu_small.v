@@ -17134,14 +17134,18 @@ module kvcpu_small$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
     wire  [7:0] description$descriptor;
     wire  [31:0] description$writable;
     wire  [31:0] description$reset_value;
-    reg  described$clock;
-    reg  described$reset;
-    reg  [31:0] described$d;
-    wire  [31:0] described$q;
+    reg  looked$clock;
+    reg  looked$reset;
+    reg  looked$d;
+    wire  looked$q;
     reg  is_described$clock;
     reg  is_described$reset;
     reg  is_described$d;
     wire  is_described$q;
+    reg  described$clock;
+    reg  described$reset;
+    reg  [31:0] described$d;
+    wire  [31:0] described$q;
     
     // Local signals
     reg  of_description;
@@ -17181,11 +17185,11 @@ module kvcpu_small$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
         .writable(description$writable),
         .reset_value(description$reset_value)
     );
-    kvcpu_small$file$described described(
-        .clock(described$clock),
-        .reset(described$reset),
-        .d(described$d),
-        .q(described$q)
+    kvcpu_small$file$looked looked(
+        .clock(looked$clock),
+        .reset(looked$reset),
+        .d(looked$d),
+        .q(looked$q)
     );
     kvcpu_small$file$is_described is_described(
         .clock(is_described$clock),
@@ -17193,19 +17197,28 @@ module kvcpu_small$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
         .d(is_described$d),
         .q(is_described$q)
     );
+    kvcpu_small$file$described described(
+        .clock(described$clock),
+        .reset(described$reset),
+        .d(described$d),
+        .q(described$q)
+    );
     
     // Update code
     always @(*) data_low$clock = clock;
     always @(*) data_high$clock = clock;
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
+    always @(*) looked$clock = clock;
     always @(*) described$clock = clock;
     always @(*) is_described$clock = clock;
+    always @(*) looked$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
     always @(*) part = bus_address[(32'h10)+:(8)];
     always @(*) of_description = part > 32'h10;
-    always @(*) is_described$d = bus_select & of_description & ~is_described$q;
+    always @(*) looked$d = bus_select & of_description & ~looked$q & ~is_described$q;
+    always @(*) is_described$d = looked$q;
     always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) is_high = bus_address[32'hb];
@@ -17221,7 +17234,7 @@ module kvcpu_small$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
     always @(*) file$write_address = bus_address[(32'h0)+:(11)];
     always @(*) file$write_data = bus_data;
     always @(*) file$write_enable = writes & (part == 32'h10);
-    always @(*) description$address = bus_ahead[(32'h0)+:(11)];
+    always @(*) description$address = bus_address[(32'h0)+:(11)];
     always @(*) begin
         described$d = 32'h0;
         if (part == 32'h11) begin
@@ -19481,6 +19494,19 @@ module kvcpu_small$file$is_described(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$file$is_described
+
+
+module kvcpu_small$file$looked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$file$looked
 
 
 module kvcpu_small$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,written,written_error);
@@ -21935,6 +21961,10 @@ module kvcpu_small$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_rea
     input wire  [7:0] item_count;
     
     // Stub signals
+    reg  accepted$clock;
+    reg  accepted$reset;
+    reg  accepted$d;
+    wire  accepted$q;
     reg  ready$clock;
     reg  ready$reset;
     reg  ready$d;
@@ -21960,6 +21990,12 @@ module kvcpu_small$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_rea
     reg  [31:0] value;
     
     // Sub module instances
+    kvcpu_small$hepc$bus$accepted accepted(
+        .clock(accepted$clock),
+        .reset(accepted$reset),
+        .d(accepted$d),
+        .q(accepted$q)
+    );
     kvcpu_small$hepc$bus$ready ready(
         .clock(ready$clock),
         .reset(ready$reset),
@@ -21974,8 +22010,10 @@ module kvcpu_small$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_rea
     );
     
     // Update code
+    always @(*) accepted$clock = clock;
     always @(*) ready$clock = clock;
     always @(*) answer$clock = clock;
+    always @(*) accepted$reset = reset;
     always @(*) ready$reset = reset;
     always @(*) answer$reset = reset;
     always @(*) low = bus_address[(32'h0)+:(4)];
@@ -22013,11 +22051,12 @@ module kvcpu_small$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_rea
     end
     always @(*) stands = bus_select & ~ready$q;
     always @(*) open = stands;
-    always @(*) accept = stands & ~waits;
-    always @(*) ready$d = accept;
-    always @(*) writes = accept & bus_write;
-    always @(*) pops = accept & bus_write & lists & (low == 32'h2);
-    always @(*) commands = accept & is_command;
+    always @(*) accept = stands & ~waits & ~accepted$q;
+    always @(*) accepted$d = accept & bus_write;
+    always @(*) ready$d = accepted$q | (accept & ~bus_write);
+    always @(*) writes = accepted$q;
+    always @(*) pops = accepted$q & lists & (low == 32'h2);
+    always @(*) commands = accepted$q & is_command;
     always @(*) begin
         starts[(64'h0)+:(1)] = commands & (low == 32'h8);
         starts[(64'h1)+:(1)] = commands & (low == 32'h9);
@@ -22072,6 +22111,19 @@ module kvcpu_small$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_rea
     always @(*) bus_read = answer$q;
     
 endmodule // kvcpu_small$hepc$bus
+
+
+module kvcpu_small$hepc$bus$accepted(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$bus$accepted
 
 
 module kvcpu_small$hepc$bus$answer(clock,reset,d,q);

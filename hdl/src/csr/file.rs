@@ -6,7 +6,7 @@
 //!         └─ description of each of them ─► a register
 //! ```
 //!
-//! Descriptions answer a clock later than the rest: they are decoded from what a RAM holds.
+//! Descriptions answer two clocks later than the rest: they are decoded from what a RAM holds, whose address comes from a register.
 
 use super::Table;
 use crate::prim::{Ram, Register};
@@ -38,9 +38,10 @@ pub struct File<const Q: usize, const G: usize> {
     data_high: Ram<Bits<32>, 10>,
     file: Ram<Bits<32>, 11>,
     description: Table<Q, G>,
-    /// The description that was asked for in the clock before.
-    described: Register<Bits<32>>,
+    /// The table has been asked for a description; then it stands in `described`.
+    looked: Register<Bit>,
     is_described: Register<Bit>,
+    described: Register<Bits<32>>,
     of_description: Signal<Local, Bit>,
     part: Signal<Local, Bits<8>>,
     writes: Signal<Local, Bit>,
@@ -54,14 +55,18 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.data_high.clock.next = self.clock.val();
         self.file.clock.next = self.clock.val();
         self.description.clock.next = self.clock.val();
+        self.looked.clock.next = self.clock.val();
         self.described.clock.next = self.clock.val();
         self.is_described.clock.next = self.clock.val();
+        self.looked.reset.next = self.reset.val();
         self.described.reset.next = self.reset.val();
         self.is_described.reset.next = self.reset.val();
 
         self.part.next = self.bus_address.val().get_bits::<8>(16);
         self.of_description.next = self.part.val() > 16;
-        self.is_described.d.next = self.bus_select.val() & self.of_description.val() & !self.is_described.q.val();
+        self.looked.d.next =
+            self.bus_select.val() & self.of_description.val() & !self.looked.q.val() & !self.is_described.q.val();
+        self.is_described.d.next = self.looked.q.val();
         self.bus_ready.next = self.bus_select.val() & (!self.of_description.val() | self.is_described.q.val());
         self.writes.next = self.bus_select.val() & self.bus_write.val();
 
@@ -78,7 +83,7 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.file.write_address.next = self.bus_address.val().get_bits::<11>(0);
         self.file.write_data.next = self.bus_data.val();
         self.file.write_enable.next = self.writes.val() & (self.part.val() == 16);
-        self.description.address.next = self.bus_ahead.val().get_bits::<11>(0);
+        self.description.address.next = self.bus_address.val().get_bits::<11>(0);
 
         self.described.d.next = 0.into();
         if self.part.val() == 17 {

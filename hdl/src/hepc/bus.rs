@@ -1,8 +1,8 @@
 //! A request on the bus: what it asks for, whether it waits, and its answer. `docs/control.md`, HEPC.
 //!
 //! ```text
-//!  address ─► what is asked ─┬─► must it wait? ─► accept ─┬─► a write: job started, parameter, POP
-//!                            │                            └─► ready, a clock later
+//!  address ─► what is asked ─┬─► must it wait? ─► accept ─┬─► a write, a clock later: job started, parameter, POP ─► ready
+//!                            │                            └─► a read: ready, a clock later
 //!                            └─► value ───────► answer ─────► read
 //! ```
 //!
@@ -58,7 +58,7 @@ pub(super) struct Bus {
     /// The policy, if it is about one.
     pub policy: Signal<Out, Bits<3>>,
 
-    /// A write is accepted.
+    /// A write takes effect.
     pub writes: Signal<Out, Bit>,
     /// It starts a job.
     pub starts: Signal<Out, Job>,
@@ -78,6 +78,8 @@ pub(super) struct Bus {
     /// How many there are.
     pub item_count: Signal<In, Bits<8>>,
 
+    /// A write was accepted: whether it waits is far from what it does.
+    accepted: Register<Bit>,
     ready: Register<Bit>,
     answer: Register<Bits<32>>,
     page: Signal<Local, Bits<4>>,
@@ -98,8 +100,10 @@ pub(super) struct Bus {
 impl Logic for Bus {
     #[hdl_gen]
     fn update(&mut self) {
+        self.accepted.clock.next = self.clock.val();
         self.ready.clock.next = self.clock.val();
         self.answer.clock.next = self.clock.val();
+        self.accepted.reset.next = self.reset.val();
         self.ready.reset.next = self.reset.val();
         self.answer.reset.next = self.reset.val();
 
@@ -138,13 +142,14 @@ impl Logic for Bus {
         }
         self.stands.next = self.bus_select.val() & !self.ready.q.val();
         self.open.next = self.stands.val();
-        self.accept.next = self.stands.val() & !self.waits.val();
-        self.ready.d.next = self.accept.val();
+        self.accept.next = self.stands.val() & !self.waits.val() & !self.accepted.q.val();
+        self.accepted.d.next = self.accept.val() & self.bus_write.val();
+        self.ready.d.next = self.accepted.q.val() | (self.accept.val() & !self.bus_write.val());
 
         // What it does.
-        self.writes.next = self.accept.val() & self.bus_write.val();
-        self.pops.next = self.accept.val() & self.bus_write.val() & self.lists.val() & (self.low.val() == 2);
-        self.commands.next = self.accept.val() & self.is_command.val();
+        self.writes.next = self.accepted.q.val();
+        self.pops.next = self.accepted.q.val() & self.lists.val() & (self.low.val() == 2);
+        self.commands.next = self.accepted.q.val() & self.is_command.val();
         self.starts.next.sweeping = self.commands.val() & (self.low.val() == 8);
         self.starts.next.offering = self.commands.val() & (self.low.val() == 9);
         self.starts.next.scoring = self.commands.val() & (self.low.val() == 0xA);
