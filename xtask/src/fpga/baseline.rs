@@ -1,9 +1,8 @@
 //! `cargo xtask baseline`: what the board geometry takes of an ECP5, against constraints/baseline.toml. CI runs it.
 //!
-//! A whole place and route takes half an hour. So here the board's netlist is made, without the names that take Yosys as long as all the
-//! rest; its cells are counted, and ABC, which maps it to LUTs, says how long its longest path is, with an estimate of 0.3 ns for each
-//! wire: no placement's luck is in that. The sequencer with its microprogram is placed and routed by itself. `cargo xtask synth board`
-//! and `cargo xtask bitstream` do the whole.
+//! A whole place and route takes half an hour. So here the board's netlist is made and counted, without the names that take Yosys as
+//! long as all the rest; and the block whose paths used to be the longest, the sequencer with its microprogram, is placed and routed by
+//! itself. `cargo xtask synth board` and `cargo xtask bitstream` do the whole.
 
 use super::tools::Tools;
 use crate::workspace;
@@ -31,17 +30,8 @@ pub(crate) struct Options {
 struct Figures {
     /// The board geometry: cells by Yosys' name.
     board: BTreeMap<String, u64>,
-    /// The board geometry before it is placed.
-    estimate: Estimate,
     /// The sequencer, placed and routed.
     control: Control,
-}
-
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Estimate {
-    /// By ABC's longest path.
-    fmax_mhz: f64,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -128,44 +118,28 @@ fn compare(baseline: &Figures, now: &Figures) -> Result<Vec<Line>> {
         })
         .collect();
     lines.push(sized("control, LUTs and carries".into(), baseline.control.luts, now.control.luts));
-    let speed = |what: &str, before: f64, after: f64| Line {
-        is_worse: after < before * (1.0 - TOLERANCE),
-        what: what.into(),
-        baseline: before,
-        now: after,
-    };
-    lines.push(speed("board, Fmax in MHz before placement", baseline.estimate.fmax_mhz, now.estimate.fmax_mhz));
-    lines.push(speed("control, Fmax in MHz", baseline.control.fmax_mhz, now.control.fmax_mhz));
+    let (before, after) = (baseline.control.fmax_mhz, now.control.fmax_mhz);
+    let is_worse = after < before * (1.0 - TOLERANCE);
+    lines.push(Line { what: "control, Fmax in MHz".into(), baseline: before, now: after, is_worse });
     Ok(lines)
 }
 
 fn measure(tools: &Tools) -> Result<Figures> {
-    let (board, estimate) = synthesise(tools)?;
-    Ok(Figures { board, estimate, control: route(tools)? })
+    Ok(Figures { board: count(tools)?, control: route(tools)? })
 }
 
-/// The board geometry's cells, and how fast they may be.
-fn synthesise(tools: &Tools) -> Result<(BTreeMap<String, u64>, Estimate)> {
-    let root = workspace::root()?;
-    let (counted, said) = (tools.folder.join("baseline.stat"), tools.folder.join("baseline.synth"));
+/// The board geometry's cells.
+fn count(tools: &Tools) -> Result<BTreeMap<String, u64>> {
+    let source = workspace::root()?.join("hdl/rtl/kvcpu_board.v");
+    let counted = tools.folder.join("baseline.stat");
     let script = format!(
-        "read_verilog {}; tee -q -o {} synth_ecp5 -top kvcpu_board -run begin:check; tee -q -o {} stat -json",
-        tools.in_script(&root.join("hdl/rtl/kvcpu_board.v")),
-        workspace::below(&root, &said),
-        workspace::below(&root, &counted)
+        "read_verilog {}; synth_ecp5 -top kvcpu_board -run begin:check; tee -q -o {} stat -json",
+        tools.in_script(&source),
+        workspace::below(&workspace::root()?, &counted)
     );
     eprintln!("board: yosys");
     tools.yosys(&script, &tools.folder.join("baseline.log"))?;
-    let said = std::fs::read_to_string(&said).with_context(|| format!("no log {}", said.display()))?;
-    let longest = longest_path(&said).context("ABC has not said how long the longest path is: not Yosys 0.70?")?;
-    Ok((cells(&counted)?, Estimate { fmax_mhz: 1e6 / longest }))
-}
-
-/// The longest path by the last line that ABC writes of its mapping, in ps: `A:  Del = 3975.00.  Ar = ...`.
-fn longest_path(said: &str) -> Option<f64> {
-    let (_, rest) = said.rsplit_once(" Del = ")?;
-    let number = rest.split_whitespace().next()?.trim_end_matches('.');
-    number.parse().ok().filter(|delay| *delay > 0.0)
+    cells(&counted)
 }
 
 /// Of Yosys' `stat -json`, the cells of the whole design.
@@ -199,11 +173,7 @@ mod tests {
     use super::*;
 
     fn figures(luts: u64, fmax_mhz: f64) -> Figures {
-        Figures {
-            board: [("LUT4".to_owned(), luts)].into(),
-            estimate: Estimate { fmax_mhz: 200.0 },
-            control: Control { luts: 10, fmax_mhz },
-        }
+        Figures { board: [("LUT4".to_owned(), luts)].into(), control: Control { luts: 10, fmax_mhz } }
     }
 
     fn worse(now: &Figures) -> Vec<String> {
@@ -217,16 +187,6 @@ mod tests {
         assert!(worse(&figures(10, 500.0)).is_empty());
         assert_eq!(worse(&figures(1_051, 95.0)), ["board, LUT4"]);
         assert_eq!(worse(&figures(1_000, 94.9)), ["control, Fmax in MHz"]);
-        let slower = Figures { estimate: Estimate { fmax_mhz: 189.0 }, ..figures(1_000, 100.0) };
-        assert_eq!(worse(&slower), ["board, Fmax in MHz before placement"]);
-    }
-
-    #[test]
-    fn the_longest_path_is_that_of_the_last_mapping() {
-        let said = "ABC: P:  Del = 4018.00.  Ar = 1.0\nABC: A:  Del = 3975.00.  Ar =   22238.0.  Edge = 2\nABC: + &ps\n";
-        assert_eq!(longest_path(said), Some(3975.0));
-        assert_eq!(longest_path("ABC: nothing"), None);
-        assert_eq!(longest_path(" Del = none"), None);
     }
 
     #[test]
