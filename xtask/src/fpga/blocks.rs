@@ -26,7 +26,7 @@ struct Block {
     of: &'static str,
 }
 
-const BLOCKS: [Block; 14] = [
+const BLOCKS: [Block; 16] = [
     Block {
         name: "sequencer",
         file: "kvcpu_sequencer",
@@ -50,6 +50,8 @@ const BLOCKS: [Block; 14] = [
         module: "kvcpu_hepc",
         of: "1,024 entries, 4 lanes, lists of 16, with a RAM of entries",
     },
+    Block { name: "lane", file: "kvcpu_lane", module: "kvcpu_lane", of: "a judge's arithmetic" },
+    Block { name: "list", file: "kvcpu_list", module: "kvcpu_list", of: "4 places" },
     Block { name: "dma", file: "kvcpu_dma", module: "kvcpu_dma", of: "every geometry" },
     Block { name: "card-ram", file: "kvcpu_card_ram", module: "kvcpu_card_ram", of: "208 KiB, the evaluation board's" },
     Block { name: "sdram", file: "kvcpu_sdram", module: "kvcpu_sdram", of: "the controller at 80 MHz" },
