@@ -1,11 +1,13 @@
 //! A way in without PCIe: LiteX's uartbone protocol on a serial line, to the device's AXI4-Lite port. `docs/uart.md`.
 
 mod bridge;
+mod guard;
 mod link;
 mod receiver;
 mod transmitter;
 
 pub use bridge::Bridge;
+pub use guard::Guard;
 pub use link::Link;
 pub use receiver::Receiver;
 pub use transmitter::Transmitter;
