@@ -695,10 +695,11 @@ module kvcpu_sdram_fast$controller(clock,reset,ripe,word_writes,row,bank,column,
     localparam  read_turn = 4'h8;
     
     // Stub signals
-    reg  enable$clock;
-    reg  enable$reset;
-    reg  enable$d;
-    wire  enable$q;
+    reg  closer$clock;
+    reg  closer$reset;
+    reg  closer$waits;
+    wire  closer$closes;
+    wire  closer$cke;
     reg  select$clock;
     reg  select$reset;
     reg  select$d;
@@ -766,11 +767,12 @@ module kvcpu_sdram_fast$controller(clock,reset,ripe,word_writes,row,bank,column,
     reg  gives_mode;
     
     // Sub module instances
-    kvcpu_sdram_fast$controller$enable enable(
-        .clock(enable$clock),
-        .reset(enable$reset),
-        .d(enable$d),
-        .q(enable$q)
+    kvcpu_sdram_fast$controller$closer closer(
+        .clock(closer$clock),
+        .reset(closer$reset),
+        .waits(closer$waits),
+        .closes(closer$closes),
+        .cke(closer$cke)
     );
     kvcpu_sdram_fast$controller$select select(
         .clock(select$clock),
@@ -852,7 +854,7 @@ module kvcpu_sdram_fast$controller(clock,reset,ripe,word_writes,row,bank,column,
     );
     
     // Update code
-    always @(*) enable$clock = clock;
+    always @(*) closer$clock = clock;
     always @(*) select$clock = clock;
     always @(*) command$clock = clock;
     always @(*) address$clock = clock;
@@ -866,10 +868,9 @@ module kvcpu_sdram_fast$controller(clock,reset,ripe,word_writes,row,bank,column,
     always @(*) since_active$clock = clock;
     always @(*) since_column$clock = clock;
     always @(*) since_read$clock = clock;
-    always @(*) enable$reset = reset;
-    always @(*) select$reset = reset;
-    always @(*) command$reset = reset;
-    always @(*) address$reset = reset;
+    always @(*) select$reset = reset & ~closer$closes;
+    always @(*) command$reset = reset & ~closer$closes;
+    always @(*) address$reset = reset & ~closer$closes;
     always @(*) bank_address$reset = reset;
     always @(*) state$reset = reset;
     always @(*) timer$reset = reset;
@@ -880,6 +881,8 @@ module kvcpu_sdram_fast$controller(clock,reset,ripe,word_writes,row,bank,column,
     always @(*) since_active$reset = reset;
     always @(*) since_column$reset = reset;
     always @(*) since_read$reset = reset;
+    always @(*) closer$reset = reset;
+    always @(*) closer$waits = state$q == 32'h0;
     always @(*) free = pause$q == 32'h0;
     always @(*) may_precharge = (since_active$q == 32'h0) & (since_column$q == 32'h0);
     always @(*) works = free & (state$q == 32'h4);
@@ -993,7 +996,11 @@ module kvcpu_sdram_fast$controller(clock,reset,ripe,word_writes,row,bank,column,
         command$d = nop;
         bank_address$d = bank;
         address$d = ((column) & 13'h1fff);
-        if (gives_read) begin
+        if (closer$closes) begin
+            command$d = precharge;
+            address$d = all;
+        end
+        else if (gives_read) begin
             command$d = read;
         end
         else if (gives_write) begin
@@ -1020,7 +1027,7 @@ module kvcpu_sdram_fast$controller(clock,reset,ripe,word_writes,row,bank,column,
             bank_address$d = 32'h0;
         end
     end
-    always @(*) cke = enable$q;
+    always @(*) cke = closer$cke;
     always @(*) csn = select$q;
     always @(*) rasn = command$q[32'h2];
     always @(*) casn = command$q[32'h1];
@@ -1028,7 +1035,6 @@ module kvcpu_sdram_fast$controller(clock,reset,ripe,word_writes,row,bank,column,
     always @(*) ba = bank_address$q;
     always @(*) begin
         timing$d = 1'b1;
-        enable$d = 1'b1;
         select$d = 1'b0;
         a = address$q;
     end
@@ -1062,6 +1068,127 @@ module kvcpu_sdram_fast$controller$bank_address(clock,reset,d,q);
 endmodule // kvcpu_sdram_fast$controller$bank_address
 
 
+module kvcpu_sdram_fast$controller$closer(clock,reset,waits,closes,cke);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  waits;
+    output reg  closes;
+    output reg  cke;
+    
+    // Stub signals
+    reg  enable$d;
+    wire  enable$q;
+    reg  enable$clock;
+    reg  up$d;
+    wire  up$q;
+    reg  up$clock;
+    reg  [4:0] pause$d;
+    wire  [4:0] pause$q;
+    reg  pause$clock;
+    
+    // Local signals
+    reg  works;
+    reg  closing;
+    
+    // Sub module instances
+    kvcpu_sdram_fast$controller$closer$enable enable(
+        .d(enable$d),
+        .q(enable$q),
+        .clock(enable$clock)
+    );
+    kvcpu_sdram_fast$controller$closer$up up(
+        .d(up$d),
+        .q(up$q),
+        .clock(up$clock)
+    );
+    kvcpu_sdram_fast$controller$closer$pause pause(
+        .d(pause$d),
+        .q(pause$q),
+        .clock(pause$clock)
+    );
+    
+    // Update code
+    always @(*) enable$clock = clock;
+    always @(*) up$clock = clock;
+    always @(*) pause$clock = clock;
+    always @(*) works = ~reset & ~waits;
+    always @(*) closing = up$q & ~works & (pause$q == 32'h0);
+    always @(*) up$d = works | (up$q & ~closing);
+    always @(*) begin
+        pause$d = pause$q;
+        if (works) begin
+            pause$d = 32'h1f;
+        end
+        else if (pause$q != 32'h0) begin
+            pause$d = pause$q - 32'h1;
+        end
+    end
+    always @(*) enable$d = enable$q | ~reset;
+    always @(*) closes = closing;
+    always @(*) cke = enable$q;
+    
+endmodule // kvcpu_sdram_fast$controller$closer
+
+
+module kvcpu_sdram_fast$controller$closer$enable(d,q,clock);
+    
+    // Module arguments
+    input wire  d;
+    output reg  q;
+    input wire  clock;
+    
+    // Update code (custom)
+    initial begin
+       q = 1'h0;
+    end
+    
+    always @(posedge clock) begin
+       q <= d;
+    end
+          
+endmodule // kvcpu_sdram_fast$controller$closer$enable
+
+
+module kvcpu_sdram_fast$controller$closer$pause(d,q,clock);
+    
+    // Module arguments
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    input wire  clock;
+    
+    // Update code (custom)
+    initial begin
+       q = 5'h0;
+    end
+    
+    always @(posedge clock) begin
+       q <= d;
+    end
+          
+endmodule // kvcpu_sdram_fast$controller$closer$pause
+
+
+module kvcpu_sdram_fast$controller$closer$up(d,q,clock);
+    
+    // Module arguments
+    input wire  d;
+    output reg  q;
+    input wire  clock;
+    
+    // Update code (custom)
+    initial begin
+       q = 1'h0;
+    end
+    
+    always @(posedge clock) begin
+       q <= d;
+    end
+          
+endmodule // kvcpu_sdram_fast$controller$closer$up
+
+
 module kvcpu_sdram_fast$controller$command(clock,reset,d,q);
     
     // Module arguments
@@ -1086,19 +1213,6 @@ module kvcpu_sdram_fast$controller$due(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_sdram_fast$controller$due
-
-
-module kvcpu_sdram_fast$controller$enable(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_sdram_fast$controller$enable
 
 
 module kvcpu_sdram_fast$controller$pause(clock,reset,d,q);

@@ -67040,19 +67040,29 @@ module kvcpu_ulx3s$link(clock,reset,rx,tx,m_axil_awvalid,m_axil_awready,m_axil_a
     wire  receiver$out_valid;
     wire  [7:0] receiver$out_data;
     wire  receiver$bad_frame;
+    wire  receiver$is_low;
+    reg  guard$clock;
+    reg  guard$reset;
+    reg  guard$is_low;
+    reg  guard$in_valid;
+    reg  guard$bad_frame;
+    wire  guard$out_valid;
+    reg  guard$out_ready;
+    wire  guard$out_first;
     reg  fifo$clock;
     reg  fifo$reset;
     reg  fifo$in_valid;
     wire  fifo$in_ready;
-    reg  [7:0] fifo$in_data;
+    reg  [8:0] fifo$in_data;
     wire  fifo$out_valid;
     reg  fifo$out_ready;
-    wire  [7:0] fifo$out_data;
+    wire  [8:0] fifo$out_data;
     reg  bridge$clock;
     reg  bridge$reset;
     reg  bridge$in_valid;
     wire  bridge$in_ready;
     reg  [7:0] bridge$in_data;
+    reg  bridge$in_first;
     wire  bridge$out_valid;
     reg  bridge$out_ready;
     wire  [7:0] bridge$out_data;
@@ -67087,7 +67097,18 @@ module kvcpu_ulx3s$link(clock,reset,rx,tx,m_axil_awvalid,m_axil_awready,m_axil_a
         .rx(receiver$rx),
         .out_valid(receiver$out_valid),
         .out_data(receiver$out_data),
-        .bad_frame(receiver$bad_frame)
+        .bad_frame(receiver$bad_frame),
+        .is_low(receiver$is_low)
+    );
+    kvcpu_ulx3s$link$guard guard(
+        .clock(guard$clock),
+        .reset(guard$reset),
+        .is_low(guard$is_low),
+        .in_valid(guard$in_valid),
+        .bad_frame(guard$bad_frame),
+        .out_valid(guard$out_valid),
+        .out_ready(guard$out_ready),
+        .out_first(guard$out_first)
     );
     kvcpu_ulx3s$link$fifo fifo(
         .clock(fifo$clock),
@@ -67105,6 +67126,7 @@ module kvcpu_ulx3s$link(clock,reset,rx,tx,m_axil_awvalid,m_axil_awready,m_axil_a
         .in_valid(bridge$in_valid),
         .in_ready(bridge$in_ready),
         .in_data(bridge$in_data),
+        .in_first(bridge$in_first),
         .out_valid(bridge$out_valid),
         .out_ready(bridge$out_ready),
         .out_data(bridge$out_data),
@@ -67138,6 +67160,8 @@ module kvcpu_ulx3s$link(clock,reset,rx,tx,m_axil_awvalid,m_axil_awready,m_axil_a
     // Update code
     always @(*) receiver$clock = clock;
     always @(*) receiver$reset = reset;
+    always @(*) guard$clock = clock;
+    always @(*) guard$reset = reset;
     always @(*) fifo$clock = clock;
     always @(*) fifo$reset = reset;
     always @(*) bridge$clock = clock;
@@ -67145,10 +67169,15 @@ module kvcpu_ulx3s$link(clock,reset,rx,tx,m_axil_awvalid,m_axil_awready,m_axil_a
     always @(*) transmitter$clock = clock;
     always @(*) transmitter$reset = reset;
     always @(*) receiver$rx = rx;
-    always @(*) fifo$in_valid = receiver$out_valid;
-    always @(*) fifo$in_data = receiver$out_data;
+    always @(*) guard$is_low = receiver$is_low;
+    always @(*) guard$in_valid = receiver$out_valid;
+    always @(*) guard$bad_frame = receiver$bad_frame;
+    always @(*) guard$out_ready = fifo$in_ready;
+    always @(*) fifo$in_valid = guard$out_valid;
+    always @(*) fifo$in_data = (((guard$out_first) & 9'h1ff) << 32'h8) | ((receiver$out_data) & 9'h1ff);
     always @(*) bridge$in_valid = fifo$out_valid;
-    always @(*) bridge$in_data = fifo$out_data;
+    always @(*) bridge$in_data = ((fifo$out_data) & 8'hff);
+    always @(*) bridge$in_first = fifo$out_data[32'h8];
     always @(*) fifo$out_ready = bridge$in_ready;
     always @(*) transmitter$in_valid = bridge$out_valid;
     always @(*) transmitter$in_data = bridge$out_data;
@@ -67175,7 +67204,7 @@ module kvcpu_ulx3s$link(clock,reset,rx,tx,m_axil_awvalid,m_axil_awready,m_axil_a
 endmodule // kvcpu_ulx3s$link
 
 
-module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data,m_axil_awvalid,m_axil_awready,m_axil_awaddr,m_axil_awsize,m_axil_wvalid,m_axil_wready,m_axil_wdata,m_axil_wstrb,m_axil_bvalid,m_axil_bready,m_axil_arvalid,m_axil_arready,m_axil_araddr,m_axil_arsize,m_axil_rvalid,m_axil_rready,m_axil_rdata);
+module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_valid,out_ready,out_data,m_axil_awvalid,m_axil_awready,m_axil_awaddr,m_axil_awsize,m_axil_wvalid,m_axil_wready,m_axil_wdata,m_axil_wstrb,m_axil_bvalid,m_axil_bready,m_axil_arvalid,m_axil_arready,m_axil_araddr,m_axil_arsize,m_axil_rvalid,m_axil_rready,m_axil_rdata);
     
     // Module arguments
     input wire  clock;
@@ -67183,6 +67212,7 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,out_valid,o
     input wire  in_valid;
     output reg  in_ready;
     input wire  [7:0] in_data;
+    input wire  in_first;
     output reg  out_valid;
     input wire  out_ready;
     output reg  [7:0] out_data;
@@ -67274,6 +67304,7 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,out_valid,o
     reg  listens;
     reg  begins;
     reg  taken;
+    reg  is_code;
     reg  [7:0] code;
     reg  [63:0] shifted;
     reg  [63:0] halves;
@@ -67409,6 +67440,7 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,out_valid,o
     always @(*) listens = (state$q == 32'h1) | (state$q == 32'h2) | (state$q == 32'h4);
     always @(*) in_ready = begins | (listens & ~is_silent$q);
     always @(*) taken = in_valid & (begins | (listens & ~is_silent$q));
+    always @(*) is_code = begins | (taken & in_first);
     always @(*) code = in_data;
     always @(*) shifted = (data$q << 32'h8) | ((in_data) & 64'hffffffffffffffff);
     always @(*) begin
@@ -67432,7 +67464,7 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,out_valid,o
         aw_valid$d = aw_valid$q & ~m_axil_awready;
         w_valid$d = w_valid$q & ~m_axil_wready;
         ar_valid$d = ar_valid$q & ~m_axil_arready;
-        if (begins) begin
+        if (is_code) begin
             is_write$d = (code == 32'h1) | (code == 32'h3);
             is_read$d = (code == 32'h2) | (code == 32'h4);
             increments$d = (code == 32'h1) | (code == 32'h2);
@@ -67769,10 +67801,10 @@ module kvcpu_ulx3s$link$fifo(clock,reset,in_valid,in_ready,in_data,out_valid,out
     input wire  reset;
     input wire  in_valid;
     output reg  in_ready;
-    input wire  [7:0] in_data;
+    input wire  [8:0] in_data;
     output reg  out_valid;
     input wire  out_ready;
-    output reg  [7:0] out_data;
+    output reg  [8:0] out_data;
     
     // Constant declarations
     localparam  size = 12'h800;
@@ -67780,9 +67812,9 @@ module kvcpu_ulx3s$link$fifo(clock,reset,in_valid,in_ready,in_data,out_valid,out
     // Stub signals
     reg  ram$clock;
     reg  [10:0] ram$read_address;
-    wire  [7:0] ram$read_data;
+    wire  [8:0] ram$read_data;
     reg  [10:0] ram$write_address;
-    reg  [7:0] ram$write_data;
+    reg  [8:0] ram$write_data;
     reg  ram$write_enable;
     reg  written$clock;
     reg  written$reset;
@@ -67874,13 +67906,13 @@ module kvcpu_ulx3s$link$fifo$ram(clock,read_address,read_data,write_address,writ
     // Module arguments
     input wire  clock;
     input wire  [10:0] read_address;
-    output reg  [7:0] read_data;
+    output reg  [8:0] read_data;
     input wire  [10:0] write_address;
-    input wire  [7:0] write_data;
+    input wire  [8:0] write_data;
     input wire  write_enable;
     
     // Update code (custom)
-    (* no_rw_check *) reg [7:0] mem [0:2047];
+    (* no_rw_check *) reg [8:0] mem [0:2047];
     always @(posedge clock) begin
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
@@ -67927,7 +67959,133 @@ module kvcpu_ulx3s$link$fifo$written(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$link$fifo$written
 
 
-module kvcpu_ulx3s$link$receiver(clock,reset,rx,out_valid,out_data,bad_frame);
+module kvcpu_ulx3s$link$guard(clock,reset,is_low,in_valid,bad_frame,out_valid,out_ready,out_first);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  is_low;
+    input wire  in_valid;
+    input wire  bad_frame;
+    output reg  out_valid;
+    input wire  out_ready;
+    output reg  out_first;
+    
+    // Constant declarations
+    localparam  idle = 32'h7a1200;
+    
+    // Stub signals
+    reg  is_deaf$clock;
+    reg  is_deaf$reset;
+    reg  is_deaf$d;
+    wire  is_deaf$q;
+    reg  is_cut$clock;
+    reg  is_cut$reset;
+    reg  is_cut$d;
+    wire  is_cut$q;
+    reg  timer$clock;
+    reg  timer$reset;
+    reg  [31:0] timer$d;
+    wire  [31:0] timer$q;
+    
+    // Local signals
+    reg  counts;
+    reg  lost;
+    
+    // Sub module instances
+    kvcpu_ulx3s$link$guard$is_deaf is_deaf(
+        .clock(is_deaf$clock),
+        .reset(is_deaf$reset),
+        .d(is_deaf$d),
+        .q(is_deaf$q)
+    );
+    kvcpu_ulx3s$link$guard$is_cut is_cut(
+        .clock(is_cut$clock),
+        .reset(is_cut$reset),
+        .d(is_cut$d),
+        .q(is_cut$q)
+    );
+    kvcpu_ulx3s$link$guard$timer timer(
+        .clock(timer$clock),
+        .reset(timer$reset),
+        .d(timer$d),
+        .q(timer$q)
+    );
+    
+    // Update code
+    always @(*) is_deaf$clock = clock;
+    always @(*) is_cut$clock = clock;
+    always @(*) timer$clock = clock;
+    always @(*) is_deaf$reset = reset;
+    always @(*) is_cut$reset = reset;
+    always @(*) timer$reset = reset;
+    always @(*) counts = in_valid & ~is_deaf$q;
+    always @(*) lost = bad_frame | (counts & ~out_ready);
+    always @(*) begin
+        timer$d = timer$q - 32'h1;
+        is_deaf$d = is_deaf$q;
+        is_cut$d = is_cut$q;
+        if (lost) begin
+            is_deaf$d = 1'b1;
+            is_cut$d = 1'b1;
+            timer$d = idle;
+        end
+        else if (is_low) begin
+            timer$d = idle;
+        end
+        else if (timer$q == 32'h0) begin
+            is_deaf$d = 1'b0;
+        end
+        if (counts & out_ready) begin
+            is_cut$d = 1'b0;
+        end
+    end
+    always @(*) out_valid = counts;
+    always @(*) out_first = is_cut$q;
+    
+endmodule // kvcpu_ulx3s$link$guard
+
+
+module kvcpu_ulx3s$link$guard$is_cut(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$link$guard$is_cut
+
+
+module kvcpu_ulx3s$link$guard$is_deaf(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$link$guard$is_deaf
+
+
+module kvcpu_ulx3s$link$guard$timer(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_ulx3s$link$guard$timer
+
+
+module kvcpu_ulx3s$link$receiver(clock,reset,rx,out_valid,out_data,bad_frame,is_low);
     
     // Module arguments
     input wire  clock;
@@ -67936,6 +68094,7 @@ module kvcpu_ulx3s$link$receiver(clock,reset,rx,out_valid,out_data,bad_frame);
     output reg  out_valid;
     output reg  [7:0] out_data;
     output reg  bad_frame;
+    output reg  is_low;
     
     // Constant declarations
     localparam  half = 16'h27;
@@ -68100,6 +68259,7 @@ module kvcpu_ulx3s$link$receiver(clock,reset,rx,out_valid,out_data,bad_frame);
     always @(*) out_valid = valid$q;
     always @(*) out_data = data$q;
     always @(*) bad_frame = bad$q;
+    always @(*) is_low = low$q;
     
 endmodule // kvcpu_ulx3s$link$receiver
 

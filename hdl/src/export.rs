@@ -27,6 +27,9 @@ macro_rules! device {
 /// A serial line as tests want it: of few clocks a bit, and impatient.
 const LINE: uart::Timing = uart::Timing { bit_clocks: 8, idle_clocks: 0x1_0000 };
 
+/// One that is still more so, to have silence often.
+const HASTY_LINE: uart::Timing = uart::Timing { bit_clocks: 8, idle_clocks: 1024 };
+
 /// Baud rate of the boards' serial lines; FT231X and FT2232H go up to 3,000,000.
 const BAUD: u32 = 1_000_000;
 /// Clocks of the boards, as their PLLs make them (`constraints/*/top.v`).
@@ -55,8 +58,13 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_pcie", verilog: verilog::<pcie::Endpoint> },
     Design { name: "kvcpu_frames", verilog: |name| text(name, tier::Frames::<10, 12>::new(Geometry::TEST)) },
     Design { name: "kvcpu_uart_receiver", verilog: |name| text(name, uart::Receiver::new(LINE.bit_clocks)) },
+    Design { name: "kvcpu_uart_receiver_6", verilog: |name| text(name, uart::Receiver::new(6)) },
+    Design { name: "kvcpu_uart_receiver_7", verilog: |name| text(name, uart::Receiver::new(7)) },
+    Design { name: "kvcpu_uart_receiver_9", verilog: |name| text(name, uart::Receiver::new(9)) },
+    Design { name: "kvcpu_uart_receiver_80", verilog: |name| text(name, uart::Receiver::new(80)) },
     Design { name: "kvcpu_uart_transmitter", verilog: |name| text(name, uart::Transmitter::new(LINE.bit_clocks)) },
     Design { name: "kvcpu_uart_bridge", verilog: |name| text(name, uart::Bridge::new(256)) },
+    Design { name: "kvcpu_uart_link", verilog: |name| text(name, uart::Link::new(HASTY_LINE)) },
     Design { name: "kvcpu_uart", verilog: board!(Geometry::SMALL, CLOCK_HZ, LINE, 6 4 8 4 4 2 3 4 4 3 4 4) },
     Design { name: "kvcpu_card_ram", verilog: |name| text(name, card::CardRam::new(208)) },
     Design { name: "kvcpu_card_ram_small", verilog: |name| text(name, card::CardRam::new(1040)) },

@@ -31,7 +31,8 @@ pub(crate) struct Memory {
     from_device: Vec<(usize, usize)>,
     to_device: Vec<(usize, usize)>,
     wired: Option<Wired>,
-    seed: u64,
+    /// What a chip was told wrong in a reset.
+    broken: Option<String>,
 }
 
 impl Memory {
@@ -55,7 +56,7 @@ impl Memory {
             None => None,
         };
         let count = |inputs| design.side(inputs).count();
-        Some(Memory {
+        let mut memory = Memory {
             from_device: join(true)?,
             to_device: join(false)?,
             reset: place_of(design, true, "reset")?,
@@ -63,22 +64,29 @@ impl Memory {
             outputs: vec![0; count(false)],
             model: Model::new(design, seed as u32),
             wired,
-            seed,
-        })
+            broken: None,
+        };
+        // Registers are noise before their first clock, of which the chip, whose power comes later, sees nothing.
+        memory.inputs[memory.reset] = 1;
+        memory.model.clock(&memory.inputs, &mut memory.outputs);
+        Some(memory)
     }
 
-    /// With the device, for so many clocks. A chip loses its power and what it held.
+    /// With the device, for so many clocks. A chip goes on where it is, but what it held is lost.
     pub(crate) fn reset(&mut self, wires: &mut Wires, clocks: u32) {
         self.inputs.fill(0);
         self.inputs[self.reset] = 1;
-        for _ in 0..clocks {
-            self.model.clock(&self.inputs, &mut self.outputs);
+        for clock in 0..clocks {
+            let result = self.step();
+            self.broken = self.broken.take().or(result.err());
+            // At the first edge the pins have what was decided before.
+            if let Some(wired) = &mut self.wired
+                && clock == 0
+            {
+                wired.chip.neglect();
+            }
         }
         self.inputs[self.reset] = 0;
-        if let Some(wired) = &mut self.wired {
-            self.seed = self.seed.wrapping_add(1);
-            wired.chip = Chip::new(Sheet::AT_80_MHZ, self.seed);
-        }
         self.offer(wires);
     }
 
@@ -87,6 +95,12 @@ impl Memory {
         for (device, here) in &self.from_device {
             self.inputs[*here] = wires.outputs[*device];
         }
+        self.step()?;
+        self.offer(wires);
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    fn step(&mut self) -> Result<(), String> {
         self.model.clock(&self.inputs, &mut self.outputs);
         if let Some(wired) = &mut self.wired {
             let [cke, csn, rasn, casn, wen, bank, address, mask, oe, data] = wired.pins.map(|pin| self.outputs[pin]);
@@ -95,7 +109,6 @@ impl Memory {
             let pins = Pins { cke: cke == 1, command, bank, address, mask, data };
             self.inputs[wired.dq_in] = wired.chip.clock(&pins).map_err(|broken| broken.to_string())?.into();
         }
-        self.offer(wires);
         Ok(())
     }
 

@@ -10,7 +10,8 @@
 //!
 //! Two words of an incrementing burst that begin at a multiple of 8 bytes are one access of 8 bytes, others accesses of 4. What stands on AXI4-Lite is from
 //! registers, and what comes is taken into registers first. While it waits for a byte of a command, silence of `idle_clocks` ends the command; it never
-//! ends an access, which the device answers always. What lies in no BAR is not asked: it reads as all ones.
+//! ends an access, which the device answers always. So does a byte before which others were lost, and it is the code of the next. What lies in no BAR is
+//! not asked: it reads as all ones.
 
 use crate::prim::Register;
 use rust_hdl::prelude::*;
@@ -28,6 +29,8 @@ pub struct Bridge {
     pub in_ready: Signal<Out, Bit>,
     /// The byte.
     pub in_data: Signal<In, Bits<8>>,
+    /// Bytes before it were lost: it is a code, whatever was under way.
+    pub in_first: Signal<In, Bit>,
     /// A byte is to be sent.
     pub out_valid: Signal<Out, Bit>,
     /// It is taken.
@@ -96,6 +99,7 @@ pub struct Bridge {
     listens: Signal<Local, Bit>,
     begins: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
+    is_code: Signal<Local, Bit>,
     code: Signal<Local, Bits<8>>,
     shifted: Signal<Local, Bits<64>>,
     halves: Signal<Local, Bits<64>>,
@@ -120,10 +124,10 @@ impl Bridge {
             };
         }
         rest!(
-            clock reset in_valid in_ready in_data out_valid out_ready out_data m_axil_awvalid m_axil_awready m_axil_awaddr m_axil_awsize
+            clock reset in_valid in_ready in_data in_first out_valid out_ready out_data m_axil_awvalid m_axil_awready m_axil_awaddr m_axil_awsize
             m_axil_wvalid m_axil_wready m_axil_wdata m_axil_wstrb m_axil_bvalid m_axil_bready m_axil_arvalid m_axil_arready m_axil_araddr
             m_axil_arsize m_axil_rvalid m_axil_rready m_axil_rdata state is_write is_read increments left address count data is_pair is_mapped
-            aw_valid w_valid ar_valid timer is_silent listens begins taken code shifted halves low high in_bar0 in_bar2
+            aw_valid w_valid ar_valid timer is_silent listens begins taken is_code code shifted halves low high in_bar0 in_bar2
         )
     }
 }
@@ -167,6 +171,7 @@ impl Logic for Bridge {
         self.listens.next = (self.state.q.val() == 1) | (self.state.q.val() == 2) | (self.state.q.val() == 4);
         self.in_ready.next = self.begins.val() | (self.listens.val() & !self.is_silent.q.val());
         self.taken.next = self.in_valid.val() & (self.begins.val() | (self.listens.val() & !self.is_silent.q.val()));
+        self.is_code.next = self.begins.val() | (self.taken.val() & self.in_first.val());
         self.code.next = self.in_data.val();
         self.shifted.next = (self.data.q.val() << 8) | bit_cast::<64, 8>(self.in_data.val());
         self.timer.d.next = self.timer.q.val() - 1;
@@ -197,7 +202,7 @@ impl Logic for Bridge {
         self.high.next = self.data.q.val().get_bits::<32>(32);
         self.halves.next = bit_cast::<64, 32>(self.high.val()) | (bit_cast::<64, 32>(self.low.val()) << 32);
 
-        if self.begins.val() {
+        if self.is_code.val() {
             self.is_write.d.next = (self.code.val() == 1) | (self.code.val() == 3);
             self.is_read.d.next = (self.code.val() == 2) | (self.code.val() == 4);
             self.increments.d.next = (self.code.val() == 1) | (self.code.val() == 2);

@@ -1,13 +1,14 @@
 //! The serial line with all that is behind it, up to AXI4-Lite.
 //!
 //! ```text
-//!  rx ─► Receiver ─► FIFO, 2,048 bytes ─► Bridge ─► m_axil
-//!  tx ◄───────────── Transmitter ◄──────────┘
+//!  rx ─► Receiver ─► Guard ─► FIFO, 2,048 bytes ─► Bridge ─► m_axil
+//!  tx ◄───────────── Transmitter ◄───────────────────┘
 //! ```
 //!
-//! A byte that comes while the FIFO is full is lost. It is a block RAM, the smallest there is; what may be sent ahead of it: `docs/uart.md`, Limits.
+//! A byte that comes while the FIFO is full is lost, as is one whose frame is bad; what then becomes of those behind it is the guard's affair. The FIFO is a block RAM, the
+//! smallest there is, and its words have a ninth bit anyway: the first byte behind a loss. What may be sent ahead: `docs/uart.md`, Driver.
 
-use super::{Bridge, Receiver, Timing, Transmitter};
+use super::{Bridge, Guard, Receiver, Timing, Transmitter};
 use crate::prim::Fifo;
 use rust_hdl::prelude::*;
 
@@ -58,7 +59,8 @@ pub struct Link {
     pub m_axil_rdata: Signal<In, Bits<64>>,
 
     receiver: Receiver,
-    fifo: Fifo<Bits<8>, 11, 12>,
+    guard: Guard,
+    fifo: Fifo<Bits<9>, 11, 12>,
     bridge: Bridge,
     transmitter: Transmitter,
 }
@@ -71,6 +73,7 @@ impl Link {
                 Self {
                     $($name: Default::default(),)*
                     receiver: Receiver::new(timing.bit_clocks),
+                    guard: Guard::new(timing.idle_clocks),
                     bridge: Bridge::new(timing.idle_clocks),
                     transmitter: Transmitter::new(timing.bit_clocks),
                 }
@@ -88,6 +91,8 @@ impl Logic for Link {
     fn update(&mut self) {
         self.receiver.clock.next = self.clock.val();
         self.receiver.reset.next = self.reset.val();
+        self.guard.clock.next = self.clock.val();
+        self.guard.reset.next = self.reset.val();
         self.fifo.clock.next = self.clock.val();
         self.fifo.reset.next = self.reset.val();
         self.bridge.clock.next = self.clock.val();
@@ -96,10 +101,16 @@ impl Logic for Link {
         self.transmitter.reset.next = self.reset.val();
 
         self.receiver.rx.next = self.rx.val();
-        self.fifo.in_valid.next = self.receiver.out_valid.val();
-        self.fifo.in_data.next = self.receiver.out_data.val();
+        self.guard.is_low.next = self.receiver.is_low.val();
+        self.guard.in_valid.next = self.receiver.out_valid.val();
+        self.guard.bad_frame.next = self.receiver.bad_frame.val();
+        self.guard.out_ready.next = self.fifo.in_ready.val();
+        self.fifo.in_valid.next = self.guard.out_valid.val();
+        self.fifo.in_data.next =
+            (bit_cast::<9, 1>(self.guard.out_first.val().into()) << 8) | bit_cast::<9, 8>(self.receiver.out_data.val());
         self.bridge.in_valid.next = self.fifo.out_valid.val();
-        self.bridge.in_data.next = self.fifo.out_data.val();
+        self.bridge.in_data.next = bit_cast::<8, 9>(self.fifo.out_data.val());
+        self.bridge.in_first.next = self.fifo.out_data.val().get_bit(8);
         self.fifo.out_ready.next = self.bridge.in_ready.val();
         self.transmitter.in_valid.next = self.bridge.out_valid.val();
         self.transmitter.in_data.next = self.bridge.out_data.val();

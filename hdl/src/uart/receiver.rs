@@ -29,6 +29,8 @@ pub struct Receiver {
     pub out_data: Signal<Out, Bits<8>>,
     /// A frame had no stop bit: a pulse of a clock.
     pub bad_frame: Signal<Out, Bit>,
+    /// The line is low.
+    pub is_low: Signal<Out, Bit>,
 
     /// The line, inverted: as it was a clock ago, perhaps not settled, and two.
     low_unsettled: Register<Bit>,
@@ -67,7 +69,7 @@ impl Receiver {
                 }
             };
         }
-        rest!(clock reset rx out_valid out_data bad_frame low_unsettled low busy is_barred count samples data valid bad shifted)
+        rest!(clock reset rx out_valid out_data bad_frame is_low low_unsettled low busy is_barred count samples data valid bad shifted)
     }
 }
 
@@ -130,5 +132,6 @@ impl Logic for Receiver {
         self.out_valid.next = self.valid.q.val();
         self.out_data.next = self.data.q.val();
         self.bad_frame.next = self.bad.q.val();
+        self.is_low.next = self.low.q.val();
     }
 }

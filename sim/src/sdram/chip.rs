@@ -121,6 +121,8 @@ pub struct Chip {
     into: VecDeque<(u64, u64, u64, u64)>,
     /// Last clock in which the chip drove.
     drove: Option<u64>,
+    /// CKE in the clock before.
+    enabled: bool,
     masks: [u64; 2],
     rows: HashMap<(u64, u64), Box<[u16]>>,
     noise: ChaCha8Rng,
@@ -144,11 +146,20 @@ impl Chip {
             out: VecDeque::new(),
             into: VecDeque::new(),
             drove: None,
+            enabled: false,
             masks: [3; 2],
             rows: HashMap::new(),
             noise: ChaCha8Rng::seed_from_u64(seed),
             told: Told::default(),
         }
+    }
+
+    /// The controller was reset, so nothing is refreshed until the power-up sequence is over: what the chip holds is lost, and that sequence has to come again. Rows that are
+    /// open are still open, and all other rules stand.
+    pub fn neglect(&mut self) {
+        self.rows.clear();
+        self.power_up = PowerUp::default();
+        self.ready = None;
     }
 
     /// What it was told.
@@ -208,8 +219,12 @@ impl Chip {
             && clock == self.clock
         {
             self.into.pop_front();
-            let Some(data) = pins.data else { return self.broken("write data", "nobody drives it") };
             let masked = mask_of(pins.mask);
+            let data = match pins.data {
+                Some(data) => data,
+                None if masked == u16::MAX => 0,
+                None => return self.broken("write data", "nobody drives it"),
+            };
             self.told.masked += u64::from(pins.mask.count_ones());
             let place = &mut self.row(bank, row)[column as usize];
             *place = (*place & masked) | (data & !masked);
@@ -230,6 +245,10 @@ impl Chip {
         if !is_idle && !pins.cke {
             return self.broken("CKE", "a command without it");
         }
+        if self.enabled && !pins.cke {
+            return self.broken("CKE", "it falls");
+        }
+        self.enabled = pins.cke;
         if is_idle {
             return Ok(());
         }

@@ -93,7 +93,10 @@ impl Bench {
             outputs: vec![0; count(false)],
             reset: design.side(true).position(|port| port.name == "reset").unwrap(),
         };
-        bench.reset();
+        // Registers are noise before their first clock, of which the chip, whose power comes later, sees nothing.
+        bench.inputs[bench.reset] = 1;
+        bench.model.clock(&bench.inputs, &mut bench.outputs);
+        bench.reset(1);
         bench
     }
 
@@ -109,12 +112,20 @@ impl Bench {
         Bench::new(design, SDRAM_BYTES, Some(wired), seed)
     }
 
-    /// Resets the memory's bus; a chip does not see that, but for what it is told afterwards.
-    pub(crate) fn reset(&mut self) {
+    /// Resets the memory for so many clocks. A chip has no reset: it goes on where it is.
+    pub(crate) fn reset(&mut self, clocks: u32) {
         self.master.reset(&mut self.inputs);
         self.inputs[self.reset] = 1;
-        self.model.clock(&self.inputs, &mut self.outputs);
-        self.model.clock(&self.inputs, &mut self.outputs);
+        for clock in 0..clocks {
+            self.model.clock(&self.inputs, &mut self.outputs);
+            self.clock_chip();
+            // At the first edge the pins have what was decided before.
+            if let Some(wired) = &mut self.wired
+                && clock == 0
+            {
+                wired.chip.neglect();
+            }
+        }
         self.inputs[self.reset] = 0;
     }
 
@@ -122,6 +133,10 @@ impl Bench {
         self.master.drive(&mut self.inputs);
         self.model.clock(&self.inputs, &mut self.outputs);
         self.master.observe(&mut self.inputs, &self.outputs);
+        self.clock_chip();
+    }
+
+    fn clock_chip(&mut self) {
         if let Some(wired) = &mut self.wired
             && self.broken.is_none()
         {

@@ -49,7 +49,7 @@ fn block_ram_keeps_its_contents_over_a_reset_in_the_middle() {
             bench.clock();
         }
         open += bench.master.open();
-        bench.reset();
+        bench.reset(2);
     }
     read_all(&mut bench, RAM_BYTES);
     assert!(open > 60, "{open} bursts were open in 30 resets");

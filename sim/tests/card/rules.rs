@@ -114,11 +114,17 @@ fn a_chip_that_is_told_nonsense_says_so() {
         ("bus contention", vec![open, (4, read), (6, write)]),
         ("auto precharge", vec![open, (4, told(READ, 1, 1 << 10))]),
         ("CKE", vec![(4, Pins { cke: false, ..open.1 })]),
+        ("CKE", vec![open, (4, Pins { cke: false, ..REST })]),
         ("commands", vec![(4, told(6, 0, 0))]),
         ("mode", vec![(4, all), (4, told(MODE, 0, 0x23))]),
     ] {
         assert_eq!(tell(&mut ready(), &commands), Some(rule), "{commands:?}");
     }
+    let mut chip = ready();
+    assert_eq!(tell(&mut chip, &[open]), None);
+    chip.neglect();
+    assert_eq!(tell(&mut chip, &[(8, told(REFRESH, 0, 0))]), Some("power-up sequence"), "neglected");
+    assert_eq!(tell(&mut chip, &[(8_000, REST)]), Some("tRAS at the most"), "neglected, with its row open");
     let fresh = |commands: &[(u64, Pins)]| tell(&mut Chip::new(SHEET, 1), commands);
     assert_eq!(fresh(&[(16_001, told(REFRESH, 0, 0))]), Some("power-up sequence"));
     assert_eq!(fresh(&[(16_001, all), (4, told(MODE, 0, 0x22)), (4, open.1)]), Some("power-up sequence"));

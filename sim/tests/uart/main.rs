@@ -4,6 +4,9 @@
 mod board;
 mod bridge;
 mod line;
+mod link;
+mod protocol;
+mod slave;
 
 /// The seed of a test's streams; prints how to have it again.
 fn seed(test: &str) -> u64 {

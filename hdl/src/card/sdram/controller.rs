@@ -10,10 +10,10 @@
 //!
 //! One command at a time: each says after how many clocks the next may be decided. Three counters say what else has to pass: since ACTIVE and since
 //! READ or WRITE before a PRECHARGE, and since READ before a WRITE. They do not tell banks apart, which at most costs some clocks. A
-//! row stays open until another one of its bank is asked for, or a refresh is due. Four columns make a word, so that a word passes in
+//! row stays open until another one of its bank is asked for, a refresh is due, or the closer says so because of a reset. Four columns make a word, so that a word passes in
 //! four clocks as long as rows are open.
 
-use super::{Clocks, Pin};
+use super::{Clocks, Closer, Pin};
 use crate::prim::Register;
 use rust_hdl::prelude::*;
 
@@ -33,7 +33,7 @@ const ALL: u64 = 1 << 10;
 pub struct Controller {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// Synchronous reset: the power-up sequence begins anew.
+    /// Synchronous reset: rows are closed, and the power-up sequence begins anew.
     pub reset: Signal<In, Bit>,
     /// There is a word to read or to write, and what `open` and `hit` say is about it.
     pub ripe: Signal<In, Bit>,
@@ -77,7 +77,7 @@ pub struct Controller {
     /// Row, column, or what else a command has.
     pub a: Signal<Out, Bits<13>>,
 
-    enable: Pin<Bit>,
+    closer: Closer,
     select: Pin<Bit>,
     command: Pin<Bits<3>>,
     address: Pin<Bits<13>>,
@@ -135,7 +135,6 @@ impl Controller {
             ($($name:ident)*) => {
                 Self {
                     $($name: Default::default(),)*
-                    enable: Pin::new(false),
                     select: Pin::new(true),
                     command: Pin::new(NOP.into()),
                     address: Pin::new(0u64.into()),
@@ -165,7 +164,7 @@ impl Controller {
         }
         rest!(
             clock reset ripe word_writes row bank column open hit opens closes closes_all reads writes starting cke csn rasn casn wen
-            ba a state timer timing due refreshes pause since_active since_column since_read free may_precharge works expired
+            ba a closer state timer timing due refreshes pause since_active since_column since_read free may_precharge works expired
             gives_read gives_write gives_active gives_precharge gives_precharge_all gives_refresh gives_mode
         )
     }
@@ -174,7 +173,7 @@ impl Controller {
 impl Logic for Controller {
     #[hdl_gen]
     fn update(&mut self) {
-        self.enable.clock.next = self.clock.val();
+        self.closer.clock.next = self.clock.val();
         self.select.clock.next = self.clock.val();
         self.command.clock.next = self.clock.val();
         self.address.clock.next = self.clock.val();
@@ -188,10 +187,9 @@ impl Logic for Controller {
         self.since_active.clock.next = self.clock.val();
         self.since_column.clock.next = self.clock.val();
         self.since_read.clock.next = self.clock.val();
-        self.enable.reset.next = self.reset.val();
-        self.select.reset.next = self.reset.val();
-        self.command.reset.next = self.reset.val();
-        self.address.reset.next = self.reset.val();
+        self.select.reset.next = self.reset.val() & !self.closer.closes.val();
+        self.command.reset.next = self.reset.val() & !self.closer.closes.val();
+        self.address.reset.next = self.reset.val() & !self.closer.closes.val();
         self.bank_address.reset.next = self.reset.val();
         self.state.reset.next = self.reset.val();
         self.timer.reset.next = self.reset.val();
@@ -202,6 +200,9 @@ impl Logic for Controller {
         self.since_active.reset.next = self.reset.val();
         self.since_column.reset.next = self.reset.val();
         self.since_read.reset.next = self.reset.val();
+
+        self.closer.reset.next = self.reset.val();
+        self.closer.waits.next = self.state.q.val() == 0;
 
         // What may be decided.
         self.free.next = self.pause.q.val() == 0;
@@ -305,12 +306,14 @@ impl Logic for Controller {
         }
 
         // The pins.
-        self.enable.d.next = true;
         self.select.d.next = false;
         self.command.d.next = self.nop.val();
         self.bank_address.d.next = self.bank.val();
         self.address.d.next = bit_cast::<13, 9>(self.column.val());
-        if self.gives_read.val() {
+        if self.closer.closes.val() {
+            self.command.d.next = self.precharge.val();
+            self.address.d.next = self.all.val();
+        } else if self.gives_read.val() {
             self.command.d.next = self.read.val();
         } else if self.gives_write.val() {
             self.command.d.next = self.write.val();
@@ -330,7 +333,7 @@ impl Logic for Controller {
             self.address.d.next = self.mode.val();
             self.bank_address.d.next = 0.into();
         }
-        self.cke.next = self.enable.q.val();
+        self.cke.next = self.closer.cke.val();
         self.csn.next = self.select.q.val();
         self.rasn.next = self.command.q.val().get_bit(2);
         self.casn.next = self.command.q.val().get_bit(1);

@@ -8,6 +8,7 @@
 //! ```
 
 mod chooser;
+mod closer;
 mod controller;
 mod data;
 mod pin;
@@ -16,6 +17,7 @@ mod timing;
 mod unit;
 
 pub use chooser::Chooser;
+pub use closer::Closer;
 pub use controller::Controller;
 pub use data::Data;
 pub use pin::Pin;
