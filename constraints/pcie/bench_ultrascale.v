@@ -126,14 +126,16 @@ module pcie_usp (
     end
     always #2 user_clk = !user_clk;
 
-    // A request of the host: up to two words.
+    // A request of the host: up to two words; `locked`: it is a locked read.
+    reg locked;
+    initial locked = 0;
     task request(input [2:0] bar, input write, input [63:0] address, input [10:0] words, input [7:0] tag, input [7:0] enables, input [63:0] data);
         begin
             @(negedge user_clk);
             m_axis_cq_tdata = 0;
             m_axis_cq_tdata[63:0] = address;
             m_axis_cq_tdata[74:64] = words;
-            m_axis_cq_tdata[78:75] = write ? 4'b0001 : 4'b0000;
+            m_axis_cq_tdata[78:75] = write ? 4'b0001 : locked ? 4'b0111 : 4'b0000;
             m_axis_cq_tdata[95:80] = 16'h0010;
             m_axis_cq_tdata[103:96] = tag;
             m_axis_cq_tdata[114:112] = bar;
@@ -418,6 +420,15 @@ module bench;
             `HARD.cc_count = 0;
             `HARD.cc_whole = 0;
         end
+
+        // A locked read is refused, with a completion of its own kind.
+        `HARD.locked = 1;
+        `HARD.request(0, 0, 64'h38_005F_0008, 1, 12, 8'h0F, 0);
+        `HARD.locked = 0;
+        while (!`HARD.cc_whole) @(posedge `HARD.user_clk);
+        check(`HARD.cc_count == 3 && `HARD.cc[0][29] && `HARD.cc[1][13:11] == 3'b001 && `HARD.cc[2][7:0] == 12, "a locked read");
+        `HARD.cc_count = 0;
+        `HARD.cc_whole = 0;
 
         // A message: address, data and mask in BAR4.
         `HARD.request(4, 1, 64'h38_005E_F030, 2, 3, 8'hFF, 64'h0000_0012_FEE0_1030);

@@ -124,6 +124,11 @@ def seven_series(core, platform, pads, config):
     return phy.source, phy.sink, control
 
 
+def is_completion(sink):
+    """Whether the packet whose first beat stands is one, of a locked read or of anything else: types 01010 and 01011."""
+    return sink.dat[25:29] == 0b0101
+
+
 class Order(LiteXModule):
     """Keeps a completion behind the writes that were sent before it.
 
@@ -148,7 +153,7 @@ class Order(LiteXModule):
         writes = Signal()
         self.comb += [
             writes.eq(Mux(first, (sink.dat[24:29] == 0) & sink.dat[30], is_write)),
-            waits.eq(first & (sink.dat[24:29] == 0b01010) & (sent != done)),
+            waits.eq(first & (is_completion(sink)) & (sent != done)),
             sink.connect(source, omit={"valid", "ready"}),
             source.valid.eq(sink.valid & ~waits),
             sink.ready.eq(source.ready & ~waits),
@@ -207,7 +212,7 @@ def ultrascale(core, platform, pads, config):
     source, sink = stream.Endpoint(phy_layout(width)), stream.Endpoint(phy_layout(width))
     core.arbiter = Arbiter([phy.req_source, phy.cmp_source], source)
     core.dispatcher = Dispatcher(sink, [phy.req_sink, phy.cmp_sink])
-    core.comb += core.dispatcher.sel.eq(sink.dat[24:29] == 0b01010)
+    core.comb += core.dispatcher.sel.eq(is_completion(sink))
     shown = Signal(2)
     parameters["o_pcie_rq_shown"] = shown
     core.order = Order(width, shown)
