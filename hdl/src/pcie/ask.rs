@@ -47,7 +47,7 @@ pub struct Ask {
     pub asks: Signal<Out, Bit>,
     /// It cannot.
     pub drops: Signal<Out, Bit>,
-    /// Words that it asks for, 1 to 64.
+    /// Words that it asks for, 1 to 32.
     pub words: Signal<Out, Bits<7>>,
     /// Which word within 128 bytes the first is.
     pub from: Signal<Out, Bits<4>>,

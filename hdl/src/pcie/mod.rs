@@ -11,6 +11,8 @@
 //!  tx ◄─────────────────── Sender ◄─────────┴───────────┘
 //! ```
 //!
+//! The receiver keeps requests ([`Requests`]), so that completions go past them; the reader's are sorted into [`Places`].
+//!
 //! Left out: what the hard block of the FPGA does by itself (link, configuration space, flow control, replay, CRC), clock domains,
 //! and the width of its bus, which are LitePCIe's (`constraints/pcie/`).
 
