@@ -28,14 +28,15 @@ proc card_memory {} {
     foreach channel {0 1} {
         set cell ddr4_$channel
         create_bd_cell -type ip -vlnv xilinx.com:ip:ddr4 $cell
-        # The card's DIMMs: MTA18ASF2G72PZ-2G3, 16 GiB, registered, at 2,400 MT/s; 64 of their 72 bits.
+        # The card's DIMMs: MTA18ASF2G72PZ-2G3, 16 GiB, registered, at 2,400 MT/s. Their chips have 4 bits and no mask of bytes, so a
+        # write of less than the controller's 64 bytes has to read first: with ECC, over all 72 bits, it does.
         set_property -dict {
             CONFIG.C0.ControllerType DDR4_SDRAM
             CONFIG.C0.DDR4_MemoryType RDIMMs
             CONFIG.C0.DDR4_MemoryPart MTA18ASF2G72PZ-2G3
-            CONFIG.C0.DDR4_DataWidth 64
+            CONFIG.C0.DDR4_DataWidth 72
             CONFIG.C0.DDR4_DataMask NONE
-            CONFIG.C0.DDR4_Ecc false
+            CONFIG.C0.DDR4_Ecc true
             CONFIG.C0.DDR4_TimePeriod 833
             CONFIG.C0.DDR4_InputClockPeriod 3332
             CONFIG.C0.DDR4_CasLatency 17

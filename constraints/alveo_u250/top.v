@@ -23,9 +23,9 @@ module kvcpu_alveo_u250 (
     output wire [0:0] C0_DDR4_ck_c,
     output wire C0_DDR4_reset_n,
     output wire C0_DDR4_par,
-    inout wire [63:0] C0_DDR4_dq,
-    inout wire [15:0] C0_DDR4_dqs_t,
-    inout wire [15:0] C0_DDR4_dqs_c,
+    inout wire [71:0] C0_DDR4_dq,
+    inout wire [17:0] C0_DDR4_dqs_t,
+    inout wire [17:0] C0_DDR4_dqs_c,
     input wire C1_CLK_clk_p,
     input wire C1_CLK_clk_n,
     output wire C1_DDR4_act_n,
@@ -39,14 +39,14 @@ module kvcpu_alveo_u250 (
     output wire [0:0] C1_DDR4_ck_c,
     output wire C1_DDR4_reset_n,
     output wire C1_DDR4_par,
-    inout wire [63:0] C1_DDR4_dq,
-    inout wire [15:0] C1_DDR4_dqs_t,
-    inout wire [15:0] C1_DDR4_dqs_c,
+    inout wire [71:0] C1_DDR4_dq,
+    inout wire [17:0] C1_DDR4_dqs_t,
+    inout wire [17:0] C1_DDR4_dqs_c,
     // On while the link is up.
     output wire led
 );
-    // A read that the host does not answer is given up after 2^22 clocks, 42 ms: PCI Express has 50 us to 50 ms.
-    localparam [23:0] PATIENCE = 24'h40_0000;
+    // A read that the host does not answer is given up after one to two times 2^21 clocks, 21 to 42 ms: PCI Express has 50 us to 50 ms.
+    localparam [23:0] PATIENCE = 24'h20_0000;
 
     wire clk, rst, ref_clk, link_up;
     wire [15:0] id;

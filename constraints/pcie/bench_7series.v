@@ -391,26 +391,29 @@ module bench;
             end
         join
 
-        // A burst of 64 words read from 56 bytes behind a line of 512 on: 57 and 7 words, the second answered first, and the first in
-        // two pieces. What BAR is said to be hit by a completion is noise.
+        // A burst of 64 words read from 56 bytes behind a line of 512 on: 25, 32 and 7 words, the last answered first, and the first in
+        // two pieces with the second between. What BAR is said to be hit by a completion is noise.
         host_araddr = 64'h8000_0038;
         host_arlen = 63;
         host_arvalid = 1;
         @(posedge clk);
         while (!host_arready) @(posedge clk);
         host_arvalid <= 0;
-        for (packet = 0; packet < 2; packet = packet + 1) begin
+        for (packet = 0; packet < 3; packet = packet + 1) begin
             sent;
-            check(`HARD.count == 3 && `HARD.tx[0] == (packet == 0 ? 114 : 14) && `HARD.tx[1] == 32'h0300_00FF + 256 * packet, "a read");
-            check(`HARD.tx[2] == (packet == 0 ? 32'h8000_0038 : 32'h8000_0200), "a read's address");
+            check(`HARD.count == 3 && `HARD.tx[0] == (packet == 0 ? 50 : packet == 1 ? 64 : 14), "a read");
+            check(`HARD.tx[1] == 32'h0300_00FF + 256 * packet, "a read's tag");
+            check(`HARD.tx[2] == (packet == 0 ? 32'h8000_0038 : 32'h8000_0000 + 256 * packet), "a read's address");
             next;
         end
-        completion(0, 1, 7'h00, 56, 14, 114);
+        completion(0, 2, 7'h00, 56, 14, 114);
         `HARD.send(17, 2);
-        completion(0, 0, 7'h38, 456, 2, 0);
+        completion(0, 0, 7'h38, 200, 2, 0);
         `HARD.send(5, 4);
-        completion(0, 0, 7'h40, 448, 112, 2);
-        `HARD.send(115, 0);
+        completion(0, 1, 7'h00, 256, 64, 50);
+        `HARD.send(67, 0);
+        completion(0, 0, 7'h40, 192, 48, 2);
+        `HARD.send(51, 0);
         while (words_read != 64) @(posedge clk);
         check(words_bad == 0 && words_refused == 0, "words read");
         host_arlen = 1;
@@ -422,7 +425,7 @@ module bench;
         next;
         `HARD.out[0] = 32'h0A00_0000;
         `HARD.out[1] = 32'h0000_2010;
-        `HARD.out[2] = 32'h0300_0238;
+        `HARD.out[2] = 32'h0300_0338;
         `HARD.send(3, 0);
         while (words_read != 66) @(posedge clk);
         check(words_refused == 2, "a read that is refused");

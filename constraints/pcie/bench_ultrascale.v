@@ -72,6 +72,10 @@ module pcie_usp (
     input wire [7:0] s_axis_cc_tkeep,
     input wire s_axis_cc_tvalid,
     output reg s_axis_cc_tready,
+    output reg [5:0] pcie_rq_seq_num0,
+    output reg pcie_rq_seq_num_vld0,
+    output reg [5:0] pcie_rq_seq_num1,
+    output reg pcie_rq_seq_num_vld1,
     output wire [1:0] cfg_max_payload,
     output wire [2:0] cfg_max_read_req,
     output wire [3:0] cfg_interrupt_msix_enable,
@@ -122,14 +126,16 @@ module pcie_usp (
     end
     always #2 user_clk = !user_clk;
 
-    // A request of the host: up to two words.
+    // A request of the host: up to two words; `locked`: it is a locked read.
+    reg locked;
+    initial locked = 0;
     task request(input [2:0] bar, input write, input [63:0] address, input [10:0] words, input [7:0] tag, input [7:0] enables, input [63:0] data);
         begin
             @(negedge user_clk);
             m_axis_cq_tdata = 0;
             m_axis_cq_tdata[63:0] = address;
             m_axis_cq_tdata[74:64] = words;
-            m_axis_cq_tdata[78:75] = write ? 4'b0001 : 4'b0000;
+            m_axis_cq_tdata[78:75] = write ? 4'b0001 : locked ? 4'b0111 : 4'b0000;
             m_axis_cq_tdata[95:80] = 16'h0010;
             m_axis_cq_tdata[103:96] = tag;
             m_axis_cq_tdata[114:112] = bar;
@@ -195,7 +201,12 @@ module pcie_usp (
     reg [31:0] cc [0:15];
     reg [7:0] rq_enables;
     integer rq_count, cc_count, lane;
-    reg rq_whole, cc_whole, rq_inside, rq_paused;
+    reg rq_whole, cc_whole, rq_inside, rq_paused, cc_inside;
+    // Requests do not come in while `rq_stalls`. Those that came in stay where a completion may pass them, until their sequence numbers
+    // are shown: a bit of `marks` for each, the oldest lowest, with the number's lowest bit. `passed`: a completion could pass a write.
+    reg rq_stalls, is_mark, passed;
+    reg [63:0] marks;
+    integer unshown;
     integer seed;
     initial begin
         rq_count = 0;
@@ -204,16 +215,46 @@ module pcie_usp (
         cc_whole = 0;
         rq_inside = 0;
         rq_paused = 0;
+        cc_inside = 0;
+        rq_stalls = 0;
+        passed = 0;
+        marks = 0;
+        unshown = 0;
         seed = 1;
     end
     always @(negedge user_clk) begin
-        s_axis_rq_tready = !rq_whole && $random(seed) % 4 != 0;
+        s_axis_rq_tready = !rq_whole && !rq_stalls && $random(seed) % 4 != 0;
         s_axis_cc_tready = !cc_whole && $random(seed) % 4 != 0;
     end
     always @(posedge user_clk) begin
+        pcie_rq_seq_num_vld0 <= 0;
+        pcie_rq_seq_num_vld1 <= 0;
+        if (unshown > 0 && $random(seed) % 32 == 0) begin
+            pcie_rq_seq_num_vld0 <= 1;
+            pcie_rq_seq_num0 <= marks[0];
+            marks = marks >> 1;
+            unshown = unshown - 1;
+            if (unshown > 0) begin
+                pcie_rq_seq_num_vld1 <= 1;
+                pcie_rq_seq_num1 <= marks[0];
+                marks = marks >> 1;
+                unshown = unshown - 1;
+            end
+        end
         if (rq_inside && !s_axis_rq_tvalid) rq_paused = 1;
         if (s_axis_rq_tvalid && s_axis_rq_tready) begin
-            if (!rq_inside) rq_enables = s_axis_rq_tuser[7:0];
+            if (!rq_inside) begin
+                rq_enables = s_axis_rq_tuser[7:0];
+                is_mark = s_axis_rq_tuser[24];
+                if (s_axis_rq_tuser[27:25] != 0 || is_mark != (s_axis_rq_tdata[78:75] == 4'b0001)) begin
+                    $display("bench: a sequence number, at %0t", $time);
+                    $finish;
+                end
+            end
+            if (s_axis_rq_tlast) begin
+                marks[unshown] = is_mark;
+                unshown = unshown + 1;
+            end
             for (lane = 0; lane < 8; lane = lane + 1)
                 if (s_axis_rq_tkeep[lane]) begin
                     rq[rq_count] = s_axis_rq_tdata[32 * lane +: 32];
@@ -223,6 +264,8 @@ module pcie_usp (
             rq_whole = s_axis_rq_tlast;
         end
         if (s_axis_cc_tvalid && s_axis_cc_tready) begin
+            if (!cc_inside && marks != 0) passed = 1;
+            cc_inside = !s_axis_cc_tlast;
             for (lane = 0; lane < 8; lane = lane + 1)
                 if (s_axis_cc_tkeep[lane]) begin
                     cc[cc_count] = s_axis_cc_tdata[32 * lane +: 32];
@@ -378,6 +421,15 @@ module bench;
             `HARD.cc_whole = 0;
         end
 
+        // A locked read is refused, with a completion of its own kind.
+        `HARD.locked = 1;
+        `HARD.request(0, 0, 64'h38_005F_0008, 1, 12, 8'h0F, 0);
+        `HARD.locked = 0;
+        while (!`HARD.cc_whole) @(posedge `HARD.user_clk);
+        check(`HARD.cc_count == 3 && `HARD.cc[0][29] && `HARD.cc[1][13:11] == 3'b001 && `HARD.cc[2][7:0] == 12, "a locked read");
+        `HARD.cc_count = 0;
+        `HARD.cc_whole = 0;
+
         // A message: address, data and mask in BAR4.
         `HARD.request(4, 1, 64'h38_005E_F030, 2, 3, 8'hFF, 64'h0000_0012_FEE0_1030);
         `HARD.request(4, 1, 64'h38_005E_F038, 2, 4, 8'hFF, 64'h0000_0000_0000_4043);
@@ -421,23 +473,52 @@ module bench;
         join
         check(!`HARD.rq_paused, "a pause within a packet");
 
-        // A burst of 128 words read: two requests of 512 bytes, the second answered first; and one that is refused.
+        // A write that is told as done while requests do not move; the completion of a read that comes then stays behind it.
+        `HARD.rq_stalls = 1;
+        host_awaddr = 64'h12_3456_8000;
+        host_awlen = 7;
+        host_awvalid = 1;
+        @(posedge clk);
+        while (!host_awready) @(posedge clk);
+        host_awvalid <= 0;
+        host_wvalid <= 1;
+        repeat (8) begin
+            @(posedge clk);
+            while (!host_wready) @(posedge clk);
+        end
+        host_wvalid <= 0;
+        while (!host_bvalid) @(posedge clk);
+        `HARD.request(0, 0, 64'h38_005F_0008, 2, 10, 8'hFF, 0);
+        repeat (300) @(posedge clk);
+        check(!`HARD.cc_whole && !`HARD.cc_inside, "a completion that passed a write");
+        `HARD.rq_stalls = 0;
+        sent;
+        check(`HARD.rq_count == 20, "a write before a completion");
+        next;
+        while (!`HARD.cc_whole) @(posedge `HARD.user_clk);
+        check(`HARD.cc[2][7:0] == 10 && !`HARD.passed, "a completion behind a write");
+        `HARD.cc_count = 0;
+        `HARD.cc_whole = 0;
+
+        // A burst of 128 words read: four requests of 256 bytes, the last answered first; and one that is refused.
         host_araddr = 64'h8000_0000;
         host_arlen = 127;
         host_arvalid = 1;
         @(posedge clk);
         while (!host_arready) @(posedge clk);
         host_arvalid <= 0;
-        for (packet = 0; packet < 2; packet = packet + 1) begin
+        for (packet = 0; packet < 4; packet = packet + 1) begin
             sent;
-            check({`HARD.rq[1], `HARD.rq[0]} == 64'h8000_0000 + 512 * packet && `HARD.rq[2][14:0] == {4'b0000, 11'd128}, "a read");
+            check({`HARD.rq[1], `HARD.rq[0]} == 64'h8000_0000 + 256 * packet && `HARD.rq[2][14:0] == {4'b0000, 11'd64}, "a read");
             check(`HARD.rq_count == 4 && `HARD.rq[3][7:0] == packet && `HARD.rq_enables == 8'hFF, "a read's tag");
             next;
         end
-        `HARD.complete(1, 12'h200, 512, 64, 128, 0);
-        `HARD.complete(1, 12'h300, 256, 64, 192, 0);
-        `HARD.complete(0, 12'h000, 512, 16, 0, 0);
-        `HARD.complete(0, 12'h040, 448, 112, 16, 0);
+        `HARD.complete(3, 12'h300, 256, 64, 192, 0);
+        `HARD.complete(1, 12'h100, 256, 48, 64, 0);
+        `HARD.complete(0, 12'h000, 256, 16, 0, 0);
+        `HARD.complete(2, 12'h200, 256, 64, 128, 0);
+        `HARD.complete(0, 12'h040, 192, 48, 16, 0);
+        `HARD.complete(1, 12'h1C0, 64, 16, 112, 0);
         while (words_read != 128) @(posedge clk);
         check(words_bad == 0 && words_refused == 0, "words read");
         host_arlen = 1;
@@ -447,9 +528,17 @@ module bench;
         host_arvalid <= 0;
         sent;
         next;
-        `HARD.complete(2, 12'h000, 0, 0, 0, 3'b001);
+        `HARD.complete(4, 12'h000, 0, 0, 0, 3'b001);
         while (words_read != 130) @(posedge clk);
         check(words_refused == 2, "a read that is refused");
+        // A read of the device does not keep completions: it has no answer yet, and its number does not count.
+        host_arvalid = 1;
+        @(posedge clk);
+        while (!host_arready) @(posedge clk);
+        host_arvalid <= 0;
+        `HARD.request(0, 0, 64'h38_005F_0008, 2, 11, 8'hFF, 0);
+        while (!`HARD.cc_whole) @(posedge `HARD.user_clk);
+        check(`HARD.cc[2][7:0] == 11 && !`HARD.passed, "a completion beside a read");
         $display("bench: ok");
         $finish;
     end

@@ -20,6 +20,8 @@ import glob
 import os
 import re
 import sys
+from functools import reduce
+from operator import xor
 
 import yaml
 from litex.build.generic_platform import Misc, Pins, Subsignal
@@ -33,7 +35,7 @@ from litepcie.phy.s7pciephy import S7PCIEPHY
 from litepcie.phy.usppciephy import USPPCIEPHY
 from migen import *
 from migen.fhdl.structure import wrap
-from migen.genlib.cdc import MultiReg
+from migen.genlib.cdc import GrayCounter, MultiReg
 from migen.genlib.resetsync import AsyncResetSynchronizer
 
 # Beats of 8 bytes that a packet has at most: 512 bytes of payload and 16 of header.
@@ -125,6 +127,47 @@ def seven_series(core, platform, pads, config):
     return phy.source, phy.sink, control
 
 
+def is_completion(sink):
+    """Whether the packet whose first beat stands is one, of a locked read or of anything else: types 01010 and 01011."""
+    return sink.dat[25:29] == 0b0101
+
+
+class Order(LiteXModule):
+    """Keeps a completion behind the writes that were sent before it.
+
+    The hard block takes requests and completions on two ports and sends them in no order that could be told (PG213, Transmit
+    Transaction Ordering). But it shows a write's sequence number once no completion can pass it any more. `shown` has the writes that it
+    shows in a clock; a completion waits here until all writes that went by have been. Requests behind it wait with it.
+    """
+
+    def __init__(self, width, shown):
+        self.sink, self.source = sink, source = stream.Endpoint(phy_layout(width)), stream.Endpoint(phy_layout(width))
+        # The block may show two in a clock, and the count that crosses to the other clock goes on by one.
+        self.counter = counter = ClockDomainsRenamer("pcie")(GrayCounter(8))
+        uncounted = Signal(8)
+        self.comb += counter.ce.eq(uncounted != 0)
+        self.sync.pcie += uncounted.eq(uncounted + shown[0] + shown[1] - counter.ce)
+        gray, done = Signal(8), Signal(8)
+        self.specials += MultiReg(counter.q, gray)
+        self.sync += [done[bit].eq(reduce(xor, [gray[other] for other in range(bit, 8)])) for bit in range(8)]
+        # Writes that went by, mod 256: LitePCIe's buffers and the block hold far fewer.
+        sent = Signal(8)
+        first, is_write, waits = Signal(reset=1), Signal(), Signal()
+        writes = Signal()
+        self.comb += [
+            writes.eq(Mux(first, (sink.dat[24:29] == 0) & sink.dat[30], is_write)),
+            waits.eq(first & (is_completion(sink)) & (sent != done)),
+            sink.connect(source, omit={"valid", "ready"}),
+            source.valid.eq(sink.valid & ~waits),
+            sink.ready.eq(source.ready & ~waits),
+        ]
+        self.sync += If(sink.valid & sink.ready,
+            first.eq(sink.last),
+            is_write.eq(writes),
+            If(sink.last & writes, sent.eq(sent + 1)),
+        )
+
+
 def ultrascale(core, platform, pads, config):
     """UltraScale+: four streams, joined to one each way. 256 bits wide, as LitePCIe's adapter knows 64-bit addresses there only."""
     core.phy = phy = USPPCIEPHY(platform, pads, data_width=config["width"], pcie_data_width=config["width"], bar0_size=0x10000)
@@ -172,7 +215,11 @@ def ultrascale(core, platform, pads, config):
     source, sink = stream.Endpoint(phy_layout(width)), stream.Endpoint(phy_layout(width))
     core.arbiter = Arbiter([phy.req_source, phy.cmp_source], source)
     core.dispatcher = Dispatcher(sink, [phy.req_sink, phy.cmp_sink])
-    core.comb += core.dispatcher.sel.eq(sink.dat[24:29] == 0b01010)
+    core.comb += core.dispatcher.sel.eq(is_completion(sink))
+    shown = Signal(2)
+    parameters["o_pcie_rq_shown"] = shown
+    core.order = Order(width, shown)
+    core.comb += core.order.source.connect(sink)
     # MSI-X Enable and Function Mask: ports that LitePCIe's wrapper leaves out, added to it by `support`.
     enable, mask, master = Signal(), Signal(), Signal()
     parameters["o_cfg_interrupt_msix_enable"] = enable
@@ -182,7 +229,7 @@ def ultrascale(core, platform, pads, config):
     parameters["o_cfg_function_status"] = status
     control = [Signal(), Signal(), master]
     core.specials += [MultiReg(enable, control[0]), MultiReg(mask, control[1]), MultiReg(status[2], master)]
-    return source, sink, control
+    return source, core.order.sink, control
 
 
 class Core(LiteXModule):
@@ -225,25 +272,34 @@ def once(text, old, new):
 
 
 def support(text):
-    """LitePCIe's wrapper of the UltraScale+ block with the two MSI-X bits as ports."""
+    """LitePCIe's wrapper of the UltraScale+ block with the two MSI-X bits as ports, and the writes that no completion passes any more."""
     function_status = re.compile(r"^(\s*)output\s+\[15:0\]\s+cfg_function_status,", re.M).search(text).group(0)
     text = once(text, function_status,
-        "  output cfg_interrupt_msix_enable,\n  output cfg_interrupt_msix_mask,\n" + function_status)
+        "  output cfg_interrupt_msix_enable,\n  output cfg_interrupt_msix_mask,\n  output [1:0] pcie_rq_shown,\n" + function_status)
     instance = re.compile(r"^ *\.cfg_function_status *\( cfg_function_status \),", re.M).search(text).group(0)
     text = once(text, instance,
+        "    .pcie_rq_seq_num0 ( pcie_rq_seq_num0 ),\n    .pcie_rq_seq_num_vld0 ( pcie_rq_seq_num_vld0 ),\n"
+        "    .pcie_rq_seq_num1 ( pcie_rq_seq_num1 ),\n    .pcie_rq_seq_num_vld1 ( pcie_rq_seq_num_vld1 ),\n"
         "    .cfg_interrupt_msix_enable ( cfg_interrupt_msix_enable_x4 ),\n"
         "    .cfg_interrupt_msix_mask ( cfg_interrupt_msix_mask_x4 ),\n" + instance)
     wire = "  wire [3:0]      cfg_interrupt_msi_enable_x4;\n"
     return once(text, wire, wire
         + "  wire [3:0]      cfg_interrupt_msix_enable_x4;\n  wire [3:0]      cfg_interrupt_msix_mask_x4;\n"
         + "  assign          cfg_interrupt_msix_enable = cfg_interrupt_msix_enable_x4[0];\n"
-        + "  assign          cfg_interrupt_msix_mask = cfg_interrupt_msix_mask_x4[0];\n")
+        + "  assign          cfg_interrupt_msix_mask = cfg_interrupt_msix_mask_x4[0];\n"
+        + "  wire [5:0]      pcie_rq_seq_num0, pcie_rq_seq_num1;\n  wire            pcie_rq_seq_num_vld0, pcie_rq_seq_num_vld1;\n"
+        + "  assign          pcie_rq_shown = {pcie_rq_seq_num_vld1 & pcie_rq_seq_num1[0], pcie_rq_seq_num_vld0 & pcie_rq_seq_num0[0]};\n")
 
 
 def completer(text):
     """LitePCIe's adapter of completions with a completion's status where PG213 has it: the count before it has 11 bits, not 10."""
     return once(text, "2'b0, s_axis_cc_poison, s_axis_cc_cmpstatus, s_axis_cc_dwordcnt,",
         "1'b0, s_axis_cc_poison, s_axis_cc_cmpstatus, 1'b0, s_axis_cc_dwordcnt,")
+
+
+def requester(text):
+    """LitePCIe's adapter of requests with sequence number 1 for a write, 0 for a read (PG213, s_axis_rq_tuser, bits 27:24)."""
+    return once(text, "{32'b0, 4'b0, 1'b0, 8'b0,", "{32'b0, 3'b0, (s_axis_rq_reqtype_ff == 4'b0001), 1'b0, 8'b0,")
 
 
 def stub(core, platform):
@@ -280,7 +336,7 @@ def main():
         name = os.path.basename(path)
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        edit = {"pcie_usp_support.v": support, "s_axis_cc_adapt_256b.v": completer}.get(name)
+        edit = {"pcie_usp_support.v": support, "s_axis_cc_adapt_256b.v": completer, "s_axis_rq_adapt_256b.v": requester}.get(name)
         if edit:
             text = edit(text)
         with open(os.path.join(output, name), "w", encoding="utf-8") as file:

@@ -29,8 +29,8 @@ module kvcpu_sqrl_acorn (
     // On while the link is up.
     output wire led
 );
-    // A read that the host does not answer is given up after 2^22 clocks, 42 ms: PCI Express has 50 us to 50 ms.
-    localparam [23:0] PATIENCE = 24'h40_0000;
+    // A read that the host does not answer is given up after one to two times 2^21 clocks, 21 to 42 ms: PCI Express has 50 us to 50 ms.
+    localparam [23:0] PATIENCE = 24'h20_0000;
 
     wire clk, rst, ref_clk, link_up;
     wire [15:0] id;

@@ -77,6 +77,8 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
     wire  receiver$request;
     reg  receiver$taken;
     wire  receiver$write;
+    wire  receiver$unsupported;
+    wire  receiver$locked;
     wire  [1:0] receiver$bar;
     wire  [20:0] receiver$address;
     wire  [9:0] receiver$length;
@@ -87,6 +89,9 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
     wire  [63:0] receiver$data;
     wire  receiver$word_valid;
     wire  [63:0] receiver$word;
+    wire  receiver$spoilt;
+    wire  [11:0] receiver$bytes;
+    wire  [6:0] receiver$lower_address;
     wire  receiver$failed;
     wire  [7:0] receiver$tag;
     reg  access$clock;
@@ -95,6 +100,8 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
     reg  access$request;
     wire  access$taken;
     reg  access$write;
+    reg  access$unsupported;
+    reg  access$locked;
     reg  [1:0] access$bar;
     reg  [20:0] access$address;
     reg  [9:0] access$length;
@@ -157,6 +164,7 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
     reg  reader$reset;
     reg  reader$extended;
     reg  [15:0] reader$id;
+    reg  reader$bus_master;
     reg  [9:0] reader$line;
     reg  [23:0] reader$patience;
     reg  reader$arvalid;
@@ -172,6 +180,9 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
     wire  reader$rlast;
     reg  reader$word_valid;
     reg  [63:0] reader$word;
+    reg  reader$spoilt;
+    reg  [11:0] reader$bytes;
+    reg  [6:0] reader$lower_address;
     reg  reader$failed;
     reg  [7:0] reader$tag;
     wire  reader$valid;
@@ -184,6 +195,7 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
     reg  writer$big;
     reg  writer$extended;
     reg  [15:0] writer$id;
+    reg  writer$bus_master;
     reg  [9:0] writer$line;
     reg  writer$awvalid;
     wire  writer$awready;
@@ -196,6 +208,7 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
     wire  writer$bvalid;
     reg  writer$bready;
     wire  [1:0] writer$bid;
+    wire  [1:0] writer$bresp;
     wire  writer$valid;
     reg  writer$ready;
     wire  [63:0] writer$data;
@@ -242,6 +255,8 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
         .request(receiver$request),
         .taken(receiver$taken),
         .write(receiver$write),
+        .unsupported(receiver$unsupported),
+        .locked(receiver$locked),
         .bar(receiver$bar),
         .address(receiver$address),
         .length(receiver$length),
@@ -252,6 +267,9 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
         .data(receiver$data),
         .word_valid(receiver$word_valid),
         .word(receiver$word),
+        .spoilt(receiver$spoilt),
+        .bytes(receiver$bytes),
+        .lower_address(receiver$lower_address),
         .failed(receiver$failed),
         .tag(receiver$tag)
     );
@@ -262,6 +280,8 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
         .request(access$request),
         .taken(access$taken),
         .write(access$write),
+        .unsupported(access$unsupported),
+        .locked(access$locked),
         .bar(access$bar),
         .address(access$address),
         .length(access$length),
@@ -330,6 +350,7 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
         .reset(reader$reset),
         .extended(reader$extended),
         .id(reader$id),
+        .bus_master(reader$bus_master),
         .line(reader$line),
         .patience(reader$patience),
         .arvalid(reader$arvalid),
@@ -345,6 +366,9 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
         .rlast(reader$rlast),
         .word_valid(reader$word_valid),
         .word(reader$word),
+        .spoilt(reader$spoilt),
+        .bytes(reader$bytes),
+        .lower_address(reader$lower_address),
         .failed(reader$failed),
         .tag(reader$tag),
         .valid(reader$valid),
@@ -359,6 +383,7 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
         .big(writer$big),
         .extended(writer$extended),
         .id(writer$id),
+        .bus_master(writer$bus_master),
         .line(writer$line),
         .awvalid(writer$awvalid),
         .awready(writer$awready),
@@ -371,6 +396,7 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
         .bvalid(writer$bvalid),
         .bready(writer$bready),
         .bid(writer$bid),
+        .bresp(writer$bresp),
         .valid(writer$valid),
         .ready(writer$ready),
         .data(writer$data),
@@ -434,6 +460,8 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
     always @(*) reader$id = id;
     always @(*) writer$id = id;
     always @(*) message$bus_master = bus_master;
+    always @(*) reader$bus_master = bus_master;
+    always @(*) writer$bus_master = bus_master;
     always @(*) message$enable = msix_enable;
     always @(*) message$mask = msix_mask;
     always @(*) writer$line = max_payload;
@@ -450,10 +478,15 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
     always @(*) tx_keep = sender$tx_keep;
     always @(*) reader$word_valid = receiver$word_valid;
     always @(*) reader$word = receiver$word;
+    always @(*) reader$spoilt = receiver$spoilt;
+    always @(*) reader$bytes = receiver$bytes;
+    always @(*) reader$lower_address = receiver$lower_address;
     always @(*) reader$failed = receiver$failed;
     always @(*) reader$tag = receiver$tag;
     always @(*) access$request = receiver$request;
     always @(*) access$write = receiver$write;
+    always @(*) access$unsupported = receiver$unsupported;
+    always @(*) access$locked = receiver$locked;
     always @(*) access$bar = receiver$bar;
     always @(*) access$address = receiver$address;
     always @(*) access$length = receiver$length;
@@ -525,21 +558,19 @@ module kvcpu_pcie(clock,reset,big,extended,fill,patience,id,bus_master,msix_enab
     always @(*) s_host_awready = writer$awready;
     always @(*) s_host_wready = writer$wready;
     always @(*) s_host_bid = writer$bid;
+    always @(*) s_host_bresp = writer$bresp;
     always @(*) s_host_bvalid = writer$bvalid;
     always @(*) s_host_arready = reader$arready;
     always @(*) s_host_rid = reader$rid;
     always @(*) s_host_rdata = reader$rdata;
     always @(*) s_host_rresp = reader$rresp;
     always @(*) s_host_rlast = reader$rlast;
-    always @(*) begin
-        s_host_bresp = 32'h0;
-        s_host_rvalid = reader$rvalid;
-    end
+    always @(*) s_host_rvalid = reader$rvalid;
     
 endmodule // kvcpu_pcie
 
 
-module kvcpu_pcie$access(clock,reset,id,request,taken,write,bar,address,length,enables,origin,traffic,poisoned,data,awvalid,awready,axaddr,axsize,wvalid,wready,wdata,wstrb,bvalid,bready,arvalid,arready,rvalid,rready,rdata,table_asked,table_wide,table_ready,table_data,answer,swapped,valid,ready,beat,half,last);
+module kvcpu_pcie$access(clock,reset,id,request,taken,write,unsupported,locked,bar,address,length,enables,origin,traffic,poisoned,data,awvalid,awready,axaddr,axsize,wvalid,wready,wdata,wstrb,bvalid,bready,arvalid,arready,rvalid,rready,rdata,table_asked,table_wide,table_ready,table_data,answer,swapped,valid,ready,beat,half,last);
     
     // Module arguments
     input wire  clock;
@@ -548,6 +579,8 @@ module kvcpu_pcie$access(clock,reset,id,request,taken,write,bar,address,length,e
     input wire  request;
     output reg  taken;
     input wire  write;
+    input wire  unsupported;
+    input wire  locked;
     input wire  [1:0] bar;
     input wire  [20:0] address;
     input wire  [9:0] length;
@@ -586,7 +619,9 @@ module kvcpu_pcie$access(clock,reset,id,request,taken,write,bar,address,length,e
     // Constant declarations
     localparam  kind = 32'h4a000000;
     localparam  kind_bare = 32'ha000000;
+    localparam  kind_locked = 32'hb000000;
     localparam  aborted = 32'h8000;
+    localparam  refused = 32'h2000;
     localparam  bar2 = 24'h800000;
     
     // Stub signals
@@ -622,6 +657,8 @@ module kvcpu_pcie$access(clock,reset,id,request,taken,write,bar,address,length,e
     reg  fits_table;
     reg  [23:0] place;
     reg  [31:0] word;
+    reg  [31:0] bare;
+    reg  [31:0] status;
     reg  [31:0] head;
     reg  [31:0] middle;
     reg  [31:0] tail;
@@ -714,7 +751,7 @@ module kvcpu_pcie$access(clock,reset,id,request,taken,write,bar,address,length,e
             size = 32'h1;
         end
     end
-    always @(*) aborts = (~is_one & ~is_two) | (bar == 32'h3);
+    always @(*) aborts = (~is_one & ~is_two) | (bar == 32'h3) | unsupported;
     always @(*) none = aborts | is_flush | (write & poisoned);
     always @(*) fits_table = (size == 32'h2) | ((size == 32'h3) & ~address[32'h2]);
     always @(*) begin
@@ -754,8 +791,20 @@ module kvcpu_pcie$access(clock,reset,id,request,taken,write,bar,address,length,e
         head = (((traffic[(32'h2)+:(3)]) & 32'hffffffff) << 32'h14) | (((traffic[(32'h0)+:(2)]) & 32'hffffffff) << 32'hc) | ((length) & 32'hffffffff) | kind;
         middle = (((id) & 32'hffffffff) << 32'h10) | ((bytes) & 32'hffffffff);
         if (aborts) begin
-            head = (((traffic[(32'h2)+:(3)]) & 32'hffffffff) << 32'h14) | (((traffic[(32'h0)+:(2)]) & 32'hffffffff) << 32'hc) | kind_bare;
-            middle = (((id) & 32'hffffffff) << 32'h10) | ((bytes) & 32'hffffffff) | aborted;
+            head = (((traffic[(32'h2)+:(3)]) & 32'hffffffff) << 32'h14) | (((traffic[(32'h0)+:(2)]) & 32'hffffffff) << 32'hc) | bare;
+            middle = (((id) & 32'hffffffff) << 32'h10) | ((bytes) & 32'hffffffff) | status;
+        end
+    end
+    always @(*) begin
+        bare = kind_bare;
+        if (locked) begin
+            bare = kind_locked;
+        end
+    end
+    always @(*) begin
+        status = aborted;
+        if (unsupported) begin
+            status = refused;
         end
     end
     always @(*) tail = (((origin) & 32'hffffffff) << 32'h8) | ((place[(32'h0)+:(7)]) & 32'hffffffff);
@@ -845,9 +894,6 @@ module kvcpu_pcie$access(clock,reset,id,request,taken,write,bar,address,length,e
         end
         else if (state$q == 32'h9) begin
             taken = 1'b1;
-            state$d = 32'ha;
-        end
-        else if (state$q == 32'ha) begin
             state$d = 32'h0;
         end
         else if (moves) begin
@@ -994,8 +1040,28 @@ module kvcpu_pcie$message(clock,reset,big,extended,id,bus_master,enable,mask,irq
     reg  vector$reset;
     reg  [3:0] vector$d;
     wire  [3:0] vector$q;
+    reg  sends$clock;
+    reg  sends$reset;
+    reg  [1:0] sends$d;
+    wire  [1:0] sends$q;
+    reg  low$clock;
+    reg  low$reset;
+    reg  [31:0] low$d;
+    wire  [31:0] low$q;
+    reg  high$clock;
+    reg  high$reset;
+    reg  [31:0] high$d;
+    wire  [31:0] high$q;
+    reg  value$clock;
+    reg  value$reset;
+    reg  [31:0] value$d;
+    wire  [31:0] value$q;
     
     // Local signals
+    reg  on;
+    reg  [15:0] vector_bit;
+    reg  may;
+    reg  [15:0] back;
     reg  [15:0] sendable;
     reg  [15:0] inverse;
     reg  [15:0] negated;
@@ -1068,22 +1134,55 @@ module kvcpu_pcie$message(clock,reset,big,extended,id,bus_master,enable,mask,irq
         .d(vector$d),
         .q(vector$q)
     );
+    kvcpu_pcie$message$sends sends(
+        .clock(sends$clock),
+        .reset(sends$reset),
+        .d(sends$d),
+        .q(sends$q)
+    );
+    kvcpu_pcie$message$low low(
+        .clock(low$clock),
+        .reset(low$reset),
+        .d(low$d),
+        .q(low$q)
+    );
+    kvcpu_pcie$message$high high(
+        .clock(high$clock),
+        .reset(high$reset),
+        .d(high$d),
+        .q(high$q)
+    );
+    kvcpu_pcie$message$value value(
+        .clock(value$clock),
+        .reset(value$reset),
+        .d(value$d),
+        .q(value$q)
+    );
     
     // Update code
     always @(*) open$clock = clock;
     always @(*) pending$clock = clock;
     always @(*) state$clock = clock;
     always @(*) vector$clock = clock;
+    always @(*) sends$clock = clock;
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) value$clock = clock;
     always @(*) open$reset = reset;
     always @(*) pending$reset = reset;
     always @(*) state$reset = reset;
     always @(*) vector$reset = reset;
+    always @(*) sends$reset = reset;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) value$reset = reset;
     always @(*) lows$clock = clock;
     always @(*) highs$clock = clock;
     always @(*) datas$clock = clock;
+    always @(*) on = bus_master & enable & ~mask;
     always @(*) begin
         sendable = 32'h0;
-        if (bus_master & enable & ~mask) begin
+        if (on) begin
             sendable = pending$q & open$q;
         end
     end
@@ -1144,7 +1243,7 @@ module kvcpu_pcie$message(clock,reset,big,extended,id,bus_master,enable,mask,irq
         lows$read_address = entry;
         highs$read_address = entry;
         datas$read_address = entry;
-        if ((state$q != 32'h0) & (state$q != 32'h1) & (state$q != 32'h2)) begin
+        if (state$q == 32'h3) begin
             lows$read_address = vector$q;
             highs$read_address = vector$q;
             datas$read_address = vector$q;
@@ -1216,27 +1315,32 @@ module kvcpu_pcie$message(clock,reset,big,extended,id,bus_master,enable,mask,irq
         end
     end
     always @(*) swap$big = big;
-    always @(*) swap$data = ((datas$read_data) & 64'hffffffffffffffff);
-    always @(*) is_long = extended | (highs$read_data != 32'h0);
+    always @(*) swap$data = ((value$q) & 64'hffffffffffffffff);
+    always @(*) is_long = extended | (high$q != 32'h0);
     always @(*) begin
         kind = short_kind;
         if (is_long) begin
             kind = long_kind;
         end
     end
-    always @(*) valid = (state$q == 32'h4) | (state$q == 32'h5) | (state$q == 32'h6);
+    always @(*) vector_bit = one << vector$q;
+    always @(*) may = on & ((open$q & vector_bit) != 32'h0);
     always @(*) begin
+        valid = (sends$q == 32'h2) | (sends$q == 32'h3);
         beat = (((id) & 64'hffffffffffffffff) << 32'h30) | all_bytes | ((kind) & 64'hffffffffffffffff);
         half = 1'b0;
         last = 1'b0;
-        if (state$q == 32'h5) begin
-            beat = (swap$swapped << 32'h20) | ((lows$read_data) & 64'hffffffffffffffff);
+        if (sends$q == 32'h1) begin
+            valid = may;
+        end
+        else if (sends$q == 32'h2) begin
+            beat = (swap$swapped << 32'h20) | ((low$q) & 64'hffffffffffffffff);
             last = ~is_long;
             if (is_long) begin
-                beat = (((lows$read_data) & 64'hffffffffffffffff) << 32'h20) | ((highs$read_data) & 64'hffffffffffffffff);
+                beat = (((low$q) & 64'hffffffffffffffff) << 32'h20) | ((high$q) & 64'hffffffffffffffff);
             end
         end
-        else if (state$q == 32'h6) begin
+        else if (sends$q == 32'h3) begin
             beat = swap$swapped;
             half = 1'b1;
             last = 1'b1;
@@ -1245,13 +1349,28 @@ module kvcpu_pcie$message(clock,reset,big,extended,id,bus_master,enable,mask,irq
     always @(*) begin
         state$d = state$q;
         vector$d = vector$q;
+        sends$d = sends$q;
+        low$d = low$q;
+        high$d = high$q;
+        value$d = value$q;
         sent = 32'h0;
+        back = 32'h0;
+        if ((sends$q == 32'h1) & ~may) begin
+            sends$d = 32'h0;
+            back = vector_bit;
+        end
+        else if (valid & ready) begin
+            sends$d = sends$q + 32'h1;
+            if (last) begin
+                sends$d = 32'h0;
+            end
+        end
         if (state$q == 32'h0) begin
-            vector$d = number;
             if (table_asked) begin
                 state$d = 32'h1;
             end
-            else if (lowest != 32'h0) begin
+            else if ((lowest != 32'h0) & (sends$q == 32'h0)) begin
+                vector$d = number;
                 state$d = 32'h3;
                 sent = lowest;
             end
@@ -1265,14 +1384,15 @@ module kvcpu_pcie$message(clock,reset,big,extended,id,bus_master,enable,mask,irq
         else if (state$q == 32'h3) begin
             state$d = 32'h4;
         end
-        else if (ready) begin
-            state$d = state$q + 32'h1;
-            if (last) begin
-                state$d = 32'h0;
-            end
+        else begin
+            low$d = lows$read_data;
+            high$d = highs$read_data;
+            value$d = datas$read_data;
+            sends$d = 32'h1;
+            state$d = 32'h0;
         end
     end
-    always @(*) pending$d = (pending$q & ~sent) | irq;
+    always @(*) pending$d = (pending$q & ~sent) | back | irq;
     
 endmodule // kvcpu_pcie$message
 
@@ -1296,6 +1416,19 @@ module kvcpu_pcie$message$datas(clock,read_address,read_data,write_address,write
 endmodule // kvcpu_pcie$message$datas
 
 
+module kvcpu_pcie$message$high(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_pcie$message$high
+
+
 module kvcpu_pcie$message$highs(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
@@ -1313,6 +1446,19 @@ module kvcpu_pcie$message$highs(clock,read_address,read_data,write_address,write
         if (write_enable) mem[write_address] <= write_data;
     end
 endmodule // kvcpu_pcie$message$highs
+
+
+module kvcpu_pcie$message$low(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_pcie$message$low
 
 
 module kvcpu_pcie$message$lows(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -1360,6 +1506,19 @@ module kvcpu_pcie$message$pending(clock,reset,d,q);
 endmodule // kvcpu_pcie$message$pending
 
 
+module kvcpu_pcie$message$sends(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$message$sends
+
+
 module kvcpu_pcie$message$state(clock,reset,d,q);
     
     // Module arguments
@@ -1385,6 +1544,19 @@ module kvcpu_pcie$message$swap(big,data,swapped);
 endmodule // kvcpu_pcie$message$swap
 
 
+module kvcpu_pcie$message$value(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_pcie$message$value
+
+
 module kvcpu_pcie$message$vector(clock,reset,d,q);
     
     // Module arguments
@@ -1398,13 +1570,14 @@ module kvcpu_pcie$message$vector(clock,reset,d,q);
 endmodule // kvcpu_pcie$message$vector
 
 
-module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,arid,araddr,arlen,rvalid,rready,rid,rdata,rresp,rlast,word_valid,word,failed,tag,valid,ready,beat,half,last);
+module kvcpu_pcie$reader(clock,reset,extended,id,bus_master,line,patience,arvalid,arready,arid,araddr,arlen,rvalid,rready,rid,rdata,rresp,rlast,word_valid,word,spoilt,bytes,lower_address,failed,tag,valid,ready,beat,half,last);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  extended;
     input wire  [15:0] id;
+    input wire  bus_master;
     input wire  [9:0] line;
     input wire  [23:0] patience;
     input wire  arvalid;
@@ -1420,6 +1593,9 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     output reg  rlast;
     input wire  word_valid;
     input wire  [63:0] word;
+    input wire  spoilt;
+    input wire  [11:0] bytes;
+    input wire  [6:0] lower_address;
     input wire  failed;
     input wire  [7:0] tag;
     output reg  valid;
@@ -1429,21 +1605,14 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     output reg  last;
     
     // Constant declarations
-    localparam  numbers$0 = 3'b0;
-    localparam  numbers$1 = 3'b1;
-    localparam  numbers$2 = 3'b10;
-    localparam  numbers$3 = 3'b11;
-    localparam  numbers$4 = 3'b100;
-    localparam  numbers$5 = 3'b101;
-    localparam  numbers$6 = 3'b110;
-    localparam  numbers$7 = 3'b111;
-    localparam  one = 8'h1;
+    localparam  most = 10'b100000000;
     
     // Stub signals
     reg  ask$clock;
     reg  ask$reset;
     reg  ask$extended;
     reg  [15:0] ask$id;
+    reg  ask$bus_master;
     reg  [9:0] ask$line;
     reg  ask$arvalid;
     wire  ask$arready;
@@ -1453,7 +1622,9 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     reg  ask$full;
     reg  [4:0] ask$tag;
     wire  ask$asks;
+    wire  ask$drops;
     wire  [6:0] ask$words;
+    wire  [3:0] ask$from;
     wire  [1:0] ask$burst;
     wire  ask$ends;
     wire  ask$valid;
@@ -1461,128 +1632,48 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     wire  [63:0] ask$beat;
     wire  ask$half;
     wire  ask$last;
+    reg  places$clock;
+    reg  places$reset;
+    reg  [23:0] places$patience;
+    reg  [2:0] places$fresh;
+    wire  [4:0] places$next_tag;
+    reg  places$asks;
+    reg  places$drops;
+    reg  [6:0] places$words;
+    reg  [3:0] places$from;
+    reg  [1:0] places$burst;
+    reg  places$ends;
+    reg  places$word_valid;
+    reg  [63:0] places$word;
+    reg  places$spoilt;
+    reg  [11:0] places$bytes;
+    reg  [6:0] places$lower_address;
+    reg  places$failed;
+    reg  [7:0] places$tag;
+    reg  [2:0] places$oldest;
+    wire  places$oldest_whole;
+    wire  places$oldest_bad;
+    wire  places$oldest_ends;
+    wire  [6:0] places$oldest_words;
+    wire  [1:0] places$oldest_id;
+    reg  [4:0] places$at;
+    wire  [63:0] places$data;
+    reg  fifo$clock;
+    reg  fifo$reset;
+    reg  fifo$in_valid;
+    wire  fifo$in_ready;
+    reg  [68:0] fifo$in_data;
+    wire  fifo$out_valid;
+    reg  fifo$out_ready;
+    wire  [68:0] fifo$out_data;
     reg  sent$clock;
     reg  sent$reset;
-    reg  [4:0] sent$d;
-    wire  [4:0] sent$q;
+    reg  [3:0] sent$d;
+    wire  [3:0] sent$q;
     reg  handed$clock;
     reg  handed$reset;
-    reg  [4:0] handed$d;
-    wire  [4:0] handed$q;
-    reg  words$0$clock;
-    reg  words$0$reset;
-    reg  [6:0] words$0$d;
-    wire  [6:0] words$0$q;
-    reg  words$1$clock;
-    reg  words$1$reset;
-    reg  [6:0] words$1$d;
-    wire  [6:0] words$1$q;
-    reg  words$2$clock;
-    reg  words$2$reset;
-    reg  [6:0] words$2$d;
-    wire  [6:0] words$2$q;
-    reg  words$3$clock;
-    reg  words$3$reset;
-    reg  [6:0] words$3$d;
-    wire  [6:0] words$3$q;
-    reg  words$4$clock;
-    reg  words$4$reset;
-    reg  [6:0] words$4$d;
-    wire  [6:0] words$4$q;
-    reg  words$5$clock;
-    reg  words$5$reset;
-    reg  [6:0] words$5$d;
-    wire  [6:0] words$5$q;
-    reg  words$6$clock;
-    reg  words$6$reset;
-    reg  [6:0] words$6$d;
-    wire  [6:0] words$6$q;
-    reg  words$7$clock;
-    reg  words$7$reset;
-    reg  [6:0] words$7$d;
-    wire  [6:0] words$7$q;
-    reg  got$0$clock;
-    reg  got$0$reset;
-    reg  [6:0] got$0$d;
-    wire  [6:0] got$0$q;
-    reg  got$1$clock;
-    reg  got$1$reset;
-    reg  [6:0] got$1$d;
-    wire  [6:0] got$1$q;
-    reg  got$2$clock;
-    reg  got$2$reset;
-    reg  [6:0] got$2$d;
-    wire  [6:0] got$2$q;
-    reg  got$3$clock;
-    reg  got$3$reset;
-    reg  [6:0] got$3$d;
-    wire  [6:0] got$3$q;
-    reg  got$4$clock;
-    reg  got$4$reset;
-    reg  [6:0] got$4$d;
-    wire  [6:0] got$4$q;
-    reg  got$5$clock;
-    reg  got$5$reset;
-    reg  [6:0] got$5$d;
-    wire  [6:0] got$5$q;
-    reg  got$6$clock;
-    reg  got$6$reset;
-    reg  [6:0] got$6$d;
-    wire  [6:0] got$6$q;
-    reg  got$7$clock;
-    reg  got$7$reset;
-    reg  [6:0] got$7$d;
-    wire  [6:0] got$7$q;
-    reg  ids$0$clock;
-    reg  ids$0$reset;
-    reg  [1:0] ids$0$d;
-    wire  [1:0] ids$0$q;
-    reg  ids$1$clock;
-    reg  ids$1$reset;
-    reg  [1:0] ids$1$d;
-    wire  [1:0] ids$1$q;
-    reg  ids$2$clock;
-    reg  ids$2$reset;
-    reg  [1:0] ids$2$d;
-    wire  [1:0] ids$2$q;
-    reg  ids$3$clock;
-    reg  ids$3$reset;
-    reg  [1:0] ids$3$d;
-    wire  [1:0] ids$3$q;
-    reg  ids$4$clock;
-    reg  ids$4$reset;
-    reg  [1:0] ids$4$d;
-    wire  [1:0] ids$4$q;
-    reg  ids$5$clock;
-    reg  ids$5$reset;
-    reg  [1:0] ids$5$d;
-    wire  [1:0] ids$5$q;
-    reg  ids$6$clock;
-    reg  ids$6$reset;
-    reg  [1:0] ids$6$d;
-    wire  [1:0] ids$6$q;
-    reg  ids$7$clock;
-    reg  ids$7$reset;
-    reg  [1:0] ids$7$d;
-    wire  [1:0] ids$7$q;
-    reg  ends$clock;
-    reg  ends$reset;
-    reg  [7:0] ends$d;
-    wire  [7:0] ends$q;
-    reg  whole$clock;
-    reg  whole$reset;
-    reg  [7:0] whole$d;
-    wire  [7:0] whole$q;
-    reg  bad$clock;
-    reg  bad$reset;
-    reg  [7:0] bad$d;
-    wire  [7:0] bad$q;
-    reg  ram$clock;
-    reg  [8:0] ram$read_address;
-    wire  [63:0] ram$read_data;
-    reg  [8:0] ram$write_address;
-    reg  [63:0] ram$write_data;
-    reg  ram$write_enable;
+    reg  [3:0] handed$d;
+    wire  [3:0] handed$q;
     reg  at$clock;
     reg  at$reset;
     reg  [6:0] at$d;
@@ -1599,46 +1690,15 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
     reg  marks$reset;
     reg  [4:0] marks$d;
     wire  [4:0] marks$q;
-    reg  fifo$clock;
-    reg  fifo$reset;
-    reg  fifo$in_valid;
-    wire  fifo$in_ready;
-    reg  [68:0] fifo$in_data;
-    wire  fifo$out_valid;
-    reg  fifo$out_ready;
-    wire  [68:0] fifo$out_data;
-    reg  waited$clock;
-    reg  waited$reset;
-    reg  [23:0] waited$d;
-    wire  [23:0] waited$q;
     
     // Local signals
-    reg  [4:0] under_way;
-    reg  [2:0] next_place;
-    reg  [7:0] next_bit;
-    reg  [7:0] sets;
-    reg  [7:0] sets_bad;
-    reg  [7:0] gone;
-    reg  [7:0] clears;
-    reg  [7:0] sets_end;
-    reg  [2:0] place;
-    reg  [7:0] place_bit;
-    reg  [4:0] since;
-    reg  known;
-    reg  takes;
-    reg  fails;
-    reg  [6:0] place_got;
-    reg  [6:0] place_then;
-    reg  [6:0] place_words;
-    reg  [2:0] oldest;
-    reg  [7:0] oldest_bit;
-    reg  [6:0] oldest_words;
-    reg  [1:0] oldest_id;
+    reg  [3:0] under_way;
     reg  [6:0] at_then;
     reg  reads;
+    reg  ends;
     reg  leaves;
-    reg  idle;
-    reg  gives_up;
+    reg  [4:0] id_marks;
+    reg  [4:0] bad_marks;
     
     // Sub module instances
     kvcpu_pcie$reader$ask ask(
@@ -1646,6 +1706,7 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         .reset(ask$reset),
         .extended(ask$extended),
         .id(ask$id),
+        .bus_master(ask$bus_master),
         .line(ask$line),
         .arvalid(ask$arvalid),
         .arready(ask$arready),
@@ -1655,7 +1716,9 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         .full(ask$full),
         .tag(ask$tag),
         .asks(ask$asks),
+        .drops(ask$drops),
         .words(ask$words),
+        .from(ask$from),
         .burst(ask$burst),
         .ends(ask$ends),
         .valid(ask$valid),
@@ -1663,6 +1726,44 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         .beat(ask$beat),
         .half(ask$half),
         .last(ask$last)
+    );
+    kvcpu_pcie$reader$places places(
+        .clock(places$clock),
+        .reset(places$reset),
+        .patience(places$patience),
+        .fresh(places$fresh),
+        .next_tag(places$next_tag),
+        .asks(places$asks),
+        .drops(places$drops),
+        .words(places$words),
+        .from(places$from),
+        .burst(places$burst),
+        .ends(places$ends),
+        .word_valid(places$word_valid),
+        .word(places$word),
+        .spoilt(places$spoilt),
+        .bytes(places$bytes),
+        .lower_address(places$lower_address),
+        .failed(places$failed),
+        .tag(places$tag),
+        .oldest(places$oldest),
+        .oldest_whole(places$oldest_whole),
+        .oldest_bad(places$oldest_bad),
+        .oldest_ends(places$oldest_ends),
+        .oldest_words(places$oldest_words),
+        .oldest_id(places$oldest_id),
+        .at(places$at),
+        .data(places$data)
+    );
+    kvcpu_pcie$reader$fifo fifo(
+        .clock(fifo$clock),
+        .reset(fifo$reset),
+        .in_valid(fifo$in_valid),
+        .in_ready(fifo$in_ready),
+        .in_data(fifo$in_data),
+        .out_valid(fifo$out_valid),
+        .out_ready(fifo$out_ready),
+        .out_data(fifo$out_data)
     );
     kvcpu_pcie$reader$sent sent(
         .clock(sent$clock),
@@ -1675,176 +1776,6 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         .reset(handed$reset),
         .d(handed$d),
         .q(handed$q)
-    );
-    kvcpu_pcie$reader$words$0 words$0(
-        .clock(words$0$clock),
-        .reset(words$0$reset),
-        .d(words$0$d),
-        .q(words$0$q)
-    );
-    kvcpu_pcie$reader$words$1 words$1(
-        .clock(words$1$clock),
-        .reset(words$1$reset),
-        .d(words$1$d),
-        .q(words$1$q)
-    );
-    kvcpu_pcie$reader$words$2 words$2(
-        .clock(words$2$clock),
-        .reset(words$2$reset),
-        .d(words$2$d),
-        .q(words$2$q)
-    );
-    kvcpu_pcie$reader$words$3 words$3(
-        .clock(words$3$clock),
-        .reset(words$3$reset),
-        .d(words$3$d),
-        .q(words$3$q)
-    );
-    kvcpu_pcie$reader$words$4 words$4(
-        .clock(words$4$clock),
-        .reset(words$4$reset),
-        .d(words$4$d),
-        .q(words$4$q)
-    );
-    kvcpu_pcie$reader$words$5 words$5(
-        .clock(words$5$clock),
-        .reset(words$5$reset),
-        .d(words$5$d),
-        .q(words$5$q)
-    );
-    kvcpu_pcie$reader$words$6 words$6(
-        .clock(words$6$clock),
-        .reset(words$6$reset),
-        .d(words$6$d),
-        .q(words$6$q)
-    );
-    kvcpu_pcie$reader$words$7 words$7(
-        .clock(words$7$clock),
-        .reset(words$7$reset),
-        .d(words$7$d),
-        .q(words$7$q)
-    );
-    kvcpu_pcie$reader$got$0 got$0(
-        .clock(got$0$clock),
-        .reset(got$0$reset),
-        .d(got$0$d),
-        .q(got$0$q)
-    );
-    kvcpu_pcie$reader$got$1 got$1(
-        .clock(got$1$clock),
-        .reset(got$1$reset),
-        .d(got$1$d),
-        .q(got$1$q)
-    );
-    kvcpu_pcie$reader$got$2 got$2(
-        .clock(got$2$clock),
-        .reset(got$2$reset),
-        .d(got$2$d),
-        .q(got$2$q)
-    );
-    kvcpu_pcie$reader$got$3 got$3(
-        .clock(got$3$clock),
-        .reset(got$3$reset),
-        .d(got$3$d),
-        .q(got$3$q)
-    );
-    kvcpu_pcie$reader$got$4 got$4(
-        .clock(got$4$clock),
-        .reset(got$4$reset),
-        .d(got$4$d),
-        .q(got$4$q)
-    );
-    kvcpu_pcie$reader$got$5 got$5(
-        .clock(got$5$clock),
-        .reset(got$5$reset),
-        .d(got$5$d),
-        .q(got$5$q)
-    );
-    kvcpu_pcie$reader$got$6 got$6(
-        .clock(got$6$clock),
-        .reset(got$6$reset),
-        .d(got$6$d),
-        .q(got$6$q)
-    );
-    kvcpu_pcie$reader$got$7 got$7(
-        .clock(got$7$clock),
-        .reset(got$7$reset),
-        .d(got$7$d),
-        .q(got$7$q)
-    );
-    kvcpu_pcie$reader$ids$0 ids$0(
-        .clock(ids$0$clock),
-        .reset(ids$0$reset),
-        .d(ids$0$d),
-        .q(ids$0$q)
-    );
-    kvcpu_pcie$reader$ids$1 ids$1(
-        .clock(ids$1$clock),
-        .reset(ids$1$reset),
-        .d(ids$1$d),
-        .q(ids$1$q)
-    );
-    kvcpu_pcie$reader$ids$2 ids$2(
-        .clock(ids$2$clock),
-        .reset(ids$2$reset),
-        .d(ids$2$d),
-        .q(ids$2$q)
-    );
-    kvcpu_pcie$reader$ids$3 ids$3(
-        .clock(ids$3$clock),
-        .reset(ids$3$reset),
-        .d(ids$3$d),
-        .q(ids$3$q)
-    );
-    kvcpu_pcie$reader$ids$4 ids$4(
-        .clock(ids$4$clock),
-        .reset(ids$4$reset),
-        .d(ids$4$d),
-        .q(ids$4$q)
-    );
-    kvcpu_pcie$reader$ids$5 ids$5(
-        .clock(ids$5$clock),
-        .reset(ids$5$reset),
-        .d(ids$5$d),
-        .q(ids$5$q)
-    );
-    kvcpu_pcie$reader$ids$6 ids$6(
-        .clock(ids$6$clock),
-        .reset(ids$6$reset),
-        .d(ids$6$d),
-        .q(ids$6$q)
-    );
-    kvcpu_pcie$reader$ids$7 ids$7(
-        .clock(ids$7$clock),
-        .reset(ids$7$reset),
-        .d(ids$7$d),
-        .q(ids$7$q)
-    );
-    kvcpu_pcie$reader$ends ends(
-        .clock(ends$clock),
-        .reset(ends$reset),
-        .d(ends$d),
-        .q(ends$q)
-    );
-    kvcpu_pcie$reader$whole whole(
-        .clock(whole$clock),
-        .reset(whole$reset),
-        .d(whole$d),
-        .q(whole$q)
-    );
-    kvcpu_pcie$reader$bad bad(
-        .clock(bad$clock),
-        .reset(bad$reset),
-        .d(bad$d),
-        .q(bad$q)
-    );
-    kvcpu_pcie$reader$ram ram(
-        .clock(ram$clock),
-        .read_address(ram$read_address),
-        .read_data(ram$read_data),
-        .write_address(ram$write_address),
-        .write_data(ram$write_data),
-        .write_enable(ram$write_enable)
     );
     kvcpu_pcie$reader$at at(
         .clock(at$clock),
@@ -1870,374 +1801,101 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
         .d(marks$d),
         .q(marks$q)
     );
-    kvcpu_pcie$reader$fifo fifo(
-        .clock(fifo$clock),
-        .reset(fifo$reset),
-        .in_valid(fifo$in_valid),
-        .in_ready(fifo$in_ready),
-        .in_data(fifo$in_data),
-        .out_valid(fifo$out_valid),
-        .out_ready(fifo$out_ready),
-        .out_data(fifo$out_data)
-    );
-    kvcpu_pcie$reader$waited waited(
-        .clock(waited$clock),
-        .reset(waited$reset),
-        .d(waited$d),
-        .q(waited$q)
-    );
     
     // Update code
+    always @(*) ask$clock = clock;
+    always @(*) places$clock = clock;
+    always @(*) fifo$clock = clock;
     always @(*) sent$clock = clock;
     always @(*) handed$clock = clock;
-    always @(*) words$0$clock = clock;
-    always @(*) words$1$clock = clock;
-    always @(*) words$2$clock = clock;
-    always @(*) words$3$clock = clock;
-    always @(*) words$4$clock = clock;
-    always @(*) words$5$clock = clock;
-    always @(*) words$6$clock = clock;
-    always @(*) words$7$clock = clock;
-    always @(*) got$0$clock = clock;
-    always @(*) got$1$clock = clock;
-    always @(*) got$2$clock = clock;
-    always @(*) got$3$clock = clock;
-    always @(*) got$4$clock = clock;
-    always @(*) got$5$clock = clock;
-    always @(*) got$6$clock = clock;
-    always @(*) got$7$clock = clock;
-    always @(*) ids$0$clock = clock;
-    always @(*) ids$1$clock = clock;
-    always @(*) ids$2$clock = clock;
-    always @(*) ids$3$clock = clock;
-    always @(*) ids$4$clock = clock;
-    always @(*) ids$5$clock = clock;
-    always @(*) ids$6$clock = clock;
-    always @(*) ids$7$clock = clock;
-    always @(*) ends$clock = clock;
-    always @(*) whole$clock = clock;
-    always @(*) bad$clock = clock;
     always @(*) at$clock = clock;
     always @(*) outside$clock = clock;
     always @(*) was_read$clock = clock;
     always @(*) marks$clock = clock;
-    always @(*) fifo$clock = clock;
-    always @(*) waited$clock = clock;
+    always @(*) ask$reset = reset;
+    always @(*) places$reset = reset;
+    always @(*) fifo$reset = reset;
     always @(*) sent$reset = reset;
     always @(*) handed$reset = reset;
-    always @(*) words$0$reset = reset;
-    always @(*) words$1$reset = reset;
-    always @(*) words$2$reset = reset;
-    always @(*) words$3$reset = reset;
-    always @(*) words$4$reset = reset;
-    always @(*) words$5$reset = reset;
-    always @(*) words$6$reset = reset;
-    always @(*) words$7$reset = reset;
-    always @(*) got$0$reset = reset;
-    always @(*) got$1$reset = reset;
-    always @(*) got$2$reset = reset;
-    always @(*) got$3$reset = reset;
-    always @(*) got$4$reset = reset;
-    always @(*) got$5$reset = reset;
-    always @(*) got$6$reset = reset;
-    always @(*) got$7$reset = reset;
-    always @(*) ids$0$reset = reset;
-    always @(*) ids$1$reset = reset;
-    always @(*) ids$2$reset = reset;
-    always @(*) ids$3$reset = reset;
-    always @(*) ids$4$reset = reset;
-    always @(*) ids$5$reset = reset;
-    always @(*) ids$6$reset = reset;
-    always @(*) ids$7$reset = reset;
-    always @(*) ends$reset = reset;
-    always @(*) whole$reset = reset;
-    always @(*) bad$reset = reset;
     always @(*) at$reset = reset;
     always @(*) outside$reset = reset;
     always @(*) was_read$reset = reset;
     always @(*) marks$reset = reset;
-    always @(*) fifo$reset = reset;
-    always @(*) waited$reset = reset;
-    always @(*) ram$clock = clock;
-    always @(*) ask$clock = clock;
-    always @(*) ask$reset = reset;
+    always @(*) under_way = sent$q - handed$q;
     always @(*) ask$extended = extended;
     always @(*) ask$id = id;
-    always @(*) ask$line = line;
+    always @(*) ask$bus_master = bus_master;
+    always @(*) begin
+        ask$line = line;
+        if (line[32'h9]) begin
+            ask$line = most;
+        end
+    end
     always @(*) ask$arvalid = arvalid;
     always @(*) arready = ask$arready;
     always @(*) ask$arid = arid;
     always @(*) ask$araddr = araddr;
     always @(*) ask$arlen = arlen;
+    always @(*) ask$full = under_way == 32'h8;
+    always @(*) ask$tag = places$next_tag;
     always @(*) ask$ready = ready;
     always @(*) valid = ask$valid;
     always @(*) beat = ask$beat;
     always @(*) half = ask$half;
     always @(*) last = ask$last;
-    always @(*) under_way = sent$q - handed$q;
-    always @(*) ask$full = under_way == 32'h8;
-    always @(*) ask$tag = sent$q;
     always @(*) begin
         sent$d = sent$q;
         if (ask$asks) begin
             sent$d = sent$q + 32'h1;
         end
     end
-    always @(*) next_place = sent$q[(32'h0)+:(3)];
-    always @(*) next_bit = one << next_place;
-    always @(*) oldest = handed$q[(32'h0)+:(3)];
-    always @(*) oldest_bit = one << oldest;
-    always @(*) place = tag[(32'h0)+:(3)];
-    always @(*) place_bit = one << place;
-    always @(*) since = tag[(32'h0)+:(5)] - handed$q;
-    always @(*) known = (tag[(32'h5)+:(3)] == 32'h0) & (since < under_way) & ((whole$q & place_bit) == 32'h0);
-    always @(*) takes = word_valid & known;
-    always @(*) fails = failed & known;
-    always @(*) begin
-        place_got = 32'h0;
-        place_words = 32'h0;
-        if (place == numbers$0) begin
-            place_got = got$0$q;
-            place_words = words$0$q;
-        end
-        if (place == numbers$1) begin
-            place_got = got$1$q;
-            place_words = words$1$q;
-        end
-        if (place == numbers$2) begin
-            place_got = got$2$q;
-            place_words = words$2$q;
-        end
-        if (place == numbers$3) begin
-            place_got = got$3$q;
-            place_words = words$3$q;
-        end
-        if (place == numbers$4) begin
-            place_got = got$4$q;
-            place_words = words$4$q;
-        end
-        if (place == numbers$5) begin
-            place_got = got$5$q;
-            place_words = words$5$q;
-        end
-        if (place == numbers$6) begin
-            place_got = got$6$q;
-            place_words = words$6$q;
-        end
-        if (place == numbers$7) begin
-            place_got = got$7$q;
-            place_words = words$7$q;
-        end
-    end
-    always @(*) begin
-        oldest_words = 32'h0;
-        oldest_id = 32'h0;
-        if (oldest == numbers$0) begin
-            oldest_words = words$0$q;
-            oldest_id = ids$0$q;
-        end
-        if (oldest == numbers$1) begin
-            oldest_words = words$1$q;
-            oldest_id = ids$1$q;
-        end
-        if (oldest == numbers$2) begin
-            oldest_words = words$2$q;
-            oldest_id = ids$2$q;
-        end
-        if (oldest == numbers$3) begin
-            oldest_words = words$3$q;
-            oldest_id = ids$3$q;
-        end
-        if (oldest == numbers$4) begin
-            oldest_words = words$4$q;
-            oldest_id = ids$4$q;
-        end
-        if (oldest == numbers$5) begin
-            oldest_words = words$5$q;
-            oldest_id = ids$5$q;
-        end
-        if (oldest == numbers$6) begin
-            oldest_words = words$6$q;
-            oldest_id = ids$6$q;
-        end
-        if (oldest == numbers$7) begin
-            oldest_words = words$7$q;
-            oldest_id = ids$7$q;
-        end
-    end
-    always @(*) place_then = place_got + 32'h1;
-    always @(*) begin
-        words$0$d = words$0$q;
-        got$0$d = got$0$q;
-        ids$0$d = ids$0$q;
-        if (ask$asks & (next_place == numbers$0)) begin
-            words$0$d = ask$words;
-            got$0$d = 32'h0;
-            ids$0$d = ask$burst;
-        end
-        if (takes & (place == numbers$0)) begin
-            got$0$d = place_then;
-        end
-    end
-    always @(*) begin
-        words$1$d = words$1$q;
-        got$1$d = got$1$q;
-        ids$1$d = ids$1$q;
-        if (ask$asks & (next_place == numbers$1)) begin
-            words$1$d = ask$words;
-            got$1$d = 32'h0;
-            ids$1$d = ask$burst;
-        end
-        if (takes & (place == numbers$1)) begin
-            got$1$d = place_then;
-        end
-    end
-    always @(*) begin
-        words$2$d = words$2$q;
-        got$2$d = got$2$q;
-        ids$2$d = ids$2$q;
-        if (ask$asks & (next_place == numbers$2)) begin
-            words$2$d = ask$words;
-            got$2$d = 32'h0;
-            ids$2$d = ask$burst;
-        end
-        if (takes & (place == numbers$2)) begin
-            got$2$d = place_then;
-        end
-    end
-    always @(*) begin
-        words$3$d = words$3$q;
-        got$3$d = got$3$q;
-        ids$3$d = ids$3$q;
-        if (ask$asks & (next_place == numbers$3)) begin
-            words$3$d = ask$words;
-            got$3$d = 32'h0;
-            ids$3$d = ask$burst;
-        end
-        if (takes & (place == numbers$3)) begin
-            got$3$d = place_then;
-        end
-    end
-    always @(*) begin
-        words$4$d = words$4$q;
-        got$4$d = got$4$q;
-        ids$4$d = ids$4$q;
-        if (ask$asks & (next_place == numbers$4)) begin
-            words$4$d = ask$words;
-            got$4$d = 32'h0;
-            ids$4$d = ask$burst;
-        end
-        if (takes & (place == numbers$4)) begin
-            got$4$d = place_then;
-        end
-    end
-    always @(*) begin
-        words$5$d = words$5$q;
-        got$5$d = got$5$q;
-        ids$5$d = ids$5$q;
-        if (ask$asks & (next_place == numbers$5)) begin
-            words$5$d = ask$words;
-            got$5$d = 32'h0;
-            ids$5$d = ask$burst;
-        end
-        if (takes & (place == numbers$5)) begin
-            got$5$d = place_then;
-        end
-    end
-    always @(*) begin
-        words$6$d = words$6$q;
-        got$6$d = got$6$q;
-        ids$6$d = ids$6$q;
-        if (ask$asks & (next_place == numbers$6)) begin
-            words$6$d = ask$words;
-            got$6$d = 32'h0;
-            ids$6$d = ask$burst;
-        end
-        if (takes & (place == numbers$6)) begin
-            got$6$d = place_then;
-        end
-    end
-    always @(*) begin
-        words$7$d = words$7$q;
-        got$7$d = got$7$q;
-        ids$7$d = ids$7$q;
-        if (ask$asks & (next_place == numbers$7)) begin
-            words$7$d = ask$words;
-            got$7$d = 32'h0;
-            ids$7$d = ask$burst;
-        end
-        if (takes & (place == numbers$7)) begin
-            got$7$d = place_then;
-        end
-    end
-    always @(*) ram$write_enable = takes;
-    always @(*) ram$write_address = (((place) & 9'h1ff) << 32'h6) | ((place_got[(32'h0)+:(6)]) & 9'h1ff);
-    always @(*) ram$write_data = word;
-    always @(*) idle = (under_way == 32'h0) | ((whole$q & oldest_bit) != 32'h0);
-    always @(*) gives_up = ~idle & (waited$q == patience);
-    always @(*) begin
-        waited$d = waited$q + 32'h1;
-        if (idle | word_valid | failed | gives_up) begin
-            waited$d = 32'h0;
-        end
-    end
-    always @(*) begin
-        sets = 32'h0;
-        sets_bad = 32'h0;
-        if (takes & (place_then == place_words)) begin
-            sets = place_bit;
-        end
-        else if (fails) begin
-            sets = place_bit;
-            sets_bad = place_bit;
-        end
-    end
-    always @(*) begin
-        gone = 32'h0;
-        if (gives_up) begin
-            gone = oldest_bit;
-        end
-    end
-    always @(*) begin
-        clears = 32'h0;
-        sets_end = 32'h0;
-        if (ask$asks) begin
-            clears = next_bit;
-            if (ask$ends) begin
-                sets_end = next_bit;
-            end
-        end
-    end
-    always @(*) whole$d = (whole$q & ~clears) | sets | gone;
-    always @(*) bad$d = (bad$q & ~clears) | sets_bad | gone;
-    always @(*) ends$d = (ends$q & ~clears) | sets_end;
+    always @(*) places$patience = patience;
+    always @(*) places$fresh = sent$q[(32'h0)+:(3)];
+    always @(*) places$asks = ask$asks;
+    always @(*) places$drops = ask$drops;
+    always @(*) places$words = ask$words;
+    always @(*) places$from = ask$from;
+    always @(*) places$burst = ask$burst;
+    always @(*) places$ends = ask$ends;
+    always @(*) places$word_valid = word_valid;
+    always @(*) places$word = word;
+    always @(*) places$spoilt = spoilt;
+    always @(*) places$bytes = bytes;
+    always @(*) places$lower_address = lower_address;
+    always @(*) places$failed = failed;
+    always @(*) places$tag = tag;
+    always @(*) places$oldest = handed$q[(32'h0)+:(3)];
+    always @(*) places$at = at$q[(32'h0)+:(5)];
     always @(*) at_then = at$q + 32'h1;
-    always @(*) reads = (under_way != 32'h0) & ((whole$q & oldest_bit) != 32'h0) & ~outside$q[32'h3];
-    always @(*) ram$read_address = (((oldest) & 9'h1ff) << 32'h6) | ((at$q[(32'h0)+:(6)]) & 9'h1ff);
+    always @(*) reads = (under_way != 32'h0) & places$oldest_whole & ~outside$q[32'h3];
+    always @(*) ends = reads & (at_then == places$oldest_words);
     always @(*) begin
         at$d = at$q;
         handed$d = handed$q;
-        marks$d = ((oldest_id) & 5'h1f);
-        if ((bad$q & oldest_bit) != 32'h0) begin
-            marks$d = ((oldest_id) & 5'h1f) | 32'h8;
-        end
         if (reads) begin
             at$d = at_then;
-            if (at_then == oldest_words) begin
-                at$d = 32'h0;
-                handed$d = handed$q + 32'h1;
-                if ((ends$q & oldest_bit) != 32'h0) begin
-                    marks$d = ((oldest_id) & 5'h1f) | 32'h10;
-                    if ((bad$q & oldest_bit) != 32'h0) begin
-                        marks$d = ((oldest_id) & 5'h1f) | 32'h18;
-                    end
-                end
-            end
+        end
+        if (ends) begin
+            at$d = 32'h0;
+            handed$d = handed$q + 32'h1;
         end
     end
     always @(*) was_read$d = reads;
+    always @(*) id_marks = ((places$oldest_id) & 5'h1f);
+    always @(*) begin
+        bad_marks = id_marks;
+        if (places$oldest_bad) begin
+            bad_marks = id_marks | 32'h8;
+        end
+    end
+    always @(*) begin
+        marks$d = bad_marks;
+        if (ends & places$oldest_ends) begin
+            marks$d = bad_marks | 32'h10;
+        end
+    end
     always @(*) fifo$in_valid = was_read$q;
-    always @(*) fifo$in_data = (((marks$q) & 69'h1fffffffffffffffff) << 32'h40) | ((ram$read_data) & 69'h1fffffffffffffffff);
+    always @(*) fifo$in_data = (((marks$q) & 69'h1fffffffffffffffff) << 32'h40) | ((places$data) & 69'h1fffffffffffffffff);
     always @(*) fifo$out_ready = rready;
     always @(*) leaves = fifo$out_valid & rready;
     always @(*) begin
@@ -2258,13 +1916,14 @@ module kvcpu_pcie$reader(clock,reset,extended,id,line,patience,arvalid,arready,a
 endmodule // kvcpu_pcie$reader
 
 
-module kvcpu_pcie$reader$ask(clock,reset,extended,id,line,arvalid,arready,arid,araddr,arlen,full,tag,asks,words,burst,ends,valid,ready,beat,half,last);
+module kvcpu_pcie$reader$ask(clock,reset,extended,id,bus_master,line,arvalid,arready,arid,araddr,arlen,full,tag,asks,drops,words,from,burst,ends,valid,ready,beat,half,last);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
     input wire  extended;
     input wire  [15:0] id;
+    input wire  bus_master;
     input wire  [9:0] line;
     input wire  arvalid;
     output reg  arready;
@@ -2274,7 +1933,9 @@ module kvcpu_pcie$reader$ask(clock,reset,extended,id,line,arvalid,arready,arid,a
     input wire  full;
     input wire  [4:0] tag;
     output reg  asks;
+    output reg  drops;
     output reg  [6:0] words;
+    output reg  [3:0] from;
     output reg  [1:0] burst;
     output reg  ends;
     output reg  valid;
@@ -2401,7 +2062,7 @@ module kvcpu_pcie$reader$ask(clock,reset,extended,id,line,arvalid,arready,arid,a
     always @(*) packet_wide = ((packet$q) & 9'h1ff);
     always @(*) packet_bytes = ((packet$q) & 32'hffffffff) << 32'h3;
     always @(*) left_then = left$q - packet_wide;
-    always @(*) valid = (state$q == 32'h2) | (state$q == 32'h3);
+    always @(*) valid = ((state$q == 32'h2) & bus_master) | (state$q == 32'h3);
     always @(*) begin
         beat = (((id) & 64'hffffffffffffffff) << 32'h30) | (((tag) & 64'hffffffffffffffff) << 32'h28) | all_bytes | ((first) & 64'hffffffffffffffff);
         half = 1'b0;
@@ -2417,8 +2078,10 @@ module kvcpu_pcie$reader$ask(clock,reset,extended,id,line,arvalid,arready,arid,a
     end
     always @(*) moves = valid & ready;
     always @(*) sends = moves & (state$q == 32'h3);
-    always @(*) asks = sends;
+    always @(*) drops = (state$q == 32'h2) & ~bus_master;
+    always @(*) asks = sends | drops;
     always @(*) words = packet$q;
+    always @(*) from = low$q[(32'h3)+:(4)];
     always @(*) burst = id_held$q;
     always @(*) ends = left_then == 32'h0;
     always @(*) begin
@@ -2446,7 +2109,7 @@ module kvcpu_pcie$reader$ask(clock,reset,extended,id,line,arvalid,arready,arid,a
         else if (moves & (state$q == 32'h2)) begin
             state$d = 32'h3;
         end
-        else if (sends) begin
+        else if (asks) begin
             low$d = low$q + packet_bytes;
             left$d = left_then;
             state$d = 32'h1;
@@ -2579,32 +2242,6 @@ module kvcpu_pcie$reader$at(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 7'h0 : d;
 endmodule // kvcpu_pcie$reader$at
-
-
-module kvcpu_pcie$reader$bad(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_pcie$reader$bad
-
-
-module kvcpu_pcie$reader$ends(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_pcie$reader$ends
 
 
 module kvcpu_pcie$reader$fifo(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
@@ -2772,225 +2409,17 @@ module kvcpu_pcie$reader$fifo$written(clock,reset,d,q);
 endmodule // kvcpu_pcie$reader$fifo$written
 
 
-module kvcpu_pcie$reader$got$0(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$got$0
-
-
-module kvcpu_pcie$reader$got$1(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$got$1
-
-
-module kvcpu_pcie$reader$got$2(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$got$2
-
-
-module kvcpu_pcie$reader$got$3(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$got$3
-
-
-module kvcpu_pcie$reader$got$4(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$got$4
-
-
-module kvcpu_pcie$reader$got$5(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$got$5
-
-
-module kvcpu_pcie$reader$got$6(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$got$6
-
-
-module kvcpu_pcie$reader$got$7(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$got$7
-
-
 module kvcpu_pcie$reader$handed(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [4:0] d;
-    output reg  [4:0] q;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 5'h0 : d;
+    always @(posedge clock) q <= reset ? 4'h0 : d;
 endmodule // kvcpu_pcie$reader$handed
-
-
-module kvcpu_pcie$reader$ids$0(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$reader$ids$0
-
-
-module kvcpu_pcie$reader$ids$1(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$reader$ids$1
-
-
-module kvcpu_pcie$reader$ids$2(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$reader$ids$2
-
-
-module kvcpu_pcie$reader$ids$3(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$reader$ids$3
-
-
-module kvcpu_pcie$reader$ids$4(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$reader$ids$4
-
-
-module kvcpu_pcie$reader$ids$5(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$reader$ids$5
-
-
-module kvcpu_pcie$reader$ids$6(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$reader$ids$6
-
-
-module kvcpu_pcie$reader$ids$7(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$reader$ids$7
 
 
 module kvcpu_pcie$reader$marks(clock,reset,d,q);
@@ -3019,39 +2448,1585 @@ module kvcpu_pcie$reader$outside(clock,reset,d,q);
 endmodule // kvcpu_pcie$reader$outside
 
 
-module kvcpu_pcie$reader$ram(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [8:0] read_address;
-    output reg  [63:0] read_data;
-    input wire  [8:0] write_address;
-    input wire  [63:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [63:0] mem [0:511];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu_pcie$reader$ram
-
-
-module kvcpu_pcie$reader$sent(clock,reset,d,q);
+module kvcpu_pcie$reader$places(clock,reset,patience,fresh,next_tag,asks,drops,words,from,burst,ends,word_valid,word,spoilt,bytes,lower_address,failed,tag,oldest,oldest_whole,oldest_bad,oldest_ends,oldest_words,oldest_id,at,data);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [4:0] d;
-    output reg  [4:0] q;
+    input wire  [23:0] patience;
+    input wire  [2:0] fresh;
+    output reg  [4:0] next_tag;
+    input wire  asks;
+    input wire  drops;
+    input wire  [6:0] words;
+    input wire  [3:0] from;
+    input wire  [1:0] burst;
+    input wire  ends;
+    input wire  word_valid;
+    input wire  [63:0] word;
+    input wire  spoilt;
+    input wire  [11:0] bytes;
+    input wire  [6:0] lower_address;
+    input wire  failed;
+    input wire  [7:0] tag;
+    input wire  [2:0] oldest;
+    output reg  oldest_whole;
+    output reg  oldest_bad;
+    output reg  oldest_ends;
+    output reg  [6:0] oldest_words;
+    output reg  [1:0] oldest_id;
+    input wire  [4:0] at;
+    output reg  [63:0] data;
+    
+    // Constant declarations
+    localparam  numbers$0 = 3'b0;
+    localparam  numbers$1 = 3'b1;
+    localparam  numbers$2 = 3'b10;
+    localparam  numbers$3 = 3'b11;
+    localparam  numbers$4 = 3'b100;
+    localparam  numbers$5 = 3'b101;
+    localparam  numbers$6 = 3'b110;
+    localparam  numbers$7 = 3'b111;
+    localparam  bits$0 = 8'h1;
+    localparam  bits$1 = 8'h2;
+    localparam  bits$2 = 8'h4;
+    localparam  bits$3 = 8'h8;
+    localparam  bits$4 = 8'h10;
+    localparam  bits$5 = 8'h20;
+    localparam  bits$6 = 8'h40;
+    localparam  bits$7 = 8'h80;
+    localparam  one = 8'h1;
+    
+    // Stub signals
+    reg  ram$clock;
+    reg  [7:0] ram$read_address;
+    wire  [63:0] ram$read_data;
+    reg  [7:0] ram$write_address;
+    reg  [63:0] ram$write_data;
+    reg  ram$write_enable;
+    reg  counts$0$clock;
+    reg  counts$0$reset;
+    reg  [1:0] counts$0$d;
+    wire  [1:0] counts$0$q;
+    reg  counts$1$clock;
+    reg  counts$1$reset;
+    reg  [1:0] counts$1$d;
+    wire  [1:0] counts$1$q;
+    reg  counts$2$clock;
+    reg  counts$2$reset;
+    reg  [1:0] counts$2$d;
+    wire  [1:0] counts$2$q;
+    reg  counts$3$clock;
+    reg  counts$3$reset;
+    reg  [1:0] counts$3$d;
+    wire  [1:0] counts$3$q;
+    reg  counts$4$clock;
+    reg  counts$4$reset;
+    reg  [1:0] counts$4$d;
+    wire  [1:0] counts$4$q;
+    reg  counts$5$clock;
+    reg  counts$5$reset;
+    reg  [1:0] counts$5$d;
+    wire  [1:0] counts$5$q;
+    reg  counts$6$clock;
+    reg  counts$6$reset;
+    reg  [1:0] counts$6$d;
+    wire  [1:0] counts$6$q;
+    reg  counts$7$clock;
+    reg  counts$7$reset;
+    reg  [1:0] counts$7$d;
+    wire  [1:0] counts$7$q;
+    reg  asked$0$clock;
+    reg  asked$0$reset;
+    reg  [6:0] asked$0$d;
+    wire  [6:0] asked$0$q;
+    reg  asked$1$clock;
+    reg  asked$1$reset;
+    reg  [6:0] asked$1$d;
+    wire  [6:0] asked$1$q;
+    reg  asked$2$clock;
+    reg  asked$2$reset;
+    reg  [6:0] asked$2$d;
+    wire  [6:0] asked$2$q;
+    reg  asked$3$clock;
+    reg  asked$3$reset;
+    reg  [6:0] asked$3$d;
+    wire  [6:0] asked$3$q;
+    reg  asked$4$clock;
+    reg  asked$4$reset;
+    reg  [6:0] asked$4$d;
+    wire  [6:0] asked$4$q;
+    reg  asked$5$clock;
+    reg  asked$5$reset;
+    reg  [6:0] asked$5$d;
+    wire  [6:0] asked$5$q;
+    reg  asked$6$clock;
+    reg  asked$6$reset;
+    reg  [6:0] asked$6$d;
+    wire  [6:0] asked$6$q;
+    reg  asked$7$clock;
+    reg  asked$7$reset;
+    reg  [6:0] asked$7$d;
+    wire  [6:0] asked$7$q;
+    reg  got$0$clock;
+    reg  got$0$reset;
+    reg  [6:0] got$0$d;
+    wire  [6:0] got$0$q;
+    reg  got$1$clock;
+    reg  got$1$reset;
+    reg  [6:0] got$1$d;
+    wire  [6:0] got$1$q;
+    reg  got$2$clock;
+    reg  got$2$reset;
+    reg  [6:0] got$2$d;
+    wire  [6:0] got$2$q;
+    reg  got$3$clock;
+    reg  got$3$reset;
+    reg  [6:0] got$3$d;
+    wire  [6:0] got$3$q;
+    reg  got$4$clock;
+    reg  got$4$reset;
+    reg  [6:0] got$4$d;
+    wire  [6:0] got$4$q;
+    reg  got$5$clock;
+    reg  got$5$reset;
+    reg  [6:0] got$5$d;
+    wire  [6:0] got$5$q;
+    reg  got$6$clock;
+    reg  got$6$reset;
+    reg  [6:0] got$6$d;
+    wire  [6:0] got$6$q;
+    reg  got$7$clock;
+    reg  got$7$reset;
+    reg  [6:0] got$7$d;
+    wire  [6:0] got$7$q;
+    reg  froms$0$clock;
+    reg  froms$0$reset;
+    reg  [3:0] froms$0$d;
+    wire  [3:0] froms$0$q;
+    reg  froms$1$clock;
+    reg  froms$1$reset;
+    reg  [3:0] froms$1$d;
+    wire  [3:0] froms$1$q;
+    reg  froms$2$clock;
+    reg  froms$2$reset;
+    reg  [3:0] froms$2$d;
+    wire  [3:0] froms$2$q;
+    reg  froms$3$clock;
+    reg  froms$3$reset;
+    reg  [3:0] froms$3$d;
+    wire  [3:0] froms$3$q;
+    reg  froms$4$clock;
+    reg  froms$4$reset;
+    reg  [3:0] froms$4$d;
+    wire  [3:0] froms$4$q;
+    reg  froms$5$clock;
+    reg  froms$5$reset;
+    reg  [3:0] froms$5$d;
+    wire  [3:0] froms$5$q;
+    reg  froms$6$clock;
+    reg  froms$6$reset;
+    reg  [3:0] froms$6$d;
+    wire  [3:0] froms$6$q;
+    reg  froms$7$clock;
+    reg  froms$7$reset;
+    reg  [3:0] froms$7$d;
+    wire  [3:0] froms$7$q;
+    reg  ids$0$clock;
+    reg  ids$0$reset;
+    reg  [1:0] ids$0$d;
+    wire  [1:0] ids$0$q;
+    reg  ids$1$clock;
+    reg  ids$1$reset;
+    reg  [1:0] ids$1$d;
+    wire  [1:0] ids$1$q;
+    reg  ids$2$clock;
+    reg  ids$2$reset;
+    reg  [1:0] ids$2$d;
+    wire  [1:0] ids$2$q;
+    reg  ids$3$clock;
+    reg  ids$3$reset;
+    reg  [1:0] ids$3$d;
+    wire  [1:0] ids$3$q;
+    reg  ids$4$clock;
+    reg  ids$4$reset;
+    reg  [1:0] ids$4$d;
+    wire  [1:0] ids$4$q;
+    reg  ids$5$clock;
+    reg  ids$5$reset;
+    reg  [1:0] ids$5$d;
+    wire  [1:0] ids$5$q;
+    reg  ids$6$clock;
+    reg  ids$6$reset;
+    reg  [1:0] ids$6$d;
+    wire  [1:0] ids$6$q;
+    reg  ids$7$clock;
+    reg  ids$7$reset;
+    reg  [1:0] ids$7$d;
+    wire  [1:0] ids$7$q;
+    reg  last$clock;
+    reg  last$reset;
+    reg  [7:0] last$d;
+    wire  [7:0] last$q;
+    reg  awaited$clock;
+    reg  awaited$reset;
+    reg  [7:0] awaited$d;
+    wire  [7:0] awaited$q;
+    reg  bad$clock;
+    reg  bad$reset;
+    reg  [7:0] bad$d;
+    wire  [7:0] bad$q;
+    reg  old$clock;
+    reg  old$reset;
+    reg  [7:0] old$d;
+    wire  [7:0] old$q;
+    reg  waited$clock;
+    reg  waited$reset;
+    reg  [23:0] waited$d;
+    wire  [23:0] waited$q;
+    
+    // Local signals
+    reg  [1:0] next_count;
+    reg  [7:0] next_bit;
+    reg  [2:0] place;
+    reg  [7:0] place_bit;
+    reg  [1:0] place_count;
+    reg  [6:0] place_got;
+    reg  [6:0] place_then;
+    reg  [6:0] place_asked;
+    reg  [6:0] place_left;
+    reg  [3:0] place_from;
+    reg  [3:0] place_at;
+    reg  [7:0] oldest_bit;
+    reg  known;
+    reg  fits;
+    reg  takes;
+    reg  fails;
+    reg  span_ends;
+    reg  [7:0] begun;
+    reg  [7:0] dropped;
+    reg  [7:0] filled;
+    reg  [7:0] spoils;
+    reg  [7:0] gone;
+    reg  [7:0] final_one;
+    
+    // Sub module instances
+    kvcpu_pcie$reader$places$ram ram(
+        .clock(ram$clock),
+        .read_address(ram$read_address),
+        .read_data(ram$read_data),
+        .write_address(ram$write_address),
+        .write_data(ram$write_data),
+        .write_enable(ram$write_enable)
+    );
+    kvcpu_pcie$reader$places$counts$0 counts$0(
+        .clock(counts$0$clock),
+        .reset(counts$0$reset),
+        .d(counts$0$d),
+        .q(counts$0$q)
+    );
+    kvcpu_pcie$reader$places$counts$1 counts$1(
+        .clock(counts$1$clock),
+        .reset(counts$1$reset),
+        .d(counts$1$d),
+        .q(counts$1$q)
+    );
+    kvcpu_pcie$reader$places$counts$2 counts$2(
+        .clock(counts$2$clock),
+        .reset(counts$2$reset),
+        .d(counts$2$d),
+        .q(counts$2$q)
+    );
+    kvcpu_pcie$reader$places$counts$3 counts$3(
+        .clock(counts$3$clock),
+        .reset(counts$3$reset),
+        .d(counts$3$d),
+        .q(counts$3$q)
+    );
+    kvcpu_pcie$reader$places$counts$4 counts$4(
+        .clock(counts$4$clock),
+        .reset(counts$4$reset),
+        .d(counts$4$d),
+        .q(counts$4$q)
+    );
+    kvcpu_pcie$reader$places$counts$5 counts$5(
+        .clock(counts$5$clock),
+        .reset(counts$5$reset),
+        .d(counts$5$d),
+        .q(counts$5$q)
+    );
+    kvcpu_pcie$reader$places$counts$6 counts$6(
+        .clock(counts$6$clock),
+        .reset(counts$6$reset),
+        .d(counts$6$d),
+        .q(counts$6$q)
+    );
+    kvcpu_pcie$reader$places$counts$7 counts$7(
+        .clock(counts$7$clock),
+        .reset(counts$7$reset),
+        .d(counts$7$d),
+        .q(counts$7$q)
+    );
+    kvcpu_pcie$reader$places$asked$0 asked$0(
+        .clock(asked$0$clock),
+        .reset(asked$0$reset),
+        .d(asked$0$d),
+        .q(asked$0$q)
+    );
+    kvcpu_pcie$reader$places$asked$1 asked$1(
+        .clock(asked$1$clock),
+        .reset(asked$1$reset),
+        .d(asked$1$d),
+        .q(asked$1$q)
+    );
+    kvcpu_pcie$reader$places$asked$2 asked$2(
+        .clock(asked$2$clock),
+        .reset(asked$2$reset),
+        .d(asked$2$d),
+        .q(asked$2$q)
+    );
+    kvcpu_pcie$reader$places$asked$3 asked$3(
+        .clock(asked$3$clock),
+        .reset(asked$3$reset),
+        .d(asked$3$d),
+        .q(asked$3$q)
+    );
+    kvcpu_pcie$reader$places$asked$4 asked$4(
+        .clock(asked$4$clock),
+        .reset(asked$4$reset),
+        .d(asked$4$d),
+        .q(asked$4$q)
+    );
+    kvcpu_pcie$reader$places$asked$5 asked$5(
+        .clock(asked$5$clock),
+        .reset(asked$5$reset),
+        .d(asked$5$d),
+        .q(asked$5$q)
+    );
+    kvcpu_pcie$reader$places$asked$6 asked$6(
+        .clock(asked$6$clock),
+        .reset(asked$6$reset),
+        .d(asked$6$d),
+        .q(asked$6$q)
+    );
+    kvcpu_pcie$reader$places$asked$7 asked$7(
+        .clock(asked$7$clock),
+        .reset(asked$7$reset),
+        .d(asked$7$d),
+        .q(asked$7$q)
+    );
+    kvcpu_pcie$reader$places$got$0 got$0(
+        .clock(got$0$clock),
+        .reset(got$0$reset),
+        .d(got$0$d),
+        .q(got$0$q)
+    );
+    kvcpu_pcie$reader$places$got$1 got$1(
+        .clock(got$1$clock),
+        .reset(got$1$reset),
+        .d(got$1$d),
+        .q(got$1$q)
+    );
+    kvcpu_pcie$reader$places$got$2 got$2(
+        .clock(got$2$clock),
+        .reset(got$2$reset),
+        .d(got$2$d),
+        .q(got$2$q)
+    );
+    kvcpu_pcie$reader$places$got$3 got$3(
+        .clock(got$3$clock),
+        .reset(got$3$reset),
+        .d(got$3$d),
+        .q(got$3$q)
+    );
+    kvcpu_pcie$reader$places$got$4 got$4(
+        .clock(got$4$clock),
+        .reset(got$4$reset),
+        .d(got$4$d),
+        .q(got$4$q)
+    );
+    kvcpu_pcie$reader$places$got$5 got$5(
+        .clock(got$5$clock),
+        .reset(got$5$reset),
+        .d(got$5$d),
+        .q(got$5$q)
+    );
+    kvcpu_pcie$reader$places$got$6 got$6(
+        .clock(got$6$clock),
+        .reset(got$6$reset),
+        .d(got$6$d),
+        .q(got$6$q)
+    );
+    kvcpu_pcie$reader$places$got$7 got$7(
+        .clock(got$7$clock),
+        .reset(got$7$reset),
+        .d(got$7$d),
+        .q(got$7$q)
+    );
+    kvcpu_pcie$reader$places$froms$0 froms$0(
+        .clock(froms$0$clock),
+        .reset(froms$0$reset),
+        .d(froms$0$d),
+        .q(froms$0$q)
+    );
+    kvcpu_pcie$reader$places$froms$1 froms$1(
+        .clock(froms$1$clock),
+        .reset(froms$1$reset),
+        .d(froms$1$d),
+        .q(froms$1$q)
+    );
+    kvcpu_pcie$reader$places$froms$2 froms$2(
+        .clock(froms$2$clock),
+        .reset(froms$2$reset),
+        .d(froms$2$d),
+        .q(froms$2$q)
+    );
+    kvcpu_pcie$reader$places$froms$3 froms$3(
+        .clock(froms$3$clock),
+        .reset(froms$3$reset),
+        .d(froms$3$d),
+        .q(froms$3$q)
+    );
+    kvcpu_pcie$reader$places$froms$4 froms$4(
+        .clock(froms$4$clock),
+        .reset(froms$4$reset),
+        .d(froms$4$d),
+        .q(froms$4$q)
+    );
+    kvcpu_pcie$reader$places$froms$5 froms$5(
+        .clock(froms$5$clock),
+        .reset(froms$5$reset),
+        .d(froms$5$d),
+        .q(froms$5$q)
+    );
+    kvcpu_pcie$reader$places$froms$6 froms$6(
+        .clock(froms$6$clock),
+        .reset(froms$6$reset),
+        .d(froms$6$d),
+        .q(froms$6$q)
+    );
+    kvcpu_pcie$reader$places$froms$7 froms$7(
+        .clock(froms$7$clock),
+        .reset(froms$7$reset),
+        .d(froms$7$d),
+        .q(froms$7$q)
+    );
+    kvcpu_pcie$reader$places$ids$0 ids$0(
+        .clock(ids$0$clock),
+        .reset(ids$0$reset),
+        .d(ids$0$d),
+        .q(ids$0$q)
+    );
+    kvcpu_pcie$reader$places$ids$1 ids$1(
+        .clock(ids$1$clock),
+        .reset(ids$1$reset),
+        .d(ids$1$d),
+        .q(ids$1$q)
+    );
+    kvcpu_pcie$reader$places$ids$2 ids$2(
+        .clock(ids$2$clock),
+        .reset(ids$2$reset),
+        .d(ids$2$d),
+        .q(ids$2$q)
+    );
+    kvcpu_pcie$reader$places$ids$3 ids$3(
+        .clock(ids$3$clock),
+        .reset(ids$3$reset),
+        .d(ids$3$d),
+        .q(ids$3$q)
+    );
+    kvcpu_pcie$reader$places$ids$4 ids$4(
+        .clock(ids$4$clock),
+        .reset(ids$4$reset),
+        .d(ids$4$d),
+        .q(ids$4$q)
+    );
+    kvcpu_pcie$reader$places$ids$5 ids$5(
+        .clock(ids$5$clock),
+        .reset(ids$5$reset),
+        .d(ids$5$d),
+        .q(ids$5$q)
+    );
+    kvcpu_pcie$reader$places$ids$6 ids$6(
+        .clock(ids$6$clock),
+        .reset(ids$6$reset),
+        .d(ids$6$d),
+        .q(ids$6$q)
+    );
+    kvcpu_pcie$reader$places$ids$7 ids$7(
+        .clock(ids$7$clock),
+        .reset(ids$7$reset),
+        .d(ids$7$d),
+        .q(ids$7$q)
+    );
+    kvcpu_pcie$reader$places$last last(
+        .clock(last$clock),
+        .reset(last$reset),
+        .d(last$d),
+        .q(last$q)
+    );
+    kvcpu_pcie$reader$places$awaited awaited(
+        .clock(awaited$clock),
+        .reset(awaited$reset),
+        .d(awaited$d),
+        .q(awaited$q)
+    );
+    kvcpu_pcie$reader$places$bad bad(
+        .clock(bad$clock),
+        .reset(bad$reset),
+        .d(bad$d),
+        .q(bad$q)
+    );
+    kvcpu_pcie$reader$places$old old(
+        .clock(old$clock),
+        .reset(old$reset),
+        .d(old$d),
+        .q(old$q)
+    );
+    kvcpu_pcie$reader$places$waited waited(
+        .clock(waited$clock),
+        .reset(waited$reset),
+        .d(waited$d),
+        .q(waited$q)
+    );
+    
+    // Update code
+    always @(*) ram$clock = clock;
+    always @(*) counts$0$clock = clock;
+    always @(*) asked$0$clock = clock;
+    always @(*) got$0$clock = clock;
+    always @(*) froms$0$clock = clock;
+    always @(*) ids$0$clock = clock;
+    always @(*) counts$0$reset = reset;
+    always @(*) asked$0$reset = reset;
+    always @(*) got$0$reset = reset;
+    always @(*) froms$0$reset = reset;
+    always @(*) ids$0$reset = reset;
+    always @(*) counts$1$clock = clock;
+    always @(*) asked$1$clock = clock;
+    always @(*) got$1$clock = clock;
+    always @(*) froms$1$clock = clock;
+    always @(*) ids$1$clock = clock;
+    always @(*) counts$1$reset = reset;
+    always @(*) asked$1$reset = reset;
+    always @(*) got$1$reset = reset;
+    always @(*) froms$1$reset = reset;
+    always @(*) ids$1$reset = reset;
+    always @(*) counts$2$clock = clock;
+    always @(*) asked$2$clock = clock;
+    always @(*) got$2$clock = clock;
+    always @(*) froms$2$clock = clock;
+    always @(*) ids$2$clock = clock;
+    always @(*) counts$2$reset = reset;
+    always @(*) asked$2$reset = reset;
+    always @(*) got$2$reset = reset;
+    always @(*) froms$2$reset = reset;
+    always @(*) ids$2$reset = reset;
+    always @(*) counts$3$clock = clock;
+    always @(*) asked$3$clock = clock;
+    always @(*) got$3$clock = clock;
+    always @(*) froms$3$clock = clock;
+    always @(*) ids$3$clock = clock;
+    always @(*) counts$3$reset = reset;
+    always @(*) asked$3$reset = reset;
+    always @(*) got$3$reset = reset;
+    always @(*) froms$3$reset = reset;
+    always @(*) ids$3$reset = reset;
+    always @(*) counts$4$clock = clock;
+    always @(*) asked$4$clock = clock;
+    always @(*) got$4$clock = clock;
+    always @(*) froms$4$clock = clock;
+    always @(*) ids$4$clock = clock;
+    always @(*) counts$4$reset = reset;
+    always @(*) asked$4$reset = reset;
+    always @(*) got$4$reset = reset;
+    always @(*) froms$4$reset = reset;
+    always @(*) ids$4$reset = reset;
+    always @(*) counts$5$clock = clock;
+    always @(*) asked$5$clock = clock;
+    always @(*) got$5$clock = clock;
+    always @(*) froms$5$clock = clock;
+    always @(*) ids$5$clock = clock;
+    always @(*) counts$5$reset = reset;
+    always @(*) asked$5$reset = reset;
+    always @(*) got$5$reset = reset;
+    always @(*) froms$5$reset = reset;
+    always @(*) ids$5$reset = reset;
+    always @(*) counts$6$clock = clock;
+    always @(*) asked$6$clock = clock;
+    always @(*) got$6$clock = clock;
+    always @(*) froms$6$clock = clock;
+    always @(*) ids$6$clock = clock;
+    always @(*) counts$6$reset = reset;
+    always @(*) asked$6$reset = reset;
+    always @(*) got$6$reset = reset;
+    always @(*) froms$6$reset = reset;
+    always @(*) ids$6$reset = reset;
+    always @(*) counts$7$clock = clock;
+    always @(*) asked$7$clock = clock;
+    always @(*) got$7$clock = clock;
+    always @(*) froms$7$clock = clock;
+    always @(*) ids$7$clock = clock;
+    always @(*) counts$7$reset = reset;
+    always @(*) asked$7$reset = reset;
+    always @(*) got$7$reset = reset;
+    always @(*) froms$7$reset = reset;
+    always @(*) ids$7$reset = reset;
+    always @(*) last$clock = clock;
+    always @(*) awaited$clock = clock;
+    always @(*) bad$clock = clock;
+    always @(*) old$clock = clock;
+    always @(*) waited$clock = clock;
+    always @(*) last$reset = reset;
+    always @(*) awaited$reset = reset;
+    always @(*) bad$reset = reset;
+    always @(*) old$reset = reset;
+    always @(*) waited$reset = reset;
+    always @(*) next_bit = one << fresh;
+    always @(*) oldest_bit = one << oldest;
+    always @(*) place = tag[(32'h0)+:(3)];
+    always @(*) place_bit = one << place;
+    always @(*) begin
+        next_count = 32'h0;
+        if (fresh == numbers$0) begin
+            next_count = counts$0$q;
+        end
+        if (fresh == numbers$1) begin
+            next_count = counts$1$q;
+        end
+        if (fresh == numbers$2) begin
+            next_count = counts$2$q;
+        end
+        if (fresh == numbers$3) begin
+            next_count = counts$3$q;
+        end
+        if (fresh == numbers$4) begin
+            next_count = counts$4$q;
+        end
+        if (fresh == numbers$5) begin
+            next_count = counts$5$q;
+        end
+        if (fresh == numbers$6) begin
+            next_count = counts$6$q;
+        end
+        if (fresh == numbers$7) begin
+            next_count = counts$7$q;
+        end
+    end
+    always @(*) begin
+        place_count = 32'h0;
+        place_asked = 32'h0;
+        place_got = 32'h0;
+        place_from = 32'h0;
+        if (place == numbers$0) begin
+            place_count = counts$0$q;
+            place_asked = asked$0$q;
+            place_got = got$0$q;
+            place_from = froms$0$q;
+        end
+        if (place == numbers$1) begin
+            place_count = counts$1$q;
+            place_asked = asked$1$q;
+            place_got = got$1$q;
+            place_from = froms$1$q;
+        end
+        if (place == numbers$2) begin
+            place_count = counts$2$q;
+            place_asked = asked$2$q;
+            place_got = got$2$q;
+            place_from = froms$2$q;
+        end
+        if (place == numbers$3) begin
+            place_count = counts$3$q;
+            place_asked = asked$3$q;
+            place_got = got$3$q;
+            place_from = froms$3$q;
+        end
+        if (place == numbers$4) begin
+            place_count = counts$4$q;
+            place_asked = asked$4$q;
+            place_got = got$4$q;
+            place_from = froms$4$q;
+        end
+        if (place == numbers$5) begin
+            place_count = counts$5$q;
+            place_asked = asked$5$q;
+            place_got = got$5$q;
+            place_from = froms$5$q;
+        end
+        if (place == numbers$6) begin
+            place_count = counts$6$q;
+            place_asked = asked$6$q;
+            place_got = got$6$q;
+            place_from = froms$6$q;
+        end
+        if (place == numbers$7) begin
+            place_count = counts$7$q;
+            place_asked = asked$7$q;
+            place_got = got$7$q;
+            place_from = froms$7$q;
+        end
+    end
+    always @(*) begin
+        oldest_words = 32'h0;
+        oldest_id = 32'h0;
+        if (oldest == numbers$0) begin
+            oldest_words = asked$0$q;
+            oldest_id = ids$0$q;
+        end
+        if (oldest == numbers$1) begin
+            oldest_words = asked$1$q;
+            oldest_id = ids$1$q;
+        end
+        if (oldest == numbers$2) begin
+            oldest_words = asked$2$q;
+            oldest_id = ids$2$q;
+        end
+        if (oldest == numbers$3) begin
+            oldest_words = asked$3$q;
+            oldest_id = ids$3$q;
+        end
+        if (oldest == numbers$4) begin
+            oldest_words = asked$4$q;
+            oldest_id = ids$4$q;
+        end
+        if (oldest == numbers$5) begin
+            oldest_words = asked$5$q;
+            oldest_id = ids$5$q;
+        end
+        if (oldest == numbers$6) begin
+            oldest_words = asked$6$q;
+            oldest_id = ids$6$q;
+        end
+        if (oldest == numbers$7) begin
+            oldest_words = asked$7$q;
+            oldest_id = ids$7$q;
+        end
+    end
+    always @(*) next_tag = (((next_count) & 5'h1f) << 32'h3) | ((fresh) & 5'h1f);
+    always @(*) oldest_whole = (awaited$q & oldest_bit) == 32'h0;
+    always @(*) oldest_bad = (bad$q & oldest_bit) != 32'h0;
+    always @(*) oldest_ends = (last$q & oldest_bit) != 32'h0;
+    always @(*) begin
+        begun = 32'h0;
+        dropped = 32'h0;
+        final_one = 32'h0;
+        if (asks) begin
+            begun = next_bit;
+            if (drops) begin
+                dropped = next_bit;
+            end
+            if (ends) begin
+                final_one = next_bit;
+            end
+        end
+    end
+    always @(*) place_then = place_got + 32'h1;
+    always @(*) place_left = place_asked - place_got;
+    always @(*) place_at = place_from + place_got[(32'h0)+:(4)];
+    always @(*) known = (tag[(32'h5)+:(3)] == 32'h0) & (tag[(32'h3)+:(2)] == place_count) & ((awaited$q & place_bit) != 32'h0);
+    always @(*) fits = (bytes == (((place_left) & 12'hfff) << 32'h3)) & (lower_address == (((place_at) & 7'h7f) << 32'h3));
+    always @(*) takes = word_valid & known & fits;
+    always @(*) fails = failed & known;
+    always @(*) begin
+        filled = 32'h0;
+        spoils = 32'h0;
+        if (fails) begin
+            filled = place_bit;
+            spoils = place_bit;
+        end
+        else if (takes) begin
+            if (place_left == 32'h1) begin
+                filled = place_bit;
+            end
+            if (spoilt) begin
+                spoils = place_bit;
+            end
+        end
+    end
+    always @(*) ram$write_enable = takes;
+    always @(*) ram$write_address = (((place) & 8'hff) << 32'h5) | ((place_got[(32'h0)+:(5)]) & 8'hff);
+    always @(*) ram$write_data = word;
+    always @(*) ram$read_address = (((oldest) & 8'hff) << 32'h5) | ((at) & 8'hff);
+    always @(*) data = ram$read_data;
+    always @(*) span_ends = waited$q == patience;
+    always @(*) begin
+        waited$d = waited$q + 32'h1;
+        gone = 32'h0;
+        old$d = old$q & ~begun;
+        if (span_ends) begin
+            waited$d = 32'h0;
+            gone = old$q & awaited$q;
+            old$d = awaited$q;
+        end
+    end
+    always @(*) awaited$d = (awaited$q & ~filled & ~gone) | (begun & ~dropped);
+    always @(*) bad$d = (bad$q & ~begun) | dropped | spoils | gone;
+    always @(*) last$d = (last$q & ~begun) | final_one;
+    always @(*) begin
+        counts$0$d = counts$0$q;
+        if ((gone & bits$0) != 32'h0) begin
+            counts$0$d = counts$0$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        asked$0$d = asked$0$q;
+        got$0$d = got$0$q;
+        froms$0$d = froms$0$q;
+        ids$0$d = ids$0$q;
+        if ((begun & bits$0) != 32'h0) begin
+            asked$0$d = words;
+            got$0$d = 32'h0;
+            froms$0$d = from;
+            ids$0$d = burst;
+        end
+        else if (takes & (place == numbers$0)) begin
+            got$0$d = place_then;
+        end
+    end
+    always @(*) begin
+        counts$1$d = counts$1$q;
+        if ((gone & bits$1) != 32'h0) begin
+            counts$1$d = counts$1$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        asked$1$d = asked$1$q;
+        got$1$d = got$1$q;
+        froms$1$d = froms$1$q;
+        ids$1$d = ids$1$q;
+        if ((begun & bits$1) != 32'h0) begin
+            asked$1$d = words;
+            got$1$d = 32'h0;
+            froms$1$d = from;
+            ids$1$d = burst;
+        end
+        else if (takes & (place == numbers$1)) begin
+            got$1$d = place_then;
+        end
+    end
+    always @(*) begin
+        counts$2$d = counts$2$q;
+        if ((gone & bits$2) != 32'h0) begin
+            counts$2$d = counts$2$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        asked$2$d = asked$2$q;
+        got$2$d = got$2$q;
+        froms$2$d = froms$2$q;
+        ids$2$d = ids$2$q;
+        if ((begun & bits$2) != 32'h0) begin
+            asked$2$d = words;
+            got$2$d = 32'h0;
+            froms$2$d = from;
+            ids$2$d = burst;
+        end
+        else if (takes & (place == numbers$2)) begin
+            got$2$d = place_then;
+        end
+    end
+    always @(*) begin
+        counts$3$d = counts$3$q;
+        if ((gone & bits$3) != 32'h0) begin
+            counts$3$d = counts$3$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        asked$3$d = asked$3$q;
+        got$3$d = got$3$q;
+        froms$3$d = froms$3$q;
+        ids$3$d = ids$3$q;
+        if ((begun & bits$3) != 32'h0) begin
+            asked$3$d = words;
+            got$3$d = 32'h0;
+            froms$3$d = from;
+            ids$3$d = burst;
+        end
+        else if (takes & (place == numbers$3)) begin
+            got$3$d = place_then;
+        end
+    end
+    always @(*) begin
+        counts$4$d = counts$4$q;
+        if ((gone & bits$4) != 32'h0) begin
+            counts$4$d = counts$4$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        asked$4$d = asked$4$q;
+        got$4$d = got$4$q;
+        froms$4$d = froms$4$q;
+        ids$4$d = ids$4$q;
+        if ((begun & bits$4) != 32'h0) begin
+            asked$4$d = words;
+            got$4$d = 32'h0;
+            froms$4$d = from;
+            ids$4$d = burst;
+        end
+        else if (takes & (place == numbers$4)) begin
+            got$4$d = place_then;
+        end
+    end
+    always @(*) begin
+        counts$5$d = counts$5$q;
+        if ((gone & bits$5) != 32'h0) begin
+            counts$5$d = counts$5$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        asked$5$d = asked$5$q;
+        got$5$d = got$5$q;
+        froms$5$d = froms$5$q;
+        ids$5$d = ids$5$q;
+        if ((begun & bits$5) != 32'h0) begin
+            asked$5$d = words;
+            got$5$d = 32'h0;
+            froms$5$d = from;
+            ids$5$d = burst;
+        end
+        else if (takes & (place == numbers$5)) begin
+            got$5$d = place_then;
+        end
+    end
+    always @(*) begin
+        counts$6$d = counts$6$q;
+        if ((gone & bits$6) != 32'h0) begin
+            counts$6$d = counts$6$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        asked$6$d = asked$6$q;
+        got$6$d = got$6$q;
+        froms$6$d = froms$6$q;
+        ids$6$d = ids$6$q;
+        if ((begun & bits$6) != 32'h0) begin
+            asked$6$d = words;
+            got$6$d = 32'h0;
+            froms$6$d = from;
+            ids$6$d = burst;
+        end
+        else if (takes & (place == numbers$6)) begin
+            got$6$d = place_then;
+        end
+    end
+    always @(*) begin
+        counts$7$d = counts$7$q;
+        if ((gone & bits$7) != 32'h0) begin
+            counts$7$d = counts$7$q + 32'h1;
+        end
+    end
+    always @(*) begin
+        asked$7$d = asked$7$q;
+        got$7$d = got$7$q;
+        froms$7$d = froms$7$q;
+        ids$7$d = ids$7$q;
+        if ((begun & bits$7) != 32'h0) begin
+            asked$7$d = words;
+            got$7$d = 32'h0;
+            froms$7$d = from;
+            ids$7$d = burst;
+        end
+        else if (takes & (place == numbers$7)) begin
+            got$7$d = place_then;
+        end
+    end
+    
+endmodule // kvcpu_pcie$reader$places
+
+
+module kvcpu_pcie$reader$places$asked$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 5'h0 : d;
-endmodule // kvcpu_pcie$reader$sent
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$asked$0
 
 
-module kvcpu_pcie$reader$waited(clock,reset,d,q);
+module kvcpu_pcie$reader$places$asked$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$asked$1
+
+
+module kvcpu_pcie$reader$places$asked$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$asked$2
+
+
+module kvcpu_pcie$reader$places$asked$3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$asked$3
+
+
+module kvcpu_pcie$reader$places$asked$4(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$asked$4
+
+
+module kvcpu_pcie$reader$places$asked$5(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$asked$5
+
+
+module kvcpu_pcie$reader$places$asked$6(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$asked$6
+
+
+module kvcpu_pcie$reader$places$asked$7(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$asked$7
+
+
+module kvcpu_pcie$reader$places$awaited(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_pcie$reader$places$awaited
+
+
+module kvcpu_pcie$reader$places$bad(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_pcie$reader$places$bad
+
+
+module kvcpu_pcie$reader$places$counts$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$counts$0
+
+
+module kvcpu_pcie$reader$places$counts$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$counts$1
+
+
+module kvcpu_pcie$reader$places$counts$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$counts$2
+
+
+module kvcpu_pcie$reader$places$counts$3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$counts$3
+
+
+module kvcpu_pcie$reader$places$counts$4(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$counts$4
+
+
+module kvcpu_pcie$reader$places$counts$5(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$counts$5
+
+
+module kvcpu_pcie$reader$places$counts$6(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$counts$6
+
+
+module kvcpu_pcie$reader$places$counts$7(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$counts$7
+
+
+module kvcpu_pcie$reader$places$froms$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_pcie$reader$places$froms$0
+
+
+module kvcpu_pcie$reader$places$froms$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_pcie$reader$places$froms$1
+
+
+module kvcpu_pcie$reader$places$froms$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_pcie$reader$places$froms$2
+
+
+module kvcpu_pcie$reader$places$froms$3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_pcie$reader$places$froms$3
+
+
+module kvcpu_pcie$reader$places$froms$4(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_pcie$reader$places$froms$4
+
+
+module kvcpu_pcie$reader$places$froms$5(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_pcie$reader$places$froms$5
+
+
+module kvcpu_pcie$reader$places$froms$6(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_pcie$reader$places$froms$6
+
+
+module kvcpu_pcie$reader$places$froms$7(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_pcie$reader$places$froms$7
+
+
+module kvcpu_pcie$reader$places$got$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$got$0
+
+
+module kvcpu_pcie$reader$places$got$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$got$1
+
+
+module kvcpu_pcie$reader$places$got$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$got$2
+
+
+module kvcpu_pcie$reader$places$got$3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$got$3
+
+
+module kvcpu_pcie$reader$places$got$4(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$got$4
+
+
+module kvcpu_pcie$reader$places$got$5(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$got$5
+
+
+module kvcpu_pcie$reader$places$got$6(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$got$6
+
+
+module kvcpu_pcie$reader$places$got$7(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$reader$places$got$7
+
+
+module kvcpu_pcie$reader$places$ids$0(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$ids$0
+
+
+module kvcpu_pcie$reader$places$ids$1(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$ids$1
+
+
+module kvcpu_pcie$reader$places$ids$2(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$ids$2
+
+
+module kvcpu_pcie$reader$places$ids$3(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$ids$3
+
+
+module kvcpu_pcie$reader$places$ids$4(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$ids$4
+
+
+module kvcpu_pcie$reader$places$ids$5(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$ids$5
+
+
+module kvcpu_pcie$reader$places$ids$6(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$ids$6
+
+
+module kvcpu_pcie$reader$places$ids$7(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [1:0] d;
+    output reg  [1:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 2'h0 : d;
+endmodule // kvcpu_pcie$reader$places$ids$7
+
+
+module kvcpu_pcie$reader$places$last(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_pcie$reader$places$last
+
+
+module kvcpu_pcie$reader$places$old(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [7:0] d;
+    output reg  [7:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 8'h0 : d;
+endmodule // kvcpu_pcie$reader$places$old
+
+
+module kvcpu_pcie$reader$places$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [7:0] read_address;
+    output reg  [63:0] read_data;
+    input wire  [7:0] write_address;
+    input wire  [63:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [63:0] mem [0:255];
+    always @(posedge clock) begin
+        read_data <= mem[read_address];
+        if (write_enable) mem[write_address] <= write_data;
+    end
+endmodule // kvcpu_pcie$reader$places$ram
+
+
+module kvcpu_pcie$reader$places$waited(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -3061,7 +4036,20 @@ module kvcpu_pcie$reader$waited(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 24'h0 : d;
-endmodule // kvcpu_pcie$reader$waited
+endmodule // kvcpu_pcie$reader$places$waited
+
+
+module kvcpu_pcie$reader$sent(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_pcie$reader$sent
 
 
 module kvcpu_pcie$reader$was_read(clock,reset,d,q);
@@ -3077,124 +4065,7 @@ module kvcpu_pcie$reader$was_read(clock,reset,d,q);
 endmodule // kvcpu_pcie$reader$was_read
 
 
-module kvcpu_pcie$reader$whole(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [7:0] d;
-    output reg  [7:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 8'h0 : d;
-endmodule // kvcpu_pcie$reader$whole
-
-
-module kvcpu_pcie$reader$words$0(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$words$0
-
-
-module kvcpu_pcie$reader$words$1(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$words$1
-
-
-module kvcpu_pcie$reader$words$2(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$words$2
-
-
-module kvcpu_pcie$reader$words$3(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$words$3
-
-
-module kvcpu_pcie$reader$words$4(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$words$4
-
-
-module kvcpu_pcie$reader$words$5(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$words$5
-
-
-module kvcpu_pcie$reader$words$6(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$words$6
-
-
-module kvcpu_pcie$reader$words$7(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [6:0] d;
-    output reg  [6:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 7'h0 : d;
-endmodule // kvcpu_pcie$reader$words$7
-
-
-module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,request,taken,write,bar,address,length,enables,origin,traffic,poisoned,data,word_valid,word,failed,tag);
+module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,request,taken,write,unsupported,locked,bar,address,length,enables,origin,traffic,poisoned,data,word_valid,word,spoilt,bytes,lower_address,failed,tag);
     
     // Module arguments
     input wire  clock;
@@ -3207,6 +4078,8 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
     output reg  request;
     input wire  taken;
     output reg  write;
+    output reg  unsupported;
+    output reg  locked;
     output reg  [1:0] bar;
     output reg  [20:0] address;
     output reg  [9:0] length;
@@ -3217,17 +4090,45 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
     output reg  [63:0] data;
     output reg  word_valid;
     output reg  [63:0] word;
+    output reg  spoilt;
+    output reg  [11:0] bytes;
+    output reg  [6:0] lower_address;
     output reg  failed;
     output reg  [7:0] tag;
     
     // Constant declarations
     localparam  memory_kind = 5'b0;
+    localparam  locked_kind = 5'b1;
+    localparam  atomic_kind = 5'b1100;
     localparam  completion_kind = 5'b1010;
     
     // Stub signals
     reg  swap$big;
     reg  [63:0] swap$data;
     wire  [63:0] swap$swapped;
+    reg  requests$clock;
+    reg  requests$reset;
+    reg  [63:0] requests$beat;
+    reg  [63:0] requests$swapped;
+    reg  requests$begins;
+    reg  requests$odd;
+    reg  requests$addresses;
+    reg  requests$carries;
+    reg  requests$ends;
+    wire  requests$free;
+    wire  requests$request;
+    reg  requests$taken;
+    wire  requests$write;
+    wire  requests$unsupported;
+    wire  requests$locked;
+    wire  [1:0] requests$bar;
+    wire  [20:0] requests$address;
+    wire  [9:0] requests$length;
+    wire  [7:0] requests$enables;
+    wire  [23:0] requests$origin;
+    wire  [4:0] requests$traffic;
+    wire  requests$poisoned;
+    wire  [63:0] requests$data;
     reg  beat$clock;
     reg  beat$reset;
     reg  [1:0] beat$d;
@@ -3240,54 +4141,14 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
     reg  is_completion$reset;
     reg  is_completion$d;
     wire  is_completion$q;
-    reg  is_long$clock;
-    reg  is_long$reset;
-    reg  is_long$d;
-    wire  is_long$q;
-    reg  full$clock;
-    reg  full$reset;
-    reg  full$d;
-    wire  full$q;
-    reg  write_held$clock;
-    reg  write_held$reset;
-    reg  write_held$d;
-    wire  write_held$q;
-    reg  bar_held$clock;
-    reg  bar_held$reset;
-    reg  [1:0] bar_held$d;
-    wire  [1:0] bar_held$q;
-    reg  address_held$clock;
-    reg  address_held$reset;
-    reg  [20:0] address_held$d;
-    wire  [20:0] address_held$q;
-    reg  length_held$clock;
-    reg  length_held$reset;
-    reg  [9:0] length_held$d;
-    wire  [9:0] length_held$q;
-    reg  second$clock;
-    reg  second$reset;
-    reg  [31:0] second$d;
-    wire  [31:0] second$q;
-    reg  traffic_held$clock;
-    reg  traffic_held$reset;
-    reg  [4:0] traffic_held$d;
-    wire  [4:0] traffic_held$q;
-    reg  poison_held$clock;
-    reg  poison_held$reset;
-    reg  poison_held$d;
-    wire  poison_held$q;
-    reg  low$clock;
-    reg  low$reset;
-    reg  [31:0] low$d;
-    wire  [31:0] low$q;
-    reg  high$clock;
-    reg  high$reset;
-    reg  [31:0] high$d;
-    wire  [31:0] high$q;
-    reg  bad$clock;
-    reg  bad$reset;
-    reg  bad$d;
-    wire  bad$q;
+    reg  poison$clock;
+    reg  poison$reset;
+    reg  poison$d;
+    wire  poison$q;
+    reg  refused$clock;
+    reg  refused$reset;
+    reg  refused$d;
+    wire  refused$q;
     reg  left$clock;
     reg  left$reset;
     reg  [8:0] left$d;
@@ -3300,6 +4161,14 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
     reg  tag_held$reset;
     reg  [7:0] tag_held$d;
     wire  [7:0] tag_held$q;
+    reg  bytes_held$clock;
+    reg  bytes_held$reset;
+    reg  [11:0] bytes_held$d;
+    wire  [11:0] bytes_held$q;
+    reg  lower_held$clock;
+    reg  lower_held$reset;
+    reg  [6:0] lower_held$d;
+    wire  [6:0] lower_held$q;
     reg  word_held$clock;
     reg  word_held$reset;
     reg  [63:0] word_held$d;
@@ -3315,6 +4184,8 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
     
     // Local signals
     reg  [4:0] kind;
+    reg  sees_memory;
+    reg  sees_odd;
     reg  sees_request;
     reg  sees_completion;
     reg  waits;
@@ -3328,6 +4199,31 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
         .big(swap$big),
         .data(swap$data),
         .swapped(swap$swapped)
+    );
+    kvcpu_pcie$receiver$requests requests(
+        .clock(requests$clock),
+        .reset(requests$reset),
+        .beat(requests$beat),
+        .swapped(requests$swapped),
+        .begins(requests$begins),
+        .odd(requests$odd),
+        .addresses(requests$addresses),
+        .carries(requests$carries),
+        .ends(requests$ends),
+        .free(requests$free),
+        .request(requests$request),
+        .taken(requests$taken),
+        .write(requests$write),
+        .unsupported(requests$unsupported),
+        .locked(requests$locked),
+        .bar(requests$bar),
+        .address(requests$address),
+        .length(requests$length),
+        .enables(requests$enables),
+        .origin(requests$origin),
+        .traffic(requests$traffic),
+        .poisoned(requests$poisoned),
+        .data(requests$data)
     );
     kvcpu_pcie$receiver$beat beat(
         .clock(beat$clock),
@@ -3347,77 +4243,17 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
         .d(is_completion$d),
         .q(is_completion$q)
     );
-    kvcpu_pcie$receiver$is_long is_long(
-        .clock(is_long$clock),
-        .reset(is_long$reset),
-        .d(is_long$d),
-        .q(is_long$q)
+    kvcpu_pcie$receiver$poison poison(
+        .clock(poison$clock),
+        .reset(poison$reset),
+        .d(poison$d),
+        .q(poison$q)
     );
-    kvcpu_pcie$receiver$full full(
-        .clock(full$clock),
-        .reset(full$reset),
-        .d(full$d),
-        .q(full$q)
-    );
-    kvcpu_pcie$receiver$write_held write_held(
-        .clock(write_held$clock),
-        .reset(write_held$reset),
-        .d(write_held$d),
-        .q(write_held$q)
-    );
-    kvcpu_pcie$receiver$bar_held bar_held(
-        .clock(bar_held$clock),
-        .reset(bar_held$reset),
-        .d(bar_held$d),
-        .q(bar_held$q)
-    );
-    kvcpu_pcie$receiver$address_held address_held(
-        .clock(address_held$clock),
-        .reset(address_held$reset),
-        .d(address_held$d),
-        .q(address_held$q)
-    );
-    kvcpu_pcie$receiver$length_held length_held(
-        .clock(length_held$clock),
-        .reset(length_held$reset),
-        .d(length_held$d),
-        .q(length_held$q)
-    );
-    kvcpu_pcie$receiver$second second(
-        .clock(second$clock),
-        .reset(second$reset),
-        .d(second$d),
-        .q(second$q)
-    );
-    kvcpu_pcie$receiver$traffic_held traffic_held(
-        .clock(traffic_held$clock),
-        .reset(traffic_held$reset),
-        .d(traffic_held$d),
-        .q(traffic_held$q)
-    );
-    kvcpu_pcie$receiver$poison_held poison_held(
-        .clock(poison_held$clock),
-        .reset(poison_held$reset),
-        .d(poison_held$d),
-        .q(poison_held$q)
-    );
-    kvcpu_pcie$receiver$low low(
-        .clock(low$clock),
-        .reset(low$reset),
-        .d(low$d),
-        .q(low$q)
-    );
-    kvcpu_pcie$receiver$high high(
-        .clock(high$clock),
-        .reset(high$reset),
-        .d(high$d),
-        .q(high$q)
-    );
-    kvcpu_pcie$receiver$bad bad(
-        .clock(bad$clock),
-        .reset(bad$reset),
-        .d(bad$d),
-        .q(bad$q)
+    kvcpu_pcie$receiver$refused refused(
+        .clock(refused$clock),
+        .reset(refused$reset),
+        .d(refused$d),
+        .q(refused$q)
     );
     kvcpu_pcie$receiver$left left(
         .clock(left$clock),
@@ -3436,6 +4272,18 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
         .reset(tag_held$reset),
         .d(tag_held$d),
         .q(tag_held$q)
+    );
+    kvcpu_pcie$receiver$bytes_held bytes_held(
+        .clock(bytes_held$clock),
+        .reset(bytes_held$reset),
+        .d(bytes_held$d),
+        .q(bytes_held$q)
+    );
+    kvcpu_pcie$receiver$lower_held lower_held(
+        .clock(lower_held$clock),
+        .reset(lower_held$reset),
+        .d(lower_held$d),
+        .q(lower_held$q)
     );
     kvcpu_pcie$receiver$word_held word_held(
         .clock(word_held$clock),
@@ -3460,42 +4308,26 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
     always @(*) beat$clock = clock;
     always @(*) is_request$clock = clock;
     always @(*) is_completion$clock = clock;
-    always @(*) is_long$clock = clock;
-    always @(*) full$clock = clock;
-    always @(*) write_held$clock = clock;
-    always @(*) bar_held$clock = clock;
-    always @(*) address_held$clock = clock;
-    always @(*) length_held$clock = clock;
-    always @(*) second$clock = clock;
-    always @(*) traffic_held$clock = clock;
-    always @(*) poison_held$clock = clock;
-    always @(*) low$clock = clock;
-    always @(*) high$clock = clock;
-    always @(*) bad$clock = clock;
+    always @(*) poison$clock = clock;
+    always @(*) refused$clock = clock;
     always @(*) left$clock = clock;
     always @(*) held$clock = clock;
     always @(*) tag_held$clock = clock;
+    always @(*) bytes_held$clock = clock;
+    always @(*) lower_held$clock = clock;
     always @(*) word_held$clock = clock;
     always @(*) word_stands$clock = clock;
     always @(*) fails$clock = clock;
     always @(*) beat$reset = reset;
     always @(*) is_request$reset = reset;
     always @(*) is_completion$reset = reset;
-    always @(*) is_long$reset = reset;
-    always @(*) full$reset = reset;
-    always @(*) write_held$reset = reset;
-    always @(*) bar_held$reset = reset;
-    always @(*) address_held$reset = reset;
-    always @(*) length_held$reset = reset;
-    always @(*) second$reset = reset;
-    always @(*) traffic_held$reset = reset;
-    always @(*) poison_held$reset = reset;
-    always @(*) low$reset = reset;
-    always @(*) high$reset = reset;
-    always @(*) bad$reset = reset;
+    always @(*) poison$reset = reset;
+    always @(*) refused$reset = reset;
     always @(*) left$reset = reset;
     always @(*) held$reset = reset;
     always @(*) tag_held$reset = reset;
+    always @(*) bytes_held$reset = reset;
+    always @(*) lower_held$reset = reset;
     always @(*) word_held$reset = reset;
     always @(*) word_stands$reset = reset;
     always @(*) fails$reset = reset;
@@ -3504,31 +4336,47 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
     always @(*) upper = swap$swapped[(32'h20)+:(32)];
     always @(*) lower = swap$swapped[(32'h0)+:(32)];
     always @(*) kind = rx_data[(32'h18)+:(5)];
-    always @(*) sees_request = (kind == memory_kind) & ~rx_data[32'h1f];
+    always @(*) sees_memory = kind == memory_kind;
+    always @(*) sees_odd = ((kind == locked_kind) & ~rx_data[32'h1e]) | (((kind & 32'h1c) == atomic_kind) & (kind != 32'hf) & rx_data[32'h1e]);
+    always @(*) sees_request = (sees_memory | sees_odd) & ~rx_data[32'h1f];
     always @(*) sees_completion = (kind == completion_kind) & ~rx_data[32'h1f];
-    always @(*) waits = (beat$q == 32'h0) & full$q & (sees_request | write_held$q);
+    always @(*) waits = (beat$q == 32'h0) & sees_request & ~requests$free;
     always @(*) ready = ~waits;
     always @(*) rx_ready = ready;
     always @(*) moves = rx_valid & ready;
+    always @(*) requests$clock = clock;
+    always @(*) requests$reset = reset;
+    always @(*) requests$beat = rx_data;
+    always @(*) requests$swapped = swap$swapped;
+    always @(*) requests$odd = sees_odd;
+    always @(*) requests$begins = moves & sees_request & (beat$q == 32'h0);
+    always @(*) requests$addresses = moves & is_request$q & (beat$q == 32'h1);
+    always @(*) requests$carries = moves & is_request$q & (beat$q == 32'h2);
+    always @(*) requests$ends = moves & is_request$q & rx_last & (beat$q != 32'h0);
+    always @(*) requests$taken = taken;
+    always @(*) request = requests$request;
+    always @(*) write = requests$write;
+    always @(*) unsupported = requests$unsupported;
+    always @(*) locked = requests$locked;
+    always @(*) bar = requests$bar;
+    always @(*) address = requests$address;
+    always @(*) length = requests$length;
+    always @(*) enables = requests$enables;
+    always @(*) origin = requests$origin;
+    always @(*) traffic = requests$traffic;
+    always @(*) poisoned = requests$poisoned;
+    always @(*) data = requests$data;
     always @(*) begin
         beat$d = beat$q;
         is_request$d = is_request$q;
         is_completion$d = is_completion$q;
-        is_long$d = is_long$q;
-        full$d = full$q & ~taken;
-        write_held$d = write_held$q;
-        bar_held$d = bar_held$q;
-        address_held$d = address_held$q;
-        length_held$d = length_held$q;
-        second$d = second$q;
-        traffic_held$d = traffic_held$q;
-        poison_held$d = poison_held$q;
-        low$d = low$q;
-        high$d = high$q;
-        bad$d = bad$q;
+        poison$d = poison$q;
+        refused$d = refused$q;
         left$d = left$q;
         held$d = held$q;
         tag_held$d = tag_held$q;
+        bytes_held$d = bytes_held$q;
+        lower_held$d = lower_held$q;
         word_held$d = word_held$q;
         word_stands$d = 1'b0;
         fails$d = 1'b0;
@@ -3536,115 +4384,47 @@ module kvcpu_pcie$receiver(clock,reset,big,rx_valid,rx_ready,rx_last,rx_data,req
             if (beat$q == 32'h0) begin
                 is_request$d = sees_request;
                 is_completion$d = sees_completion;
-                is_long$d = rx_data[32'h1d];
-                left$d = rx_data[(32'h1)+:(9)];
-                bad$d = (rx_data[(32'h2d)+:(3)] != 32'h0) | rx_data[32'he];
-                if (sees_request) begin
-                    write_held$d = rx_data[32'h1e];
-                    bar_held$d = rx_data[(32'ha)+:(2)];
-                    length_held$d = rx_data[(32'h0)+:(10)];
-                    second$d = rx_data[(32'h20)+:(32)];
-                    traffic_held$d = (((rx_data[(32'h14)+:(3)]) & 5'h1f) << 32'h2) | ((rx_data[(32'hc)+:(2)]) & 5'h1f);
-                    poison_held$d = rx_data[32'he];
+                left$d = 32'h0;
+                if (rx_data[32'h1e]) begin
+                    left$d = rx_data[(32'h1)+:(9)];
                 end
+                poison$d = rx_data[32'he];
+                refused$d = rx_data[(32'h2d)+:(3)] != 32'h0;
+                bytes_held$d = rx_data[(32'h20)+:(12)] + 32'h8;
             end
             else if (beat$q == 32'h1) begin
-                if (is_request$q) begin
-                    address_held$d = rx_data[(32'h0)+:(21)];
-                    low$d = upper;
-                    if (is_long$q) begin
-                        address_held$d = rx_data[(32'h20)+:(21)];
-                    end
-                end
-                if (is_completion$q) begin
-                    tag_held$d = rx_data[(32'h8)+:(8)];
-                    held$d = upper;
-                end
+                tag_held$d = rx_data[(32'h8)+:(8)];
+                lower_held$d = rx_data[(32'h0)+:(7)] - 32'h8;
+                held$d = upper;
             end
-            else begin
-                if (is_request$q & (beat$q == 32'h2)) begin
-                    high$d = lower;
-                    if (is_long$q) begin
-                        low$d = lower;
-                        high$d = upper;
-                    end
-                end
-                if (is_completion$q & ~bad$q & (left$q != 32'h0)) begin
-                    left$d = left$q - 32'h1;
-                    word_stands$d = 1'b1;
-                    word_held$d = ((held$q) & 64'hffffffffffffffff) | (((lower) & 64'hffffffffffffffff) << 32'h20);
-                    held$d = upper;
-                end
+            else if (is_completion$q & ~refused$q & (left$q != 32'h0)) begin
+                left$d = left$q - 32'h1;
+                word_stands$d = 1'b1;
+                word_held$d = ((held$q) & 64'hffffffffffffffff) | (((lower) & 64'hffffffffffffffff) << 32'h20);
+                held$d = upper;
+                bytes_held$d = bytes_held$q - 32'h8;
+                lower_held$d = lower_held$q + 32'h8;
             end
             if (beat$q != 32'h3) begin
                 beat$d = beat$q + 32'h1;
             end
             if (rx_last) begin
                 beat$d = 32'h0;
-                if ((beat$q != 32'h0) & is_request$q) begin
-                    full$d = 1'b1;
-                end
-                if ((beat$q != 32'h0) & is_completion$q & bad$q) begin
+                if ((beat$q != 32'h0) & is_completion$q & refused$q) begin
                     fails$d = 1'b1;
                 end
             end
         end
     end
-    always @(*) request = full$q;
-    always @(*) write = write_held$q;
-    always @(*) bar = bar_held$q;
-    always @(*) address = address_held$q;
-    always @(*) length = length_held$q;
-    always @(*) enables = second$q[(32'h0)+:(8)];
-    always @(*) origin = second$q[(32'h8)+:(24)];
-    always @(*) traffic = traffic_held$q;
-    always @(*) poisoned = poison_held$q;
-    always @(*) data = ((low$q) & 64'hffffffffffffffff) | (((high$q) & 64'hffffffffffffffff) << 32'h20);
     always @(*) word_valid = word_stands$q;
     always @(*) word = word_held$q;
+    always @(*) spoilt = poison$q;
+    always @(*) bytes = bytes_held$q;
+    always @(*) lower_address = lower_held$q;
     always @(*) failed = fails$q;
     always @(*) tag = tag_held$q;
     
 endmodule // kvcpu_pcie$receiver
-
-
-module kvcpu_pcie$receiver$address_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [20:0] d;
-    output reg  [20:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 21'h0 : d;
-endmodule // kvcpu_pcie$receiver$address_held
-
-
-module kvcpu_pcie$receiver$bad(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_pcie$receiver$bad
-
-
-module kvcpu_pcie$receiver$bar_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_pcie$receiver$bar_held
 
 
 module kvcpu_pcie$receiver$beat(clock,reset,d,q);
@@ -3660,6 +4440,19 @@ module kvcpu_pcie$receiver$beat(clock,reset,d,q);
 endmodule // kvcpu_pcie$receiver$beat
 
 
+module kvcpu_pcie$receiver$bytes_held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [11:0] d;
+    output reg  [11:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 12'h0 : d;
+endmodule // kvcpu_pcie$receiver$bytes_held
+
+
 module kvcpu_pcie$receiver$fails(clock,reset,d,q);
     
     // Module arguments
@@ -3671,19 +4464,6 @@ module kvcpu_pcie$receiver$fails(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_pcie$receiver$fails
-
-
-module kvcpu_pcie$receiver$full(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_pcie$receiver$full
 
 
 module kvcpu_pcie$receiver$held(clock,reset,d,q);
@@ -3699,19 +4479,6 @@ module kvcpu_pcie$receiver$held(clock,reset,d,q);
 endmodule // kvcpu_pcie$receiver$held
 
 
-module kvcpu_pcie$receiver$high(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [31:0] d;
-    output reg  [31:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_pcie$receiver$high
-
-
 module kvcpu_pcie$receiver$is_completion(clock,reset,d,q);
     
     // Module arguments
@@ -3723,19 +4490,6 @@ module kvcpu_pcie$receiver$is_completion(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_pcie$receiver$is_completion
-
-
-module kvcpu_pcie$receiver$is_long(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_pcie$receiver$is_long
 
 
 module kvcpu_pcie$receiver$is_request(clock,reset,d,q);
@@ -3764,33 +4518,20 @@ module kvcpu_pcie$receiver$left(clock,reset,d,q);
 endmodule // kvcpu_pcie$receiver$left
 
 
-module kvcpu_pcie$receiver$length_held(clock,reset,d,q);
+module kvcpu_pcie$receiver$lower_held(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [9:0] d;
-    output reg  [9:0] q;
+    input wire  [6:0] d;
+    output reg  [6:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 10'h0 : d;
-endmodule // kvcpu_pcie$receiver$length_held
+    always @(posedge clock) q <= reset ? 7'h0 : d;
+endmodule // kvcpu_pcie$receiver$lower_held
 
 
-module kvcpu_pcie$receiver$low(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [31:0] d;
-    output reg  [31:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_pcie$receiver$low
-
-
-module kvcpu_pcie$receiver$poison_held(clock,reset,d,q);
+module kvcpu_pcie$receiver$poison(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -3800,10 +4541,369 @@ module kvcpu_pcie$receiver$poison_held(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_pcie$receiver$poison_held
+endmodule // kvcpu_pcie$receiver$poison
 
 
-module kvcpu_pcie$receiver$second(clock,reset,d,q);
+module kvcpu_pcie$receiver$refused(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_pcie$receiver$refused
+
+
+module kvcpu_pcie$receiver$requests(clock,reset,beat,swapped,begins,odd,addresses,carries,ends,free,request,taken,write,unsupported,locked,bar,address,length,enables,origin,traffic,poisoned,data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [63:0] beat;
+    input wire  [63:0] swapped;
+    input wire  begins;
+    input wire  odd;
+    input wire  addresses;
+    input wire  carries;
+    input wire  ends;
+    output reg  free;
+    output reg  request;
+    input wire  taken;
+    output reg  write;
+    output reg  unsupported;
+    output reg  locked;
+    output reg  [1:0] bar;
+    output reg  [20:0] address;
+    output reg  [9:0] length;
+    output reg  [7:0] enables;
+    output reg  [23:0] origin;
+    output reg  [4:0] traffic;
+    output reg  poisoned;
+    output reg  [63:0] data;
+    
+    // Stub signals
+    reg  header$clock;
+    reg  header$reset;
+    reg  [73:0] header$d;
+    wire  [73:0] header$q;
+    reg  is_long$clock;
+    reg  is_long$reset;
+    reg  is_long$d;
+    wire  is_long$q;
+    reg  low$clock;
+    reg  low$reset;
+    reg  [31:0] low$d;
+    wire  [31:0] low$q;
+    reg  high$clock;
+    reg  high$reset;
+    reg  [31:0] high$d;
+    wire  [31:0] high$q;
+    reg  stands$clock;
+    reg  stands$reset;
+    reg  stands$d;
+    wire  stands$q;
+    reg  fifo$clock;
+    reg  fifo$reset;
+    reg  fifo$in_valid;
+    wire  fifo$in_ready;
+    reg  [137:0] fifo$in_data;
+    wire  fifo$out_valid;
+    reg  fifo$out_ready;
+    wire  [137:0] fifo$out_data;
+    
+    // Local signals
+    reg  writes;
+    reg  is_locked;
+    
+    // Sub module instances
+    kvcpu_pcie$receiver$requests$header header(
+        .clock(header$clock),
+        .reset(header$reset),
+        .d(header$d),
+        .q(header$q)
+    );
+    kvcpu_pcie$receiver$requests$is_long is_long(
+        .clock(is_long$clock),
+        .reset(is_long$reset),
+        .d(is_long$d),
+        .q(is_long$q)
+    );
+    kvcpu_pcie$receiver$requests$low low(
+        .clock(low$clock),
+        .reset(low$reset),
+        .d(low$d),
+        .q(low$q)
+    );
+    kvcpu_pcie$receiver$requests$high high(
+        .clock(high$clock),
+        .reset(high$reset),
+        .d(high$d),
+        .q(high$q)
+    );
+    kvcpu_pcie$receiver$requests$stands stands(
+        .clock(stands$clock),
+        .reset(stands$reset),
+        .d(stands$d),
+        .q(stands$q)
+    );
+    kvcpu_pcie$receiver$requests$fifo fifo(
+        .clock(fifo$clock),
+        .reset(fifo$reset),
+        .in_valid(fifo$in_valid),
+        .in_ready(fifo$in_ready),
+        .in_data(fifo$in_data),
+        .out_valid(fifo$out_valid),
+        .out_ready(fifo$out_ready),
+        .out_data(fifo$out_data)
+    );
+    
+    // Update code
+    always @(*) header$clock = clock;
+    always @(*) is_long$clock = clock;
+    always @(*) low$clock = clock;
+    always @(*) high$clock = clock;
+    always @(*) stands$clock = clock;
+    always @(*) fifo$clock = clock;
+    always @(*) header$reset = reset;
+    always @(*) is_long$reset = reset;
+    always @(*) low$reset = reset;
+    always @(*) high$reset = reset;
+    always @(*) stands$reset = reset;
+    always @(*) fifo$reset = reset;
+    always @(*) free = ~stands$q;
+    always @(*) writes = beat[32'h1e] & ~odd;
+    always @(*) is_locked = odd & ~beat[32'h1e];
+    always @(*) begin
+        header$d = header$q;
+        is_long$d = is_long$q;
+        low$d = low$q;
+        high$d = high$q;
+        if (begins) begin
+            is_long$d = beat[32'h1d];
+            header$d = ((beat[(32'h20)+:(32)]) & 74'h3ffffffffffffffffff) | (((beat[(32'h0)+:(10)]) & 74'h3ffffffffffffffffff) << 32'h20) | (((beat[(32'hc)+:(2)]) & 74'h3ffffffffffffffffff) << 32'h2a) | (((beat[(32'h14)+:(3)]) & 74'h3ffffffffffffffffff) << 32'h2c) | (((beat[(32'he)+:(1)]) & 74'h3ffffffffffffffffff) << 32'h2f) | (((beat[(32'ha)+:(2)]) & 74'h3ffffffffffffffffff) << 32'h30) | (((writes) & 74'h3ffffffffffffffffff) << 32'h32) | (((odd) & 74'h3ffffffffffffffffff) << 32'h33) | (((is_locked) & 74'h3ffffffffffffffffff) << 32'h34);
+        end
+        if (addresses) begin
+            low$d = swapped[(32'h20)+:(32)];
+            header$d = header$q | (((beat[(32'h0)+:(21)]) & 74'h3ffffffffffffffffff) << 32'h35);
+            if (is_long$q) begin
+                header$d = header$q | (((beat[(32'h20)+:(21)]) & 74'h3ffffffffffffffffff) << 32'h35);
+            end
+        end
+        if (carries) begin
+            high$d = swapped[(32'h0)+:(32)];
+            if (is_long$q) begin
+                low$d = swapped[(32'h0)+:(32)];
+                high$d = swapped[(32'h20)+:(32)];
+            end
+        end
+    end
+    always @(*) begin
+        stands$d = stands$q & ~fifo$in_ready;
+        if (ends) begin
+            stands$d = 1'b1;
+        end
+    end
+    always @(*) fifo$in_valid = stands$q;
+    always @(*) fifo$in_data = (((header$q) & 138'h3ffffffffffffffffffffffffffffffffff) << 32'h40) | (((high$q) & 138'h3ffffffffffffffffffffffffffffffffff) << 32'h20) | ((low$q) & 138'h3ffffffffffffffffffffffffffffffffff);
+    always @(*) fifo$out_ready = taken;
+    always @(*) request = fifo$out_valid;
+    always @(*) data = fifo$out_data[(32'h0)+:(64)];
+    always @(*) enables = fifo$out_data[(32'h40)+:(8)];
+    always @(*) origin = fifo$out_data[(32'h48)+:(24)];
+    always @(*) length = fifo$out_data[(32'h60)+:(10)];
+    always @(*) traffic = fifo$out_data[(32'h6a)+:(5)];
+    always @(*) poisoned = fifo$out_data[32'h6f];
+    always @(*) bar = fifo$out_data[(32'h70)+:(2)];
+    always @(*) write = fifo$out_data[32'h72];
+    always @(*) unsupported = fifo$out_data[32'h73];
+    always @(*) locked = fifo$out_data[32'h74];
+    always @(*) address = fifo$out_data[(32'h75)+:(21)];
+    
+endmodule // kvcpu_pcie$receiver$requests
+
+
+module kvcpu_pcie$receiver$requests$fifo(clock,reset,in_valid,in_ready,in_data,out_valid,out_ready,out_data);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  in_valid;
+    output reg  in_ready;
+    input wire  [137:0] in_data;
+    output reg  out_valid;
+    input wire  out_ready;
+    output reg  [137:0] out_data;
+    
+    // Constant declarations
+    localparam  size = 5'b10000;
+    
+    // Stub signals
+    reg  ram$clock;
+    reg  [3:0] ram$read_address;
+    wire  [137:0] ram$read_data;
+    reg  [3:0] ram$write_address;
+    reg  [137:0] ram$write_data;
+    reg  ram$write_enable;
+    reg  written$clock;
+    reg  written$reset;
+    reg  [4:0] written$d;
+    wire  [4:0] written$q;
+    reg  taken$clock;
+    reg  taken$reset;
+    reg  [4:0] taken$d;
+    wire  [4:0] taken$q;
+    reg  readable$clock;
+    reg  readable$reset;
+    reg  [4:0] readable$d;
+    wire  [4:0] readable$q;
+    
+    // Local signals
+    reg  [4:0] next_taken;
+    reg  [4:0] held;
+    reg  full;
+    reg  empty;
+    reg  write;
+    
+    // Sub module instances
+    kvcpu_pcie$receiver$requests$fifo$ram ram(
+        .clock(ram$clock),
+        .read_address(ram$read_address),
+        .read_data(ram$read_data),
+        .write_address(ram$write_address),
+        .write_data(ram$write_data),
+        .write_enable(ram$write_enable)
+    );
+    kvcpu_pcie$receiver$requests$fifo$written written(
+        .clock(written$clock),
+        .reset(written$reset),
+        .d(written$d),
+        .q(written$q)
+    );
+    kvcpu_pcie$receiver$requests$fifo$taken taken(
+        .clock(taken$clock),
+        .reset(taken$reset),
+        .d(taken$d),
+        .q(taken$q)
+    );
+    kvcpu_pcie$receiver$requests$fifo$readable readable(
+        .clock(readable$clock),
+        .reset(readable$reset),
+        .d(readable$d),
+        .q(readable$q)
+    );
+    
+    // Update code
+    always @(*) ram$clock = clock;
+    always @(*) written$clock = clock;
+    always @(*) taken$clock = clock;
+    always @(*) readable$clock = clock;
+    always @(*) written$reset = reset;
+    always @(*) taken$reset = reset;
+    always @(*) readable$reset = reset;
+    always @(*) held = written$q - taken$q;
+    always @(*) full = held == size;
+    always @(*) in_ready = ~full;
+    always @(*) write = in_valid & ~full;
+    always @(*) begin
+        written$d = written$q;
+        if (write) begin
+            written$d = written$q + 32'h1;
+        end
+    end
+    always @(*) ram$write_enable = write;
+    always @(*) ram$write_address = ((written$q) & 4'hf);
+    always @(*) ram$write_data = in_data;
+    always @(*) readable$d = written$q;
+    always @(*) empty = readable$q == taken$q;
+    always @(*) out_valid = ~empty;
+    always @(*) out_data = ram$read_data;
+    always @(*) begin
+        next_taken = taken$q;
+        if (out_ready & ~empty) begin
+            next_taken = taken$q + 32'h1;
+        end
+    end
+    always @(*) taken$d = next_taken;
+    always @(*) ram$read_address = ((next_taken) & 4'hf);
+    
+endmodule // kvcpu_pcie$receiver$requests$fifo
+
+
+module kvcpu_pcie$receiver$requests$fifo$ram(clock,read_address,read_data,write_address,write_data,write_enable);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  [3:0] read_address;
+    output reg  [137:0] read_data;
+    input wire  [3:0] write_address;
+    input wire  [137:0] write_data;
+    input wire  write_enable;
+    
+    // Update code (custom)
+    (* no_rw_check *) reg [137:0] mem [0:15];
+    always @(posedge clock) begin
+        read_data <= mem[read_address];
+        if (write_enable) mem[write_address] <= write_data;
+    end
+endmodule // kvcpu_pcie$receiver$requests$fifo$ram
+
+
+module kvcpu_pcie$receiver$requests$fifo$readable(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_pcie$receiver$requests$fifo$readable
+
+
+module kvcpu_pcie$receiver$requests$fifo$taken(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_pcie$receiver$requests$fifo$taken
+
+
+module kvcpu_pcie$receiver$requests$fifo$written(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [4:0] d;
+    output reg  [4:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 5'h0 : d;
+endmodule // kvcpu_pcie$receiver$requests$fifo$written
+
+
+module kvcpu_pcie$receiver$requests$header(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [73:0] d;
+    output reg  [73:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 74'h0 : d;
+endmodule // kvcpu_pcie$receiver$requests$header
+
+
+module kvcpu_pcie$receiver$requests$high(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -3813,7 +4913,46 @@ module kvcpu_pcie$receiver$second(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu_pcie$receiver$second
+endmodule // kvcpu_pcie$receiver$requests$high
+
+
+module kvcpu_pcie$receiver$requests$is_long(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_pcie$receiver$requests$is_long
+
+
+module kvcpu_pcie$receiver$requests$low(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu_pcie$receiver$requests$low
+
+
+module kvcpu_pcie$receiver$requests$stands(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_pcie$receiver$requests$stands
 
 
 module kvcpu_pcie$receiver$swap(big,data,swapped);
@@ -3841,19 +4980,6 @@ module kvcpu_pcie$receiver$tag_held(clock,reset,d,q);
 endmodule // kvcpu_pcie$receiver$tag_held
 
 
-module kvcpu_pcie$receiver$traffic_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [4:0] d;
-    output reg  [4:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 5'h0 : d;
-endmodule // kvcpu_pcie$receiver$traffic_held
-
-
 module kvcpu_pcie$receiver$word_held(clock,reset,d,q);
     
     // Module arguments
@@ -3878,19 +5004,6 @@ module kvcpu_pcie$receiver$word_stands(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_pcie$receiver$word_stands
-
-
-module kvcpu_pcie$receiver$write_held(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_pcie$receiver$write_held
 
 
 module kvcpu_pcie$sender(clock,reset,fill,valid$0,valid$1,valid$2,valid$3,ready$0,ready$1,ready$2,ready$3,data$0,data$1,data$2,data$3,half$0,half$1,half$2,half$3,last$0,last$1,last$2,last$3,tx_valid,tx_ready,tx_last,tx_data,tx_keep);
@@ -4309,7 +5422,7 @@ module kvcpu_pcie$sender$who(clock,reset,d,q);
 endmodule // kvcpu_pcie$sender$who
 
 
-module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,awaddr,awlen,wvalid,wready,wdata,bvalid,bready,bid,valid,ready,data,half,last);
+module kvcpu_pcie$writer(clock,reset,big,extended,id,bus_master,line,awvalid,awready,awid,awaddr,awlen,wvalid,wready,wdata,bvalid,bready,bid,bresp,valid,ready,data,half,last);
     
     // Module arguments
     input wire  clock;
@@ -4317,6 +5430,7 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
     input wire  big;
     input wire  extended;
     input wire  [15:0] id;
+    input wire  bus_master;
     input wire  [9:0] line;
     input wire  awvalid;
     output reg  awready;
@@ -4329,6 +5443,7 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
     output reg  bvalid;
     input wire  bready;
     output reg  [1:0] bid;
+    output reg  [1:0] bresp;
     output reg  valid;
     input wire  ready;
     output reg  [63:0] data;
@@ -4388,6 +5503,10 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
     reg  held$reset;
     reg  [31:0] held$d;
     wire  [31:0] held$q;
+    reg  dropped$clock;
+    reg  dropped$reset;
+    reg  dropped$d;
+    wire  dropped$q;
     
     // Local signals
     reg  is_long;
@@ -4400,6 +5519,7 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
     reg  stands;
     reg  moves;
     reg  takes;
+    reg  drops;
     reg  ends;
     
     // Sub module instances
@@ -4472,6 +5592,12 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
         .d(held$d),
         .q(held$q)
     );
+    kvcpu_pcie$writer$dropped dropped(
+        .clock(dropped$clock),
+        .reset(dropped$reset),
+        .d(dropped$d),
+        .q(dropped$q)
+    );
     
     // Update code
     always @(*) words$clock = clock;
@@ -4483,6 +5609,7 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
     always @(*) packet$clock = clock;
     always @(*) to_take$clock = clock;
     always @(*) held$clock = clock;
+    always @(*) dropped$clock = clock;
     always @(*) words$reset = reset;
     always @(*) state$reset = reset;
     always @(*) id_held$reset = reset;
@@ -4492,6 +5619,7 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
     always @(*) packet$reset = reset;
     always @(*) to_take$reset = reset;
     always @(*) held$reset = reset;
+    always @(*) dropped$reset = reset;
     always @(*) cut$address = low$q;
     always @(*) cut$left = left$q;
     always @(*) cut$line = line;
@@ -4503,6 +5631,12 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
     always @(*) awready = state$q == 32'h0;
     always @(*) bvalid = state$q == 32'h6;
     always @(*) bid = id_held$q;
+    always @(*) begin
+        bresp = 32'h0;
+        if (dropped$q) begin
+            bresp = 32'h2;
+        end
+    end
     always @(*) is_long = extended | (high$q != 32'h0);
     always @(*) length = ((packet$q) & 32'hffffffff) << 32'h1;
     always @(*) begin
@@ -4522,7 +5656,7 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
         last = 1'b0;
         takes = 1'b0;
         if (state$q == 32'h2) begin
-            stands = 1'b1;
+            stands = bus_master;
         end
         else if (state$q == 32'h3) begin
             stands = is_long | words$out_valid;
@@ -4550,8 +5684,9 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
     end
     always @(*) valid = stands;
     always @(*) moves = stands & ready;
-    always @(*) words$out_ready = takes & moves;
-    always @(*) ends = moves & last;
+    always @(*) drops = (state$q == 32'h7) & words$out_valid;
+    always @(*) words$out_ready = (takes & moves) | drops;
+    always @(*) ends = (moves & last) | (drops & (to_take$q == 32'h1));
     always @(*) begin
         state$d = state$q;
         id_held$d = id_held$q;
@@ -4561,7 +5696,11 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
         packet$d = packet$q;
         to_take$d = to_take$q;
         held$d = held$q;
-        if (takes & moves) begin
+        dropped$d = dropped$q;
+        if (drops) begin
+            to_take$d = to_take$q - 32'h1;
+        end
+        else if (takes & moves) begin
             to_take$d = to_take$q - 32'h1;
             held$d = swap$swapped[(32'h20)+:(32)];
         end
@@ -4570,6 +5709,7 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
             low$d = awaddr[(32'h0)+:(32)];
             high$d = awaddr[(32'h20)+:(32)];
             left$d = beats;
+            dropped$d = 1'b0;
             if (awvalid) begin
                 state$d = 32'h1;
             end
@@ -4578,6 +5718,10 @@ module kvcpu_pcie$writer(clock,reset,big,extended,id,line,awvalid,awready,awid,a
             packet$d = cut$words;
             to_take$d = cut$words;
             state$d = 32'h2;
+        end
+        else if ((state$q == 32'h2) & ~bus_master) begin
+            state$d = 32'h7;
+            dropped$d = 1'b1;
         end
         else if ((state$q == 32'h2) & moves) begin
             state$d = 32'h3;
@@ -4638,6 +5782,19 @@ module kvcpu_pcie$writer$cut(address,left,line,words);
     end
     
 endmodule // kvcpu_pcie$writer$cut
+
+
+module kvcpu_pcie$writer$dropped(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_pcie$writer$dropped
 
 
 module kvcpu_pcie$writer$held(clock,reset,d,q);

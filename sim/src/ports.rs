@@ -45,6 +45,11 @@ impl Wires {
         self.outputs[port.0]
     }
 
+    /// What an input was in the last clock.
+    pub(crate) fn given(&self, port: In) -> u64 {
+        self.inputs[port.0]
+    }
+
     /// An input by name.
     pub(crate) fn input(design: &'static Design, port: &str) -> Result<In, PortError> {
         place(design, true, port.to_owned()).map(In)
@@ -125,6 +130,14 @@ group! {
         in awready wready bid bresp bvalid arready rid rdata rresp rlast rvalid;
         out awid awaddr awlen awsize awburst awvalid wdata wstrb wlast wvalid bready
             arid araddr arlen arsize arburst arvalid rready;
+    }
+}
+
+group! {
+    /// The endpoint's half of what the device reads by.
+    HostPorts {
+        in arvalid araddr arlen rready;
+        out arready rvalid rdata rresp;
     }
 }
 

@@ -86,6 +86,14 @@ fn requests_of_any_other_form_do_no_harm() {
         let mut poisoned = Packet::request(request, Some(vec![!0]), false);
         poisoned.header[0] |= 1 << 14;
         device.send(poisoned).unwrap();
+        // A locked read and the three atomic operations, of one and two operands, are answered with Unsupported Request, the first with a
+        // completion of its own kind.
+        for (first, data) in [(0x0100_0001, 0), (0x4C00_0001, 1), (0x4D00_0002, 2), (0x4E00_0004, 4)] {
+            let scratch = 0xE05F_0000 + scratch as u32;
+            let enables = if first & 0x3FF > 1 { 0xFF } else { 0x0F };
+            let packet = Packet { header: vec![first, 0x2_2000 | enables, scratch], data: vec![!0; data] };
+            assert_eq!(device.send_odd(packet).unwrap(), Reply::Status(1), "{first:#x}");
+        }
         // A message (vendor defined), with data: a kind that this device does not know.
         device.send(Packet { header: vec![0x7400_0001, 0x7F, 0, 0], data: vec![!0] }).unwrap();
         assert_eq!(ask(4, 0, (3, 0), 1), Reply::Data(vec![0]));
@@ -187,8 +195,9 @@ fn a_message_waits_for_mask_function_mask_enable_and_bus_master() {
         let device = device(20 + seed as u64, link);
         let force = |sources: u32| device.write32(Bar::Regs, irq::INT_FORCE.offset, sources).unwrap();
         let clear = || device.write32(Bar::Regs, irq::INT_STATUS.offset, 0xFF).unwrap();
-        // A message takes some clocks; what may go has gone after these.
+        // A message takes some clocks; what may go has gone so many after the writes before it, which a read waits for.
         let pending = || {
+            device.read32(Bar::Regs, control::MAGIC.offset).unwrap();
             (0..16).for_each(|_| device.advance(32).unwrap());
             device.read64(Bar::Msix, msix::PBA_OFFSET).unwrap()
         };
@@ -241,5 +250,35 @@ fn a_message_waits_for_mask_function_mask_enable_and_bus_master() {
         device.reset().unwrap();
         assert_eq!((pending(), device.messages()), (0, expected));
         assert_eq!(device.read32(Bar::Msix, 16 * 9 + 12).unwrap(), 1);
+    }
+}
+
+/// Two reads and more at once, among writes: each is answered with what the writes before it made of the register.
+#[test]
+fn requests_that_come_before_others_are_done_are_carried_out_in_order() {
+    for (seed, link) in links().into_iter().enumerate() {
+        let device = device(30 + seed as u64, link);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed as u64);
+        let mut expected = 0u32;
+        device.write32(Bar::Regs, control::SCRATCH.offset, expected).unwrap();
+        for _ in 0..40 {
+            let mut reads = Vec::new();
+            for _ in 0..rng.random_range(2..30) {
+                let at = control::SCRATCH.offset.into();
+                if rng.random() {
+                    expected = rng.random();
+                    device.post(0, at, 1, Some(vec![expected]));
+                } else {
+                    reads.push((device.post(0, at, 1, None), expected));
+                }
+            }
+            for (tag, expected) in reads {
+                let reply = (0..20_000).find_map(|_| {
+                    device.advance(1).unwrap();
+                    device.reply(tag)
+                });
+                assert_eq!(reply, Some(Reply::Data(vec![expected])), "seed {seed}");
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@
 //! | a read of no byte | answered with 0, without an access: it is a flush |
 //! | more than two words | a write is dropped, a read answered with Completer Abort |
 //! | a poisoned write | dropped |
+//! | a locked read, an atomic operation | answered with Unsupported Request |
 //! | BAR4: 4 or 8 bytes, aligned | the table |
 //! | BAR4: anything else | reads 0, writes are ignored |
 
@@ -38,6 +39,10 @@ pub struct Access {
     pub taken: Signal<Out, Bit>,
     /// It writes.
     pub write: Signal<In, Bit>,
+    /// The device does not do this.
+    pub unsupported: Signal<In, Bit>,
+    /// It is a locked read, whose completion is of a kind of its own.
+    pub locked: Signal<In, Bit>,
     /// The BAR's number / 2.
     pub bar: Signal<In, Bits<2>>,
     /// Address in the BAR.
@@ -129,13 +134,17 @@ pub struct Access {
     fits_table: Signal<Local, Bit>,
     place: Signal<Local, Bits<24>>,
     word: Signal<Local, Bits<32>>,
+    bare: Signal<Local, Bits<32>>,
+    status: Signal<Local, Bits<32>>,
     head: Signal<Local, Bits<32>>,
     middle: Signal<Local, Bits<32>>,
     tail: Signal<Local, Bits<32>>,
     moves: Signal<Local, Bit>,
     kind: Constant<Bits<32>>,
     kind_bare: Constant<Bits<32>>,
+    kind_locked: Constant<Bits<32>>,
     aborted: Constant<Bits<32>>,
+    refused: Constant<Bits<32>>,
     bar2: Constant<Bits<24>>,
 }
 
@@ -147,16 +156,18 @@ impl Default for Access {
                     $($name: Default::default(),)*
                     kind: Constant::new(0x4A00_0000u64.into()),
                     kind_bare: Constant::new(0x0A00_0000u64.into()),
+                    kind_locked: Constant::new(0x0B00_0000u64.into()),
                     aborted: Constant::new(0x8000u64.into()),
+                    refused: Constant::new(0x2000u64.into()),
                     bar2: Constant::new(0x80_0000u64.into()),
                 }
             };
         }
         rest!(
-            clock reset id request taken write bar address length enables origin traffic poisoned data awvalid awready axaddr axsize wvalid
+            clock reset id request taken write unsupported locked bar address length enables origin traffic poisoned data awvalid awready axaddr axsize wvalid
             wready wdata wstrb bvalid bready arvalid arready rvalid rready rdata table_asked table_wide table_ready table_data answer
             swapped valid ready beat half last state has_address has_data answer_held first final_word skipped unused bytes size
-            is_one is_two is_flush aborts none fits_table place word head middle tail moves
+            is_one is_two is_flush aborts none fits_table place word bare status head middle tail moves
         )
     }
 }
@@ -213,7 +224,7 @@ impl Logic for Access {
         } else if (self.first.val() == 3) | (self.first.val() == 6) | (self.first.val() == 12) {
             self.size.next = 1.into();
         }
-        self.aborts.next = (!self.is_one.val() & !self.is_two.val()) | (self.bar.val() == 3);
+        self.aborts.next = (!self.is_one.val() & !self.is_two.val()) | (self.bar.val() == 3) | self.unsupported.val();
         self.none.next = self.aborts.val() | self.is_flush.val() | (self.write.val() & self.poisoned.val());
         self.fits_table.next = (self.size.val() == 2) | ((self.size.val() == 3) & !self.address.val().get_bit(2));
 
@@ -254,12 +265,20 @@ impl Logic for Access {
             | bit_cast::<32, 10>(self.length.val())
             | self.kind.val();
         self.middle.next = (bit_cast::<32, 16>(self.id.val()) << 16) | bit_cast::<32, 12>(self.bytes.val());
+        self.bare.next = self.kind_bare.val();
+        if self.locked.val() {
+            self.bare.next = self.kind_locked.val();
+        }
+        self.status.next = self.aborted.val();
+        if self.unsupported.val() {
+            self.status.next = self.refused.val();
+        }
         if self.aborts.val() {
             self.head.next = (bit_cast::<32, 3>(self.traffic.val().get_bits::<3>(2)) << 20)
                 | (bit_cast::<32, 2>(self.traffic.val().get_bits::<2>(0)) << 12)
-                | self.kind_bare.val();
+                | self.bare.val();
             self.middle.next =
-                (bit_cast::<32, 16>(self.id.val()) << 16) | bit_cast::<32, 12>(self.bytes.val()) | self.aborted.val();
+                (bit_cast::<32, 16>(self.id.val()) << 16) | bit_cast::<32, 12>(self.bytes.val()) | self.status.val();
         }
         self.tail.next =
             (bit_cast::<32, 24>(self.origin.val()) << 8) | bit_cast::<32, 7>(self.place.val().get_bits::<7>(0));
@@ -285,7 +304,6 @@ impl Logic for Access {
         self.taken.next = false;
         if self.state.q.val() == 0 {
             self.answer_held.d.next = 0.into();
-            // In the clock after one was taken it still stands for none.
             if self.request.val() {
                 if self.none.val() {
                     self.state.d.next = 6.into();
@@ -337,10 +355,8 @@ impl Logic for Access {
                 }
             }
         } else if self.state.q.val() == 9 {
-            // Carried out; a clock later the request does not stand any more.
+            // Carried out; a clock later the next request stands, if there is one.
             self.taken.next = true;
-            self.state.d.next = 10.into();
-        } else if self.state.q.val() == 10 {
             self.state.d.next = 0.into();
         } else if self.moves.val() {
             self.state.d.next = self.state.q.val() + 1;

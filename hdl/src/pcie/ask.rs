@@ -4,8 +4,11 @@
 //!  AR ─► held ─► Cut ─► header, tag ─► packets
 //!
 //!  0 idle ─► 1 cuts; waits for a place ─► 2 header ─► 3 address ─┬─► 0
-//!                ▲                                             └─► 1
+//!                ▲                          └─ may not be sent ──┤
+//!                └───────────────────────────────────────────────┘
 //! ```
+//!
+//! What has not begun when Bus Master Enable goes off is not sent; it takes its place all the same, as failed.
 
 use super::cut::Cut;
 use crate::prim::Register;
@@ -22,6 +25,8 @@ pub struct Ask {
     pub extended: Signal<In, Bit>,
     /// Requester id.
     pub id: Signal<In, Bits<16>>,
+    /// Bus Master Enable.
+    pub bus_master: Signal<In, Bit>,
     /// Bytes that a request may ask for.
     pub line: Signal<In, Bits<10>>,
     /// AR.
@@ -38,10 +43,14 @@ pub struct Ask {
     pub full: Signal<In, Bit>,
     /// Tag of the next request.
     pub tag: Signal<In, Bits<5>>,
-    /// A request has been sent.
+    /// A place is taken: a request has been sent, or cannot be.
     pub asks: Signal<Out, Bit>,
-    /// Words that it asks for, 1 to 64.
+    /// It cannot.
+    pub drops: Signal<Out, Bit>,
+    /// Words that it asks for, 1 to 32.
     pub words: Signal<Out, Bits<7>>,
+    /// Which word within 128 bytes the first is.
+    pub from: Signal<Out, Bits<4>>,
     /// Id of its burst.
     pub burst: Signal<Out, Bits<2>>,
     /// It is the last of its burst.
@@ -89,7 +98,7 @@ impl Default for Ask {
             };
         }
         rest!(
-            clock reset extended id line arvalid arready arid araddr arlen full tag asks words burst ends valid ready beat half last
+            clock reset extended id bus_master line arvalid arready arid araddr arlen full tag asks drops words from burst ends valid ready beat half last
             cut state id_held low high left packet is_long first length beats packet_wide packet_bytes left_then moves sends
         )
     }
@@ -124,7 +133,7 @@ impl Logic for Ask {
         self.packet_wide.next = bit_cast::<9, 7>(self.packet.q.val());
         self.packet_bytes.next = bit_cast::<32, 7>(self.packet.q.val()) << 3;
         self.left_then.next = self.left.q.val() - self.packet_wide.val();
-        self.valid.next = (self.state.q.val() == 2) | (self.state.q.val() == 3);
+        self.valid.next = ((self.state.q.val() == 2) & self.bus_master.val()) | (self.state.q.val() == 3);
         self.beat.next = (bit_cast::<64, 16>(self.id.val()) << 48)
             | (bit_cast::<64, 5>(self.tag.val()) << 40)
             | self.all_bytes.val()
@@ -141,8 +150,10 @@ impl Logic for Ask {
         }
         self.moves.next = self.valid.val() & self.ready.val();
         self.sends.next = self.moves.val() & (self.state.q.val() == 3);
-        self.asks.next = self.sends.val();
+        self.drops.next = (self.state.q.val() == 2) & !self.bus_master.val();
+        self.asks.next = self.sends.val() | self.drops.val();
         self.words.next = self.packet.q.val();
+        self.from.next = self.low.q.val().get_bits::<4>(3);
         self.burst.next = self.id_held.q.val();
         self.ends.next = self.left_then.val() == 0;
         self.state.d.next = self.state.q.val();
@@ -166,7 +177,7 @@ impl Logic for Ask {
             }
         } else if self.moves.val() & (self.state.q.val() == 2) {
             self.state.d.next = 3.into();
-        } else if self.sends.val() {
+        } else if self.asks.val() {
             self.low.d.next = self.low.q.val() + self.packet_bytes.val();
             self.left.d.next = self.left_then.val();
             self.state.d.next = 1.into();

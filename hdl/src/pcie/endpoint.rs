@@ -26,7 +26,7 @@ pub struct Endpoint {
     pub extended: Signal<In, Bit>,
     /// Beats that make one beat of the hard block, less one: 0, 1 or 3; packets are filled up to whole ones. Constant.
     pub fill: Signal<In, Bits<2>>,
-    /// Clocks without any completion after which a read is given up. Constant.
+    /// A read that is not answered is given up after one to two times so many clocks. Constant.
     pub patience: Signal<In, Bits<24>>,
 
     /// Bus, device and function number.
@@ -127,7 +127,7 @@ pub struct Endpoint {
     pub s_host_wready: Signal<Out, Bit>,
     /// Id of the burst that is written.
     pub s_host_bid: Signal<Out, Bits<2>>,
-    /// Always OKAY: a posted write has no answer.
+    /// SLVERR if Bus Master Enable went off before all of it was sent; of what was sent, the host does not say.
     pub s_host_bresp: Signal<Out, Bits<2>>,
     /// It is on its way, and nothing sent later overtakes it.
     pub s_host_bvalid: Signal<Out, Bit>,
@@ -183,6 +183,8 @@ impl Logic for Endpoint {
         self.reader.id.next = self.id.val();
         self.writer.id.next = self.id.val();
         self.message.bus_master.next = self.bus_master.val();
+        self.reader.bus_master.next = self.bus_master.val();
+        self.writer.bus_master.next = self.bus_master.val();
         self.message.enable.next = self.msix_enable.val();
         self.message.mask.next = self.msix_mask.val();
         self.writer.line.next = self.max_payload.val();
@@ -201,12 +203,17 @@ impl Logic for Endpoint {
         self.tx_keep.next = self.sender.tx_keep.val();
         self.reader.word_valid.next = self.receiver.word_valid.val();
         self.reader.word.next = self.receiver.word.val();
+        self.reader.spoilt.next = self.receiver.spoilt.val();
+        self.reader.bytes.next = self.receiver.bytes.val();
+        self.reader.lower_address.next = self.receiver.lower_address.val();
         self.reader.failed.next = self.receiver.failed.val();
         self.reader.tag.next = self.receiver.tag.val();
 
         // Requests.
         self.access.request.next = self.receiver.request.val();
         self.access.write.next = self.receiver.write.val();
+        self.access.unsupported.next = self.receiver.unsupported.val();
+        self.access.locked.next = self.receiver.locked.val();
         self.access.bar.next = self.receiver.bar.val();
         self.access.address.next = self.receiver.address.val();
         self.access.length.next = self.receiver.length.val();
@@ -282,7 +289,7 @@ impl Logic for Endpoint {
         self.s_host_awready.next = self.writer.awready.val();
         self.s_host_wready.next = self.writer.wready.val();
         self.s_host_bid.next = self.writer.bid.val();
-        self.s_host_bresp.next = 0.into();
+        self.s_host_bresp.next = self.writer.bresp.val();
         self.s_host_bvalid.next = self.writer.bvalid.val();
         self.s_host_arready.next = self.reader.arready.val();
         self.s_host_rid.next = self.reader.rid.val();

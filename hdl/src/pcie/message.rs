@@ -4,11 +4,13 @@
 //!  irq[v] ─► pending[v] ─► not masked, MSI-X on, Bus Master Enable ─► lowest ─► entry of v ─► packet of 4 bytes
 //!
 //!  0 idle ─ table ──► 1 ─► 2 carried out ─► 0
-//!         └ message ► 3 ─► 4, 5, 6 beats ─► 0
+//!         └ message ► 3 reads its entry ─► 4 keeps it ─► 0        then, by themselves: 1, 2, 3 beats
 //! ```
 //!
-//! A table's access goes before a message, and none comes between: an entry is never sent half written by one access. Only the mask
-//! bits are reset; addresses and data of an entry are undefined until they are written, as PCI has it.
+//! A table's access goes before a message, and none comes while an entry is read: none is sent half written by one access. A table's
+//! access does not wait for a message to be sent, as the host's writes may not wait for the device's. A message that has not begun when
+//! its vector is masked, or messages are turned off, is pending again. Only the mask bits are reset; addresses and data of an entry
+//! are undefined until they are written, as PCI has it.
 
 use super::swap::Swap;
 use crate::prim::{Ram, Register};
@@ -71,6 +73,15 @@ pub struct Message {
     pending: Register<Bits<16>>,
     state: Register<Bits<3>>,
     vector: Register<Bits<4>>,
+    /// Beat of the message that stands, and its entry.
+    sends: Register<Bits<2>>,
+    low: Register<Bits<32>>,
+    high: Register<Bits<32>>,
+    value: Register<Bits<32>>,
+    on: Signal<Local, Bit>,
+    vector_bit: Signal<Local, Bits<16>>,
+    may: Signal<Local, Bit>,
+    back: Signal<Local, Bits<16>>,
     sendable: Signal<Local, Bits<16>>,
     inverse: Signal<Local, Bits<16>>,
     negated: Signal<Local, Bits<16>>,
@@ -109,7 +120,7 @@ impl Default for Message {
         }
         rest!(
             clock reset big extended id bus_master enable mask irq table_asked write wide address table_in table_ready table_out valid ready beat half
-            last swap lows highs datas open pending state vector sendable inverse negated lowest number sent entry entry_bit
+            last swap lows highs datas open pending state vector sends low high value on vector_bit may back sendable inverse negated lowest number sent entry entry_bit
             in_table in_pending writes place control new_mask writes_mask is_long kind
         )
     }
@@ -122,17 +133,26 @@ impl Logic for Message {
         self.pending.clock.next = self.clock.val();
         self.state.clock.next = self.clock.val();
         self.vector.clock.next = self.clock.val();
+        self.sends.clock.next = self.clock.val();
+        self.low.clock.next = self.clock.val();
+        self.high.clock.next = self.clock.val();
+        self.value.clock.next = self.clock.val();
         self.open.reset.next = self.reset.val();
         self.pending.reset.next = self.reset.val();
         self.state.reset.next = self.reset.val();
         self.vector.reset.next = self.reset.val();
+        self.sends.reset.next = self.reset.val();
+        self.low.reset.next = self.reset.val();
+        self.high.reset.next = self.reset.val();
+        self.value.reset.next = self.reset.val();
         self.lows.clock.next = self.clock.val();
         self.highs.clock.next = self.clock.val();
         self.datas.clock.next = self.clock.val();
 
         // The lowest vector that may be sent.
+        self.on.next = self.bus_master.val() & self.enable.val() & !self.mask.val();
         self.sendable.next = 0.into();
-        if self.bus_master.val() & self.enable.val() & !self.mask.val() {
+        if self.on.val() {
             self.sendable.next = self.pending.q.val() & self.open.q.val();
         }
         self.inverse.next = !self.sendable.val();
@@ -177,7 +197,7 @@ impl Logic for Message {
         self.lows.read_address.next = self.entry.val();
         self.highs.read_address.next = self.entry.val();
         self.datas.read_address.next = self.entry.val();
-        if (self.state.q.val() != 0) & (self.state.q.val() != 1) & (self.state.q.val() != 2) {
+        if self.state.q.val() == 3 {
             self.lows.read_address.next = self.vector.q.val();
             self.highs.read_address.next = self.vector.q.val();
             self.datas.read_address.next = self.vector.q.val();
@@ -241,27 +261,30 @@ impl Logic for Message {
             }
         }
 
-        // The message.
+        // The message: the first beat only while it may be sent.
         self.swap.big.next = self.big.val();
-        self.swap.data.next = bit_cast::<64, 32>(self.datas.read_data.val());
-        self.is_long.next = self.extended.val() | (self.highs.read_data.val() != 0);
+        self.swap.data.next = bit_cast::<64, 32>(self.value.q.val());
+        self.is_long.next = self.extended.val() | (self.high.q.val() != 0);
         self.kind.next = self.short_kind.val();
         if self.is_long.val() {
             self.kind.next = self.long_kind.val();
         }
-        self.valid.next = (self.state.q.val() == 4) | (self.state.q.val() == 5) | (self.state.q.val() == 6);
+        self.vector_bit.next = self.one.val() << self.vector.q.val();
+        self.may.next = self.on.val() & ((self.open.q.val() & self.vector_bit.val()) != 0);
+        self.valid.next = (self.sends.q.val() == 2) | (self.sends.q.val() == 3);
         self.beat.next =
             (bit_cast::<64, 16>(self.id.val()) << 48) | self.all_bytes.val() | bit_cast::<64, 32>(self.kind.val());
         self.half.next = false;
         self.last.next = false;
-        if self.state.q.val() == 5 {
-            self.beat.next = (self.swap.swapped.val() << 32) | bit_cast::<64, 32>(self.lows.read_data.val());
+        if self.sends.q.val() == 1 {
+            self.valid.next = self.may.val();
+        } else if self.sends.q.val() == 2 {
+            self.beat.next = (self.swap.swapped.val() << 32) | bit_cast::<64, 32>(self.low.q.val());
             self.last.next = !self.is_long.val();
             if self.is_long.val() {
-                self.beat.next = (bit_cast::<64, 32>(self.lows.read_data.val()) << 32)
-                    | bit_cast::<64, 32>(self.highs.read_data.val());
+                self.beat.next = (bit_cast::<64, 32>(self.low.q.val()) << 32) | bit_cast::<64, 32>(self.high.q.val());
             }
-        } else if self.state.q.val() == 6 {
+        } else if self.sends.q.val() == 3 {
             self.beat.next = self.swap.swapped.val();
             self.half.next = true;
             self.last.next = true;
@@ -269,12 +292,26 @@ impl Logic for Message {
 
         self.state.d.next = self.state.q.val();
         self.vector.d.next = self.vector.q.val();
+        self.sends.d.next = self.sends.q.val();
+        self.low.d.next = self.low.q.val();
+        self.high.d.next = self.high.q.val();
+        self.value.d.next = self.value.q.val();
         self.sent.next = 0.into();
+        self.back.next = 0.into();
+        if (self.sends.q.val() == 1) & !self.may.val() {
+            self.sends.d.next = 0.into();
+            self.back.next = self.vector_bit.val();
+        } else if self.valid.val() & self.ready.val() {
+            self.sends.d.next = self.sends.q.val() + 1;
+            if self.last.val() {
+                self.sends.d.next = 0.into();
+            }
+        }
         if self.state.q.val() == 0 {
-            self.vector.d.next = self.number.val();
             if self.table_asked.val() {
                 self.state.d.next = 1.into();
-            } else if self.lowest.val() != 0 {
+            } else if (self.lowest.val() != 0) & (self.sends.q.val() == 0) {
+                self.vector.d.next = self.number.val();
                 self.state.d.next = 3.into();
                 self.sent.next = self.lowest.val();
             }
@@ -284,12 +321,13 @@ impl Logic for Message {
             self.state.d.next = 0.into();
         } else if self.state.q.val() == 3 {
             self.state.d.next = 4.into();
-        } else if self.ready.val() {
-            self.state.d.next = self.state.q.val() + 1;
-            if self.last.val() {
-                self.state.d.next = 0.into();
-            }
+        } else {
+            self.low.d.next = self.lows.read_data.val();
+            self.high.d.next = self.highs.read_data.val();
+            self.value.d.next = self.datas.read_data.val();
+            self.sends.d.next = 1.into();
+            self.state.d.next = 0.into();
         }
-        self.pending.d.next = (self.pending.q.val() & !self.sent.val()) | self.irq.val();
+        self.pending.d.next = (self.pending.q.val() & !self.sent.val()) | self.back.val() | self.irq.val();
     }
 }

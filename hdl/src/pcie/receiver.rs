@@ -2,16 +2,17 @@
 //!
 //! ```text
 //!          beat 0        beat 1         beat 2 ...
-//!  rx ─►  DW1 DW0       DW3 DW2        data ──┬─► one request held: address, byte enables, 8 bytes of data
+//!  rx ─►  DW1 DW0       DW3 DW2        data ──┬─► beats of a request ─► Requests: 17 of them ─► Access
 //!         kind, length  tag, address          └─► words of a completion, one a beat ─► Reader
 //! ```
 //!
-//! A request stays until it is carried out; the next waits outside, and behind a write completions wait too, as PCI's order of
-//! events has it: none may overtake a posted write. The hard block says which BAR was hit; the generator of the core puts that where a
-//! host's request always has 0, bits 11:10 (AT) of its first word: BAR number / 2.
+//! A request for which there is no place waits outside, and so does what is behind it. The hard block says which BAR was hit; the
+//! generator of the core puts that where a host's request always has 0, bits 11:10 (AT) of its first word: BAR number / 2.
 //! Beats that come after those that the header tells of, which fill up a wider beat of the hard block, do not count.
-//! Packets that are neither memory requests nor completions are dropped.
+//! Locked reads and atomic operations are passed on as what the device does not do, as they have to be answered. All that is neither
+//! a request of memory nor a completion is dropped: of such packets only messages, which nobody answers, get past the hard block.
 
+use super::requests::Requests;
 use super::swap::Swap;
 use crate::prim::Register;
 use rust_hdl::prelude::*;
@@ -40,6 +41,10 @@ pub struct Receiver {
     pub taken: Signal<In, Bit>,
     /// It writes.
     pub write: Signal<Out, Bit>,
+    /// The device does not do this.
+    pub unsupported: Signal<Out, Bit>,
+    /// It is a locked read.
+    pub locked: Signal<Out, Bit>,
     /// The BAR's number / 2.
     pub bar: Signal<Out, Bits<2>>,
     /// Its address within the BAR, and bits above that are of no account.
@@ -61,36 +66,38 @@ pub struct Receiver {
     pub word_valid: Signal<Out, Bit>,
     /// It.
     pub word: Signal<Out, Bits<64>>,
+    /// It is known to be bad.
+    pub spoilt: Signal<Out, Bit>,
+    /// Bytes of its request from it on, mod 4,096, and the lower bits of its address: as its completion has them.
+    pub bytes: Signal<Out, Bits<12>>,
+    /// The latter.
+    pub lower_address: Signal<Out, Bits<7>>,
     /// What was asked for cannot be had.
     pub failed: Signal<Out, Bit>,
     /// Tag of the request that these answer.
     pub tag: Signal<Out, Bits<8>>,
 
     swap: Swap,
+    requests: Requests,
     beat: Register<Bits<2>>,
     is_request: Register<Bit>,
     is_completion: Register<Bit>,
-    is_long: Register<Bit>,
-    full: Register<Bit>,
-    write_held: Register<Bit>,
-    bar_held: Register<Bits<2>>,
-    address_held: Register<Bits<21>>,
-    length_held: Register<Bits<10>>,
-    second: Register<Bits<32>>,
-    traffic_held: Register<Bits<5>>,
-    poison_held: Register<Bit>,
-    low: Register<Bits<32>>,
-    high: Register<Bits<32>>,
-    bad: Register<Bit>,
+    poison: Register<Bit>,
+    refused: Register<Bit>,
     /// Words of 8 bytes of the completion that are to come.
     left: Register<Bits<9>>,
     held: Register<Bits<32>>,
     tag_held: Register<Bits<8>>,
+    /// Of the word that stands; before the first, of the one before that.
+    bytes_held: Register<Bits<12>>,
+    lower_held: Register<Bits<7>>,
     word_held: Register<Bits<64>>,
     word_stands: Register<Bit>,
     fails: Register<Bit>,
 
     kind: Signal<Local, Bits<5>>,
+    sees_memory: Signal<Local, Bit>,
+    sees_odd: Signal<Local, Bit>,
     sees_request: Signal<Local, Bit>,
     sees_completion: Signal<Local, Bit>,
     waits: Signal<Local, Bit>,
@@ -99,6 +106,8 @@ pub struct Receiver {
     upper: Signal<Local, Bits<32>>,
     lower: Signal<Local, Bits<32>>,
     memory_kind: Constant<Bits<5>>,
+    locked_kind: Constant<Bits<5>>,
+    atomic_kind: Constant<Bits<5>>,
     completion_kind: Constant<Bits<5>>,
 }
 
@@ -109,15 +118,17 @@ impl Default for Receiver {
                 Self {
                     $($name: Default::default(),)*
                     memory_kind: Constant::new(0b00000u64.into()),
+                    locked_kind: Constant::new(0b00001u64.into()),
+                    atomic_kind: Constant::new(0b01100u64.into()),
                     completion_kind: Constant::new(0b01010u64.into()),
                 }
             };
         }
         rest!(
-            clock reset big rx_valid rx_ready rx_last rx_data request taken write bar address length enables origin traffic poisoned
-            data word_valid word failed tag swap beat is_request is_completion is_long full write_held bar_held address_held
-            length_held second traffic_held poison_held low high bad left held tag_held word_held word_stands fails kind sees_request
-            sees_completion waits ready moves upper lower
+            clock reset big rx_valid rx_ready rx_last rx_data request taken write unsupported locked bar address length enables
+            origin traffic poisoned data word_valid word spoilt bytes lower_address failed tag swap requests beat is_request
+            is_completion poison refused left held tag_held bytes_held lower_held word_held word_stands fails kind sees_memory
+            sees_odd sees_request sees_completion waits ready moves upper lower
         )
     }
 }
@@ -128,42 +139,26 @@ impl Logic for Receiver {
         self.beat.clock.next = self.clock.val();
         self.is_request.clock.next = self.clock.val();
         self.is_completion.clock.next = self.clock.val();
-        self.is_long.clock.next = self.clock.val();
-        self.full.clock.next = self.clock.val();
-        self.write_held.clock.next = self.clock.val();
-        self.bar_held.clock.next = self.clock.val();
-        self.address_held.clock.next = self.clock.val();
-        self.length_held.clock.next = self.clock.val();
-        self.second.clock.next = self.clock.val();
-        self.traffic_held.clock.next = self.clock.val();
-        self.poison_held.clock.next = self.clock.val();
-        self.low.clock.next = self.clock.val();
-        self.high.clock.next = self.clock.val();
-        self.bad.clock.next = self.clock.val();
+        self.poison.clock.next = self.clock.val();
+        self.refused.clock.next = self.clock.val();
         self.left.clock.next = self.clock.val();
         self.held.clock.next = self.clock.val();
         self.tag_held.clock.next = self.clock.val();
+        self.bytes_held.clock.next = self.clock.val();
+        self.lower_held.clock.next = self.clock.val();
         self.word_held.clock.next = self.clock.val();
         self.word_stands.clock.next = self.clock.val();
         self.fails.clock.next = self.clock.val();
         self.beat.reset.next = self.reset.val();
         self.is_request.reset.next = self.reset.val();
         self.is_completion.reset.next = self.reset.val();
-        self.is_long.reset.next = self.reset.val();
-        self.full.reset.next = self.reset.val();
-        self.write_held.reset.next = self.reset.val();
-        self.bar_held.reset.next = self.reset.val();
-        self.address_held.reset.next = self.reset.val();
-        self.length_held.reset.next = self.reset.val();
-        self.second.reset.next = self.reset.val();
-        self.traffic_held.reset.next = self.reset.val();
-        self.poison_held.reset.next = self.reset.val();
-        self.low.reset.next = self.reset.val();
-        self.high.reset.next = self.reset.val();
-        self.bad.reset.next = self.reset.val();
+        self.poison.reset.next = self.reset.val();
+        self.refused.reset.next = self.reset.val();
         self.left.reset.next = self.reset.val();
         self.held.reset.next = self.reset.val();
         self.tag_held.reset.next = self.reset.val();
+        self.bytes_held.reset.next = self.reset.val();
+        self.lower_held.reset.next = self.reset.val();
         self.word_held.reset.next = self.reset.val();
         self.word_stands.reset.next = self.reset.val();
         self.fails.reset.next = self.reset.val();
@@ -173,109 +168,98 @@ impl Logic for Receiver {
         self.upper.next = self.swap.swapped.val().get_bits::<32>(32);
         self.lower.next = self.swap.swapped.val().get_bits::<32>(0);
 
-        // What the packet is, from its first word, whose bit 31 is 0 in both kinds.
+        // What the packet is, from its first word, whose bit 31 is 0 in all kinds; of atomic operations there are three.
         self.kind.next = self.rx_data.val().get_bits::<5>(24);
-        self.sees_request.next = (self.kind.val() == self.memory_kind.val()) & !self.rx_data.val().get_bit(31);
+        self.sees_memory.next = self.kind.val() == self.memory_kind.val();
+        self.sees_odd.next = ((self.kind.val() == self.locked_kind.val()) & !self.rx_data.val().get_bit(30))
+            | (((self.kind.val() & 28) == self.atomic_kind.val())
+                & (self.kind.val() != 15)
+                & self.rx_data.val().get_bit(30));
+        self.sees_request.next = (self.sees_memory.val() | self.sees_odd.val()) & !self.rx_data.val().get_bit(31);
         self.sees_completion.next = (self.kind.val() == self.completion_kind.val()) & !self.rx_data.val().get_bit(31);
-        self.waits.next =
-            (self.beat.q.val() == 0) & self.full.q.val() & (self.sees_request.val() | self.write_held.q.val());
+        self.waits.next = (self.beat.q.val() == 0) & self.sees_request.val() & !self.requests.free.val();
         self.ready.next = !self.waits.val();
         self.rx_ready.next = self.ready.val();
         self.moves.next = self.rx_valid.val() & self.ready.val();
 
+        // Requests.
+        self.requests.clock.next = self.clock.val();
+        self.requests.reset.next = self.reset.val();
+        self.requests.beat.next = self.rx_data.val();
+        self.requests.swapped.next = self.swap.swapped.val();
+        self.requests.odd.next = self.sees_odd.val();
+        self.requests.begins.next = self.moves.val() & self.sees_request.val() & (self.beat.q.val() == 0);
+        self.requests.addresses.next = self.moves.val() & self.is_request.q.val() & (self.beat.q.val() == 1);
+        self.requests.carries.next = self.moves.val() & self.is_request.q.val() & (self.beat.q.val() == 2);
+        self.requests.ends.next =
+            self.moves.val() & self.is_request.q.val() & self.rx_last.val() & (self.beat.q.val() != 0);
+        self.requests.taken.next = self.taken.val();
+        self.request.next = self.requests.request.val();
+        self.write.next = self.requests.write.val();
+        self.unsupported.next = self.requests.unsupported.val();
+        self.locked.next = self.requests.locked.val();
+        self.bar.next = self.requests.bar.val();
+        self.address.next = self.requests.address.val();
+        self.length.next = self.requests.length.val();
+        self.enables.next = self.requests.enables.val();
+        self.origin.next = self.requests.origin.val();
+        self.traffic.next = self.requests.traffic.val();
+        self.poisoned.next = self.requests.poisoned.val();
+        self.data.next = self.requests.data.val();
+
+        // Completions.
         self.beat.d.next = self.beat.q.val();
         self.is_request.d.next = self.is_request.q.val();
         self.is_completion.d.next = self.is_completion.q.val();
-        self.is_long.d.next = self.is_long.q.val();
-        self.full.d.next = self.full.q.val() & !self.taken.val();
-        self.write_held.d.next = self.write_held.q.val();
-        self.bar_held.d.next = self.bar_held.q.val();
-        self.address_held.d.next = self.address_held.q.val();
-        self.length_held.d.next = self.length_held.q.val();
-        self.second.d.next = self.second.q.val();
-        self.traffic_held.d.next = self.traffic_held.q.val();
-        self.poison_held.d.next = self.poison_held.q.val();
-        self.low.d.next = self.low.q.val();
-        self.high.d.next = self.high.q.val();
-        self.bad.d.next = self.bad.q.val();
+        self.poison.d.next = self.poison.q.val();
+        self.refused.d.next = self.refused.q.val();
         self.left.d.next = self.left.q.val();
         self.held.d.next = self.held.q.val();
         self.tag_held.d.next = self.tag_held.q.val();
+        self.bytes_held.d.next = self.bytes_held.q.val();
+        self.lower_held.d.next = self.lower_held.q.val();
         self.word_held.d.next = self.word_held.q.val();
         self.word_stands.d.next = false;
         self.fails.d.next = false;
-
         if self.moves.val() {
             if self.beat.q.val() == 0 {
                 self.is_request.d.next = self.sees_request.val();
                 self.is_completion.d.next = self.sees_completion.val();
-                self.is_long.d.next = self.rx_data.val().get_bit(29);
-                self.left.d.next = self.rx_data.val().get_bits::<9>(1);
-                // A completion: status not 0, or poisoned.
-                self.bad.d.next = (self.rx_data.val().get_bits::<3>(45) != 0) | self.rx_data.val().get_bit(14);
-                if self.sees_request.val() {
-                    self.write_held.d.next = self.rx_data.val().get_bit(30);
-                    self.bar_held.d.next = self.rx_data.val().get_bits::<2>(10);
-                    self.length_held.d.next = self.rx_data.val().get_bits::<10>(0);
-                    self.second.d.next = self.rx_data.val().get_bits::<32>(32);
-                    self.traffic_held.d.next = (bit_cast::<5, 3>(self.rx_data.val().get_bits::<3>(20)) << 2)
-                        | bit_cast::<5, 2>(self.rx_data.val().get_bits::<2>(12));
-                    self.poison_held.d.next = self.rx_data.val().get_bit(14);
+                self.left.d.next = 0.into();
+                if self.rx_data.val().get_bit(30) {
+                    self.left.d.next = self.rx_data.val().get_bits::<9>(1);
                 }
+                self.poison.d.next = self.rx_data.val().get_bit(14);
+                self.refused.d.next = self.rx_data.val().get_bits::<3>(45) != 0;
+                self.bytes_held.d.next = self.rx_data.val().get_bits::<12>(32) + 8;
             } else if self.beat.q.val() == 1 {
-                if self.is_request.q.val() {
-                    self.address_held.d.next = self.rx_data.val().get_bits::<21>(0);
-                    self.low.d.next = self.upper.val();
-                    if self.is_long.q.val() {
-                        self.address_held.d.next = self.rx_data.val().get_bits::<21>(32);
-                    }
-                }
-                if self.is_completion.q.val() {
-                    self.tag_held.d.next = self.rx_data.val().get_bits::<8>(8);
-                    self.held.d.next = self.upper.val();
-                }
-            } else {
-                if self.is_request.q.val() & (self.beat.q.val() == 2) {
-                    self.high.d.next = self.lower.val();
-                    if self.is_long.q.val() {
-                        self.low.d.next = self.lower.val();
-                        self.high.d.next = self.upper.val();
-                    }
-                }
-                if self.is_completion.q.val() & !self.bad.q.val() & (self.left.q.val() != 0) {
-                    self.left.d.next = self.left.q.val() - 1;
-                    self.word_stands.d.next = true;
-                    self.word_held.d.next =
-                        bit_cast::<64, 32>(self.held.q.val()) | (bit_cast::<64, 32>(self.lower.val()) << 32);
-                    self.held.d.next = self.upper.val();
-                }
+                self.tag_held.d.next = self.rx_data.val().get_bits::<8>(8);
+                self.lower_held.d.next = self.rx_data.val().get_bits::<7>(0) - 8;
+                self.held.d.next = self.upper.val();
+            } else if self.is_completion.q.val() & !self.refused.q.val() & (self.left.q.val() != 0) {
+                self.left.d.next = self.left.q.val() - 1;
+                self.word_stands.d.next = true;
+                self.word_held.d.next =
+                    bit_cast::<64, 32>(self.held.q.val()) | (bit_cast::<64, 32>(self.lower.val()) << 32);
+                self.held.d.next = self.upper.val();
+                self.bytes_held.d.next = self.bytes_held.q.val() - 8;
+                self.lower_held.d.next = self.lower_held.q.val() + 8;
             }
             if self.beat.q.val() != 3 {
                 self.beat.d.next = self.beat.q.val() + 1;
             }
             if self.rx_last.val() {
                 self.beat.d.next = 0.into();
-                if (self.beat.q.val() != 0) & self.is_request.q.val() {
-                    self.full.d.next = true;
-                }
-                if (self.beat.q.val() != 0) & self.is_completion.q.val() & self.bad.q.val() {
+                if (self.beat.q.val() != 0) & self.is_completion.q.val() & self.refused.q.val() {
                     self.fails.d.next = true;
                 }
             }
         }
-
-        self.request.next = self.full.q.val();
-        self.write.next = self.write_held.q.val();
-        self.bar.next = self.bar_held.q.val();
-        self.address.next = self.address_held.q.val();
-        self.length.next = self.length_held.q.val();
-        self.enables.next = self.second.q.val().get_bits::<8>(0);
-        self.origin.next = self.second.q.val().get_bits::<24>(8);
-        self.traffic.next = self.traffic_held.q.val();
-        self.poisoned.next = self.poison_held.q.val();
-        self.data.next = bit_cast::<64, 32>(self.low.q.val()) | (bit_cast::<64, 32>(self.high.q.val()) << 32);
         self.word_valid.next = self.word_stands.q.val();
         self.word.next = self.word_held.q.val();
+        self.spoilt.next = self.poison.q.val();
+        self.bytes.next = self.bytes_held.q.val();
+        self.lower_address.next = self.lower_held.q.val();
         self.failed.next = self.fails.q.val();
         self.tag.next = self.tag_held.q.val();
     }

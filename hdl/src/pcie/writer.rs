@@ -5,12 +5,14 @@
 //!  W ─► skid ─► swap ───────────┴─► packets        B: all of the burst is on its way
 //!
 //!  0 idle ─► 1 cuts ─► 2 header ─► 3 address, and of a short header the first half word ─► 4 words ─► 5 a half word ─┬─► 6 B ─► 0
-//!                ▲                                                                                                └─► 1
+//!                ▲                          └─ may not be sent ─► 7 takes the words of the packet ──────────────────┤
+//!                └────────────────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! Every word is written as a whole: the device has no other writes, so strobes are not looked at. The words of a burst must come
 //! without the help of anything behind this block, as nothing else can be sent while a packet is on its way.
-//! A posted write has no answer on PCIe, so B says only that it cannot be overtaken any more.
+//! A posted write has no answer on PCIe, so B says only that it cannot be overtaken any more; or SLVERR, if a packet of the burst had
+//! not begun when Bus Master Enable went off, and was not sent.
 
 use super::cut::Cut;
 use super::swap::Swap;
@@ -30,6 +32,8 @@ pub struct Writer {
     pub extended: Signal<In, Bit>,
     /// Requester id.
     pub id: Signal<In, Bits<16>>,
+    /// Bus Master Enable.
+    pub bus_master: Signal<In, Bit>,
     /// Bytes that a packet may have.
     pub line: Signal<In, Bits<10>>,
     /// AW.
@@ -54,6 +58,8 @@ pub struct Writer {
     pub bready: Signal<In, Bit>,
     /// Id.
     pub bid: Signal<Out, Bits<2>>,
+    /// SLVERR if not all of it was sent.
+    pub bresp: Signal<Out, Bits<2>>,
     /// To the sender.
     pub valid: Signal<Out, Bit>,
     /// Taken.
@@ -77,6 +83,8 @@ pub struct Writer {
     /// Words of the packet that have not been taken.
     to_take: Register<Bits<7>>,
     held: Register<Bits<32>>,
+    /// Not all of the burst was sent.
+    dropped: Register<Bit>,
     is_long: Signal<Local, Bit>,
     first: Signal<Local, Bits<32>>,
     length: Signal<Local, Bits<32>>,
@@ -87,6 +95,7 @@ pub struct Writer {
     stands: Signal<Local, Bit>,
     moves: Signal<Local, Bit>,
     takes: Signal<Local, Bit>,
+    drops: Signal<Local, Bit>,
     ends: Signal<Local, Bit>,
     short_kind: Constant<Bits<32>>,
     long_kind: Constant<Bits<32>>,
@@ -106,9 +115,9 @@ impl Default for Writer {
             };
         }
         rest!(
-            clock reset big extended id line awvalid awready awid awaddr awlen wvalid wready wdata bvalid bready bid valid ready data half
-            last cut swap words state id_held low high left packet to_take held is_long first length beats packet_wide
-            packet_bytes left_then stands moves takes ends
+            clock reset big extended id bus_master line awvalid awready awid awaddr awlen wvalid wready wdata bvalid bready bid bresp valid ready data half
+            last cut swap words state id_held low high left packet to_take held dropped is_long first length beats packet_wide
+            packet_bytes left_then stands moves takes drops ends
         )
     }
 }
@@ -125,6 +134,7 @@ impl Logic for Writer {
         self.packet.clock.next = self.clock.val();
         self.to_take.clock.next = self.clock.val();
         self.held.clock.next = self.clock.val();
+        self.dropped.clock.next = self.clock.val();
         self.words.reset.next = self.reset.val();
         self.state.reset.next = self.reset.val();
         self.id_held.reset.next = self.reset.val();
@@ -134,6 +144,7 @@ impl Logic for Writer {
         self.packet.reset.next = self.reset.val();
         self.to_take.reset.next = self.reset.val();
         self.held.reset.next = self.reset.val();
+        self.dropped.reset.next = self.reset.val();
         self.cut.address.next = self.low.q.val();
         self.cut.left.next = self.left.q.val();
         self.cut.line.next = self.line.val();
@@ -146,6 +157,10 @@ impl Logic for Writer {
         self.awready.next = self.state.q.val() == 0;
         self.bvalid.next = self.state.q.val() == 6;
         self.bid.next = self.id_held.q.val();
+        self.bresp.next = 0.into();
+        if self.dropped.q.val() {
+            self.bresp.next = 2.into();
+        }
         self.is_long.next = self.extended.val() | (self.high.q.val() != 0);
         self.length.next = bit_cast::<32, 7>(self.packet.q.val()) << 1;
         self.first.next = self.length.val() | self.short_kind.val();
@@ -165,7 +180,7 @@ impl Logic for Writer {
         self.last.next = false;
         self.takes.next = false;
         if self.state.q.val() == 2 {
-            self.stands.next = true;
+            self.stands.next = self.bus_master.val();
         } else if self.state.q.val() == 3 {
             self.stands.next = self.is_long.val() | self.words.out_valid.val();
             self.takes.next = !self.is_long.val();
@@ -189,8 +204,9 @@ impl Logic for Writer {
         }
         self.valid.next = self.stands.val();
         self.moves.next = self.stands.val() & self.ready.val();
-        self.words.out_ready.next = self.takes.val() & self.moves.val();
-        self.ends.next = self.moves.val() & self.last.val();
+        self.drops.next = (self.state.q.val() == 7) & self.words.out_valid.val();
+        self.words.out_ready.next = (self.takes.val() & self.moves.val()) | self.drops.val();
+        self.ends.next = (self.moves.val() & self.last.val()) | (self.drops.val() & (self.to_take.q.val() == 1));
 
         self.state.d.next = self.state.q.val();
         self.id_held.d.next = self.id_held.q.val();
@@ -200,7 +216,10 @@ impl Logic for Writer {
         self.packet.d.next = self.packet.q.val();
         self.to_take.d.next = self.to_take.q.val();
         self.held.d.next = self.held.q.val();
-        if self.takes.val() & self.moves.val() {
+        self.dropped.d.next = self.dropped.q.val();
+        if self.drops.val() {
+            self.to_take.d.next = self.to_take.q.val() - 1;
+        } else if self.takes.val() & self.moves.val() {
             self.to_take.d.next = self.to_take.q.val() - 1;
             self.held.d.next = self.swap.swapped.val().get_bits::<32>(32);
         }
@@ -209,6 +228,7 @@ impl Logic for Writer {
             self.low.d.next = self.awaddr.val().get_bits::<32>(0);
             self.high.d.next = self.awaddr.val().get_bits::<32>(32);
             self.left.d.next = self.beats.val();
+            self.dropped.d.next = false;
             if self.awvalid.val() {
                 self.state.d.next = 1.into();
             }
@@ -216,6 +236,9 @@ impl Logic for Writer {
             self.packet.d.next = self.cut.words.val();
             self.to_take.d.next = self.cut.words.val();
             self.state.d.next = 2.into();
+        } else if (self.state.q.val() == 2) & !self.bus_master.val() {
+            self.state.d.next = 7.into();
+            self.dropped.d.next = true;
         } else if (self.state.q.val() == 2) & self.moves.val() {
             self.state.d.next = 3.into();
         } else if (self.state.q.val() == 3) & self.moves.val() {

@@ -2,6 +2,7 @@
 //! messages. What PCI Express forbids a requester ends the simulation.
 
 use super::packet::{Kind, Packet, Request};
+use super::reads::Reads;
 use crate::bus::Bus;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -14,8 +15,32 @@ pub(crate) const DEVICE: u16 = 0x0300;
 const ROOT: u16 = 0x0000;
 /// Where messages go: as on x86, 16 bytes a vector here.
 pub(crate) const MESSAGES: Range<u64> = 0xFEE0_0000..0xFEF0_0000;
+/// Traffic class and attributes of the host's requests.
+const TRAFFIC: u32 = 1 << 20 | 2 << 12;
 /// Read Completion Boundary, bytes.
 const BOUNDARY: u64 = 64;
+
+/// What becomes of a read of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// It is answered; where nothing is mapped, with Unsupported Request.
+    Plain,
+    /// It is never answered.
+    Silent,
+    /// It is answered so many clocks late.
+    Late(u64),
+    /// The first piece of the answer is poisoned.
+    Poisoned,
+    /// The first piece is good, then comes Completer Abort.
+    ThenRefused,
+    /// The first piece is good, then comes nothing.
+    ThenSilent,
+}
+
+impl Form {
+    /// Any that leads to a fault without waiting so long that a test does.
+    pub const FAULTS: [Form; 4] = [Form::Silent, Form::Poisoned, Form::ThenRefused, Form::ThenSilent];
+}
 
 /// What the link and the configuration space are.
 #[derive(Clone, Debug)]
@@ -30,14 +55,12 @@ pub struct LinkOptions {
     pub max_payload: u32,
     /// Bytes that a read may ask for, likewise.
     pub max_request: u32,
-    /// Clocks after which the device gives up a read.
+    /// Clocks of which the device gives up a read after one to two times so many.
     pub patience: u32,
     /// BARs lie above 4 GiB.
     pub high_bars: bool,
-    /// Reads of these addresses are never answered.
-    pub silent: Range<u64>,
-    /// Reads of these are answered so many clocks late.
-    pub late: (Range<u64>, u64),
+    /// What becomes of reads of these addresses.
+    pub form: (Range<u64>, Form),
 }
 
 impl Default for LinkOptions {
@@ -50,8 +73,7 @@ impl Default for LinkOptions {
             max_request: 512,
             patience: 100_000,
             high_bars: false,
-            silent: 0..0,
-            late: (0..0, 0),
+            form: (0..0, Form::Plain),
         }
     }
 }
@@ -68,8 +90,9 @@ impl LinkOptions {
 struct Answer {
     request: Request,
     due: u64,
-    /// It comes after the device has given it up.
-    late: bool,
+    /// Its number among [`Reads`].
+    number: u64,
+    form: Form,
     /// The words, or none if there is nothing.
     data: Option<Vec<u32>>,
     sent: usize,
@@ -92,11 +115,14 @@ pub(crate) struct Host {
     latency: RangeInclusive<u32>,
     requests: VecDeque<Packet>,
     answers: Vec<Answer>,
-    /// Requests of the host by tag, and what answered them.
-    asked: BTreeMap<u8, Request>,
+    /// Requests of the host by tag, with the first word of a completion that refuses them; and what answered them.
+    asked: BTreeMap<u8, (Request, u32)>,
     replies: BTreeMap<u8, Reply>,
     next_tag: u8,
-    pub(crate) bus_master: bool,
+    bus_master: bool,
+    /// Packets that may have begun before Bus Master Enable went off, and have not come.
+    strays: u32,
+    pub(crate) reads: Reads,
     /// Messages: address and data.
     pub(crate) messages: Vec<(u64, u32)>,
     /// A write of at most 16 bytes came: it may be a completion.
@@ -108,7 +134,7 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(options: LinkOptions, bus: Box<dyn Bus>, rng: ChaCha8Rng, latency: RangeInclusive<u32>) -> Host {
         let (requests, answers, asked, replies, messages) = Default::default();
-        let (next_tag, bus_master, completed, counts) = Default::default();
+        let (next_tag, bus_master, strays, reads, completed, counts) = Default::default();
         Host {
             options,
             bus,
@@ -120,6 +146,8 @@ impl Host {
             replies,
             next_tag,
             bus_master,
+            strays,
+            reads,
             messages,
             completed,
             counts,
@@ -131,6 +159,19 @@ impl Host {
         self.requests.clear();
         self.answers.clear();
         self.asked.clear();
+        self.reads.reset();
+    }
+
+    /// Bus Master Enable. What had begun when it goes off still comes: a packet on the pins, and one in the endpoint's last buffer.
+    pub(crate) fn set_bus_master(&mut self, on: bool) {
+        self.bus_master = on;
+        self.strays = 2;
+        self.reads.set_bus_master(on);
+    }
+
+    /// Reads of the device that the host has not answered.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.answers.len()
     }
 
     /// Sends a request, with bits 11:10 of its first word as the core's generator sets them; its tag.
@@ -139,10 +180,10 @@ impl Host {
         let request = Request { address: self.options.bar(bar) + offset, words, enables, requester: ROOT, tag };
         if data.is_none() {
             self.next_tag = self.next_tag.wrapping_add(1);
-            self.asked.insert(tag, request);
+            self.asked.insert(tag, (request, 0x0A00_0000 | TRAFFIC));
         }
         let mut packet = Packet::request(request, data, false);
-        packet.header[0] |= ((bar / 2) << 10) | 1 << 20 | 2 << 12;
+        packet.header[0] |= ((bar / 2) << 10) | TRAFFIC;
         self.requests.push_back(packet);
         tag
     }
@@ -150,6 +191,15 @@ impl Host {
     /// Sends any packet.
     pub(crate) fn send(&mut self, packet: Packet) {
         self.requests.push_back(packet);
+    }
+
+    /// Sends a request that is neither a read nor a write, and is refused; its tag. The completion of a locked read is of its own kind.
+    pub(crate) fn send_odd(&mut self, packet: Packet) -> u8 {
+        let request = packet.as_request();
+        let kind = if packet.header[0] >> 24 == 1 { 0x0B00_0000 } else { 0x0A00_0000 };
+        self.asked.insert(request.tag, (request, kind));
+        self.requests.push_back(packet);
+        request.tag
     }
 
     pub(crate) fn reply(&mut self, tag: u8) -> Option<Reply> {
@@ -175,22 +225,38 @@ impl Host {
         let lower = (at & 0x7F) as u32;
         let tail = u32::from(request.requester) << 16 | u32::from(request.tag) << 8 | lower;
         let middle = |status: u32| u32::from(ROOT) << 16 | status << 13 | (4 * left as u32) & 0xFFF;
-        let Some(data) = &answer.data else {
-            self.answers.swap_remove(number);
-            return Some(Packet { header: vec![0x0A00_0000, middle(1), tail], data: Vec::new() });
-        };
         // To a boundary, or all that is left.
         let boundaries = (at % BOUNDARY + 4 * left as u64).div_ceil(BOUNDARY);
-        let pieces = self.rng.random_range(1..=boundaries);
+        let ends_early = match answer.form {
+            Form::ThenRefused | Form::ThenSilent => answer.sent > 0 || boundaries == 1,
+            _ => false,
+        };
+        let (true, false, Some(data)) = (answer.form != Form::Silent, ends_early, &answer.data) else {
+            let Answer { number, form, data, .. } = self.answers.swap_remove(number);
+            if matches!(form, Form::Silent | Form::ThenSilent) {
+                return None;
+            }
+            // Unsupported Request where nothing is, Completer Abort where there was something.
+            let status = if data.is_none() { 1 } else { 4 };
+            self.reads.given(number, 0, false, now);
+            return Some(Packet { header: vec![0x0A00_0000, middle(status), tail], data: Vec::new() });
+        };
+        let most = if answer.form == Form::Plain { boundaries } else { boundaries.max(2) - 1 };
+        let pieces = self.rng.random_range(1..=most);
         let words = ((pieces * BOUNDARY - at % BOUNDARY) as usize / 4).min(left);
         let words = words.min(self.options.max_payload as usize / 4);
         let piece = data[answer.sent..answer.sent + words].to_vec();
+        let poisoned = answer.form == Form::Poisoned && answer.sent == 0;
         answer.sent += words;
         answer.due = now + u64::from(self.rng.random_range(0..8u32));
+        self.reads.given(answer.number, words / 2, !poisoned, now);
         if answer.sent == request.words as usize {
             self.answers.swap_remove(number);
         }
-        Some(Packet { header: vec![0x4A00_0000 | words as u32, middle(0), tail], data: piece })
+        Some(Packet {
+            header: vec![0x4A00_0000 | u32::from(poisoned) << 14 | words as u32, middle(0), tail],
+            data: piece,
+        })
     }
 
     /// A packet from the device.
@@ -205,13 +271,15 @@ impl Host {
     fn completion(&mut self, packet: &Packet) -> Result<(), String> {
         self.counts[2] += 1;
         let (tag, status) = ((packet.header[2] >> 8) as u8, (packet.header[1] >> 13 & 7) as u8);
-        let Some(request) = self.asked.remove(&tag) else { return Err(format!("nothing was asked: {packet:x?}")) };
+        let Some((request, refusal)) = self.asked.remove(&tag) else {
+            return Err(format!("nothing was asked: {packet:x?}"));
+        };
         let Request { address, words, enables: (first, last), requester, .. } = request;
         let end = if words == 1 { first } else { last };
         let (lead, trail) = (first.trailing_zeros().min(4) % 4, 3_u32.saturating_sub(7 - end.leading_zeros()));
         let bytes = if first == 0 { 1 } else { 4 * words - lead - trail };
         let expected = [
-            (0x0010_2000 | if status == 0 { 0x4A00_0000 | words } else { 0x0A00_0000 }),
+            if status == 0 { 0x4000_0000 | refusal | words } else { refusal },
             u32::from(DEVICE) << 16 | u32::from(status) << 13 | bytes & 0xFFF,
             u32::from(requester) << 16 | u32::from(tag) << 8 | ((address as u32 & 0x7C) + lead),
         ];
@@ -233,7 +301,10 @@ impl Host {
         };
         self.counts[number] += 1;
         if !self.bus_master {
-            return bad("a request without Bus Master Enable");
+            if self.strays == 0 {
+                return bad("a request without Bus Master Enable");
+            }
+            self.strays -= 1;
         }
         if packet.header[0] & !0x6000_03FF != 0 || !address.is_multiple_of(4) || requester != DEVICE {
             return bad("header");
@@ -250,25 +321,23 @@ impl Host {
         if kind == Kind::Write {
             return self.write(address, &packet.data);
         }
-        let in_use = |answer: &Answer| answer.request.tag == tag && !answer.late;
-        if tag >= 32 || self.answers.iter().any(in_use) {
+        // One that was given up is in use until its answer has come.
+        if tag >= 32 || self.answers.iter().any(|answer| answer.request.tag == tag) {
             return bad("a tag that is in use");
         }
         if !address.is_multiple_of(8) || !words.is_multiple_of(2) {
             return bad("not whole words of 8 bytes");
         }
         let mut data = vec![0; words as usize / 2];
-        let data = self
-            .bus
-            .read(address, &mut data)
-            .ok()
-            .map(|()| data.iter().flat_map(|word| [*word as u32, (*word >> 32) as u32]).collect());
-        if !self.options.silent.contains(&address) {
-            let delay = if self.options.late.0.contains(&address) { self.options.late.1 } else { 0 };
-            let due = now + u64::from(self.rng.random_range(self.latency.clone())) + delay;
-            self.answers
-                .push(Answer { request, due, late: delay > self.options.patience.into(), data, sent: 0 });
-        }
+        let there = self.bus.read(address, &mut data).is_ok();
+        let number = self.reads.sent(address, data.clone(), now)?;
+        let halves = data.iter().flat_map(|word| [*word as u32, (*word >> 32) as u32]).collect();
+        let (range, form) = &self.options.form;
+        let form = if range.contains(&address) { *form } else { Form::Plain };
+        let delay = if let Form::Late(clocks) = form { clocks } else { 0 };
+        let due = now + u64::from(self.rng.random_range(self.latency.clone())) + delay;
+        self.answers
+            .push(Answer { request, due, number, form, data: there.then_some(halves), sent: 0 });
         Ok(())
     }
 

@@ -10,9 +10,10 @@ mod host;
 mod packet;
 mod pair;
 mod pins;
+mod reads;
 mod rtl;
 mod slot;
 
-pub use host::{LinkOptions, Reply};
+pub use host::{Form, LinkOptions, Reply};
 pub use packet::{Beat, Kind, Packet, Request};
 pub use rtl::{LinkError, PcieRtl};

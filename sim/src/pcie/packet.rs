@@ -16,7 +16,7 @@ pub enum Kind {
     Read,
     /// Memory write request.
     Write,
-    /// Completion, with data or without.
+    /// Completion, with data or without, of a locked read or of anything else.
     Completion,
 }
 
@@ -66,7 +66,7 @@ impl Packet {
         match (self.header[0] >> 24 & 0x1F, self.header[0] >> 30 & 1) {
             (0, 0) => Some(Kind::Read),
             (0, _) => Some(Kind::Write),
-            (0b01010, _) => Some(Kind::Completion),
+            (0b01010 | 0b01011, _) => Some(Kind::Completion),
             _ => None,
         }
     }

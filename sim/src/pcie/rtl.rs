@@ -1,6 +1,6 @@
 //! A device and its endpoint as a [`Backing`]: what a program does to it becomes packets, as on a slot.
 
-use super::host::{LinkOptions, Reply};
+use super::host::{Form, LinkOptions, Reply};
 use super::packet::Packet;
 use super::slot::{MESSAGE, Slot, message_address};
 use crate::bus::HostMemory;
@@ -73,14 +73,24 @@ impl PcieRtl {
         inner.pair.endpoint_wires.set(link.msix_mask, mask);
     }
 
-    /// From now on reads of these addresses are never answered.
-    pub fn set_silent(&self, addresses: Range<u64>) {
-        self.inner().host.options.silent = addresses;
+    /// From now on this becomes of reads of these addresses.
+    pub fn set_form(&self, addresses: Range<u64>, form: Form) {
+        self.inner().host.options.form = (addresses, form);
     }
 
-    /// From now on reads of these addresses are answered so many clocks late.
-    pub fn set_late(&self, addresses: Range<u64>, clocks: u64) {
-        self.inner().host.options.late = (addresses, clocks);
+    /// Reads of the device that the host has not answered.
+    pub fn unanswered(&self) -> usize {
+        self.inner().host.unanswered()
+    }
+
+    /// Sends a request of whole words and does not wait; the tag of one that reads.
+    pub fn post(&self, bar: u32, offset: u64, words: u32, data: Option<Vec<u32>>) -> u8 {
+        self.inner().host.ask(bar, offset, (15, if words > 1 { 15 } else { 0 }), words, data)
+    }
+
+    /// What answered a request that was posted, once something has.
+    pub fn reply(&self, tag: u8) -> Option<Reply> {
+        self.inner().host.reply(tag)
     }
 
     /// A request of any form; what answers it, if it reads.
@@ -95,7 +105,14 @@ impl PcieRtl {
         self.inner().request(bar, offset, enables, words, data)
     }
 
-    /// Any packet.
+    /// A request that is neither a read nor a write; what answers it.
+    pub fn send_odd(&self, packet: Packet) -> Result<Reply, BackingError> {
+        let mut inner = self.inner();
+        let tag = inner.host.send_odd(packet);
+        inner.reply(tag)
+    }
+
+    /// Any packet that nobody answers.
     pub fn send(&self, packet: Packet) -> Result<(), BackingError> {
         let mut inner = self.inner();
         inner.host.send(packet);
@@ -188,8 +205,6 @@ impl Backing for PcieRtl {
             inner.settle()?;
         }
         inner.set_bus_master(on);
-        // What had begun before the bit was cleared may still come.
-        inner.host.bus_master = on;
         Ok(())
     }
 

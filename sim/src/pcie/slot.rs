@@ -5,7 +5,7 @@ use super::pair::Pair;
 use super::pins::Pins;
 use crate::bus::Bus;
 use crate::card::Card;
-use crate::ports::{Common, In, LinkPorts, MasterPorts, PortError};
+use crate::ports::{Common, HostPorts, In, LinkPorts, MasterPorts, PortError};
 use crate::slave::{Slave, Timing};
 use crate::{Design, RtlOptions};
 use kvcpu_mmio::geometry::VECTORS;
@@ -23,6 +23,7 @@ pub(super) const MESSAGE: u32 = 0x4000;
 pub(super) struct Slot {
     pub(super) pair: Pair,
     pub(super) link: LinkPorts,
+    reads: HostPorts,
     pub(super) common: Common,
     pub(super) pins: Pins,
     pub(super) host: Host,
@@ -62,6 +63,7 @@ impl Slot {
         let mut inner = Slot {
             pair,
             link: LinkPorts::of(endpoint, "")?,
+            reads: HostPorts::of(endpoint, "s_host_")?,
             common: Common::of(device, "")?,
             pins: Pins::new(endpoint, stream(2), &link, options.back_pressure)?,
             host: Host::new(link, bus, stream(3), options.host_latency.clone()),
@@ -121,6 +123,7 @@ impl Slot {
         let (link, common) = (self.link, self.common);
         self.pair.endpoint_wires.set(link.bus_master, on);
         self.pair.device_wires.set(common.bus_master, on);
+        self.host.set_bus_master(on);
     }
 
     /// A clock; whether there may be something to see.
@@ -134,6 +137,7 @@ impl Slot {
             return Err("no more clocks: RtlOptions::limit".into());
         }
         self.pair.clock()?;
+        self.watch(now)?;
         if self.pins.is_idle()
             && let Some(packet) = self.host.next(now)
         {
@@ -157,6 +161,19 @@ impl Slot {
             }
         }
         Ok(event)
+    }
+
+    /// What passes on AR and R in this clock.
+    fn watch(&mut self, now: u64) -> Result<(), String> {
+        let (p, wires) = (self.reads, &self.pair.endpoint_wires);
+        if wires.drove(p.arvalid) && wires.is(p.arready) {
+            self.host.reads.asked(wires.given(p.araddr), wires.given(p.arlen) + 1);
+        }
+        if wires.drove(p.rready) && wires.is(p.rvalid) {
+            let patience = self.host.options.patience.into();
+            self.host.reads.read(wires.get(p.rdata), wires.get(p.rresp) == 0, patience, now)?;
+        }
+        Ok(())
     }
 
     pub(super) fn run(&mut self, clocks: u64) -> Result<(), BackingError> {
@@ -187,18 +204,24 @@ impl Slot {
         self.check()?;
         let reads = data.is_none();
         let tag = self.host.ask(bar, offset, enables, words, data);
-        if !reads {
-            self.settle()?;
-            return Ok(None);
+        if reads {
+            return self.reply(tag).map(Some);
         }
+        self.settle()?;
+        Ok(None)
+    }
+
+    /// Until a request is answered, and a little more.
+    pub(super) fn reply(&mut self, tag: u8) -> Result<Reply, BackingError> {
+        self.check()?;
         for _ in 0..self.watchdog {
             if let Some(reply) = self.host.reply(tag) {
                 self.run(self.clocks_per_access.into())?;
-                return Ok(Some(reply));
+                return Ok(reply);
             }
             self.clock()?;
         }
-        Err(self.fail(format!("no completion within {} clocks of a read of BAR{bar}, {offset:#x}", self.watchdog)))
+        Err(self.fail(format!("no completion within {} clocks of the host's read {tag}", self.watchdog)))
     }
 }
 
