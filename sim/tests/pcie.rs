@@ -261,6 +261,8 @@ fn requests_that_come_before_others_are_done_are_carried_out_in_order() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed as u64);
         let mut expected = 0u32;
         device.write32(Bar::Regs, control::SCRATCH.offset, expected).unwrap();
+        // The answer to a read is that the device has come out of its reset.
+        assert_eq!(device.read32(Bar::Regs, control::SCRATCH.offset).unwrap(), expected);
         for _ in 0..40 {
             let mut reads = Vec::new();
             for _ in 0..rng.random_range(2..30) {
