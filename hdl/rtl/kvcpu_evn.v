@@ -23454,6 +23454,10 @@ module kvcpu_evn$device$hepc$jobs(clock,reset,starts,asking,taken,holding,works,
     reg  trail$reset;
     reg  [13:0] trail$d;
     wire  [13:0] trail$q;
+    reg  held$clock;
+    reg  held$reset;
+    reg  held$d;
+    wire  held$q;
     
     // Local signals
     reg  one;
@@ -23474,12 +23478,20 @@ module kvcpu_evn$device$hepc$jobs(clock,reset,starts,asking,taken,holding,works,
         .d(trail$d),
         .q(trail$q)
     );
+    kvcpu_evn$device$hepc$jobs$held held(
+        .clock(held$clock),
+        .reset(held$reset),
+        .d(held$d),
+        .q(held$q)
+    );
     
     // Update code
     always @(*) job$clock = clock;
     always @(*) trail$clock = clock;
+    always @(*) held$clock = clock;
     always @(*) job$reset = reset;
     always @(*) trail$reset = reset;
+    always @(*) held$reset = reset;
     always @(*) one = job$q[(64'h1)+:(1)] | job$q[(64'h2)+:(1)] | job$q[(64'h3)+:(1)] | job$q[(64'h6)+:(1)];
     always @(*) each_lane = job$q[(64'h4)+:(1)] | job$q[(64'h5)+:(1)];
     always @(*) weighs = job$q[(64'h3)+:(1)] | each_lane;
@@ -23489,7 +23501,8 @@ module kvcpu_evn$device$hepc$jobs(clock,reset,starts,asking,taken,holding,works,
             trail$d = (trail$q << 32'h1) | 32'h1;
         end
     end
-    always @(*) goes_on = asking | (trail$q[(32'h0)+:(11)] != 32'h0) | (weighs & (trail$q != 32'h0)) | holding;
+    always @(*) held$d = holding;
+    always @(*) goes_on = asking | (trail$q[(32'h0)+:(12)] != 32'h0) | (weighs & (trail$q != 32'h0)) | held$q;
     always @(*) settling = asking | job$q[(64'h6)+:(1)] | (trail$q[(32'h0)+:(5)] != 32'h0) | (job$q[(64'h4)+:(1)] & (trail$q[(32'h0)+:(8)] != 32'h0));
     always @(*) begin
         job$d[(64'h0)+:(1)] = starts[(64'h0)+:(1)] | (job$q[(64'h0)+:(1)] & goes_on);
@@ -23507,6 +23520,19 @@ module kvcpu_evn$device$hepc$jobs(clock,reset,starts,asking,taken,holding,works,
     always @(*) drained = ~goes_on;
     
 endmodule // kvcpu_evn$device$hepc$jobs
+
+
+module kvcpu_evn$device$hepc$jobs$held(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$jobs$held
 
 
 module kvcpu_evn$device$hepc$jobs$job(clock,reset,d,q);
@@ -29887,23 +29913,23 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         view[(64'h0)+:(1)] = 1'b0;
         view[(64'h1)+:(8)] = 32'h0;
         view[(64'h9)+:(49)] = 32'h0;
-        if (list == 32'h0) begin
+        if (wish[(64'h8)+:(4)] == 32'h0) begin
             there = ranking0$there;
             view = ranking0$view;
         end
-        if (list == 32'h1) begin
+        if (wish[(64'h8)+:(4)] == 32'h1) begin
             there = ranking1$there;
             view = ranking1$view;
         end
-        if (list == 32'h2) begin
+        if (wish[(64'h8)+:(4)] == 32'h2) begin
             there = ranking2$there;
             view = ranking2$view;
         end
-        if (list == 32'h3) begin
+        if (wish[(64'h8)+:(4)] == 32'h3) begin
             there = ranking3$there;
             view = ranking3$view;
         end
-        if (list == 32'h4) begin
+        if (wish[(64'h8)+:(4)] == 32'h4) begin
             there = prefetch$there;
             view = prefetch$view;
         end
@@ -53531,8 +53557,8 @@ module kvcpu_evn$device$hepc$showing(clock,reset,open,of_lists,of_items,list,pla
             wanted$d[(64'h0)+:(8)] = place;
         end
     end
-    always @(*) looked$d = turns;
-    always @(*) shows$d = open & ~listing & there & (of_lists | looked$q);
+    always @(*) looked$d = turns | (open & of_lists);
+    always @(*) shows$d = open & ~listing & there & looked$q;
     always @(*) shown$d = view;
     always @(*) wish = wanted$q;
     always @(*) waits = (of_lists | of_items) & ~beyond & ~shows$q;

@@ -19,8 +19,8 @@ const MARKED: usize = 13;
 /// Clocks from a row taken until the last trace of it, but for items in sieves: of a row that is weighed. The directory's memories have
 /// it a clock after its write.
 const TRAIL: usize = MARKED + 1;
-/// The same of a row that is not.
-const TRAIL_SHORT: usize = WRITTEN + 1;
+/// The same of a row that is not, and until `held` says of its items that they are on their way.
+const TRAIL_SHORT: usize = WRITTEN + 2;
 /// Clocks from a look at BUSY, in which the bus accepts its read, until another request can stand. Who looks decides on what it reads
 /// (`micro/sequencer.rs`): the answer stands in the next clock, the branch is carried out in the one behind it, and what follows the
 /// branch in the one behind that; what it asks for is a register, `request`. A shorter way from a load to the next request needs a smaller
@@ -85,6 +85,8 @@ pub(super) struct Jobs {
 
     job: Register<Job>,
     trail: Register<Bits<TRAIL>>,
+    /// `holding`, a clock late: it comes from all sieves and lists.
+    held: Register<Bit>,
     one: Signal<Local, Bit>,
     each_lane: Signal<Local, Bit>,
     weighs: Signal<Local, Bit>,
@@ -96,8 +98,10 @@ impl Logic for Jobs {
     fn update(&mut self) {
         self.job.clock.next = self.clock.val();
         self.trail.clock.next = self.clock.val();
+        self.held.clock.next = self.clock.val();
         self.job.reset.next = self.reset.val();
         self.trail.reset.next = self.reset.val();
+        self.held.reset.next = self.reset.val();
 
         self.one.next = self.job.q.val().offering
             | self.job.q.val().scoring
@@ -111,10 +115,11 @@ impl Logic for Jobs {
         if self.taken.val() {
             self.trail.d.next = (self.trail.q.val() << 1) | 1;
         }
+        self.held.d.next = self.holding.val();
         self.goes_on.next = self.asking.val()
             | (self.trail.q.val().get_bits::<TRAIL_SHORT>(0) != 0)
             | (self.weighs.val() & (self.trail.q.val() != 0))
-            | self.holding.val();
+            | self.held.q.val();
         self.settling.next = self.asking.val()
             | self.job.q.val().prescoring
             | (self.trail.q.val().get_bits::<SETTLED>(0) != 0)

@@ -33,11 +33,11 @@ pub(super) struct Lists<const L: usize, const K: usize, const M: usize> {
     pub clear: Signal<In, Bit>,
     /// It ends: bounds are set.
     pub finish: Signal<In, Bit>,
-    /// The list asked about forgets its head.
+    /// A list forgets its head.
     pub pop: Signal<In, Bit>,
-    /// The list asked about.
+    /// Which.
     pub list: Signal<In, Bits<4>>,
-    /// The item wanted at the front of a list.
+    /// The item wanted at the front of the list asked about.
     pub wish: Signal<In, Wish>,
 
     /// A lane has an eligible victim.
@@ -218,23 +218,23 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
         self.view.next.exists = false;
         self.view.next.count = 0.into();
         self.view.next.front = 0.into();
-        if self.list.val() == 0 {
+        if self.wish.val().list == 0 {
             self.there.next = self.ranking0.there.val();
             self.view.next = self.ranking0.view.val();
         }
-        if self.list.val() == 1 {
+        if self.wish.val().list == 1 {
             self.there.next = self.ranking1.there.val();
             self.view.next = self.ranking1.view.val();
         }
-        if self.list.val() == 2 {
+        if self.wish.val().list == 2 {
             self.there.next = self.ranking2.there.val();
             self.view.next = self.ranking2.view.val();
         }
-        if self.list.val() == 3 {
+        if self.wish.val().list == 3 {
             self.there.next = self.ranking3.there.val();
             self.view.next = self.ranking3.view.val();
         }
-        if self.list.val() == 4 {
+        if self.wish.val().list == 4 {
             self.there.next = self.prefetch.there.val();
             self.view.next = self.prefetch.view.val();
         }

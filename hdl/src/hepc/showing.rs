@@ -5,8 +5,9 @@
 //!                                                   there? ──► shows: the bus need not wait any more
 //! ```
 //!
-//! What a list shows stands in registers before it is read: the choice among lists is a clock of its own. An item is turned to from the
-//! request's second clock on, and not while items go in, which are compared with the last.
+//! What a list shows stands in registers before it is read: the choice among lists is a clock of its own, by a register too. So a list is
+//! looked at from the request's second clock on; an item is turned to from there, and not while items go in, which are compared with
+//! the last.
 
 use super::ITEM_BITS;
 use super::ranking::View;
@@ -106,9 +107,8 @@ impl<const K: usize> Logic for Showing<K> {
         if self.turns.val() {
             self.wanted.d.next.place = self.place.val();
         }
-        self.looked.d.next = self.turns.val();
-        self.shows.d.next =
-            self.open.val() & !self.listing.val() & self.there.val() & (self.of_lists.val() | self.looked.q.val());
+        self.looked.d.next = self.turns.val() | (self.open.val() & self.of_lists.val());
+        self.shows.d.next = self.open.val() & !self.listing.val() & self.there.val() & self.looked.q.val();
         self.shown.d.next = self.view.val();
 
         self.wish.next = self.wanted.q.val();
