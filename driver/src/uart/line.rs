@@ -32,6 +32,16 @@ pub(super) struct Line {
     is_lost: bool,
 }
 
+/// What came back on the probes of a line.
+enum Heard {
+    /// What is known.
+    Known,
+    /// A word that is not what was asked for: another read's, or another device's.
+    Other { found: u32, value: u32 },
+    /// All of it, and more.
+    More,
+}
+
 impl Line {
     pub(super) fn open(path: &Path, baud: u32, patience: Duration) -> Result<Line, OpenError> {
         let port = Port::open(path, baud)?;
@@ -96,10 +106,26 @@ impl Line {
             tracing::warn!(path = %self.path.display(), ?bytes, "bytes that nobody asked for; finding the line anew");
             self.is_lost = true;
         }
+        // Each round has a wait of its own: the last one is not to be told that nothing came because the rounds before took so long.
         let end = Instant::now() + self.patience.max(CHATTER);
         while self.is_lost {
             self.await_silence()?;
-            self.is_lost = !self.answers(end)?;
+            match self.probe()? {
+                Heard::Known => self.is_lost = false,
+                Heard::Other { found, value } if Instant::now() >= end => {
+                    let path = self.path.display();
+                    let why =
+                        format!("the board at {path} reads {found:#x} and not {value:#x}; is there a KV-CPU in it?");
+                    return Err(BackingError::Gone(why));
+                }
+                Heard::Other { .. } => {}
+                Heard::More if Instant::now() >= end => {
+                    let path = self.path.display();
+                    let why = format!("{path} sends more than was asked for; is it another device's port?");
+                    return Err(BackingError::Gone(why));
+                }
+                Heard::More => {}
+            }
         }
         Ok(())
     }
@@ -123,24 +149,23 @@ impl Line {
         Ok(())
     }
 
-    /// Whether all probes are answered with what they asked for; an error if they are not by `end`.
-    fn answers(&mut self, end: Instant) -> Result<bool, BackingError> {
+    /// Asks for what is known, as often as there are probes.
+    fn probe(&mut self) -> Result<Heard, BackingError> {
+        let patience = self.patience.max(CHATTER);
+        let until = Instant::now() + patience;
         for (address, value) in KNOWN.into_iter().cycle().take(PROBES) {
-            match self.ask(address, end) {
-                Ok([found]) if found == value => {}
-                Ok([found]) if Instant::now() >= end => {
-                    let path = self.path.display();
-                    let why =
-                        format!("the board at {path} reads {found:#x} and not {value:#x}; is there a KV-CPU in it?");
-                    return Err(BackingError::Gone(why));
-                }
-                Ok(_) => return Ok(false),
-                Err(failure) => return Err(self.lose(failure, "a read", address, self.patience.max(CHATTER))),
+            let found = match self.ask(address, until) {
+                Ok([found]) => found,
+                Err(failure) => return Err(self.lose(failure, "a read", address, patience)),
+            };
+            if found != value {
+                return Ok(Heard::Other { found, value });
             }
         }
         // Those of two accesses that were late may have been in the right order; then there are as many too many.
         let settled = Instant::now() + SETTLE;
-        Ok(!self.port.wait(PollFlags::IN, settled).map_err(|failure| self.gone(failure))?)
+        let more = self.port.wait(PollFlags::IN, settled).map_err(|failure| self.gone(failure))?;
+        Ok(if more { Heard::More } else { Heard::Known })
     }
 
     /// What became of an access.

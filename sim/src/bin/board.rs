@@ -4,10 +4,13 @@
 
 use clap::Parser;
 use kvcpu_sim::uart::{Board, Port};
+use nix::sys::signal::{SigSet, Signal};
 use std::error::Error;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often it is looked whether the board still runs.
@@ -36,6 +39,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    // Before there are other threads: they take over which signals are blocked.
+    let asked = ends_by_signal()?;
     let port = Port::open(Board::new(options.seed)?).map_err(|error| format!("no pseudo-terminal: {error}"))?;
     println!("{}", port.path().display());
     std::io::stdout().flush()?;
@@ -47,8 +52,34 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             .map_err(|error| format!("no link {}: {error}; name another place", link.display()))?;
     }
     eprintln!("board: any baud rate; `kvctl --device uart:{} selftest`; end with Ctrl-C", port.path().display());
-    while !port.has_ended() {
+    while !port.has_ended() && !asked.load(Ordering::Relaxed) {
         std::thread::sleep(LOOK);
     }
+    if let Some(link) = &options.link {
+        remove(link, port.path());
+    }
     Ok(port.close()?)
+}
+
+/// Whether Ctrl-C was pressed, or SIGTERM sent.
+fn ends_by_signal() -> Result<Arc<AtomicBool>, Box<dyn Error>> {
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    signals.thread_block()?;
+    let asked = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&asked);
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        if signals.wait().is_ok() {
+            noted.store(true, Ordering::Relaxed);
+        }
+    })?;
+    Ok(asked)
+}
+
+/// Removes the link, if it still leads to this terminal: the path may soon be another's.
+fn remove(link: &Path, terminal: &Path) {
+    if std::fs::read_link(link).is_ok_and(|target| target == terminal)
+        && let Err(error) = std::fs::remove_file(link)
+    {
+        eprintln!("board: {} stays, and leads nowhere: {error}", link.display());
+    }
 }

@@ -5,6 +5,7 @@ mod board;
 mod bridge;
 mod line;
 mod link;
+mod program;
 mod protocol;
 mod slave;
 
