@@ -25,6 +25,7 @@ mod rtl;
 mod testplan;
 mod uapi;
 mod workspace;
+mod yosys;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

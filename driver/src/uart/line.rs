@@ -106,27 +106,27 @@ impl Line {
             tracing::warn!(path = %self.path.display(), ?bytes, "bytes that nobody asked for; finding the line anew");
             self.is_lost = true;
         }
+        if !self.is_lost {
+            return Ok(());
+        }
         // Each round has a wait of its own: the last one is not to be told that nothing came because the rounds before took so long.
         let end = Instant::now() + self.patience.max(CHATTER);
-        while self.is_lost {
+        loop {
             self.await_silence()?;
-            match self.probe()? {
-                Heard::Known => self.is_lost = false,
-                Heard::Other { found, value } if Instant::now() >= end => {
-                    let path = self.path.display();
-                    let why =
-                        format!("the board at {path} reads {found:#x} and not {value:#x}; is there a KV-CPU in it?");
-                    return Err(BackingError::Gone(why));
+            let heard = self.probe()?;
+            let path = self.path.display();
+            let why = match heard {
+                Heard::Known => break,
+                Heard::Other { found, value } => {
+                    format!("the board at {path} reads {found:#x} and not {value:#x}; is there a KV-CPU in it?")
                 }
-                Heard::Other { .. } => {}
-                Heard::More if Instant::now() >= end => {
-                    let path = self.path.display();
-                    let why = format!("{path} sends more than was asked for; is it another device's port?");
-                    return Err(BackingError::Gone(why));
-                }
-                Heard::More => {}
+                Heard::More => format!("{path} sends more than was asked for; is it another device's port?"),
+            };
+            if Instant::now() >= end {
+                return Err(BackingError::Gone(why));
             }
         }
+        self.is_lost = false;
         Ok(())
     }
 

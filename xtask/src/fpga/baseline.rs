@@ -6,6 +6,7 @@
 
 use super::tools::Tools;
 use crate::workspace;
+use crate::yosys::cells_by_type;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -156,17 +157,8 @@ fn count(tools: &Tools) -> Result<BTreeMap<String, u64>> {
 
 /// Of Yosys' `stat -json`, the cells of the whole design.
 fn cells(path: &Path) -> Result<BTreeMap<String, u64>> {
-    #[derive(Deserialize)]
-    struct Stat {
-        design: Design,
-    }
-    #[derive(Deserialize)]
-    struct Design {
-        num_cells_by_type: BTreeMap<String, u64>,
-    }
     let text = std::fs::read_to_string(path).with_context(|| format!("no count {}", path.display()))?;
-    let stat: Stat = serde_json::from_str(&text).with_context(|| format!("{}: not of Yosys 0.70", path.display()))?;
-    let by_type = stat.design.num_cells_by_type;
+    let by_type = cells_by_type(&text).with_context(|| format!("{}: not of Yosys 0.70", path.display()))?;
     let found: BTreeMap<String, u64> =
         CELLS.iter().filter_map(|cell| Some(((*cell).to_owned(), *by_type.get(*cell)?))).collect();
     ensure!(!found.is_empty(), "{} has none of {}", path.display(), CELLS.join(", "));

@@ -3,9 +3,9 @@
 use super::Board;
 use crate::process::run_until;
 use crate::workspace;
+use crate::yosys::cells_by_type;
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::Serialize;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -56,17 +56,6 @@ pub(super) fn count(root: &Path, target: &Path, programs: &Path, board: &Board, 
     Ok(())
 }
 
-/// Of `stat -json` what is looked at.
-#[derive(Deserialize)]
-struct Stat {
-    design: Design,
-}
-
-#[derive(Deserialize)]
-struct Design {
-    num_cells_by_type: BTreeMap<String, u64>,
-}
-
 /// LUTs that a memory of LUTs takes: UG474 (7 series), table 1-4, and UG574 (UltraScale), table 1-3.
 fn luts(cell: &str) -> u64 {
     match cell {
@@ -80,12 +69,9 @@ fn luts(cell: &str) -> u64 {
 
 /// The cells of a design, from what Yosys says of it.
 fn cells(text: &str) -> Result<Cells> {
-    // What is before the object is a header of the log.
-    let start = text.find('{').context("no object in it")?;
-    let stat: Stat = serde_json::from_str(&text[start..])?;
     let mut sum = Cells::default();
-    for (cell, &count) in &stat.design.num_cells_by_type {
-        sum.lut += luts(cell) * count;
+    for (cell, count) in cells_by_type(text)? {
+        sum.lut += luts(&cell) * count;
         match cell.as_str() {
             "FDRE" | "FDSE" | "FDCE" | "FDPE" => sum.ff += count,
             "RAMB36E1" | "RAMB36E2" => sum.ram36 += count as f64,
