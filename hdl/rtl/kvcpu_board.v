@@ -36881,10 +36881,18 @@ module kvcpu_board$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,away,fa
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -36894,11 +36902,23 @@ module kvcpu_board$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,away,fa
     reg  starts;
     
     // Sub module instances
-    kvcpu_board$hepc$lists$prefetch$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_board$hepc$lists$prefetch$list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_board$hepc$lists$prefetch$list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_board$hepc$lists$prefetch$list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_board$hepc$lists$prefetch$list$pace$stage stage(
         .clock(stage$clock),
@@ -36908,41 +36928,65 @@ module kvcpu_board$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,away,fa
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_board$hepc$lists$prefetch$list$pace
 
 
-module kvcpu_board$hepc$lists$prefetch$list$pace$phase(clock,reset,d,q);
+module kvcpu_board$hepc$lists$prefetch$list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_board$hepc$lists$prefetch$list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$prefetch$list$pace$again
+
+
+module kvcpu_board$hepc$lists$prefetch$list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$prefetch$list$pace$asked
+
+
+module kvcpu_board$hepc$lists$prefetch$list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$prefetch$list$pace$over
 
 
 module kvcpu_board$hepc$lists$prefetch$list$pace$stage(clock,reset,d,q);
@@ -40901,10 +40945,18 @@ module kvcpu_board$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,away,fa
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -40914,11 +40966,23 @@ module kvcpu_board$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,away,fa
     reg  starts;
     
     // Sub module instances
-    kvcpu_board$hepc$lists$ranking0$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_board$hepc$lists$ranking0$list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_board$hepc$lists$ranking0$list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_board$hepc$lists$ranking0$list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_board$hepc$lists$ranking0$list$pace$stage stage(
         .clock(stage$clock),
@@ -40928,41 +40992,65 @@ module kvcpu_board$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,away,fa
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_board$hepc$lists$ranking0$list$pace
 
 
-module kvcpu_board$hepc$lists$ranking0$list$pace$phase(clock,reset,d,q);
+module kvcpu_board$hepc$lists$ranking0$list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_board$hepc$lists$ranking0$list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking0$list$pace$again
+
+
+module kvcpu_board$hepc$lists$ranking0$list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking0$list$pace$asked
+
+
+module kvcpu_board$hepc$lists$ranking0$list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking0$list$pace$over
 
 
 module kvcpu_board$hepc$lists$ranking0$list$pace$stage(clock,reset,d,q);
@@ -44921,10 +45009,18 @@ module kvcpu_board$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,away,fa
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -44934,11 +45030,23 @@ module kvcpu_board$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,away,fa
     reg  starts;
     
     // Sub module instances
-    kvcpu_board$hepc$lists$ranking1$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_board$hepc$lists$ranking1$list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_board$hepc$lists$ranking1$list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_board$hepc$lists$ranking1$list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_board$hepc$lists$ranking1$list$pace$stage stage(
         .clock(stage$clock),
@@ -44948,41 +45056,65 @@ module kvcpu_board$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,away,fa
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_board$hepc$lists$ranking1$list$pace
 
 
-module kvcpu_board$hepc$lists$ranking1$list$pace$phase(clock,reset,d,q);
+module kvcpu_board$hepc$lists$ranking1$list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_board$hepc$lists$ranking1$list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking1$list$pace$again
+
+
+module kvcpu_board$hepc$lists$ranking1$list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking1$list$pace$asked
+
+
+module kvcpu_board$hepc$lists$ranking1$list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking1$list$pace$over
 
 
 module kvcpu_board$hepc$lists$ranking1$list$pace$stage(clock,reset,d,q);
@@ -48941,10 +49073,18 @@ module kvcpu_board$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,away,fa
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -48954,11 +49094,23 @@ module kvcpu_board$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,away,fa
     reg  starts;
     
     // Sub module instances
-    kvcpu_board$hepc$lists$ranking2$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_board$hepc$lists$ranking2$list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_board$hepc$lists$ranking2$list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_board$hepc$lists$ranking2$list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_board$hepc$lists$ranking2$list$pace$stage stage(
         .clock(stage$clock),
@@ -48968,41 +49120,65 @@ module kvcpu_board$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,away,fa
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_board$hepc$lists$ranking2$list$pace
 
 
-module kvcpu_board$hepc$lists$ranking2$list$pace$phase(clock,reset,d,q);
+module kvcpu_board$hepc$lists$ranking2$list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_board$hepc$lists$ranking2$list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking2$list$pace$again
+
+
+module kvcpu_board$hepc$lists$ranking2$list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking2$list$pace$asked
+
+
+module kvcpu_board$hepc$lists$ranking2$list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking2$list$pace$over
 
 
 module kvcpu_board$hepc$lists$ranking2$list$pace$stage(clock,reset,d,q);
@@ -52961,10 +53137,18 @@ module kvcpu_board$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,away,fa
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -52974,11 +53158,23 @@ module kvcpu_board$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,away,fa
     reg  starts;
     
     // Sub module instances
-    kvcpu_board$hepc$lists$ranking3$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_board$hepc$lists$ranking3$list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_board$hepc$lists$ranking3$list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_board$hepc$lists$ranking3$list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_board$hepc$lists$ranking3$list$pace$stage stage(
         .clock(stage$clock),
@@ -52988,41 +53184,65 @@ module kvcpu_board$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,away,fa
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_board$hepc$lists$ranking3$list$pace
 
 
-module kvcpu_board$hepc$lists$ranking3$list$pace$phase(clock,reset,d,q);
+module kvcpu_board$hepc$lists$ranking3$list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_board$hepc$lists$ranking3$list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking3$list$pace$again
+
+
+module kvcpu_board$hepc$lists$ranking3$list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking3$list$pace$asked
+
+
+module kvcpu_board$hepc$lists$ranking3$list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$hepc$lists$ranking3$list$pace$over
 
 
 module kvcpu_board$hepc$lists$ranking3$list$pace$stage(clock,reset,d,q);

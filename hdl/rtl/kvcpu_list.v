@@ -1205,10 +1205,18 @@ module kvcpu_list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,ho
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -1218,11 +1226,23 @@ module kvcpu_list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,ho
     reg  starts;
     
     // Sub module instances
-    kvcpu_list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_list$pace$stage stage(
         .clock(stage$clock),
@@ -1232,41 +1252,65 @@ module kvcpu_list$pace(clock,reset,offer,fresh,away,favours,taken,stay,staged,ho
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_list$pace
 
 
-module kvcpu_list$pace$phase(clock,reset,d,q);
+module kvcpu_list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_list$pace$again
+
+
+module kvcpu_list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_list$pace$asked
+
+
+module kvcpu_list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_list$pace$over
 
 
 module kvcpu_list$pace$stage(clock,reset,d,q);

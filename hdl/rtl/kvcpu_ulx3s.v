@@ -37209,10 +37209,18 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -37222,11 +37230,23 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,
     reg  starts;
     
     // Sub module instances
-    kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$stage stage(
         .clock(stage$clock),
@@ -37236,41 +37256,65 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace(clock,reset,offer,fresh,
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace
 
 
-module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$phase(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$again
+
+
+module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$asked
+
+
+module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$over
 
 
 module kvcpu_ulx3s$device$hepc$lists$prefetch$list$pace$stage(clock,reset,d,q);
@@ -41229,10 +41273,18 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -41242,11 +41294,23 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,
     reg  starts;
     
     // Sub module instances
-    kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$stage stage(
         .clock(stage$clock),
@@ -41256,41 +41320,65 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace(clock,reset,offer,fresh,
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$phase(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$again
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$asked
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$over
 
 
 module kvcpu_ulx3s$device$hepc$lists$ranking0$list$pace$stage(clock,reset,d,q);
@@ -45249,10 +45337,18 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -45262,11 +45358,23 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,
     reg  starts;
     
     // Sub module instances
-    kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$stage stage(
         .clock(stage$clock),
@@ -45276,41 +45384,65 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace(clock,reset,offer,fresh,
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$phase(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$again
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$asked
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$over
 
 
 module kvcpu_ulx3s$device$hepc$lists$ranking1$list$pace$stage(clock,reset,d,q);
@@ -49269,10 +49401,18 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -49282,11 +49422,23 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,
     reg  starts;
     
     // Sub module instances
-    kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$stage stage(
         .clock(stage$clock),
@@ -49296,41 +49448,65 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace(clock,reset,offer,fresh,
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$phase(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$again
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$asked
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$over
 
 
 module kvcpu_ulx3s$device$hepc$lists$ranking2$list$pace$stage(clock,reset,d,q);
@@ -53289,10 +53465,18 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,
     output reg  holding;
     
     // Stub signals
-    reg  phase$clock;
-    reg  phase$reset;
-    reg  [1:0] phase$d;
-    wire  [1:0] phase$q;
+    reg  again$clock;
+    reg  again$reset;
+    reg  again$d;
+    wire  again$q;
+    reg  asked$clock;
+    reg  asked$reset;
+    reg  asked$d;
+    wire  asked$q;
+    reg  over$clock;
+    reg  over$reset;
+    reg  over$d;
+    wire  over$q;
     reg  stage$clock;
     reg  stage$reset;
     reg  stage$d;
@@ -53302,11 +53486,23 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,
     reg  starts;
     
     // Sub module instances
-    kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$phase phase(
-        .clock(phase$clock),
-        .reset(phase$reset),
-        .d(phase$d),
-        .q(phase$q)
+    kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$again again(
+        .clock(again$clock),
+        .reset(again$reset),
+        .d(again$d),
+        .q(again$q)
+    );
+    kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$asked asked(
+        .clock(asked$clock),
+        .reset(asked$reset),
+        .d(asked$d),
+        .q(asked$q)
+    );
+    kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$over over(
+        .clock(over$clock),
+        .reset(over$reset),
+        .d(over$d),
+        .q(over$q)
     );
     kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$stage stage(
         .clock(stage$clock),
@@ -53316,41 +53512,65 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace(clock,reset,offer,fresh,
     );
     
     // Update code
-    always @(*) phase$clock = clock;
+    always @(*) again$clock = clock;
+    always @(*) asked$clock = clock;
+    always @(*) over$clock = clock;
     always @(*) stage$clock = clock;
-    always @(*) phase$reset = reset;
+    always @(*) again$reset = reset;
+    always @(*) asked$reset = reset;
+    always @(*) over$reset = reset;
     always @(*) stage$reset = reset;
-    always @(*) starts = offer & ~away & (phase$q == 32'h0);
-    always @(*) begin
-        phase$d = phase$q + 32'h1;
-        if (phase$q == 32'h0) begin
-            phase$d = 32'h0;
-            if (starts & ~fresh) begin
-                phase$d = 32'h1;
-            end
-        end
-    end
-    always @(*) favours = ~fresh & (phase$q == 32'h0);
-    always @(*) taken = (starts & fresh) | (phase$q == 32'h1);
-    always @(*) stay = phase$q == 32'h2;
-    always @(*) stage$d = (starts & fresh) | (phase$q == 32'h2);
+    always @(*) starts = offer & ~away & ~again$q & ~asked$q & ~over$q;
+    always @(*) again$d = starts & ~fresh;
+    always @(*) asked$d = again$q;
+    always @(*) over$d = asked$q;
+    always @(*) favours = ~fresh & ~again$q;
+    always @(*) taken = (starts & fresh) | again$q;
+    always @(*) stay = asked$q;
+    always @(*) stage$d = (starts & fresh) | asked$q;
     always @(*) staged = stage$q;
-    always @(*) holding = stage$q | (phase$q != 32'h0);
+    always @(*) holding = stage$q | again$q | asked$q | over$q;
     
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$phase(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$again(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [1:0] d;
-    output reg  [1:0] q;
+    input wire  d;
+    output reg  q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 2'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$phase
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$again
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$asked(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$asked
+
+
+module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$over(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$over
 
 
 module kvcpu_ulx3s$device$hepc$lists$ranking3$list$pace$stage(clock,reset,d,q);

@@ -3,8 +3,10 @@
 //! ```text
 //!  fresh:  compared ─────────────────────────────────────────────────► taken in
 //!  other:  compared, a little better ─► compared ─► the same? ─► taken in, or not
-//!  phase   0                            1           2            3
+//!  step    offer                        again       asked        over
 //! ```
+//!
+//! A register a step: what an item is compared as comes at the front of the longest comparison, and is known early so.
 
 use crate::prim::Register;
 use rust_hdl::prelude::*;
@@ -33,7 +35,9 @@ pub(super) struct Pace {
     /// An item is on its way.
     pub holding: Signal<Out, Bit>,
 
-    phase: Register<Bits<2>>,
+    again: Register<Bit>,
+    asked: Register<Bit>,
+    over: Register<Bit>,
     stage: Register<Bit>,
     starts: Signal<Local, Bit>,
 }
@@ -41,24 +45,25 @@ pub(super) struct Pace {
 impl Logic for Pace {
     #[hdl_gen]
     fn update(&mut self) {
-        self.phase.clock.next = self.clock.val();
+        self.again.clock.next = self.clock.val();
+        self.asked.clock.next = self.clock.val();
+        self.over.clock.next = self.clock.val();
         self.stage.clock.next = self.clock.val();
-        self.phase.reset.next = self.reset.val();
+        self.again.reset.next = self.reset.val();
+        self.asked.reset.next = self.reset.val();
+        self.over.reset.next = self.reset.val();
         self.stage.reset.next = self.reset.val();
 
-        self.starts.next = self.offer.val() & !self.away.val() & (self.phase.q.val() == 0);
-        self.phase.d.next = self.phase.q.val() + 1;
-        if self.phase.q.val() == 0 {
-            self.phase.d.next = 0.into();
-            if self.starts.val() & !self.fresh.val() {
-                self.phase.d.next = 1.into();
-            }
-        }
-        self.favours.next = !self.fresh.val() & (self.phase.q.val() == 0);
-        self.taken.next = (self.starts.val() & self.fresh.val()) | (self.phase.q.val() == 1);
-        self.stay.next = self.phase.q.val() == 2;
-        self.stage.d.next = (self.starts.val() & self.fresh.val()) | (self.phase.q.val() == 2);
+        self.starts.next = self.offer.val() & !self.away.val() & !self.again.q.val() & !self.asked.q.val() & !self.over.q.val();
+        self.again.d.next = self.starts.val() & !self.fresh.val();
+        self.asked.d.next = self.again.q.val();
+        self.over.d.next = self.asked.q.val();
+        // After `again` nothing looks at what is compared, until the next item starts.
+        self.favours.next = !self.fresh.val() & !self.again.q.val();
+        self.taken.next = (self.starts.val() & self.fresh.val()) | self.again.q.val();
+        self.stay.next = self.asked.q.val();
+        self.stage.d.next = (self.starts.val() & self.fresh.val()) | self.asked.q.val();
         self.staged.next = self.stage.q.val();
-        self.holding.next = self.stage.q.val() | (self.phase.q.val() != 0);
+        self.holding.next = self.stage.q.val() | self.again.q.val() | self.asked.q.val() | self.over.q.val();
     }
 }
