@@ -57,6 +57,11 @@ module ecp5_evn(
         reset <= !calm[1] | (reset & (waited != 4'd15));
     end
 
+    // It goes to more than 10,000 registers: by a net of the clocks' network, which nextpnr takes for clocks only if not told. By ordinary
+    // wires it is routed for longer than all else, if at all.
+    wire reset_all;
+    DCCA spread (.CLKI(reset), .CE(1'b1), .CLKO(reset_all));
+
     wire awvalid, awready, wlast, wvalid, wready, bvalid, bready, arvalid, arready, rlast, rvalid, rready;
     wire [1:0] awid, awburst, bid, bresp, arid, arburst, rid, rresp;
     wire [2:0] awsize, arsize;
@@ -64,7 +69,7 @@ module ecp5_evn(
     wire [63:0] awaddr, wdata, araddr, rdata;
     kvcpu_evn device (
         .clock(clock),
-        .reset(reset),
+        .reset(reset_all),
         .rx(uart_rx),
         .tx(uart_tx),
         .m_card_awid(awid),
@@ -100,7 +105,7 @@ module ecp5_evn(
 
     kvcpu_card_ram memory (
         .clock(clock),
-        .reset(reset),
+        .reset(reset_all),
         .s_card_awid(awid),
         .s_card_awaddr(awaddr),
         .s_card_awlen(awlen),

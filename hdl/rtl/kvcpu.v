@@ -28856,6 +28856,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     
     // Constant declarations
     localparam  lane_mask = 4'h3;
+    localparam  one = 16'h1;
     
     // Stub signals
     reg  victims$0$clock;
@@ -28956,7 +28957,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  candidates$3$crowded;
     reg  ranking0$clock;
     reg  ranking0$reset;
-    reg  [23:0] ranking0$orders;
+    reg  [18:0] ranking0$orders;
+    reg  ranking0$pop;
     reg  ranking0$wants$0;
     reg  ranking0$wants$1;
     reg  ranking0$wants$2;
@@ -28975,7 +28977,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  [57:0] ranking0$view;
     reg  ranking1$clock;
     reg  ranking1$reset;
-    reg  [23:0] ranking1$orders;
+    reg  [18:0] ranking1$orders;
+    reg  ranking1$pop;
     reg  ranking1$wants$0;
     reg  ranking1$wants$1;
     reg  ranking1$wants$2;
@@ -28994,7 +28997,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  [57:0] ranking1$view;
     reg  ranking2$clock;
     reg  ranking2$reset;
-    reg  [23:0] ranking2$orders;
+    reg  [18:0] ranking2$orders;
+    reg  ranking2$pop;
     reg  ranking2$wants$0;
     reg  ranking2$wants$1;
     reg  ranking2$wants$2;
@@ -29013,7 +29017,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  [57:0] ranking2$view;
     reg  ranking3$clock;
     reg  ranking3$reset;
-    reg  [23:0] ranking3$orders;
+    reg  [18:0] ranking3$orders;
+    reg  ranking3$pop;
     reg  ranking3$wants$0;
     reg  ranking3$wants$1;
     reg  ranking3$wants$2;
@@ -29032,7 +29037,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  [57:0] ranking3$view;
     reg  prefetch$clock;
     reg  prefetch$reset;
-    reg  [23:0] prefetch$orders;
+    reg  [18:0] prefetch$orders;
+    reg  prefetch$pop;
     reg  prefetch$wants$0;
     reg  prefetch$wants$1;
     reg  prefetch$wants$2;
@@ -29053,6 +29059,10 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     reg  favoured$reset;
     reg  [3:0] favoured$d;
     wire  [3:0] favoured$q;
+    reg  fresh$clock;
+    reg  fresh$reset;
+    reg  fresh$d;
+    wire  fresh$q;
     reg  clearing$clock;
     reg  clearing$reset;
     reg  clearing$d;
@@ -29063,12 +29073,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  finishing$q;
     reg  popping$clock;
     reg  popping$reset;
-    reg  popping$d;
-    wire  popping$q;
-    reg  popped$clock;
-    reg  popped$reset;
-    reg  [3:0] popped$d;
-    wire  [3:0] popped$q;
+    reg  [15:0] popping$d;
+    wire  [15:0] popping$q;
     reg  victims_crowded$lanes$0;
     reg  victims_crowded$lanes$1;
     reg  victims_crowded$lanes$2;
@@ -29092,7 +29098,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     
     // Local signals
     reg  listing;
-    reg  [23:0] orders;
+    reg  [18:0] orders;
     
     // Sub module instances
     kvcpu$hepc$lists$victims$0 victims$0(
@@ -29211,6 +29217,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .clock(ranking0$clock),
         .reset(ranking0$reset),
         .orders(ranking0$orders),
+        .pop(ranking0$pop),
         .wants$0(ranking0$wants$0),
         .wants$1(ranking0$wants$1),
         .wants$2(ranking0$wants$2),
@@ -29232,6 +29239,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .clock(ranking1$clock),
         .reset(ranking1$reset),
         .orders(ranking1$orders),
+        .pop(ranking1$pop),
         .wants$0(ranking1$wants$0),
         .wants$1(ranking1$wants$1),
         .wants$2(ranking1$wants$2),
@@ -29253,6 +29261,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .clock(ranking2$clock),
         .reset(ranking2$reset),
         .orders(ranking2$orders),
+        .pop(ranking2$pop),
         .wants$0(ranking2$wants$0),
         .wants$1(ranking2$wants$1),
         .wants$2(ranking2$wants$2),
@@ -29274,6 +29283,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .clock(ranking3$clock),
         .reset(ranking3$reset),
         .orders(ranking3$orders),
+        .pop(ranking3$pop),
         .wants$0(ranking3$wants$0),
         .wants$1(ranking3$wants$1),
         .wants$2(ranking3$wants$2),
@@ -29295,6 +29305,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .clock(prefetch$clock),
         .reset(prefetch$reset),
         .orders(prefetch$orders),
+        .pop(prefetch$pop),
         .wants$0(prefetch$wants$0),
         .wants$1(prefetch$wants$1),
         .wants$2(prefetch$wants$2),
@@ -29318,6 +29329,12 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .d(favoured$d),
         .q(favoured$q)
     );
+    kvcpu$hepc$lists$fresh fresh(
+        .clock(fresh$clock),
+        .reset(fresh$reset),
+        .d(fresh$d),
+        .q(fresh$q)
+    );
     kvcpu$hepc$lists$clearing clearing(
         .clock(clearing$clock),
         .reset(clearing$reset),
@@ -29335,12 +29352,6 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .reset(popping$reset),
         .d(popping$d),
         .q(popping$q)
-    );
-    kvcpu$hepc$lists$popped popped(
-        .clock(popped$clock),
-        .reset(popped$reset),
-        .d(popped$d),
-        .q(popped$q)
     );
     kvcpu$hepc$lists$victims_crowded victims_crowded(
         .lanes$0(victims_crowded$lanes$0),
@@ -29378,40 +29389,48 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     always @(*) ranking3$clock = clock;
     always @(*) prefetch$clock = clock;
     always @(*) favoured$clock = clock;
+    always @(*) fresh$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) finishing$clock = clock;
     always @(*) popping$clock = clock;
-    always @(*) popped$clock = clock;
     always @(*) ranking0$reset = reset;
     always @(*) ranking1$reset = reset;
     always @(*) ranking2$reset = reset;
     always @(*) ranking3$reset = reset;
     always @(*) prefetch$reset = reset;
     always @(*) favoured$reset = reset;
+    always @(*) fresh$reset = reset;
     always @(*) clearing$reset = reset;
     always @(*) finishing$reset = reset;
     always @(*) popping$reset = reset;
-    always @(*) popped$reset = reset;
     always @(*) clearing$d = clear;
     always @(*) finishing$d = finish;
-    always @(*) popping$d = pop;
-    always @(*) popped$d = list;
+    always @(*) begin
+        popping$d = 32'h0;
+        if (pop) begin
+            popping$d = one << list;
+        end
+    end
     always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
     always @(*) begin
         orders[(64'h0)+:(1)] = clearing$q;
         orders[(64'h1)+:(1)] = finishing$q;
-        orders[(64'h2)+:(1)] = works[(64'h0)+:(1)];
+        orders[(64'h2)+:(1)] = fresh$q;
         orders[(64'h3)+:(4)] = favoured$q;
-        orders[(64'h7)+:(1)] = popping$q;
-        orders[(64'h8)+:(4)] = popped$q;
-        orders[(64'hc)+:(8)] = wish[(64'h0)+:(8)];
-        orders[(64'h14)+:(4)] = wish[(64'h8)+:(4)];
+        orders[(64'h7)+:(8)] = wish[(64'h0)+:(8)];
+        orders[(64'hf)+:(4)] = wish[(64'h8)+:(4)];
     end
+    always @(*) fresh$d = works[(64'h0)+:(1)];
     always @(*) ranking0$orders = orders;
     always @(*) ranking1$orders = orders;
     always @(*) ranking2$orders = orders;
     always @(*) ranking3$orders = orders;
     always @(*) prefetch$orders = orders;
+    always @(*) ranking0$pop = popping$q[32'h0];
+    always @(*) ranking1$pop = popping$q[32'h1];
+    always @(*) ranking2$pop = popping$q[32'h2];
+    always @(*) ranking3$pop = popping$q[32'h3];
+    always @(*) prefetch$pop = popping$q[32'h4];
     always @(*) listing = works[(64'h0)+:(1)] | works[(64'h1)+:(1)];
     always @(*) victims$0$clock = clock;
     always @(*) victims$0$reset = reset;
@@ -29661,12 +29680,21 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -29681,7 +29709,8 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -29726,6 +29755,7 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
     kvcpu$hepc$lists$candidates$0$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -29734,6 +29764,18 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu$hepc$lists$candidates$0$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu$hepc$lists$candidates$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu$hepc$lists$candidates$0$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -29759,6 +29801,8 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -29768,6 +29812,8 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -29775,8 +29821,7 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -29790,37 +29835,39 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu$hepc$lists$candidates$0
@@ -29839,16 +29886,20 @@ module kvcpu$hepc$lists$candidates$0$count(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$candidates$0$count
 
 
-module kvcpu$hepc$lists$candidates$0$gone(clock,reset,d,q);
+module kvcpu$hepc$lists$candidates$0$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu$hepc$lists$candidates$0$gone
 
 
@@ -29897,6 +29948,19 @@ module kvcpu$hepc$lists$candidates$0$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu$hepc$lists$candidates$0$last_held
+
+
+module kvcpu$hepc$lists$candidates$0$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$candidates$0$left
 
 
 module kvcpu$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -29954,6 +30018,19 @@ module kvcpu$hepc$lists$candidates$0$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu$hepc$lists$candidates$0$pushed
+
+
+module kvcpu$hepc$lists$candidates$0$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$candidates$0$waiting
 
 
 module kvcpu$hepc$lists$candidates$0$written(clock,reset,d,q);
@@ -30020,12 +30097,21 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -30040,7 +30126,8 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -30085,6 +30172,7 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
     kvcpu$hepc$lists$candidates$1$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -30093,6 +30181,18 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu$hepc$lists$candidates$1$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu$hepc$lists$candidates$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu$hepc$lists$candidates$1$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -30118,6 +30218,8 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -30127,6 +30229,8 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -30134,8 +30238,7 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -30149,37 +30252,39 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu$hepc$lists$candidates$1
@@ -30198,16 +30303,20 @@ module kvcpu$hepc$lists$candidates$1$count(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$candidates$1$count
 
 
-module kvcpu$hepc$lists$candidates$1$gone(clock,reset,d,q);
+module kvcpu$hepc$lists$candidates$1$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu$hepc$lists$candidates$1$gone
 
 
@@ -30256,6 +30365,19 @@ module kvcpu$hepc$lists$candidates$1$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu$hepc$lists$candidates$1$last_held
+
+
+module kvcpu$hepc$lists$candidates$1$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$candidates$1$left
 
 
 module kvcpu$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30313,6 +30435,19 @@ module kvcpu$hepc$lists$candidates$1$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu$hepc$lists$candidates$1$pushed
+
+
+module kvcpu$hepc$lists$candidates$1$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$candidates$1$waiting
 
 
 module kvcpu$hepc$lists$candidates$1$written(clock,reset,d,q);
@@ -30379,12 +30514,21 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -30399,7 +30543,8 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -30444,6 +30589,7 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
     kvcpu$hepc$lists$candidates$2$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -30452,6 +30598,18 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu$hepc$lists$candidates$2$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu$hepc$lists$candidates$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu$hepc$lists$candidates$2$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -30477,6 +30635,8 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -30486,6 +30646,8 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -30493,8 +30655,7 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -30508,37 +30669,39 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu$hepc$lists$candidates$2
@@ -30557,16 +30720,20 @@ module kvcpu$hepc$lists$candidates$2$count(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$candidates$2$count
 
 
-module kvcpu$hepc$lists$candidates$2$gone(clock,reset,d,q);
+module kvcpu$hepc$lists$candidates$2$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu$hepc$lists$candidates$2$gone
 
 
@@ -30615,6 +30782,19 @@ module kvcpu$hepc$lists$candidates$2$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu$hepc$lists$candidates$2$last_held
+
+
+module kvcpu$hepc$lists$candidates$2$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$candidates$2$left
 
 
 module kvcpu$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30672,6 +30852,19 @@ module kvcpu$hepc$lists$candidates$2$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu$hepc$lists$candidates$2$pushed
+
+
+module kvcpu$hepc$lists$candidates$2$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$candidates$2$waiting
 
 
 module kvcpu$hepc$lists$candidates$2$written(clock,reset,d,q);
@@ -30738,12 +30931,21 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -30758,7 +30960,8 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -30803,6 +31006,7 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
     kvcpu$hepc$lists$candidates$3$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -30811,6 +31015,18 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu$hepc$lists$candidates$3$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu$hepc$lists$candidates$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu$hepc$lists$candidates$3$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -30836,6 +31052,8 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -30845,6 +31063,8 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -30852,8 +31072,7 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -30867,37 +31086,39 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu$hepc$lists$candidates$3
@@ -30916,16 +31137,20 @@ module kvcpu$hepc$lists$candidates$3$count(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$candidates$3$count
 
 
-module kvcpu$hepc$lists$candidates$3$gone(clock,reset,d,q);
+module kvcpu$hepc$lists$candidates$3$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu$hepc$lists$candidates$3$gone
 
 
@@ -30974,6 +31199,19 @@ module kvcpu$hepc$lists$candidates$3$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu$hepc$lists$candidates$3$last_held
+
+
+module kvcpu$hepc$lists$candidates$3$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$candidates$3$left
 
 
 module kvcpu$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -31031,6 +31269,19 @@ module kvcpu$hepc$lists$candidates$3$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu$hepc$lists$candidates$3$pushed
+
+
+module kvcpu$hepc$lists$candidates$3$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$candidates$3$waiting
 
 
 module kvcpu$hepc$lists$candidates$3$written(clock,reset,d,q);
@@ -31113,20 +31364,7 @@ module kvcpu$hepc$lists$finishing(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$finishing
 
 
-module kvcpu$hepc$lists$popped(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu$hepc$lists$popped
-
-
-module kvcpu$hepc$lists$popping(clock,reset,d,q);
+module kvcpu$hepc$lists$fresh(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31136,15 +31374,29 @@ module kvcpu$hepc$lists$popping(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$lists$popping
+endmodule // kvcpu$hepc$lists$fresh
 
 
-module kvcpu$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu$hepc$lists$popping(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu$hepc$lists$popping
+
+
+module kvcpu$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -31325,14 +31577,14 @@ module kvcpu$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$2,want
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -35203,12 +35455,13 @@ module kvcpu$hepc$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$prefetch$spared
 
 
-module kvcpu$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -35389,14 +35642,14 @@ module kvcpu$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$2,want
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -39267,12 +39520,13 @@ module kvcpu$hepc$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$ranking0$spared
 
 
-module kvcpu$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -39453,14 +39707,14 @@ module kvcpu$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$2,want
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -43331,12 +43585,13 @@ module kvcpu$hepc$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$ranking1$spared
 
 
-module kvcpu$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -43517,14 +43772,14 @@ module kvcpu$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$2,want
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -47395,12 +47650,13 @@ module kvcpu$hepc$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$ranking2$spared
 
 
-module kvcpu$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -47581,14 +47837,14 @@ module kvcpu$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$2,want
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -51510,12 +51766,21 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -51530,7 +51795,8 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -51575,6 +51841,7 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
     kvcpu$hepc$lists$victims$0$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -51583,6 +51850,18 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu$hepc$lists$victims$0$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu$hepc$lists$victims$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu$hepc$lists$victims$0$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -51608,6 +51887,8 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -51617,6 +51898,8 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -51624,8 +51907,7 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -51639,37 +51921,39 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu$hepc$lists$victims$0
@@ -51688,16 +51972,20 @@ module kvcpu$hepc$lists$victims$0$count(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$victims$0$count
 
 
-module kvcpu$hepc$lists$victims$0$gone(clock,reset,d,q);
+module kvcpu$hepc$lists$victims$0$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu$hepc$lists$victims$0$gone
 
 
@@ -51746,6 +52034,19 @@ module kvcpu$hepc$lists$victims$0$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu$hepc$lists$victims$0$last_held
+
+
+module kvcpu$hepc$lists$victims$0$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$victims$0$left
 
 
 module kvcpu$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -51803,6 +52104,19 @@ module kvcpu$hepc$lists$victims$0$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu$hepc$lists$victims$0$pushed
+
+
+module kvcpu$hepc$lists$victims$0$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$victims$0$waiting
 
 
 module kvcpu$hepc$lists$victims$0$written(clock,reset,d,q);
@@ -51869,12 +52183,21 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -51889,7 +52212,8 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -51934,6 +52258,7 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
     kvcpu$hepc$lists$victims$1$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -51942,6 +52267,18 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu$hepc$lists$victims$1$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu$hepc$lists$victims$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu$hepc$lists$victims$1$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -51967,6 +52304,8 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -51976,6 +52315,8 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -51983,8 +52324,7 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -51998,37 +52338,39 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu$hepc$lists$victims$1
@@ -52047,16 +52389,20 @@ module kvcpu$hepc$lists$victims$1$count(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$victims$1$count
 
 
-module kvcpu$hepc$lists$victims$1$gone(clock,reset,d,q);
+module kvcpu$hepc$lists$victims$1$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu$hepc$lists$victims$1$gone
 
 
@@ -52105,6 +52451,19 @@ module kvcpu$hepc$lists$victims$1$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu$hepc$lists$victims$1$last_held
+
+
+module kvcpu$hepc$lists$victims$1$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$victims$1$left
 
 
 module kvcpu$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52162,6 +52521,19 @@ module kvcpu$hepc$lists$victims$1$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu$hepc$lists$victims$1$pushed
+
+
+module kvcpu$hepc$lists$victims$1$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$victims$1$waiting
 
 
 module kvcpu$hepc$lists$victims$1$written(clock,reset,d,q);
@@ -52228,12 +52600,21 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -52248,7 +52629,8 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -52293,6 +52675,7 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
     kvcpu$hepc$lists$victims$2$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -52301,6 +52684,18 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu$hepc$lists$victims$2$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu$hepc$lists$victims$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu$hepc$lists$victims$2$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -52326,6 +52721,8 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -52335,6 +52732,8 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -52342,8 +52741,7 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -52357,37 +52755,39 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu$hepc$lists$victims$2
@@ -52406,16 +52806,20 @@ module kvcpu$hepc$lists$victims$2$count(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$victims$2$count
 
 
-module kvcpu$hepc$lists$victims$2$gone(clock,reset,d,q);
+module kvcpu$hepc$lists$victims$2$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu$hepc$lists$victims$2$gone
 
 
@@ -52464,6 +52868,19 @@ module kvcpu$hepc$lists$victims$2$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu$hepc$lists$victims$2$last_held
+
+
+module kvcpu$hepc$lists$victims$2$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$victims$2$left
 
 
 module kvcpu$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52521,6 +52938,19 @@ module kvcpu$hepc$lists$victims$2$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu$hepc$lists$victims$2$pushed
+
+
+module kvcpu$hepc$lists$victims$2$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$victims$2$waiting
 
 
 module kvcpu$hepc$lists$victims$2$written(clock,reset,d,q);
@@ -52587,12 +53017,21 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -52607,7 +53046,8 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -52652,6 +53092,7 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
     kvcpu$hepc$lists$victims$3$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -52660,6 +53101,18 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu$hepc$lists$victims$3$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu$hepc$lists$victims$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu$hepc$lists$victims$3$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -52685,6 +53138,8 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -52694,6 +53149,8 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -52701,8 +53158,7 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -52716,37 +53172,39 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu$hepc$lists$victims$3
@@ -52765,16 +53223,20 @@ module kvcpu$hepc$lists$victims$3$count(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$victims$3$count
 
 
-module kvcpu$hepc$lists$victims$3$gone(clock,reset,d,q);
+module kvcpu$hepc$lists$victims$3$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu$hepc$lists$victims$3$gone
 
 
@@ -52823,6 +53285,19 @@ module kvcpu$hepc$lists$victims$3$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu$hepc$lists$victims$3$last_held
+
+
+module kvcpu$hepc$lists$victims$3$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$victims$3$left
 
 
 module kvcpu$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52880,6 +53355,19 @@ module kvcpu$hepc$lists$victims$3$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu$hepc$lists$victims$3$pushed
+
+
+module kvcpu$hepc$lists$victims$3$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$hepc$lists$victims$3$waiting
 
 
 module kvcpu$hepc$lists$victims$3$written(clock,reset,d,q);

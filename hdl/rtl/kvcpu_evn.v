@@ -29184,6 +29184,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     
     // Constant declarations
     localparam  lane_mask = 4'h3;
+    localparam  one = 16'h1;
     
     // Stub signals
     reg  victims$0$clock;
@@ -29284,7 +29285,8 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     wire  candidates$3$crowded;
     reg  ranking0$clock;
     reg  ranking0$reset;
-    reg  [23:0] ranking0$orders;
+    reg  [18:0] ranking0$orders;
+    reg  ranking0$pop;
     reg  ranking0$wants$0;
     reg  ranking0$wants$1;
     reg  ranking0$wants$2;
@@ -29303,7 +29305,8 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     wire  [57:0] ranking0$view;
     reg  ranking1$clock;
     reg  ranking1$reset;
-    reg  [23:0] ranking1$orders;
+    reg  [18:0] ranking1$orders;
+    reg  ranking1$pop;
     reg  ranking1$wants$0;
     reg  ranking1$wants$1;
     reg  ranking1$wants$2;
@@ -29322,7 +29325,8 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     wire  [57:0] ranking1$view;
     reg  ranking2$clock;
     reg  ranking2$reset;
-    reg  [23:0] ranking2$orders;
+    reg  [18:0] ranking2$orders;
+    reg  ranking2$pop;
     reg  ranking2$wants$0;
     reg  ranking2$wants$1;
     reg  ranking2$wants$2;
@@ -29341,7 +29345,8 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     wire  [57:0] ranking2$view;
     reg  ranking3$clock;
     reg  ranking3$reset;
-    reg  [23:0] ranking3$orders;
+    reg  [18:0] ranking3$orders;
+    reg  ranking3$pop;
     reg  ranking3$wants$0;
     reg  ranking3$wants$1;
     reg  ranking3$wants$2;
@@ -29360,7 +29365,8 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     wire  [57:0] ranking3$view;
     reg  prefetch$clock;
     reg  prefetch$reset;
-    reg  [23:0] prefetch$orders;
+    reg  [18:0] prefetch$orders;
+    reg  prefetch$pop;
     reg  prefetch$wants$0;
     reg  prefetch$wants$1;
     reg  prefetch$wants$2;
@@ -29381,6 +29387,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  favoured$reset;
     reg  [3:0] favoured$d;
     wire  [3:0] favoured$q;
+    reg  fresh$clock;
+    reg  fresh$reset;
+    reg  fresh$d;
+    wire  fresh$q;
     reg  clearing$clock;
     reg  clearing$reset;
     reg  clearing$d;
@@ -29391,12 +29401,8 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     wire  finishing$q;
     reg  popping$clock;
     reg  popping$reset;
-    reg  popping$d;
-    wire  popping$q;
-    reg  popped$clock;
-    reg  popped$reset;
-    reg  [3:0] popped$d;
-    wire  [3:0] popped$q;
+    reg  [15:0] popping$d;
+    wire  [15:0] popping$q;
     reg  victims_crowded$lanes$0;
     reg  victims_crowded$lanes$1;
     reg  victims_crowded$lanes$2;
@@ -29420,7 +29426,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     
     // Local signals
     reg  listing;
-    reg  [23:0] orders;
+    reg  [18:0] orders;
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$victims$0 victims$0(
@@ -29539,6 +29545,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .clock(ranking0$clock),
         .reset(ranking0$reset),
         .orders(ranking0$orders),
+        .pop(ranking0$pop),
         .wants$0(ranking0$wants$0),
         .wants$1(ranking0$wants$1),
         .wants$2(ranking0$wants$2),
@@ -29560,6 +29567,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .clock(ranking1$clock),
         .reset(ranking1$reset),
         .orders(ranking1$orders),
+        .pop(ranking1$pop),
         .wants$0(ranking1$wants$0),
         .wants$1(ranking1$wants$1),
         .wants$2(ranking1$wants$2),
@@ -29581,6 +29589,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .clock(ranking2$clock),
         .reset(ranking2$reset),
         .orders(ranking2$orders),
+        .pop(ranking2$pop),
         .wants$0(ranking2$wants$0),
         .wants$1(ranking2$wants$1),
         .wants$2(ranking2$wants$2),
@@ -29602,6 +29611,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .clock(ranking3$clock),
         .reset(ranking3$reset),
         .orders(ranking3$orders),
+        .pop(ranking3$pop),
         .wants$0(ranking3$wants$0),
         .wants$1(ranking3$wants$1),
         .wants$2(ranking3$wants$2),
@@ -29623,6 +29633,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .clock(prefetch$clock),
         .reset(prefetch$reset),
         .orders(prefetch$orders),
+        .pop(prefetch$pop),
         .wants$0(prefetch$wants$0),
         .wants$1(prefetch$wants$1),
         .wants$2(prefetch$wants$2),
@@ -29646,6 +29657,12 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .d(favoured$d),
         .q(favoured$q)
     );
+    kvcpu_evn$device$hepc$lists$fresh fresh(
+        .clock(fresh$clock),
+        .reset(fresh$reset),
+        .d(fresh$d),
+        .q(fresh$q)
+    );
     kvcpu_evn$device$hepc$lists$clearing clearing(
         .clock(clearing$clock),
         .reset(clearing$reset),
@@ -29663,12 +29680,6 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .reset(popping$reset),
         .d(popping$d),
         .q(popping$q)
-    );
-    kvcpu_evn$device$hepc$lists$popped popped(
-        .clock(popped$clock),
-        .reset(popped$reset),
-        .d(popped$d),
-        .q(popped$q)
     );
     kvcpu_evn$device$hepc$lists$victims_crowded victims_crowded(
         .lanes$0(victims_crowded$lanes$0),
@@ -29706,40 +29717,48 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     always @(*) ranking3$clock = clock;
     always @(*) prefetch$clock = clock;
     always @(*) favoured$clock = clock;
+    always @(*) fresh$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) finishing$clock = clock;
     always @(*) popping$clock = clock;
-    always @(*) popped$clock = clock;
     always @(*) ranking0$reset = reset;
     always @(*) ranking1$reset = reset;
     always @(*) ranking2$reset = reset;
     always @(*) ranking3$reset = reset;
     always @(*) prefetch$reset = reset;
     always @(*) favoured$reset = reset;
+    always @(*) fresh$reset = reset;
     always @(*) clearing$reset = reset;
     always @(*) finishing$reset = reset;
     always @(*) popping$reset = reset;
-    always @(*) popped$reset = reset;
     always @(*) clearing$d = clear;
     always @(*) finishing$d = finish;
-    always @(*) popping$d = pop;
-    always @(*) popped$d = list;
+    always @(*) begin
+        popping$d = 32'h0;
+        if (pop) begin
+            popping$d = one << list;
+        end
+    end
     always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
     always @(*) begin
         orders[(64'h0)+:(1)] = clearing$q;
         orders[(64'h1)+:(1)] = finishing$q;
-        orders[(64'h2)+:(1)] = works[(64'h0)+:(1)];
+        orders[(64'h2)+:(1)] = fresh$q;
         orders[(64'h3)+:(4)] = favoured$q;
-        orders[(64'h7)+:(1)] = popping$q;
-        orders[(64'h8)+:(4)] = popped$q;
-        orders[(64'hc)+:(8)] = wish[(64'h0)+:(8)];
-        orders[(64'h14)+:(4)] = wish[(64'h8)+:(4)];
+        orders[(64'h7)+:(8)] = wish[(64'h0)+:(8)];
+        orders[(64'hf)+:(4)] = wish[(64'h8)+:(4)];
     end
+    always @(*) fresh$d = works[(64'h0)+:(1)];
     always @(*) ranking0$orders = orders;
     always @(*) ranking1$orders = orders;
     always @(*) ranking2$orders = orders;
     always @(*) ranking3$orders = orders;
     always @(*) prefetch$orders = orders;
+    always @(*) ranking0$pop = popping$q[32'h0];
+    always @(*) ranking1$pop = popping$q[32'h1];
+    always @(*) ranking2$pop = popping$q[32'h2];
+    always @(*) ranking3$pop = popping$q[32'h3];
+    always @(*) prefetch$pop = popping$q[32'h4];
     always @(*) listing = works[(64'h0)+:(1)] | works[(64'h1)+:(1)];
     always @(*) victims$0$clock = clock;
     always @(*) victims$0$reset = reset;
@@ -29989,12 +30008,21 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -30009,7 +30037,8 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -30054,6 +30083,7 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     kvcpu_evn$device$hepc$lists$candidates$0$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -30062,6 +30092,18 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_evn$device$hepc$lists$candidates$0$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_evn$device$hepc$lists$candidates$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_evn$device$hepc$lists$candidates$0$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -30087,6 +30129,8 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -30096,6 +30140,8 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -30103,8 +30149,7 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -30118,37 +30163,39 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_evn$device$hepc$lists$candidates$0
@@ -30167,16 +30214,20 @@ module kvcpu_evn$device$hepc$lists$candidates$0$count(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$0$count
 
 
-module kvcpu_evn$device$hepc$lists$candidates$0$gone(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$candidates$0$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_evn$device$hepc$lists$candidates$0$gone
 
 
@@ -30225,6 +30276,19 @@ module kvcpu_evn$device$hepc$lists$candidates$0$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$candidates$0$last_held
+
+
+module kvcpu_evn$device$hepc$lists$candidates$0$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$candidates$0$left
 
 
 module kvcpu_evn$device$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30282,6 +30346,19 @@ module kvcpu_evn$device$hepc$lists$candidates$0$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$candidates$0$pushed
+
+
+module kvcpu_evn$device$hepc$lists$candidates$0$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$candidates$0$waiting
 
 
 module kvcpu_evn$device$hepc$lists$candidates$0$written(clock,reset,d,q);
@@ -30348,12 +30425,21 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -30368,7 +30454,8 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -30413,6 +30500,7 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     kvcpu_evn$device$hepc$lists$candidates$1$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -30421,6 +30509,18 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_evn$device$hepc$lists$candidates$1$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_evn$device$hepc$lists$candidates$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_evn$device$hepc$lists$candidates$1$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -30446,6 +30546,8 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -30455,6 +30557,8 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -30462,8 +30566,7 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -30477,37 +30580,39 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_evn$device$hepc$lists$candidates$1
@@ -30526,16 +30631,20 @@ module kvcpu_evn$device$hepc$lists$candidates$1$count(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$1$count
 
 
-module kvcpu_evn$device$hepc$lists$candidates$1$gone(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$candidates$1$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_evn$device$hepc$lists$candidates$1$gone
 
 
@@ -30584,6 +30693,19 @@ module kvcpu_evn$device$hepc$lists$candidates$1$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$candidates$1$last_held
+
+
+module kvcpu_evn$device$hepc$lists$candidates$1$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$candidates$1$left
 
 
 module kvcpu_evn$device$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30641,6 +30763,19 @@ module kvcpu_evn$device$hepc$lists$candidates$1$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$candidates$1$pushed
+
+
+module kvcpu_evn$device$hepc$lists$candidates$1$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$candidates$1$waiting
 
 
 module kvcpu_evn$device$hepc$lists$candidates$1$written(clock,reset,d,q);
@@ -30707,12 +30842,21 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -30727,7 +30871,8 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -30772,6 +30917,7 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     kvcpu_evn$device$hepc$lists$candidates$2$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -30780,6 +30926,18 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_evn$device$hepc$lists$candidates$2$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_evn$device$hepc$lists$candidates$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_evn$device$hepc$lists$candidates$2$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -30805,6 +30963,8 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -30814,6 +30974,8 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -30821,8 +30983,7 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -30836,37 +30997,39 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_evn$device$hepc$lists$candidates$2
@@ -30885,16 +31048,20 @@ module kvcpu_evn$device$hepc$lists$candidates$2$count(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$2$count
 
 
-module kvcpu_evn$device$hepc$lists$candidates$2$gone(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$candidates$2$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_evn$device$hepc$lists$candidates$2$gone
 
 
@@ -30943,6 +31110,19 @@ module kvcpu_evn$device$hepc$lists$candidates$2$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$candidates$2$last_held
+
+
+module kvcpu_evn$device$hepc$lists$candidates$2$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$candidates$2$left
 
 
 module kvcpu_evn$device$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -31000,6 +31180,19 @@ module kvcpu_evn$device$hepc$lists$candidates$2$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$candidates$2$pushed
+
+
+module kvcpu_evn$device$hepc$lists$candidates$2$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$candidates$2$waiting
 
 
 module kvcpu_evn$device$hepc$lists$candidates$2$written(clock,reset,d,q);
@@ -31066,12 +31259,21 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -31086,7 +31288,8 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -31131,6 +31334,7 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     kvcpu_evn$device$hepc$lists$candidates$3$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -31139,6 +31343,18 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_evn$device$hepc$lists$candidates$3$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_evn$device$hepc$lists$candidates$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_evn$device$hepc$lists$candidates$3$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -31164,6 +31380,8 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -31173,6 +31391,8 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -31180,8 +31400,7 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -31195,37 +31414,39 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_evn$device$hepc$lists$candidates$3
@@ -31244,16 +31465,20 @@ module kvcpu_evn$device$hepc$lists$candidates$3$count(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$3$count
 
 
-module kvcpu_evn$device$hepc$lists$candidates$3$gone(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$candidates$3$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_evn$device$hepc$lists$candidates$3$gone
 
 
@@ -31302,6 +31527,19 @@ module kvcpu_evn$device$hepc$lists$candidates$3$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$candidates$3$last_held
+
+
+module kvcpu_evn$device$hepc$lists$candidates$3$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$candidates$3$left
 
 
 module kvcpu_evn$device$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -31359,6 +31597,19 @@ module kvcpu_evn$device$hepc$lists$candidates$3$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$candidates$3$pushed
+
+
+module kvcpu_evn$device$hepc$lists$candidates$3$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$candidates$3$waiting
 
 
 module kvcpu_evn$device$hepc$lists$candidates$3$written(clock,reset,d,q);
@@ -31441,20 +31692,7 @@ module kvcpu_evn$device$hepc$lists$finishing(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$finishing
 
 
-module kvcpu_evn$device$hepc$lists$popped(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_evn$device$hepc$lists$popped
-
-
-module kvcpu_evn$device$hepc$lists$popping(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$fresh(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31464,15 +31702,29 @@ module kvcpu_evn$device$hepc$lists$popping(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_evn$device$hepc$lists$popping
+endmodule // kvcpu_evn$device$hepc$lists$fresh
 
 
-module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_evn$device$hepc$lists$popping(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$popping
+
+
+module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -31653,14 +31905,14 @@ module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,w
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -35531,12 +35783,13 @@ module kvcpu_evn$device$hepc$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$prefetch$spared
 
 
-module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -35717,14 +35970,14 @@ module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,w
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -39595,12 +39848,13 @@ module kvcpu_evn$device$hepc$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$ranking0$spared
 
 
-module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -39781,14 +40035,14 @@ module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,w
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -43659,12 +43913,13 @@ module kvcpu_evn$device$hepc$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$ranking1$spared
 
 
-module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -43845,14 +44100,14 @@ module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,w
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -47723,12 +47978,13 @@ module kvcpu_evn$device$hepc$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$ranking2$spared
 
 
-module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -47909,14 +48165,14 @@ module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,w
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -51838,12 +52094,21 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -51858,7 +52123,8 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -51903,6 +52169,7 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     kvcpu_evn$device$hepc$lists$victims$0$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -51911,6 +52178,18 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_evn$device$hepc$lists$victims$0$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_evn$device$hepc$lists$victims$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_evn$device$hepc$lists$victims$0$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -51936,6 +52215,8 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -51945,6 +52226,8 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -51952,8 +52235,7 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -51967,37 +52249,39 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_evn$device$hepc$lists$victims$0
@@ -52016,16 +52300,20 @@ module kvcpu_evn$device$hepc$lists$victims$0$count(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$0$count
 
 
-module kvcpu_evn$device$hepc$lists$victims$0$gone(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$victims$0$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_evn$device$hepc$lists$victims$0$gone
 
 
@@ -52074,6 +52362,19 @@ module kvcpu_evn$device$hepc$lists$victims$0$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$victims$0$last_held
+
+
+module kvcpu_evn$device$hepc$lists$victims$0$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$victims$0$left
 
 
 module kvcpu_evn$device$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52131,6 +52432,19 @@ module kvcpu_evn$device$hepc$lists$victims$0$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$victims$0$pushed
+
+
+module kvcpu_evn$device$hepc$lists$victims$0$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$victims$0$waiting
 
 
 module kvcpu_evn$device$hepc$lists$victims$0$written(clock,reset,d,q);
@@ -52197,12 +52511,21 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -52217,7 +52540,8 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -52262,6 +52586,7 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     kvcpu_evn$device$hepc$lists$victims$1$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -52270,6 +52595,18 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_evn$device$hepc$lists$victims$1$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_evn$device$hepc$lists$victims$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_evn$device$hepc$lists$victims$1$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -52295,6 +52632,8 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -52304,6 +52643,8 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -52311,8 +52652,7 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -52326,37 +52666,39 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_evn$device$hepc$lists$victims$1
@@ -52375,16 +52717,20 @@ module kvcpu_evn$device$hepc$lists$victims$1$count(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$1$count
 
 
-module kvcpu_evn$device$hepc$lists$victims$1$gone(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$victims$1$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_evn$device$hepc$lists$victims$1$gone
 
 
@@ -52433,6 +52779,19 @@ module kvcpu_evn$device$hepc$lists$victims$1$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$victims$1$last_held
+
+
+module kvcpu_evn$device$hepc$lists$victims$1$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$victims$1$left
 
 
 module kvcpu_evn$device$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52490,6 +52849,19 @@ module kvcpu_evn$device$hepc$lists$victims$1$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$victims$1$pushed
+
+
+module kvcpu_evn$device$hepc$lists$victims$1$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$victims$1$waiting
 
 
 module kvcpu_evn$device$hepc$lists$victims$1$written(clock,reset,d,q);
@@ -52556,12 +52928,21 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -52576,7 +52957,8 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -52621,6 +53003,7 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     kvcpu_evn$device$hepc$lists$victims$2$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -52629,6 +53012,18 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_evn$device$hepc$lists$victims$2$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_evn$device$hepc$lists$victims$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_evn$device$hepc$lists$victims$2$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -52654,6 +53049,8 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -52663,6 +53060,8 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -52670,8 +53069,7 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -52685,37 +53083,39 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_evn$device$hepc$lists$victims$2
@@ -52734,16 +53134,20 @@ module kvcpu_evn$device$hepc$lists$victims$2$count(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$2$count
 
 
-module kvcpu_evn$device$hepc$lists$victims$2$gone(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$victims$2$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_evn$device$hepc$lists$victims$2$gone
 
 
@@ -52792,6 +53196,19 @@ module kvcpu_evn$device$hepc$lists$victims$2$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$victims$2$last_held
+
+
+module kvcpu_evn$device$hepc$lists$victims$2$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$victims$2$left
 
 
 module kvcpu_evn$device$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52849,6 +53266,19 @@ module kvcpu_evn$device$hepc$lists$victims$2$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$victims$2$pushed
+
+
+module kvcpu_evn$device$hepc$lists$victims$2$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$victims$2$waiting
 
 
 module kvcpu_evn$device$hepc$lists$victims$2$written(clock,reset,d,q);
@@ -52915,12 +53345,21 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -52935,7 +53374,8 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -52980,6 +53420,7 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     kvcpu_evn$device$hepc$lists$victims$3$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -52988,6 +53429,18 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_evn$device$hepc$lists$victims$3$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_evn$device$hepc$lists$victims$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_evn$device$hepc$lists$victims$3$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -53013,6 +53466,8 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -53022,6 +53477,8 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -53029,8 +53486,7 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -53044,37 +53500,39 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_evn$device$hepc$lists$victims$3
@@ -53093,16 +53551,20 @@ module kvcpu_evn$device$hepc$lists$victims$3$count(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$3$count
 
 
-module kvcpu_evn$device$hepc$lists$victims$3$gone(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$victims$3$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_evn$device$hepc$lists$victims$3$gone
 
 
@@ -53151,6 +53613,19 @@ module kvcpu_evn$device$hepc$lists$victims$3$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$victims$3$last_held
+
+
+module kvcpu_evn$device$hepc$lists$victims$3$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$victims$3$left
 
 
 module kvcpu_evn$device$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -53208,6 +53683,19 @@ module kvcpu_evn$device$hepc$lists$victims$3$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_evn$device$hepc$lists$victims$3$pushed
+
+
+module kvcpu_evn$device$hepc$lists$victims$3$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$hepc$lists$victims$3$waiting
 
 
 module kvcpu_evn$device$hepc$lists$victims$3$written(clock,reset,d,q);

@@ -7699,6 +7699,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     
     // Constant declarations
     localparam  lane_mask = 4'h3;
+    localparam  one = 16'h1;
     
     // Stub signals
     reg  victims$0$clock;
@@ -7799,7 +7800,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  candidates$3$crowded;
     reg  ranking0$clock;
     reg  ranking0$reset;
-    reg  [23:0] ranking0$orders;
+    reg  [18:0] ranking0$orders;
+    reg  ranking0$pop;
     reg  ranking0$wants$0;
     reg  ranking0$wants$1;
     reg  ranking0$wants$2;
@@ -7818,7 +7820,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  [57:0] ranking0$view;
     reg  ranking1$clock;
     reg  ranking1$reset;
-    reg  [23:0] ranking1$orders;
+    reg  [18:0] ranking1$orders;
+    reg  ranking1$pop;
     reg  ranking1$wants$0;
     reg  ranking1$wants$1;
     reg  ranking1$wants$2;
@@ -7837,7 +7840,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  [57:0] ranking1$view;
     reg  ranking2$clock;
     reg  ranking2$reset;
-    reg  [23:0] ranking2$orders;
+    reg  [18:0] ranking2$orders;
+    reg  ranking2$pop;
     reg  ranking2$wants$0;
     reg  ranking2$wants$1;
     reg  ranking2$wants$2;
@@ -7856,7 +7860,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  [57:0] ranking2$view;
     reg  ranking3$clock;
     reg  ranking3$reset;
-    reg  [23:0] ranking3$orders;
+    reg  [18:0] ranking3$orders;
+    reg  ranking3$pop;
     reg  ranking3$wants$0;
     reg  ranking3$wants$1;
     reg  ranking3$wants$2;
@@ -7875,7 +7880,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  [57:0] ranking3$view;
     reg  prefetch$clock;
     reg  prefetch$reset;
-    reg  [23:0] prefetch$orders;
+    reg  [18:0] prefetch$orders;
+    reg  prefetch$pop;
     reg  prefetch$wants$0;
     reg  prefetch$wants$1;
     reg  prefetch$wants$2;
@@ -7896,6 +7902,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  favoured$reset;
     reg  [3:0] favoured$d;
     wire  [3:0] favoured$q;
+    reg  fresh$clock;
+    reg  fresh$reset;
+    reg  fresh$d;
+    wire  fresh$q;
     reg  clearing$clock;
     reg  clearing$reset;
     reg  clearing$d;
@@ -7906,12 +7916,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  finishing$q;
     reg  popping$clock;
     reg  popping$reset;
-    reg  popping$d;
-    wire  popping$q;
-    reg  popped$clock;
-    reg  popped$reset;
-    reg  [3:0] popped$d;
-    wire  [3:0] popped$q;
+    reg  [15:0] popping$d;
+    wire  [15:0] popping$q;
     reg  victims_crowded$lanes$0;
     reg  victims_crowded$lanes$1;
     reg  victims_crowded$lanes$2;
@@ -7935,7 +7941,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     
     // Local signals
     reg  listing;
-    reg  [23:0] orders;
+    reg  [18:0] orders;
     
     // Sub module instances
     kvcpu_hepc$unit$lists$victims$0 victims$0(
@@ -8054,6 +8060,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .clock(ranking0$clock),
         .reset(ranking0$reset),
         .orders(ranking0$orders),
+        .pop(ranking0$pop),
         .wants$0(ranking0$wants$0),
         .wants$1(ranking0$wants$1),
         .wants$2(ranking0$wants$2),
@@ -8075,6 +8082,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .clock(ranking1$clock),
         .reset(ranking1$reset),
         .orders(ranking1$orders),
+        .pop(ranking1$pop),
         .wants$0(ranking1$wants$0),
         .wants$1(ranking1$wants$1),
         .wants$2(ranking1$wants$2),
@@ -8096,6 +8104,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .clock(ranking2$clock),
         .reset(ranking2$reset),
         .orders(ranking2$orders),
+        .pop(ranking2$pop),
         .wants$0(ranking2$wants$0),
         .wants$1(ranking2$wants$1),
         .wants$2(ranking2$wants$2),
@@ -8117,6 +8126,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .clock(ranking3$clock),
         .reset(ranking3$reset),
         .orders(ranking3$orders),
+        .pop(ranking3$pop),
         .wants$0(ranking3$wants$0),
         .wants$1(ranking3$wants$1),
         .wants$2(ranking3$wants$2),
@@ -8138,6 +8148,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .clock(prefetch$clock),
         .reset(prefetch$reset),
         .orders(prefetch$orders),
+        .pop(prefetch$pop),
         .wants$0(prefetch$wants$0),
         .wants$1(prefetch$wants$1),
         .wants$2(prefetch$wants$2),
@@ -8161,6 +8172,12 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .d(favoured$d),
         .q(favoured$q)
     );
+    kvcpu_hepc$unit$lists$fresh fresh(
+        .clock(fresh$clock),
+        .reset(fresh$reset),
+        .d(fresh$d),
+        .q(fresh$q)
+    );
     kvcpu_hepc$unit$lists$clearing clearing(
         .clock(clearing$clock),
         .reset(clearing$reset),
@@ -8178,12 +8195,6 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .reset(popping$reset),
         .d(popping$d),
         .q(popping$q)
-    );
-    kvcpu_hepc$unit$lists$popped popped(
-        .clock(popped$clock),
-        .reset(popped$reset),
-        .d(popped$d),
-        .q(popped$q)
     );
     kvcpu_hepc$unit$lists$victims_crowded victims_crowded(
         .lanes$0(victims_crowded$lanes$0),
@@ -8221,40 +8232,48 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     always @(*) ranking3$clock = clock;
     always @(*) prefetch$clock = clock;
     always @(*) favoured$clock = clock;
+    always @(*) fresh$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) finishing$clock = clock;
     always @(*) popping$clock = clock;
-    always @(*) popped$clock = clock;
     always @(*) ranking0$reset = reset;
     always @(*) ranking1$reset = reset;
     always @(*) ranking2$reset = reset;
     always @(*) ranking3$reset = reset;
     always @(*) prefetch$reset = reset;
     always @(*) favoured$reset = reset;
+    always @(*) fresh$reset = reset;
     always @(*) clearing$reset = reset;
     always @(*) finishing$reset = reset;
     always @(*) popping$reset = reset;
-    always @(*) popped$reset = reset;
     always @(*) clearing$d = clear;
     always @(*) finishing$d = finish;
-    always @(*) popping$d = pop;
-    always @(*) popped$d = list;
+    always @(*) begin
+        popping$d = 32'h0;
+        if (pop) begin
+            popping$d = one << list;
+        end
+    end
     always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
     always @(*) begin
         orders[(64'h0)+:(1)] = clearing$q;
         orders[(64'h1)+:(1)] = finishing$q;
-        orders[(64'h2)+:(1)] = works[(64'h0)+:(1)];
+        orders[(64'h2)+:(1)] = fresh$q;
         orders[(64'h3)+:(4)] = favoured$q;
-        orders[(64'h7)+:(1)] = popping$q;
-        orders[(64'h8)+:(4)] = popped$q;
-        orders[(64'hc)+:(8)] = wish[(64'h0)+:(8)];
-        orders[(64'h14)+:(4)] = wish[(64'h8)+:(4)];
+        orders[(64'h7)+:(8)] = wish[(64'h0)+:(8)];
+        orders[(64'hf)+:(4)] = wish[(64'h8)+:(4)];
     end
+    always @(*) fresh$d = works[(64'h0)+:(1)];
     always @(*) ranking0$orders = orders;
     always @(*) ranking1$orders = orders;
     always @(*) ranking2$orders = orders;
     always @(*) ranking3$orders = orders;
     always @(*) prefetch$orders = orders;
+    always @(*) ranking0$pop = popping$q[32'h0];
+    always @(*) ranking1$pop = popping$q[32'h1];
+    always @(*) ranking2$pop = popping$q[32'h2];
+    always @(*) ranking3$pop = popping$q[32'h3];
+    always @(*) prefetch$pop = popping$q[32'h4];
     always @(*) listing = works[(64'h0)+:(1)] | works[(64'h1)+:(1)];
     always @(*) victims$0$clock = clock;
     always @(*) victims$0$reset = reset;
@@ -8504,12 +8523,21 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -8524,7 +8552,8 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -8569,6 +8598,7 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     kvcpu_hepc$unit$lists$candidates$0$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -8577,6 +8607,18 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_hepc$unit$lists$candidates$0$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_hepc$unit$lists$candidates$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$lists$candidates$0$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -8602,6 +8644,8 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -8611,6 +8655,8 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -8618,8 +8664,7 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -8633,37 +8678,39 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_hepc$unit$lists$candidates$0
@@ -8682,16 +8729,20 @@ module kvcpu_hepc$unit$lists$candidates$0$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$0$count
 
 
-module kvcpu_hepc$unit$lists$candidates$0$gone(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$candidates$0$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_hepc$unit$lists$candidates$0$gone
 
 
@@ -8740,6 +8791,19 @@ module kvcpu_hepc$unit$lists$candidates$0$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$candidates$0$last_held
+
+
+module kvcpu_hepc$unit$lists$candidates$0$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$candidates$0$left
 
 
 module kvcpu_hepc$unit$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -8797,6 +8861,19 @@ module kvcpu_hepc$unit$lists$candidates$0$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$candidates$0$pushed
+
+
+module kvcpu_hepc$unit$lists$candidates$0$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$candidates$0$waiting
 
 
 module kvcpu_hepc$unit$lists$candidates$0$written(clock,reset,d,q);
@@ -8863,12 +8940,21 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -8883,7 +8969,8 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -8928,6 +9015,7 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     kvcpu_hepc$unit$lists$candidates$1$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -8936,6 +9024,18 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_hepc$unit$lists$candidates$1$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_hepc$unit$lists$candidates$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$lists$candidates$1$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -8961,6 +9061,8 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -8970,6 +9072,8 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -8977,8 +9081,7 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -8992,37 +9095,39 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_hepc$unit$lists$candidates$1
@@ -9041,16 +9146,20 @@ module kvcpu_hepc$unit$lists$candidates$1$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$1$count
 
 
-module kvcpu_hepc$unit$lists$candidates$1$gone(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$candidates$1$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_hepc$unit$lists$candidates$1$gone
 
 
@@ -9099,6 +9208,19 @@ module kvcpu_hepc$unit$lists$candidates$1$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$candidates$1$last_held
+
+
+module kvcpu_hepc$unit$lists$candidates$1$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$candidates$1$left
 
 
 module kvcpu_hepc$unit$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -9156,6 +9278,19 @@ module kvcpu_hepc$unit$lists$candidates$1$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$candidates$1$pushed
+
+
+module kvcpu_hepc$unit$lists$candidates$1$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$candidates$1$waiting
 
 
 module kvcpu_hepc$unit$lists$candidates$1$written(clock,reset,d,q);
@@ -9222,12 +9357,21 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -9242,7 +9386,8 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -9287,6 +9432,7 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     kvcpu_hepc$unit$lists$candidates$2$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -9295,6 +9441,18 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_hepc$unit$lists$candidates$2$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_hepc$unit$lists$candidates$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$lists$candidates$2$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -9320,6 +9478,8 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -9329,6 +9489,8 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -9336,8 +9498,7 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -9351,37 +9512,39 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_hepc$unit$lists$candidates$2
@@ -9400,16 +9563,20 @@ module kvcpu_hepc$unit$lists$candidates$2$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$2$count
 
 
-module kvcpu_hepc$unit$lists$candidates$2$gone(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$candidates$2$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_hepc$unit$lists$candidates$2$gone
 
 
@@ -9458,6 +9625,19 @@ module kvcpu_hepc$unit$lists$candidates$2$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$candidates$2$last_held
+
+
+module kvcpu_hepc$unit$lists$candidates$2$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$candidates$2$left
 
 
 module kvcpu_hepc$unit$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -9515,6 +9695,19 @@ module kvcpu_hepc$unit$lists$candidates$2$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$candidates$2$pushed
+
+
+module kvcpu_hepc$unit$lists$candidates$2$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$candidates$2$waiting
 
 
 module kvcpu_hepc$unit$lists$candidates$2$written(clock,reset,d,q);
@@ -9581,12 +9774,21 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -9601,7 +9803,8 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -9646,6 +9849,7 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     kvcpu_hepc$unit$lists$candidates$3$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -9654,6 +9858,18 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_hepc$unit$lists$candidates$3$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_hepc$unit$lists$candidates$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$lists$candidates$3$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -9679,6 +9895,8 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -9688,6 +9906,8 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -9695,8 +9915,7 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -9710,37 +9929,39 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_hepc$unit$lists$candidates$3
@@ -9759,16 +9980,20 @@ module kvcpu_hepc$unit$lists$candidates$3$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$3$count
 
 
-module kvcpu_hepc$unit$lists$candidates$3$gone(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$candidates$3$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_hepc$unit$lists$candidates$3$gone
 
 
@@ -9817,6 +10042,19 @@ module kvcpu_hepc$unit$lists$candidates$3$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$candidates$3$last_held
+
+
+module kvcpu_hepc$unit$lists$candidates$3$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$candidates$3$left
 
 
 module kvcpu_hepc$unit$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -9874,6 +10112,19 @@ module kvcpu_hepc$unit$lists$candidates$3$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$candidates$3$pushed
+
+
+module kvcpu_hepc$unit$lists$candidates$3$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$candidates$3$waiting
 
 
 module kvcpu_hepc$unit$lists$candidates$3$written(clock,reset,d,q);
@@ -9956,20 +10207,7 @@ module kvcpu_hepc$unit$lists$finishing(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$finishing
 
 
-module kvcpu_hepc$unit$lists$popped(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$popped
-
-
-module kvcpu_hepc$unit$lists$popping(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$fresh(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -9979,15 +10217,29 @@ module kvcpu_hepc$unit$lists$popping(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$popping
+endmodule // kvcpu_hepc$unit$lists$fresh
 
 
-module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$popping(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$popping
+
+
+module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -10168,14 +10420,14 @@ module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$2
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -14046,12 +14298,13 @@ module kvcpu_hepc$unit$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$prefetch$spared
 
 
-module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -14232,14 +14485,14 @@ module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$2
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -18110,12 +18363,13 @@ module kvcpu_hepc$unit$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking0$spared
 
 
-module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -18296,14 +18550,14 @@ module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$2
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -22174,12 +22428,13 @@ module kvcpu_hepc$unit$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking1$spared
 
 
-module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -22360,14 +22615,14 @@ module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$2
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -26238,12 +26493,13 @@ module kvcpu_hepc$unit$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking2$spared
 
 
-module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -26424,14 +26680,14 @@ module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$2
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -30353,12 +30609,21 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -30373,7 +30638,8 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -30418,6 +30684,7 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     kvcpu_hepc$unit$lists$victims$0$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -30426,6 +30693,18 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_hepc$unit$lists$victims$0$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_hepc$unit$lists$victims$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$lists$victims$0$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -30451,6 +30730,8 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -30460,6 +30741,8 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -30467,8 +30750,7 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -30482,37 +30764,39 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_hepc$unit$lists$victims$0
@@ -30531,16 +30815,20 @@ module kvcpu_hepc$unit$lists$victims$0$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$0$count
 
 
-module kvcpu_hepc$unit$lists$victims$0$gone(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$victims$0$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_hepc$unit$lists$victims$0$gone
 
 
@@ -30589,6 +30877,19 @@ module kvcpu_hepc$unit$lists$victims$0$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$victims$0$last_held
+
+
+module kvcpu_hepc$unit$lists$victims$0$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$victims$0$left
 
 
 module kvcpu_hepc$unit$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30646,6 +30947,19 @@ module kvcpu_hepc$unit$lists$victims$0$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$victims$0$pushed
+
+
+module kvcpu_hepc$unit$lists$victims$0$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$victims$0$waiting
 
 
 module kvcpu_hepc$unit$lists$victims$0$written(clock,reset,d,q);
@@ -30712,12 +31026,21 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -30732,7 +31055,8 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -30777,6 +31101,7 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     kvcpu_hepc$unit$lists$victims$1$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -30785,6 +31110,18 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_hepc$unit$lists$victims$1$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_hepc$unit$lists$victims$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$lists$victims$1$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -30810,6 +31147,8 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -30819,6 +31158,8 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -30826,8 +31167,7 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -30841,37 +31181,39 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_hepc$unit$lists$victims$1
@@ -30890,16 +31232,20 @@ module kvcpu_hepc$unit$lists$victims$1$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$1$count
 
 
-module kvcpu_hepc$unit$lists$victims$1$gone(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$victims$1$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_hepc$unit$lists$victims$1$gone
 
 
@@ -30948,6 +31294,19 @@ module kvcpu_hepc$unit$lists$victims$1$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$victims$1$last_held
+
+
+module kvcpu_hepc$unit$lists$victims$1$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$victims$1$left
 
 
 module kvcpu_hepc$unit$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -31005,6 +31364,19 @@ module kvcpu_hepc$unit$lists$victims$1$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$victims$1$pushed
+
+
+module kvcpu_hepc$unit$lists$victims$1$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$victims$1$waiting
 
 
 module kvcpu_hepc$unit$lists$victims$1$written(clock,reset,d,q);
@@ -31071,12 +31443,21 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -31091,7 +31472,8 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -31136,6 +31518,7 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     kvcpu_hepc$unit$lists$victims$2$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -31144,6 +31527,18 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_hepc$unit$lists$victims$2$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_hepc$unit$lists$victims$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$lists$victims$2$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -31169,6 +31564,8 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -31178,6 +31575,8 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -31185,8 +31584,7 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -31200,37 +31598,39 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_hepc$unit$lists$victims$2
@@ -31249,16 +31649,20 @@ module kvcpu_hepc$unit$lists$victims$2$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$2$count
 
 
-module kvcpu_hepc$unit$lists$victims$2$gone(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$victims$2$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_hepc$unit$lists$victims$2$gone
 
 
@@ -31307,6 +31711,19 @@ module kvcpu_hepc$unit$lists$victims$2$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$victims$2$last_held
+
+
+module kvcpu_hepc$unit$lists$victims$2$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$victims$2$left
 
 
 module kvcpu_hepc$unit$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -31364,6 +31781,19 @@ module kvcpu_hepc$unit$lists$victims$2$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$victims$2$pushed
+
+
+module kvcpu_hepc$unit$lists$victims$2$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$victims$2$waiting
 
 
 module kvcpu_hepc$unit$lists$victims$2$written(clock,reset,d,q);
@@ -31430,12 +31860,21 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -31450,7 +31889,8 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -31495,6 +31935,7 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     kvcpu_hepc$unit$lists$victims$3$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -31503,6 +31944,18 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_hepc$unit$lists$victims$3$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_hepc$unit$lists$victims$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_hepc$unit$lists$victims$3$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -31528,6 +31981,8 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -31537,6 +31992,8 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -31544,8 +32001,7 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -31559,37 +32015,39 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_hepc$unit$lists$victims$3
@@ -31608,16 +32066,20 @@ module kvcpu_hepc$unit$lists$victims$3$count(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$3$count
 
 
-module kvcpu_hepc$unit$lists$victims$3$gone(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$victims$3$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_hepc$unit$lists$victims$3$gone
 
 
@@ -31666,6 +32128,19 @@ module kvcpu_hepc$unit$lists$victims$3$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$victims$3$last_held
+
+
+module kvcpu_hepc$unit$lists$victims$3$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$victims$3$left
 
 
 module kvcpu_hepc$unit$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -31723,6 +32198,19 @@ module kvcpu_hepc$unit$lists$victims$3$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_hepc$unit$lists$victims$3$pushed
+
+
+module kvcpu_hepc$unit$lists$victims$3$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$victims$3$waiting
 
 
 module kvcpu_hepc$unit$lists$victims$3$written(clock,reset,d,q);

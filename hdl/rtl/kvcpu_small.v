@@ -27920,6 +27920,7 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     
     // Constant declarations
     localparam  lane_mask = 4'h3;
+    localparam  one = 16'h1;
     
     // Stub signals
     reg  victims$0$clock;
@@ -28020,7 +28021,8 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     wire  candidates$3$crowded;
     reg  ranking0$clock;
     reg  ranking0$reset;
-    reg  [23:0] ranking0$orders;
+    reg  [18:0] ranking0$orders;
+    reg  ranking0$pop;
     reg  ranking0$wants$0;
     reg  ranking0$wants$1;
     reg  ranking0$wants$2;
@@ -28039,7 +28041,8 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     wire  [57:0] ranking0$view;
     reg  ranking1$clock;
     reg  ranking1$reset;
-    reg  [23:0] ranking1$orders;
+    reg  [18:0] ranking1$orders;
+    reg  ranking1$pop;
     reg  ranking1$wants$0;
     reg  ranking1$wants$1;
     reg  ranking1$wants$2;
@@ -28058,7 +28061,8 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     wire  [57:0] ranking1$view;
     reg  ranking2$clock;
     reg  ranking2$reset;
-    reg  [23:0] ranking2$orders;
+    reg  [18:0] ranking2$orders;
+    reg  ranking2$pop;
     reg  ranking2$wants$0;
     reg  ranking2$wants$1;
     reg  ranking2$wants$2;
@@ -28077,7 +28081,8 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     wire  [57:0] ranking2$view;
     reg  ranking3$clock;
     reg  ranking3$reset;
-    reg  [23:0] ranking3$orders;
+    reg  [18:0] ranking3$orders;
+    reg  ranking3$pop;
     reg  ranking3$wants$0;
     reg  ranking3$wants$1;
     reg  ranking3$wants$2;
@@ -28096,7 +28101,8 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     wire  [57:0] ranking3$view;
     reg  prefetch$clock;
     reg  prefetch$reset;
-    reg  [23:0] prefetch$orders;
+    reg  [18:0] prefetch$orders;
+    reg  prefetch$pop;
     reg  prefetch$wants$0;
     reg  prefetch$wants$1;
     reg  prefetch$wants$2;
@@ -28117,6 +28123,10 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  favoured$reset;
     reg  [3:0] favoured$d;
     wire  [3:0] favoured$q;
+    reg  fresh$clock;
+    reg  fresh$reset;
+    reg  fresh$d;
+    wire  fresh$q;
     reg  clearing$clock;
     reg  clearing$reset;
     reg  clearing$d;
@@ -28127,12 +28137,8 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     wire  finishing$q;
     reg  popping$clock;
     reg  popping$reset;
-    reg  popping$d;
-    wire  popping$q;
-    reg  popped$clock;
-    reg  popped$reset;
-    reg  [3:0] popped$d;
-    wire  [3:0] popped$q;
+    reg  [15:0] popping$d;
+    wire  [15:0] popping$q;
     reg  victims_crowded$lanes$0;
     reg  victims_crowded$lanes$1;
     reg  victims_crowded$lanes$2;
@@ -28156,7 +28162,7 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     
     // Local signals
     reg  listing;
-    reg  [23:0] orders;
+    reg  [18:0] orders;
     
     // Sub module instances
     kvcpu_small$hepc$lists$victims$0 victims$0(
@@ -28275,6 +28281,7 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .clock(ranking0$clock),
         .reset(ranking0$reset),
         .orders(ranking0$orders),
+        .pop(ranking0$pop),
         .wants$0(ranking0$wants$0),
         .wants$1(ranking0$wants$1),
         .wants$2(ranking0$wants$2),
@@ -28296,6 +28303,7 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .clock(ranking1$clock),
         .reset(ranking1$reset),
         .orders(ranking1$orders),
+        .pop(ranking1$pop),
         .wants$0(ranking1$wants$0),
         .wants$1(ranking1$wants$1),
         .wants$2(ranking1$wants$2),
@@ -28317,6 +28325,7 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .clock(ranking2$clock),
         .reset(ranking2$reset),
         .orders(ranking2$orders),
+        .pop(ranking2$pop),
         .wants$0(ranking2$wants$0),
         .wants$1(ranking2$wants$1),
         .wants$2(ranking2$wants$2),
@@ -28338,6 +28347,7 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .clock(ranking3$clock),
         .reset(ranking3$reset),
         .orders(ranking3$orders),
+        .pop(ranking3$pop),
         .wants$0(ranking3$wants$0),
         .wants$1(ranking3$wants$1),
         .wants$2(ranking3$wants$2),
@@ -28359,6 +28369,7 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .clock(prefetch$clock),
         .reset(prefetch$reset),
         .orders(prefetch$orders),
+        .pop(prefetch$pop),
         .wants$0(prefetch$wants$0),
         .wants$1(prefetch$wants$1),
         .wants$2(prefetch$wants$2),
@@ -28382,6 +28393,12 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .d(favoured$d),
         .q(favoured$q)
     );
+    kvcpu_small$hepc$lists$fresh fresh(
+        .clock(fresh$clock),
+        .reset(fresh$reset),
+        .d(fresh$d),
+        .q(fresh$q)
+    );
     kvcpu_small$hepc$lists$clearing clearing(
         .clock(clearing$clock),
         .reset(clearing$reset),
@@ -28399,12 +28416,6 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .reset(popping$reset),
         .d(popping$d),
         .q(popping$q)
-    );
-    kvcpu_small$hepc$lists$popped popped(
-        .clock(popped$clock),
-        .reset(popped$reset),
-        .d(popped$d),
-        .q(popped$q)
     );
     kvcpu_small$hepc$lists$victims_crowded victims_crowded(
         .lanes$0(victims_crowded$lanes$0),
@@ -28442,40 +28453,48 @@ module kvcpu_small$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     always @(*) ranking3$clock = clock;
     always @(*) prefetch$clock = clock;
     always @(*) favoured$clock = clock;
+    always @(*) fresh$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) finishing$clock = clock;
     always @(*) popping$clock = clock;
-    always @(*) popped$clock = clock;
     always @(*) ranking0$reset = reset;
     always @(*) ranking1$reset = reset;
     always @(*) ranking2$reset = reset;
     always @(*) ranking3$reset = reset;
     always @(*) prefetch$reset = reset;
     always @(*) favoured$reset = reset;
+    always @(*) fresh$reset = reset;
     always @(*) clearing$reset = reset;
     always @(*) finishing$reset = reset;
     always @(*) popping$reset = reset;
-    always @(*) popped$reset = reset;
     always @(*) clearing$d = clear;
     always @(*) finishing$d = finish;
-    always @(*) popping$d = pop;
-    always @(*) popped$d = list;
+    always @(*) begin
+        popping$d = 32'h0;
+        if (pop) begin
+            popping$d = one << list;
+        end
+    end
     always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
     always @(*) begin
         orders[(64'h0)+:(1)] = clearing$q;
         orders[(64'h1)+:(1)] = finishing$q;
-        orders[(64'h2)+:(1)] = works[(64'h0)+:(1)];
+        orders[(64'h2)+:(1)] = fresh$q;
         orders[(64'h3)+:(4)] = favoured$q;
-        orders[(64'h7)+:(1)] = popping$q;
-        orders[(64'h8)+:(4)] = popped$q;
-        orders[(64'hc)+:(8)] = wish[(64'h0)+:(8)];
-        orders[(64'h14)+:(4)] = wish[(64'h8)+:(4)];
+        orders[(64'h7)+:(8)] = wish[(64'h0)+:(8)];
+        orders[(64'hf)+:(4)] = wish[(64'h8)+:(4)];
     end
+    always @(*) fresh$d = works[(64'h0)+:(1)];
     always @(*) ranking0$orders = orders;
     always @(*) ranking1$orders = orders;
     always @(*) ranking2$orders = orders;
     always @(*) ranking3$orders = orders;
     always @(*) prefetch$orders = orders;
+    always @(*) ranking0$pop = popping$q[32'h0];
+    always @(*) ranking1$pop = popping$q[32'h1];
+    always @(*) ranking2$pop = popping$q[32'h2];
+    always @(*) ranking3$pop = popping$q[32'h3];
+    always @(*) prefetch$pop = popping$q[32'h4];
     always @(*) listing = works[(64'h0)+:(1)] | works[(64'h1)+:(1)];
     always @(*) victims$0$clock = clock;
     always @(*) victims$0$reset = reset;
@@ -28725,12 +28744,21 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -28745,7 +28773,8 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -28790,6 +28819,7 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     kvcpu_small$hepc$lists$candidates$0$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -28798,6 +28828,18 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_small$hepc$lists$candidates$0$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_small$hepc$lists$candidates$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_small$hepc$lists$candidates$0$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -28823,6 +28865,8 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -28832,6 +28876,8 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -28839,8 +28885,7 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -28854,37 +28899,39 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_small$hepc$lists$candidates$0
@@ -28903,16 +28950,20 @@ module kvcpu_small$hepc$lists$candidates$0$count(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$candidates$0$count
 
 
-module kvcpu_small$hepc$lists$candidates$0$gone(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$0$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_small$hepc$lists$candidates$0$gone
 
 
@@ -28961,6 +29012,19 @@ module kvcpu_small$hepc$lists$candidates$0$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_small$hepc$lists$candidates$0$last_held
+
+
+module kvcpu_small$hepc$lists$candidates$0$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$0$left
 
 
 module kvcpu_small$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -29018,6 +29082,19 @@ module kvcpu_small$hepc$lists$candidates$0$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$hepc$lists$candidates$0$pushed
+
+
+module kvcpu_small$hepc$lists$candidates$0$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$0$waiting
 
 
 module kvcpu_small$hepc$lists$candidates$0$written(clock,reset,d,q);
@@ -29084,12 +29161,21 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -29104,7 +29190,8 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -29149,6 +29236,7 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     kvcpu_small$hepc$lists$candidates$1$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -29157,6 +29245,18 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_small$hepc$lists$candidates$1$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_small$hepc$lists$candidates$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_small$hepc$lists$candidates$1$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -29182,6 +29282,8 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -29191,6 +29293,8 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -29198,8 +29302,7 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -29213,37 +29316,39 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_small$hepc$lists$candidates$1
@@ -29262,16 +29367,20 @@ module kvcpu_small$hepc$lists$candidates$1$count(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$candidates$1$count
 
 
-module kvcpu_small$hepc$lists$candidates$1$gone(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$1$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_small$hepc$lists$candidates$1$gone
 
 
@@ -29320,6 +29429,19 @@ module kvcpu_small$hepc$lists$candidates$1$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_small$hepc$lists$candidates$1$last_held
+
+
+module kvcpu_small$hepc$lists$candidates$1$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$1$left
 
 
 module kvcpu_small$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -29377,6 +29499,19 @@ module kvcpu_small$hepc$lists$candidates$1$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$hepc$lists$candidates$1$pushed
+
+
+module kvcpu_small$hepc$lists$candidates$1$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$1$waiting
 
 
 module kvcpu_small$hepc$lists$candidates$1$written(clock,reset,d,q);
@@ -29443,12 +29578,21 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -29463,7 +29607,8 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -29508,6 +29653,7 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     kvcpu_small$hepc$lists$candidates$2$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -29516,6 +29662,18 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_small$hepc$lists$candidates$2$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_small$hepc$lists$candidates$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_small$hepc$lists$candidates$2$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -29541,6 +29699,8 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -29550,6 +29710,8 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -29557,8 +29719,7 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -29572,37 +29733,39 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_small$hepc$lists$candidates$2
@@ -29621,16 +29784,20 @@ module kvcpu_small$hepc$lists$candidates$2$count(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$candidates$2$count
 
 
-module kvcpu_small$hepc$lists$candidates$2$gone(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$2$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_small$hepc$lists$candidates$2$gone
 
 
@@ -29679,6 +29846,19 @@ module kvcpu_small$hepc$lists$candidates$2$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_small$hepc$lists$candidates$2$last_held
+
+
+module kvcpu_small$hepc$lists$candidates$2$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$2$left
 
 
 module kvcpu_small$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -29736,6 +29916,19 @@ module kvcpu_small$hepc$lists$candidates$2$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$hepc$lists$candidates$2$pushed
+
+
+module kvcpu_small$hepc$lists$candidates$2$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$2$waiting
 
 
 module kvcpu_small$hepc$lists$candidates$2$written(clock,reset,d,q);
@@ -29802,12 +29995,21 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -29822,7 +30024,8 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -29867,6 +30070,7 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     kvcpu_small$hepc$lists$candidates$3$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -29875,6 +30079,18 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_small$hepc$lists$candidates$3$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_small$hepc$lists$candidates$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_small$hepc$lists$candidates$3$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -29900,6 +30116,8 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -29909,6 +30127,8 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -29916,8 +30136,7 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -29931,37 +30150,39 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_small$hepc$lists$candidates$3
@@ -29980,16 +30201,20 @@ module kvcpu_small$hepc$lists$candidates$3$count(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$candidates$3$count
 
 
-module kvcpu_small$hepc$lists$candidates$3$gone(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$3$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_small$hepc$lists$candidates$3$gone
 
 
@@ -30038,6 +30263,19 @@ module kvcpu_small$hepc$lists$candidates$3$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_small$hepc$lists$candidates$3$last_held
+
+
+module kvcpu_small$hepc$lists$candidates$3$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$3$left
 
 
 module kvcpu_small$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30095,6 +30333,19 @@ module kvcpu_small$hepc$lists$candidates$3$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$hepc$lists$candidates$3$pushed
+
+
+module kvcpu_small$hepc$lists$candidates$3$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$candidates$3$waiting
 
 
 module kvcpu_small$hepc$lists$candidates$3$written(clock,reset,d,q);
@@ -30177,20 +30428,7 @@ module kvcpu_small$hepc$lists$finishing(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$finishing
 
 
-module kvcpu_small$hepc$lists$popped(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_small$hepc$lists$popped
-
-
-module kvcpu_small$hepc$lists$popping(clock,reset,d,q);
+module kvcpu_small$hepc$lists$fresh(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30200,15 +30438,29 @@ module kvcpu_small$hepc$lists$popping(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$lists$popping
+endmodule // kvcpu_small$hepc$lists$fresh
 
 
-module kvcpu_small$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_small$hepc$lists$popping(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_small$hepc$lists$popping
+
+
+module kvcpu_small$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -30389,14 +30641,14 @@ module kvcpu_small$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -31867,12 +32119,13 @@ module kvcpu_small$hepc$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$prefetch$spared
 
 
-module kvcpu_small$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_small$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -32053,14 +32306,14 @@ module kvcpu_small$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -33531,12 +33784,13 @@ module kvcpu_small$hepc$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$ranking0$spared
 
 
-module kvcpu_small$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_small$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -33717,14 +33971,14 @@ module kvcpu_small$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -35195,12 +35449,13 @@ module kvcpu_small$hepc$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$ranking1$spared
 
 
-module kvcpu_small$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_small$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -35381,14 +35636,14 @@ module kvcpu_small$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -36859,12 +37114,13 @@ module kvcpu_small$hepc$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$ranking2$spared
 
 
-module kvcpu_small$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_small$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -37045,14 +37301,14 @@ module kvcpu_small$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -38574,12 +38830,21 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -38594,7 +38859,8 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -38639,6 +38905,7 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     kvcpu_small$hepc$lists$victims$0$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -38647,6 +38914,18 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_small$hepc$lists$victims$0$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_small$hepc$lists$victims$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_small$hepc$lists$victims$0$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -38672,6 +38951,8 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -38681,6 +38962,8 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -38688,8 +38971,7 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -38703,37 +38985,39 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_small$hepc$lists$victims$0
@@ -38752,16 +39036,20 @@ module kvcpu_small$hepc$lists$victims$0$count(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$victims$0$count
 
 
-module kvcpu_small$hepc$lists$victims$0$gone(clock,reset,d,q);
+module kvcpu_small$hepc$lists$victims$0$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_small$hepc$lists$victims$0$gone
 
 
@@ -38810,6 +39098,19 @@ module kvcpu_small$hepc$lists$victims$0$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_small$hepc$lists$victims$0$last_held
+
+
+module kvcpu_small$hepc$lists$victims$0$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$0$left
 
 
 module kvcpu_small$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -38867,6 +39168,19 @@ module kvcpu_small$hepc$lists$victims$0$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$hepc$lists$victims$0$pushed
+
+
+module kvcpu_small$hepc$lists$victims$0$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$0$waiting
 
 
 module kvcpu_small$hepc$lists$victims$0$written(clock,reset,d,q);
@@ -38933,12 +39247,21 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -38953,7 +39276,8 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -38998,6 +39322,7 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     kvcpu_small$hepc$lists$victims$1$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -39006,6 +39331,18 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_small$hepc$lists$victims$1$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_small$hepc$lists$victims$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_small$hepc$lists$victims$1$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -39031,6 +39368,8 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -39040,6 +39379,8 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -39047,8 +39388,7 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -39062,37 +39402,39 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_small$hepc$lists$victims$1
@@ -39111,16 +39453,20 @@ module kvcpu_small$hepc$lists$victims$1$count(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$victims$1$count
 
 
-module kvcpu_small$hepc$lists$victims$1$gone(clock,reset,d,q);
+module kvcpu_small$hepc$lists$victims$1$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_small$hepc$lists$victims$1$gone
 
 
@@ -39169,6 +39515,19 @@ module kvcpu_small$hepc$lists$victims$1$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_small$hepc$lists$victims$1$last_held
+
+
+module kvcpu_small$hepc$lists$victims$1$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$1$left
 
 
 module kvcpu_small$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -39226,6 +39585,19 @@ module kvcpu_small$hepc$lists$victims$1$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$hepc$lists$victims$1$pushed
+
+
+module kvcpu_small$hepc$lists$victims$1$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$1$waiting
 
 
 module kvcpu_small$hepc$lists$victims$1$written(clock,reset,d,q);
@@ -39292,12 +39664,21 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -39312,7 +39693,8 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -39357,6 +39739,7 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     kvcpu_small$hepc$lists$victims$2$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -39365,6 +39748,18 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_small$hepc$lists$victims$2$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_small$hepc$lists$victims$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_small$hepc$lists$victims$2$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -39390,6 +39785,8 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -39399,6 +39796,8 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -39406,8 +39805,7 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -39421,37 +39819,39 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_small$hepc$lists$victims$2
@@ -39470,16 +39870,20 @@ module kvcpu_small$hepc$lists$victims$2$count(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$victims$2$count
 
 
-module kvcpu_small$hepc$lists$victims$2$gone(clock,reset,d,q);
+module kvcpu_small$hepc$lists$victims$2$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_small$hepc$lists$victims$2$gone
 
 
@@ -39528,6 +39932,19 @@ module kvcpu_small$hepc$lists$victims$2$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_small$hepc$lists$victims$2$last_held
+
+
+module kvcpu_small$hepc$lists$victims$2$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$2$left
 
 
 module kvcpu_small$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -39585,6 +40002,19 @@ module kvcpu_small$hepc$lists$victims$2$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$hepc$lists$victims$2$pushed
+
+
+module kvcpu_small$hepc$lists$victims$2$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$2$waiting
 
 
 module kvcpu_small$hepc$lists$victims$2$written(clock,reset,d,q);
@@ -39651,12 +40081,21 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -39671,7 +40110,8 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -39716,6 +40156,7 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     kvcpu_small$hepc$lists$victims$3$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -39724,6 +40165,18 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_small$hepc$lists$victims$3$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_small$hepc$lists$victims$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_small$hepc$lists$victims$3$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -39749,6 +40202,8 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -39758,6 +40213,8 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -39765,8 +40222,7 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -39780,37 +40236,39 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_small$hepc$lists$victims$3
@@ -39829,16 +40287,20 @@ module kvcpu_small$hepc$lists$victims$3$count(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$victims$3$count
 
 
-module kvcpu_small$hepc$lists$victims$3$gone(clock,reset,d,q);
+module kvcpu_small$hepc$lists$victims$3$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_small$hepc$lists$victims$3$gone
 
 
@@ -39887,6 +40349,19 @@ module kvcpu_small$hepc$lists$victims$3$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_small$hepc$lists$victims$3$last_held
+
+
+module kvcpu_small$hepc$lists$victims$3$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$3$left
 
 
 module kvcpu_small$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -39944,6 +40419,19 @@ module kvcpu_small$hepc$lists$victims$3$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$hepc$lists$victims$3$pushed
+
+
+module kvcpu_small$hepc$lists$victims$3$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$hepc$lists$victims$3$waiting
 
 
 module kvcpu_small$hepc$lists$victims$3$written(clock,reset,d,q);

@@ -28248,6 +28248,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     
     // Constant declarations
     localparam  lane_mask = 4'h3;
+    localparam  one = 16'h1;
     
     // Stub signals
     reg  victims$0$clock;
@@ -28348,7 +28349,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  candidates$3$crowded;
     reg  ranking0$clock;
     reg  ranking0$reset;
-    reg  [23:0] ranking0$orders;
+    reg  [18:0] ranking0$orders;
+    reg  ranking0$pop;
     reg  ranking0$wants$0;
     reg  ranking0$wants$1;
     reg  ranking0$wants$2;
@@ -28367,7 +28369,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  [57:0] ranking0$view;
     reg  ranking1$clock;
     reg  ranking1$reset;
-    reg  [23:0] ranking1$orders;
+    reg  [18:0] ranking1$orders;
+    reg  ranking1$pop;
     reg  ranking1$wants$0;
     reg  ranking1$wants$1;
     reg  ranking1$wants$2;
@@ -28386,7 +28389,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  [57:0] ranking1$view;
     reg  ranking2$clock;
     reg  ranking2$reset;
-    reg  [23:0] ranking2$orders;
+    reg  [18:0] ranking2$orders;
+    reg  ranking2$pop;
     reg  ranking2$wants$0;
     reg  ranking2$wants$1;
     reg  ranking2$wants$2;
@@ -28405,7 +28409,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  [57:0] ranking2$view;
     reg  ranking3$clock;
     reg  ranking3$reset;
-    reg  [23:0] ranking3$orders;
+    reg  [18:0] ranking3$orders;
+    reg  ranking3$pop;
     reg  ranking3$wants$0;
     reg  ranking3$wants$1;
     reg  ranking3$wants$2;
@@ -28424,7 +28429,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  [57:0] ranking3$view;
     reg  prefetch$clock;
     reg  prefetch$reset;
-    reg  [23:0] prefetch$orders;
+    reg  [18:0] prefetch$orders;
+    reg  prefetch$pop;
     reg  prefetch$wants$0;
     reg  prefetch$wants$1;
     reg  prefetch$wants$2;
@@ -28445,6 +28451,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  favoured$reset;
     reg  [3:0] favoured$d;
     wire  [3:0] favoured$q;
+    reg  fresh$clock;
+    reg  fresh$reset;
+    reg  fresh$d;
+    wire  fresh$q;
     reg  clearing$clock;
     reg  clearing$reset;
     reg  clearing$d;
@@ -28455,12 +28465,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  finishing$q;
     reg  popping$clock;
     reg  popping$reset;
-    reg  popping$d;
-    wire  popping$q;
-    reg  popped$clock;
-    reg  popped$reset;
-    reg  [3:0] popped$d;
-    wire  [3:0] popped$q;
+    reg  [15:0] popping$d;
+    wire  [15:0] popping$q;
     reg  victims_crowded$lanes$0;
     reg  victims_crowded$lanes$1;
     reg  victims_crowded$lanes$2;
@@ -28484,7 +28490,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     
     // Local signals
     reg  listing;
-    reg  [23:0] orders;
+    reg  [18:0] orders;
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$victims$0 victims$0(
@@ -28603,6 +28609,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .clock(ranking0$clock),
         .reset(ranking0$reset),
         .orders(ranking0$orders),
+        .pop(ranking0$pop),
         .wants$0(ranking0$wants$0),
         .wants$1(ranking0$wants$1),
         .wants$2(ranking0$wants$2),
@@ -28624,6 +28631,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .clock(ranking1$clock),
         .reset(ranking1$reset),
         .orders(ranking1$orders),
+        .pop(ranking1$pop),
         .wants$0(ranking1$wants$0),
         .wants$1(ranking1$wants$1),
         .wants$2(ranking1$wants$2),
@@ -28645,6 +28653,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .clock(ranking2$clock),
         .reset(ranking2$reset),
         .orders(ranking2$orders),
+        .pop(ranking2$pop),
         .wants$0(ranking2$wants$0),
         .wants$1(ranking2$wants$1),
         .wants$2(ranking2$wants$2),
@@ -28666,6 +28675,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .clock(ranking3$clock),
         .reset(ranking3$reset),
         .orders(ranking3$orders),
+        .pop(ranking3$pop),
         .wants$0(ranking3$wants$0),
         .wants$1(ranking3$wants$1),
         .wants$2(ranking3$wants$2),
@@ -28687,6 +28697,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .clock(prefetch$clock),
         .reset(prefetch$reset),
         .orders(prefetch$orders),
+        .pop(prefetch$pop),
         .wants$0(prefetch$wants$0),
         .wants$1(prefetch$wants$1),
         .wants$2(prefetch$wants$2),
@@ -28710,6 +28721,12 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .d(favoured$d),
         .q(favoured$q)
     );
+    kvcpu_uart$device$hepc$lists$fresh fresh(
+        .clock(fresh$clock),
+        .reset(fresh$reset),
+        .d(fresh$d),
+        .q(fresh$q)
+    );
     kvcpu_uart$device$hepc$lists$clearing clearing(
         .clock(clearing$clock),
         .reset(clearing$reset),
@@ -28727,12 +28744,6 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .reset(popping$reset),
         .d(popping$d),
         .q(popping$q)
-    );
-    kvcpu_uart$device$hepc$lists$popped popped(
-        .clock(popped$clock),
-        .reset(popped$reset),
-        .d(popped$d),
-        .q(popped$q)
     );
     kvcpu_uart$device$hepc$lists$victims_crowded victims_crowded(
         .lanes$0(victims_crowded$lanes$0),
@@ -28770,40 +28781,48 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     always @(*) ranking3$clock = clock;
     always @(*) prefetch$clock = clock;
     always @(*) favoured$clock = clock;
+    always @(*) fresh$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) finishing$clock = clock;
     always @(*) popping$clock = clock;
-    always @(*) popped$clock = clock;
     always @(*) ranking0$reset = reset;
     always @(*) ranking1$reset = reset;
     always @(*) ranking2$reset = reset;
     always @(*) ranking3$reset = reset;
     always @(*) prefetch$reset = reset;
     always @(*) favoured$reset = reset;
+    always @(*) fresh$reset = reset;
     always @(*) clearing$reset = reset;
     always @(*) finishing$reset = reset;
     always @(*) popping$reset = reset;
-    always @(*) popped$reset = reset;
     always @(*) clearing$d = clear;
     always @(*) finishing$d = finish;
-    always @(*) popping$d = pop;
-    always @(*) popped$d = list;
+    always @(*) begin
+        popping$d = 32'h0;
+        if (pop) begin
+            popping$d = one << list;
+        end
+    end
     always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
     always @(*) begin
         orders[(64'h0)+:(1)] = clearing$q;
         orders[(64'h1)+:(1)] = finishing$q;
-        orders[(64'h2)+:(1)] = works[(64'h0)+:(1)];
+        orders[(64'h2)+:(1)] = fresh$q;
         orders[(64'h3)+:(4)] = favoured$q;
-        orders[(64'h7)+:(1)] = popping$q;
-        orders[(64'h8)+:(4)] = popped$q;
-        orders[(64'hc)+:(8)] = wish[(64'h0)+:(8)];
-        orders[(64'h14)+:(4)] = wish[(64'h8)+:(4)];
+        orders[(64'h7)+:(8)] = wish[(64'h0)+:(8)];
+        orders[(64'hf)+:(4)] = wish[(64'h8)+:(4)];
     end
+    always @(*) fresh$d = works[(64'h0)+:(1)];
     always @(*) ranking0$orders = orders;
     always @(*) ranking1$orders = orders;
     always @(*) ranking2$orders = orders;
     always @(*) ranking3$orders = orders;
     always @(*) prefetch$orders = orders;
+    always @(*) ranking0$pop = popping$q[32'h0];
+    always @(*) ranking1$pop = popping$q[32'h1];
+    always @(*) ranking2$pop = popping$q[32'h2];
+    always @(*) ranking3$pop = popping$q[32'h3];
+    always @(*) prefetch$pop = popping$q[32'h4];
     always @(*) listing = works[(64'h0)+:(1)] | works[(64'h1)+:(1)];
     always @(*) victims$0$clock = clock;
     always @(*) victims$0$reset = reset;
@@ -29053,12 +29072,21 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -29073,7 +29101,8 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -29118,6 +29147,7 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     kvcpu_uart$device$hepc$lists$candidates$0$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -29126,6 +29156,18 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_uart$device$hepc$lists$candidates$0$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_uart$device$hepc$lists$candidates$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_uart$device$hepc$lists$candidates$0$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -29151,6 +29193,8 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -29160,6 +29204,8 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -29167,8 +29213,7 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -29182,37 +29227,39 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_uart$device$hepc$lists$candidates$0
@@ -29231,16 +29278,20 @@ module kvcpu_uart$device$hepc$lists$candidates$0$count(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$0$count
 
 
-module kvcpu_uart$device$hepc$lists$candidates$0$gone(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$candidates$0$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_uart$device$hepc$lists$candidates$0$gone
 
 
@@ -29289,6 +29340,19 @@ module kvcpu_uart$device$hepc$lists$candidates$0$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$candidates$0$last_held
+
+
+module kvcpu_uart$device$hepc$lists$candidates$0$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$candidates$0$left
 
 
 module kvcpu_uart$device$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -29346,6 +29410,19 @@ module kvcpu_uart$device$hepc$lists$candidates$0$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$candidates$0$pushed
+
+
+module kvcpu_uart$device$hepc$lists$candidates$0$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$candidates$0$waiting
 
 
 module kvcpu_uart$device$hepc$lists$candidates$0$written(clock,reset,d,q);
@@ -29412,12 +29489,21 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -29432,7 +29518,8 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -29477,6 +29564,7 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     kvcpu_uart$device$hepc$lists$candidates$1$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -29485,6 +29573,18 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_uart$device$hepc$lists$candidates$1$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_uart$device$hepc$lists$candidates$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_uart$device$hepc$lists$candidates$1$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -29510,6 +29610,8 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -29519,6 +29621,8 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -29526,8 +29630,7 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -29541,37 +29644,39 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_uart$device$hepc$lists$candidates$1
@@ -29590,16 +29695,20 @@ module kvcpu_uart$device$hepc$lists$candidates$1$count(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$1$count
 
 
-module kvcpu_uart$device$hepc$lists$candidates$1$gone(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$candidates$1$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_uart$device$hepc$lists$candidates$1$gone
 
 
@@ -29648,6 +29757,19 @@ module kvcpu_uart$device$hepc$lists$candidates$1$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$candidates$1$last_held
+
+
+module kvcpu_uart$device$hepc$lists$candidates$1$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$candidates$1$left
 
 
 module kvcpu_uart$device$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -29705,6 +29827,19 @@ module kvcpu_uart$device$hepc$lists$candidates$1$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$candidates$1$pushed
+
+
+module kvcpu_uart$device$hepc$lists$candidates$1$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$candidates$1$waiting
 
 
 module kvcpu_uart$device$hepc$lists$candidates$1$written(clock,reset,d,q);
@@ -29771,12 +29906,21 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -29791,7 +29935,8 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -29836,6 +29981,7 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     kvcpu_uart$device$hepc$lists$candidates$2$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -29844,6 +29990,18 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_uart$device$hepc$lists$candidates$2$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_uart$device$hepc$lists$candidates$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_uart$device$hepc$lists$candidates$2$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -29869,6 +30027,8 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -29878,6 +30038,8 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -29885,8 +30047,7 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -29900,37 +30061,39 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_uart$device$hepc$lists$candidates$2
@@ -29949,16 +30112,20 @@ module kvcpu_uart$device$hepc$lists$candidates$2$count(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$2$count
 
 
-module kvcpu_uart$device$hepc$lists$candidates$2$gone(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$candidates$2$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_uart$device$hepc$lists$candidates$2$gone
 
 
@@ -30007,6 +30174,19 @@ module kvcpu_uart$device$hepc$lists$candidates$2$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$candidates$2$last_held
+
+
+module kvcpu_uart$device$hepc$lists$candidates$2$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$candidates$2$left
 
 
 module kvcpu_uart$device$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30064,6 +30244,19 @@ module kvcpu_uart$device$hepc$lists$candidates$2$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$candidates$2$pushed
+
+
+module kvcpu_uart$device$hepc$lists$candidates$2$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$candidates$2$waiting
 
 
 module kvcpu_uart$device$hepc$lists$candidates$2$written(clock,reset,d,q);
@@ -30130,12 +30323,21 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -30150,7 +30352,8 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -30195,6 +30398,7 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     kvcpu_uart$device$hepc$lists$candidates$3$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -30203,6 +30407,18 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_uart$device$hepc$lists$candidates$3$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_uart$device$hepc$lists$candidates$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_uart$device$hepc$lists$candidates$3$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -30228,6 +30444,8 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -30237,6 +30455,8 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -30244,8 +30464,7 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -30259,37 +30478,39 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_uart$device$hepc$lists$candidates$3
@@ -30308,16 +30529,20 @@ module kvcpu_uart$device$hepc$lists$candidates$3$count(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$3$count
 
 
-module kvcpu_uart$device$hepc$lists$candidates$3$gone(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$candidates$3$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_uart$device$hepc$lists$candidates$3$gone
 
 
@@ -30366,6 +30591,19 @@ module kvcpu_uart$device$hepc$lists$candidates$3$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$candidates$3$last_held
+
+
+module kvcpu_uart$device$hepc$lists$candidates$3$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$candidates$3$left
 
 
 module kvcpu_uart$device$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30423,6 +30661,19 @@ module kvcpu_uart$device$hepc$lists$candidates$3$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$candidates$3$pushed
+
+
+module kvcpu_uart$device$hepc$lists$candidates$3$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$candidates$3$waiting
 
 
 module kvcpu_uart$device$hepc$lists$candidates$3$written(clock,reset,d,q);
@@ -30505,20 +30756,7 @@ module kvcpu_uart$device$hepc$lists$finishing(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$finishing
 
 
-module kvcpu_uart$device$hepc$lists$popped(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$popped
-
-
-module kvcpu_uart$device$hepc$lists$popping(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$fresh(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30528,15 +30766,29 @@ module kvcpu_uart$device$hepc$lists$popping(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$popping
+endmodule // kvcpu_uart$device$hepc$lists$fresh
 
 
-module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$popping(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$popping
+
+
+module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -30717,14 +30969,14 @@ module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,wants$0,wants$1,
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -32195,12 +32447,13 @@ module kvcpu_uart$device$hepc$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$prefetch$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -32381,14 +32634,14 @@ module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,wants$0,wants$1,
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -33859,12 +34112,13 @@ module kvcpu_uart$device$hepc$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$ranking0$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -34045,14 +34299,14 @@ module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,wants$0,wants$1,
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -35523,12 +35777,13 @@ module kvcpu_uart$device$hepc$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$ranking1$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -35709,14 +35964,14 @@ module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,wants$0,wants$1,
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -37187,12 +37442,13 @@ module kvcpu_uart$device$hepc$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$ranking2$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [23:0] orders;
+    input wire  [18:0] orders;
+    input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
@@ -37373,14 +37629,14 @@ module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,wants$0,wants$1,
     always @(*) holding = offered$q | list$holding;
     always @(*) list$clear = orders[(64'h0)+:(1)];
     always @(*) list$finish = orders[(64'h1)+:(1)];
-    always @(*) list$pop = orders[(64'h7)+:(1)] & (orders[(64'h8)+:(4)] == number);
+    always @(*) list$pop = pop;
     always @(*) list$offer = offered$q;
     always @(*) list$fresh = orders[(64'h2)+:(1)];
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'h14)+:(4)] == number) begin
-            list$position = orders[(64'hc)+:(8)];
+        if (orders[(64'hf)+:(4)] == number) begin
+            list$position = orders[(64'h7)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -38902,12 +39158,21 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -38922,7 +39187,8 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -38967,6 +39233,7 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     kvcpu_uart$device$hepc$lists$victims$0$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -38975,6 +39242,18 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_uart$device$hepc$lists$victims$0$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_uart$device$hepc$lists$victims$0$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_uart$device$hepc$lists$victims$0$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -39000,6 +39279,8 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -39009,6 +39290,8 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -39016,8 +39299,7 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -39031,37 +39313,39 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_uart$device$hepc$lists$victims$0
@@ -39080,16 +39364,20 @@ module kvcpu_uart$device$hepc$lists$victims$0$count(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$0$count
 
 
-module kvcpu_uart$device$hepc$lists$victims$0$gone(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$victims$0$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_uart$device$hepc$lists$victims$0$gone
 
 
@@ -39138,6 +39426,19 @@ module kvcpu_uart$device$hepc$lists$victims$0$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$victims$0$last_held
+
+
+module kvcpu_uart$device$hepc$lists$victims$0$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$victims$0$left
 
 
 module kvcpu_uart$device$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -39195,6 +39496,19 @@ module kvcpu_uart$device$hepc$lists$victims$0$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$victims$0$pushed
+
+
+module kvcpu_uart$device$hepc$lists$victims$0$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$victims$0$waiting
 
 
 module kvcpu_uart$device$hepc$lists$victims$0$written(clock,reset,d,q);
@@ -39261,12 +39575,21 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -39281,7 +39604,8 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -39326,6 +39650,7 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     kvcpu_uart$device$hepc$lists$victims$1$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -39334,6 +39659,18 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_uart$device$hepc$lists$victims$1$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_uart$device$hepc$lists$victims$1$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_uart$device$hepc$lists$victims$1$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -39359,6 +39696,8 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -39368,6 +39707,8 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -39375,8 +39716,7 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -39390,37 +39730,39 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_uart$device$hepc$lists$victims$1
@@ -39439,16 +39781,20 @@ module kvcpu_uart$device$hepc$lists$victims$1$count(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$1$count
 
 
-module kvcpu_uart$device$hepc$lists$victims$1$gone(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$victims$1$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_uart$device$hepc$lists$victims$1$gone
 
 
@@ -39497,6 +39843,19 @@ module kvcpu_uart$device$hepc$lists$victims$1$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$victims$1$last_held
+
+
+module kvcpu_uart$device$hepc$lists$victims$1$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$victims$1$left
 
 
 module kvcpu_uart$device$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -39554,6 +39913,19 @@ module kvcpu_uart$device$hepc$lists$victims$1$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$victims$1$pushed
+
+
+module kvcpu_uart$device$hepc$lists$victims$1$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$victims$1$waiting
 
 
 module kvcpu_uart$device$hepc$lists$victims$1$written(clock,reset,d,q);
@@ -39620,12 +39992,21 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -39640,7 +40021,8 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -39685,6 +40067,7 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     kvcpu_uart$device$hepc$lists$victims$2$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -39693,6 +40076,18 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_uart$device$hepc$lists$victims$2$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_uart$device$hepc$lists$victims$2$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_uart$device$hepc$lists$victims$2$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -39718,6 +40113,8 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -39727,6 +40124,8 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -39734,8 +40133,7 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -39749,37 +40147,39 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_uart$device$hepc$lists$victims$2
@@ -39798,16 +40198,20 @@ module kvcpu_uart$device$hepc$lists$victims$2$count(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$2$count
 
 
-module kvcpu_uart$device$hepc$lists$victims$2$gone(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$victims$2$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_uart$device$hepc$lists$victims$2$gone
 
 
@@ -39856,6 +40260,19 @@ module kvcpu_uart$device$hepc$lists$victims$2$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$victims$2$last_held
+
+
+module kvcpu_uart$device$hepc$lists$victims$2$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$victims$2$left
 
 
 module kvcpu_uart$device$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -39913,6 +40330,19 @@ module kvcpu_uart$device$hepc$lists$victims$2$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$victims$2$pushed
+
+
+module kvcpu_uart$device$hepc$lists$victims$2$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$victims$2$waiting
 
 
 module kvcpu_uart$device$hepc$lists$victims$2$written(clock,reset,d,q);
@@ -39979,12 +40409,21 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     wire  [5:0] written$q;
     reg  gone$clock;
     reg  gone$reset;
+    reg  gone$enable;
     reg  [5:0] gone$d;
     wire  [5:0] gone$q;
     reg  count$clock;
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
+    reg  left$clock;
+    reg  left$reset;
+    reg  left$d;
+    wire  left$q;
+    reg  waiting$clock;
+    reg  waiting$reset;
+    reg  waiting$d;
+    wire  waiting$q;
     reg  head_wanted$clock;
     reg  head_wanted$reset;
     reg  head_wanted$enable;
@@ -39999,7 +40438,8 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     // Local signals
     reg  better;
     reg  load;
-    reg  waiting;
+    reg  only_one;
+    reg  more;
     reg  [1:0] read_list;
     
     // Sub module instances
@@ -40044,6 +40484,7 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     kvcpu_uart$device$hepc$lists$victims$3$gone gone(
         .clock(gone$clock),
         .reset(gone$reset),
+        .enable(gone$enable),
         .d(gone$d),
         .q(gone$q)
     );
@@ -40052,6 +40493,18 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
         .reset(count$reset),
         .d(count$d),
         .q(count$q)
+    );
+    kvcpu_uart$device$hepc$lists$victims$3$left left(
+        .clock(left$clock),
+        .reset(left$reset),
+        .d(left$d),
+        .q(left$q)
+    );
+    kvcpu_uart$device$hepc$lists$victims$3$waiting waiting(
+        .clock(waiting$clock),
+        .reset(waiting$reset),
+        .d(waiting$d),
+        .q(waiting$q)
     );
     kvcpu_uart$device$hepc$lists$victims$3$head_wanted head_wanted(
         .clock(head_wanted$clock),
@@ -40077,6 +40530,8 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
+    always @(*) left$clock = clock;
+    always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
     always @(*) last_held$reset = reset;
@@ -40086,6 +40541,8 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
+    always @(*) left$reset = reset;
+    always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
     always @(*) last_held$d = last;
@@ -40093,8 +40550,7 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     always @(*) pushed$d = in_valid & (open | better);
     always @(*) push_item$d = item;
     always @(*) push_list$d = list;
-    always @(*) waiting = count$q != 32'h0;
-    always @(*) load = waiting & (taken | (head_wanted$q == 32'h0));
+    always @(*) load = waiting$q & (taken | (head_wanted$q == 32'h0));
     always @(*) places$write_enable = pushed$q;
     always @(*) places$write_address = written$q;
     always @(*) places$write_data = (((push_list$q) & 51'h7ffffffffffff) << list_place) | ((push_item$q) & 51'h7ffffffffffff);
@@ -40108,37 +40564,39 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
             end
         end
     end
+    always @(*) gone$enable = load;
     always @(*) begin
-        gone$d = gone$q;
-        if (load) begin
-            gone$d = gone$q + 32'h1;
-            if (gone$q == last_place) begin
-                gone$d = 32'h0;
-            end
+        gone$d = gone$q + 32'h1;
+        if (gone$q == last_place) begin
+            gone$d = 32'h0;
         end
     end
+    always @(*) left$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~load) begin
+        if (pushed$q & ~left$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (load & ~pushed$q) begin
+        else if (left$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
+    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
         head_wanted$d = 32'h0;
-        if (waiting) begin
+        if (waiting$q) begin
             head_wanted$d = one << read_list;
         end
     end
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
     always @(*) head = head_item$q;
-    always @(*) holding = pushed$q | waiting | (head_wanted$q != 32'h0);
+    always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
     
 endmodule // kvcpu_uart$device$hepc$lists$victims$3
@@ -40157,16 +40615,20 @@ module kvcpu_uart$device$hepc$lists$victims$3$count(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$3$count
 
 
-module kvcpu_uart$device$hepc$lists$victims$3$gone(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$victims$3$gone(clock,reset,enable,d,q);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
+    input wire  enable;
     input wire  [5:0] d;
     output reg  [5:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 6'h0 : d;
+    always @(posedge clock) begin
+        if (reset) q <= 6'h0;
+        else if (enable) q <= d;
+    end
 endmodule // kvcpu_uart$device$hepc$lists$victims$3$gone
 
 
@@ -40215,6 +40677,19 @@ module kvcpu_uart$device$hepc$lists$victims$3$last_held(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 49'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$victims$3$last_held
+
+
+module kvcpu_uart$device$hepc$lists$victims$3$left(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$victims$3$left
 
 
 module kvcpu_uart$device$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -40272,6 +40747,19 @@ module kvcpu_uart$device$hepc$lists$victims$3$pushed(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$hepc$lists$victims$3$pushed
+
+
+module kvcpu_uart$device$hepc$lists$victims$3$waiting(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$victims$3$waiting
 
 
 module kvcpu_uart$device$hepc$lists$victims$3$written(clock,reset,d,q);

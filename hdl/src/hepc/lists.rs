@@ -72,10 +72,12 @@ pub(super) struct Lists<const L: usize, const K: usize, const M: usize> {
     ranking3: Ranking<L, K, M>,
     prefetch: Ranking<L, K, M>,
     favoured: Register<Bits<4>>,
+    /// It sweeps: a clock late, which is long before an item comes.
+    fresh: Register<Bit>,
     clearing: Register<Bit>,
     finishing: Register<Bit>,
-    popping: Register<Bit>,
-    popped: Register<Bits<4>>,
+    /// List k forgets its head, in bit k.
+    popping: Register<Bits<16>>,
     victims_crowded: Flags<L>,
     candidates_crowded: Flags<L>,
     victims_holding: Flags<L>,
@@ -83,6 +85,7 @@ pub(super) struct Lists<const L: usize, const K: usize, const M: usize> {
     listing: Signal<Local, Bit>,
     orders: Signal<Local, Orders>,
     lane_mask: Constant<Bits<4>>,
+    one: Constant<Bits<16>>,
 }
 
 impl<const L: usize, const K: usize, const M: usize> Default for Lists<L, K, M> {
@@ -94,11 +97,12 @@ impl<const L: usize, const K: usize, const M: usize> Default for Lists<L, K, M> 
                     $($lanes: std::array::from_fn(|_| Default::default()),)*
                     $($list: Ranking::new($number),)*
                     lane_mask: Constant::new((L as u64 - 1).into()),
+                    one: Constant::new(1u64.into()),
                 }
             };
         }
         rest!(
-            clock reset works clear finish pop list wish crowded holding turning there view favoured clearing finishing popping popped
+            clock reset works clear finish pop list wish crowded holding turning there view favoured fresh clearing finishing popping
             victims_crowded candidates_crowded victims_holding candidates_holding listing orders;
             victim victim_item tier tier_early candidate candidate_item victims candidates;
             ranking0 0 ranking1 1 ranking2 2 ranking3 3 prefetch 4
@@ -115,33 +119,34 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
         self.ranking3.clock.next = self.clock.val();
         self.prefetch.clock.next = self.clock.val();
         self.favoured.clock.next = self.clock.val();
+        self.fresh.clock.next = self.clock.val();
         self.clearing.clock.next = self.clock.val();
         self.finishing.clock.next = self.clock.val();
         self.popping.clock.next = self.clock.val();
-        self.popped.clock.next = self.clock.val();
         self.ranking0.reset.next = self.reset.val();
         self.ranking1.reset.next = self.reset.val();
         self.ranking2.reset.next = self.reset.val();
         self.ranking3.reset.next = self.reset.val();
         self.prefetch.reset.next = self.reset.val();
         self.favoured.reset.next = self.reset.val();
+        self.fresh.reset.next = self.reset.val();
         self.clearing.reset.next = self.reset.val();
         self.finishing.reset.next = self.reset.val();
         self.popping.reset.next = self.reset.val();
-        self.popped.reset.next = self.reset.val();
 
         // What begins and ends reaches many registers, and has a clock for it.
         self.clearing.d.next = self.clear.val();
         self.finishing.d.next = self.finish.val();
-        self.popping.d.next = self.pop.val();
-        self.popped.d.next = self.list.val();
+        self.popping.d.next = 0.into();
+        if self.pop.val() {
+            self.popping.d.next = self.one.val() << self.list.val();
+        }
         self.favoured.d.next = (self.favoured.q.val() + 1) & self.lane_mask.val();
         self.orders.next.clear = self.clearing.q.val();
         self.orders.next.finish = self.finishing.q.val();
-        self.orders.next.fresh = self.works.val().sweeping;
+        self.fresh.d.next = self.works.val().sweeping;
+        self.orders.next.fresh = self.fresh.q.val();
         self.orders.next.favoured = self.favoured.q.val();
-        self.orders.next.pop = self.popping.q.val();
-        self.orders.next.pop_list = self.popped.q.val();
         self.orders.next.wanted = self.wish.val().place;
         self.orders.next.wanted_list = self.wish.val().list;
         self.ranking0.orders.next = self.orders.val();
@@ -149,6 +154,11 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
         self.ranking2.orders.next = self.orders.val();
         self.ranking3.orders.next = self.orders.val();
         self.prefetch.orders.next = self.orders.val();
+        self.ranking0.pop.next = self.popping.q.val().get_bit(0);
+        self.ranking1.pop.next = self.popping.q.val().get_bit(1);
+        self.ranking2.pop.next = self.popping.q.val().get_bit(2);
+        self.ranking3.pop.next = self.popping.q.val().get_bit(3);
+        self.prefetch.pop.next = self.popping.q.val().get_bit(4);
 
         self.listing.next = self.works.val().sweeping | self.works.val().offering;
         for i in 0..L {

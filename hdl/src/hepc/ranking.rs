@@ -25,10 +25,6 @@ pub(super) struct Orders {
     pub fresh: Bit,
     /// The lanes from this on go first.
     pub favoured: Bits<4>,
-    /// A list forgets its head; only while nothing is on its way to it.
-    pub pop: Bit,
-    /// Which.
-    pub pop_list: Bits<4>,
     /// The place of the item wanted at the front of a list; of the others it is the head.
     pub wanted: Bits<8>,
     /// Which.
@@ -56,6 +52,8 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
 
     /// What is said to all lists.
     pub orders: Signal<In, Orders>,
+    /// The list forgets its head; only while nothing is on its way to it.
+    pub pop: Signal<In, Bit>,
     /// A lane has an item for this list.
     pub wants: [Signal<In, Bit>; L],
     /// The item, inverted: {rank, index}.
@@ -98,7 +96,7 @@ impl<const L: usize, const K: usize, const M: usize> Ranking<L, K, M> {
             };
         }
         rest!(
-            clock reset orders holding last_item there view choose list offered item spared spare moves
+            clock reset orders pop holding last_item there view choose list offered item spared spare moves
         )
     }
 }
@@ -137,7 +135,7 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Ranking<L, K, M> 
 
         self.list.clear.next = self.orders.val().clear;
         self.list.finish.next = self.orders.val().finish;
-        self.list.pop.next = self.orders.val().pop & (self.orders.val().pop_list == self.number.val());
+        self.list.pop.next = self.pop.val();
         self.list.offer.next = self.offered.q.val();
         self.list.fresh.next = self.orders.val().fresh;
         self.list.item.next = self.item.q.val();

@@ -7,7 +7,8 @@
 //!
 //! A list only gets better during a sweep, so what does not beat an older last item does not beat the present one either.
 //! Most items of a sweep stop here: of n in random order, K * (1 + ln(n / K)) pass. The head stands in registers, so that the
-//! choice among lanes does not begin at a RAM, nor end at one.
+//! choice among lanes does not begin at a RAM, nor end at one. What leaves is counted a clock later, as that choice is a long way;
+//! only whether something waits is known at once.
 
 use super::ITEM_BITS;
 use super::places::Places;
@@ -58,10 +59,14 @@ pub(super) struct Sieve {
     push_list: Register<Bits<2>>,
     places: Places<WAITING_BITS, PLACES>,
     written: Register<Bits<6>>,
-    gone: Register<Bits<6>>,
+    gone: Kept<Bits<6>>,
+    /// Items in the FIFO, and one more if it was left in the clock before.
     count: Register<Bits<6>>,
+    left: Register<Bit>,
+    waiting: Register<Bit>,
     load: Signal<Local, Bit>,
-    waiting: Signal<Local, Bit>,
+    only_one: Signal<Local, Bit>,
+    more: Signal<Local, Bit>,
     read_list: Signal<Local, Bits<2>>,
     head_wanted: Kept<Bits<4>>,
     head_item: Kept<Bits<ITEM_BITS>>,
@@ -86,7 +91,7 @@ impl Default for Sieve {
         }
         rest!(
             clock reset in_valid item list last open wanted head taken holding crowded last_held better pushed push_item push_list places
-            written gone count load waiting read_list head_wanted head_item
+            written gone count left waiting load only_one more read_list head_wanted head_item
         )
     }
 }
@@ -102,6 +107,8 @@ impl Logic for Sieve {
         self.written.clock.next = self.clock.val();
         self.gone.clock.next = self.clock.val();
         self.count.clock.next = self.clock.val();
+        self.left.clock.next = self.clock.val();
+        self.waiting.clock.next = self.clock.val();
         self.head_wanted.clock.next = self.clock.val();
         self.head_item.clock.next = self.clock.val();
         self.last_held.reset.next = self.reset.val();
@@ -111,6 +118,8 @@ impl Logic for Sieve {
         self.written.reset.next = self.reset.val();
         self.gone.reset.next = self.reset.val();
         self.count.reset.next = self.reset.val();
+        self.left.reset.next = self.reset.val();
+        self.waiting.reset.next = self.reset.val();
         self.head_wanted.reset.next = self.reset.val();
         self.head_item.reset.next = self.reset.val();
 
@@ -122,8 +131,7 @@ impl Logic for Sieve {
         self.push_list.d.next = self.list.val();
 
         // The FIFO.
-        self.waiting.next = self.count.q.val() != 0;
-        self.load.next = self.waiting.val() & (self.taken.val() | (self.head_wanted.q.val() == 0));
+        self.load.next = self.waiting.q.val() & (self.taken.val() | (self.head_wanted.q.val() == 0));
         self.places.write_enable.next = self.pushed.q.val();
         self.places.write_address.next = self.written.q.val();
         self.places.write_data.next = (bit_cast::<WAITING_BITS, 2>(self.push_list.q.val()) << self.list_place.val())
@@ -136,32 +144,34 @@ impl Logic for Sieve {
                 self.written.d.next = 0.into();
             }
         }
-        self.gone.d.next = self.gone.q.val();
-        if self.load.val() {
-            self.gone.d.next = self.gone.q.val() + 1;
-            if self.gone.q.val() == self.last_place.val() {
-                self.gone.d.next = 0.into();
-            }
+        self.gone.enable.next = self.load.val();
+        self.gone.d.next = self.gone.q.val() + 1;
+        if self.gone.q.val() == self.last_place.val() {
+            self.gone.d.next = 0.into();
         }
+        self.left.d.next = self.load.val();
         self.count.d.next = self.count.q.val();
-        if self.pushed.q.val() & !self.load.val() {
+        if self.pushed.q.val() & !self.left.q.val() {
             self.count.d.next = self.count.q.val() + 1;
-        } else if self.load.val() & !self.pushed.q.val() {
+        } else if self.left.q.val() & !self.pushed.q.val() {
             self.count.d.next = self.count.q.val() - 1;
         }
+        self.only_one.next = (!self.left.q.val() & (self.count.q.val() == 1)) | (self.left.q.val() & (self.count.q.val() == 2));
+        self.more.next = (self.count.q.val() > 2) | (!self.left.q.val() & (self.count.q.val() == 2));
+        self.waiting.d.next = self.pushed.q.val() | self.more.val() | (self.only_one.val() & !self.load.val());
 
         // The head.
         self.head_wanted.enable.next = self.taken.val() | (self.head_wanted.q.val() == 0);
         self.head_item.enable.next = self.taken.val() | (self.head_wanted.q.val() == 0);
         self.read_list.next = self.places.read_data.val().get_bits::<2>(49);
         self.head_wanted.d.next = 0.into();
-        if self.waiting.val() {
+        if self.waiting.q.val() {
             self.head_wanted.d.next = self.one.val() << self.read_list.val();
         }
         self.head_item.d.next = bit_cast::<ITEM_BITS, WAITING_BITS>(self.places.read_data.val());
         self.wanted.next = self.head_wanted.q.val();
         self.head.next = self.head_item.q.val();
-        self.holding.next = self.pushed.q.val() | self.waiting.val() | (self.head_wanted.q.val() != 0);
+        self.holding.next = self.pushed.q.val() | self.waiting.q.val() | (self.head_wanted.q.val() != 0);
         self.crowded.next = self.count.q.val() >= self.enough.val();
     }
 }
