@@ -16,6 +16,7 @@ module ecp5_evn(
     // times that, 600 MHz (10 to 400, and 400 to 800: Lattice FPGA-DS-02012, sysCLOCK PLL Timing).
     // Charge pump and loop filter, as ecppll (prjtrellis, libtrellis/tools/ecppll.cpp) writes them for every PLL; nextpnr takes 0 for an
     // attribute that is not there.
+    // CPHASE is half the divider, as ecppll has it; of the only output, which is its own feedback, it shifts nothing.
     (* ICP_CURRENT="12" *) (* LPF_RESISTOR="8" *) (* MFG_ENABLE_FILTEROPAMP="1" *) (* MFG_GMCREF_SEL="2" *)
     (* FREQUENCY_PIN_CLKI="12" *) (* FREQUENCY_PIN_CLKOP="120" *)
     EHXPLLL #(
@@ -57,8 +58,8 @@ module ecp5_evn(
         reset <= !calm[1] | (reset & (waited != 4'd15));
     end
 
-    // It goes to more than 10,000 registers: by a net of the clocks' network, which nextpnr takes for clocks only if not told. By ordinary
-    // wires it is routed for longer than all else, if at all.
+    // It goes to some 10,000 registers: by a net of the clocks' network, which nextpnr takes for clocks only if not told. By ordinary
+    // wires it is routed for longer than all else, if at all. nextpnr counts the way to the network, not the one on it: docs/boards.md.
     wire reset_all;
     DCCA spread (.CLKI(reset), .CE(1'b1), .CLKO(reset_all));
 

@@ -87,8 +87,8 @@ module ulx3s_85f(
         reset <= !calm[1] | (reset & (waited != 4'd15));
     end
 
-    // It goes to more than 10,000 registers: by a net of the clocks' network, which nextpnr takes for clocks only if not told. By ordinary
-    // wires it is routed for longer than all else, if at all.
+    // It goes to some 10,000 registers: by a net of the clocks' network, which nextpnr takes for clocks only if not told. By ordinary
+    // wires it is routed for longer than all else, if at all. nextpnr counts the way to the network, not the one on it: docs/boards.md.
     wire reset_all;
     DCCA spread (.CLKI(reset), .CE(1'b1), .CLKO(reset_all));
 

@@ -45892,7 +45892,7 @@ module kvcpu_uart$device$sequencer(clock,reset,host_pending,bus_ahead,bus_valid,
             value_v$d = value_w$q;
         end
     end
-    always @(*) calls = done & does_x$q[(64'h10)+:(1)];
+    always @(*) calls = carried & does_x$q[(64'h10)+:(1)];
     always @(*) returns = carried & does_x$q[(64'h11)+:(1)];
     always @(*) restarts = carried & does_x$q[(64'h15)+:(1)];
     always @(*) branches = carried & does_x$q[(64'he)+:(1)] & (alu$compared ^ does_x$q[(64'h9)+:(1)]);

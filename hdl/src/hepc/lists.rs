@@ -72,11 +72,11 @@ pub(super) struct Lists<const L: usize, const K: usize, const M: usize> {
     ranking3: Ranking<L, K, M>,
     prefetch: Ranking<L, K, M>,
     favoured: Register<Bits<4>>,
-    /// It sweeps: a clock late, which is long before an item comes.
+    /// It sweeps: a clock late, which is long before an item comes; and when it ends none is on its way.
     fresh: Register<Bit>,
     clearing: Register<Bit>,
     finishing: Register<Bit>,
-    /// List k forgets its head, in bit k.
+    /// List k forgets its head, in bit k; a bit for each number that the bus can name.
     popping: Register<Bits<16>>,
     victims_crowded: Flags<L>,
     candidates_crowded: Flags<L>,

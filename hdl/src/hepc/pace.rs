@@ -54,7 +54,8 @@ impl Logic for Pace {
         self.over.reset.next = self.reset.val();
         self.stage.reset.next = self.reset.val();
 
-        self.starts.next = self.offer.val() & !self.away.val() & !self.again.q.val() & !self.asked.q.val() & !self.over.q.val();
+        self.starts.next =
+            self.offer.val() & !self.away.val() & !self.again.q.val() & !self.asked.q.val() & !self.over.q.val();
         self.again.d.next = self.starts.val() & !self.fresh.val();
         self.asked.d.next = self.again.q.val();
         self.over.d.next = self.asked.q.val();

@@ -60,9 +60,11 @@ pub(super) struct Sieve {
     places: Places<WAITING_BITS, PLACES>,
     written: Register<Bits<6>>,
     gone: Kept<Bits<6>>,
-    /// Items in the FIFO, and one more if it was left in the clock before.
+    /// Items in the FIFO, and one more if one left it in the clock before.
     count: Register<Bits<6>>,
+    /// One did.
     left: Register<Bit>,
+    /// There is an item in the FIFO.
     waiting: Register<Bit>,
     load: Signal<Local, Bit>,
     only_one: Signal<Local, Bit>,
@@ -156,7 +158,8 @@ impl Logic for Sieve {
         } else if self.left.q.val() & !self.pushed.q.val() {
             self.count.d.next = self.count.q.val() - 1;
         }
-        self.only_one.next = (!self.left.q.val() & (self.count.q.val() == 1)) | (self.left.q.val() & (self.count.q.val() == 2));
+        self.only_one.next =
+            (!self.left.q.val() & (self.count.q.val() == 1)) | (self.left.q.val() & (self.count.q.val() == 2));
         self.more.next = (self.count.q.val() > 2) | (!self.left.q.val() & (self.count.q.val() == 2));
         self.waiting.d.next = self.pushed.q.val() | self.more.val() | (self.only_one.val() & !self.load.val());
 

@@ -364,7 +364,8 @@ impl<const P: usize> Logic for Sequencer<P> {
         }
 
         // Where it goes.
-        self.calls.next = self.done.val() & self.does_x.q.val().calls;
+        // These words wait for nothing.
+        self.calls.next = self.carried.val() & self.does_x.q.val().calls;
         self.returns.next = self.carried.val() & self.does_x.q.val().returns;
         self.restarts.next = self.carried.val() & self.does_x.q.val().restarts;
         self.branches.next = self.carried.val()

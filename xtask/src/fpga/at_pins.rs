@@ -5,6 +5,7 @@
 use super::report::Report;
 use anyhow::{Result, ensure};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// What the report calls an end that no clock has.
 const NO_CLOCK: &str = "<async>";
@@ -15,6 +16,10 @@ const NO_CLOCK: &str = "<async>";
 pub(crate) struct Limits {
     /// Beginnings of the names of the pads' cells.
     cells: Vec<String>,
+    /// How many of them a clock's edge has a way to.
+    outputs: usize,
+    /// How many have one to a register.
+    inputs: usize,
     /// From a clock's edge to a pad.
     to_pins_ns: f64,
     /// From a pad to a register, with what that needs before the edge.
@@ -46,16 +51,16 @@ impl Limits {
     pub(super) fn check(&self, report: &Report) -> Result<()> {
         let is_ours = |cell: &str| self.cells.iter().any(|start| cell.starts_with(start));
         let mut faults = Vec::new();
-        let (mut to, mut from) = (0, 0);
+        let (mut to, mut from) = (BTreeSet::new(), BTreeSet::new());
         for (net, end) in report.nets().flat_map(|net| net.endpoints.iter().map(move |end| (net, end))) {
             let limit = match (net.event.as_str(), end.event.as_str()) {
                 (NO_CLOCK, NO_CLOCK) => continue,
                 (NO_CLOCK, _) if is_ours(&net.driver) => {
-                    from += 1;
+                    from.insert(&net.driver);
                     self.from_pins_ns
                 }
                 (_, NO_CLOCK) if is_ours(&end.cell) => {
-                    to += 1;
+                    to.insert(&end.cell);
                     self.to_pins_ns
                 }
                 _ => continue,
@@ -66,7 +71,15 @@ impl Limits {
             }
         }
         // A pin with logic before its register has another name there: what was to be checked would be left out.
-        ensure!(to > 0 && from > 0, "{to} ways to and {from} from pins {}: are they called so?", self.cells.join(", "));
+        ensure!(
+            to.len() == self.outputs && from.len() == self.inputs,
+            "ways to {} pins {} and from {}, not to {} and from {}: is one called otherwise?",
+            to.len(),
+            self.cells.join(", "),
+            from.len(),
+            self.outputs,
+            self.inputs
+        );
         ensure!(faults.is_empty(), "timing at the pins is not met: {}; another --seed may help", faults.join(", "));
         Ok(())
     }
@@ -87,7 +100,8 @@ mod tests {
                 {{"driver": "ram_d.pad", "port": "O", "event": "<async>", "net": "c", "endpoints": [
                     {{"cell": "in", "port": "M", "event": "posedge clock", "delay": [1.0, {from}]}}]}}]}}"#
         );
-        let limits = Limits { cells: vec![begins.into()], to_pins_ns: 6.0, from_pins_ns: 4.0 };
+        let cells = vec![begins.into()];
+        let limits = Limits { cells, outputs: 1, inputs: 1, to_pins_ns: 6.0, from_pins_ns: 4.0 };
         limits.check(&serde_json::from_str(&text).unwrap())
     }
 
@@ -101,6 +115,7 @@ mod tests {
 
     #[test]
     fn pins_that_are_not_there_are_no_pins_in_time() {
-        assert!(check(1.0, 1.0, "rom_").unwrap_err().to_string().contains("0 ways to and 0 from"));
+        assert!(check(1.0, 1.0, "rom_").unwrap_err().to_string().contains("ways to 0 pins rom_ and from 0, not to 1"));
+        assert!(check(1.0, 1.0, "ram_a").unwrap_err().to_string().contains("from 0"));
     }
 }

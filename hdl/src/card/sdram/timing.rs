@@ -2,7 +2,8 @@
 //!
 //! Sources. AS4C16M16SA: Alliance, revision 3.0 (March 2015), table 16, grade -7. W9825G6: Winbond W9825G6JH, revision A04, 9.5, grade -75, whose
 //! successor is W9825G6KH. MT48LC16M16A2: Micron, 256Mb SDRAM, table 12, grade -75. IS42S16160: as LiteDRAM's `modules.py`
-//! has it. An ULX3S may carry any of them, and at 70 MHz the slowest value of each rule costs no more clocks than the fastest.
+//! has it. An ULX3S may carry any of them, and at 70 MHz the slowest value of a rule costs a clock more than
+//! the fastest, or none.
 
 /// Nanoseconds of a second.
 const NS: u64 = 1_000_000_000;
