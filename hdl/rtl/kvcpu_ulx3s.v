@@ -24212,6 +24212,7 @@ module kvcpu_ulx3s$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_
     reg  bus$bus_select;
     reg  bus$bus_write;
     reg  [23:0] bus$bus_address;
+    reg  [23:0] bus$address_ahead;
     wire  bus$bus_ready;
     wire  [31:0] bus$bus_read;
     reg  [6:0] bus$works;
@@ -24520,6 +24521,7 @@ module kvcpu_ulx3s$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_
         .bus_select(bus$bus_select),
         .bus_write(bus$bus_write),
         .bus_address(bus$bus_address),
+        .address_ahead(bus$address_ahead),
         .bus_ready(bus$bus_ready),
         .bus_read(bus$bus_read),
         .works(bus$works),
@@ -24853,6 +24855,7 @@ module kvcpu_ulx3s$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_
     always @(*) bus$bus_select = asks$q;
     always @(*) bus$bus_write = asks_write$q;
     always @(*) bus$bus_address = asked$q;
+    always @(*) bus$address_ahead = bus_address;
     always @(*) bus$works = jobs$works;
     always @(*) bus$one_row = jobs$one_row;
     always @(*) bus$busy = jobs$busy;
@@ -25064,7 +25067,7 @@ module kvcpu_ulx3s$device$hepc$asks_write(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$asks_write
 
 
-module kvcpu_ulx3s$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,bus_ready,bus_read,works,one_row,busy,asking,settling,list_waits,open,of_lists,of_items,list,place,policy,writes,starts,pops,score,worth,count,item_index,item_rank,item_count);
+module kvcpu_ulx3s$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,address_ahead,bus_ready,bus_read,works,one_row,busy,asking,settling,list_waits,open,of_lists,of_items,list,place,policy,writes,starts,pops,score,worth,count,item_index,item_rank,item_count);
     
     // Module arguments
     input wire  clock;
@@ -25072,6 +25075,7 @@ module kvcpu_ulx3s$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,
     input wire  bus_select;
     input wire  bus_write;
     input wire  [23:0] bus_address;
+    input wire  [23:0] address_ahead;
     output reg  bus_ready;
     output reg  [31:0] bus_read;
     input wire  [6:0] works;
@@ -25109,6 +25113,10 @@ module kvcpu_ulx3s$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,
     reg  answer$reset;
     reg  [31:0] answer$d;
     wire  [31:0] answer$q;
+    reg  subject$clock;
+    reg  subject$reset;
+    reg  [9:0] subject$d;
+    wire  [9:0] subject$q;
     
     // Local signals
     reg  [3:0] page;
@@ -25124,6 +25132,14 @@ module kvcpu_ulx3s$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,
     reg  accept;
     reg  commands;
     reg  [31:0] value;
+    reg  [11:0] group_ahead;
+    reg  [3:0] low_ahead;
+    reg  [3:0] page_ahead;
+    reg  lists_ahead;
+    reg  [31:0] of_job;
+    reg  [31:0] of_score;
+    reg  [31:0] of_worth;
+    reg  [31:0] of_list;
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$bus$accepted accepted(
@@ -25144,14 +25160,22 @@ module kvcpu_ulx3s$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,
         .d(answer$d),
         .q(answer$q)
     );
+    kvcpu_ulx3s$device$hepc$bus$subject subject(
+        .clock(subject$clock),
+        .reset(subject$reset),
+        .d(subject$d),
+        .q(subject$q)
+    );
     
     // Update code
     always @(*) accepted$clock = clock;
     always @(*) ready$clock = clock;
     always @(*) answer$clock = clock;
+    always @(*) subject$clock = clock;
     always @(*) accepted$reset = reset;
     always @(*) ready$reset = reset;
     always @(*) answer$reset = reset;
+    always @(*) subject$reset = reset;
     always @(*) low = bus_address[(32'h0)+:(4)];
     always @(*) group = bus_address[(32'h4)+:(12)];
     always @(*) page = bus_address[(32'hc)+:(4)];
@@ -25202,41 +25226,65 @@ module kvcpu_ulx3s$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,
         starts[(64'h5)+:(1)] = commands & (low == 32'hd);
         starts[(64'h6)+:(1)] = commands & (low == 32'hf);
     end
+    always @(*) group_ahead = address_ahead[(32'h4)+:(12)];
+    always @(*) low_ahead = address_ahead[(32'h0)+:(4)];
+    always @(*) lists_ahead = address_ahead[(32'h8)+:(8)] == 32'h1;
+    always @(*) page_ahead = address_ahead[(32'hc)+:(4)];
     always @(*) begin
-        value = 32'h0;
-        if (is_busy) begin
-            value = ((settling) & 32'hffffffff);
+        subject$d[(64'h0)+:(1)] = (group_ahead == 32'h2) & (low_ahead == 32'he);
+        subject$d[(64'h1)+:(1)] = (group_ahead == 32'h3) & (low_ahead == 32'h0);
+        subject$d[(64'h2)+:(1)] = (group_ahead == 32'h3) & (low_ahead == 32'h1);
+        subject$d[(64'h3)+:(1)] = (group_ahead == 32'h3) & (low_ahead == 32'h2);
+        subject$d[(64'h4)+:(1)] = (group_ahead == 32'h3) & (low_ahead == 32'h3);
+        subject$d[(64'h5)+:(1)] = (group_ahead == 32'h3) & (low_ahead >= 32'h8);
+        subject$d[(64'h6)+:(1)] = (group_ahead == 32'h4) & (low_ahead >= 32'h8);
+        subject$d[(64'h7)+:(1)] = (lists_ahead & (low_ahead == 32'h0)) | (page_ahead == 32'h1);
+        subject$d[(64'h8)+:(1)] = (lists_ahead & (low_ahead == 32'h1)) | (page_ahead == 32'h2);
+        subject$d[(64'h9)+:(1)] = lists_ahead & (low_ahead == 32'h3);
+    end
+    always @(*) begin
+        of_job = 32'h0;
+        if (subject$q[(64'h0)+:(1)]) begin
+            of_job = ((settling) & 32'hffffffff);
         end
-        if (group == 32'h3) begin
-            if (low == 32'h0) begin
-                value = ((score[(32'h0)+:(16)]) & 32'hffffffff);
-            end
-            if (low == 32'h1) begin
-                value = score[(32'h10)+:(32)];
-            end
-            if (low == 32'h2) begin
-                value = ((score[(32'h50)+:(6)]) & 32'hffffffff);
-            end
-            if (low == 32'h3) begin
-                value = score[(32'h30)+:(32)];
-            end
-            if (low >= 32'h8) begin
-                value = worth;
-            end
-        end
-        if ((group == 32'h4) & (low >= 32'h8)) begin
-            value = count;
-        end
-        if ((lists & (low == 32'h0)) | (page == 32'h1)) begin
-            value = item_index;
-        end
-        if ((lists & (low == 32'h1)) | (page == 32'h2)) begin
-            value = item_rank;
-        end
-        if (lists & (low == 32'h3)) begin
-            value = ((item_count) & 32'hffffffff);
+        if (subject$q[(64'h6)+:(1)]) begin
+            of_job = count;
         end
     end
+    always @(*) begin
+        of_score = 32'h0;
+        if (subject$q[(64'h1)+:(1)]) begin
+            of_score = ((score[(32'h0)+:(16)]) & 32'hffffffff);
+        end
+        if (subject$q[(64'h2)+:(1)]) begin
+            of_score = score[(32'h10)+:(32)];
+        end
+        if (subject$q[(64'h3)+:(1)]) begin
+            of_score = ((score[(32'h50)+:(6)]) & 32'hffffffff);
+        end
+        if (subject$q[(64'h4)+:(1)]) begin
+            of_score = score[(32'h30)+:(32)];
+        end
+    end
+    always @(*) begin
+        of_worth = 32'h0;
+        if (subject$q[(64'h5)+:(1)]) begin
+            of_worth = worth;
+        end
+    end
+    always @(*) begin
+        of_list = 32'h0;
+        if (subject$q[(64'h7)+:(1)]) begin
+            of_list = item_index;
+        end
+        if (subject$q[(64'h8)+:(1)]) begin
+            of_list = item_rank;
+        end
+        if (subject$q[(64'h9)+:(1)]) begin
+            of_list = ((item_count) & 32'hffffffff);
+        end
+    end
+    always @(*) value = of_job | of_score | of_worth | of_list;
     always @(*) begin
         answer$d = 32'h0;
         if (accept & ~bus_write) begin
@@ -25286,6 +25334,19 @@ module kvcpu_ulx3s$device$hepc$bus$ready(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_ulx3s$device$hepc$bus$ready
+
+
+module kvcpu_ulx3s$device$hepc$bus$subject(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [9:0] d;
+    output reg  [9:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 10'h0 : d;
+endmodule // kvcpu_ulx3s$device$hepc$bus$subject
 
 
 module kvcpu_ulx3s$device$hepc$given(clock,reset,d,q);

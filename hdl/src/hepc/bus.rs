@@ -13,6 +13,24 @@ use super::judge::SCORE_BITS;
 use crate::prim::Register;
 use rust_hdl::prelude::*;
 
+/// What an address is of: one at the most. Found out a clock ahead, as the choice among the answers is long enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, LogicStruct)]
+struct Subject {
+    busy: Bit,
+    /// Words 0 to 3 of SCORE.
+    score0: Bit,
+    score1: Bit,
+    score2: Bit,
+    score3: Bit,
+    worth: Bit,
+    count: Bit,
+    /// Of an item of a list.
+    index: Bit,
+    rank: Bit,
+    /// How many the list has.
+    items: Bit,
+}
+
 /// Requests, one at a time.
 #[derive(LogicBlock, Default)]
 pub(super) struct Bus {
@@ -27,6 +45,8 @@ pub(super) struct Bus {
     pub bus_write: Signal<In, Bit>,
     /// Word address.
     pub bus_address: Signal<In, Bits<24>>,
+    /// What stands there in the next clock.
+    pub address_ahead: Signal<In, Bits<24>>,
     /// It is answered in this clock.
     pub bus_ready: Signal<Out, Bit>,
     /// With this; otherwise 0.
@@ -95,6 +115,15 @@ pub(super) struct Bus {
     accept: Signal<Local, Bit>,
     commands: Signal<Local, Bit>,
     value: Signal<Local, Bits<32>>,
+    subject: Register<Subject>,
+    group_ahead: Signal<Local, Bits<12>>,
+    low_ahead: Signal<Local, Bits<4>>,
+    page_ahead: Signal<Local, Bits<4>>,
+    lists_ahead: Signal<Local, Bit>,
+    of_job: Signal<Local, Bits<32>>,
+    of_score: Signal<Local, Bits<32>>,
+    of_worth: Signal<Local, Bits<32>>,
+    of_list: Signal<Local, Bits<32>>,
 }
 
 impl Logic for Bus {
@@ -103,9 +132,11 @@ impl Logic for Bus {
         self.accepted.clock.next = self.clock.val();
         self.ready.clock.next = self.clock.val();
         self.answer.clock.next = self.clock.val();
+        self.subject.clock.next = self.clock.val();
         self.accepted.reset.next = self.reset.val();
         self.ready.reset.next = self.reset.val();
         self.answer.reset.next = self.reset.val();
+        self.subject.reset.next = self.reset.val();
 
         // What is asked.
         self.low.next = self.bus_address.val().get_bits::<4>(0);
@@ -159,39 +190,57 @@ impl Logic for Bus {
         self.starts.next.prescoring = self.commands.val() & (self.low.val() == 0xF);
 
         // The answer.
-        self.value.next = 0.into();
-        if self.is_busy.val() {
-            self.value.next = bit_cast::<32, 1>(self.settling.val().into());
+        self.group_ahead.next = self.address_ahead.val().get_bits::<12>(4);
+        self.low_ahead.next = self.address_ahead.val().get_bits::<4>(0);
+        self.lists_ahead.next = self.address_ahead.val().get_bits::<8>(8) == 1;
+        self.page_ahead.next = self.address_ahead.val().get_bits::<4>(12);
+        self.subject.d.next.busy = (self.group_ahead.val() == 2) & (self.low_ahead.val() == 0xE);
+        self.subject.d.next.score0 = (self.group_ahead.val() == 3) & (self.low_ahead.val() == 0);
+        self.subject.d.next.score1 = (self.group_ahead.val() == 3) & (self.low_ahead.val() == 1);
+        self.subject.d.next.score2 = (self.group_ahead.val() == 3) & (self.low_ahead.val() == 2);
+        self.subject.d.next.score3 = (self.group_ahead.val() == 3) & (self.low_ahead.val() == 3);
+        self.subject.d.next.worth = (self.group_ahead.val() == 3) & (self.low_ahead.val() >= 8);
+        self.subject.d.next.count = (self.group_ahead.val() == 4) & (self.low_ahead.val() >= 8);
+        self.subject.d.next.index =
+            (self.lists_ahead.val() & (self.low_ahead.val() == 0)) | (self.page_ahead.val() == 1);
+        self.subject.d.next.rank =
+            (self.lists_ahead.val() & (self.low_ahead.val() == 1)) | (self.page_ahead.val() == 2);
+        self.subject.d.next.items = self.lists_ahead.val() & (self.low_ahead.val() == 3);
+        self.of_job.next = 0.into();
+        if self.subject.q.val().busy {
+            self.of_job.next = bit_cast::<32, 1>(self.settling.val().into());
         }
-        if self.group.val() == 3 {
-            if self.low.val() == 0 {
-                self.value.next = bit_cast::<32, 16>(self.score.val().get_bits::<16>(0));
-            }
-            if self.low.val() == 1 {
-                self.value.next = self.score.val().get_bits::<32>(16);
-            }
-            if self.low.val() == 2 {
-                self.value.next = bit_cast::<32, 6>(self.score.val().get_bits::<6>(80));
-            }
-            if self.low.val() == 3 {
-                self.value.next = self.score.val().get_bits::<32>(48);
-            }
-            if self.low.val() >= 8 {
-                self.value.next = self.worth.val();
-            }
+        if self.subject.q.val().count {
+            self.of_job.next = self.count.val();
         }
-        if (self.group.val() == 4) & (self.low.val() >= 8) {
-            self.value.next = self.count.val();
+        self.of_score.next = 0.into();
+        if self.subject.q.val().score0 {
+            self.of_score.next = bit_cast::<32, 16>(self.score.val().get_bits::<16>(0));
         }
-        if (self.lists.val() & (self.low.val() == 0)) | (self.page.val() == 1) {
-            self.value.next = self.item_index.val();
+        if self.subject.q.val().score1 {
+            self.of_score.next = self.score.val().get_bits::<32>(16);
         }
-        if (self.lists.val() & (self.low.val() == 1)) | (self.page.val() == 2) {
-            self.value.next = self.item_rank.val();
+        if self.subject.q.val().score2 {
+            self.of_score.next = bit_cast::<32, 6>(self.score.val().get_bits::<6>(80));
         }
-        if self.lists.val() & (self.low.val() == 3) {
-            self.value.next = bit_cast::<32, 8>(self.item_count.val());
+        if self.subject.q.val().score3 {
+            self.of_score.next = self.score.val().get_bits::<32>(48);
         }
+        self.of_worth.next = 0.into();
+        if self.subject.q.val().worth {
+            self.of_worth.next = self.worth.val();
+        }
+        self.of_list.next = 0.into();
+        if self.subject.q.val().index {
+            self.of_list.next = self.item_index.val();
+        }
+        if self.subject.q.val().rank {
+            self.of_list.next = self.item_rank.val();
+        }
+        if self.subject.q.val().items {
+            self.of_list.next = bit_cast::<32, 8>(self.item_count.val());
+        }
+        self.value.next = self.of_job.val() | self.of_score.val() | self.of_worth.val() | self.of_list.val();
         self.answer.d.next = 0.into();
         if self.accept.val() & !self.bus_write.val() {
             self.answer.d.next = self.value.val();

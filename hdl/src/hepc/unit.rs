@@ -150,6 +150,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.bus.bus_select.next = self.asks.q.val();
         self.bus.bus_write.next = self.asks_write.q.val();
         self.bus.bus_address.next = self.asked.q.val();
+        self.bus.address_ahead.next = self.bus_address.val();
         self.bus.works.next = self.jobs.works.val();
         self.bus.one_row.next = self.jobs.one_row.val();
         self.bus.busy.next = self.jobs.busy.val();

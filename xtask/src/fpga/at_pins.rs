@@ -115,7 +115,12 @@ mod tests {
 
     #[test]
     fn pins_that_are_not_there_are_no_pins_in_time() {
-        assert!(check(1.0, 1.0, "rom_").unwrap_err().to_string().contains("ways to 0 pins rom_ and from 0, not to 1"));
+        assert!(
+            check(1.0, 1.0, "rom_")
+                .unwrap_err()
+                .to_string()
+                .contains("ways to 0 pins rom_ and from 0, not to 1")
+        );
         assert!(check(1.0, 1.0, "ram_a").unwrap_err().to_string().contains("from 0"));
     }
 }
