@@ -15,7 +15,7 @@ pub(crate) const BOARDS: [&str; 2] = ["ulx3s_85f", "ecp5_evn"];
 pub(crate) struct Board {
     /// The part's name with package and grade.
     pub(crate) part: String,
-    /// nextpnr's options: the part as it calls it, the placer.
+    /// What nextpnr calls it.
     pub(crate) nextpnr: Vec<String>,
     /// The module with the pins.
     pub(crate) top: String,
