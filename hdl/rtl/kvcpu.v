@@ -9862,6 +9862,14 @@ module kvcpu$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -10022,6 +10030,18 @@ module kvcpu$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu$dma$card$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu$dma$card$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu$dma$card$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -10086,6 +10106,8 @@ module kvcpu$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -10106,6 +10128,8 @@ module kvcpu$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -10199,8 +10223,10 @@ module kvcpu$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -11100,6 +11126,32 @@ module kvcpu$dma$card$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu$dma$card$next_who
+
+
+module kvcpu$dma$card$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu$dma$card$push_word
+
+
+module kvcpu$dma$card$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$dma$card$pushed
 
 
 module kvcpu$dma$card$r_data(clock,reset,d,q);
@@ -15790,6 +15842,14 @@ module kvcpu$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -15950,6 +16010,18 @@ module kvcpu$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu$dma$host$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu$dma$host$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu$dma$host$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -16014,6 +16086,8 @@ module kvcpu$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -16034,6 +16108,8 @@ module kvcpu$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -16127,8 +16203,10 @@ module kvcpu$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read_addre
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -17028,6 +17106,32 @@ module kvcpu$dma$host$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu$dma$host$next_who
+
+
+module kvcpu$dma$host$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu$dma$host$push_word
+
+
+module kvcpu$dma$host$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$dma$host$pushed
 
 
 module kvcpu$dma$host$r_data(clock,reset,d,q);
@@ -18074,6 +18178,10 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     reg  looked$reset;
     reg  looked$d;
     wire  looked$q;
+    reg  shown$clock;
+    reg  shown$reset;
+    reg  shown$d;
+    wire  shown$q;
     reg  is_described$clock;
     reg  is_described$reset;
     reg  is_described$d;
@@ -18127,6 +18235,12 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
         .d(looked$d),
         .q(looked$q)
     );
+    kvcpu$file$shown shown(
+        .clock(shown$clock),
+        .reset(shown$reset),
+        .d(shown$d),
+        .q(shown$q)
+    );
     kvcpu$file$is_described is_described(
         .clock(is_described$clock),
         .reset(is_described$reset),
@@ -18146,15 +18260,18 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
     always @(*) looked$clock = clock;
+    always @(*) shown$clock = clock;
     always @(*) described$clock = clock;
     always @(*) is_described$clock = clock;
     always @(*) looked$reset = reset;
+    always @(*) shown$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
     always @(*) part = bus_address[(32'h10)+:(8)];
     always @(*) of_description = part > 32'h10;
-    always @(*) looked$d = bus_select & of_description & ~looked$q & ~is_described$q;
-    always @(*) is_described$d = looked$q;
+    always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
+    always @(*) shown$d = looked$q;
+    always @(*) is_described$d = shown$q;
     always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) is_high = bus_address[32'hb];
@@ -20346,10 +20463,13 @@ module kvcpu$file$description(clock,address,descriptor,writable,reset_value);
         mem[2046] = 9'h82;
         mem[2047] = 9'h82;
     end
-    reg [8:0] codes;
-    always @(posedge clock) codes <= mem[address];
+    reg [8:0] looked_up, code;
+    always @(posedge clock) begin
+        looked_up <= mem[address];
+        code <= looked_up;
+    end
     always @(*) begin
-        case (codes[8:5])
+        case (code[8:5])
             4'd0: descriptor = 8'h01;
             4'd1: descriptor = 8'h02;
             4'd2: descriptor = 8'h04;
@@ -20369,7 +20489,7 @@ module kvcpu$file$description(clock,address,descriptor,writable,reset_value);
         endcase
     end
     always @(*) begin
-        case (codes[4:0])
+        case (code[4:0])
             5'd0: {writable, reset_value} = 64'h000000004b564350;
             5'd1: {writable, reset_value} = 64'h0000000000020000;
             5'd2: {writable, reset_value} = 64'h0000000000000000;
@@ -20443,6 +20563,19 @@ module kvcpu$file$looked(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu$file$looked
+
+
+module kvcpu$file$shown(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$file$shown
 
 
 module kvcpu$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,written,written_error);
@@ -22926,7 +23059,6 @@ module kvcpu$hepc$bus(clock,reset,bus_select,bus_write,bus_address,address_ahead
     reg  items;
     reg  is_command;
     reg  is_offer;
-    reg  is_busy;
     reg  stands;
     reg  waits;
     reg  accept;
@@ -22983,7 +23115,6 @@ module kvcpu$hepc$bus(clock,reset,bus_select,bus_write,bus_address,address_ahead
     always @(*) items = (page == 32'h1) | (page == 32'h2);
     always @(*) is_command = bus_write & (group == 32'h2) & (low >= 32'h8) & (low != 32'he);
     always @(*) is_offer = is_command & (low == 32'h9);
-    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low == 32'he);
     always @(*) of_lists = lists;
     always @(*) of_items = items;
     always @(*) begin
@@ -23005,7 +23136,7 @@ module kvcpu$hepc$bus(clock,reset,bus_select,bus_write,bus_address,address_ahead
         if (list_waits) begin
             waits = 1'b1;
         end
-        if (is_busy) begin
+        if (subject$q[(64'h0)+:(1)] & ~bus_write) begin
             waits = 1'b0;
         end
     end
@@ -29748,10 +29879,10 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -29826,11 +29957,11 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
         .d(count$d),
         .q(count$q)
     );
-    kvcpu$hepc$lists$candidates$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu$hepc$lists$candidates$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu$hepc$lists$candidates$0$waiting waiting(
         .clock(waiting$clock),
@@ -29862,7 +29993,7 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -29873,7 +30004,7 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -29903,18 +30034,18 @@ module kvcpu$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wa
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -30011,7 +30142,7 @@ module kvcpu$hepc$lists$candidates$0$last_held(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$candidates$0$last_held
 
 
-module kvcpu$hepc$lists$candidates$0$left(clock,reset,d,q);
+module kvcpu$hepc$lists$candidates$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30021,7 +30152,7 @@ module kvcpu$hepc$lists$candidates$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$lists$candidates$0$left
+endmodule // kvcpu$hepc$lists$candidates$0$loaded
 
 
 module kvcpu$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30165,10 +30296,10 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -30243,11 +30374,11 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
         .d(count$d),
         .q(count$q)
     );
-    kvcpu$hepc$lists$candidates$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu$hepc$lists$candidates$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu$hepc$lists$candidates$1$waiting waiting(
         .clock(waiting$clock),
@@ -30279,7 +30410,7 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -30290,7 +30421,7 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -30320,18 +30451,18 @@ module kvcpu$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wa
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -30428,7 +30559,7 @@ module kvcpu$hepc$lists$candidates$1$last_held(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$candidates$1$last_held
 
 
-module kvcpu$hepc$lists$candidates$1$left(clock,reset,d,q);
+module kvcpu$hepc$lists$candidates$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30438,7 +30569,7 @@ module kvcpu$hepc$lists$candidates$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$lists$candidates$1$left
+endmodule // kvcpu$hepc$lists$candidates$1$loaded
 
 
 module kvcpu$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30582,10 +30713,10 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -30660,11 +30791,11 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
         .d(count$d),
         .q(count$q)
     );
-    kvcpu$hepc$lists$candidates$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu$hepc$lists$candidates$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu$hepc$lists$candidates$2$waiting waiting(
         .clock(waiting$clock),
@@ -30696,7 +30827,7 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -30707,7 +30838,7 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -30737,18 +30868,18 @@ module kvcpu$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wa
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -30845,7 +30976,7 @@ module kvcpu$hepc$lists$candidates$2$last_held(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$candidates$2$last_held
 
 
-module kvcpu$hepc$lists$candidates$2$left(clock,reset,d,q);
+module kvcpu$hepc$lists$candidates$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30855,7 +30986,7 @@ module kvcpu$hepc$lists$candidates$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$lists$candidates$2$left
+endmodule // kvcpu$hepc$lists$candidates$2$loaded
 
 
 module kvcpu$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30999,10 +31130,10 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -31077,11 +31208,11 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
         .d(count$d),
         .q(count$q)
     );
-    kvcpu$hepc$lists$candidates$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu$hepc$lists$candidates$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu$hepc$lists$candidates$3$waiting waiting(
         .clock(waiting$clock),
@@ -31113,7 +31244,7 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -31124,7 +31255,7 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -31154,18 +31285,18 @@ module kvcpu$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wa
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -31262,7 +31393,7 @@ module kvcpu$hepc$lists$candidates$3$last_held(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$candidates$3$last_held
 
 
-module kvcpu$hepc$lists$candidates$3$left(clock,reset,d,q);
+module kvcpu$hepc$lists$candidates$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31272,7 +31403,7 @@ module kvcpu$hepc$lists$candidates$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$lists$candidates$3$left
+endmodule // kvcpu$hepc$lists$candidates$3$loaded
 
 
 module kvcpu$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -51834,10 +51965,10 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -51912,11 +52043,11 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
         .d(count$d),
         .q(count$q)
     );
-    kvcpu$hepc$lists$victims$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu$hepc$lists$victims$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu$hepc$lists$victims$0$waiting waiting(
         .clock(waiting$clock),
@@ -51948,7 +52079,7 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -51959,7 +52090,7 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -51989,18 +52120,18 @@ module kvcpu$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wante
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -52097,7 +52228,7 @@ module kvcpu$hepc$lists$victims$0$last_held(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$victims$0$last_held
 
 
-module kvcpu$hepc$lists$victims$0$left(clock,reset,d,q);
+module kvcpu$hepc$lists$victims$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -52107,7 +52238,7 @@ module kvcpu$hepc$lists$victims$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$lists$victims$0$left
+endmodule // kvcpu$hepc$lists$victims$0$loaded
 
 
 module kvcpu$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52251,10 +52382,10 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -52329,11 +52460,11 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
         .d(count$d),
         .q(count$q)
     );
-    kvcpu$hepc$lists$victims$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu$hepc$lists$victims$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu$hepc$lists$victims$1$waiting waiting(
         .clock(waiting$clock),
@@ -52365,7 +52496,7 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -52376,7 +52507,7 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -52406,18 +52537,18 @@ module kvcpu$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wante
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -52514,7 +52645,7 @@ module kvcpu$hepc$lists$victims$1$last_held(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$victims$1$last_held
 
 
-module kvcpu$hepc$lists$victims$1$left(clock,reset,d,q);
+module kvcpu$hepc$lists$victims$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -52524,7 +52655,7 @@ module kvcpu$hepc$lists$victims$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$lists$victims$1$left
+endmodule // kvcpu$hepc$lists$victims$1$loaded
 
 
 module kvcpu$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52668,10 +52799,10 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -52746,11 +52877,11 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
         .d(count$d),
         .q(count$q)
     );
-    kvcpu$hepc$lists$victims$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu$hepc$lists$victims$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu$hepc$lists$victims$2$waiting waiting(
         .clock(waiting$clock),
@@ -52782,7 +52913,7 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -52793,7 +52924,7 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -52823,18 +52954,18 @@ module kvcpu$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wante
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -52931,7 +53062,7 @@ module kvcpu$hepc$lists$victims$2$last_held(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$victims$2$last_held
 
 
-module kvcpu$hepc$lists$victims$2$left(clock,reset,d,q);
+module kvcpu$hepc$lists$victims$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -52941,7 +53072,7 @@ module kvcpu$hepc$lists$victims$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$lists$victims$2$left
+endmodule // kvcpu$hepc$lists$victims$2$loaded
 
 
 module kvcpu$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -53085,10 +53216,10 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -53163,11 +53294,11 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
         .d(count$d),
         .q(count$q)
     );
-    kvcpu$hepc$lists$victims$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu$hepc$lists$victims$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu$hepc$lists$victims$3$waiting waiting(
         .clock(waiting$clock),
@@ -53199,7 +53330,7 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -53210,7 +53341,7 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -53240,18 +53371,18 @@ module kvcpu$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wante
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -53348,7 +53479,7 @@ module kvcpu$hepc$lists$victims$3$last_held(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$victims$3$last_held
 
 
-module kvcpu$hepc$lists$victims$3$left(clock,reset,d,q);
+module kvcpu$hepc$lists$victims$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53358,7 +53489,7 @@ module kvcpu$hepc$lists$victims$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$hepc$lists$victims$3$left
+endmodule // kvcpu$hepc$lists$victims$3$loaded
 
 
 module kvcpu$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);

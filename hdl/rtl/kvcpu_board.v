@@ -11734,6 +11734,14 @@ module kvcpu_board$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -11894,6 +11902,18 @@ module kvcpu_board$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu_board$dma$card$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_board$dma$card$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu_board$dma$card$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -11958,6 +11978,8 @@ module kvcpu_board$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -11978,6 +12000,8 @@ module kvcpu_board$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -12071,8 +12095,10 @@ module kvcpu_board$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -12972,6 +12998,32 @@ module kvcpu_board$dma$card$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_board$dma$card$next_who
+
+
+module kvcpu_board$dma$card$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu_board$dma$card$push_word
+
+
+module kvcpu_board$dma$card$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$dma$card$pushed
 
 
 module kvcpu_board$dma$card$r_data(clock,reset,d,q);
@@ -17662,6 +17714,14 @@ module kvcpu_board$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -17822,6 +17882,18 @@ module kvcpu_board$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu_board$dma$host$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_board$dma$host$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu_board$dma$host$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -17886,6 +17958,8 @@ module kvcpu_board$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -17906,6 +17980,8 @@ module kvcpu_board$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -17999,8 +18075,10 @@ module kvcpu_board$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -18900,6 +18978,32 @@ module kvcpu_board$dma$host$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_board$dma$host$next_who
+
+
+module kvcpu_board$dma$host$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu_board$dma$host$push_word
+
+
+module kvcpu_board$dma$host$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$dma$host$pushed
 
 
 module kvcpu_board$dma$host$r_data(clock,reset,d,q);
@@ -19946,6 +20050,10 @@ module kvcpu_board$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
     reg  looked$reset;
     reg  looked$d;
     wire  looked$q;
+    reg  shown$clock;
+    reg  shown$reset;
+    reg  shown$d;
+    wire  shown$q;
     reg  is_described$clock;
     reg  is_described$reset;
     reg  is_described$d;
@@ -19999,6 +20107,12 @@ module kvcpu_board$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
         .d(looked$d),
         .q(looked$q)
     );
+    kvcpu_board$file$shown shown(
+        .clock(shown$clock),
+        .reset(shown$reset),
+        .d(shown$d),
+        .q(shown$q)
+    );
     kvcpu_board$file$is_described is_described(
         .clock(is_described$clock),
         .reset(is_described$reset),
@@ -20018,15 +20132,18 @@ module kvcpu_board$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
     always @(*) looked$clock = clock;
+    always @(*) shown$clock = clock;
     always @(*) described$clock = clock;
     always @(*) is_described$clock = clock;
     always @(*) looked$reset = reset;
+    always @(*) shown$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
     always @(*) part = bus_address[(32'h10)+:(8)];
     always @(*) of_description = part > 32'h10;
-    always @(*) looked$d = bus_select & of_description & ~looked$q & ~is_described$q;
-    always @(*) is_described$d = looked$q;
+    always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
+    always @(*) shown$d = looked$q;
+    always @(*) is_described$d = shown$q;
     always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) is_high = bus_address[32'hb];
@@ -22218,10 +22335,13 @@ module kvcpu_board$file$description(clock,address,descriptor,writable,reset_valu
         mem[2046] = 9'h82;
         mem[2047] = 9'h82;
     end
-    reg [8:0] codes;
-    always @(posedge clock) codes <= mem[address];
+    reg [8:0] looked_up, code;
+    always @(posedge clock) begin
+        looked_up <= mem[address];
+        code <= looked_up;
+    end
     always @(*) begin
-        case (codes[8:5])
+        case (code[8:5])
             4'd0: descriptor = 8'h01;
             4'd1: descriptor = 8'h02;
             4'd2: descriptor = 8'h04;
@@ -22241,7 +22361,7 @@ module kvcpu_board$file$description(clock,address,descriptor,writable,reset_valu
         endcase
     end
     always @(*) begin
-        case (codes[4:0])
+        case (code[4:0])
             5'd0: {writable, reset_value} = 64'h000000004b564350;
             5'd1: {writable, reset_value} = 64'h0000000000020000;
             5'd2: {writable, reset_value} = 64'h0000000000000000;
@@ -22315,6 +22435,19 @@ module kvcpu_board$file$looked(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_board$file$looked
+
+
+module kvcpu_board$file$shown(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_board$file$shown
 
 
 module kvcpu_board$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,written,written_error);
@@ -24798,7 +24931,6 @@ module kvcpu_board$hepc$bus(clock,reset,bus_select,bus_write,bus_address,address
     reg  items;
     reg  is_command;
     reg  is_offer;
-    reg  is_busy;
     reg  stands;
     reg  waits;
     reg  accept;
@@ -24855,7 +24987,6 @@ module kvcpu_board$hepc$bus(clock,reset,bus_select,bus_write,bus_address,address
     always @(*) items = (page == 32'h1) | (page == 32'h2);
     always @(*) is_command = bus_write & (group == 32'h2) & (low >= 32'h8) & (low != 32'he);
     always @(*) is_offer = is_command & (low == 32'h9);
-    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low == 32'he);
     always @(*) of_lists = lists;
     always @(*) of_items = items;
     always @(*) begin
@@ -24877,7 +25008,7 @@ module kvcpu_board$hepc$bus(clock,reset,bus_select,bus_write,bus_address,address
         if (list_waits) begin
             waits = 1'b1;
         end
-        if (is_busy) begin
+        if (subject$q[(64'h0)+:(1)] & ~bus_write) begin
             waits = 1'b0;
         end
     end
@@ -31620,10 +31751,10 @@ module kvcpu_board$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -31698,11 +31829,11 @@ module kvcpu_board$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_board$hepc$lists$candidates$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_board$hepc$lists$candidates$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_board$hepc$lists$candidates$0$waiting waiting(
         .clock(waiting$clock),
@@ -31734,7 +31865,7 @@ module kvcpu_board$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -31745,7 +31876,7 @@ module kvcpu_board$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -31775,18 +31906,18 @@ module kvcpu_board$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -31883,7 +32014,7 @@ module kvcpu_board$hepc$lists$candidates$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$candidates$0$last_held
 
 
-module kvcpu_board$hepc$lists$candidates$0$left(clock,reset,d,q);
+module kvcpu_board$hepc$lists$candidates$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31893,7 +32024,7 @@ module kvcpu_board$hepc$lists$candidates$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$lists$candidates$0$left
+endmodule // kvcpu_board$hepc$lists$candidates$0$loaded
 
 
 module kvcpu_board$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -32037,10 +32168,10 @@ module kvcpu_board$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -32115,11 +32246,11 @@ module kvcpu_board$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_board$hepc$lists$candidates$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_board$hepc$lists$candidates$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_board$hepc$lists$candidates$1$waiting waiting(
         .clock(waiting$clock),
@@ -32151,7 +32282,7 @@ module kvcpu_board$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -32162,7 +32293,7 @@ module kvcpu_board$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -32192,18 +32323,18 @@ module kvcpu_board$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -32300,7 +32431,7 @@ module kvcpu_board$hepc$lists$candidates$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$candidates$1$last_held
 
 
-module kvcpu_board$hepc$lists$candidates$1$left(clock,reset,d,q);
+module kvcpu_board$hepc$lists$candidates$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -32310,7 +32441,7 @@ module kvcpu_board$hepc$lists$candidates$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$lists$candidates$1$left
+endmodule // kvcpu_board$hepc$lists$candidates$1$loaded
 
 
 module kvcpu_board$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -32454,10 +32585,10 @@ module kvcpu_board$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -32532,11 +32663,11 @@ module kvcpu_board$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_board$hepc$lists$candidates$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_board$hepc$lists$candidates$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_board$hepc$lists$candidates$2$waiting waiting(
         .clock(waiting$clock),
@@ -32568,7 +32699,7 @@ module kvcpu_board$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -32579,7 +32710,7 @@ module kvcpu_board$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -32609,18 +32740,18 @@ module kvcpu_board$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -32717,7 +32848,7 @@ module kvcpu_board$hepc$lists$candidates$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$candidates$2$last_held
 
 
-module kvcpu_board$hepc$lists$candidates$2$left(clock,reset,d,q);
+module kvcpu_board$hepc$lists$candidates$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -32727,7 +32858,7 @@ module kvcpu_board$hepc$lists$candidates$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$lists$candidates$2$left
+endmodule // kvcpu_board$hepc$lists$candidates$2$loaded
 
 
 module kvcpu_board$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -32871,10 +33002,10 @@ module kvcpu_board$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -32949,11 +33080,11 @@ module kvcpu_board$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_board$hepc$lists$candidates$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_board$hepc$lists$candidates$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_board$hepc$lists$candidates$3$waiting waiting(
         .clock(waiting$clock),
@@ -32985,7 +33116,7 @@ module kvcpu_board$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -32996,7 +33127,7 @@ module kvcpu_board$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -33026,18 +33157,18 @@ module kvcpu_board$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -33134,7 +33265,7 @@ module kvcpu_board$hepc$lists$candidates$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$candidates$3$last_held
 
 
-module kvcpu_board$hepc$lists$candidates$3$left(clock,reset,d,q);
+module kvcpu_board$hepc$lists$candidates$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33144,7 +33275,7 @@ module kvcpu_board$hepc$lists$candidates$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$lists$candidates$3$left
+endmodule // kvcpu_board$hepc$lists$candidates$3$loaded
 
 
 module kvcpu_board$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -53706,10 +53837,10 @@ module kvcpu_board$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -53784,11 +53915,11 @@ module kvcpu_board$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_board$hepc$lists$victims$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_board$hepc$lists$victims$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_board$hepc$lists$victims$0$waiting waiting(
         .clock(waiting$clock),
@@ -53820,7 +53951,7 @@ module kvcpu_board$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -53831,7 +53962,7 @@ module kvcpu_board$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -53861,18 +53992,18 @@ module kvcpu_board$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -53969,7 +54100,7 @@ module kvcpu_board$hepc$lists$victims$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$victims$0$last_held
 
 
-module kvcpu_board$hepc$lists$victims$0$left(clock,reset,d,q);
+module kvcpu_board$hepc$lists$victims$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53979,7 +54110,7 @@ module kvcpu_board$hepc$lists$victims$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$lists$victims$0$left
+endmodule // kvcpu_board$hepc$lists$victims$0$loaded
 
 
 module kvcpu_board$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -54123,10 +54254,10 @@ module kvcpu_board$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -54201,11 +54332,11 @@ module kvcpu_board$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_board$hepc$lists$victims$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_board$hepc$lists$victims$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_board$hepc$lists$victims$1$waiting waiting(
         .clock(waiting$clock),
@@ -54237,7 +54368,7 @@ module kvcpu_board$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -54248,7 +54379,7 @@ module kvcpu_board$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -54278,18 +54409,18 @@ module kvcpu_board$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -54386,7 +54517,7 @@ module kvcpu_board$hepc$lists$victims$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$victims$1$last_held
 
 
-module kvcpu_board$hepc$lists$victims$1$left(clock,reset,d,q);
+module kvcpu_board$hepc$lists$victims$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54396,7 +54527,7 @@ module kvcpu_board$hepc$lists$victims$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$lists$victims$1$left
+endmodule // kvcpu_board$hepc$lists$victims$1$loaded
 
 
 module kvcpu_board$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -54540,10 +54671,10 @@ module kvcpu_board$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -54618,11 +54749,11 @@ module kvcpu_board$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_board$hepc$lists$victims$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_board$hepc$lists$victims$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_board$hepc$lists$victims$2$waiting waiting(
         .clock(waiting$clock),
@@ -54654,7 +54785,7 @@ module kvcpu_board$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -54665,7 +54796,7 @@ module kvcpu_board$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -54695,18 +54826,18 @@ module kvcpu_board$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -54803,7 +54934,7 @@ module kvcpu_board$hepc$lists$victims$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$victims$2$last_held
 
 
-module kvcpu_board$hepc$lists$victims$2$left(clock,reset,d,q);
+module kvcpu_board$hepc$lists$victims$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54813,7 +54944,7 @@ module kvcpu_board$hepc$lists$victims$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$lists$victims$2$left
+endmodule // kvcpu_board$hepc$lists$victims$2$loaded
 
 
 module kvcpu_board$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -54957,10 +55088,10 @@ module kvcpu_board$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -55035,11 +55166,11 @@ module kvcpu_board$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_board$hepc$lists$victims$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_board$hepc$lists$victims$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_board$hepc$lists$victims$3$waiting waiting(
         .clock(waiting$clock),
@@ -55071,7 +55202,7 @@ module kvcpu_board$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -55082,7 +55213,7 @@ module kvcpu_board$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -55112,18 +55243,18 @@ module kvcpu_board$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -55220,7 +55351,7 @@ module kvcpu_board$hepc$lists$victims$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$victims$3$last_held
 
 
-module kvcpu_board$hepc$lists$victims$3$left(clock,reset,d,q);
+module kvcpu_board$hepc$lists$victims$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55230,7 +55361,7 @@ module kvcpu_board$hepc$lists$victims$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_board$hepc$lists$victims$3$left
+endmodule // kvcpu_board$hepc$lists$victims$3$loaded
 
 
 module kvcpu_board$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);

@@ -10190,6 +10190,14 @@ module kvcpu_evn$device$dma$card(clock,reset,read$0,read$1,read$2,read_address$0
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -10350,6 +10358,18 @@ module kvcpu_evn$device$dma$card(clock,reset,read$0,read$1,read$2,read_address$0
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu_evn$device$dma$card$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_evn$device$dma$card$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu_evn$device$dma$card$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -10414,6 +10434,8 @@ module kvcpu_evn$device$dma$card(clock,reset,read$0,read$1,read$2,read_address$0
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -10434,6 +10456,8 @@ module kvcpu_evn$device$dma$card(clock,reset,read$0,read$1,read$2,read_address$0
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -10527,8 +10551,10 @@ module kvcpu_evn$device$dma$card(clock,reset,read$0,read$1,read$2,read_address$0
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -11428,6 +11454,32 @@ module kvcpu_evn$device$dma$card$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_evn$device$dma$card$next_who
+
+
+module kvcpu_evn$device$dma$card$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu_evn$device$dma$card$push_word
+
+
+module kvcpu_evn$device$dma$card$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$dma$card$pushed
 
 
 module kvcpu_evn$device$dma$card$r_data(clock,reset,d,q);
@@ -16118,6 +16170,14 @@ module kvcpu_evn$device$dma$host(clock,reset,read$0,read$1,read$2,read_address$0
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -16278,6 +16338,18 @@ module kvcpu_evn$device$dma$host(clock,reset,read$0,read$1,read$2,read_address$0
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu_evn$device$dma$host$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_evn$device$dma$host$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu_evn$device$dma$host$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -16342,6 +16414,8 @@ module kvcpu_evn$device$dma$host(clock,reset,read$0,read$1,read$2,read_address$0
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -16362,6 +16436,8 @@ module kvcpu_evn$device$dma$host(clock,reset,read$0,read$1,read$2,read_address$0
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -16455,8 +16531,10 @@ module kvcpu_evn$device$dma$host(clock,reset,read$0,read$1,read$2,read_address$0
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -17356,6 +17434,32 @@ module kvcpu_evn$device$dma$host$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_evn$device$dma$host$next_who
+
+
+module kvcpu_evn$device$dma$host$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu_evn$device$dma$host$push_word
+
+
+module kvcpu_evn$device$dma$host$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$dma$host$pushed
 
 
 module kvcpu_evn$device$dma$host$r_data(clock,reset,d,q);
@@ -18402,6 +18506,10 @@ module kvcpu_evn$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_addr
     reg  looked$reset;
     reg  looked$d;
     wire  looked$q;
+    reg  shown$clock;
+    reg  shown$reset;
+    reg  shown$d;
+    wire  shown$q;
     reg  is_described$clock;
     reg  is_described$reset;
     reg  is_described$d;
@@ -18455,6 +18563,12 @@ module kvcpu_evn$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_addr
         .d(looked$d),
         .q(looked$q)
     );
+    kvcpu_evn$device$file$shown shown(
+        .clock(shown$clock),
+        .reset(shown$reset),
+        .d(shown$d),
+        .q(shown$q)
+    );
     kvcpu_evn$device$file$is_described is_described(
         .clock(is_described$clock),
         .reset(is_described$reset),
@@ -18474,15 +18588,18 @@ module kvcpu_evn$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_addr
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
     always @(*) looked$clock = clock;
+    always @(*) shown$clock = clock;
     always @(*) described$clock = clock;
     always @(*) is_described$clock = clock;
     always @(*) looked$reset = reset;
+    always @(*) shown$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
     always @(*) part = bus_address[(32'h10)+:(8)];
     always @(*) of_description = part > 32'h10;
-    always @(*) looked$d = bus_select & of_description & ~looked$q & ~is_described$q;
-    always @(*) is_described$d = looked$q;
+    always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
+    always @(*) shown$d = looked$q;
+    always @(*) is_described$d = shown$q;
     always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) is_high = bus_address[32'hb];
@@ -20674,10 +20791,13 @@ module kvcpu_evn$device$file$description(clock,address,descriptor,writable,reset
         mem[2046] = 9'h82;
         mem[2047] = 9'h82;
     end
-    reg [8:0] codes;
-    always @(posedge clock) codes <= mem[address];
+    reg [8:0] looked_up, code;
+    always @(posedge clock) begin
+        looked_up <= mem[address];
+        code <= looked_up;
+    end
     always @(*) begin
-        case (codes[8:5])
+        case (code[8:5])
             4'd0: descriptor = 8'h01;
             4'd1: descriptor = 8'h02;
             4'd2: descriptor = 8'h04;
@@ -20697,7 +20817,7 @@ module kvcpu_evn$device$file$description(clock,address,descriptor,writable,reset
         endcase
     end
     always @(*) begin
-        case (codes[4:0])
+        case (code[4:0])
             5'd0: {writable, reset_value} = 64'h000000004b564350;
             5'd1: {writable, reset_value} = 64'h0000000000020000;
             5'd2: {writable, reset_value} = 64'h0000000000000000;
@@ -20771,6 +20891,19 @@ module kvcpu_evn$device$file$looked(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_evn$device$file$looked
+
+
+module kvcpu_evn$device$file$shown(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$device$file$shown
 
 
 module kvcpu_evn$device$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,written,written_error);
@@ -23254,7 +23387,6 @@ module kvcpu_evn$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,ad
     reg  items;
     reg  is_command;
     reg  is_offer;
-    reg  is_busy;
     reg  stands;
     reg  waits;
     reg  accept;
@@ -23311,7 +23443,6 @@ module kvcpu_evn$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,ad
     always @(*) items = (page == 32'h1) | (page == 32'h2);
     always @(*) is_command = bus_write & (group == 32'h2) & (low >= 32'h8) & (low != 32'he);
     always @(*) is_offer = is_command & (low == 32'h9);
-    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low == 32'he);
     always @(*) of_lists = lists;
     always @(*) of_items = items;
     always @(*) begin
@@ -23333,7 +23464,7 @@ module kvcpu_evn$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,ad
         if (list_waits) begin
             waits = 1'b1;
         end
-        if (is_busy) begin
+        if (subject$q[(64'h0)+:(1)] & ~bus_write) begin
             waits = 1'b0;
         end
     end
@@ -30076,10 +30207,10 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -30154,11 +30285,11 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_evn$device$hepc$lists$candidates$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_evn$device$hepc$lists$candidates$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_evn$device$hepc$lists$candidates$0$waiting waiting(
         .clock(waiting$clock),
@@ -30190,7 +30321,7 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -30201,7 +30332,7 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -30231,18 +30362,18 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -30339,7 +30470,7 @@ module kvcpu_evn$device$hepc$lists$candidates$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$0$last_held
 
 
-module kvcpu_evn$device$hepc$lists$candidates$0$left(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$candidates$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30349,7 +30480,7 @@ module kvcpu_evn$device$hepc$lists$candidates$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_evn$device$hepc$lists$candidates$0$left
+endmodule // kvcpu_evn$device$hepc$lists$candidates$0$loaded
 
 
 module kvcpu_evn$device$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30493,10 +30624,10 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -30571,11 +30702,11 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_evn$device$hepc$lists$candidates$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_evn$device$hepc$lists$candidates$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_evn$device$hepc$lists$candidates$1$waiting waiting(
         .clock(waiting$clock),
@@ -30607,7 +30738,7 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -30618,7 +30749,7 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -30648,18 +30779,18 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -30756,7 +30887,7 @@ module kvcpu_evn$device$hepc$lists$candidates$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$1$last_held
 
 
-module kvcpu_evn$device$hepc$lists$candidates$1$left(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$candidates$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30766,7 +30897,7 @@ module kvcpu_evn$device$hepc$lists$candidates$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_evn$device$hepc$lists$candidates$1$left
+endmodule // kvcpu_evn$device$hepc$lists$candidates$1$loaded
 
 
 module kvcpu_evn$device$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30910,10 +31041,10 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -30988,11 +31119,11 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_evn$device$hepc$lists$candidates$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_evn$device$hepc$lists$candidates$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_evn$device$hepc$lists$candidates$2$waiting waiting(
         .clock(waiting$clock),
@@ -31024,7 +31155,7 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -31035,7 +31166,7 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -31065,18 +31196,18 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -31173,7 +31304,7 @@ module kvcpu_evn$device$hepc$lists$candidates$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$2$last_held
 
 
-module kvcpu_evn$device$hepc$lists$candidates$2$left(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$candidates$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31183,7 +31314,7 @@ module kvcpu_evn$device$hepc$lists$candidates$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_evn$device$hepc$lists$candidates$2$left
+endmodule // kvcpu_evn$device$hepc$lists$candidates$2$loaded
 
 
 module kvcpu_evn$device$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -31327,10 +31458,10 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -31405,11 +31536,11 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_evn$device$hepc$lists$candidates$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_evn$device$hepc$lists$candidates$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_evn$device$hepc$lists$candidates$3$waiting waiting(
         .clock(waiting$clock),
@@ -31441,7 +31572,7 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -31452,7 +31583,7 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -31482,18 +31613,18 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -31590,7 +31721,7 @@ module kvcpu_evn$device$hepc$lists$candidates$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$3$last_held
 
 
-module kvcpu_evn$device$hepc$lists$candidates$3$left(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$candidates$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31600,7 +31731,7 @@ module kvcpu_evn$device$hepc$lists$candidates$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_evn$device$hepc$lists$candidates$3$left
+endmodule // kvcpu_evn$device$hepc$lists$candidates$3$loaded
 
 
 module kvcpu_evn$device$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52162,10 +52293,10 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -52240,11 +52371,11 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_evn$device$hepc$lists$victims$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_evn$device$hepc$lists$victims$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_evn$device$hepc$lists$victims$0$waiting waiting(
         .clock(waiting$clock),
@@ -52276,7 +52407,7 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -52287,7 +52418,7 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -52317,18 +52448,18 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -52425,7 +52556,7 @@ module kvcpu_evn$device$hepc$lists$victims$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$0$last_held
 
 
-module kvcpu_evn$device$hepc$lists$victims$0$left(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$victims$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -52435,7 +52566,7 @@ module kvcpu_evn$device$hepc$lists$victims$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_evn$device$hepc$lists$victims$0$left
+endmodule // kvcpu_evn$device$hepc$lists$victims$0$loaded
 
 
 module kvcpu_evn$device$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52579,10 +52710,10 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -52657,11 +52788,11 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_evn$device$hepc$lists$victims$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_evn$device$hepc$lists$victims$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_evn$device$hepc$lists$victims$1$waiting waiting(
         .clock(waiting$clock),
@@ -52693,7 +52824,7 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -52704,7 +52835,7 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -52734,18 +52865,18 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -52842,7 +52973,7 @@ module kvcpu_evn$device$hepc$lists$victims$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$1$last_held
 
 
-module kvcpu_evn$device$hepc$lists$victims$1$left(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$victims$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -52852,7 +52983,7 @@ module kvcpu_evn$device$hepc$lists$victims$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_evn$device$hepc$lists$victims$1$left
+endmodule // kvcpu_evn$device$hepc$lists$victims$1$loaded
 
 
 module kvcpu_evn$device$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -52996,10 +53127,10 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -53074,11 +53205,11 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_evn$device$hepc$lists$victims$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_evn$device$hepc$lists$victims$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_evn$device$hepc$lists$victims$2$waiting waiting(
         .clock(waiting$clock),
@@ -53110,7 +53241,7 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -53121,7 +53252,7 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -53151,18 +53282,18 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -53259,7 +53390,7 @@ module kvcpu_evn$device$hepc$lists$victims$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$2$last_held
 
 
-module kvcpu_evn$device$hepc$lists$victims$2$left(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$victims$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53269,7 +53400,7 @@ module kvcpu_evn$device$hepc$lists$victims$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_evn$device$hepc$lists$victims$2$left
+endmodule // kvcpu_evn$device$hepc$lists$victims$2$loaded
 
 
 module kvcpu_evn$device$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -53413,10 +53544,10 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -53491,11 +53622,11 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_evn$device$hepc$lists$victims$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_evn$device$hepc$lists$victims$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_evn$device$hepc$lists$victims$3$waiting waiting(
         .clock(waiting$clock),
@@ -53527,7 +53658,7 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -53538,7 +53669,7 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -53568,18 +53699,18 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -53676,7 +53807,7 @@ module kvcpu_evn$device$hepc$lists$victims$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$3$last_held
 
 
-module kvcpu_evn$device$hepc$lists$victims$3$left(clock,reset,d,q);
+module kvcpu_evn$device$hepc$lists$victims$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -53686,7 +53817,7 @@ module kvcpu_evn$device$hepc$lists$victims$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_evn$device$hepc$lists$victims$3$left
+endmodule // kvcpu_evn$device$hepc$lists$victims$3$loaded
 
 
 module kvcpu_evn$device$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -66158,7 +66289,7 @@ module kvcpu_evn$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_
     input wire  [63:0] m_axil_rdata;
     
     // Constant declarations
-    localparam  idle = 32'hb71b00;
+    localparam  idle = 32'hb71aff;
     localparam  ones = 64'hffffffffffffffff;
     
     // Stub signals
@@ -66218,6 +66349,10 @@ module kvcpu_evn$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_
     reg  timer$reset;
     reg  [31:0] timer$d;
     wire  [31:0] timer$q;
+    reg  rewinds$clock;
+    reg  rewinds$reset;
+    reg  rewinds$d;
+    wire  rewinds$q;
     reg  is_silent$clock;
     reg  is_silent$reset;
     reg  is_silent$d;
@@ -66321,6 +66456,12 @@ module kvcpu_evn$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_
         .d(timer$d),
         .q(timer$q)
     );
+    kvcpu_evn$link$bridge$rewinds rewinds(
+        .clock(rewinds$clock),
+        .reset(rewinds$reset),
+        .d(rewinds$d),
+        .q(rewinds$q)
+    );
     kvcpu_evn$link$bridge$is_silent is_silent(
         .clock(is_silent$clock),
         .reset(is_silent$reset),
@@ -66343,6 +66484,7 @@ module kvcpu_evn$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_
     always @(*) w_valid$clock = clock;
     always @(*) ar_valid$clock = clock;
     always @(*) timer$clock = clock;
+    always @(*) rewinds$clock = clock;
     always @(*) is_silent$clock = clock;
     always @(*) state$reset = reset;
     always @(*) is_write$reset = reset;
@@ -66358,6 +66500,7 @@ module kvcpu_evn$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_
     always @(*) w_valid$reset = reset;
     always @(*) ar_valid$reset = reset;
     always @(*) timer$reset = reset;
+    always @(*) rewinds$reset = reset;
     always @(*) is_silent$reset = reset;
     always @(*) begins = state$q == 32'h0;
     always @(*) listens = (state$q == 32'h1) | (state$q == 32'h2) | (state$q == 32'h4);
@@ -66368,11 +66511,12 @@ module kvcpu_evn$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_
     always @(*) shifted = (data$q << 32'h8) | ((in_data) & 64'hffffffffffffffff);
     always @(*) begin
         timer$d = timer$q - 32'h1;
-        if (taken | ~listens) begin
+        if (rewinds$q) begin
             timer$d = idle;
         end
     end
-    always @(*) is_silent$d = listens & ~taken & (timer$q == 32'h0);
+    always @(*) rewinds$d = taken | ~listens;
+    always @(*) is_silent$d = listens & ~taken & ~rewinds$q & (timer$q == 32'h0);
     always @(*) begin
         state$d = state$q;
         is_write$d = is_write$q;
@@ -66676,6 +66820,19 @@ module kvcpu_evn$link$bridge$left(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 8'h0 : d;
 endmodule // kvcpu_evn$link$bridge$left
+
+
+module kvcpu_evn$link$bridge$rewinds(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_evn$link$bridge$rewinds
 
 
 module kvcpu_evn$link$bridge$state(clock,reset,d,q);

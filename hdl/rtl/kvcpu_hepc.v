@@ -1769,7 +1769,6 @@ module kvcpu_hepc$unit$bus(clock,reset,bus_select,bus_write,bus_address,address_
     reg  items;
     reg  is_command;
     reg  is_offer;
-    reg  is_busy;
     reg  stands;
     reg  waits;
     reg  accept;
@@ -1826,7 +1825,6 @@ module kvcpu_hepc$unit$bus(clock,reset,bus_select,bus_write,bus_address,address_
     always @(*) items = (page == 32'h1) | (page == 32'h2);
     always @(*) is_command = bus_write & (group == 32'h2) & (low >= 32'h8) & (low != 32'he);
     always @(*) is_offer = is_command & (low == 32'h9);
-    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low == 32'he);
     always @(*) of_lists = lists;
     always @(*) of_items = items;
     always @(*) begin
@@ -1848,7 +1846,7 @@ module kvcpu_hepc$unit$bus(clock,reset,bus_select,bus_write,bus_address,address_
         if (list_waits) begin
             waits = 1'b1;
         end
-        if (is_busy) begin
+        if (subject$q[(64'h0)+:(1)] & ~bus_write) begin
             waits = 1'b0;
         end
     end
@@ -8591,10 +8589,10 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -8669,11 +8667,11 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_hepc$unit$lists$candidates$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_hepc$unit$lists$candidates$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_hepc$unit$lists$candidates$0$waiting waiting(
         .clock(waiting$clock),
@@ -8705,7 +8703,7 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -8716,7 +8714,7 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -8746,18 +8744,18 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -8854,7 +8852,7 @@ module kvcpu_hepc$unit$lists$candidates$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$0$last_held
 
 
-module kvcpu_hepc$unit$lists$candidates$0$left(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$candidates$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -8864,7 +8862,7 @@ module kvcpu_hepc$unit$lists$candidates$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$candidates$0$left
+endmodule // kvcpu_hepc$unit$lists$candidates$0$loaded
 
 
 module kvcpu_hepc$unit$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -9008,10 +9006,10 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -9086,11 +9084,11 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_hepc$unit$lists$candidates$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_hepc$unit$lists$candidates$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_hepc$unit$lists$candidates$1$waiting waiting(
         .clock(waiting$clock),
@@ -9122,7 +9120,7 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -9133,7 +9131,7 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -9163,18 +9161,18 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -9271,7 +9269,7 @@ module kvcpu_hepc$unit$lists$candidates$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$1$last_held
 
 
-module kvcpu_hepc$unit$lists$candidates$1$left(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$candidates$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -9281,7 +9279,7 @@ module kvcpu_hepc$unit$lists$candidates$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$candidates$1$left
+endmodule // kvcpu_hepc$unit$lists$candidates$1$loaded
 
 
 module kvcpu_hepc$unit$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -9425,10 +9423,10 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -9503,11 +9501,11 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_hepc$unit$lists$candidates$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_hepc$unit$lists$candidates$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_hepc$unit$lists$candidates$2$waiting waiting(
         .clock(waiting$clock),
@@ -9539,7 +9537,7 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -9550,7 +9548,7 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -9580,18 +9578,18 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -9688,7 +9686,7 @@ module kvcpu_hepc$unit$lists$candidates$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$2$last_held
 
 
-module kvcpu_hepc$unit$lists$candidates$2$left(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$candidates$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -9698,7 +9696,7 @@ module kvcpu_hepc$unit$lists$candidates$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$candidates$2$left
+endmodule // kvcpu_hepc$unit$lists$candidates$2$loaded
 
 
 module kvcpu_hepc$unit$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -9842,10 +9840,10 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -9920,11 +9918,11 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_hepc$unit$lists$candidates$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_hepc$unit$lists$candidates$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_hepc$unit$lists$candidates$3$waiting waiting(
         .clock(waiting$clock),
@@ -9956,7 +9954,7 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -9967,7 +9965,7 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -9997,18 +9995,18 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -10105,7 +10103,7 @@ module kvcpu_hepc$unit$lists$candidates$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$3$last_held
 
 
-module kvcpu_hepc$unit$lists$candidates$3$left(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$candidates$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -10115,7 +10113,7 @@ module kvcpu_hepc$unit$lists$candidates$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$candidates$3$left
+endmodule // kvcpu_hepc$unit$lists$candidates$3$loaded
 
 
 module kvcpu_hepc$unit$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30677,10 +30675,10 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -30755,11 +30753,11 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_hepc$unit$lists$victims$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_hepc$unit$lists$victims$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_hepc$unit$lists$victims$0$waiting waiting(
         .clock(waiting$clock),
@@ -30791,7 +30789,7 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -30802,7 +30800,7 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -30832,18 +30830,18 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -30940,7 +30938,7 @@ module kvcpu_hepc$unit$lists$victims$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$0$last_held
 
 
-module kvcpu_hepc$unit$lists$victims$0$left(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$victims$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30950,7 +30948,7 @@ module kvcpu_hepc$unit$lists$victims$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$victims$0$left
+endmodule // kvcpu_hepc$unit$lists$victims$0$loaded
 
 
 module kvcpu_hepc$unit$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -31094,10 +31092,10 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -31172,11 +31170,11 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_hepc$unit$lists$victims$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_hepc$unit$lists$victims$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_hepc$unit$lists$victims$1$waiting waiting(
         .clock(waiting$clock),
@@ -31208,7 +31206,7 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -31219,7 +31217,7 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -31249,18 +31247,18 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -31357,7 +31355,7 @@ module kvcpu_hepc$unit$lists$victims$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$1$last_held
 
 
-module kvcpu_hepc$unit$lists$victims$1$left(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$victims$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31367,7 +31365,7 @@ module kvcpu_hepc$unit$lists$victims$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$victims$1$left
+endmodule // kvcpu_hepc$unit$lists$victims$1$loaded
 
 
 module kvcpu_hepc$unit$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -31511,10 +31509,10 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -31589,11 +31587,11 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_hepc$unit$lists$victims$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_hepc$unit$lists$victims$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_hepc$unit$lists$victims$2$waiting waiting(
         .clock(waiting$clock),
@@ -31625,7 +31623,7 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -31636,7 +31634,7 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -31666,18 +31664,18 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -31774,7 +31772,7 @@ module kvcpu_hepc$unit$lists$victims$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$2$last_held
 
 
-module kvcpu_hepc$unit$lists$victims$2$left(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$victims$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -31784,7 +31782,7 @@ module kvcpu_hepc$unit$lists$victims$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$victims$2$left
+endmodule // kvcpu_hepc$unit$lists$victims$2$loaded
 
 
 module kvcpu_hepc$unit$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -31928,10 +31926,10 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -32006,11 +32004,11 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_hepc$unit$lists$victims$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_hepc$unit$lists$victims$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_hepc$unit$lists$victims$3$waiting waiting(
         .clock(waiting$clock),
@@ -32042,7 +32040,7 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -32053,7 +32051,7 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -32083,18 +32081,18 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -32191,7 +32189,7 @@ module kvcpu_hepc$unit$lists$victims$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$3$last_held
 
 
-module kvcpu_hepc$unit$lists$victims$3$left(clock,reset,d,q);
+module kvcpu_hepc$unit$lists$victims$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -32201,7 +32199,7 @@ module kvcpu_hepc$unit$lists$victims$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$victims$3$left
+endmodule // kvcpu_hepc$unit$lists$victims$3$loaded
 
 
 module kvcpu_hepc$unit$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);

@@ -8926,6 +8926,14 @@ module kvcpu_small$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -9086,6 +9094,18 @@ module kvcpu_small$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu_small$dma$card$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_small$dma$card$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu_small$dma$card$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -9150,6 +9170,8 @@ module kvcpu_small$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -9170,6 +9192,8 @@ module kvcpu_small$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -9263,8 +9287,10 @@ module kvcpu_small$dma$card(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -10164,6 +10190,32 @@ module kvcpu_small$dma$card$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_small$dma$card$next_who
+
+
+module kvcpu_small$dma$card$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu_small$dma$card$push_word
+
+
+module kvcpu_small$dma$card$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$dma$card$pushed
 
 
 module kvcpu_small$dma$card$r_data(clock,reset,d,q);
@@ -14854,6 +14906,14 @@ module kvcpu_small$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -15014,6 +15074,18 @@ module kvcpu_small$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu_small$dma$host$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_small$dma$host$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu_small$dma$host$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -15078,6 +15150,8 @@ module kvcpu_small$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -15098,6 +15172,8 @@ module kvcpu_small$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -15191,8 +15267,10 @@ module kvcpu_small$dma$host(clock,reset,read$0,read$1,read$2,read_address$0,read
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -16092,6 +16170,32 @@ module kvcpu_small$dma$host$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_small$dma$host$next_who
+
+
+module kvcpu_small$dma$host$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu_small$dma$host$push_word
+
+
+module kvcpu_small$dma$host$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$dma$host$pushed
 
 
 module kvcpu_small$dma$host$r_data(clock,reset,d,q);
@@ -17138,6 +17242,10 @@ module kvcpu_small$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
     reg  looked$reset;
     reg  looked$d;
     wire  looked$q;
+    reg  shown$clock;
+    reg  shown$reset;
+    reg  shown$d;
+    wire  shown$q;
     reg  is_described$clock;
     reg  is_described$reset;
     reg  is_described$d;
@@ -17191,6 +17299,12 @@ module kvcpu_small$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
         .d(looked$d),
         .q(looked$q)
     );
+    kvcpu_small$file$shown shown(
+        .clock(shown$clock),
+        .reset(shown$reset),
+        .d(shown$d),
+        .q(shown$q)
+    );
     kvcpu_small$file$is_described is_described(
         .clock(is_described$clock),
         .reset(is_described$reset),
@@ -17210,15 +17324,18 @@ module kvcpu_small$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
     always @(*) looked$clock = clock;
+    always @(*) shown$clock = clock;
     always @(*) described$clock = clock;
     always @(*) is_described$clock = clock;
     always @(*) looked$reset = reset;
+    always @(*) shown$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
     always @(*) part = bus_address[(32'h10)+:(8)];
     always @(*) of_description = part > 32'h10;
-    always @(*) looked$d = bus_select & of_description & ~looked$q & ~is_described$q;
-    always @(*) is_described$d = looked$q;
+    always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
+    always @(*) shown$d = looked$q;
+    always @(*) is_described$d = shown$q;
     always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) is_high = bus_address[32'hb];
@@ -19410,10 +19527,13 @@ module kvcpu_small$file$description(clock,address,descriptor,writable,reset_valu
         mem[2046] = 9'h82;
         mem[2047] = 9'h82;
     end
-    reg [8:0] codes;
-    always @(posedge clock) codes <= mem[address];
+    reg [8:0] looked_up, code;
+    always @(posedge clock) begin
+        looked_up <= mem[address];
+        code <= looked_up;
+    end
     always @(*) begin
-        case (codes[8:5])
+        case (code[8:5])
             4'd0: descriptor = 8'h01;
             4'd1: descriptor = 8'h02;
             4'd2: descriptor = 8'h04;
@@ -19433,7 +19553,7 @@ module kvcpu_small$file$description(clock,address,descriptor,writable,reset_valu
         endcase
     end
     always @(*) begin
-        case (codes[4:0])
+        case (code[4:0])
             5'd0: {writable, reset_value} = 64'h000000004b564350;
             5'd1: {writable, reset_value} = 64'h0000000000020000;
             5'd2: {writable, reset_value} = 64'h0000000000000000;
@@ -19507,6 +19627,19 @@ module kvcpu_small$file$looked(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_small$file$looked
+
+
+module kvcpu_small$file$shown(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_small$file$shown
 
 
 module kvcpu_small$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,written,written_error);
@@ -21990,7 +22123,6 @@ module kvcpu_small$hepc$bus(clock,reset,bus_select,bus_write,bus_address,address
     reg  items;
     reg  is_command;
     reg  is_offer;
-    reg  is_busy;
     reg  stands;
     reg  waits;
     reg  accept;
@@ -22047,7 +22179,6 @@ module kvcpu_small$hepc$bus(clock,reset,bus_select,bus_write,bus_address,address
     always @(*) items = (page == 32'h1) | (page == 32'h2);
     always @(*) is_command = bus_write & (group == 32'h2) & (low >= 32'h8) & (low != 32'he);
     always @(*) is_offer = is_command & (low == 32'h9);
-    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low == 32'he);
     always @(*) of_lists = lists;
     always @(*) of_items = items;
     always @(*) begin
@@ -22069,7 +22200,7 @@ module kvcpu_small$hepc$bus(clock,reset,bus_select,bus_write,bus_address,address
         if (list_waits) begin
             waits = 1'b1;
         end
-        if (is_busy) begin
+        if (subject$q[(64'h0)+:(1)] & ~bus_write) begin
             waits = 1'b0;
         end
     end
@@ -28812,10 +28943,10 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -28890,11 +29021,11 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_small$hepc$lists$candidates$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_small$hepc$lists$candidates$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_small$hepc$lists$candidates$0$waiting waiting(
         .clock(waiting$clock),
@@ -28926,7 +29057,7 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -28937,7 +29068,7 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -28967,18 +29098,18 @@ module kvcpu_small$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -29075,7 +29206,7 @@ module kvcpu_small$hepc$lists$candidates$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$candidates$0$last_held
 
 
-module kvcpu_small$hepc$lists$candidates$0$left(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -29085,7 +29216,7 @@ module kvcpu_small$hepc$lists$candidates$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$lists$candidates$0$left
+endmodule // kvcpu_small$hepc$lists$candidates$0$loaded
 
 
 module kvcpu_small$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -29229,10 +29360,10 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -29307,11 +29438,11 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_small$hepc$lists$candidates$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_small$hepc$lists$candidates$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_small$hepc$lists$candidates$1$waiting waiting(
         .clock(waiting$clock),
@@ -29343,7 +29474,7 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -29354,7 +29485,7 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -29384,18 +29515,18 @@ module kvcpu_small$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -29492,7 +29623,7 @@ module kvcpu_small$hepc$lists$candidates$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$candidates$1$last_held
 
 
-module kvcpu_small$hepc$lists$candidates$1$left(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -29502,7 +29633,7 @@ module kvcpu_small$hepc$lists$candidates$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$lists$candidates$1$left
+endmodule // kvcpu_small$hepc$lists$candidates$1$loaded
 
 
 module kvcpu_small$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -29646,10 +29777,10 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -29724,11 +29855,11 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_small$hepc$lists$candidates$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_small$hepc$lists$candidates$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_small$hepc$lists$candidates$2$waiting waiting(
         .clock(waiting$clock),
@@ -29760,7 +29891,7 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -29771,7 +29902,7 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -29801,18 +29932,18 @@ module kvcpu_small$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -29909,7 +30040,7 @@ module kvcpu_small$hepc$lists$candidates$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$candidates$2$last_held
 
 
-module kvcpu_small$hepc$lists$candidates$2$left(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -29919,7 +30050,7 @@ module kvcpu_small$hepc$lists$candidates$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$lists$candidates$2$left
+endmodule // kvcpu_small$hepc$lists$candidates$2$loaded
 
 
 module kvcpu_small$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30063,10 +30194,10 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -30141,11 +30272,11 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_small$hepc$lists$candidates$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_small$hepc$lists$candidates$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_small$hepc$lists$candidates$3$waiting waiting(
         .clock(waiting$clock),
@@ -30177,7 +30308,7 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -30188,7 +30319,7 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -30218,18 +30349,18 @@ module kvcpu_small$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -30326,7 +30457,7 @@ module kvcpu_small$hepc$lists$candidates$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$candidates$3$last_held
 
 
-module kvcpu_small$hepc$lists$candidates$3$left(clock,reset,d,q);
+module kvcpu_small$hepc$lists$candidates$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30336,7 +30467,7 @@ module kvcpu_small$hepc$lists$candidates$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$lists$candidates$3$left
+endmodule // kvcpu_small$hepc$lists$candidates$3$loaded
 
 
 module kvcpu_small$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -38898,10 +39029,10 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -38976,11 +39107,11 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_small$hepc$lists$victims$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_small$hepc$lists$victims$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_small$hepc$lists$victims$0$waiting waiting(
         .clock(waiting$clock),
@@ -39012,7 +39143,7 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -39023,7 +39154,7 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -39053,18 +39184,18 @@ module kvcpu_small$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -39161,7 +39292,7 @@ module kvcpu_small$hepc$lists$victims$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$victims$0$last_held
 
 
-module kvcpu_small$hepc$lists$victims$0$left(clock,reset,d,q);
+module kvcpu_small$hepc$lists$victims$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -39171,7 +39302,7 @@ module kvcpu_small$hepc$lists$victims$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$lists$victims$0$left
+endmodule // kvcpu_small$hepc$lists$victims$0$loaded
 
 
 module kvcpu_small$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -39315,10 +39446,10 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -39393,11 +39524,11 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_small$hepc$lists$victims$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_small$hepc$lists$victims$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_small$hepc$lists$victims$1$waiting waiting(
         .clock(waiting$clock),
@@ -39429,7 +39560,7 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -39440,7 +39571,7 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -39470,18 +39601,18 @@ module kvcpu_small$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -39578,7 +39709,7 @@ module kvcpu_small$hepc$lists$victims$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$victims$1$last_held
 
 
-module kvcpu_small$hepc$lists$victims$1$left(clock,reset,d,q);
+module kvcpu_small$hepc$lists$victims$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -39588,7 +39719,7 @@ module kvcpu_small$hepc$lists$victims$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$lists$victims$1$left
+endmodule // kvcpu_small$hepc$lists$victims$1$loaded
 
 
 module kvcpu_small$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -39732,10 +39863,10 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -39810,11 +39941,11 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_small$hepc$lists$victims$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_small$hepc$lists$victims$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_small$hepc$lists$victims$2$waiting waiting(
         .clock(waiting$clock),
@@ -39846,7 +39977,7 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -39857,7 +39988,7 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -39887,18 +40018,18 @@ module kvcpu_small$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -39995,7 +40126,7 @@ module kvcpu_small$hepc$lists$victims$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$victims$2$last_held
 
 
-module kvcpu_small$hepc$lists$victims$2$left(clock,reset,d,q);
+module kvcpu_small$hepc$lists$victims$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40005,7 +40136,7 @@ module kvcpu_small$hepc$lists$victims$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$lists$victims$2$left
+endmodule // kvcpu_small$hepc$lists$victims$2$loaded
 
 
 module kvcpu_small$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -40149,10 +40280,10 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -40227,11 +40358,11 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_small$hepc$lists$victims$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_small$hepc$lists$victims$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_small$hepc$lists$victims$3$waiting waiting(
         .clock(waiting$clock),
@@ -40263,7 +40394,7 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -40274,7 +40405,7 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -40304,18 +40435,18 @@ module kvcpu_small$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -40412,7 +40543,7 @@ module kvcpu_small$hepc$lists$victims$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_small$hepc$lists$victims$3$last_held
 
 
-module kvcpu_small$hepc$lists$victims$3$left(clock,reset,d,q);
+module kvcpu_small$hepc$lists$victims$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40422,7 +40553,7 @@ module kvcpu_small$hepc$lists$victims$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_small$hepc$lists$victims$3$left
+endmodule // kvcpu_small$hepc$lists$victims$3$loaded
 
 
 module kvcpu_small$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);

@@ -9254,6 +9254,14 @@ module kvcpu_uart$device$dma$card(clock,reset,read$0,read$1,read$2,read_address$
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -9414,6 +9422,18 @@ module kvcpu_uart$device$dma$card(clock,reset,read$0,read$1,read$2,read_address$
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu_uart$device$dma$card$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_uart$device$dma$card$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu_uart$device$dma$card$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -9478,6 +9498,8 @@ module kvcpu_uart$device$dma$card(clock,reset,read$0,read$1,read$2,read_address$
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -9498,6 +9520,8 @@ module kvcpu_uart$device$dma$card(clock,reset,read$0,read$1,read$2,read_address$
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -9591,8 +9615,10 @@ module kvcpu_uart$device$dma$card(clock,reset,read$0,read$1,read$2,read_address$
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -10492,6 +10518,32 @@ module kvcpu_uart$device$dma$card$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_uart$device$dma$card$next_who
+
+
+module kvcpu_uart$device$dma$card$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu_uart$device$dma$card$push_word
+
+
+module kvcpu_uart$device$dma$card$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$dma$card$pushed
 
 
 module kvcpu_uart$device$dma$card$r_data(clock,reset,d,q);
@@ -15182,6 +15234,14 @@ module kvcpu_uart$device$dma$host(clock,reset,read$0,read$1,read$2,read_address$
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -15342,6 +15402,18 @@ module kvcpu_uart$device$dma$host(clock,reset,read$0,read$1,read$2,read_address$
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu_uart$device$dma$host$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_uart$device$dma$host$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu_uart$device$dma$host$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -15406,6 +15478,8 @@ module kvcpu_uart$device$dma$host(clock,reset,read$0,read$1,read$2,read_address$
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -15426,6 +15500,8 @@ module kvcpu_uart$device$dma$host(clock,reset,read$0,read$1,read$2,read_address$
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -15519,8 +15595,10 @@ module kvcpu_uart$device$dma$host(clock,reset,read$0,read$1,read$2,read_address$
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -16420,6 +16498,32 @@ module kvcpu_uart$device$dma$host$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_uart$device$dma$host$next_who
+
+
+module kvcpu_uart$device$dma$host$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu_uart$device$dma$host$push_word
+
+
+module kvcpu_uart$device$dma$host$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$dma$host$pushed
 
 
 module kvcpu_uart$device$dma$host$r_data(clock,reset,d,q);
@@ -17466,6 +17570,10 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
     reg  looked$reset;
     reg  looked$d;
     wire  looked$q;
+    reg  shown$clock;
+    reg  shown$reset;
+    reg  shown$d;
+    wire  shown$q;
     reg  is_described$clock;
     reg  is_described$reset;
     reg  is_described$d;
@@ -17519,6 +17627,12 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
         .d(looked$d),
         .q(looked$q)
     );
+    kvcpu_uart$device$file$shown shown(
+        .clock(shown$clock),
+        .reset(shown$reset),
+        .d(shown$d),
+        .q(shown$q)
+    );
     kvcpu_uart$device$file$is_described is_described(
         .clock(is_described$clock),
         .reset(is_described$reset),
@@ -17538,15 +17652,18 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
     always @(*) looked$clock = clock;
+    always @(*) shown$clock = clock;
     always @(*) described$clock = clock;
     always @(*) is_described$clock = clock;
     always @(*) looked$reset = reset;
+    always @(*) shown$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
     always @(*) part = bus_address[(32'h10)+:(8)];
     always @(*) of_description = part > 32'h10;
-    always @(*) looked$d = bus_select & of_description & ~looked$q & ~is_described$q;
-    always @(*) is_described$d = looked$q;
+    always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
+    always @(*) shown$d = looked$q;
+    always @(*) is_described$d = shown$q;
     always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) is_high = bus_address[32'hb];
@@ -19738,10 +19855,13 @@ module kvcpu_uart$device$file$description(clock,address,descriptor,writable,rese
         mem[2046] = 9'h82;
         mem[2047] = 9'h82;
     end
-    reg [8:0] codes;
-    always @(posedge clock) codes <= mem[address];
+    reg [8:0] looked_up, code;
+    always @(posedge clock) begin
+        looked_up <= mem[address];
+        code <= looked_up;
+    end
     always @(*) begin
-        case (codes[8:5])
+        case (code[8:5])
             4'd0: descriptor = 8'h01;
             4'd1: descriptor = 8'h02;
             4'd2: descriptor = 8'h04;
@@ -19761,7 +19881,7 @@ module kvcpu_uart$device$file$description(clock,address,descriptor,writable,rese
         endcase
     end
     always @(*) begin
-        case (codes[4:0])
+        case (code[4:0])
             5'd0: {writable, reset_value} = 64'h000000004b564350;
             5'd1: {writable, reset_value} = 64'h0000000000020000;
             5'd2: {writable, reset_value} = 64'h0000000000000000;
@@ -19835,6 +19955,19 @@ module kvcpu_uart$device$file$looked(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_uart$device$file$looked
+
+
+module kvcpu_uart$device$file$shown(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$device$file$shown
 
 
 module kvcpu_uart$device$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,written,written_error);
@@ -22318,7 +22451,6 @@ module kvcpu_uart$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,a
     reg  items;
     reg  is_command;
     reg  is_offer;
-    reg  is_busy;
     reg  stands;
     reg  waits;
     reg  accept;
@@ -22375,7 +22507,6 @@ module kvcpu_uart$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,a
     always @(*) items = (page == 32'h1) | (page == 32'h2);
     always @(*) is_command = bus_write & (group == 32'h2) & (low >= 32'h8) & (low != 32'he);
     always @(*) is_offer = is_command & (low == 32'h9);
-    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low == 32'he);
     always @(*) of_lists = lists;
     always @(*) of_items = items;
     always @(*) begin
@@ -22397,7 +22528,7 @@ module kvcpu_uart$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,a
         if (list_waits) begin
             waits = 1'b1;
         end
-        if (is_busy) begin
+        if (subject$q[(64'h0)+:(1)] & ~bus_write) begin
             waits = 1'b0;
         end
     end
@@ -29140,10 +29271,10 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -29218,11 +29349,11 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_uart$device$hepc$lists$candidates$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_uart$device$hepc$lists$candidates$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_uart$device$hepc$lists$candidates$0$waiting waiting(
         .clock(waiting$clock),
@@ -29254,7 +29385,7 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -29265,7 +29396,7 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -29295,18 +29426,18 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -29403,7 +29534,7 @@ module kvcpu_uart$device$hepc$lists$candidates$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$0$last_held
 
 
-module kvcpu_uart$device$hepc$lists$candidates$0$left(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$candidates$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -29413,7 +29544,7 @@ module kvcpu_uart$device$hepc$lists$candidates$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$candidates$0$left
+endmodule // kvcpu_uart$device$hepc$lists$candidates$0$loaded
 
 
 module kvcpu_uart$device$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -29557,10 +29688,10 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -29635,11 +29766,11 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_uart$device$hepc$lists$candidates$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_uart$device$hepc$lists$candidates$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_uart$device$hepc$lists$candidates$1$waiting waiting(
         .clock(waiting$clock),
@@ -29671,7 +29802,7 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -29682,7 +29813,7 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -29712,18 +29843,18 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -29820,7 +29951,7 @@ module kvcpu_uart$device$hepc$lists$candidates$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$1$last_held
 
 
-module kvcpu_uart$device$hepc$lists$candidates$1$left(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$candidates$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -29830,7 +29961,7 @@ module kvcpu_uart$device$hepc$lists$candidates$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$candidates$1$left
+endmodule // kvcpu_uart$device$hepc$lists$candidates$1$loaded
 
 
 module kvcpu_uart$device$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -29974,10 +30105,10 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -30052,11 +30183,11 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_uart$device$hepc$lists$candidates$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_uart$device$hepc$lists$candidates$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_uart$device$hepc$lists$candidates$2$waiting waiting(
         .clock(waiting$clock),
@@ -30088,7 +30219,7 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -30099,7 +30230,7 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -30129,18 +30260,18 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -30237,7 +30368,7 @@ module kvcpu_uart$device$hepc$lists$candidates$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$2$last_held
 
 
-module kvcpu_uart$device$hepc$lists$candidates$2$left(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$candidates$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30247,7 +30378,7 @@ module kvcpu_uart$device$hepc$lists$candidates$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$candidates$2$left
+endmodule // kvcpu_uart$device$hepc$lists$candidates$2$loaded
 
 
 module kvcpu_uart$device$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -30391,10 +30522,10 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -30469,11 +30600,11 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_uart$device$hepc$lists$candidates$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_uart$device$hepc$lists$candidates$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_uart$device$hepc$lists$candidates$3$waiting waiting(
         .clock(waiting$clock),
@@ -30505,7 +30636,7 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -30516,7 +30647,7 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -30546,18 +30677,18 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -30654,7 +30785,7 @@ module kvcpu_uart$device$hepc$lists$candidates$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$3$last_held
 
 
-module kvcpu_uart$device$hepc$lists$candidates$3$left(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$candidates$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -30664,7 +30795,7 @@ module kvcpu_uart$device$hepc$lists$candidates$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$candidates$3$left
+endmodule // kvcpu_uart$device$hepc$lists$candidates$3$loaded
 
 
 module kvcpu_uart$device$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -39226,10 +39357,10 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -39304,11 +39435,11 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_uart$device$hepc$lists$victims$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_uart$device$hepc$lists$victims$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_uart$device$hepc$lists$victims$0$waiting waiting(
         .clock(waiting$clock),
@@ -39340,7 +39471,7 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -39351,7 +39482,7 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -39381,18 +39512,18 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -39489,7 +39620,7 @@ module kvcpu_uart$device$hepc$lists$victims$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$0$last_held
 
 
-module kvcpu_uart$device$hepc$lists$victims$0$left(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$victims$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -39499,7 +39630,7 @@ module kvcpu_uart$device$hepc$lists$victims$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$victims$0$left
+endmodule // kvcpu_uart$device$hepc$lists$victims$0$loaded
 
 
 module kvcpu_uart$device$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -39643,10 +39774,10 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -39721,11 +39852,11 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_uart$device$hepc$lists$victims$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_uart$device$hepc$lists$victims$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_uart$device$hepc$lists$victims$1$waiting waiting(
         .clock(waiting$clock),
@@ -39757,7 +39888,7 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -39768,7 +39899,7 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -39798,18 +39929,18 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -39906,7 +40037,7 @@ module kvcpu_uart$device$hepc$lists$victims$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$1$last_held
 
 
-module kvcpu_uart$device$hepc$lists$victims$1$left(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$victims$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -39916,7 +40047,7 @@ module kvcpu_uart$device$hepc$lists$victims$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$victims$1$left
+endmodule // kvcpu_uart$device$hepc$lists$victims$1$loaded
 
 
 module kvcpu_uart$device$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -40060,10 +40191,10 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -40138,11 +40269,11 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_uart$device$hepc$lists$victims$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_uart$device$hepc$lists$victims$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_uart$device$hepc$lists$victims$2$waiting waiting(
         .clock(waiting$clock),
@@ -40174,7 +40305,7 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -40185,7 +40316,7 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -40215,18 +40346,18 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -40323,7 +40454,7 @@ module kvcpu_uart$device$hepc$lists$victims$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$2$last_held
 
 
-module kvcpu_uart$device$hepc$lists$victims$2$left(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$victims$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40333,7 +40464,7 @@ module kvcpu_uart$device$hepc$lists$victims$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$victims$2$left
+endmodule // kvcpu_uart$device$hepc$lists$victims$2$loaded
 
 
 module kvcpu_uart$device$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -40477,10 +40608,10 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -40555,11 +40686,11 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_uart$device$hepc$lists$victims$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_uart$device$hepc$lists$victims$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_uart$device$hepc$lists$victims$3$waiting waiting(
         .clock(waiting$clock),
@@ -40591,7 +40722,7 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -40602,7 +40733,7 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -40632,18 +40763,18 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -40740,7 +40871,7 @@ module kvcpu_uart$device$hepc$lists$victims$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$3$last_held
 
 
-module kvcpu_uart$device$hepc$lists$victims$3$left(clock,reset,d,q);
+module kvcpu_uart$device$hepc$lists$victims$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -40750,7 +40881,7 @@ module kvcpu_uart$device$hepc$lists$victims$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$victims$3$left
+endmodule // kvcpu_uart$device$hepc$lists$victims$3$loaded
 
 
 module kvcpu_uart$device$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -53222,7 +53353,7 @@ module kvcpu_uart$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
     input wire  [63:0] m_axil_rdata;
     
     // Constant declarations
-    localparam  idle = 32'h10000;
+    localparam  idle = 32'hffff;
     localparam  ones = 64'hffffffffffffffff;
     
     // Stub signals
@@ -53282,6 +53413,10 @@ module kvcpu_uart$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
     reg  timer$reset;
     reg  [31:0] timer$d;
     wire  [31:0] timer$q;
+    reg  rewinds$clock;
+    reg  rewinds$reset;
+    reg  rewinds$d;
+    wire  rewinds$q;
     reg  is_silent$clock;
     reg  is_silent$reset;
     reg  is_silent$d;
@@ -53385,6 +53520,12 @@ module kvcpu_uart$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
         .d(timer$d),
         .q(timer$q)
     );
+    kvcpu_uart$link$bridge$rewinds rewinds(
+        .clock(rewinds$clock),
+        .reset(rewinds$reset),
+        .d(rewinds$d),
+        .q(rewinds$q)
+    );
     kvcpu_uart$link$bridge$is_silent is_silent(
         .clock(is_silent$clock),
         .reset(is_silent$reset),
@@ -53407,6 +53548,7 @@ module kvcpu_uart$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
     always @(*) w_valid$clock = clock;
     always @(*) ar_valid$clock = clock;
     always @(*) timer$clock = clock;
+    always @(*) rewinds$clock = clock;
     always @(*) is_silent$clock = clock;
     always @(*) state$reset = reset;
     always @(*) is_write$reset = reset;
@@ -53422,6 +53564,7 @@ module kvcpu_uart$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
     always @(*) w_valid$reset = reset;
     always @(*) ar_valid$reset = reset;
     always @(*) timer$reset = reset;
+    always @(*) rewinds$reset = reset;
     always @(*) is_silent$reset = reset;
     always @(*) begins = state$q == 32'h0;
     always @(*) listens = (state$q == 32'h1) | (state$q == 32'h2) | (state$q == 32'h4);
@@ -53432,11 +53575,12 @@ module kvcpu_uart$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
     always @(*) shifted = (data$q << 32'h8) | ((in_data) & 64'hffffffffffffffff);
     always @(*) begin
         timer$d = timer$q - 32'h1;
-        if (taken | ~listens) begin
+        if (rewinds$q) begin
             timer$d = idle;
         end
     end
-    always @(*) is_silent$d = listens & ~taken & (timer$q == 32'h0);
+    always @(*) rewinds$d = taken | ~listens;
+    always @(*) is_silent$d = listens & ~taken & ~rewinds$q & (timer$q == 32'h0);
     always @(*) begin
         state$d = state$q;
         is_write$d = is_write$q;
@@ -53740,6 +53884,19 @@ module kvcpu_uart$link$bridge$left(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 8'h0 : d;
 endmodule // kvcpu_uart$link$bridge$left
+
+
+module kvcpu_uart$link$bridge$rewinds(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart$link$bridge$rewinds
 
 
 module kvcpu_uart$link$bridge$state(clock,reset,d,q);

@@ -31,7 +31,7 @@ module kvcpu_uart_bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_vali
     input wire  [63:0] m_axil_rdata;
     
     // Constant declarations
-    localparam  idle = 32'h100;
+    localparam  idle = 32'hff;
     localparam  ones = 64'hffffffffffffffff;
     
     // Stub signals
@@ -91,6 +91,10 @@ module kvcpu_uart_bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_vali
     reg  timer$reset;
     reg  [31:0] timer$d;
     wire  [31:0] timer$q;
+    reg  rewinds$clock;
+    reg  rewinds$reset;
+    reg  rewinds$d;
+    wire  rewinds$q;
     reg  is_silent$clock;
     reg  is_silent$reset;
     reg  is_silent$d;
@@ -194,6 +198,12 @@ module kvcpu_uart_bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_vali
         .d(timer$d),
         .q(timer$q)
     );
+    kvcpu_uart_bridge$rewinds rewinds(
+        .clock(rewinds$clock),
+        .reset(rewinds$reset),
+        .d(rewinds$d),
+        .q(rewinds$q)
+    );
     kvcpu_uart_bridge$is_silent is_silent(
         .clock(is_silent$clock),
         .reset(is_silent$reset),
@@ -216,6 +226,7 @@ module kvcpu_uart_bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_vali
     always @(*) w_valid$clock = clock;
     always @(*) ar_valid$clock = clock;
     always @(*) timer$clock = clock;
+    always @(*) rewinds$clock = clock;
     always @(*) is_silent$clock = clock;
     always @(*) state$reset = reset;
     always @(*) is_write$reset = reset;
@@ -231,6 +242,7 @@ module kvcpu_uart_bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_vali
     always @(*) w_valid$reset = reset;
     always @(*) ar_valid$reset = reset;
     always @(*) timer$reset = reset;
+    always @(*) rewinds$reset = reset;
     always @(*) is_silent$reset = reset;
     always @(*) begins = state$q == 32'h0;
     always @(*) listens = (state$q == 32'h1) | (state$q == 32'h2) | (state$q == 32'h4);
@@ -241,11 +253,12 @@ module kvcpu_uart_bridge(clock,reset,in_valid,in_ready,in_data,in_first,out_vali
     always @(*) shifted = (data$q << 32'h8) | ((in_data) & 64'hffffffffffffffff);
     always @(*) begin
         timer$d = timer$q - 32'h1;
-        if (taken | ~listens) begin
+        if (rewinds$q) begin
             timer$d = idle;
         end
     end
-    always @(*) is_silent$d = listens & ~taken & (timer$q == 32'h0);
+    always @(*) rewinds$d = taken | ~listens;
+    always @(*) is_silent$d = listens & ~taken & ~rewinds$q & (timer$q == 32'h0);
     always @(*) begin
         state$d = state$q;
         is_write$d = is_write$q;
@@ -549,6 +562,19 @@ module kvcpu_uart_bridge$left(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 8'h0 : d;
 endmodule // kvcpu_uart_bridge$left
+
+
+module kvcpu_uart_bridge$rewinds(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart_bridge$rewinds
 
 
 module kvcpu_uart_bridge$state(clock,reset,d,q);

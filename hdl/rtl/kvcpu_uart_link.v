@@ -227,7 +227,7 @@ module kvcpu_uart_link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
     input wire  [63:0] m_axil_rdata;
     
     // Constant declarations
-    localparam  idle = 32'h400;
+    localparam  idle = 32'h3ff;
     localparam  ones = 64'hffffffffffffffff;
     
     // Stub signals
@@ -287,6 +287,10 @@ module kvcpu_uart_link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
     reg  timer$reset;
     reg  [31:0] timer$d;
     wire  [31:0] timer$q;
+    reg  rewinds$clock;
+    reg  rewinds$reset;
+    reg  rewinds$d;
+    wire  rewinds$q;
     reg  is_silent$clock;
     reg  is_silent$reset;
     reg  is_silent$d;
@@ -390,6 +394,12 @@ module kvcpu_uart_link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
         .d(timer$d),
         .q(timer$q)
     );
+    kvcpu_uart_link$bridge$rewinds rewinds(
+        .clock(rewinds$clock),
+        .reset(rewinds$reset),
+        .d(rewinds$d),
+        .q(rewinds$q)
+    );
     kvcpu_uart_link$bridge$is_silent is_silent(
         .clock(is_silent$clock),
         .reset(is_silent$reset),
@@ -412,6 +422,7 @@ module kvcpu_uart_link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
     always @(*) w_valid$clock = clock;
     always @(*) ar_valid$clock = clock;
     always @(*) timer$clock = clock;
+    always @(*) rewinds$clock = clock;
     always @(*) is_silent$clock = clock;
     always @(*) state$reset = reset;
     always @(*) is_write$reset = reset;
@@ -427,6 +438,7 @@ module kvcpu_uart_link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
     always @(*) w_valid$reset = reset;
     always @(*) ar_valid$reset = reset;
     always @(*) timer$reset = reset;
+    always @(*) rewinds$reset = reset;
     always @(*) is_silent$reset = reset;
     always @(*) begins = state$q == 32'h0;
     always @(*) listens = (state$q == 32'h1) | (state$q == 32'h2) | (state$q == 32'h4);
@@ -437,11 +449,12 @@ module kvcpu_uart_link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,out
     always @(*) shifted = (data$q << 32'h8) | ((in_data) & 64'hffffffffffffffff);
     always @(*) begin
         timer$d = timer$q - 32'h1;
-        if (taken | ~listens) begin
+        if (rewinds$q) begin
             timer$d = idle;
         end
     end
-    always @(*) is_silent$d = listens & ~taken & (timer$q == 32'h0);
+    always @(*) rewinds$d = taken | ~listens;
+    always @(*) is_silent$d = listens & ~taken & ~rewinds$q & (timer$q == 32'h0);
     always @(*) begin
         state$d = state$q;
         is_write$d = is_write$q;
@@ -745,6 +758,19 @@ module kvcpu_uart_link$bridge$left(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 8'h0 : d;
 endmodule // kvcpu_uart_link$bridge$left
+
+
+module kvcpu_uart_link$bridge$rewinds(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_uart_link$bridge$rewinds
 
 
 module kvcpu_uart_link$bridge$state(clock,reset,d,q);

@@ -12062,6 +12062,14 @@ module kvcpu_ulx3s$device$dma$card(clock,reset,read$0,read$1,read$2,read_address
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -12222,6 +12230,18 @@ module kvcpu_ulx3s$device$dma$card(clock,reset,read$0,read$1,read$2,read_address
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu_ulx3s$device$dma$card$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_ulx3s$device$dma$card$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu_ulx3s$device$dma$card$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -12286,6 +12306,8 @@ module kvcpu_ulx3s$device$dma$card(clock,reset,read$0,read$1,read$2,read_address
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -12306,6 +12328,8 @@ module kvcpu_ulx3s$device$dma$card(clock,reset,read$0,read$1,read$2,read_address
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -12399,8 +12423,10 @@ module kvcpu_ulx3s$device$dma$card(clock,reset,read$0,read$1,read$2,read_address
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -13300,6 +13326,32 @@ module kvcpu_ulx3s$device$dma$card$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_ulx3s$device$dma$card$next_who
+
+
+module kvcpu_ulx3s$device$dma$card$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu_ulx3s$device$dma$card$push_word
+
+
+module kvcpu_ulx3s$device$dma$card$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$dma$card$pushed
 
 
 module kvcpu_ulx3s$device$dma$card$r_data(clock,reset,d,q);
@@ -17990,6 +18042,14 @@ module kvcpu_ulx3s$device$dma$host(clock,reset,read$0,read$1,read$2,read_address
     reg  drawn_last$reset;
     reg  drawn_last$d;
     wire  drawn_last$q;
+    reg  pushed$clock;
+    reg  pushed$reset;
+    reg  pushed$d;
+    wire  pushed$q;
+    reg  push_word$clock;
+    reg  push_word$reset;
+    reg  [64:0] push_word$d;
+    wire  [64:0] push_word$q;
     reg  r_valid$clock;
     reg  r_valid$reset;
     reg  r_valid$d;
@@ -18150,6 +18210,18 @@ module kvcpu_ulx3s$device$dma$host(clock,reset,read$0,read$1,read$2,read_address
         .d(drawn_last$d),
         .q(drawn_last$q)
     );
+    kvcpu_ulx3s$device$dma$host$pushed pushed(
+        .clock(pushed$clock),
+        .reset(pushed$reset),
+        .d(pushed$d),
+        .q(pushed$q)
+    );
+    kvcpu_ulx3s$device$dma$host$push_word push_word(
+        .clock(push_word$clock),
+        .reset(push_word$reset),
+        .d(push_word$d),
+        .q(push_word$q)
+    );
     kvcpu_ulx3s$device$dma$host$r_valid r_valid(
         .clock(r_valid$clock),
         .reset(r_valid$reset),
@@ -18214,6 +18286,8 @@ module kvcpu_ulx3s$device$dma$host(clock,reset,read$0,read$1,read$2,read_address
     always @(*) drawn$1$clock = clock;
     always @(*) drawn$2$clock = clock;
     always @(*) drawn_last$clock = clock;
+    always @(*) pushed$clock = clock;
+    always @(*) push_word$clock = clock;
     always @(*) r_valid$clock = clock;
     always @(*) r_id$clock = clock;
     always @(*) r_data$clock = clock;
@@ -18234,6 +18308,8 @@ module kvcpu_ulx3s$device$dma$host(clock,reset,read$0,read$1,read$2,read_address
     always @(*) drawn$1$reset = reset;
     always @(*) drawn$2$reset = reset;
     always @(*) drawn_last$reset = reset;
+    always @(*) pushed$reset = reset;
+    always @(*) push_word$reset = reset;
     always @(*) r_valid$reset = reset;
     always @(*) r_id$reset = reset;
     always @(*) r_data$reset = reset;
@@ -18327,8 +18403,10 @@ module kvcpu_ulx3s$device$dma$host(clock,reset,read$0,read$1,read$2,read_address
     always @(*) word_taken$0 = drawn$0$q;
     always @(*) word_taken$1 = drawn$1$q;
     always @(*) word_taken$2 = drawn$2$q;
-    always @(*) w$in_valid = drawn$0$q | drawn$1$q | drawn$2$q;
-    always @(*) w$in_data = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) pushed$d = drawn$0$q | drawn$1$q | drawn$2$q;
+    always @(*) push_word$d = (((drawn_last$q) & 65'h1ffffffffffffffff) << 32'h40) | ((chosen) & 65'h1ffffffffffffffff);
+    always @(*) w$in_valid = pushed$q;
+    always @(*) w$in_data = push_word$q;
     always @(*) w$out_ready = wready;
     always @(*) wvalid = w$out_valid;
     always @(*) wdata = ((w$out_data) & 64'hffffffffffffffff);
@@ -19228,6 +19306,32 @@ module kvcpu_ulx3s$device$dma$host$next_who(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 2'h0 : d;
 endmodule // kvcpu_ulx3s$device$dma$host$next_who
+
+
+module kvcpu_ulx3s$device$dma$host$push_word(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [64:0] d;
+    output reg  [64:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 65'h0 : d;
+endmodule // kvcpu_ulx3s$device$dma$host$push_word
+
+
+module kvcpu_ulx3s$device$dma$host$pushed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$dma$host$pushed
 
 
 module kvcpu_ulx3s$device$dma$host$r_data(clock,reset,d,q);
@@ -20274,6 +20378,10 @@ module kvcpu_ulx3s$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_ad
     reg  looked$reset;
     reg  looked$d;
     wire  looked$q;
+    reg  shown$clock;
+    reg  shown$reset;
+    reg  shown$d;
+    wire  shown$q;
     reg  is_described$clock;
     reg  is_described$reset;
     reg  is_described$d;
@@ -20327,6 +20435,12 @@ module kvcpu_ulx3s$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_ad
         .d(looked$d),
         .q(looked$q)
     );
+    kvcpu_ulx3s$device$file$shown shown(
+        .clock(shown$clock),
+        .reset(shown$reset),
+        .d(shown$d),
+        .q(shown$q)
+    );
     kvcpu_ulx3s$device$file$is_described is_described(
         .clock(is_described$clock),
         .reset(is_described$reset),
@@ -20346,15 +20460,18 @@ module kvcpu_ulx3s$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_ad
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
     always @(*) looked$clock = clock;
+    always @(*) shown$clock = clock;
     always @(*) described$clock = clock;
     always @(*) is_described$clock = clock;
     always @(*) looked$reset = reset;
+    always @(*) shown$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
     always @(*) part = bus_address[(32'h10)+:(8)];
     always @(*) of_description = part > 32'h10;
-    always @(*) looked$d = bus_select & of_description & ~looked$q & ~is_described$q;
-    always @(*) is_described$d = looked$q;
+    always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
+    always @(*) shown$d = looked$q;
+    always @(*) is_described$d = shown$q;
     always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) is_high = bus_address[32'hb];
@@ -22546,10 +22663,13 @@ module kvcpu_ulx3s$device$file$description(clock,address,descriptor,writable,res
         mem[2046] = 9'h82;
         mem[2047] = 9'h82;
     end
-    reg [8:0] codes;
-    always @(posedge clock) codes <= mem[address];
+    reg [8:0] looked_up, code;
+    always @(posedge clock) begin
+        looked_up <= mem[address];
+        code <= looked_up;
+    end
     always @(*) begin
-        case (codes[8:5])
+        case (code[8:5])
             4'd0: descriptor = 8'h01;
             4'd1: descriptor = 8'h02;
             4'd2: descriptor = 8'h04;
@@ -22569,7 +22689,7 @@ module kvcpu_ulx3s$device$file$description(clock,address,descriptor,writable,res
         endcase
     end
     always @(*) begin
-        case (codes[4:0])
+        case (code[4:0])
             5'd0: {writable, reset_value} = 64'h000000004b564350;
             5'd1: {writable, reset_value} = 64'h0000000000020000;
             5'd2: {writable, reset_value} = 64'h0000000000000000;
@@ -22643,6 +22763,19 @@ module kvcpu_ulx3s$device$file$looked(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
 endmodule // kvcpu_ulx3s$device$file$looked
+
+
+module kvcpu_ulx3s$device$file$shown(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$device$file$shown
 
 
 module kvcpu_ulx3s$device$frames(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_ready,bus_read,awake,read_burst,read_taken,write_burst,write_taken,address,beats,word,word_taken,in_valid,in_data,in_error,written,written_error);
@@ -23295,7 +23428,7 @@ module kvcpu_ulx3s$device$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid
     localparam  constants$7 = 32'h6;
     localparam  constants$8 = 32'h15;
     localparam  constants$9 = 32'h259b2c3d;
-    localparam  constants$10 = 32'h42c1d80;
+    localparam  constants$10 = 32'h4c4b400;
     localparam  numbers$0 = 5'b10000;
     localparam  numbers$1 = 5'b10001;
     localparam  numbers$2 = 5'b10010;
@@ -25126,7 +25259,6 @@ module kvcpu_ulx3s$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,
     reg  items;
     reg  is_command;
     reg  is_offer;
-    reg  is_busy;
     reg  stands;
     reg  waits;
     reg  accept;
@@ -25183,7 +25315,6 @@ module kvcpu_ulx3s$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,
     always @(*) items = (page == 32'h1) | (page == 32'h2);
     always @(*) is_command = bus_write & (group == 32'h2) & (low >= 32'h8) & (low != 32'he);
     always @(*) is_offer = is_command & (low == 32'h9);
-    always @(*) is_busy = ~bus_write & (group == 32'h2) & (low == 32'he);
     always @(*) of_lists = lists;
     always @(*) of_items = items;
     always @(*) begin
@@ -25205,7 +25336,7 @@ module kvcpu_ulx3s$device$hepc$bus(clock,reset,bus_select,bus_write,bus_address,
         if (list_waits) begin
             waits = 1'b1;
         end
-        if (is_busy) begin
+        if (subject$q[(64'h0)+:(1)] & ~bus_write) begin
             waits = 1'b0;
         end
     end
@@ -31948,10 +32079,10 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -32026,11 +32157,11 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_ulx3s$device$hepc$lists$candidates$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_ulx3s$device$hepc$lists$candidates$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_ulx3s$device$hepc$lists$candidates$0$waiting waiting(
         .clock(waiting$clock),
@@ -32062,7 +32193,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -32073,7 +32204,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -32103,18 +32234,18 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -32211,7 +32342,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$0$last_held
 
 
-module kvcpu_ulx3s$device$hepc$lists$candidates$0$left(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$candidates$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -32221,7 +32352,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$0$left
+endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$0$loaded
 
 
 module kvcpu_ulx3s$device$hepc$lists$candidates$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -32365,10 +32496,10 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -32443,11 +32574,11 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_ulx3s$device$hepc$lists$candidates$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_ulx3s$device$hepc$lists$candidates$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_ulx3s$device$hepc$lists$candidates$1$waiting waiting(
         .clock(waiting$clock),
@@ -32479,7 +32610,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -32490,7 +32621,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -32520,18 +32651,18 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -32628,7 +32759,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$1$last_held
 
 
-module kvcpu_ulx3s$device$hepc$lists$candidates$1$left(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$candidates$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -32638,7 +32769,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$1$left
+endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$1$loaded
 
 
 module kvcpu_ulx3s$device$hepc$lists$candidates$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -32782,10 +32913,10 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -32860,11 +32991,11 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_ulx3s$device$hepc$lists$candidates$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_ulx3s$device$hepc$lists$candidates$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_ulx3s$device$hepc$lists$candidates$2$waiting waiting(
         .clock(waiting$clock),
@@ -32896,7 +33027,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -32907,7 +33038,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -32937,18 +33068,18 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -33045,7 +33176,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$2$last_held
 
 
-module kvcpu_ulx3s$device$hepc$lists$candidates$2$left(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$candidates$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33055,7 +33186,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$2$left
+endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$2$loaded
 
 
 module kvcpu_ulx3s$device$hepc$lists$candidates$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -33199,10 +33330,10 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -33277,11 +33408,11 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_ulx3s$device$hepc$lists$candidates$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_ulx3s$device$hepc$lists$candidates$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_ulx3s$device$hepc$lists$candidates$3$waiting waiting(
         .clock(waiting$clock),
@@ -33313,7 +33444,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -33324,7 +33455,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -33354,18 +33485,18 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -33462,7 +33593,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$3$last_held
 
 
-module kvcpu_ulx3s$device$hepc$lists$candidates$3$left(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$candidates$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -33472,7 +33603,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$3$left
+endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$3$loaded
 
 
 module kvcpu_ulx3s$device$hepc$lists$candidates$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -54034,10 +54165,10 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,la
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -54112,11 +54243,11 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,la
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_ulx3s$device$hepc$lists$victims$0$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_ulx3s$device$hepc$lists$victims$0$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_ulx3s$device$hepc$lists$victims$0$waiting waiting(
         .clock(waiting$clock),
@@ -54148,7 +54279,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,la
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -54159,7 +54290,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,la
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -54189,18 +54320,18 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,la
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -54297,7 +54428,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0$last_held(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$victims$0$last_held
 
 
-module kvcpu_ulx3s$device$hepc$lists$victims$0$left(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$victims$0$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54307,7 +54438,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$victims$0$left
+endmodule // kvcpu_ulx3s$device$hepc$lists$victims$0$loaded
 
 
 module kvcpu_ulx3s$device$hepc$lists$victims$0$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -54451,10 +54582,10 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,la
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -54529,11 +54660,11 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,la
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_ulx3s$device$hepc$lists$victims$1$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_ulx3s$device$hepc$lists$victims$1$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_ulx3s$device$hepc$lists$victims$1$waiting waiting(
         .clock(waiting$clock),
@@ -54565,7 +54696,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,la
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -54576,7 +54707,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,la
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -54606,18 +54737,18 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,la
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -54714,7 +54845,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1$last_held(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$victims$1$last_held
 
 
-module kvcpu_ulx3s$device$hepc$lists$victims$1$left(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$victims$1$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -54724,7 +54855,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$victims$1$left
+endmodule // kvcpu_ulx3s$device$hepc$lists$victims$1$loaded
 
 
 module kvcpu_ulx3s$device$hepc$lists$victims$1$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -54868,10 +54999,10 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,la
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -54946,11 +55077,11 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,la
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_ulx3s$device$hepc$lists$victims$2$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_ulx3s$device$hepc$lists$victims$2$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_ulx3s$device$hepc$lists$victims$2$waiting waiting(
         .clock(waiting$clock),
@@ -54982,7 +55113,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,la
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -54993,7 +55124,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,la
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -55023,18 +55154,18 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,la
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -55131,7 +55262,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2$last_held(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$victims$2$last_held
 
 
-module kvcpu_ulx3s$device$hepc$lists$victims$2$left(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$victims$2$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55141,7 +55272,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$victims$2$left
+endmodule // kvcpu_ulx3s$device$hepc$lists$victims$2$loaded
 
 
 module kvcpu_ulx3s$device$hepc$lists$victims$2$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -55285,10 +55416,10 @@ module kvcpu_ulx3s$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,la
     reg  count$reset;
     reg  [5:0] count$d;
     wire  [5:0] count$q;
-    reg  left$clock;
-    reg  left$reset;
-    reg  left$d;
-    wire  left$q;
+    reg  loaded$clock;
+    reg  loaded$reset;
+    reg  loaded$d;
+    wire  loaded$q;
     reg  waiting$clock;
     reg  waiting$reset;
     reg  waiting$d;
@@ -55363,11 +55494,11 @@ module kvcpu_ulx3s$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,la
         .d(count$d),
         .q(count$q)
     );
-    kvcpu_ulx3s$device$hepc$lists$victims$3$left left(
-        .clock(left$clock),
-        .reset(left$reset),
-        .d(left$d),
-        .q(left$q)
+    kvcpu_ulx3s$device$hepc$lists$victims$3$loaded loaded(
+        .clock(loaded$clock),
+        .reset(loaded$reset),
+        .d(loaded$d),
+        .q(loaded$q)
     );
     kvcpu_ulx3s$device$hepc$lists$victims$3$waiting waiting(
         .clock(waiting$clock),
@@ -55399,7 +55530,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,la
     always @(*) written$clock = clock;
     always @(*) gone$clock = clock;
     always @(*) count$clock = clock;
-    always @(*) left$clock = clock;
+    always @(*) loaded$clock = clock;
     always @(*) waiting$clock = clock;
     always @(*) head_wanted$clock = clock;
     always @(*) head_item$clock = clock;
@@ -55410,7 +55541,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,la
     always @(*) written$reset = reset;
     always @(*) gone$reset = reset;
     always @(*) count$reset = reset;
-    always @(*) left$reset = reset;
+    always @(*) loaded$reset = reset;
     always @(*) waiting$reset = reset;
     always @(*) head_wanted$reset = reset;
     always @(*) head_item$reset = reset;
@@ -55440,18 +55571,18 @@ module kvcpu_ulx3s$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,la
             gone$d = 32'h0;
         end
     end
-    always @(*) left$d = load;
+    always @(*) loaded$d = load;
     always @(*) begin
         count$d = count$q;
-        if (pushed$q & ~left$q) begin
+        if (pushed$q & ~loaded$q) begin
             count$d = count$q + 32'h1;
         end
-        else if (left$q & ~pushed$q) begin
+        else if (loaded$q & ~pushed$q) begin
             count$d = count$q - 32'h1;
         end
     end
-    always @(*) only_one = (~left$q & (count$q == 32'h1)) | (left$q & (count$q == 32'h2));
-    always @(*) more = (count$q > 32'h2) | (~left$q & (count$q == 32'h2));
+    always @(*) only_one = (~loaded$q & (count$q == 32'h1)) | (loaded$q & (count$q == 32'h2));
+    always @(*) more = (count$q > 32'h2) | (~loaded$q & (count$q == 32'h2));
     always @(*) waiting$d = pushed$q | more | (only_one & ~load);
     always @(*) head_wanted$enable = taken | (head_wanted$q == 32'h0);
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
@@ -55548,7 +55679,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$3$last_held(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$victims$3$last_held
 
 
-module kvcpu_ulx3s$device$hepc$lists$victims$3$left(clock,reset,d,q);
+module kvcpu_ulx3s$device$hepc$lists$victims$3$loaded(clock,reset,d,q);
     
     // Module arguments
     input wire  clock;
@@ -55558,7 +55689,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$3$left(clock,reset,d,q);
     
     // Update code (custom)
     always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu_ulx3s$device$hepc$lists$victims$3$left
+endmodule // kvcpu_ulx3s$device$hepc$lists$victims$3$loaded
 
 
 module kvcpu_ulx3s$device$hepc$lists$victims$3$places(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -68030,7 +68161,7 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,ou
     input wire  [63:0] m_axil_rdata;
     
     // Constant declarations
-    localparam  idle = 32'h6acfc0;
+    localparam  idle = 32'h7a11ff;
     localparam  ones = 64'hffffffffffffffff;
     
     // Stub signals
@@ -68090,6 +68221,10 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,ou
     reg  timer$reset;
     reg  [31:0] timer$d;
     wire  [31:0] timer$q;
+    reg  rewinds$clock;
+    reg  rewinds$reset;
+    reg  rewinds$d;
+    wire  rewinds$q;
     reg  is_silent$clock;
     reg  is_silent$reset;
     reg  is_silent$d;
@@ -68193,6 +68328,12 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,ou
         .d(timer$d),
         .q(timer$q)
     );
+    kvcpu_ulx3s$link$bridge$rewinds rewinds(
+        .clock(rewinds$clock),
+        .reset(rewinds$reset),
+        .d(rewinds$d),
+        .q(rewinds$q)
+    );
     kvcpu_ulx3s$link$bridge$is_silent is_silent(
         .clock(is_silent$clock),
         .reset(is_silent$reset),
@@ -68215,6 +68356,7 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,ou
     always @(*) w_valid$clock = clock;
     always @(*) ar_valid$clock = clock;
     always @(*) timer$clock = clock;
+    always @(*) rewinds$clock = clock;
     always @(*) is_silent$clock = clock;
     always @(*) state$reset = reset;
     always @(*) is_write$reset = reset;
@@ -68230,6 +68372,7 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,ou
     always @(*) w_valid$reset = reset;
     always @(*) ar_valid$reset = reset;
     always @(*) timer$reset = reset;
+    always @(*) rewinds$reset = reset;
     always @(*) is_silent$reset = reset;
     always @(*) begins = state$q == 32'h0;
     always @(*) listens = (state$q == 32'h1) | (state$q == 32'h2) | (state$q == 32'h4);
@@ -68240,11 +68383,12 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,ou
     always @(*) shifted = (data$q << 32'h8) | ((in_data) & 64'hffffffffffffffff);
     always @(*) begin
         timer$d = timer$q - 32'h1;
-        if (taken | ~listens) begin
+        if (rewinds$q) begin
             timer$d = idle;
         end
     end
-    always @(*) is_silent$d = listens & ~taken & (timer$q == 32'h0);
+    always @(*) rewinds$d = taken | ~listens;
+    always @(*) is_silent$d = listens & ~taken & ~rewinds$q & (timer$q == 32'h0);
     always @(*) begin
         state$d = state$q;
         is_write$d = is_write$q;
@@ -68550,6 +68694,19 @@ module kvcpu_ulx3s$link$bridge$left(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$link$bridge$left
 
 
+module kvcpu_ulx3s$link$bridge$rewinds(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu_ulx3s$link$bridge$rewinds
+
+
 module kvcpu_ulx3s$link$bridge$state(clock,reset,d,q);
     
     // Module arguments
@@ -68767,7 +68924,7 @@ module kvcpu_ulx3s$link$guard(clock,reset,is_low,in_valid,bad_frame,out_valid,ou
     output reg  out_first;
     
     // Constant declarations
-    localparam  idle = 32'h6acfc0;
+    localparam  idle = 32'h7a1200;
     
     // Stub signals
     reg  is_deaf$clock;
@@ -68892,8 +69049,8 @@ module kvcpu_ulx3s$link$receiver(clock,reset,rx,out_valid,out_data,bad_frame,is_
     output reg  is_low;
     
     // Constant declarations
-    localparam  half = 16'h22;
-    localparam  whole = 16'h45;
+    localparam  half = 16'h27;
+    localparam  whole = 16'h4f;
     localparam  top = 8'h80;
     
     // Stub signals
@@ -69187,7 +69344,7 @@ module kvcpu_ulx3s$link$transmitter(clock,reset,in_valid,in_ready,in_data,tx);
     output reg  tx;
     
     // Constant declarations
-    localparam  whole = 16'h45;
+    localparam  whole = 16'h4f;
     
     // Stub signals
     reg  busy$clock;

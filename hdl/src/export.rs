@@ -33,7 +33,7 @@ const HASTY_LINE: uart::Timing = uart::Timing { bit_clocks: 8, idle_clocks: 1024
 /// Baud rate of the boards' serial lines; FT231X and FT2232H go up to 3,000,000.
 const BAUD: u32 = 1_000_000;
 /// Clocks of the boards, as their PLLs make them (`constraints/*/top.v`).
-const ULX3S_HZ: u32 = 70_000_000;
+const ULX3S_HZ: u32 = 80_000_000;
 const EVN_HZ: u32 = 120_000_000;
 
 macro_rules! board {
@@ -70,7 +70,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_card_ram_small", verilog: |name| text(name, card::CardRam::new(1040)) },
     Design {
         name: "kvcpu_sdram",
-        verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S, ULX3S_HZ, 0)),
+        verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S, ULX3S_HZ, 1)),
     },
     Design {
         name: "kvcpu_sdram_fast",

@@ -19,6 +19,8 @@ struct Wired {
     /// Places of `PINS` among the outputs, and of `sdram_dq_in` among the inputs.
     pins: [usize; 10],
     dq_in: usize,
+    /// The board's register between them, beside the pads.
+    captured: u16,
 }
 
 /// The memory.
@@ -51,7 +53,7 @@ impl Memory {
                 for (place, name) in pins.iter_mut().zip(PINS) {
                     *place = place_of(design, false, &format!("sdram_{name}"))?;
                 }
-                Some(Wired { chip: Chip::new(Sheet::AT_70_MHZ, seed), pins, dq_in })
+                Some(Wired { chip: Chip::new(Sheet::AT_80_MHZ, seed), pins, dq_in, captured: 0 })
             }
             None => None,
         };
@@ -107,7 +109,8 @@ impl Memory {
             let command = csn << 3 | rasn << 2 | casn << 1 | wen;
             let data = (oe == 1).then_some(data as u16);
             let pins = Pins { cke: cke == 1, command, bank, address, mask, data };
-            self.inputs[wired.dq_in] = wired.chip.clock(&pins).map_err(|broken| broken.to_string())?.into();
+            self.inputs[wired.dq_in] = wired.captured.into();
+            wired.captured = wired.chip.clock(&pins).map_err(|broken| broken.to_string())?;
         }
         Ok(())
     }

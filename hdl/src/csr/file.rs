@@ -6,7 +6,7 @@
 //!         └─ description of each of them ─► a register
 //! ```
 //!
-//! Descriptions answer two clocks later than the rest: they are decoded from what a RAM holds, whose address comes from a register.
+//! Descriptions answer three clocks later than the rest: they are decoded from what a RAM holds, with a register on both sides of it.
 
 use super::Table;
 use crate::prim::{Ram, Register};
@@ -38,8 +38,9 @@ pub struct File<const Q: usize, const G: usize> {
     data_high: Ram<Bits<32>, 10>,
     file: Ram<Bits<32>, 11>,
     description: Table<Q, G>,
-    /// The table has been asked for a description; then it stands in `described`.
+    /// The table has been asked for a description; it shows it; it stands in `described`.
     looked: Register<Bit>,
+    shown: Register<Bit>,
     is_described: Register<Bit>,
     described: Register<Bits<32>>,
     of_description: Signal<Local, Bit>,
@@ -56,17 +57,23 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.file.clock.next = self.clock.val();
         self.description.clock.next = self.clock.val();
         self.looked.clock.next = self.clock.val();
+        self.shown.clock.next = self.clock.val();
         self.described.clock.next = self.clock.val();
         self.is_described.clock.next = self.clock.val();
         self.looked.reset.next = self.reset.val();
+        self.shown.reset.next = self.reset.val();
         self.described.reset.next = self.reset.val();
         self.is_described.reset.next = self.reset.val();
 
         self.part.next = self.bus_address.val().get_bits::<8>(16);
         self.of_description.next = self.part.val() > 16;
-        self.looked.d.next =
-            self.bus_select.val() & self.of_description.val() & !self.looked.q.val() & !self.is_described.q.val();
-        self.is_described.d.next = self.looked.q.val();
+        self.looked.d.next = self.bus_select.val()
+            & self.of_description.val()
+            & !self.looked.q.val()
+            & !self.shown.q.val()
+            & !self.is_described.q.val();
+        self.shown.d.next = self.looked.q.val();
+        self.is_described.d.next = self.shown.q.val();
         self.bus_ready.next = self.bus_select.val() & (!self.of_description.val() | self.is_described.q.val());
         self.writes.next = self.bus_select.val() & self.bus_write.val();
 

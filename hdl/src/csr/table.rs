@@ -1,11 +1,12 @@
 //! What the register map says of each word of the register file, as a read-only memory. `docs/control.md`, The bus.
 //!
 //! ```text
-//!  word ─► 2,048 codes, a block RAM ─┬─► descriptor
-//!                                    └─► writable bits, reset value
+//!  word ─► 2,048 codes, a block RAM ─► code ─┬─► descriptor
+//!                                            └─► writable bits, reset value
 //! ```
 //!
-//! Most words are gaps, and the others are much alike: of both halves there are few kinds, so a word has only their numbers.
+//! Most words are gaps, and the others are much alike: of both halves there are few kinds, so a word has only their numbers. They
+//! are decoded from a register behind the block RAM, whose output alone is half a clock.
 
 use crate::micro::{FILE_WORDS, file_word, initial};
 use kvcpu_mmio::map::BLOCKS;
@@ -40,7 +41,7 @@ pub(crate) struct Row {
     pub(crate) reset: u32,
 }
 
-/// Reads a word of the description a clock after its address: descriptors, writable bits, reset values, each 2,048 words. `Q` queues
+/// Reads a word of the description two clocks after its address: descriptors, writable bits, reset values, each 2,048 words. `Q` queues
 /// and `G` agents exist.
 #[derive(LogicBlock, Default)]
 pub struct Table<const Q: usize, const G: usize> {
@@ -54,6 +55,7 @@ pub struct Table<const Q: usize, const G: usize> {
     pub writable: Signal<Out, Bits<32>>,
     /// Its reset value.
     pub reset_value: Signal<Out, Bits<32>>,
+    _looked_up: Row,
 }
 
 /// All of them, where so many queues and agents exist.
@@ -124,10 +126,10 @@ fn arms(width: usize, values: impl Iterator<Item = String>) -> String {
 impl<const Q: usize, const G: usize> Logic for Table<Q, G> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            let row = rows(Q, G)[self.address.val().index()];
-            self.descriptor.next = u64::from(row.descriptor).into();
-            self.writable.next = u64::from(row.writable).into();
-            self.reset_value.next = u64::from(row.reset).into();
+            self.descriptor.next = u64::from(self._looked_up.descriptor).into();
+            self.writable.next = u64::from(self._looked_up.writable).into();
+            self.reset_value.next = u64::from(self._looked_up.reset).into();
+            self._looked_up = rows(Q, G)[self.address.val().index()];
         }
     }
 
@@ -152,13 +154,16 @@ impl<const Q: usize, const G: usize> Logic for Table<Q, G> {
         Verilog::Custom(format!(
             "reg [{top}:0] mem [0:{last}];\n\
              {words}\
-             reg [{top}:0] codes;\n\
-             always @(posedge clock) codes <= mem[address];\n\
+             reg [{top}:0] looked_up, code;\n\
+             always @(posedge clock) begin\n    \
+                 looked_up <= mem[address];\n    \
+                 code <= looked_up;\n\
+             end\n\
              always @(*) begin\n    \
-                 case (codes[{top}:{low}])\n\
+                 case (code[{top}:{low}])\n\
              {descriptors}        default: descriptor = 8'h00;\n    \
                  endcase\n    \
-                 case (codes[{low_top}:0])\n\
+                 case (code[{low_top}:0])\n\
              {values}        default: {nothing};\n    \
                  endcase\n\
              end\n",

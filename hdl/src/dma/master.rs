@@ -4,13 +4,13 @@
 //!  bursts to read  ──► Address ──────────────────────► AR
 //!  bursts to write ──► Address ──────────────────────► AW
 //!                         └─► next ─► current ─► draws ─┐
-//!  words of each ─────────────────────────────► mux ──► FIFO ─► W
+//!  words of each ─────────────────────────────► mux ──► register ──► FIFO ─► W
 //!  answers of each ◄── by id ◄── register ◄─────────── R, B
 //! ```
 //!
 //! Whoever has a burst to write has all its words at hand, so that W never waits for one requester with another behind
 //! it. W does not wait for AW to be accepted, as AXI demands: a slave may want data first. Whoever has a burst to read has
-//! room for it, so R and B are always ready. Words are drawn two clocks before the FIFO shows them.
+//! room for it, so R and B are always ready. Words are drawn three clocks before the FIFO shows them.
 
 use super::{Address, BEATS_BITS};
 use crate::prim::{Fifo, Register};
@@ -118,6 +118,9 @@ pub struct Master {
     /// Whose word is taken in this clock.
     drawn: [Register<Bit>; 3],
     drawn_last: Register<Bit>,
+    /// The word taken in the clock before, on its way to the FIFO.
+    pushed: Register<Bit>,
+    push_word: Register<Bits<65>>,
     chosen: Signal<Local, Bits<64>>,
     r_valid: Register<Bit>,
     r_id: Register<Bits<2>>,
@@ -146,6 +149,8 @@ impl Logic for Master {
         self.drawn[1].clock.next = self.clock.val();
         self.drawn[2].clock.next = self.clock.val();
         self.drawn_last.clock.next = self.clock.val();
+        self.pushed.clock.next = self.clock.val();
+        self.push_word.clock.next = self.clock.val();
         self.r_valid.clock.next = self.clock.val();
         self.r_id.clock.next = self.clock.val();
         self.r_data.clock.next = self.clock.val();
@@ -166,6 +171,8 @@ impl Logic for Master {
         self.drawn[1].reset.next = self.reset.val();
         self.drawn[2].reset.next = self.reset.val();
         self.drawn_last.reset.next = self.reset.val();
+        self.pushed.reset.next = self.reset.val();
+        self.push_word.reset.next = self.reset.val();
         self.r_valid.reset.next = self.reset.val();
         self.r_id.reset.next = self.reset.val();
         self.r_data.reset.next = self.reset.val();
@@ -241,9 +248,11 @@ impl Logic for Master {
         self.word_taken[0].next = self.drawn[0].q.val();
         self.word_taken[1].next = self.drawn[1].q.val();
         self.word_taken[2].next = self.drawn[2].q.val();
-        self.w.in_valid.next = self.drawn[0].q.val() | self.drawn[1].q.val() | self.drawn[2].q.val();
-        self.w.in_data.next =
+        self.pushed.d.next = self.drawn[0].q.val() | self.drawn[1].q.val() | self.drawn[2].q.val();
+        self.push_word.d.next =
             (bit_cast::<65, 1>(self.drawn_last.q.val().into()) << 64) | bit_cast::<65, 64>(self.chosen.val());
+        self.w.in_valid.next = self.pushed.q.val();
+        self.w.in_data.next = self.push_word.q.val();
         self.w.out_ready.next = self.wready.val();
         self.wvalid.next = self.w.out_valid.val();
         self.wdata.next = bit_cast::<64, 65>(self.w.out_data.val());

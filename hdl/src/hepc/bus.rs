@@ -16,6 +16,7 @@ use rust_hdl::prelude::*;
 /// What an address is of: one at the most. Found out a clock ahead, as the choice among the answers is long enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, LogicStruct)]
 struct Subject {
+    /// Whether a job has not written all.
     busy: Bit,
     /// Words 0 to 3 of SCORE.
     score0: Bit,
@@ -109,7 +110,6 @@ pub(super) struct Bus {
     items: Signal<Local, Bit>,
     is_command: Signal<Local, Bit>,
     is_offer: Signal<Local, Bit>,
-    is_busy: Signal<Local, Bit>,
     stands: Signal<Local, Bit>,
     waits: Signal<Local, Bit>,
     accept: Signal<Local, Bit>,
@@ -147,7 +147,6 @@ impl Logic for Bus {
         self.is_command.next =
             self.bus_write.val() & (self.group.val() == 2) & (self.low.val() >= 8) & (self.low.val() != 0xE);
         self.is_offer.next = self.is_command.val() & (self.low.val() == 9);
-        self.is_busy.next = !self.bus_write.val() & (self.group.val() == 2) & (self.low.val() == 0xE);
         self.of_lists.next = self.lists.val();
         self.of_items.next = self.items.val();
         self.list.next = self.bus_address.val().get_bits::<4>(8);
@@ -168,7 +167,7 @@ impl Logic for Bus {
         if self.list_waits.val() {
             self.waits.next = true;
         }
-        if self.is_busy.val() {
+        if self.subject.q.val().busy & !self.bus_write.val() {
             self.waits.next = false;
         }
         self.stands.next = self.bus_select.val() & !self.ready.q.val();

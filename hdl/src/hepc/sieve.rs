@@ -63,7 +63,7 @@ pub(super) struct Sieve {
     /// Items in the FIFO, and one more if one left it in the clock before.
     count: Register<Bits<6>>,
     /// One did.
-    left: Register<Bit>,
+    loaded: Register<Bit>,
     /// There is an item in the FIFO.
     waiting: Register<Bit>,
     load: Signal<Local, Bit>,
@@ -93,7 +93,7 @@ impl Default for Sieve {
         }
         rest!(
             clock reset in_valid item list last open wanted head taken holding crowded last_held better pushed push_item push_list places
-            written gone count left waiting load only_one more read_list head_wanted head_item
+            written gone count loaded waiting load only_one more read_list head_wanted head_item
         )
     }
 }
@@ -109,7 +109,7 @@ impl Logic for Sieve {
         self.written.clock.next = self.clock.val();
         self.gone.clock.next = self.clock.val();
         self.count.clock.next = self.clock.val();
-        self.left.clock.next = self.clock.val();
+        self.loaded.clock.next = self.clock.val();
         self.waiting.clock.next = self.clock.val();
         self.head_wanted.clock.next = self.clock.val();
         self.head_item.clock.next = self.clock.val();
@@ -120,7 +120,7 @@ impl Logic for Sieve {
         self.written.reset.next = self.reset.val();
         self.gone.reset.next = self.reset.val();
         self.count.reset.next = self.reset.val();
-        self.left.reset.next = self.reset.val();
+        self.loaded.reset.next = self.reset.val();
         self.waiting.reset.next = self.reset.val();
         self.head_wanted.reset.next = self.reset.val();
         self.head_item.reset.next = self.reset.val();
@@ -151,16 +151,16 @@ impl Logic for Sieve {
         if self.gone.q.val() == self.last_place.val() {
             self.gone.d.next = 0.into();
         }
-        self.left.d.next = self.load.val();
+        self.loaded.d.next = self.load.val();
         self.count.d.next = self.count.q.val();
-        if self.pushed.q.val() & !self.left.q.val() {
+        if self.pushed.q.val() & !self.loaded.q.val() {
             self.count.d.next = self.count.q.val() + 1;
-        } else if self.left.q.val() & !self.pushed.q.val() {
+        } else if self.loaded.q.val() & !self.pushed.q.val() {
             self.count.d.next = self.count.q.val() - 1;
         }
         self.only_one.next =
-            (!self.left.q.val() & (self.count.q.val() == 1)) | (self.left.q.val() & (self.count.q.val() == 2));
-        self.more.next = (self.count.q.val() > 2) | (!self.left.q.val() & (self.count.q.val() == 2));
+            (!self.loaded.q.val() & (self.count.q.val() == 1)) | (self.loaded.q.val() & (self.count.q.val() == 2));
+        self.more.next = (self.count.q.val() > 2) | (!self.loaded.q.val() & (self.count.q.val() == 2));
         self.waiting.d.next = self.pushed.q.val() | self.more.val() | (self.only_one.val() & !self.load.val());
 
         // The head.

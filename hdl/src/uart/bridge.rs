@@ -94,6 +94,8 @@ pub struct Bridge {
     ar_valid: Register<Bit>,
     /// Clocks of silence that are left.
     timer: Register<Bits<32>>,
+    /// It begins anew: something was taken in the clock before, or nothing is waited for.
+    rewinds: Register<Bit>,
     is_silent: Register<Bit>,
 
     listens: Signal<Local, Bit>,
@@ -112,13 +114,18 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// A command ends when so many clocks pass without a byte of it.
+    /// A command ends when so many clocks pass without a byte of it, one of which the timer takes to begin anew; at least 1.
+    ///
+    /// # Panics
+    ///
+    /// If `idle_clocks` is 0.
     pub fn new(idle_clocks: u32) -> Self {
+        assert_ne!(idle_clocks, 0, "a command cannot end without a clock of silence");
         macro_rules! rest {
             ($($name:ident)*) => {
                 Self {
                     $($name: Default::default(),)*
-                    idle: Constant::new(u64::from(idle_clocks).into()),
+                    idle: Constant::new(u64::from(idle_clocks - 1).into()),
                     ones: Constant::new(u64::MAX.into()),
                 }
             };
@@ -127,7 +134,7 @@ impl Bridge {
             clock reset in_valid in_ready in_data in_first out_valid out_ready out_data m_axil_awvalid m_axil_awready m_axil_awaddr m_axil_awsize
             m_axil_wvalid m_axil_wready m_axil_wdata m_axil_wstrb m_axil_bvalid m_axil_bready m_axil_arvalid m_axil_arready m_axil_araddr
             m_axil_arsize m_axil_rvalid m_axil_rready m_axil_rdata state is_write is_read increments left address count data is_pair is_mapped
-            aw_valid w_valid ar_valid timer is_silent listens begins taken is_code code shifted halves low high in_bar0 in_bar2
+            aw_valid w_valid ar_valid timer rewinds is_silent listens begins taken is_code code shifted halves low high in_bar0 in_bar2
         )
     }
 }
@@ -149,6 +156,7 @@ impl Logic for Bridge {
         self.w_valid.clock.next = self.clock.val();
         self.ar_valid.clock.next = self.clock.val();
         self.timer.clock.next = self.clock.val();
+        self.rewinds.clock.next = self.clock.val();
         self.is_silent.clock.next = self.clock.val();
         self.state.reset.next = self.reset.val();
         self.is_write.reset.next = self.reset.val();
@@ -164,6 +172,7 @@ impl Logic for Bridge {
         self.w_valid.reset.next = self.reset.val();
         self.ar_valid.reset.next = self.reset.val();
         self.timer.reset.next = self.reset.val();
+        self.rewinds.reset.next = self.reset.val();
         self.is_silent.reset.next = self.reset.val();
 
         // Bytes in. One that comes when the silence is just over begins the next command.
@@ -175,10 +184,12 @@ impl Logic for Bridge {
         self.code.next = self.in_data.val();
         self.shifted.next = (self.data.q.val() << 8) | bit_cast::<64, 8>(self.in_data.val());
         self.timer.d.next = self.timer.q.val() - 1;
-        if self.taken.val() | !self.listens.val() {
+        if self.rewinds.q.val() {
             self.timer.d.next = self.idle.val();
         }
-        self.is_silent.d.next = self.listens.val() & !self.taken.val() & (self.timer.q.val() == 0);
+        self.rewinds.d.next = self.taken.val() | !self.listens.val();
+        self.is_silent.d.next =
+            self.listens.val() & !self.taken.val() & !self.rewinds.q.val() & (self.timer.q.val() == 0);
 
         // What is kept if nothing below says otherwise.
         self.state.d.next = self.state.q.val();
