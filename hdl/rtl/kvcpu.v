@@ -18151,18 +18151,12 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     output reg  [31:0] bus_read;
     
     // Stub signals
-    reg  data_low$clock;
-    reg  [10:0] data_low$read_address;
-    wire  [31:0] data_low$read_data;
-    reg  [10:0] data_low$write_address;
-    reg  [31:0] data_low$write_data;
-    reg  data_low$write_enable;
-    reg  data_high$clock;
-    reg  [9:0] data_high$read_address;
-    wire  [31:0] data_high$read_data;
-    reg  [9:0] data_high$write_address;
-    reg  [31:0] data_high$write_data;
-    reg  data_high$write_enable;
+    reg  data$clock;
+    reg  [11:0] data$read_address;
+    wire  [31:0] data$read_data;
+    reg  [11:0] data$write_address;
+    reg  [31:0] data$write_data;
+    reg  data$write_enable;
     reg  file$clock;
     reg  [10:0] file$read_address;
     wire  [31:0] file$read_data;
@@ -18195,24 +18189,15 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     reg  of_description;
     reg  [7:0] part;
     reg  writes;
-    reg  is_high;
     
     // Sub module instances
-    kvcpu$file$data_low data_low(
-        .clock(data_low$clock),
-        .read_address(data_low$read_address),
-        .read_data(data_low$read_data),
-        .write_address(data_low$write_address),
-        .write_data(data_low$write_data),
-        .write_enable(data_low$write_enable)
-    );
-    kvcpu$file$data_high data_high(
-        .clock(data_high$clock),
-        .read_address(data_high$read_address),
-        .read_data(data_high$read_data),
-        .write_address(data_high$write_address),
-        .write_data(data_high$write_data),
-        .write_enable(data_high$write_enable)
+    kvcpu$file$data data(
+        .clock(data$clock),
+        .read_address(data$read_address),
+        .read_data(data$read_data),
+        .write_address(data$write_address),
+        .write_data(data$write_data),
+        .write_enable(data$write_enable)
     );
     kvcpu$file$file file(
         .clock(file$clock),
@@ -18255,8 +18240,7 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     );
     
     // Update code
-    always @(*) data_low$clock = clock;
-    always @(*) data_high$clock = clock;
+    always @(*) data$clock = clock;
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
     always @(*) looked$clock = clock;
@@ -18274,15 +18258,10 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     always @(*) is_described$d = shown$q;
     always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
-    always @(*) is_high = bus_address[32'hb];
-    always @(*) data_low$read_address = bus_ahead[(32'h0)+:(11)];
-    always @(*) data_low$write_address = bus_address[(32'h0)+:(11)];
-    always @(*) data_low$write_data = bus_data;
-    always @(*) data_low$write_enable = writes & (part == 32'h0) & ~is_high;
-    always @(*) data_high$read_address = bus_ahead[(32'h0)+:(10)];
-    always @(*) data_high$write_address = bus_address[(32'h0)+:(10)];
-    always @(*) data_high$write_data = bus_data;
-    always @(*) data_high$write_enable = writes & (part == 32'h0) & is_high;
+    always @(*) data$read_address = bus_ahead[(32'h0)+:(12)];
+    always @(*) data$write_address = bus_address[(32'h0)+:(12)];
+    always @(*) data$write_data = bus_data;
+    always @(*) data$write_enable = writes & (part == 32'h0);
     always @(*) file$read_address = bus_ahead[(32'h0)+:(11)];
     always @(*) file$write_address = bus_address[(32'h0)+:(11)];
     always @(*) file$write_data = bus_data;
@@ -18304,10 +18283,7 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
         bus_read = 32'h0;
         if (bus_select) begin
             if (part == 32'h0) begin
-                bus_read = data_low$read_data;
-                if (is_high) begin
-                    bus_read = data_high$read_data;
-                end
+                bus_read = data$read_data;
             end
             else if (part == 32'h10) begin
                 bus_read = file$read_data;
@@ -18321,42 +18297,23 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
 endmodule // kvcpu$file
 
 
-module kvcpu$file$data_high(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu$file$data(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
     input wire  clock;
-    input wire  [9:0] read_address;
+    input wire  [11:0] read_address;
     output reg  [31:0] read_data;
-    input wire  [9:0] write_address;
+    input wire  [11:0] write_address;
     input wire  [31:0] write_data;
     input wire  write_enable;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem [0:1023];
+    (* no_rw_check *) reg [31:0] mem [0:4095];
     always @(posedge clock) begin
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
     end
-endmodule // kvcpu$file$data_high
-
-
-module kvcpu$file$data_low(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [10:0] read_address;
-    output reg  [31:0] read_data;
-    input wire  [10:0] write_address;
-    input wire  [31:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem [0:2047];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu$file$data_low
+endmodule // kvcpu$file$data
 
 
 module kvcpu$file$described(clock,reset,d,q);
@@ -22315,7 +22272,7 @@ module kvcpu$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_read
     reg  lists$finish;
     reg  lists$pop;
     reg  [3:0] lists$list;
-    reg  [11:0] lists$wish;
+    reg  [23:0] lists$wish;
     reg  lists$victim$0;
     reg  lists$victim$1;
     reg  lists$victim$2;
@@ -22355,7 +22312,7 @@ module kvcpu$hepc(clock,reset,bus_select,bus_write,bus_address,bus_data,bus_read
     reg  showing$listing;
     reg  showing$there;
     reg  [57:0] showing$view;
-    wire  [11:0] showing$wish;
+    wire  [23:0] showing$wish;
     wire  showing$waits;
     wire  [31:0] showing$index;
     wire  [31:0] showing$rank;
@@ -29015,7 +28972,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     input wire  finish;
     input wire  pop;
     input wire  [3:0] list;
-    input wire  [11:0] wish;
+    input wire  [23:0] wish;
     input wire  victim$0;
     input wire  victim$1;
     input wire  victim$2;
@@ -29047,7 +29004,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     output reg  [57:0] view;
     
     // Constant declarations
-    localparam  lane_mask = 4'h3;
+    localparam  first_lane = 4'h1;
+    localparam  all_but_last = 4'h7;
     localparam  one = 16'h1;
     
     // Stub signals
@@ -29149,7 +29107,9 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  candidates$3$crowded;
     reg  ranking0$clock;
     reg  ranking0$reset;
-    reg  [18:0] ranking0$orders;
+    reg  [10:0] ranking0$orders;
+    reg  [3:0] ranking0$favoured;
+    reg  ranking0$asked;
     reg  ranking0$pop;
     reg  ranking0$wants$0;
     reg  ranking0$wants$1;
@@ -29169,7 +29129,9 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  [57:0] ranking0$view;
     reg  ranking1$clock;
     reg  ranking1$reset;
-    reg  [18:0] ranking1$orders;
+    reg  [10:0] ranking1$orders;
+    reg  [3:0] ranking1$favoured;
+    reg  ranking1$asked;
     reg  ranking1$pop;
     reg  ranking1$wants$0;
     reg  ranking1$wants$1;
@@ -29189,7 +29151,9 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  [57:0] ranking1$view;
     reg  ranking2$clock;
     reg  ranking2$reset;
-    reg  [18:0] ranking2$orders;
+    reg  [10:0] ranking2$orders;
+    reg  [3:0] ranking2$favoured;
+    reg  ranking2$asked;
     reg  ranking2$pop;
     reg  ranking2$wants$0;
     reg  ranking2$wants$1;
@@ -29209,7 +29173,9 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  [57:0] ranking2$view;
     reg  ranking3$clock;
     reg  ranking3$reset;
-    reg  [18:0] ranking3$orders;
+    reg  [10:0] ranking3$orders;
+    reg  [3:0] ranking3$favoured;
+    reg  ranking3$asked;
     reg  ranking3$pop;
     reg  ranking3$wants$0;
     reg  ranking3$wants$1;
@@ -29229,7 +29195,9 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  [57:0] ranking3$view;
     reg  prefetch$clock;
     reg  prefetch$reset;
-    reg  [18:0] prefetch$orders;
+    reg  [10:0] prefetch$orders;
+    reg  [3:0] prefetch$favoured;
+    reg  prefetch$asked;
     reg  prefetch$pop;
     reg  prefetch$wants$0;
     reg  prefetch$wants$1;
@@ -29247,10 +29215,10 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     wire  [48:0] prefetch$last_item;
     wire  prefetch$there;
     wire  [57:0] prefetch$view;
-    reg  favoured$clock;
-    reg  favoured$reset;
-    reg  [3:0] favoured$d;
-    wire  [3:0] favoured$q;
+    reg  passed$clock;
+    reg  passed$reset;
+    reg  [3:0] passed$d;
+    wire  [3:0] passed$q;
     reg  fresh$clock;
     reg  fresh$reset;
     reg  fresh$d;
@@ -29290,7 +29258,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     
     // Local signals
     reg  listing;
-    reg  [18:0] orders;
+    reg  [3:0] favoured;
+    reg  [10:0] orders;
     
     // Sub module instances
     kvcpu$hepc$lists$victims$0 victims$0(
@@ -29409,6 +29378,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .clock(ranking0$clock),
         .reset(ranking0$reset),
         .orders(ranking0$orders),
+        .favoured(ranking0$favoured),
+        .asked(ranking0$asked),
         .pop(ranking0$pop),
         .wants$0(ranking0$wants$0),
         .wants$1(ranking0$wants$1),
@@ -29431,6 +29402,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .clock(ranking1$clock),
         .reset(ranking1$reset),
         .orders(ranking1$orders),
+        .favoured(ranking1$favoured),
+        .asked(ranking1$asked),
         .pop(ranking1$pop),
         .wants$0(ranking1$wants$0),
         .wants$1(ranking1$wants$1),
@@ -29453,6 +29426,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .clock(ranking2$clock),
         .reset(ranking2$reset),
         .orders(ranking2$orders),
+        .favoured(ranking2$favoured),
+        .asked(ranking2$asked),
         .pop(ranking2$pop),
         .wants$0(ranking2$wants$0),
         .wants$1(ranking2$wants$1),
@@ -29475,6 +29450,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .clock(ranking3$clock),
         .reset(ranking3$reset),
         .orders(ranking3$orders),
+        .favoured(ranking3$favoured),
+        .asked(ranking3$asked),
         .pop(ranking3$pop),
         .wants$0(ranking3$wants$0),
         .wants$1(ranking3$wants$1),
@@ -29497,6 +29474,8 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .clock(prefetch$clock),
         .reset(prefetch$reset),
         .orders(prefetch$orders),
+        .favoured(prefetch$favoured),
+        .asked(prefetch$asked),
         .pop(prefetch$pop),
         .wants$0(prefetch$wants$0),
         .wants$1(prefetch$wants$1),
@@ -29515,11 +29494,11 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         .there(prefetch$there),
         .view(prefetch$view)
     );
-    kvcpu$hepc$lists$favoured favoured(
-        .clock(favoured$clock),
-        .reset(favoured$reset),
-        .d(favoured$d),
-        .q(favoured$q)
+    kvcpu$hepc$lists$passed passed(
+        .clock(passed$clock),
+        .reset(passed$reset),
+        .d(passed$d),
+        .q(passed$q)
     );
     kvcpu$hepc$lists$fresh fresh(
         .clock(fresh$clock),
@@ -29580,7 +29559,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     always @(*) ranking2$clock = clock;
     always @(*) ranking3$clock = clock;
     always @(*) prefetch$clock = clock;
-    always @(*) favoured$clock = clock;
+    always @(*) passed$clock = clock;
     always @(*) fresh$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) finishing$clock = clock;
@@ -29590,7 +29569,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     always @(*) ranking2$reset = reset;
     always @(*) ranking3$reset = reset;
     always @(*) prefetch$reset = reset;
-    always @(*) favoured$reset = reset;
+    always @(*) passed$reset = reset;
     always @(*) fresh$reset = reset;
     always @(*) clearing$reset = reset;
     always @(*) finishing$reset = reset;
@@ -29603,21 +29582,35 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
             popping$d = one << list;
         end
     end
-    always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
+    always @(*) begin
+        passed$d = (passed$q << 32'h1) | first_lane;
+        if (passed$q == all_but_last) begin
+            passed$d = 32'h0;
+        end
+    end
+    always @(*) favoured = ~passed$q;
     always @(*) begin
         orders[(64'h0)+:(1)] = clearing$q;
         orders[(64'h1)+:(1)] = finishing$q;
         orders[(64'h2)+:(1)] = fresh$q;
-        orders[(64'h3)+:(4)] = favoured$q;
-        orders[(64'h7)+:(8)] = wish[(64'h0)+:(8)];
-        orders[(64'hf)+:(4)] = wish[(64'h8)+:(4)];
+        orders[(64'h3)+:(8)] = wish[(64'h0)+:(8)];
     end
     always @(*) fresh$d = works[(64'h0)+:(1)];
     always @(*) ranking0$orders = orders;
+    always @(*) ranking0$favoured = favoured;
+    always @(*) ranking0$asked = wish[(64'h8)+:(16)][32'h0];
     always @(*) ranking1$orders = orders;
+    always @(*) ranking1$favoured = favoured;
+    always @(*) ranking1$asked = wish[(64'h8)+:(16)][32'h1];
     always @(*) ranking2$orders = orders;
+    always @(*) ranking2$favoured = favoured;
+    always @(*) ranking2$asked = wish[(64'h8)+:(16)][32'h2];
     always @(*) ranking3$orders = orders;
+    always @(*) ranking3$favoured = favoured;
+    always @(*) ranking3$asked = wish[(64'h8)+:(16)][32'h3];
     always @(*) prefetch$orders = orders;
+    always @(*) prefetch$favoured = favoured;
+    always @(*) prefetch$asked = wish[(64'h8)+:(16)][32'h4];
     always @(*) ranking0$pop = popping$q[32'h0];
     always @(*) ranking1$pop = popping$q[32'h1];
     always @(*) ranking2$pop = popping$q[32'h2];
@@ -29783,6 +29776,7 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
     always @(*) crowded = (victims_crowded$all != 32'h0) | (candidates_crowded$all != 32'h0);
     always @(*) holding = (victims_holding$all != 32'h0) | (candidates_holding$all != 32'h0) | ranking0$holding | ranking1$holding | ranking2$holding | ranking3$holding | prefetch$holding;
     always @(*) turning = ~ranking0$there | ~ranking1$there | ~ranking2$there | ~ranking3$there | ~prefetch$there;
+    always @(*) there = (~wish[(64'h8)+:(16)][32'h0] | ranking0$there) & (~wish[(64'h8)+:(16)][32'h1] | ranking1$there) & (~wish[(64'h8)+:(16)][32'h2] | ranking2$there) & (~wish[(64'h8)+:(16)][32'h3] | ranking3$there) & (~wish[(64'h8)+:(16)][32'h4] | prefetch$there);
     always @(*) begin
         candidates$0$list = 32'h0;
         candidates$0$open = 1'b0;
@@ -29792,28 +29786,22 @@ module kvcpu$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,vi
         candidates$2$open = 1'b0;
         candidates$3$list = 32'h0;
         candidates$3$open = 1'b0;
-        there = 1'b1;
         view[(64'h0)+:(1)] = 1'b0;
         view[(64'h1)+:(8)] = 32'h0;
         view[(64'h9)+:(49)] = 32'h0;
-        if (wish[(64'h8)+:(4)] == 32'h0) begin
-            there = ranking0$there;
+        if (wish[(64'h8)+:(16)][32'h0]) begin
             view = ranking0$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h1) begin
-            there = ranking1$there;
+        if (wish[(64'h8)+:(16)][32'h1]) begin
             view = ranking1$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h2) begin
-            there = ranking2$there;
+        if (wish[(64'h8)+:(16)][32'h2]) begin
             view = ranking2$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h3) begin
-            there = ranking3$there;
+        if (wish[(64'h8)+:(16)][32'h3]) begin
             view = ranking3$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h4) begin
-            there = prefetch$there;
+        if (wish[(64'h8)+:(16)][32'h4]) begin
             view = prefetch$view;
         end
     end
@@ -31530,19 +31518,6 @@ module kvcpu$hepc$lists$clearing(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$clearing
 
 
-module kvcpu$hepc$lists$favoured(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu$hepc$lists$favoured
-
-
 module kvcpu$hepc$lists$finishing(clock,reset,d,q);
     
     // Module arguments
@@ -31569,6 +31544,19 @@ module kvcpu$hepc$lists$fresh(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$fresh
 
 
+module kvcpu$hepc$lists$passed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu$hepc$lists$passed
+
+
 module kvcpu$hepc$lists$popping(clock,reset,d,q);
     
     // Module arguments
@@ -31582,12 +31570,14 @@ module kvcpu$hepc$lists$popping(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$popping
 
 
-module kvcpu$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -31605,9 +31595,6 @@ module kvcpu$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h4;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -31742,7 +31729,7 @@ module kvcpu$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -31775,8 +31762,8 @@ module kvcpu$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -31812,7 +31799,7 @@ module kvcpu$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,wants$2,wants$3
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -35647,12 +35634,14 @@ module kvcpu$hepc$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$prefetch$spared
 
 
-module kvcpu$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -35670,9 +35659,6 @@ module kvcpu$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h0;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -35807,7 +35793,7 @@ module kvcpu$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -35840,8 +35826,8 @@ module kvcpu$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -35877,7 +35863,7 @@ module kvcpu$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,wants$2,wants$3
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -39712,12 +39698,14 @@ module kvcpu$hepc$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$ranking0$spared
 
 
-module kvcpu$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -39735,9 +39723,6 @@ module kvcpu$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h1;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -39872,7 +39857,7 @@ module kvcpu$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -39905,8 +39890,8 @@ module kvcpu$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -39942,7 +39927,7 @@ module kvcpu$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,wants$2,wants$3
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -43777,12 +43762,14 @@ module kvcpu$hepc$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$ranking1$spared
 
 
-module kvcpu$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -43800,9 +43787,6 @@ module kvcpu$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h2;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -43937,7 +43921,7 @@ module kvcpu$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -43970,8 +43954,8 @@ module kvcpu$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -44007,7 +43991,7 @@ module kvcpu$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,wants$2,wants$3
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -47842,12 +47826,14 @@ module kvcpu$hepc$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu$hepc$lists$ranking2$spared
 
 
-module kvcpu$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -47865,9 +47851,6 @@ module kvcpu$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h3;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -48002,7 +47985,7 @@ module kvcpu$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -48035,8 +48018,8 @@ module kvcpu$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -48072,7 +48055,7 @@ module kvcpu$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,wants$2,wants$3
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -54052,7 +54035,7 @@ module kvcpu$hepc$showing(clock,reset,open,of_lists,of_items,list,place,listing,
     input wire  listing;
     input wire  there;
     input wire  [57:0] view;
-    output reg  [11:0] wish;
+    output reg  [23:0] wish;
     output reg  waits;
     output reg  [31:0] index;
     output reg  [31:0] rank;
@@ -54060,13 +54043,14 @@ module kvcpu$hepc$showing(clock,reset,open,of_lists,of_items,list,place,listing,
     
     // Constant declarations
     localparam  list_size = 8'h10;
+    localparam  one = 16'h1;
     localparam  none = 32'hffffffff;
     
     // Stub signals
     reg  wanted$clock;
     reg  wanted$reset;
-    reg  [11:0] wanted$d;
-    wire  [11:0] wanted$q;
+    reg  [23:0] wanted$d;
+    wire  [23:0] wanted$q;
     reg  looked$clock;
     reg  looked$reset;
     reg  looked$d;
@@ -54123,7 +54107,7 @@ module kvcpu$hepc$showing(clock,reset,open,of_lists,of_items,list,place,listing,
     always @(*) beyond = of_items & (place >= list_size);
     always @(*) turns = open & of_items & ~beyond & ~listing;
     always @(*) begin
-        wanted$d[(64'h8)+:(4)] = list;
+        wanted$d[(64'h8)+:(16)] = one << list;
         wanted$d[(64'h0)+:(8)] = 32'h0;
         if (turns) begin
             wanted$d[(64'h0)+:(8)] = place;
@@ -54192,11 +54176,11 @@ module kvcpu$hepc$showing$wanted(clock,reset,d,q);
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [11:0] d;
-    output reg  [11:0] q;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 12'h0 : d;
+    always @(posedge clock) q <= reset ? 24'h0 : d;
 endmodule // kvcpu$hepc$showing$wanted
 
 

@@ -1025,7 +1025,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  lists$finish;
     reg  lists$pop;
     reg  [3:0] lists$list;
-    reg  [11:0] lists$wish;
+    reg  [23:0] lists$wish;
     reg  lists$victim$0;
     reg  lists$victim$1;
     reg  lists$victim$2;
@@ -1065,7 +1065,7 @@ module kvcpu_hepc$unit(clock,reset,bus_select,bus_write,bus_address,bus_data,bus
     reg  showing$listing;
     reg  showing$there;
     reg  [57:0] showing$view;
-    wire  [11:0] showing$wish;
+    wire  [23:0] showing$wish;
     wire  showing$waits;
     wire  [31:0] showing$index;
     wire  [31:0] showing$rank;
@@ -7725,7 +7725,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     input wire  finish;
     input wire  pop;
     input wire  [3:0] list;
-    input wire  [11:0] wish;
+    input wire  [23:0] wish;
     input wire  victim$0;
     input wire  victim$1;
     input wire  victim$2;
@@ -7757,7 +7757,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     output reg  [57:0] view;
     
     // Constant declarations
-    localparam  lane_mask = 4'h3;
+    localparam  first_lane = 4'h1;
+    localparam  all_but_last = 4'h7;
     localparam  one = 16'h1;
     
     // Stub signals
@@ -7859,7 +7860,9 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  candidates$3$crowded;
     reg  ranking0$clock;
     reg  ranking0$reset;
-    reg  [18:0] ranking0$orders;
+    reg  [10:0] ranking0$orders;
+    reg  [3:0] ranking0$favoured;
+    reg  ranking0$asked;
     reg  ranking0$pop;
     reg  ranking0$wants$0;
     reg  ranking0$wants$1;
@@ -7879,7 +7882,9 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  [57:0] ranking0$view;
     reg  ranking1$clock;
     reg  ranking1$reset;
-    reg  [18:0] ranking1$orders;
+    reg  [10:0] ranking1$orders;
+    reg  [3:0] ranking1$favoured;
+    reg  ranking1$asked;
     reg  ranking1$pop;
     reg  ranking1$wants$0;
     reg  ranking1$wants$1;
@@ -7899,7 +7904,9 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  [57:0] ranking1$view;
     reg  ranking2$clock;
     reg  ranking2$reset;
-    reg  [18:0] ranking2$orders;
+    reg  [10:0] ranking2$orders;
+    reg  [3:0] ranking2$favoured;
+    reg  ranking2$asked;
     reg  ranking2$pop;
     reg  ranking2$wants$0;
     reg  ranking2$wants$1;
@@ -7919,7 +7926,9 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  [57:0] ranking2$view;
     reg  ranking3$clock;
     reg  ranking3$reset;
-    reg  [18:0] ranking3$orders;
+    reg  [10:0] ranking3$orders;
+    reg  [3:0] ranking3$favoured;
+    reg  ranking3$asked;
     reg  ranking3$pop;
     reg  ranking3$wants$0;
     reg  ranking3$wants$1;
@@ -7939,7 +7948,9 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  [57:0] ranking3$view;
     reg  prefetch$clock;
     reg  prefetch$reset;
-    reg  [18:0] prefetch$orders;
+    reg  [10:0] prefetch$orders;
+    reg  [3:0] prefetch$favoured;
+    reg  prefetch$asked;
     reg  prefetch$pop;
     reg  prefetch$wants$0;
     reg  prefetch$wants$1;
@@ -7957,10 +7968,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     wire  [48:0] prefetch$last_item;
     wire  prefetch$there;
     wire  [57:0] prefetch$view;
-    reg  favoured$clock;
-    reg  favoured$reset;
-    reg  [3:0] favoured$d;
-    wire  [3:0] favoured$q;
+    reg  passed$clock;
+    reg  passed$reset;
+    reg  [3:0] passed$d;
+    wire  [3:0] passed$q;
     reg  fresh$clock;
     reg  fresh$reset;
     reg  fresh$d;
@@ -8000,7 +8011,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     
     // Local signals
     reg  listing;
-    reg  [18:0] orders;
+    reg  [3:0] favoured;
+    reg  [10:0] orders;
     
     // Sub module instances
     kvcpu_hepc$unit$lists$victims$0 victims$0(
@@ -8119,6 +8131,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .clock(ranking0$clock),
         .reset(ranking0$reset),
         .orders(ranking0$orders),
+        .favoured(ranking0$favoured),
+        .asked(ranking0$asked),
         .pop(ranking0$pop),
         .wants$0(ranking0$wants$0),
         .wants$1(ranking0$wants$1),
@@ -8141,6 +8155,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .clock(ranking1$clock),
         .reset(ranking1$reset),
         .orders(ranking1$orders),
+        .favoured(ranking1$favoured),
+        .asked(ranking1$asked),
         .pop(ranking1$pop),
         .wants$0(ranking1$wants$0),
         .wants$1(ranking1$wants$1),
@@ -8163,6 +8179,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .clock(ranking2$clock),
         .reset(ranking2$reset),
         .orders(ranking2$orders),
+        .favoured(ranking2$favoured),
+        .asked(ranking2$asked),
         .pop(ranking2$pop),
         .wants$0(ranking2$wants$0),
         .wants$1(ranking2$wants$1),
@@ -8185,6 +8203,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .clock(ranking3$clock),
         .reset(ranking3$reset),
         .orders(ranking3$orders),
+        .favoured(ranking3$favoured),
+        .asked(ranking3$asked),
         .pop(ranking3$pop),
         .wants$0(ranking3$wants$0),
         .wants$1(ranking3$wants$1),
@@ -8207,6 +8227,8 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .clock(prefetch$clock),
         .reset(prefetch$reset),
         .orders(prefetch$orders),
+        .favoured(prefetch$favoured),
+        .asked(prefetch$asked),
         .pop(prefetch$pop),
         .wants$0(prefetch$wants$0),
         .wants$1(prefetch$wants$1),
@@ -8225,11 +8247,11 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .there(prefetch$there),
         .view(prefetch$view)
     );
-    kvcpu_hepc$unit$lists$favoured favoured(
-        .clock(favoured$clock),
-        .reset(favoured$reset),
-        .d(favoured$d),
-        .q(favoured$q)
+    kvcpu_hepc$unit$lists$passed passed(
+        .clock(passed$clock),
+        .reset(passed$reset),
+        .d(passed$d),
+        .q(passed$q)
     );
     kvcpu_hepc$unit$lists$fresh fresh(
         .clock(fresh$clock),
@@ -8290,7 +8312,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     always @(*) ranking2$clock = clock;
     always @(*) ranking3$clock = clock;
     always @(*) prefetch$clock = clock;
-    always @(*) favoured$clock = clock;
+    always @(*) passed$clock = clock;
     always @(*) fresh$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) finishing$clock = clock;
@@ -8300,7 +8322,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     always @(*) ranking2$reset = reset;
     always @(*) ranking3$reset = reset;
     always @(*) prefetch$reset = reset;
-    always @(*) favoured$reset = reset;
+    always @(*) passed$reset = reset;
     always @(*) fresh$reset = reset;
     always @(*) clearing$reset = reset;
     always @(*) finishing$reset = reset;
@@ -8313,21 +8335,35 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
             popping$d = one << list;
         end
     end
-    always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
+    always @(*) begin
+        passed$d = (passed$q << 32'h1) | first_lane;
+        if (passed$q == all_but_last) begin
+            passed$d = 32'h0;
+        end
+    end
+    always @(*) favoured = ~passed$q;
     always @(*) begin
         orders[(64'h0)+:(1)] = clearing$q;
         orders[(64'h1)+:(1)] = finishing$q;
         orders[(64'h2)+:(1)] = fresh$q;
-        orders[(64'h3)+:(4)] = favoured$q;
-        orders[(64'h7)+:(8)] = wish[(64'h0)+:(8)];
-        orders[(64'hf)+:(4)] = wish[(64'h8)+:(4)];
+        orders[(64'h3)+:(8)] = wish[(64'h0)+:(8)];
     end
     always @(*) fresh$d = works[(64'h0)+:(1)];
     always @(*) ranking0$orders = orders;
+    always @(*) ranking0$favoured = favoured;
+    always @(*) ranking0$asked = wish[(64'h8)+:(16)][32'h0];
     always @(*) ranking1$orders = orders;
+    always @(*) ranking1$favoured = favoured;
+    always @(*) ranking1$asked = wish[(64'h8)+:(16)][32'h1];
     always @(*) ranking2$orders = orders;
+    always @(*) ranking2$favoured = favoured;
+    always @(*) ranking2$asked = wish[(64'h8)+:(16)][32'h2];
     always @(*) ranking3$orders = orders;
+    always @(*) ranking3$favoured = favoured;
+    always @(*) ranking3$asked = wish[(64'h8)+:(16)][32'h3];
     always @(*) prefetch$orders = orders;
+    always @(*) prefetch$favoured = favoured;
+    always @(*) prefetch$asked = wish[(64'h8)+:(16)][32'h4];
     always @(*) ranking0$pop = popping$q[32'h0];
     always @(*) ranking1$pop = popping$q[32'h1];
     always @(*) ranking2$pop = popping$q[32'h2];
@@ -8493,6 +8529,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     always @(*) crowded = (victims_crowded$all != 32'h0) | (candidates_crowded$all != 32'h0);
     always @(*) holding = (victims_holding$all != 32'h0) | (candidates_holding$all != 32'h0) | ranking0$holding | ranking1$holding | ranking2$holding | ranking3$holding | prefetch$holding;
     always @(*) turning = ~ranking0$there | ~ranking1$there | ~ranking2$there | ~ranking3$there | ~prefetch$there;
+    always @(*) there = (~wish[(64'h8)+:(16)][32'h0] | ranking0$there) & (~wish[(64'h8)+:(16)][32'h1] | ranking1$there) & (~wish[(64'h8)+:(16)][32'h2] | ranking2$there) & (~wish[(64'h8)+:(16)][32'h3] | ranking3$there) & (~wish[(64'h8)+:(16)][32'h4] | prefetch$there);
     always @(*) begin
         candidates$0$list = 32'h0;
         candidates$0$open = 1'b0;
@@ -8502,28 +8539,22 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         candidates$2$open = 1'b0;
         candidates$3$list = 32'h0;
         candidates$3$open = 1'b0;
-        there = 1'b1;
         view[(64'h0)+:(1)] = 1'b0;
         view[(64'h1)+:(8)] = 32'h0;
         view[(64'h9)+:(49)] = 32'h0;
-        if (wish[(64'h8)+:(4)] == 32'h0) begin
-            there = ranking0$there;
+        if (wish[(64'h8)+:(16)][32'h0]) begin
             view = ranking0$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h1) begin
-            there = ranking1$there;
+        if (wish[(64'h8)+:(16)][32'h1]) begin
             view = ranking1$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h2) begin
-            there = ranking2$there;
+        if (wish[(64'h8)+:(16)][32'h2]) begin
             view = ranking2$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h3) begin
-            there = ranking3$there;
+        if (wish[(64'h8)+:(16)][32'h3]) begin
             view = ranking3$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h4) begin
-            there = prefetch$there;
+        if (wish[(64'h8)+:(16)][32'h4]) begin
             view = prefetch$view;
         end
     end
@@ -10240,19 +10271,6 @@ module kvcpu_hepc$unit$lists$clearing(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$clearing
 
 
-module kvcpu_hepc$unit$lists$favoured(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_hepc$unit$lists$favoured
-
-
 module kvcpu_hepc$unit$lists$finishing(clock,reset,d,q);
     
     // Module arguments
@@ -10279,6 +10297,19 @@ module kvcpu_hepc$unit$lists$fresh(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$fresh
 
 
+module kvcpu_hepc$unit$lists$passed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_hepc$unit$lists$passed
+
+
 module kvcpu_hepc$unit$lists$popping(clock,reset,d,q);
     
     // Module arguments
@@ -10292,12 +10323,14 @@ module kvcpu_hepc$unit$lists$popping(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$popping
 
 
-module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -10315,9 +10348,6 @@ module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wan
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h4;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -10452,7 +10482,7 @@ module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wan
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -10485,8 +10515,8 @@ module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wan
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -10522,7 +10552,7 @@ module kvcpu_hepc$unit$lists$prefetch$choose(favoured,wants$0,wants$1,wants$2,wa
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -14357,12 +14387,14 @@ module kvcpu_hepc$unit$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$prefetch$spared
 
 
-module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -14380,9 +14412,6 @@ module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wan
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h0;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -14517,7 +14546,7 @@ module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wan
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -14550,8 +14579,8 @@ module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wan
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -14587,7 +14616,7 @@ module kvcpu_hepc$unit$lists$ranking0$choose(favoured,wants$0,wants$1,wants$2,wa
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -18422,12 +18451,14 @@ module kvcpu_hepc$unit$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking0$spared
 
 
-module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -18445,9 +18476,6 @@ module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wan
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h1;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -18582,7 +18610,7 @@ module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wan
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -18615,8 +18643,8 @@ module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wan
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -18652,7 +18680,7 @@ module kvcpu_hepc$unit$lists$ranking1$choose(favoured,wants$0,wants$1,wants$2,wa
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -22487,12 +22515,14 @@ module kvcpu_hepc$unit$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking1$spared
 
 
-module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -22510,9 +22540,6 @@ module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wan
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h2;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -22647,7 +22674,7 @@ module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wan
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -22680,8 +22707,8 @@ module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wan
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -22717,7 +22744,7 @@ module kvcpu_hepc$unit$lists$ranking2$choose(favoured,wants$0,wants$1,wants$2,wa
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -26552,12 +26579,14 @@ module kvcpu_hepc$unit$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking2$spared
 
 
-module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -26575,9 +26604,6 @@ module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wan
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h3;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -26712,7 +26738,7 @@ module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wan
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -26745,8 +26771,8 @@ module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wan
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -26782,7 +26808,7 @@ module kvcpu_hepc$unit$lists$ranking3$choose(favoured,wants$0,wants$1,wants$2,wa
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -32762,7 +32788,7 @@ module kvcpu_hepc$unit$showing(clock,reset,open,of_lists,of_items,list,place,lis
     input wire  listing;
     input wire  there;
     input wire  [57:0] view;
-    output reg  [11:0] wish;
+    output reg  [23:0] wish;
     output reg  waits;
     output reg  [31:0] index;
     output reg  [31:0] rank;
@@ -32770,13 +32796,14 @@ module kvcpu_hepc$unit$showing(clock,reset,open,of_lists,of_items,list,place,lis
     
     // Constant declarations
     localparam  list_size = 8'h10;
+    localparam  one = 16'h1;
     localparam  none = 32'hffffffff;
     
     // Stub signals
     reg  wanted$clock;
     reg  wanted$reset;
-    reg  [11:0] wanted$d;
-    wire  [11:0] wanted$q;
+    reg  [23:0] wanted$d;
+    wire  [23:0] wanted$q;
     reg  looked$clock;
     reg  looked$reset;
     reg  looked$d;
@@ -32833,7 +32860,7 @@ module kvcpu_hepc$unit$showing(clock,reset,open,of_lists,of_items,list,place,lis
     always @(*) beyond = of_items & (place >= list_size);
     always @(*) turns = open & of_items & ~beyond & ~listing;
     always @(*) begin
-        wanted$d[(64'h8)+:(4)] = list;
+        wanted$d[(64'h8)+:(16)] = one << list;
         wanted$d[(64'h0)+:(8)] = 32'h0;
         if (turns) begin
             wanted$d[(64'h0)+:(8)] = place;
@@ -32902,11 +32929,11 @@ module kvcpu_hepc$unit$showing$wanted(clock,reset,d,q);
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [11:0] d;
-    output reg  [11:0] q;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 12'h0 : d;
+    always @(posedge clock) q <= reset ? 24'h0 : d;
 endmodule // kvcpu_hepc$unit$showing$wanted
 
 

@@ -17543,18 +17543,12 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
     output reg  [31:0] bus_read;
     
     // Stub signals
-    reg  data_low$clock;
-    reg  [10:0] data_low$read_address;
-    wire  [31:0] data_low$read_data;
-    reg  [10:0] data_low$write_address;
-    reg  [31:0] data_low$write_data;
-    reg  data_low$write_enable;
-    reg  data_high$clock;
-    reg  [9:0] data_high$read_address;
-    wire  [31:0] data_high$read_data;
-    reg  [9:0] data_high$write_address;
-    reg  [31:0] data_high$write_data;
-    reg  data_high$write_enable;
+    reg  data$clock;
+    reg  [11:0] data$read_address;
+    wire  [31:0] data$read_data;
+    reg  [11:0] data$write_address;
+    reg  [31:0] data$write_data;
+    reg  data$write_enable;
     reg  file$clock;
     reg  [10:0] file$read_address;
     wire  [31:0] file$read_data;
@@ -17587,24 +17581,15 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
     reg  of_description;
     reg  [7:0] part;
     reg  writes;
-    reg  is_high;
     
     // Sub module instances
-    kvcpu_uart$device$file$data_low data_low(
-        .clock(data_low$clock),
-        .read_address(data_low$read_address),
-        .read_data(data_low$read_data),
-        .write_address(data_low$write_address),
-        .write_data(data_low$write_data),
-        .write_enable(data_low$write_enable)
-    );
-    kvcpu_uart$device$file$data_high data_high(
-        .clock(data_high$clock),
-        .read_address(data_high$read_address),
-        .read_data(data_high$read_data),
-        .write_address(data_high$write_address),
-        .write_data(data_high$write_data),
-        .write_enable(data_high$write_enable)
+    kvcpu_uart$device$file$data data(
+        .clock(data$clock),
+        .read_address(data$read_address),
+        .read_data(data$read_data),
+        .write_address(data$write_address),
+        .write_data(data$write_data),
+        .write_enable(data$write_enable)
     );
     kvcpu_uart$device$file$file file(
         .clock(file$clock),
@@ -17647,8 +17632,7 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
     );
     
     // Update code
-    always @(*) data_low$clock = clock;
-    always @(*) data_high$clock = clock;
+    always @(*) data$clock = clock;
     always @(*) file$clock = clock;
     always @(*) description$clock = clock;
     always @(*) looked$clock = clock;
@@ -17666,15 +17650,10 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
     always @(*) is_described$d = shown$q;
     always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
-    always @(*) is_high = bus_address[32'hb];
-    always @(*) data_low$read_address = bus_ahead[(32'h0)+:(11)];
-    always @(*) data_low$write_address = bus_address[(32'h0)+:(11)];
-    always @(*) data_low$write_data = bus_data;
-    always @(*) data_low$write_enable = writes & (part == 32'h0) & ~is_high;
-    always @(*) data_high$read_address = bus_ahead[(32'h0)+:(10)];
-    always @(*) data_high$write_address = bus_address[(32'h0)+:(10)];
-    always @(*) data_high$write_data = bus_data;
-    always @(*) data_high$write_enable = writes & (part == 32'h0) & is_high;
+    always @(*) data$read_address = bus_ahead[(32'h0)+:(12)];
+    always @(*) data$write_address = bus_address[(32'h0)+:(12)];
+    always @(*) data$write_data = bus_data;
+    always @(*) data$write_enable = writes & (part == 32'h0);
     always @(*) file$read_address = bus_ahead[(32'h0)+:(11)];
     always @(*) file$write_address = bus_address[(32'h0)+:(11)];
     always @(*) file$write_data = bus_data;
@@ -17696,10 +17675,7 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
         bus_read = 32'h0;
         if (bus_select) begin
             if (part == 32'h0) begin
-                bus_read = data_low$read_data;
-                if (is_high) begin
-                    bus_read = data_high$read_data;
-                end
+                bus_read = data$read_data;
             end
             else if (part == 32'h10) begin
                 bus_read = file$read_data;
@@ -17713,42 +17689,23 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
 endmodule // kvcpu_uart$device$file
 
 
-module kvcpu_uart$device$file$data_high(clock,read_address,read_data,write_address,write_data,write_enable);
+module kvcpu_uart$device$file$data(clock,read_address,read_data,write_address,write_data,write_enable);
     
     // Module arguments
     input wire  clock;
-    input wire  [9:0] read_address;
+    input wire  [11:0] read_address;
     output reg  [31:0] read_data;
-    input wire  [9:0] write_address;
+    input wire  [11:0] write_address;
     input wire  [31:0] write_data;
     input wire  write_enable;
     
     // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem [0:1023];
+    (* no_rw_check *) reg [31:0] mem [0:4095];
     always @(posedge clock) begin
         read_data <= mem[read_address];
         if (write_enable) mem[write_address] <= write_data;
     end
-endmodule // kvcpu_uart$device$file$data_high
-
-
-module kvcpu_uart$device$file$data_low(clock,read_address,read_data,write_address,write_data,write_enable);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  [10:0] read_address;
-    output reg  [31:0] read_data;
-    input wire  [10:0] write_address;
-    input wire  [31:0] write_data;
-    input wire  write_enable;
-    
-    // Update code (custom)
-    (* no_rw_check *) reg [31:0] mem [0:2047];
-    always @(posedge clock) begin
-        read_data <= mem[read_address];
-        if (write_enable) mem[write_address] <= write_data;
-    end
-endmodule // kvcpu_uart$device$file$data_low
+endmodule // kvcpu_uart$device$file$data
 
 
 module kvcpu_uart$device$file$described(clock,reset,d,q);
@@ -21707,7 +21664,7 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     reg  lists$finish;
     reg  lists$pop;
     reg  [3:0] lists$list;
-    reg  [11:0] lists$wish;
+    reg  [23:0] lists$wish;
     reg  lists$victim$0;
     reg  lists$victim$1;
     reg  lists$victim$2;
@@ -21747,7 +21704,7 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     reg  showing$listing;
     reg  showing$there;
     reg  [57:0] showing$view;
-    wire  [11:0] showing$wish;
+    wire  [23:0] showing$wish;
     wire  showing$waits;
     wire  [31:0] showing$index;
     wire  [31:0] showing$rank;
@@ -28407,7 +28364,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     input wire  finish;
     input wire  pop;
     input wire  [3:0] list;
-    input wire  [11:0] wish;
+    input wire  [23:0] wish;
     input wire  victim$0;
     input wire  victim$1;
     input wire  victim$2;
@@ -28439,7 +28396,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     output reg  [57:0] view;
     
     // Constant declarations
-    localparam  lane_mask = 4'h3;
+    localparam  first_lane = 4'h1;
+    localparam  all_but_last = 4'h7;
     localparam  one = 16'h1;
     
     // Stub signals
@@ -28541,7 +28499,9 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  candidates$3$crowded;
     reg  ranking0$clock;
     reg  ranking0$reset;
-    reg  [18:0] ranking0$orders;
+    reg  [10:0] ranking0$orders;
+    reg  [3:0] ranking0$favoured;
+    reg  ranking0$asked;
     reg  ranking0$pop;
     reg  ranking0$wants$0;
     reg  ranking0$wants$1;
@@ -28561,7 +28521,9 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  [57:0] ranking0$view;
     reg  ranking1$clock;
     reg  ranking1$reset;
-    reg  [18:0] ranking1$orders;
+    reg  [10:0] ranking1$orders;
+    reg  [3:0] ranking1$favoured;
+    reg  ranking1$asked;
     reg  ranking1$pop;
     reg  ranking1$wants$0;
     reg  ranking1$wants$1;
@@ -28581,7 +28543,9 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  [57:0] ranking1$view;
     reg  ranking2$clock;
     reg  ranking2$reset;
-    reg  [18:0] ranking2$orders;
+    reg  [10:0] ranking2$orders;
+    reg  [3:0] ranking2$favoured;
+    reg  ranking2$asked;
     reg  ranking2$pop;
     reg  ranking2$wants$0;
     reg  ranking2$wants$1;
@@ -28601,7 +28565,9 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  [57:0] ranking2$view;
     reg  ranking3$clock;
     reg  ranking3$reset;
-    reg  [18:0] ranking3$orders;
+    reg  [10:0] ranking3$orders;
+    reg  [3:0] ranking3$favoured;
+    reg  ranking3$asked;
     reg  ranking3$pop;
     reg  ranking3$wants$0;
     reg  ranking3$wants$1;
@@ -28621,7 +28587,9 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  [57:0] ranking3$view;
     reg  prefetch$clock;
     reg  prefetch$reset;
-    reg  [18:0] prefetch$orders;
+    reg  [10:0] prefetch$orders;
+    reg  [3:0] prefetch$favoured;
+    reg  prefetch$asked;
     reg  prefetch$pop;
     reg  prefetch$wants$0;
     reg  prefetch$wants$1;
@@ -28639,10 +28607,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     wire  [48:0] prefetch$last_item;
     wire  prefetch$there;
     wire  [57:0] prefetch$view;
-    reg  favoured$clock;
-    reg  favoured$reset;
-    reg  [3:0] favoured$d;
-    wire  [3:0] favoured$q;
+    reg  passed$clock;
+    reg  passed$reset;
+    reg  [3:0] passed$d;
+    wire  [3:0] passed$q;
     reg  fresh$clock;
     reg  fresh$reset;
     reg  fresh$d;
@@ -28682,7 +28650,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     
     // Local signals
     reg  listing;
-    reg  [18:0] orders;
+    reg  [3:0] favoured;
+    reg  [10:0] orders;
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$victims$0 victims$0(
@@ -28801,6 +28770,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .clock(ranking0$clock),
         .reset(ranking0$reset),
         .orders(ranking0$orders),
+        .favoured(ranking0$favoured),
+        .asked(ranking0$asked),
         .pop(ranking0$pop),
         .wants$0(ranking0$wants$0),
         .wants$1(ranking0$wants$1),
@@ -28823,6 +28794,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .clock(ranking1$clock),
         .reset(ranking1$reset),
         .orders(ranking1$orders),
+        .favoured(ranking1$favoured),
+        .asked(ranking1$asked),
         .pop(ranking1$pop),
         .wants$0(ranking1$wants$0),
         .wants$1(ranking1$wants$1),
@@ -28845,6 +28818,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .clock(ranking2$clock),
         .reset(ranking2$reset),
         .orders(ranking2$orders),
+        .favoured(ranking2$favoured),
+        .asked(ranking2$asked),
         .pop(ranking2$pop),
         .wants$0(ranking2$wants$0),
         .wants$1(ranking2$wants$1),
@@ -28867,6 +28842,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .clock(ranking3$clock),
         .reset(ranking3$reset),
         .orders(ranking3$orders),
+        .favoured(ranking3$favoured),
+        .asked(ranking3$asked),
         .pop(ranking3$pop),
         .wants$0(ranking3$wants$0),
         .wants$1(ranking3$wants$1),
@@ -28889,6 +28866,8 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .clock(prefetch$clock),
         .reset(prefetch$reset),
         .orders(prefetch$orders),
+        .favoured(prefetch$favoured),
+        .asked(prefetch$asked),
         .pop(prefetch$pop),
         .wants$0(prefetch$wants$0),
         .wants$1(prefetch$wants$1),
@@ -28907,11 +28886,11 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .there(prefetch$there),
         .view(prefetch$view)
     );
-    kvcpu_uart$device$hepc$lists$favoured favoured(
-        .clock(favoured$clock),
-        .reset(favoured$reset),
-        .d(favoured$d),
-        .q(favoured$q)
+    kvcpu_uart$device$hepc$lists$passed passed(
+        .clock(passed$clock),
+        .reset(passed$reset),
+        .d(passed$d),
+        .q(passed$q)
     );
     kvcpu_uart$device$hepc$lists$fresh fresh(
         .clock(fresh$clock),
@@ -28972,7 +28951,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     always @(*) ranking2$clock = clock;
     always @(*) ranking3$clock = clock;
     always @(*) prefetch$clock = clock;
-    always @(*) favoured$clock = clock;
+    always @(*) passed$clock = clock;
     always @(*) fresh$clock = clock;
     always @(*) clearing$clock = clock;
     always @(*) finishing$clock = clock;
@@ -28982,7 +28961,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     always @(*) ranking2$reset = reset;
     always @(*) ranking3$reset = reset;
     always @(*) prefetch$reset = reset;
-    always @(*) favoured$reset = reset;
+    always @(*) passed$reset = reset;
     always @(*) fresh$reset = reset;
     always @(*) clearing$reset = reset;
     always @(*) finishing$reset = reset;
@@ -28995,21 +28974,35 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
             popping$d = one << list;
         end
     end
-    always @(*) favoured$d = (favoured$q + 32'h1) & lane_mask;
+    always @(*) begin
+        passed$d = (passed$q << 32'h1) | first_lane;
+        if (passed$q == all_but_last) begin
+            passed$d = 32'h0;
+        end
+    end
+    always @(*) favoured = ~passed$q;
     always @(*) begin
         orders[(64'h0)+:(1)] = clearing$q;
         orders[(64'h1)+:(1)] = finishing$q;
         orders[(64'h2)+:(1)] = fresh$q;
-        orders[(64'h3)+:(4)] = favoured$q;
-        orders[(64'h7)+:(8)] = wish[(64'h0)+:(8)];
-        orders[(64'hf)+:(4)] = wish[(64'h8)+:(4)];
+        orders[(64'h3)+:(8)] = wish[(64'h0)+:(8)];
     end
     always @(*) fresh$d = works[(64'h0)+:(1)];
     always @(*) ranking0$orders = orders;
+    always @(*) ranking0$favoured = favoured;
+    always @(*) ranking0$asked = wish[(64'h8)+:(16)][32'h0];
     always @(*) ranking1$orders = orders;
+    always @(*) ranking1$favoured = favoured;
+    always @(*) ranking1$asked = wish[(64'h8)+:(16)][32'h1];
     always @(*) ranking2$orders = orders;
+    always @(*) ranking2$favoured = favoured;
+    always @(*) ranking2$asked = wish[(64'h8)+:(16)][32'h2];
     always @(*) ranking3$orders = orders;
+    always @(*) ranking3$favoured = favoured;
+    always @(*) ranking3$asked = wish[(64'h8)+:(16)][32'h3];
     always @(*) prefetch$orders = orders;
+    always @(*) prefetch$favoured = favoured;
+    always @(*) prefetch$asked = wish[(64'h8)+:(16)][32'h4];
     always @(*) ranking0$pop = popping$q[32'h0];
     always @(*) ranking1$pop = popping$q[32'h1];
     always @(*) ranking2$pop = popping$q[32'h2];
@@ -29175,6 +29168,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     always @(*) crowded = (victims_crowded$all != 32'h0) | (candidates_crowded$all != 32'h0);
     always @(*) holding = (victims_holding$all != 32'h0) | (candidates_holding$all != 32'h0) | ranking0$holding | ranking1$holding | ranking2$holding | ranking3$holding | prefetch$holding;
     always @(*) turning = ~ranking0$there | ~ranking1$there | ~ranking2$there | ~ranking3$there | ~prefetch$there;
+    always @(*) there = (~wish[(64'h8)+:(16)][32'h0] | ranking0$there) & (~wish[(64'h8)+:(16)][32'h1] | ranking1$there) & (~wish[(64'h8)+:(16)][32'h2] | ranking2$there) & (~wish[(64'h8)+:(16)][32'h3] | ranking3$there) & (~wish[(64'h8)+:(16)][32'h4] | prefetch$there);
     always @(*) begin
         candidates$0$list = 32'h0;
         candidates$0$open = 1'b0;
@@ -29184,28 +29178,22 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         candidates$2$open = 1'b0;
         candidates$3$list = 32'h0;
         candidates$3$open = 1'b0;
-        there = 1'b1;
         view[(64'h0)+:(1)] = 1'b0;
         view[(64'h1)+:(8)] = 32'h0;
         view[(64'h9)+:(49)] = 32'h0;
-        if (wish[(64'h8)+:(4)] == 32'h0) begin
-            there = ranking0$there;
+        if (wish[(64'h8)+:(16)][32'h0]) begin
             view = ranking0$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h1) begin
-            there = ranking1$there;
+        if (wish[(64'h8)+:(16)][32'h1]) begin
             view = ranking1$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h2) begin
-            there = ranking2$there;
+        if (wish[(64'h8)+:(16)][32'h2]) begin
             view = ranking2$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h3) begin
-            there = ranking3$there;
+        if (wish[(64'h8)+:(16)][32'h3]) begin
             view = ranking3$view;
         end
-        if (wish[(64'h8)+:(4)] == 32'h4) begin
-            there = prefetch$there;
+        if (wish[(64'h8)+:(16)][32'h4]) begin
             view = prefetch$view;
         end
     end
@@ -30922,19 +30910,6 @@ module kvcpu_uart$device$hepc$lists$clearing(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$clearing
 
 
-module kvcpu_uart$device$hepc$lists$favoured(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [3:0] d;
-    output reg  [3:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 4'h0 : d;
-endmodule // kvcpu_uart$device$hepc$lists$favoured
-
-
 module kvcpu_uart$device$hepc$lists$finishing(clock,reset,d,q);
     
     // Module arguments
@@ -30961,6 +30936,19 @@ module kvcpu_uart$device$hepc$lists$fresh(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$fresh
 
 
+module kvcpu_uart$device$hepc$lists$passed(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [3:0] d;
+    output reg  [3:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 4'h0 : d;
+endmodule // kvcpu_uart$device$hepc$lists$passed
+
+
 module kvcpu_uart$device$hepc$lists$popping(clock,reset,d,q);
     
     // Module arguments
@@ -30974,12 +30962,14 @@ module kvcpu_uart$device$hepc$lists$popping(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$popping
 
 
-module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -30997,9 +30987,6 @@ module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,want
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h4;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -31134,7 +31121,7 @@ module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,want
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -31167,8 +31154,8 @@ module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,pop,wants$0,want
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -31204,7 +31191,7 @@ module kvcpu_uart$device$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,wan
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -32639,12 +32626,14 @@ module kvcpu_uart$device$hepc$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$prefetch$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -32662,9 +32651,6 @@ module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,want
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h0;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -32799,7 +32785,7 @@ module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,want
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -32832,8 +32818,8 @@ module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,pop,wants$0,want
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -32869,7 +32855,7 @@ module kvcpu_uart$device$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,wan
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -34304,12 +34290,14 @@ module kvcpu_uart$device$hepc$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$ranking0$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -34327,9 +34315,6 @@ module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,want
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h1;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -34464,7 +34449,7 @@ module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,want
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -34497,8 +34482,8 @@ module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,pop,wants$0,want
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -34534,7 +34519,7 @@ module kvcpu_uart$device$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,wan
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -35969,12 +35954,14 @@ module kvcpu_uart$device$hepc$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$ranking1$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -35992,9 +35979,6 @@ module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,want
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h2;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -36129,7 +36113,7 @@ module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,want
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -36162,8 +36146,8 @@ module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,pop,wants$0,want
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -36199,7 +36183,7 @@ module kvcpu_uart$device$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,wan
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -37634,12 +37618,14 @@ module kvcpu_uart$device$hepc$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$ranking2$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [18:0] orders;
+    input wire  [10:0] orders;
+    input wire  [3:0] favoured;
+    input wire  asked;
     input wire  pop;
     input wire  wants$0;
     input wire  wants$1;
@@ -37657,9 +37643,6 @@ module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,want
     output reg  [48:0] last_item;
     output reg  there;
     output reg  [57:0] view;
-    
-    // Constant declarations
-    localparam  number = 4'h3;
     
     // Stub signals
     reg  [3:0] choose$favoured;
@@ -37794,7 +37777,7 @@ module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,want
     always @(*) spared$reset = reset;
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
-    always @(*) choose$favoured = orders[(64'h3)+:(4)];
+    always @(*) choose$favoured = favoured;
     always @(*) choose$wants$0 = wants$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
@@ -37827,8 +37810,8 @@ module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,pop,wants$0,want
     always @(*) list$item = item$q;
     always @(*) begin
         list$position = 32'h0;
-        if (orders[(64'hf)+:(4)] == number) begin
-            list$position = orders[(64'h7)+:(8)];
+        if (asked) begin
+            list$position = orders[(64'h3)+:(8)];
         end
     end
     always @(*) last_item = list$last_item;
@@ -37864,7 +37847,7 @@ module kvcpu_uart$device$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,wan
     // Update code (custom)
     reg [3:0] all, first, one;
     always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & ({4{1'b1}} << favoured);
+    always @(*) first = all & favoured;
     always @(*) begin
         one[0] = first[0] | (~|first & all[0]);
         one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
@@ -41444,7 +41427,7 @@ module kvcpu_uart$device$hepc$showing(clock,reset,open,of_lists,of_items,list,pl
     input wire  listing;
     input wire  there;
     input wire  [57:0] view;
-    output reg  [11:0] wish;
+    output reg  [23:0] wish;
     output reg  waits;
     output reg  [31:0] index;
     output reg  [31:0] rank;
@@ -41452,13 +41435,14 @@ module kvcpu_uart$device$hepc$showing(clock,reset,open,of_lists,of_items,list,pl
     
     // Constant declarations
     localparam  list_size = 8'h4;
+    localparam  one = 16'h1;
     localparam  none = 32'hffffffff;
     
     // Stub signals
     reg  wanted$clock;
     reg  wanted$reset;
-    reg  [11:0] wanted$d;
-    wire  [11:0] wanted$q;
+    reg  [23:0] wanted$d;
+    wire  [23:0] wanted$q;
     reg  looked$clock;
     reg  looked$reset;
     reg  looked$d;
@@ -41515,7 +41499,7 @@ module kvcpu_uart$device$hepc$showing(clock,reset,open,of_lists,of_items,list,pl
     always @(*) beyond = of_items & (place >= list_size);
     always @(*) turns = open & of_items & ~beyond & ~listing;
     always @(*) begin
-        wanted$d[(64'h8)+:(4)] = list;
+        wanted$d[(64'h8)+:(16)] = one << list;
         wanted$d[(64'h0)+:(8)] = 32'h0;
         if (turns) begin
             wanted$d[(64'h0)+:(8)] = place;
@@ -41584,11 +41568,11 @@ module kvcpu_uart$device$hepc$showing$wanted(clock,reset,d,q);
     // Module arguments
     input wire  clock;
     input wire  reset;
-    input wire  [11:0] d;
-    output reg  [11:0] q;
+    input wire  [23:0] d;
+    output reg  [23:0] q;
     
     // Update code (custom)
-    always @(posedge clock) q <= reset ? 12'h0 : d;
+    always @(posedge clock) q <= reset ? 24'h0 : d;
 endmodule // kvcpu_uart$device$hepc$showing$wanted
 
 

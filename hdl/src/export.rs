@@ -34,6 +34,8 @@ const HASTY_LINE: uart::Timing = uart::Timing { bit_clocks: 8, idle_clocks: 1024
 const BAUD: u32 = 1_000_000;
 /// Clocks of the boards, as their PLLs make them (`constraints/*/top.v`).
 const ULX3S_HZ: u32 = 80_000_000;
+/// Clocks in which what comes from its SDRAM is on wires: the registers beside the pads (constraints/ulx3s_85f/top.v).
+const ULX3S_WIRES: u64 = 1;
 const EVN_HZ: u32 = 120_000_000;
 
 macro_rules! board {
@@ -70,7 +72,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_card_ram_small", verilog: |name| text(name, card::CardRam::new(1040)) },
     Design {
         name: "kvcpu_sdram",
-        verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S, ULX3S_HZ, 1)),
+        verilog: |name| text(name, card::Sdram::new(&card::sdram::Chip::ULX3S, ULX3S_HZ, ULX3S_WIRES)),
     },
     Design {
         name: "kvcpu_sdram_fast",

@@ -1,7 +1,7 @@
 //! Card memory that is hardware too: a design of `hdl/rtl` in place of the simulation's own, and for SDRAM the chip behind it.
 //!
 //! ```text
-//!  device m_card_* ◄─► s_card_* design sdram_* ◄─► Chip
+//!  device m_card_* ◄─► s_card_* design sdram_* ◄── register, of data in ──► Chip
 //! ```
 //!
 //! All ports of both designs are registers at their outputs, so a clock of one after a clock of the other is a clock of both.

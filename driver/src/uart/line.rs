@@ -97,8 +97,8 @@ impl Line {
     ///
     /// Silence makes the board forget a command that was begun. It does not make an answer that is late come: one to an earlier read may
     /// still be under way, and would be taken for the next one's. So words that are known are read by turns, until as many answers as
-    /// there are probes were right; if one was another's, again from the silence on; one that
-    /// does not come fails the access, and the next one finds the line anew.
+    /// there are probes were right; if one was another's, again from the silence on; one that does not come fails the access, and the
+    /// next one finds the line anew.
     fn find(&mut self) -> Result<(), BackingError> {
         let mut bytes = [0; 256];
         let strays = self.port.read_now(&mut bytes).map_err(|failure| self.gone(failure))?;

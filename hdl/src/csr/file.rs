@@ -1,7 +1,7 @@
 //! Memories of the control unit on its bus: data RAM, register file, and the register map's description. `docs/control.md`.
 //!
 //! ```text
-//!         ┌─ data RAM, 2,048 words and 1,024: block RAM comes in powers of two
+//!         ┌─ data RAM, 4,096 words: a power of two, so that no choice stands behind its block RAMs
 //!  bus ───┼─ register file, 2,048 words
 //!         └─ description of each of them ─► a register
 //! ```
@@ -34,8 +34,7 @@ pub struct File<const Q: usize, const G: usize> {
     /// What it read.
     pub bus_read: Signal<Out, Bits<32>>,
 
-    data_low: Ram<Bits<32>, 11>,
-    data_high: Ram<Bits<32>, 10>,
+    data: Ram<Bits<32>, 12>,
     file: Ram<Bits<32>, 11>,
     description: Table<Q, G>,
     /// The table has been asked for a description; it shows it; it stands in `described`.
@@ -46,14 +45,12 @@ pub struct File<const Q: usize, const G: usize> {
     of_description: Signal<Local, Bit>,
     part: Signal<Local, Bits<8>>,
     writes: Signal<Local, Bit>,
-    is_high: Signal<Local, Bit>,
 }
 
 impl<const Q: usize, const G: usize> Logic for File<Q, G> {
     #[hdl_gen]
     fn update(&mut self) {
-        self.data_low.clock.next = self.clock.val();
-        self.data_high.clock.next = self.clock.val();
+        self.data.clock.next = self.clock.val();
         self.file.clock.next = self.clock.val();
         self.description.clock.next = self.clock.val();
         self.looked.clock.next = self.clock.val();
@@ -77,15 +74,10 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.bus_ready.next = self.bus_select.val() & (!self.of_description.val() | self.is_described.q.val());
         self.writes.next = self.bus_select.val() & self.bus_write.val();
 
-        self.is_high.next = self.bus_address.val().get_bit(11);
-        self.data_low.read_address.next = self.bus_ahead.val().get_bits::<11>(0);
-        self.data_low.write_address.next = self.bus_address.val().get_bits::<11>(0);
-        self.data_low.write_data.next = self.bus_data.val();
-        self.data_low.write_enable.next = self.writes.val() & (self.part.val() == 0) & !self.is_high.val();
-        self.data_high.read_address.next = self.bus_ahead.val().get_bits::<10>(0);
-        self.data_high.write_address.next = self.bus_address.val().get_bits::<10>(0);
-        self.data_high.write_data.next = self.bus_data.val();
-        self.data_high.write_enable.next = self.writes.val() & (self.part.val() == 0) & self.is_high.val();
+        self.data.read_address.next = self.bus_ahead.val().get_bits::<12>(0);
+        self.data.write_address.next = self.bus_address.val().get_bits::<12>(0);
+        self.data.write_data.next = self.bus_data.val();
+        self.data.write_enable.next = self.writes.val() & (self.part.val() == 0);
         self.file.read_address.next = self.bus_ahead.val().get_bits::<11>(0);
         self.file.write_address.next = self.bus_address.val().get_bits::<11>(0);
         self.file.write_data.next = self.bus_data.val();
@@ -104,10 +96,7 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.bus_read.next = 0.into();
         if self.bus_select.val() {
             if self.part.val() == 0 {
-                self.bus_read.next = self.data_low.read_data.val();
-                if self.is_high.val() {
-                    self.bus_read.next = self.data_high.read_data.val();
-                }
+                self.bus_read.next = self.data.read_data.val();
             } else if self.part.val() == 16 {
                 self.bus_read.next = self.file.read_data.val();
             } else if self.is_described.q.val() {

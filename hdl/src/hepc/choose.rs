@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 /// Chooses among `L` lanes.
 #[derive(LogicBlock)]
 pub(super) struct Choose<const L: usize> {
-    /// The lanes from this on go first.
-    pub favoured: Signal<In, Bits<4>>,
+    /// The lanes that go first, a bit each: all from one on.
+    pub favoured: Signal<In, Bits<L>>,
     /// A lane has an item.
     pub wants: [Signal<In, Bit>; L],
     /// The item.
@@ -43,9 +43,9 @@ impl<const L: usize> Default for Choose<L> {
 
 impl<const L: usize> Logic for Choose<L> {
     fn update(&mut self) {
-        let favoured = (0..L).find(|lane| self.favoured.val() == *lane as u64).unwrap_or(L);
         let wants = |lane: &usize| self.wants[*lane].val();
-        let chosen = (favoured..L).find(wants).or_else(|| (0..L).find(wants));
+        let favoured = |lane: &usize| wants(lane) && self.favoured.val().get_bit(*lane);
+        let chosen = (0..L).find(favoured).or_else(|| (0..L).find(wants));
         for lane in 0..L {
             self.chosen[lane].next = chosen == Some(lane);
         }
@@ -76,7 +76,7 @@ impl<const L: usize> Logic for Choose<L> {
             "reg [{high}:0] all, first, one;\n\
              always @(*) begin\n    \
                  all = {{{wants}}};\n    \
-                 first = all & ({{{L}{{1'b1}}}} << favoured);\n",
+                 first = all & favoured;\n",
             wants = all("wants"),
         );
         for lane in 0..L {

@@ -71,7 +71,8 @@ pub(super) struct Lists<const L: usize, const K: usize, const M: usize> {
     ranking2: Ranking<L, K, M>,
     ranking3: Ranking<L, K, M>,
     prefetch: Ranking<L, K, M>,
-    favoured: Register<Bits<4>>,
+    /// The lanes that do not go first, a bit each: none, the first, the first two, ...
+    passed: Register<Bits<L>>,
     /// It sweeps: a clock late, which is long before an item comes; and when it ends none is on its way.
     fresh: Register<Bit>,
     clearing: Register<Bit>,
@@ -83,29 +84,31 @@ pub(super) struct Lists<const L: usize, const K: usize, const M: usize> {
     victims_holding: Flags<L>,
     candidates_holding: Flags<L>,
     listing: Signal<Local, Bit>,
+    favoured: Signal<Local, Bits<L>>,
     orders: Signal<Local, Orders>,
-    lane_mask: Constant<Bits<4>>,
+    first_lane: Constant<Bits<L>>,
+    all_but_last: Constant<Bits<L>>,
     one: Constant<Bits<16>>,
 }
 
 impl<const L: usize, const K: usize, const M: usize> Default for Lists<L, K, M> {
     fn default() -> Self {
         macro_rules! rest {
-            ($($name:ident)*; $($lanes:ident)*; $($list:ident $number:literal)*) => {
+            ($($name:ident)*; $($lanes:ident)*) => {
                 Self {
                     $($name: Default::default(),)*
                     $($lanes: std::array::from_fn(|_| Default::default()),)*
-                    $($list: Ranking::new($number),)*
-                    lane_mask: Constant::new((L as u64 - 1).into()),
+                    first_lane: Constant::new(1u64.into()),
+                    all_but_last: Constant::new(((1u64 << (L - 1)) - 1).into()),
                     one: Constant::new(1u64.into()),
                 }
             };
         }
         rest!(
-            clock reset works clear finish pop list wish crowded holding turning there view favoured fresh clearing finishing popping
-            victims_crowded candidates_crowded victims_holding candidates_holding listing orders;
-            victim victim_item tier tier_early candidate candidate_item victims candidates;
-            ranking0 0 ranking1 1 ranking2 2 ranking3 3 prefetch 4
+            clock reset works clear finish pop list wish crowded holding turning there view passed fresh clearing finishing popping
+            victims_crowded candidates_crowded victims_holding candidates_holding listing favoured orders
+            ranking0 ranking1 ranking2 ranking3 prefetch;
+            victim victim_item tier tier_early candidate candidate_item victims candidates
         )
     }
 }
@@ -118,7 +121,7 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
         self.ranking2.clock.next = self.clock.val();
         self.ranking3.clock.next = self.clock.val();
         self.prefetch.clock.next = self.clock.val();
-        self.favoured.clock.next = self.clock.val();
+        self.passed.clock.next = self.clock.val();
         self.fresh.clock.next = self.clock.val();
         self.clearing.clock.next = self.clock.val();
         self.finishing.clock.next = self.clock.val();
@@ -128,7 +131,7 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
         self.ranking2.reset.next = self.reset.val();
         self.ranking3.reset.next = self.reset.val();
         self.prefetch.reset.next = self.reset.val();
-        self.favoured.reset.next = self.reset.val();
+        self.passed.reset.next = self.reset.val();
         self.fresh.reset.next = self.reset.val();
         self.clearing.reset.next = self.reset.val();
         self.finishing.reset.next = self.reset.val();
@@ -141,19 +144,31 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
         if self.pop.val() {
             self.popping.d.next = self.one.val() << self.list.val();
         }
-        self.favoured.d.next = (self.favoured.q.val() + 1) & self.lane_mask.val();
+        self.passed.d.next = (self.passed.q.val() << 1) | self.first_lane.val();
+        if self.passed.q.val() == self.all_but_last.val() {
+            self.passed.d.next = 0.into();
+        }
+        self.favoured.next = !self.passed.q.val();
         self.orders.next.clear = self.clearing.q.val();
         self.orders.next.finish = self.finishing.q.val();
         self.fresh.d.next = self.works.val().sweeping;
         self.orders.next.fresh = self.fresh.q.val();
-        self.orders.next.favoured = self.favoured.q.val();
         self.orders.next.wanted = self.wish.val().place;
-        self.orders.next.wanted_list = self.wish.val().list;
         self.ranking0.orders.next = self.orders.val();
+        self.ranking0.favoured.next = self.favoured.val();
+        self.ranking0.asked.next = self.wish.val().lists.get_bit(0);
         self.ranking1.orders.next = self.orders.val();
+        self.ranking1.favoured.next = self.favoured.val();
+        self.ranking1.asked.next = self.wish.val().lists.get_bit(1);
         self.ranking2.orders.next = self.orders.val();
+        self.ranking2.favoured.next = self.favoured.val();
+        self.ranking2.asked.next = self.wish.val().lists.get_bit(2);
         self.ranking3.orders.next = self.orders.val();
+        self.ranking3.favoured.next = self.favoured.val();
+        self.ranking3.asked.next = self.wish.val().lists.get_bit(3);
         self.prefetch.orders.next = self.orders.val();
+        self.prefetch.favoured.next = self.favoured.val();
+        self.prefetch.asked.next = self.wish.val().lists.get_bit(4);
         self.ranking0.pop.next = self.popping.q.val().get_bit(0);
         self.ranking1.pop.next = self.popping.q.val().get_bit(1);
         self.ranking2.pop.next = self.popping.q.val().get_bit(2);
@@ -224,28 +239,27 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
             | !self.prefetch.there.val();
 
         // A list that does not exist is there, and empty.
-        self.there.next = true;
+        self.there.next = (!self.wish.val().lists.get_bit(0) | self.ranking0.there.val())
+            & (!self.wish.val().lists.get_bit(1) | self.ranking1.there.val())
+            & (!self.wish.val().lists.get_bit(2) | self.ranking2.there.val())
+            & (!self.wish.val().lists.get_bit(3) | self.ranking3.there.val())
+            & (!self.wish.val().lists.get_bit(4) | self.prefetch.there.val());
         self.view.next.exists = false;
         self.view.next.count = 0.into();
         self.view.next.front = 0.into();
-        if self.wish.val().list == 0 {
-            self.there.next = self.ranking0.there.val();
+        if self.wish.val().lists.get_bit(0) {
             self.view.next = self.ranking0.view.val();
         }
-        if self.wish.val().list == 1 {
-            self.there.next = self.ranking1.there.val();
+        if self.wish.val().lists.get_bit(1) {
             self.view.next = self.ranking1.view.val();
         }
-        if self.wish.val().list == 2 {
-            self.there.next = self.ranking2.there.val();
+        if self.wish.val().lists.get_bit(2) {
             self.view.next = self.ranking2.view.val();
         }
-        if self.wish.val().list == 3 {
-            self.there.next = self.ranking3.there.val();
+        if self.wish.val().lists.get_bit(3) {
             self.view.next = self.ranking3.view.val();
         }
-        if self.wish.val().list == 4 {
-            self.there.next = self.prefetch.there.val();
+        if self.wish.val().lists.get_bit(4) {
             self.view.next = self.prefetch.view.val();
         }
     }

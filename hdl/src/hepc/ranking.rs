@@ -3,7 +3,7 @@
 //! ```text
 //!  heads of L sieves ──► choose ─┬────────►┬─► item ──► list ──► view
 //!                                └► spare ─┘             ▲
-//!  orders to all lists ─► is this one meant? ────────────┘
+//!  orders to all lists, and whether it is asked about ───┘
 //! ```
 //!
 //! What the list does not take stands at `item`; one that is chosen meanwhile goes to `spare`. So a lane hears from a register whether its
@@ -23,12 +23,8 @@ pub(super) struct Orders {
     pub finish: Bit,
     /// What the lanes have is not in the list.
     pub fresh: Bit,
-    /// The lanes from this on go first.
-    pub favoured: Bits<4>,
-    /// The place of the item wanted at the front of a list; of the others it is the head.
+    /// The place of the item wanted at the front of the list asked about; of the others it is the head.
     pub wanted: Bits<8>,
-    /// Which.
-    pub wanted_list: Bits<4>,
 }
 
 /// What a list shows.
@@ -52,6 +48,10 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
 
     /// What is said to all lists.
     pub orders: Signal<In, Orders>,
+    /// The lanes that go first, a bit each: all from one on.
+    pub favoured: Signal<In, Bits<L>>,
+    /// This is the list asked about.
+    pub asked: Signal<In, Bit>,
     /// The list forgets its head; only while nothing is on its way to it.
     pub pop: Signal<In, Bit>,
     /// A lane has an item for this list.
@@ -78,25 +78,21 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
     spared: Register<Bit>,
     spare: Kept<Bits<ITEM_BITS>>,
     moves: Signal<Local, Bit>,
-    number: Constant<Bits<4>>,
 }
 
-impl<const L: usize, const K: usize, const M: usize> Ranking<L, K, M> {
-    /// The list of this number.
-    pub(super) fn new(number: u64) -> Self {
+impl<const L: usize, const K: usize, const M: usize> Default for Ranking<L, K, M> {
+    fn default() -> Self {
         macro_rules! rest {
-            ($($name:ident)*) => {
+            ($($name:ident)*; $($lanes:ident)*) => {
                 Self {
                     $($name: Default::default(),)*
-                    wants: std::array::from_fn(|_| Default::default()),
-                    items: std::array::from_fn(|_| Default::default()),
-                    taken: std::array::from_fn(|_| Default::default()),
-                    number: Constant::new(number.into()),
+                    $($lanes: std::array::from_fn(|_| Default::default()),)*
                 }
             };
         }
         rest!(
-            clock reset orders pop holding last_item there view choose list offered item spared spare moves
+            clock reset orders favoured asked pop holding last_item there view choose list offered item spared spare moves;
+            wants items taken
         )
     }
 }
@@ -116,7 +112,7 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Ranking<L, K, M> 
         self.spare.reset.next = self.reset.val();
 
         self.moves.next = !self.offered.q.val() | self.list.taken.val();
-        self.choose.favoured.next = self.orders.val().favoured;
+        self.choose.favoured.next = self.favoured.val();
         for i in 0..L {
             self.choose.wants[i].next = self.wants[i].val();
             self.choose.items[i].next = self.items[i].val();
@@ -140,7 +136,7 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Ranking<L, K, M> 
         self.list.fresh.next = self.orders.val().fresh;
         self.list.item.next = self.item.q.val();
         self.list.position.next = 0.into();
-        if self.orders.val().wanted_list == self.number.val() {
+        if self.asked.val() {
             self.list.position.next = self.orders.val().wanted;
         }
 

@@ -19,8 +19,8 @@ use rust_hdl::prelude::*;
 pub(super) struct Wish {
     /// Its place; 0 the head's.
     pub place: Bits<8>,
-    /// Its list.
-    pub list: Bits<4>,
+    /// Its list, in bit l; a bit for each number that the bus can name.
+    pub lists: Bits<16>,
 }
 
 /// What is read of lists of `K`.
@@ -67,6 +67,7 @@ pub(super) struct Showing<const K: usize> {
     turns: Signal<Local, Bit>,
     upright: Signal<Local, Bits<ITEM_BITS>>,
     list_size: Constant<Bits<8>>,
+    one: Constant<Bits<16>>,
     none: Constant<Bits<32>>,
 }
 
@@ -77,6 +78,7 @@ impl<const K: usize> Default for Showing<K> {
                 Self {
                     $($name: Default::default(),)*
                     list_size: Constant::new((K as u64).into()),
+                    one: Constant::new(1u64.into()),
                     none: Constant::new(0xFFFF_FFFFu64.into()),
                 }
             };
@@ -102,7 +104,7 @@ impl<const K: usize> Logic for Showing<K> {
 
         self.beyond.next = self.of_items.val() & (self.place.val() >= self.list_size.val());
         self.turns.next = self.open.val() & self.of_items.val() & !self.beyond.val() & !self.listing.val();
-        self.wanted.d.next.list = self.list.val();
+        self.wanted.d.next.lists = self.one.val() << self.list.val();
         self.wanted.d.next.place = 0.into();
         if self.turns.val() {
             self.wanted.d.next.place = self.place.val();

@@ -5,7 +5,7 @@
 
 use super::board::{BOARDS, Board};
 use super::report::Report;
-use super::tools::Tools;
+use super::tools::{Tools, WHOLE_DEVICE};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -138,10 +138,7 @@ fn implement(tools: &Tools, board: &Board, folder: &Path, seed: u32) -> Result<R
     tools.yosys(&script, &made("yosys.log"))?;
     eprintln!("{}: nextpnr", board.top);
     let mut nextpnr = tools.nextpnr();
-    // The static placer: its wires are a fifth shorter than those of heap, the default, and the router is done sooner (docs/boards.md).
-    nextpnr.args(&board.nextpnr).args([
-        "--placer",
-        "static",
+    nextpnr.args(&board.nextpnr).args(WHOLE_DEVICE).args([
         "--timing-allow-fail",
         "--freq",
         &(board.clock_mhz + UNDERIVED_MHZ).to_string(),

@@ -8,7 +8,7 @@
 //! take of a clock is not known. In a whole device blocks are slower, as they stand in each other's way.
 
 use super::report::Report;
-use super::tools::Tools;
+use super::tools::{Tools, WHOLE_DEVICE};
 use crate::workspace;
 use anyhow::{Context, Result, ensure};
 
@@ -16,6 +16,9 @@ use anyhow::{Context, Result, ensure};
 const PART: [&str; 6] = ["--um5g-85k", "--package", "CABGA756", "--speed", "8", "--seed"];
 /// What the board's clock is to be.
 const TARGET_MHZ: &str = "125";
+
+/// Blocks that are the whole device.
+const WHOLE: [&str; 2] = ["test", "board"];
 
 /// A module of a file in hdl/rtl.
 struct Block {
@@ -116,6 +119,9 @@ pub(super) fn implement(tools: &Tools, name: &str, seed: u32) -> Result<Report> 
         .args(PART)
         .arg(seed.to_string())
         .args(["--out-of-context", "--freq", TARGET_MHZ, "--timing-allow-fail"]);
+    if WHOLE.contains(&name) {
+        command.args(WHOLE_DEVICE);
+    }
     command.arg("--json").arg(&netlist).arg("--report").arg(&report);
     tools.quietly(&mut command, &log)?;
     Report::read(&report)
