@@ -20059,7 +20059,8 @@ module kvcpu_board$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
     
     // Local signals
     reg  of_description;
-    reg  [7:0] part;
+    reg  of_data;
+    reg  [1:0] part;
     reg  writes;
     
     // Sub module instances
@@ -20123,8 +20124,9 @@ module kvcpu_board$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
     always @(*) shown$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
-    always @(*) part = bus_address[(32'h10)+:(8)];
-    always @(*) of_description = part > 32'h10;
+    always @(*) of_data = ~bus_address[32'h14];
+    always @(*) part = bus_address[(32'h10)+:(2)];
+    always @(*) of_description = bus_address[32'h14] & (part != 32'h0);
     always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
     always @(*) shown$d = looked$q;
     always @(*) is_described$d = shown$q;
@@ -20133,31 +20135,31 @@ module kvcpu_board$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,b
     always @(*) data$read_address = bus_ahead[(32'h0)+:(12)];
     always @(*) data$write_address = bus_address[(32'h0)+:(12)];
     always @(*) data$write_data = bus_data;
-    always @(*) data$write_enable = writes & (part == 32'h0);
+    always @(*) data$write_enable = writes & of_data;
     always @(*) file$read_address = bus_ahead[(32'h0)+:(11)];
     always @(*) file$write_address = bus_address[(32'h0)+:(11)];
     always @(*) file$write_data = bus_data;
-    always @(*) file$write_enable = writes & (part == 32'h10);
+    always @(*) file$write_enable = writes & ~of_data & (part == 32'h0);
     always @(*) description$address = bus_address[(32'h0)+:(11)];
     always @(*) begin
         described$d = 32'h0;
-        if (part == 32'h11) begin
+        if (part == 32'h1) begin
             described$d = ((description$descriptor) & 32'hffffffff);
         end
-        else if (part == 32'h12) begin
+        else if (part == 32'h2) begin
             described$d = description$writable;
         end
-        else if (part == 32'h13) begin
+        else if (part == 32'h3) begin
             described$d = description$reset_value;
         end
     end
     always @(*) begin
         bus_read = 32'h0;
         if (bus_select) begin
-            if (part == 32'h0) begin
+            if (of_data) begin
                 bus_read = data$read_data;
             end
-            else if (part == 32'h10) begin
+            else if (part == 32'h0) begin
                 bus_read = file$read_data;
             end
             else if (is_described$q) begin
@@ -30889,6 +30891,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  [48:0] victims$0$last;
     reg  victims$0$open;
     wire  [3:0] victims$0$wanted;
+    wire  [3:0] victims$0$wanted_next;
     wire  [48:0] victims$0$head;
     reg  victims$0$taken;
     wire  victims$0$holding;
@@ -30901,6 +30904,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  [48:0] victims$1$last;
     reg  victims$1$open;
     wire  [3:0] victims$1$wanted;
+    wire  [3:0] victims$1$wanted_next;
     wire  [48:0] victims$1$head;
     reg  victims$1$taken;
     wire  victims$1$holding;
@@ -30913,6 +30917,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  [48:0] victims$2$last;
     reg  victims$2$open;
     wire  [3:0] victims$2$wanted;
+    wire  [3:0] victims$2$wanted_next;
     wire  [48:0] victims$2$head;
     reg  victims$2$taken;
     wire  victims$2$holding;
@@ -30925,6 +30930,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  [48:0] victims$3$last;
     reg  victims$3$open;
     wire  [3:0] victims$3$wanted;
+    wire  [3:0] victims$3$wanted_next;
     wire  [48:0] victims$3$head;
     reg  victims$3$taken;
     wire  victims$3$holding;
@@ -30937,6 +30943,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  [48:0] candidates$0$last;
     reg  candidates$0$open;
     wire  [3:0] candidates$0$wanted;
+    wire  [3:0] candidates$0$wanted_next;
     wire  [48:0] candidates$0$head;
     reg  candidates$0$taken;
     wire  candidates$0$holding;
@@ -30949,6 +30956,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  [48:0] candidates$1$last;
     reg  candidates$1$open;
     wire  [3:0] candidates$1$wanted;
+    wire  [3:0] candidates$1$wanted_next;
     wire  [48:0] candidates$1$head;
     reg  candidates$1$taken;
     wire  candidates$1$holding;
@@ -30961,6 +30969,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  [48:0] candidates$2$last;
     reg  candidates$2$open;
     wire  [3:0] candidates$2$wanted;
+    wire  [3:0] candidates$2$wanted_next;
     wire  [48:0] candidates$2$head;
     reg  candidates$2$taken;
     wire  candidates$2$holding;
@@ -30973,6 +30982,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  [48:0] candidates$3$last;
     reg  candidates$3$open;
     wire  [3:0] candidates$3$wanted;
+    wire  [3:0] candidates$3$wanted_next;
     wire  [48:0] candidates$3$head;
     reg  candidates$3$taken;
     wire  candidates$3$holding;
@@ -30987,6 +30997,10 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  ranking0$wants$1;
     reg  ranking0$wants$2;
     reg  ranking0$wants$3;
+    reg  ranking0$wants_next$0;
+    reg  ranking0$wants_next$1;
+    reg  ranking0$wants_next$2;
+    reg  ranking0$wants_next$3;
     reg  [48:0] ranking0$items$0;
     reg  [48:0] ranking0$items$1;
     reg  [48:0] ranking0$items$2;
@@ -31009,6 +31023,10 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  ranking1$wants$1;
     reg  ranking1$wants$2;
     reg  ranking1$wants$3;
+    reg  ranking1$wants_next$0;
+    reg  ranking1$wants_next$1;
+    reg  ranking1$wants_next$2;
+    reg  ranking1$wants_next$3;
     reg  [48:0] ranking1$items$0;
     reg  [48:0] ranking1$items$1;
     reg  [48:0] ranking1$items$2;
@@ -31031,6 +31049,10 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  ranking2$wants$1;
     reg  ranking2$wants$2;
     reg  ranking2$wants$3;
+    reg  ranking2$wants_next$0;
+    reg  ranking2$wants_next$1;
+    reg  ranking2$wants_next$2;
+    reg  ranking2$wants_next$3;
     reg  [48:0] ranking2$items$0;
     reg  [48:0] ranking2$items$1;
     reg  [48:0] ranking2$items$2;
@@ -31053,6 +31075,10 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  ranking3$wants$1;
     reg  ranking3$wants$2;
     reg  ranking3$wants$3;
+    reg  ranking3$wants_next$0;
+    reg  ranking3$wants_next$1;
+    reg  ranking3$wants_next$2;
+    reg  ranking3$wants_next$3;
     reg  [48:0] ranking3$items$0;
     reg  [48:0] ranking3$items$1;
     reg  [48:0] ranking3$items$2;
@@ -31075,6 +31101,10 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     reg  prefetch$wants$1;
     reg  prefetch$wants$2;
     reg  prefetch$wants$3;
+    reg  prefetch$wants_next$0;
+    reg  prefetch$wants_next$1;
+    reg  prefetch$wants_next$2;
+    reg  prefetch$wants_next$3;
     reg  [48:0] prefetch$items$0;
     reg  [48:0] prefetch$items$1;
     reg  [48:0] prefetch$items$2;
@@ -31143,6 +31173,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .last(victims$0$last),
         .open(victims$0$open),
         .wanted(victims$0$wanted),
+        .wanted_next(victims$0$wanted_next),
         .head(victims$0$head),
         .taken(victims$0$taken),
         .holding(victims$0$holding),
@@ -31157,6 +31188,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .last(victims$1$last),
         .open(victims$1$open),
         .wanted(victims$1$wanted),
+        .wanted_next(victims$1$wanted_next),
         .head(victims$1$head),
         .taken(victims$1$taken),
         .holding(victims$1$holding),
@@ -31171,6 +31203,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .last(victims$2$last),
         .open(victims$2$open),
         .wanted(victims$2$wanted),
+        .wanted_next(victims$2$wanted_next),
         .head(victims$2$head),
         .taken(victims$2$taken),
         .holding(victims$2$holding),
@@ -31185,6 +31218,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .last(victims$3$last),
         .open(victims$3$open),
         .wanted(victims$3$wanted),
+        .wanted_next(victims$3$wanted_next),
         .head(victims$3$head),
         .taken(victims$3$taken),
         .holding(victims$3$holding),
@@ -31199,6 +31233,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .last(candidates$0$last),
         .open(candidates$0$open),
         .wanted(candidates$0$wanted),
+        .wanted_next(candidates$0$wanted_next),
         .head(candidates$0$head),
         .taken(candidates$0$taken),
         .holding(candidates$0$holding),
@@ -31213,6 +31248,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .last(candidates$1$last),
         .open(candidates$1$open),
         .wanted(candidates$1$wanted),
+        .wanted_next(candidates$1$wanted_next),
         .head(candidates$1$head),
         .taken(candidates$1$taken),
         .holding(candidates$1$holding),
@@ -31227,6 +31263,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .last(candidates$2$last),
         .open(candidates$2$open),
         .wanted(candidates$2$wanted),
+        .wanted_next(candidates$2$wanted_next),
         .head(candidates$2$head),
         .taken(candidates$2$taken),
         .holding(candidates$2$holding),
@@ -31241,6 +31278,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .last(candidates$3$last),
         .open(candidates$3$open),
         .wanted(candidates$3$wanted),
+        .wanted_next(candidates$3$wanted_next),
         .head(candidates$3$head),
         .taken(candidates$3$taken),
         .holding(candidates$3$holding),
@@ -31257,6 +31295,10 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .wants$1(ranking0$wants$1),
         .wants$2(ranking0$wants$2),
         .wants$3(ranking0$wants$3),
+        .wants_next$0(ranking0$wants_next$0),
+        .wants_next$1(ranking0$wants_next$1),
+        .wants_next$2(ranking0$wants_next$2),
+        .wants_next$3(ranking0$wants_next$3),
         .items$0(ranking0$items$0),
         .items$1(ranking0$items$1),
         .items$2(ranking0$items$2),
@@ -31281,6 +31323,10 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .wants$1(ranking1$wants$1),
         .wants$2(ranking1$wants$2),
         .wants$3(ranking1$wants$3),
+        .wants_next$0(ranking1$wants_next$0),
+        .wants_next$1(ranking1$wants_next$1),
+        .wants_next$2(ranking1$wants_next$2),
+        .wants_next$3(ranking1$wants_next$3),
         .items$0(ranking1$items$0),
         .items$1(ranking1$items$1),
         .items$2(ranking1$items$2),
@@ -31305,6 +31351,10 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .wants$1(ranking2$wants$1),
         .wants$2(ranking2$wants$2),
         .wants$3(ranking2$wants$3),
+        .wants_next$0(ranking2$wants_next$0),
+        .wants_next$1(ranking2$wants_next$1),
+        .wants_next$2(ranking2$wants_next$2),
+        .wants_next$3(ranking2$wants_next$3),
         .items$0(ranking2$items$0),
         .items$1(ranking2$items$1),
         .items$2(ranking2$items$2),
@@ -31329,6 +31379,10 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .wants$1(ranking3$wants$1),
         .wants$2(ranking3$wants$2),
         .wants$3(ranking3$wants$3),
+        .wants_next$0(ranking3$wants_next$0),
+        .wants_next$1(ranking3$wants_next$1),
+        .wants_next$2(ranking3$wants_next$2),
+        .wants_next$3(ranking3$wants_next$3),
         .items$0(ranking3$items$0),
         .items$1(ranking3$items$1),
         .items$2(ranking3$items$2),
@@ -31353,6 +31407,10 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
         .wants$1(prefetch$wants$1),
         .wants$2(prefetch$wants$2),
         .wants$3(prefetch$wants$3),
+        .wants_next$0(prefetch$wants_next$0),
+        .wants_next$1(prefetch$wants_next$1),
+        .wants_next$2(prefetch$wants_next$2),
+        .wants_next$3(prefetch$wants_next$3),
         .items$0(prefetch$items$0),
         .items$1(prefetch$items$1),
         .items$2(prefetch$items$2),
@@ -31517,10 +31575,15 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     always @(*) victims_holding$lanes$0 = victims$0$holding;
     always @(*) candidates_holding$lanes$0 = candidates$0$holding;
     always @(*) ranking0$wants$0 = victims$0$wanted[32'h0];
+    always @(*) ranking0$wants_next$0 = victims$0$wanted_next[32'h0];
     always @(*) ranking1$wants$0 = victims$0$wanted[32'h1];
+    always @(*) ranking1$wants_next$0 = victims$0$wanted_next[32'h1];
     always @(*) ranking2$wants$0 = victims$0$wanted[32'h2];
+    always @(*) ranking2$wants_next$0 = victims$0$wanted_next[32'h2];
     always @(*) ranking3$wants$0 = victims$0$wanted[32'h3];
+    always @(*) ranking3$wants_next$0 = victims$0$wanted_next[32'h3];
     always @(*) prefetch$wants$0 = candidates$0$wanted[32'h0];
+    always @(*) prefetch$wants_next$0 = candidates$0$wanted_next[32'h0];
     always @(*) ranking0$items$0 = victims$0$head;
     always @(*) ranking1$items$0 = victims$0$head;
     always @(*) ranking2$items$0 = victims$0$head;
@@ -31556,10 +31619,15 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     always @(*) victims_holding$lanes$1 = victims$1$holding;
     always @(*) candidates_holding$lanes$1 = candidates$1$holding;
     always @(*) ranking0$wants$1 = victims$1$wanted[32'h0];
+    always @(*) ranking0$wants_next$1 = victims$1$wanted_next[32'h0];
     always @(*) ranking1$wants$1 = victims$1$wanted[32'h1];
+    always @(*) ranking1$wants_next$1 = victims$1$wanted_next[32'h1];
     always @(*) ranking2$wants$1 = victims$1$wanted[32'h2];
+    always @(*) ranking2$wants_next$1 = victims$1$wanted_next[32'h2];
     always @(*) ranking3$wants$1 = victims$1$wanted[32'h3];
+    always @(*) ranking3$wants_next$1 = victims$1$wanted_next[32'h3];
     always @(*) prefetch$wants$1 = candidates$1$wanted[32'h0];
+    always @(*) prefetch$wants_next$1 = candidates$1$wanted_next[32'h0];
     always @(*) ranking0$items$1 = victims$1$head;
     always @(*) ranking1$items$1 = victims$1$head;
     always @(*) ranking2$items$1 = victims$1$head;
@@ -31595,10 +31663,15 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     always @(*) victims_holding$lanes$2 = victims$2$holding;
     always @(*) candidates_holding$lanes$2 = candidates$2$holding;
     always @(*) ranking0$wants$2 = victims$2$wanted[32'h0];
+    always @(*) ranking0$wants_next$2 = victims$2$wanted_next[32'h0];
     always @(*) ranking1$wants$2 = victims$2$wanted[32'h1];
+    always @(*) ranking1$wants_next$2 = victims$2$wanted_next[32'h1];
     always @(*) ranking2$wants$2 = victims$2$wanted[32'h2];
+    always @(*) ranking2$wants_next$2 = victims$2$wanted_next[32'h2];
     always @(*) ranking3$wants$2 = victims$2$wanted[32'h3];
+    always @(*) ranking3$wants_next$2 = victims$2$wanted_next[32'h3];
     always @(*) prefetch$wants$2 = candidates$2$wanted[32'h0];
+    always @(*) prefetch$wants_next$2 = candidates$2$wanted_next[32'h0];
     always @(*) ranking0$items$2 = victims$2$head;
     always @(*) ranking1$items$2 = victims$2$head;
     always @(*) ranking2$items$2 = victims$2$head;
@@ -31634,10 +31707,15 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
     always @(*) victims_holding$lanes$3 = victims$3$holding;
     always @(*) candidates_holding$lanes$3 = candidates$3$holding;
     always @(*) ranking0$wants$3 = victims$3$wanted[32'h0];
+    always @(*) ranking0$wants_next$3 = victims$3$wanted_next[32'h0];
     always @(*) ranking1$wants$3 = victims$3$wanted[32'h1];
+    always @(*) ranking1$wants_next$3 = victims$3$wanted_next[32'h1];
     always @(*) ranking2$wants$3 = victims$3$wanted[32'h2];
+    always @(*) ranking2$wants_next$3 = victims$3$wanted_next[32'h2];
     always @(*) ranking3$wants$3 = victims$3$wanted[32'h3];
+    always @(*) ranking3$wants_next$3 = victims$3$wanted_next[32'h3];
     always @(*) prefetch$wants$3 = candidates$3$wanted[32'h0];
+    always @(*) prefetch$wants_next$3 = candidates$3$wanted_next[32'h0];
     always @(*) ranking0$items$3 = victims$3$head;
     always @(*) ranking1$items$3 = victims$3$head;
     always @(*) ranking2$items$3 = victims$3$head;
@@ -31681,7 +31759,7 @@ module kvcpu_board$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victi
 endmodule // kvcpu_board$hepc$lists
 
 
-module kvcpu_board$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_board$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -31692,6 +31770,7 @@ module kvcpu_board$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -31764,6 +31843,7 @@ module kvcpu_board$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_board$hepc$lists$candidates$0$last_held last_held(
@@ -31911,13 +31991,20 @@ module kvcpu_board$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,o
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -32098,7 +32185,7 @@ module kvcpu_board$hepc$lists$candidates$0$written(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$candidates$0$written
 
 
-module kvcpu_board$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_board$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -32109,6 +32196,7 @@ module kvcpu_board$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -32181,6 +32269,7 @@ module kvcpu_board$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_board$hepc$lists$candidates$1$last_held last_held(
@@ -32328,13 +32417,20 @@ module kvcpu_board$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,o
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -32515,7 +32611,7 @@ module kvcpu_board$hepc$lists$candidates$1$written(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$candidates$1$written
 
 
-module kvcpu_board$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_board$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -32526,6 +32622,7 @@ module kvcpu_board$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -32598,6 +32695,7 @@ module kvcpu_board$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_board$hepc$lists$candidates$2$last_held last_held(
@@ -32745,13 +32843,20 @@ module kvcpu_board$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,o
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -32932,7 +33037,7 @@ module kvcpu_board$hepc$lists$candidates$2$written(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$candidates$2$written
 
 
-module kvcpu_board$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_board$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -32943,6 +33048,7 @@ module kvcpu_board$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -33015,6 +33121,7 @@ module kvcpu_board$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_board$hepc$lists$candidates$3$last_held last_held(
@@ -33162,13 +33269,20 @@ module kvcpu_board$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,o
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -33442,7 +33556,7 @@ module kvcpu_board$hepc$lists$popping(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$popping
 
 
-module kvcpu_board$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_board$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -33455,6 +33569,10 @@ module kvcpu_board$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wan
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -33469,15 +33587,22 @@ module kvcpu_board$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wan
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -33526,15 +33651,22 @@ module kvcpu_board$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wan
     
     // Sub module instances
     kvcpu_board$hepc$lists$prefetch$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -33590,11 +33722,13 @@ module kvcpu_board$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wan
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -33602,16 +33736,21 @@ module kvcpu_board$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wan
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -33649,18 +33788,25 @@ module kvcpu_board$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wan
 endmodule // kvcpu_board$hepc$lists$prefetch
 
 
-module kvcpu_board$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_board$hepc$lists$prefetch$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -33669,24 +33815,26 @@ module kvcpu_board$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,wants$2,w
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_board$hepc$lists$prefetch$choose
 
 
@@ -37506,7 +37654,7 @@ module kvcpu_board$hepc$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$prefetch$spared
 
 
-module kvcpu_board$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_board$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -37519,6 +37667,10 @@ module kvcpu_board$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wan
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -37533,15 +37685,22 @@ module kvcpu_board$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wan
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -37590,15 +37749,22 @@ module kvcpu_board$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wan
     
     // Sub module instances
     kvcpu_board$hepc$lists$ranking0$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -37654,11 +37820,13 @@ module kvcpu_board$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wan
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -37666,16 +37834,21 @@ module kvcpu_board$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wan
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -37713,18 +37886,25 @@ module kvcpu_board$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wan
 endmodule // kvcpu_board$hepc$lists$ranking0
 
 
-module kvcpu_board$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_board$hepc$lists$ranking0$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -37733,24 +37913,26 @@ module kvcpu_board$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,wants$2,w
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_board$hepc$lists$ranking0$choose
 
 
@@ -41570,7 +41752,7 @@ module kvcpu_board$hepc$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$ranking0$spared
 
 
-module kvcpu_board$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_board$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -41583,6 +41765,10 @@ module kvcpu_board$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wan
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -41597,15 +41783,22 @@ module kvcpu_board$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wan
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -41654,15 +41847,22 @@ module kvcpu_board$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wan
     
     // Sub module instances
     kvcpu_board$hepc$lists$ranking1$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -41718,11 +41918,13 @@ module kvcpu_board$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wan
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -41730,16 +41932,21 @@ module kvcpu_board$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wan
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -41777,18 +41984,25 @@ module kvcpu_board$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wan
 endmodule // kvcpu_board$hepc$lists$ranking1
 
 
-module kvcpu_board$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_board$hepc$lists$ranking1$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -41797,24 +42011,26 @@ module kvcpu_board$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,wants$2,w
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_board$hepc$lists$ranking1$choose
 
 
@@ -45634,7 +45850,7 @@ module kvcpu_board$hepc$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$ranking1$spared
 
 
-module kvcpu_board$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_board$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -45647,6 +45863,10 @@ module kvcpu_board$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wan
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -45661,15 +45881,22 @@ module kvcpu_board$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wan
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -45718,15 +45945,22 @@ module kvcpu_board$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wan
     
     // Sub module instances
     kvcpu_board$hepc$lists$ranking2$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -45782,11 +46016,13 @@ module kvcpu_board$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wan
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -45794,16 +46030,21 @@ module kvcpu_board$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wan
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -45841,18 +46082,25 @@ module kvcpu_board$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wan
 endmodule // kvcpu_board$hepc$lists$ranking2
 
 
-module kvcpu_board$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_board$hepc$lists$ranking2$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -45861,24 +46109,26 @@ module kvcpu_board$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,wants$2,w
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_board$hepc$lists$ranking2$choose
 
 
@@ -49698,7 +49948,7 @@ module kvcpu_board$hepc$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$ranking2$spared
 
 
-module kvcpu_board$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_board$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -49711,6 +49961,10 @@ module kvcpu_board$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wan
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -49725,15 +49979,22 @@ module kvcpu_board$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wan
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -49782,15 +50043,22 @@ module kvcpu_board$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wan
     
     // Sub module instances
     kvcpu_board$hepc$lists$ranking3$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -49846,11 +50114,13 @@ module kvcpu_board$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wan
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -49858,16 +50128,21 @@ module kvcpu_board$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wan
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -49905,18 +50180,25 @@ module kvcpu_board$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wan
 endmodule // kvcpu_board$hepc$lists$ranking3
 
 
-module kvcpu_board$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_board$hepc$lists$ranking3$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -49925,24 +50207,26 @@ module kvcpu_board$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,wants$2,w
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_board$hepc$lists$ranking3$choose
 
 
@@ -53762,7 +54046,7 @@ module kvcpu_board$hepc$lists$ranking3$spared(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$ranking3$spared
 
 
-module kvcpu_board$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_board$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -53773,6 +54057,7 @@ module kvcpu_board$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -53845,6 +54130,7 @@ module kvcpu_board$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_board$hepc$lists$victims$0$last_held last_held(
@@ -53992,13 +54278,20 @@ module kvcpu_board$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -54179,7 +54472,7 @@ module kvcpu_board$hepc$lists$victims$0$written(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$victims$0$written
 
 
-module kvcpu_board$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_board$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -54190,6 +54483,7 @@ module kvcpu_board$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -54262,6 +54556,7 @@ module kvcpu_board$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_board$hepc$lists$victims$1$last_held last_held(
@@ -54409,13 +54704,20 @@ module kvcpu_board$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -54596,7 +54898,7 @@ module kvcpu_board$hepc$lists$victims$1$written(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$victims$1$written
 
 
-module kvcpu_board$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_board$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -54607,6 +54909,7 @@ module kvcpu_board$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -54679,6 +54982,7 @@ module kvcpu_board$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_board$hepc$lists$victims$2$last_held last_held(
@@ -54826,13 +55130,20 @@ module kvcpu_board$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -55013,7 +55324,7 @@ module kvcpu_board$hepc$lists$victims$2$written(clock,reset,d,q);
 endmodule // kvcpu_board$hepc$lists$victims$2$written
 
 
-module kvcpu_board$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_board$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -55024,6 +55335,7 @@ module kvcpu_board$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -55096,6 +55408,7 @@ module kvcpu_board$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_board$hepc$lists$victims$3$last_held last_held(
@@ -55243,13 +55556,20 @@ module kvcpu_board$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;

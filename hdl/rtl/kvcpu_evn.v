@@ -18515,7 +18515,8 @@ module kvcpu_evn$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_addr
     
     // Local signals
     reg  of_description;
-    reg  [7:0] part;
+    reg  of_data;
+    reg  [1:0] part;
     reg  writes;
     
     // Sub module instances
@@ -18579,8 +18580,9 @@ module kvcpu_evn$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_addr
     always @(*) shown$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
-    always @(*) part = bus_address[(32'h10)+:(8)];
-    always @(*) of_description = part > 32'h10;
+    always @(*) of_data = ~bus_address[32'h14];
+    always @(*) part = bus_address[(32'h10)+:(2)];
+    always @(*) of_description = bus_address[32'h14] & (part != 32'h0);
     always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
     always @(*) shown$d = looked$q;
     always @(*) is_described$d = shown$q;
@@ -18589,31 +18591,31 @@ module kvcpu_evn$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_addr
     always @(*) data$read_address = bus_ahead[(32'h0)+:(12)];
     always @(*) data$write_address = bus_address[(32'h0)+:(12)];
     always @(*) data$write_data = bus_data;
-    always @(*) data$write_enable = writes & (part == 32'h0);
+    always @(*) data$write_enable = writes & of_data;
     always @(*) file$read_address = bus_ahead[(32'h0)+:(11)];
     always @(*) file$write_address = bus_address[(32'h0)+:(11)];
     always @(*) file$write_data = bus_data;
-    always @(*) file$write_enable = writes & (part == 32'h10);
+    always @(*) file$write_enable = writes & ~of_data & (part == 32'h0);
     always @(*) description$address = bus_address[(32'h0)+:(11)];
     always @(*) begin
         described$d = 32'h0;
-        if (part == 32'h11) begin
+        if (part == 32'h1) begin
             described$d = ((description$descriptor) & 32'hffffffff);
         end
-        else if (part == 32'h12) begin
+        else if (part == 32'h2) begin
             described$d = description$writable;
         end
-        else if (part == 32'h13) begin
+        else if (part == 32'h3) begin
             described$d = description$reset_value;
         end
     end
     always @(*) begin
         bus_read = 32'h0;
         if (bus_select) begin
-            if (part == 32'h0) begin
+            if (of_data) begin
                 bus_read = data$read_data;
             end
-            else if (part == 32'h10) begin
+            else if (part == 32'h0) begin
                 bus_read = file$read_data;
             end
             else if (is_described$q) begin
@@ -29345,6 +29347,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  [48:0] victims$0$last;
     reg  victims$0$open;
     wire  [3:0] victims$0$wanted;
+    wire  [3:0] victims$0$wanted_next;
     wire  [48:0] victims$0$head;
     reg  victims$0$taken;
     wire  victims$0$holding;
@@ -29357,6 +29360,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  [48:0] victims$1$last;
     reg  victims$1$open;
     wire  [3:0] victims$1$wanted;
+    wire  [3:0] victims$1$wanted_next;
     wire  [48:0] victims$1$head;
     reg  victims$1$taken;
     wire  victims$1$holding;
@@ -29369,6 +29373,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  [48:0] victims$2$last;
     reg  victims$2$open;
     wire  [3:0] victims$2$wanted;
+    wire  [3:0] victims$2$wanted_next;
     wire  [48:0] victims$2$head;
     reg  victims$2$taken;
     wire  victims$2$holding;
@@ -29381,6 +29386,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  [48:0] victims$3$last;
     reg  victims$3$open;
     wire  [3:0] victims$3$wanted;
+    wire  [3:0] victims$3$wanted_next;
     wire  [48:0] victims$3$head;
     reg  victims$3$taken;
     wire  victims$3$holding;
@@ -29393,6 +29399,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  [48:0] candidates$0$last;
     reg  candidates$0$open;
     wire  [3:0] candidates$0$wanted;
+    wire  [3:0] candidates$0$wanted_next;
     wire  [48:0] candidates$0$head;
     reg  candidates$0$taken;
     wire  candidates$0$holding;
@@ -29405,6 +29412,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  [48:0] candidates$1$last;
     reg  candidates$1$open;
     wire  [3:0] candidates$1$wanted;
+    wire  [3:0] candidates$1$wanted_next;
     wire  [48:0] candidates$1$head;
     reg  candidates$1$taken;
     wire  candidates$1$holding;
@@ -29417,6 +29425,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  [48:0] candidates$2$last;
     reg  candidates$2$open;
     wire  [3:0] candidates$2$wanted;
+    wire  [3:0] candidates$2$wanted_next;
     wire  [48:0] candidates$2$head;
     reg  candidates$2$taken;
     wire  candidates$2$holding;
@@ -29429,6 +29438,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  [48:0] candidates$3$last;
     reg  candidates$3$open;
     wire  [3:0] candidates$3$wanted;
+    wire  [3:0] candidates$3$wanted_next;
     wire  [48:0] candidates$3$head;
     reg  candidates$3$taken;
     wire  candidates$3$holding;
@@ -29443,6 +29453,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  ranking0$wants$1;
     reg  ranking0$wants$2;
     reg  ranking0$wants$3;
+    reg  ranking0$wants_next$0;
+    reg  ranking0$wants_next$1;
+    reg  ranking0$wants_next$2;
+    reg  ranking0$wants_next$3;
     reg  [48:0] ranking0$items$0;
     reg  [48:0] ranking0$items$1;
     reg  [48:0] ranking0$items$2;
@@ -29465,6 +29479,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  ranking1$wants$1;
     reg  ranking1$wants$2;
     reg  ranking1$wants$3;
+    reg  ranking1$wants_next$0;
+    reg  ranking1$wants_next$1;
+    reg  ranking1$wants_next$2;
+    reg  ranking1$wants_next$3;
     reg  [48:0] ranking1$items$0;
     reg  [48:0] ranking1$items$1;
     reg  [48:0] ranking1$items$2;
@@ -29487,6 +29505,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  ranking2$wants$1;
     reg  ranking2$wants$2;
     reg  ranking2$wants$3;
+    reg  ranking2$wants_next$0;
+    reg  ranking2$wants_next$1;
+    reg  ranking2$wants_next$2;
+    reg  ranking2$wants_next$3;
     reg  [48:0] ranking2$items$0;
     reg  [48:0] ranking2$items$1;
     reg  [48:0] ranking2$items$2;
@@ -29509,6 +29531,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  ranking3$wants$1;
     reg  ranking3$wants$2;
     reg  ranking3$wants$3;
+    reg  ranking3$wants_next$0;
+    reg  ranking3$wants_next$1;
+    reg  ranking3$wants_next$2;
+    reg  ranking3$wants_next$3;
     reg  [48:0] ranking3$items$0;
     reg  [48:0] ranking3$items$1;
     reg  [48:0] ranking3$items$2;
@@ -29531,6 +29557,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     reg  prefetch$wants$1;
     reg  prefetch$wants$2;
     reg  prefetch$wants$3;
+    reg  prefetch$wants_next$0;
+    reg  prefetch$wants_next$1;
+    reg  prefetch$wants_next$2;
+    reg  prefetch$wants_next$3;
     reg  [48:0] prefetch$items$0;
     reg  [48:0] prefetch$items$1;
     reg  [48:0] prefetch$items$2;
@@ -29599,6 +29629,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .last(victims$0$last),
         .open(victims$0$open),
         .wanted(victims$0$wanted),
+        .wanted_next(victims$0$wanted_next),
         .head(victims$0$head),
         .taken(victims$0$taken),
         .holding(victims$0$holding),
@@ -29613,6 +29644,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .last(victims$1$last),
         .open(victims$1$open),
         .wanted(victims$1$wanted),
+        .wanted_next(victims$1$wanted_next),
         .head(victims$1$head),
         .taken(victims$1$taken),
         .holding(victims$1$holding),
@@ -29627,6 +29659,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .last(victims$2$last),
         .open(victims$2$open),
         .wanted(victims$2$wanted),
+        .wanted_next(victims$2$wanted_next),
         .head(victims$2$head),
         .taken(victims$2$taken),
         .holding(victims$2$holding),
@@ -29641,6 +29674,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .last(victims$3$last),
         .open(victims$3$open),
         .wanted(victims$3$wanted),
+        .wanted_next(victims$3$wanted_next),
         .head(victims$3$head),
         .taken(victims$3$taken),
         .holding(victims$3$holding),
@@ -29655,6 +29689,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .last(candidates$0$last),
         .open(candidates$0$open),
         .wanted(candidates$0$wanted),
+        .wanted_next(candidates$0$wanted_next),
         .head(candidates$0$head),
         .taken(candidates$0$taken),
         .holding(candidates$0$holding),
@@ -29669,6 +29704,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .last(candidates$1$last),
         .open(candidates$1$open),
         .wanted(candidates$1$wanted),
+        .wanted_next(candidates$1$wanted_next),
         .head(candidates$1$head),
         .taken(candidates$1$taken),
         .holding(candidates$1$holding),
@@ -29683,6 +29719,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .last(candidates$2$last),
         .open(candidates$2$open),
         .wanted(candidates$2$wanted),
+        .wanted_next(candidates$2$wanted_next),
         .head(candidates$2$head),
         .taken(candidates$2$taken),
         .holding(candidates$2$holding),
@@ -29697,6 +29734,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .last(candidates$3$last),
         .open(candidates$3$open),
         .wanted(candidates$3$wanted),
+        .wanted_next(candidates$3$wanted_next),
         .head(candidates$3$head),
         .taken(candidates$3$taken),
         .holding(candidates$3$holding),
@@ -29713,6 +29751,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .wants$1(ranking0$wants$1),
         .wants$2(ranking0$wants$2),
         .wants$3(ranking0$wants$3),
+        .wants_next$0(ranking0$wants_next$0),
+        .wants_next$1(ranking0$wants_next$1),
+        .wants_next$2(ranking0$wants_next$2),
+        .wants_next$3(ranking0$wants_next$3),
         .items$0(ranking0$items$0),
         .items$1(ranking0$items$1),
         .items$2(ranking0$items$2),
@@ -29737,6 +29779,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .wants$1(ranking1$wants$1),
         .wants$2(ranking1$wants$2),
         .wants$3(ranking1$wants$3),
+        .wants_next$0(ranking1$wants_next$0),
+        .wants_next$1(ranking1$wants_next$1),
+        .wants_next$2(ranking1$wants_next$2),
+        .wants_next$3(ranking1$wants_next$3),
         .items$0(ranking1$items$0),
         .items$1(ranking1$items$1),
         .items$2(ranking1$items$2),
@@ -29761,6 +29807,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .wants$1(ranking2$wants$1),
         .wants$2(ranking2$wants$2),
         .wants$3(ranking2$wants$3),
+        .wants_next$0(ranking2$wants_next$0),
+        .wants_next$1(ranking2$wants_next$1),
+        .wants_next$2(ranking2$wants_next$2),
+        .wants_next$3(ranking2$wants_next$3),
         .items$0(ranking2$items$0),
         .items$1(ranking2$items$1),
         .items$2(ranking2$items$2),
@@ -29785,6 +29835,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .wants$1(ranking3$wants$1),
         .wants$2(ranking3$wants$2),
         .wants$3(ranking3$wants$3),
+        .wants_next$0(ranking3$wants_next$0),
+        .wants_next$1(ranking3$wants_next$1),
+        .wants_next$2(ranking3$wants_next$2),
+        .wants_next$3(ranking3$wants_next$3),
         .items$0(ranking3$items$0),
         .items$1(ranking3$items$1),
         .items$2(ranking3$items$2),
@@ -29809,6 +29863,10 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         .wants$1(prefetch$wants$1),
         .wants$2(prefetch$wants$2),
         .wants$3(prefetch$wants$3),
+        .wants_next$0(prefetch$wants_next$0),
+        .wants_next$1(prefetch$wants_next$1),
+        .wants_next$2(prefetch$wants_next$2),
+        .wants_next$3(prefetch$wants_next$3),
         .items$0(prefetch$items$0),
         .items$1(prefetch$items$1),
         .items$2(prefetch$items$2),
@@ -29973,10 +30031,15 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     always @(*) victims_holding$lanes$0 = victims$0$holding;
     always @(*) candidates_holding$lanes$0 = candidates$0$holding;
     always @(*) ranking0$wants$0 = victims$0$wanted[32'h0];
+    always @(*) ranking0$wants_next$0 = victims$0$wanted_next[32'h0];
     always @(*) ranking1$wants$0 = victims$0$wanted[32'h1];
+    always @(*) ranking1$wants_next$0 = victims$0$wanted_next[32'h1];
     always @(*) ranking2$wants$0 = victims$0$wanted[32'h2];
+    always @(*) ranking2$wants_next$0 = victims$0$wanted_next[32'h2];
     always @(*) ranking3$wants$0 = victims$0$wanted[32'h3];
+    always @(*) ranking3$wants_next$0 = victims$0$wanted_next[32'h3];
     always @(*) prefetch$wants$0 = candidates$0$wanted[32'h0];
+    always @(*) prefetch$wants_next$0 = candidates$0$wanted_next[32'h0];
     always @(*) ranking0$items$0 = victims$0$head;
     always @(*) ranking1$items$0 = victims$0$head;
     always @(*) ranking2$items$0 = victims$0$head;
@@ -30012,10 +30075,15 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     always @(*) victims_holding$lanes$1 = victims$1$holding;
     always @(*) candidates_holding$lanes$1 = candidates$1$holding;
     always @(*) ranking0$wants$1 = victims$1$wanted[32'h0];
+    always @(*) ranking0$wants_next$1 = victims$1$wanted_next[32'h0];
     always @(*) ranking1$wants$1 = victims$1$wanted[32'h1];
+    always @(*) ranking1$wants_next$1 = victims$1$wanted_next[32'h1];
     always @(*) ranking2$wants$1 = victims$1$wanted[32'h2];
+    always @(*) ranking2$wants_next$1 = victims$1$wanted_next[32'h2];
     always @(*) ranking3$wants$1 = victims$1$wanted[32'h3];
+    always @(*) ranking3$wants_next$1 = victims$1$wanted_next[32'h3];
     always @(*) prefetch$wants$1 = candidates$1$wanted[32'h0];
+    always @(*) prefetch$wants_next$1 = candidates$1$wanted_next[32'h0];
     always @(*) ranking0$items$1 = victims$1$head;
     always @(*) ranking1$items$1 = victims$1$head;
     always @(*) ranking2$items$1 = victims$1$head;
@@ -30051,10 +30119,15 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     always @(*) victims_holding$lanes$2 = victims$2$holding;
     always @(*) candidates_holding$lanes$2 = candidates$2$holding;
     always @(*) ranking0$wants$2 = victims$2$wanted[32'h0];
+    always @(*) ranking0$wants_next$2 = victims$2$wanted_next[32'h0];
     always @(*) ranking1$wants$2 = victims$2$wanted[32'h1];
+    always @(*) ranking1$wants_next$2 = victims$2$wanted_next[32'h1];
     always @(*) ranking2$wants$2 = victims$2$wanted[32'h2];
+    always @(*) ranking2$wants_next$2 = victims$2$wanted_next[32'h2];
     always @(*) ranking3$wants$2 = victims$2$wanted[32'h3];
+    always @(*) ranking3$wants_next$2 = victims$2$wanted_next[32'h3];
     always @(*) prefetch$wants$2 = candidates$2$wanted[32'h0];
+    always @(*) prefetch$wants_next$2 = candidates$2$wanted_next[32'h0];
     always @(*) ranking0$items$2 = victims$2$head;
     always @(*) ranking1$items$2 = victims$2$head;
     always @(*) ranking2$items$2 = victims$2$head;
@@ -30090,10 +30163,15 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     always @(*) victims_holding$lanes$3 = victims$3$holding;
     always @(*) candidates_holding$lanes$3 = candidates$3$holding;
     always @(*) ranking0$wants$3 = victims$3$wanted[32'h0];
+    always @(*) ranking0$wants_next$3 = victims$3$wanted_next[32'h0];
     always @(*) ranking1$wants$3 = victims$3$wanted[32'h1];
+    always @(*) ranking1$wants_next$3 = victims$3$wanted_next[32'h1];
     always @(*) ranking2$wants$3 = victims$3$wanted[32'h2];
+    always @(*) ranking2$wants_next$3 = victims$3$wanted_next[32'h2];
     always @(*) ranking3$wants$3 = victims$3$wanted[32'h3];
+    always @(*) ranking3$wants_next$3 = victims$3$wanted_next[32'h3];
     always @(*) prefetch$wants$3 = candidates$3$wanted[32'h0];
+    always @(*) prefetch$wants_next$3 = candidates$3$wanted_next[32'h0];
     always @(*) ranking0$items$3 = victims$3$head;
     always @(*) ranking1$items$3 = victims$3$head;
     always @(*) ranking2$items$3 = victims$3$head;
@@ -30137,7 +30215,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
 endmodule // kvcpu_evn$device$hepc$lists
 
 
-module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -30148,6 +30226,7 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -30220,6 +30299,7 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$candidates$0$last_held last_held(
@@ -30367,13 +30447,20 @@ module kvcpu_evn$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,l
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -30554,7 +30641,7 @@ module kvcpu_evn$device$hepc$lists$candidates$0$written(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$0$written
 
 
-module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -30565,6 +30652,7 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -30637,6 +30725,7 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$candidates$1$last_held last_held(
@@ -30784,13 +30873,20 @@ module kvcpu_evn$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,l
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -30971,7 +31067,7 @@ module kvcpu_evn$device$hepc$lists$candidates$1$written(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$1$written
 
 
-module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -30982,6 +31078,7 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -31054,6 +31151,7 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$candidates$2$last_held last_held(
@@ -31201,13 +31299,20 @@ module kvcpu_evn$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,l
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -31388,7 +31493,7 @@ module kvcpu_evn$device$hepc$lists$candidates$2$written(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$candidates$2$written
 
 
-module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -31399,6 +31504,7 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -31471,6 +31577,7 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$candidates$3$last_held last_held(
@@ -31618,13 +31725,20 @@ module kvcpu_evn$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,l
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -31898,7 +32012,7 @@ module kvcpu_evn$device$hepc$lists$popping(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$popping
 
 
-module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -31911,6 +32025,10 @@ module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,po
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -31925,15 +32043,22 @@ module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,po
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -31982,15 +32107,22 @@ module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,po
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$prefetch$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -32046,11 +32178,13 @@ module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,po
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -32058,16 +32192,21 @@ module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,po
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -32105,18 +32244,25 @@ module kvcpu_evn$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,po
 endmodule // kvcpu_evn$device$hepc$lists$prefetch
 
 
-module kvcpu_evn$device$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_evn$device$hepc$lists$prefetch$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -32125,24 +32271,26 @@ module kvcpu_evn$device$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,want
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_evn$device$hepc$lists$prefetch$choose
 
 
@@ -35962,7 +36110,7 @@ module kvcpu_evn$device$hepc$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$prefetch$spared
 
 
-module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -35975,6 +36123,10 @@ module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,po
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -35989,15 +36141,22 @@ module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,po
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -36046,15 +36205,22 @@ module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,po
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$ranking0$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -36110,11 +36276,13 @@ module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,po
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -36122,16 +36290,21 @@ module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,po
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -36169,18 +36342,25 @@ module kvcpu_evn$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,po
 endmodule // kvcpu_evn$device$hepc$lists$ranking0
 
 
-module kvcpu_evn$device$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_evn$device$hepc$lists$ranking0$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -36189,24 +36369,26 @@ module kvcpu_evn$device$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,want
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_evn$device$hepc$lists$ranking0$choose
 
 
@@ -40026,7 +40208,7 @@ module kvcpu_evn$device$hepc$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$ranking0$spared
 
 
-module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -40039,6 +40221,10 @@ module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,po
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -40053,15 +40239,22 @@ module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,po
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -40110,15 +40303,22 @@ module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,po
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$ranking1$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -40174,11 +40374,13 @@ module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,po
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -40186,16 +40388,21 @@ module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,po
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -40233,18 +40440,25 @@ module kvcpu_evn$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,po
 endmodule // kvcpu_evn$device$hepc$lists$ranking1
 
 
-module kvcpu_evn$device$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_evn$device$hepc$lists$ranking1$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -40253,24 +40467,26 @@ module kvcpu_evn$device$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,want
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_evn$device$hepc$lists$ranking1$choose
 
 
@@ -44090,7 +44306,7 @@ module kvcpu_evn$device$hepc$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$ranking1$spared
 
 
-module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -44103,6 +44319,10 @@ module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,po
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -44117,15 +44337,22 @@ module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,po
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -44174,15 +44401,22 @@ module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,po
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$ranking2$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -44238,11 +44472,13 @@ module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,po
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -44250,16 +44486,21 @@ module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,po
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -44297,18 +44538,25 @@ module kvcpu_evn$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,po
 endmodule // kvcpu_evn$device$hepc$lists$ranking2
 
 
-module kvcpu_evn$device$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_evn$device$hepc$lists$ranking2$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -44317,24 +44565,26 @@ module kvcpu_evn$device$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,want
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_evn$device$hepc$lists$ranking2$choose
 
 
@@ -48154,7 +48404,7 @@ module kvcpu_evn$device$hepc$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$ranking2$spared
 
 
-module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -48167,6 +48417,10 @@ module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,po
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -48181,15 +48435,22 @@ module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,po
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -48238,15 +48499,22 @@ module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,po
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$ranking3$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -48302,11 +48570,13 @@ module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,po
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -48314,16 +48584,21 @@ module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,po
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -48361,18 +48636,25 @@ module kvcpu_evn$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,po
 endmodule // kvcpu_evn$device$hepc$lists$ranking3
 
 
-module kvcpu_evn$device$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_evn$device$hepc$lists$ranking3$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -48381,24 +48663,26 @@ module kvcpu_evn$device$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,want
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_evn$device$hepc$lists$ranking3$choose
 
 
@@ -52218,7 +52502,7 @@ module kvcpu_evn$device$hepc$lists$ranking3$spared(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$ranking3$spared
 
 
-module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -52229,6 +52513,7 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -52301,6 +52586,7 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$victims$0$last_held last_held(
@@ -52448,13 +52734,20 @@ module kvcpu_evn$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -52635,7 +52928,7 @@ module kvcpu_evn$device$hepc$lists$victims$0$written(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$0$written
 
 
-module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -52646,6 +52939,7 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -52718,6 +53012,7 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$victims$1$last_held last_held(
@@ -52865,13 +53160,20 @@ module kvcpu_evn$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -53052,7 +53354,7 @@ module kvcpu_evn$device$hepc$lists$victims$1$written(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$1$written
 
 
-module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -53063,6 +53365,7 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -53135,6 +53438,7 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$victims$2$last_held last_held(
@@ -53282,13 +53586,20 @@ module kvcpu_evn$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -53469,7 +53780,7 @@ module kvcpu_evn$device$hepc$lists$victims$2$written(clock,reset,d,q);
 endmodule // kvcpu_evn$device$hepc$lists$victims$2$written
 
 
-module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -53480,6 +53791,7 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -53552,6 +53864,7 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_evn$device$hepc$lists$victims$3$last_held last_held(
@@ -53699,13 +54012,20 @@ module kvcpu_evn$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;

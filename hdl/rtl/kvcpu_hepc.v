@@ -7770,6 +7770,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  [48:0] victims$0$last;
     reg  victims$0$open;
     wire  [3:0] victims$0$wanted;
+    wire  [3:0] victims$0$wanted_next;
     wire  [48:0] victims$0$head;
     reg  victims$0$taken;
     wire  victims$0$holding;
@@ -7782,6 +7783,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  [48:0] victims$1$last;
     reg  victims$1$open;
     wire  [3:0] victims$1$wanted;
+    wire  [3:0] victims$1$wanted_next;
     wire  [48:0] victims$1$head;
     reg  victims$1$taken;
     wire  victims$1$holding;
@@ -7794,6 +7796,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  [48:0] victims$2$last;
     reg  victims$2$open;
     wire  [3:0] victims$2$wanted;
+    wire  [3:0] victims$2$wanted_next;
     wire  [48:0] victims$2$head;
     reg  victims$2$taken;
     wire  victims$2$holding;
@@ -7806,6 +7809,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  [48:0] victims$3$last;
     reg  victims$3$open;
     wire  [3:0] victims$3$wanted;
+    wire  [3:0] victims$3$wanted_next;
     wire  [48:0] victims$3$head;
     reg  victims$3$taken;
     wire  victims$3$holding;
@@ -7818,6 +7822,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  [48:0] candidates$0$last;
     reg  candidates$0$open;
     wire  [3:0] candidates$0$wanted;
+    wire  [3:0] candidates$0$wanted_next;
     wire  [48:0] candidates$0$head;
     reg  candidates$0$taken;
     wire  candidates$0$holding;
@@ -7830,6 +7835,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  [48:0] candidates$1$last;
     reg  candidates$1$open;
     wire  [3:0] candidates$1$wanted;
+    wire  [3:0] candidates$1$wanted_next;
     wire  [48:0] candidates$1$head;
     reg  candidates$1$taken;
     wire  candidates$1$holding;
@@ -7842,6 +7848,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  [48:0] candidates$2$last;
     reg  candidates$2$open;
     wire  [3:0] candidates$2$wanted;
+    wire  [3:0] candidates$2$wanted_next;
     wire  [48:0] candidates$2$head;
     reg  candidates$2$taken;
     wire  candidates$2$holding;
@@ -7854,6 +7861,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  [48:0] candidates$3$last;
     reg  candidates$3$open;
     wire  [3:0] candidates$3$wanted;
+    wire  [3:0] candidates$3$wanted_next;
     wire  [48:0] candidates$3$head;
     reg  candidates$3$taken;
     wire  candidates$3$holding;
@@ -7868,6 +7876,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  ranking0$wants$1;
     reg  ranking0$wants$2;
     reg  ranking0$wants$3;
+    reg  ranking0$wants_next$0;
+    reg  ranking0$wants_next$1;
+    reg  ranking0$wants_next$2;
+    reg  ranking0$wants_next$3;
     reg  [48:0] ranking0$items$0;
     reg  [48:0] ranking0$items$1;
     reg  [48:0] ranking0$items$2;
@@ -7890,6 +7902,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  ranking1$wants$1;
     reg  ranking1$wants$2;
     reg  ranking1$wants$3;
+    reg  ranking1$wants_next$0;
+    reg  ranking1$wants_next$1;
+    reg  ranking1$wants_next$2;
+    reg  ranking1$wants_next$3;
     reg  [48:0] ranking1$items$0;
     reg  [48:0] ranking1$items$1;
     reg  [48:0] ranking1$items$2;
@@ -7912,6 +7928,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  ranking2$wants$1;
     reg  ranking2$wants$2;
     reg  ranking2$wants$3;
+    reg  ranking2$wants_next$0;
+    reg  ranking2$wants_next$1;
+    reg  ranking2$wants_next$2;
+    reg  ranking2$wants_next$3;
     reg  [48:0] ranking2$items$0;
     reg  [48:0] ranking2$items$1;
     reg  [48:0] ranking2$items$2;
@@ -7934,6 +7954,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  ranking3$wants$1;
     reg  ranking3$wants$2;
     reg  ranking3$wants$3;
+    reg  ranking3$wants_next$0;
+    reg  ranking3$wants_next$1;
+    reg  ranking3$wants_next$2;
+    reg  ranking3$wants_next$3;
     reg  [48:0] ranking3$items$0;
     reg  [48:0] ranking3$items$1;
     reg  [48:0] ranking3$items$2;
@@ -7956,6 +7980,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     reg  prefetch$wants$1;
     reg  prefetch$wants$2;
     reg  prefetch$wants$3;
+    reg  prefetch$wants_next$0;
+    reg  prefetch$wants_next$1;
+    reg  prefetch$wants_next$2;
+    reg  prefetch$wants_next$3;
     reg  [48:0] prefetch$items$0;
     reg  [48:0] prefetch$items$1;
     reg  [48:0] prefetch$items$2;
@@ -8024,6 +8052,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .last(victims$0$last),
         .open(victims$0$open),
         .wanted(victims$0$wanted),
+        .wanted_next(victims$0$wanted_next),
         .head(victims$0$head),
         .taken(victims$0$taken),
         .holding(victims$0$holding),
@@ -8038,6 +8067,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .last(victims$1$last),
         .open(victims$1$open),
         .wanted(victims$1$wanted),
+        .wanted_next(victims$1$wanted_next),
         .head(victims$1$head),
         .taken(victims$1$taken),
         .holding(victims$1$holding),
@@ -8052,6 +8082,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .last(victims$2$last),
         .open(victims$2$open),
         .wanted(victims$2$wanted),
+        .wanted_next(victims$2$wanted_next),
         .head(victims$2$head),
         .taken(victims$2$taken),
         .holding(victims$2$holding),
@@ -8066,6 +8097,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .last(victims$3$last),
         .open(victims$3$open),
         .wanted(victims$3$wanted),
+        .wanted_next(victims$3$wanted_next),
         .head(victims$3$head),
         .taken(victims$3$taken),
         .holding(victims$3$holding),
@@ -8080,6 +8112,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .last(candidates$0$last),
         .open(candidates$0$open),
         .wanted(candidates$0$wanted),
+        .wanted_next(candidates$0$wanted_next),
         .head(candidates$0$head),
         .taken(candidates$0$taken),
         .holding(candidates$0$holding),
@@ -8094,6 +8127,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .last(candidates$1$last),
         .open(candidates$1$open),
         .wanted(candidates$1$wanted),
+        .wanted_next(candidates$1$wanted_next),
         .head(candidates$1$head),
         .taken(candidates$1$taken),
         .holding(candidates$1$holding),
@@ -8108,6 +8142,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .last(candidates$2$last),
         .open(candidates$2$open),
         .wanted(candidates$2$wanted),
+        .wanted_next(candidates$2$wanted_next),
         .head(candidates$2$head),
         .taken(candidates$2$taken),
         .holding(candidates$2$holding),
@@ -8122,6 +8157,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .last(candidates$3$last),
         .open(candidates$3$open),
         .wanted(candidates$3$wanted),
+        .wanted_next(candidates$3$wanted_next),
         .head(candidates$3$head),
         .taken(candidates$3$taken),
         .holding(candidates$3$holding),
@@ -8138,6 +8174,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .wants$1(ranking0$wants$1),
         .wants$2(ranking0$wants$2),
         .wants$3(ranking0$wants$3),
+        .wants_next$0(ranking0$wants_next$0),
+        .wants_next$1(ranking0$wants_next$1),
+        .wants_next$2(ranking0$wants_next$2),
+        .wants_next$3(ranking0$wants_next$3),
         .items$0(ranking0$items$0),
         .items$1(ranking0$items$1),
         .items$2(ranking0$items$2),
@@ -8162,6 +8202,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .wants$1(ranking1$wants$1),
         .wants$2(ranking1$wants$2),
         .wants$3(ranking1$wants$3),
+        .wants_next$0(ranking1$wants_next$0),
+        .wants_next$1(ranking1$wants_next$1),
+        .wants_next$2(ranking1$wants_next$2),
+        .wants_next$3(ranking1$wants_next$3),
         .items$0(ranking1$items$0),
         .items$1(ranking1$items$1),
         .items$2(ranking1$items$2),
@@ -8186,6 +8230,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .wants$1(ranking2$wants$1),
         .wants$2(ranking2$wants$2),
         .wants$3(ranking2$wants$3),
+        .wants_next$0(ranking2$wants_next$0),
+        .wants_next$1(ranking2$wants_next$1),
+        .wants_next$2(ranking2$wants_next$2),
+        .wants_next$3(ranking2$wants_next$3),
         .items$0(ranking2$items$0),
         .items$1(ranking2$items$1),
         .items$2(ranking2$items$2),
@@ -8210,6 +8258,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .wants$1(ranking3$wants$1),
         .wants$2(ranking3$wants$2),
         .wants$3(ranking3$wants$3),
+        .wants_next$0(ranking3$wants_next$0),
+        .wants_next$1(ranking3$wants_next$1),
+        .wants_next$2(ranking3$wants_next$2),
+        .wants_next$3(ranking3$wants_next$3),
         .items$0(ranking3$items$0),
         .items$1(ranking3$items$1),
         .items$2(ranking3$items$2),
@@ -8234,6 +8286,10 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
         .wants$1(prefetch$wants$1),
         .wants$2(prefetch$wants$2),
         .wants$3(prefetch$wants$3),
+        .wants_next$0(prefetch$wants_next$0),
+        .wants_next$1(prefetch$wants_next$1),
+        .wants_next$2(prefetch$wants_next$2),
+        .wants_next$3(prefetch$wants_next$3),
         .items$0(prefetch$items$0),
         .items$1(prefetch$items$1),
         .items$2(prefetch$items$2),
@@ -8398,10 +8454,15 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     always @(*) victims_holding$lanes$0 = victims$0$holding;
     always @(*) candidates_holding$lanes$0 = candidates$0$holding;
     always @(*) ranking0$wants$0 = victims$0$wanted[32'h0];
+    always @(*) ranking0$wants_next$0 = victims$0$wanted_next[32'h0];
     always @(*) ranking1$wants$0 = victims$0$wanted[32'h1];
+    always @(*) ranking1$wants_next$0 = victims$0$wanted_next[32'h1];
     always @(*) ranking2$wants$0 = victims$0$wanted[32'h2];
+    always @(*) ranking2$wants_next$0 = victims$0$wanted_next[32'h2];
     always @(*) ranking3$wants$0 = victims$0$wanted[32'h3];
+    always @(*) ranking3$wants_next$0 = victims$0$wanted_next[32'h3];
     always @(*) prefetch$wants$0 = candidates$0$wanted[32'h0];
+    always @(*) prefetch$wants_next$0 = candidates$0$wanted_next[32'h0];
     always @(*) ranking0$items$0 = victims$0$head;
     always @(*) ranking1$items$0 = victims$0$head;
     always @(*) ranking2$items$0 = victims$0$head;
@@ -8437,10 +8498,15 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     always @(*) victims_holding$lanes$1 = victims$1$holding;
     always @(*) candidates_holding$lanes$1 = candidates$1$holding;
     always @(*) ranking0$wants$1 = victims$1$wanted[32'h0];
+    always @(*) ranking0$wants_next$1 = victims$1$wanted_next[32'h0];
     always @(*) ranking1$wants$1 = victims$1$wanted[32'h1];
+    always @(*) ranking1$wants_next$1 = victims$1$wanted_next[32'h1];
     always @(*) ranking2$wants$1 = victims$1$wanted[32'h2];
+    always @(*) ranking2$wants_next$1 = victims$1$wanted_next[32'h2];
     always @(*) ranking3$wants$1 = victims$1$wanted[32'h3];
+    always @(*) ranking3$wants_next$1 = victims$1$wanted_next[32'h3];
     always @(*) prefetch$wants$1 = candidates$1$wanted[32'h0];
+    always @(*) prefetch$wants_next$1 = candidates$1$wanted_next[32'h0];
     always @(*) ranking0$items$1 = victims$1$head;
     always @(*) ranking1$items$1 = victims$1$head;
     always @(*) ranking2$items$1 = victims$1$head;
@@ -8476,10 +8542,15 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     always @(*) victims_holding$lanes$2 = victims$2$holding;
     always @(*) candidates_holding$lanes$2 = candidates$2$holding;
     always @(*) ranking0$wants$2 = victims$2$wanted[32'h0];
+    always @(*) ranking0$wants_next$2 = victims$2$wanted_next[32'h0];
     always @(*) ranking1$wants$2 = victims$2$wanted[32'h1];
+    always @(*) ranking1$wants_next$2 = victims$2$wanted_next[32'h1];
     always @(*) ranking2$wants$2 = victims$2$wanted[32'h2];
+    always @(*) ranking2$wants_next$2 = victims$2$wanted_next[32'h2];
     always @(*) ranking3$wants$2 = victims$2$wanted[32'h3];
+    always @(*) ranking3$wants_next$2 = victims$2$wanted_next[32'h3];
     always @(*) prefetch$wants$2 = candidates$2$wanted[32'h0];
+    always @(*) prefetch$wants_next$2 = candidates$2$wanted_next[32'h0];
     always @(*) ranking0$items$2 = victims$2$head;
     always @(*) ranking1$items$2 = victims$2$head;
     always @(*) ranking2$items$2 = victims$2$head;
@@ -8515,10 +8586,15 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
     always @(*) victims_holding$lanes$3 = victims$3$holding;
     always @(*) candidates_holding$lanes$3 = candidates$3$holding;
     always @(*) ranking0$wants$3 = victims$3$wanted[32'h0];
+    always @(*) ranking0$wants_next$3 = victims$3$wanted_next[32'h0];
     always @(*) ranking1$wants$3 = victims$3$wanted[32'h1];
+    always @(*) ranking1$wants_next$3 = victims$3$wanted_next[32'h1];
     always @(*) ranking2$wants$3 = victims$3$wanted[32'h2];
+    always @(*) ranking2$wants_next$3 = victims$3$wanted_next[32'h2];
     always @(*) ranking3$wants$3 = victims$3$wanted[32'h3];
+    always @(*) ranking3$wants_next$3 = victims$3$wanted_next[32'h3];
     always @(*) prefetch$wants$3 = candidates$3$wanted[32'h0];
+    always @(*) prefetch$wants_next$3 = candidates$3$wanted_next[32'h0];
     always @(*) ranking0$items$3 = victims$3$head;
     always @(*) ranking1$items$3 = victims$3$head;
     always @(*) ranking2$items$3 = victims$3$head;
@@ -8562,7 +8638,7 @@ module kvcpu_hepc$unit$lists(clock,reset,works,clear,finish,pop,list,wish,victim
 endmodule // kvcpu_hepc$unit$lists
 
 
-module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -8573,6 +8649,7 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -8645,6 +8722,7 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_hepc$unit$lists$candidates$0$last_held last_held(
@@ -8792,13 +8870,20 @@ module kvcpu_hepc$unit$lists$candidates$0(clock,reset,in_valid,item,list,last,op
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -8979,7 +9064,7 @@ module kvcpu_hepc$unit$lists$candidates$0$written(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$0$written
 
 
-module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -8990,6 +9075,7 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -9062,6 +9148,7 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_hepc$unit$lists$candidates$1$last_held last_held(
@@ -9209,13 +9296,20 @@ module kvcpu_hepc$unit$lists$candidates$1(clock,reset,in_valid,item,list,last,op
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -9396,7 +9490,7 @@ module kvcpu_hepc$unit$lists$candidates$1$written(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$1$written
 
 
-module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -9407,6 +9501,7 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -9479,6 +9574,7 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_hepc$unit$lists$candidates$2$last_held last_held(
@@ -9626,13 +9722,20 @@ module kvcpu_hepc$unit$lists$candidates$2(clock,reset,in_valid,item,list,last,op
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -9813,7 +9916,7 @@ module kvcpu_hepc$unit$lists$candidates$2$written(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$candidates$2$written
 
 
-module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -9824,6 +9927,7 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -9896,6 +10000,7 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_hepc$unit$lists$candidates$3$last_held last_held(
@@ -10043,13 +10148,20 @@ module kvcpu_hepc$unit$lists$candidates$3(clock,reset,in_valid,item,list,last,op
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -10323,7 +10435,7 @@ module kvcpu_hepc$unit$lists$popping(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$popping
 
 
-module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -10336,6 +10448,10 @@ module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,favoured,asked,pop,want
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -10350,15 +10466,22 @@ module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,favoured,asked,pop,want
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -10407,15 +10530,22 @@ module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,favoured,asked,pop,want
     
     // Sub module instances
     kvcpu_hepc$unit$lists$prefetch$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -10471,11 +10601,13 @@ module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,favoured,asked,pop,want
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -10483,16 +10615,21 @@ module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,favoured,asked,pop,want
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -10530,18 +10667,25 @@ module kvcpu_hepc$unit$lists$prefetch(clock,reset,orders,favoured,asked,pop,want
 endmodule // kvcpu_hepc$unit$lists$prefetch
 
 
-module kvcpu_hepc$unit$lists$prefetch$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_hepc$unit$lists$prefetch$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -10550,24 +10694,26 @@ module kvcpu_hepc$unit$lists$prefetch$choose(favoured,wants$0,wants$1,wants$2,wa
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_hepc$unit$lists$prefetch$choose
 
 
@@ -14387,7 +14533,7 @@ module kvcpu_hepc$unit$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$prefetch$spared
 
 
-module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -14400,6 +14546,10 @@ module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,favoured,asked,pop,want
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -14414,15 +14564,22 @@ module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,favoured,asked,pop,want
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -14471,15 +14628,22 @@ module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,favoured,asked,pop,want
     
     // Sub module instances
     kvcpu_hepc$unit$lists$ranking0$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -14535,11 +14699,13 @@ module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,favoured,asked,pop,want
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -14547,16 +14713,21 @@ module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,favoured,asked,pop,want
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -14594,18 +14765,25 @@ module kvcpu_hepc$unit$lists$ranking0(clock,reset,orders,favoured,asked,pop,want
 endmodule // kvcpu_hepc$unit$lists$ranking0
 
 
-module kvcpu_hepc$unit$lists$ranking0$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_hepc$unit$lists$ranking0$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -14614,24 +14792,26 @@ module kvcpu_hepc$unit$lists$ranking0$choose(favoured,wants$0,wants$1,wants$2,wa
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_hepc$unit$lists$ranking0$choose
 
 
@@ -18451,7 +18631,7 @@ module kvcpu_hepc$unit$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking0$spared
 
 
-module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -18464,6 +18644,10 @@ module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,favoured,asked,pop,want
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -18478,15 +18662,22 @@ module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,favoured,asked,pop,want
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -18535,15 +18726,22 @@ module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,favoured,asked,pop,want
     
     // Sub module instances
     kvcpu_hepc$unit$lists$ranking1$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -18599,11 +18797,13 @@ module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,favoured,asked,pop,want
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -18611,16 +18811,21 @@ module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,favoured,asked,pop,want
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -18658,18 +18863,25 @@ module kvcpu_hepc$unit$lists$ranking1(clock,reset,orders,favoured,asked,pop,want
 endmodule // kvcpu_hepc$unit$lists$ranking1
 
 
-module kvcpu_hepc$unit$lists$ranking1$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_hepc$unit$lists$ranking1$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -18678,24 +18890,26 @@ module kvcpu_hepc$unit$lists$ranking1$choose(favoured,wants$0,wants$1,wants$2,wa
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_hepc$unit$lists$ranking1$choose
 
 
@@ -22515,7 +22729,7 @@ module kvcpu_hepc$unit$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking1$spared
 
 
-module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -22528,6 +22742,10 @@ module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,favoured,asked,pop,want
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -22542,15 +22760,22 @@ module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,favoured,asked,pop,want
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -22599,15 +22824,22 @@ module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,favoured,asked,pop,want
     
     // Sub module instances
     kvcpu_hepc$unit$lists$ranking2$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -22663,11 +22895,13 @@ module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,favoured,asked,pop,want
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -22675,16 +22909,21 @@ module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,favoured,asked,pop,want
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -22722,18 +22961,25 @@ module kvcpu_hepc$unit$lists$ranking2(clock,reset,orders,favoured,asked,pop,want
 endmodule // kvcpu_hepc$unit$lists$ranking2
 
 
-module kvcpu_hepc$unit$lists$ranking2$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_hepc$unit$lists$ranking2$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -22742,24 +22988,26 @@ module kvcpu_hepc$unit$lists$ranking2$choose(favoured,wants$0,wants$1,wants$2,wa
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_hepc$unit$lists$ranking2$choose
 
 
@@ -26579,7 +26827,7 @@ module kvcpu_hepc$unit$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking2$spared
 
 
-module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -26592,6 +26840,10 @@ module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,favoured,asked,pop,want
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -26606,15 +26858,22 @@ module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,favoured,asked,pop,want
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -26663,15 +26922,22 @@ module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,favoured,asked,pop,want
     
     // Sub module instances
     kvcpu_hepc$unit$lists$ranking3$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -26727,11 +26993,13 @@ module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,favoured,asked,pop,want
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -26739,16 +27007,21 @@ module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,favoured,asked,pop,want
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -26786,18 +27059,25 @@ module kvcpu_hepc$unit$lists$ranking3(clock,reset,orders,favoured,asked,pop,want
 endmodule // kvcpu_hepc$unit$lists$ranking3
 
 
-module kvcpu_hepc$unit$lists$ranking3$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_hepc$unit$lists$ranking3$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -26806,24 +27086,26 @@ module kvcpu_hepc$unit$lists$ranking3$choose(favoured,wants$0,wants$1,wants$2,wa
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_hepc$unit$lists$ranking3$choose
 
 
@@ -30643,7 +30925,7 @@ module kvcpu_hepc$unit$lists$ranking3$spared(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$ranking3$spared
 
 
-module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -30654,6 +30936,7 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -30726,6 +31009,7 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_hepc$unit$lists$victims$0$last_held last_held(
@@ -30873,13 +31157,20 @@ module kvcpu_hepc$unit$lists$victims$0(clock,reset,in_valid,item,list,last,open,
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -31060,7 +31351,7 @@ module kvcpu_hepc$unit$lists$victims$0$written(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$0$written
 
 
-module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -31071,6 +31362,7 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -31143,6 +31435,7 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_hepc$unit$lists$victims$1$last_held last_held(
@@ -31290,13 +31583,20 @@ module kvcpu_hepc$unit$lists$victims$1(clock,reset,in_valid,item,list,last,open,
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -31477,7 +31777,7 @@ module kvcpu_hepc$unit$lists$victims$1$written(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$1$written
 
 
-module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -31488,6 +31788,7 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -31560,6 +31861,7 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_hepc$unit$lists$victims$2$last_held last_held(
@@ -31707,13 +32009,20 @@ module kvcpu_hepc$unit$lists$victims$2(clock,reset,in_valid,item,list,last,open,
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -31894,7 +32203,7 @@ module kvcpu_hepc$unit$lists$victims$2$written(clock,reset,d,q);
 endmodule // kvcpu_hepc$unit$lists$victims$2$written
 
 
-module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -31905,6 +32214,7 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -31977,6 +32287,7 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_hepc$unit$lists$victims$3$last_held last_held(
@@ -32124,13 +32435,20 @@ module kvcpu_hepc$unit$lists$victims$3(clock,reset,in_valid,item,list,last,open,
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;

@@ -17579,7 +17579,8 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
     
     // Local signals
     reg  of_description;
-    reg  [7:0] part;
+    reg  of_data;
+    reg  [1:0] part;
     reg  writes;
     
     // Sub module instances
@@ -17643,8 +17644,9 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
     always @(*) shown$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
-    always @(*) part = bus_address[(32'h10)+:(8)];
-    always @(*) of_description = part > 32'h10;
+    always @(*) of_data = ~bus_address[32'h14];
+    always @(*) part = bus_address[(32'h10)+:(2)];
+    always @(*) of_description = bus_address[32'h14] & (part != 32'h0);
     always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
     always @(*) shown$d = looked$q;
     always @(*) is_described$d = shown$q;
@@ -17653,31 +17655,31 @@ module kvcpu_uart$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_add
     always @(*) data$read_address = bus_ahead[(32'h0)+:(12)];
     always @(*) data$write_address = bus_address[(32'h0)+:(12)];
     always @(*) data$write_data = bus_data;
-    always @(*) data$write_enable = writes & (part == 32'h0);
+    always @(*) data$write_enable = writes & of_data;
     always @(*) file$read_address = bus_ahead[(32'h0)+:(11)];
     always @(*) file$write_address = bus_address[(32'h0)+:(11)];
     always @(*) file$write_data = bus_data;
-    always @(*) file$write_enable = writes & (part == 32'h10);
+    always @(*) file$write_enable = writes & ~of_data & (part == 32'h0);
     always @(*) description$address = bus_address[(32'h0)+:(11)];
     always @(*) begin
         described$d = 32'h0;
-        if (part == 32'h11) begin
+        if (part == 32'h1) begin
             described$d = ((description$descriptor) & 32'hffffffff);
         end
-        else if (part == 32'h12) begin
+        else if (part == 32'h2) begin
             described$d = description$writable;
         end
-        else if (part == 32'h13) begin
+        else if (part == 32'h3) begin
             described$d = description$reset_value;
         end
     end
     always @(*) begin
         bus_read = 32'h0;
         if (bus_select) begin
-            if (part == 32'h0) begin
+            if (of_data) begin
                 bus_read = data$read_data;
             end
-            else if (part == 32'h10) begin
+            else if (part == 32'h0) begin
                 bus_read = file$read_data;
             end
             else if (is_described$q) begin
@@ -28409,6 +28411,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  [48:0] victims$0$last;
     reg  victims$0$open;
     wire  [3:0] victims$0$wanted;
+    wire  [3:0] victims$0$wanted_next;
     wire  [48:0] victims$0$head;
     reg  victims$0$taken;
     wire  victims$0$holding;
@@ -28421,6 +28424,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  [48:0] victims$1$last;
     reg  victims$1$open;
     wire  [3:0] victims$1$wanted;
+    wire  [3:0] victims$1$wanted_next;
     wire  [48:0] victims$1$head;
     reg  victims$1$taken;
     wire  victims$1$holding;
@@ -28433,6 +28437,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  [48:0] victims$2$last;
     reg  victims$2$open;
     wire  [3:0] victims$2$wanted;
+    wire  [3:0] victims$2$wanted_next;
     wire  [48:0] victims$2$head;
     reg  victims$2$taken;
     wire  victims$2$holding;
@@ -28445,6 +28450,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  [48:0] victims$3$last;
     reg  victims$3$open;
     wire  [3:0] victims$3$wanted;
+    wire  [3:0] victims$3$wanted_next;
     wire  [48:0] victims$3$head;
     reg  victims$3$taken;
     wire  victims$3$holding;
@@ -28457,6 +28463,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  [48:0] candidates$0$last;
     reg  candidates$0$open;
     wire  [3:0] candidates$0$wanted;
+    wire  [3:0] candidates$0$wanted_next;
     wire  [48:0] candidates$0$head;
     reg  candidates$0$taken;
     wire  candidates$0$holding;
@@ -28469,6 +28476,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  [48:0] candidates$1$last;
     reg  candidates$1$open;
     wire  [3:0] candidates$1$wanted;
+    wire  [3:0] candidates$1$wanted_next;
     wire  [48:0] candidates$1$head;
     reg  candidates$1$taken;
     wire  candidates$1$holding;
@@ -28481,6 +28489,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  [48:0] candidates$2$last;
     reg  candidates$2$open;
     wire  [3:0] candidates$2$wanted;
+    wire  [3:0] candidates$2$wanted_next;
     wire  [48:0] candidates$2$head;
     reg  candidates$2$taken;
     wire  candidates$2$holding;
@@ -28493,6 +28502,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  [48:0] candidates$3$last;
     reg  candidates$3$open;
     wire  [3:0] candidates$3$wanted;
+    wire  [3:0] candidates$3$wanted_next;
     wire  [48:0] candidates$3$head;
     reg  candidates$3$taken;
     wire  candidates$3$holding;
@@ -28507,6 +28517,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  ranking0$wants$1;
     reg  ranking0$wants$2;
     reg  ranking0$wants$3;
+    reg  ranking0$wants_next$0;
+    reg  ranking0$wants_next$1;
+    reg  ranking0$wants_next$2;
+    reg  ranking0$wants_next$3;
     reg  [48:0] ranking0$items$0;
     reg  [48:0] ranking0$items$1;
     reg  [48:0] ranking0$items$2;
@@ -28529,6 +28543,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  ranking1$wants$1;
     reg  ranking1$wants$2;
     reg  ranking1$wants$3;
+    reg  ranking1$wants_next$0;
+    reg  ranking1$wants_next$1;
+    reg  ranking1$wants_next$2;
+    reg  ranking1$wants_next$3;
     reg  [48:0] ranking1$items$0;
     reg  [48:0] ranking1$items$1;
     reg  [48:0] ranking1$items$2;
@@ -28551,6 +28569,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  ranking2$wants$1;
     reg  ranking2$wants$2;
     reg  ranking2$wants$3;
+    reg  ranking2$wants_next$0;
+    reg  ranking2$wants_next$1;
+    reg  ranking2$wants_next$2;
+    reg  ranking2$wants_next$3;
     reg  [48:0] ranking2$items$0;
     reg  [48:0] ranking2$items$1;
     reg  [48:0] ranking2$items$2;
@@ -28573,6 +28595,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  ranking3$wants$1;
     reg  ranking3$wants$2;
     reg  ranking3$wants$3;
+    reg  ranking3$wants_next$0;
+    reg  ranking3$wants_next$1;
+    reg  ranking3$wants_next$2;
+    reg  ranking3$wants_next$3;
     reg  [48:0] ranking3$items$0;
     reg  [48:0] ranking3$items$1;
     reg  [48:0] ranking3$items$2;
@@ -28595,6 +28621,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     reg  prefetch$wants$1;
     reg  prefetch$wants$2;
     reg  prefetch$wants$3;
+    reg  prefetch$wants_next$0;
+    reg  prefetch$wants_next$1;
+    reg  prefetch$wants_next$2;
+    reg  prefetch$wants_next$3;
     reg  [48:0] prefetch$items$0;
     reg  [48:0] prefetch$items$1;
     reg  [48:0] prefetch$items$2;
@@ -28663,6 +28693,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .last(victims$0$last),
         .open(victims$0$open),
         .wanted(victims$0$wanted),
+        .wanted_next(victims$0$wanted_next),
         .head(victims$0$head),
         .taken(victims$0$taken),
         .holding(victims$0$holding),
@@ -28677,6 +28708,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .last(victims$1$last),
         .open(victims$1$open),
         .wanted(victims$1$wanted),
+        .wanted_next(victims$1$wanted_next),
         .head(victims$1$head),
         .taken(victims$1$taken),
         .holding(victims$1$holding),
@@ -28691,6 +28723,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .last(victims$2$last),
         .open(victims$2$open),
         .wanted(victims$2$wanted),
+        .wanted_next(victims$2$wanted_next),
         .head(victims$2$head),
         .taken(victims$2$taken),
         .holding(victims$2$holding),
@@ -28705,6 +28738,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .last(victims$3$last),
         .open(victims$3$open),
         .wanted(victims$3$wanted),
+        .wanted_next(victims$3$wanted_next),
         .head(victims$3$head),
         .taken(victims$3$taken),
         .holding(victims$3$holding),
@@ -28719,6 +28753,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .last(candidates$0$last),
         .open(candidates$0$open),
         .wanted(candidates$0$wanted),
+        .wanted_next(candidates$0$wanted_next),
         .head(candidates$0$head),
         .taken(candidates$0$taken),
         .holding(candidates$0$holding),
@@ -28733,6 +28768,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .last(candidates$1$last),
         .open(candidates$1$open),
         .wanted(candidates$1$wanted),
+        .wanted_next(candidates$1$wanted_next),
         .head(candidates$1$head),
         .taken(candidates$1$taken),
         .holding(candidates$1$holding),
@@ -28747,6 +28783,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .last(candidates$2$last),
         .open(candidates$2$open),
         .wanted(candidates$2$wanted),
+        .wanted_next(candidates$2$wanted_next),
         .head(candidates$2$head),
         .taken(candidates$2$taken),
         .holding(candidates$2$holding),
@@ -28761,6 +28798,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .last(candidates$3$last),
         .open(candidates$3$open),
         .wanted(candidates$3$wanted),
+        .wanted_next(candidates$3$wanted_next),
         .head(candidates$3$head),
         .taken(candidates$3$taken),
         .holding(candidates$3$holding),
@@ -28777,6 +28815,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .wants$1(ranking0$wants$1),
         .wants$2(ranking0$wants$2),
         .wants$3(ranking0$wants$3),
+        .wants_next$0(ranking0$wants_next$0),
+        .wants_next$1(ranking0$wants_next$1),
+        .wants_next$2(ranking0$wants_next$2),
+        .wants_next$3(ranking0$wants_next$3),
         .items$0(ranking0$items$0),
         .items$1(ranking0$items$1),
         .items$2(ranking0$items$2),
@@ -28801,6 +28843,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .wants$1(ranking1$wants$1),
         .wants$2(ranking1$wants$2),
         .wants$3(ranking1$wants$3),
+        .wants_next$0(ranking1$wants_next$0),
+        .wants_next$1(ranking1$wants_next$1),
+        .wants_next$2(ranking1$wants_next$2),
+        .wants_next$3(ranking1$wants_next$3),
         .items$0(ranking1$items$0),
         .items$1(ranking1$items$1),
         .items$2(ranking1$items$2),
@@ -28825,6 +28871,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .wants$1(ranking2$wants$1),
         .wants$2(ranking2$wants$2),
         .wants$3(ranking2$wants$3),
+        .wants_next$0(ranking2$wants_next$0),
+        .wants_next$1(ranking2$wants_next$1),
+        .wants_next$2(ranking2$wants_next$2),
+        .wants_next$3(ranking2$wants_next$3),
         .items$0(ranking2$items$0),
         .items$1(ranking2$items$1),
         .items$2(ranking2$items$2),
@@ -28849,6 +28899,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .wants$1(ranking3$wants$1),
         .wants$2(ranking3$wants$2),
         .wants$3(ranking3$wants$3),
+        .wants_next$0(ranking3$wants_next$0),
+        .wants_next$1(ranking3$wants_next$1),
+        .wants_next$2(ranking3$wants_next$2),
+        .wants_next$3(ranking3$wants_next$3),
         .items$0(ranking3$items$0),
         .items$1(ranking3$items$1),
         .items$2(ranking3$items$2),
@@ -28873,6 +28927,10 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         .wants$1(prefetch$wants$1),
         .wants$2(prefetch$wants$2),
         .wants$3(prefetch$wants$3),
+        .wants_next$0(prefetch$wants_next$0),
+        .wants_next$1(prefetch$wants_next$1),
+        .wants_next$2(prefetch$wants_next$2),
+        .wants_next$3(prefetch$wants_next$3),
         .items$0(prefetch$items$0),
         .items$1(prefetch$items$1),
         .items$2(prefetch$items$2),
@@ -29037,10 +29095,15 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     always @(*) victims_holding$lanes$0 = victims$0$holding;
     always @(*) candidates_holding$lanes$0 = candidates$0$holding;
     always @(*) ranking0$wants$0 = victims$0$wanted[32'h0];
+    always @(*) ranking0$wants_next$0 = victims$0$wanted_next[32'h0];
     always @(*) ranking1$wants$0 = victims$0$wanted[32'h1];
+    always @(*) ranking1$wants_next$0 = victims$0$wanted_next[32'h1];
     always @(*) ranking2$wants$0 = victims$0$wanted[32'h2];
+    always @(*) ranking2$wants_next$0 = victims$0$wanted_next[32'h2];
     always @(*) ranking3$wants$0 = victims$0$wanted[32'h3];
+    always @(*) ranking3$wants_next$0 = victims$0$wanted_next[32'h3];
     always @(*) prefetch$wants$0 = candidates$0$wanted[32'h0];
+    always @(*) prefetch$wants_next$0 = candidates$0$wanted_next[32'h0];
     always @(*) ranking0$items$0 = victims$0$head;
     always @(*) ranking1$items$0 = victims$0$head;
     always @(*) ranking2$items$0 = victims$0$head;
@@ -29076,10 +29139,15 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     always @(*) victims_holding$lanes$1 = victims$1$holding;
     always @(*) candidates_holding$lanes$1 = candidates$1$holding;
     always @(*) ranking0$wants$1 = victims$1$wanted[32'h0];
+    always @(*) ranking0$wants_next$1 = victims$1$wanted_next[32'h0];
     always @(*) ranking1$wants$1 = victims$1$wanted[32'h1];
+    always @(*) ranking1$wants_next$1 = victims$1$wanted_next[32'h1];
     always @(*) ranking2$wants$1 = victims$1$wanted[32'h2];
+    always @(*) ranking2$wants_next$1 = victims$1$wanted_next[32'h2];
     always @(*) ranking3$wants$1 = victims$1$wanted[32'h3];
+    always @(*) ranking3$wants_next$1 = victims$1$wanted_next[32'h3];
     always @(*) prefetch$wants$1 = candidates$1$wanted[32'h0];
+    always @(*) prefetch$wants_next$1 = candidates$1$wanted_next[32'h0];
     always @(*) ranking0$items$1 = victims$1$head;
     always @(*) ranking1$items$1 = victims$1$head;
     always @(*) ranking2$items$1 = victims$1$head;
@@ -29115,10 +29183,15 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     always @(*) victims_holding$lanes$2 = victims$2$holding;
     always @(*) candidates_holding$lanes$2 = candidates$2$holding;
     always @(*) ranking0$wants$2 = victims$2$wanted[32'h0];
+    always @(*) ranking0$wants_next$2 = victims$2$wanted_next[32'h0];
     always @(*) ranking1$wants$2 = victims$2$wanted[32'h1];
+    always @(*) ranking1$wants_next$2 = victims$2$wanted_next[32'h1];
     always @(*) ranking2$wants$2 = victims$2$wanted[32'h2];
+    always @(*) ranking2$wants_next$2 = victims$2$wanted_next[32'h2];
     always @(*) ranking3$wants$2 = victims$2$wanted[32'h3];
+    always @(*) ranking3$wants_next$2 = victims$2$wanted_next[32'h3];
     always @(*) prefetch$wants$2 = candidates$2$wanted[32'h0];
+    always @(*) prefetch$wants_next$2 = candidates$2$wanted_next[32'h0];
     always @(*) ranking0$items$2 = victims$2$head;
     always @(*) ranking1$items$2 = victims$2$head;
     always @(*) ranking2$items$2 = victims$2$head;
@@ -29154,10 +29227,15 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     always @(*) victims_holding$lanes$3 = victims$3$holding;
     always @(*) candidates_holding$lanes$3 = candidates$3$holding;
     always @(*) ranking0$wants$3 = victims$3$wanted[32'h0];
+    always @(*) ranking0$wants_next$3 = victims$3$wanted_next[32'h0];
     always @(*) ranking1$wants$3 = victims$3$wanted[32'h1];
+    always @(*) ranking1$wants_next$3 = victims$3$wanted_next[32'h1];
     always @(*) ranking2$wants$3 = victims$3$wanted[32'h2];
+    always @(*) ranking2$wants_next$3 = victims$3$wanted_next[32'h2];
     always @(*) ranking3$wants$3 = victims$3$wanted[32'h3];
+    always @(*) ranking3$wants_next$3 = victims$3$wanted_next[32'h3];
     always @(*) prefetch$wants$3 = candidates$3$wanted[32'h0];
+    always @(*) prefetch$wants_next$3 = candidates$3$wanted_next[32'h0];
     always @(*) ranking0$items$3 = victims$3$head;
     always @(*) ranking1$items$3 = victims$3$head;
     always @(*) ranking2$items$3 = victims$3$head;
@@ -29201,7 +29279,7 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
 endmodule // kvcpu_uart$device$hepc$lists
 
 
-module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -29212,6 +29290,7 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -29284,6 +29363,7 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$candidates$0$last_held last_held(
@@ -29431,13 +29511,20 @@ module kvcpu_uart$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -29618,7 +29705,7 @@ module kvcpu_uart$device$hepc$lists$candidates$0$written(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$0$written
 
 
-module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -29629,6 +29716,7 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -29701,6 +29789,7 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$candidates$1$last_held last_held(
@@ -29848,13 +29937,20 @@ module kvcpu_uart$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -30035,7 +30131,7 @@ module kvcpu_uart$device$hepc$lists$candidates$1$written(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$1$written
 
 
-module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -30046,6 +30142,7 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -30118,6 +30215,7 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$candidates$2$last_held last_held(
@@ -30265,13 +30363,20 @@ module kvcpu_uart$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -30452,7 +30557,7 @@ module kvcpu_uart$device$hepc$lists$candidates$2$written(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$candidates$2$written
 
 
-module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -30463,6 +30568,7 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -30535,6 +30641,7 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$candidates$3$last_held last_held(
@@ -30682,13 +30789,20 @@ module kvcpu_uart$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -30962,7 +31076,7 @@ module kvcpu_uart$device$hepc$lists$popping(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$popping
 
 
-module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -30975,6 +31089,10 @@ module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,p
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -30989,15 +31107,22 @@ module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,p
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -31046,15 +31171,22 @@ module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,p
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$prefetch$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -31110,11 +31242,13 @@ module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,p
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -31122,16 +31256,21 @@ module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,p
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -31169,18 +31308,25 @@ module kvcpu_uart$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,p
 endmodule // kvcpu_uart$device$hepc$lists$prefetch
 
 
-module kvcpu_uart$device$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_uart$device$hepc$lists$prefetch$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -31189,24 +31335,26 @@ module kvcpu_uart$device$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,wan
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_uart$device$hepc$lists$prefetch$choose
 
 
@@ -32626,7 +32774,7 @@ module kvcpu_uart$device$hepc$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$prefetch$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -32639,6 +32787,10 @@ module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,p
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -32653,15 +32805,22 @@ module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,p
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -32710,15 +32869,22 @@ module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,p
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$ranking0$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -32774,11 +32940,13 @@ module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,p
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -32786,16 +32954,21 @@ module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,p
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -32833,18 +33006,25 @@ module kvcpu_uart$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,p
 endmodule // kvcpu_uart$device$hepc$lists$ranking0
 
 
-module kvcpu_uart$device$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_uart$device$hepc$lists$ranking0$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -32853,24 +33033,26 @@ module kvcpu_uart$device$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,wan
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_uart$device$hepc$lists$ranking0$choose
 
 
@@ -34290,7 +34472,7 @@ module kvcpu_uart$device$hepc$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$ranking0$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -34303,6 +34485,10 @@ module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,p
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -34317,15 +34503,22 @@ module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,p
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -34374,15 +34567,22 @@ module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,p
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$ranking1$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -34438,11 +34638,13 @@ module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,p
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -34450,16 +34652,21 @@ module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,p
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -34497,18 +34704,25 @@ module kvcpu_uart$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,p
 endmodule // kvcpu_uart$device$hepc$lists$ranking1
 
 
-module kvcpu_uart$device$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_uart$device$hepc$lists$ranking1$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -34517,24 +34731,26 @@ module kvcpu_uart$device$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,wan
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_uart$device$hepc$lists$ranking1$choose
 
 
@@ -35954,7 +36170,7 @@ module kvcpu_uart$device$hepc$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$ranking1$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -35967,6 +36183,10 @@ module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,p
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -35981,15 +36201,22 @@ module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,p
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -36038,15 +36265,22 @@ module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,p
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$ranking2$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -36102,11 +36336,13 @@ module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,p
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -36114,16 +36350,21 @@ module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,p
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -36161,18 +36402,25 @@ module kvcpu_uart$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,p
 endmodule // kvcpu_uart$device$hepc$lists$ranking2
 
 
-module kvcpu_uart$device$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_uart$device$hepc$lists$ranking2$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -36181,24 +36429,26 @@ module kvcpu_uart$device$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,wan
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_uart$device$hepc$lists$ranking2$choose
 
 
@@ -37618,7 +37868,7 @@ module kvcpu_uart$device$hepc$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$ranking2$spared
 
 
-module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -37631,6 +37881,10 @@ module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,p
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -37645,15 +37899,22 @@ module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,p
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -37702,15 +37963,22 @@ module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,p
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$ranking3$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -37766,11 +38034,13 @@ module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,p
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -37778,16 +38048,21 @@ module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,p
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -37825,18 +38100,25 @@ module kvcpu_uart$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,p
 endmodule // kvcpu_uart$device$hepc$lists$ranking3
 
 
-module kvcpu_uart$device$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_uart$device$hepc$lists$ranking3$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -37845,24 +38127,26 @@ module kvcpu_uart$device$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,wan
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_uart$device$hepc$lists$ranking3$choose
 
 
@@ -39282,7 +39566,7 @@ module kvcpu_uart$device$hepc$lists$ranking3$spared(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$ranking3$spared
 
 
-module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -39293,6 +39577,7 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -39365,6 +39650,7 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$victims$0$last_held last_held(
@@ -39512,13 +39798,20 @@ module kvcpu_uart$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,las
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -39699,7 +39992,7 @@ module kvcpu_uart$device$hepc$lists$victims$0$written(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$0$written
 
 
-module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -39710,6 +40003,7 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -39782,6 +40076,7 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$victims$1$last_held last_held(
@@ -39929,13 +40224,20 @@ module kvcpu_uart$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,las
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -40116,7 +40418,7 @@ module kvcpu_uart$device$hepc$lists$victims$1$written(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$1$written
 
 
-module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -40127,6 +40429,7 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -40199,6 +40502,7 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$victims$2$last_held last_held(
@@ -40346,13 +40650,20 @@ module kvcpu_uart$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,las
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -40533,7 +40844,7 @@ module kvcpu_uart$device$hepc$lists$victims$2$written(clock,reset,d,q);
 endmodule // kvcpu_uart$device$hepc$lists$victims$2$written
 
 
-module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -40544,6 +40855,7 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -40616,6 +40928,7 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_uart$device$hepc$lists$victims$3$last_held last_held(
@@ -40763,13 +41076,20 @@ module kvcpu_uart$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,las
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;

@@ -20387,7 +20387,8 @@ module kvcpu_ulx3s$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_ad
     
     // Local signals
     reg  of_description;
-    reg  [7:0] part;
+    reg  of_data;
+    reg  [1:0] part;
     reg  writes;
     
     // Sub module instances
@@ -20451,8 +20452,9 @@ module kvcpu_ulx3s$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_ad
     always @(*) shown$reset = reset;
     always @(*) described$reset = reset;
     always @(*) is_described$reset = reset;
-    always @(*) part = bus_address[(32'h10)+:(8)];
-    always @(*) of_description = part > 32'h10;
+    always @(*) of_data = ~bus_address[32'h14];
+    always @(*) part = bus_address[(32'h10)+:(2)];
+    always @(*) of_description = bus_address[32'h14] & (part != 32'h0);
     always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
     always @(*) shown$d = looked$q;
     always @(*) is_described$d = shown$q;
@@ -20461,31 +20463,31 @@ module kvcpu_ulx3s$device$file(clock,reset,bus_ahead,bus_select,bus_write,bus_ad
     always @(*) data$read_address = bus_ahead[(32'h0)+:(12)];
     always @(*) data$write_address = bus_address[(32'h0)+:(12)];
     always @(*) data$write_data = bus_data;
-    always @(*) data$write_enable = writes & (part == 32'h0);
+    always @(*) data$write_enable = writes & of_data;
     always @(*) file$read_address = bus_ahead[(32'h0)+:(11)];
     always @(*) file$write_address = bus_address[(32'h0)+:(11)];
     always @(*) file$write_data = bus_data;
-    always @(*) file$write_enable = writes & (part == 32'h10);
+    always @(*) file$write_enable = writes & ~of_data & (part == 32'h0);
     always @(*) description$address = bus_address[(32'h0)+:(11)];
     always @(*) begin
         described$d = 32'h0;
-        if (part == 32'h11) begin
+        if (part == 32'h1) begin
             described$d = ((description$descriptor) & 32'hffffffff);
         end
-        else if (part == 32'h12) begin
+        else if (part == 32'h2) begin
             described$d = description$writable;
         end
-        else if (part == 32'h13) begin
+        else if (part == 32'h3) begin
             described$d = description$reset_value;
         end
     end
     always @(*) begin
         bus_read = 32'h0;
         if (bus_select) begin
-            if (part == 32'h0) begin
+            if (of_data) begin
                 bus_read = data$read_data;
             end
-            else if (part == 32'h10) begin
+            else if (part == 32'h0) begin
                 bus_read = file$read_data;
             end
             else if (is_described$q) begin
@@ -31217,6 +31219,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  [48:0] victims$0$last;
     reg  victims$0$open;
     wire  [3:0] victims$0$wanted;
+    wire  [3:0] victims$0$wanted_next;
     wire  [48:0] victims$0$head;
     reg  victims$0$taken;
     wire  victims$0$holding;
@@ -31229,6 +31232,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  [48:0] victims$1$last;
     reg  victims$1$open;
     wire  [3:0] victims$1$wanted;
+    wire  [3:0] victims$1$wanted_next;
     wire  [48:0] victims$1$head;
     reg  victims$1$taken;
     wire  victims$1$holding;
@@ -31241,6 +31245,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  [48:0] victims$2$last;
     reg  victims$2$open;
     wire  [3:0] victims$2$wanted;
+    wire  [3:0] victims$2$wanted_next;
     wire  [48:0] victims$2$head;
     reg  victims$2$taken;
     wire  victims$2$holding;
@@ -31253,6 +31258,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  [48:0] victims$3$last;
     reg  victims$3$open;
     wire  [3:0] victims$3$wanted;
+    wire  [3:0] victims$3$wanted_next;
     wire  [48:0] victims$3$head;
     reg  victims$3$taken;
     wire  victims$3$holding;
@@ -31265,6 +31271,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  [48:0] candidates$0$last;
     reg  candidates$0$open;
     wire  [3:0] candidates$0$wanted;
+    wire  [3:0] candidates$0$wanted_next;
     wire  [48:0] candidates$0$head;
     reg  candidates$0$taken;
     wire  candidates$0$holding;
@@ -31277,6 +31284,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  [48:0] candidates$1$last;
     reg  candidates$1$open;
     wire  [3:0] candidates$1$wanted;
+    wire  [3:0] candidates$1$wanted_next;
     wire  [48:0] candidates$1$head;
     reg  candidates$1$taken;
     wire  candidates$1$holding;
@@ -31289,6 +31297,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  [48:0] candidates$2$last;
     reg  candidates$2$open;
     wire  [3:0] candidates$2$wanted;
+    wire  [3:0] candidates$2$wanted_next;
     wire  [48:0] candidates$2$head;
     reg  candidates$2$taken;
     wire  candidates$2$holding;
@@ -31301,6 +31310,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  [48:0] candidates$3$last;
     reg  candidates$3$open;
     wire  [3:0] candidates$3$wanted;
+    wire  [3:0] candidates$3$wanted_next;
     wire  [48:0] candidates$3$head;
     reg  candidates$3$taken;
     wire  candidates$3$holding;
@@ -31315,6 +31325,10 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  ranking0$wants$1;
     reg  ranking0$wants$2;
     reg  ranking0$wants$3;
+    reg  ranking0$wants_next$0;
+    reg  ranking0$wants_next$1;
+    reg  ranking0$wants_next$2;
+    reg  ranking0$wants_next$3;
     reg  [48:0] ranking0$items$0;
     reg  [48:0] ranking0$items$1;
     reg  [48:0] ranking0$items$2;
@@ -31337,6 +31351,10 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  ranking1$wants$1;
     reg  ranking1$wants$2;
     reg  ranking1$wants$3;
+    reg  ranking1$wants_next$0;
+    reg  ranking1$wants_next$1;
+    reg  ranking1$wants_next$2;
+    reg  ranking1$wants_next$3;
     reg  [48:0] ranking1$items$0;
     reg  [48:0] ranking1$items$1;
     reg  [48:0] ranking1$items$2;
@@ -31359,6 +31377,10 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  ranking2$wants$1;
     reg  ranking2$wants$2;
     reg  ranking2$wants$3;
+    reg  ranking2$wants_next$0;
+    reg  ranking2$wants_next$1;
+    reg  ranking2$wants_next$2;
+    reg  ranking2$wants_next$3;
     reg  [48:0] ranking2$items$0;
     reg  [48:0] ranking2$items$1;
     reg  [48:0] ranking2$items$2;
@@ -31381,6 +31403,10 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  ranking3$wants$1;
     reg  ranking3$wants$2;
     reg  ranking3$wants$3;
+    reg  ranking3$wants_next$0;
+    reg  ranking3$wants_next$1;
+    reg  ranking3$wants_next$2;
+    reg  ranking3$wants_next$3;
     reg  [48:0] ranking3$items$0;
     reg  [48:0] ranking3$items$1;
     reg  [48:0] ranking3$items$2;
@@ -31403,6 +31429,10 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     reg  prefetch$wants$1;
     reg  prefetch$wants$2;
     reg  prefetch$wants$3;
+    reg  prefetch$wants_next$0;
+    reg  prefetch$wants_next$1;
+    reg  prefetch$wants_next$2;
+    reg  prefetch$wants_next$3;
     reg  [48:0] prefetch$items$0;
     reg  [48:0] prefetch$items$1;
     reg  [48:0] prefetch$items$2;
@@ -31471,6 +31501,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .last(victims$0$last),
         .open(victims$0$open),
         .wanted(victims$0$wanted),
+        .wanted_next(victims$0$wanted_next),
         .head(victims$0$head),
         .taken(victims$0$taken),
         .holding(victims$0$holding),
@@ -31485,6 +31516,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .last(victims$1$last),
         .open(victims$1$open),
         .wanted(victims$1$wanted),
+        .wanted_next(victims$1$wanted_next),
         .head(victims$1$head),
         .taken(victims$1$taken),
         .holding(victims$1$holding),
@@ -31499,6 +31531,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .last(victims$2$last),
         .open(victims$2$open),
         .wanted(victims$2$wanted),
+        .wanted_next(victims$2$wanted_next),
         .head(victims$2$head),
         .taken(victims$2$taken),
         .holding(victims$2$holding),
@@ -31513,6 +31546,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .last(victims$3$last),
         .open(victims$3$open),
         .wanted(victims$3$wanted),
+        .wanted_next(victims$3$wanted_next),
         .head(victims$3$head),
         .taken(victims$3$taken),
         .holding(victims$3$holding),
@@ -31527,6 +31561,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .last(candidates$0$last),
         .open(candidates$0$open),
         .wanted(candidates$0$wanted),
+        .wanted_next(candidates$0$wanted_next),
         .head(candidates$0$head),
         .taken(candidates$0$taken),
         .holding(candidates$0$holding),
@@ -31541,6 +31576,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .last(candidates$1$last),
         .open(candidates$1$open),
         .wanted(candidates$1$wanted),
+        .wanted_next(candidates$1$wanted_next),
         .head(candidates$1$head),
         .taken(candidates$1$taken),
         .holding(candidates$1$holding),
@@ -31555,6 +31591,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .last(candidates$2$last),
         .open(candidates$2$open),
         .wanted(candidates$2$wanted),
+        .wanted_next(candidates$2$wanted_next),
         .head(candidates$2$head),
         .taken(candidates$2$taken),
         .holding(candidates$2$holding),
@@ -31569,6 +31606,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .last(candidates$3$last),
         .open(candidates$3$open),
         .wanted(candidates$3$wanted),
+        .wanted_next(candidates$3$wanted_next),
         .head(candidates$3$head),
         .taken(candidates$3$taken),
         .holding(candidates$3$holding),
@@ -31585,6 +31623,10 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .wants$1(ranking0$wants$1),
         .wants$2(ranking0$wants$2),
         .wants$3(ranking0$wants$3),
+        .wants_next$0(ranking0$wants_next$0),
+        .wants_next$1(ranking0$wants_next$1),
+        .wants_next$2(ranking0$wants_next$2),
+        .wants_next$3(ranking0$wants_next$3),
         .items$0(ranking0$items$0),
         .items$1(ranking0$items$1),
         .items$2(ranking0$items$2),
@@ -31609,6 +31651,10 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .wants$1(ranking1$wants$1),
         .wants$2(ranking1$wants$2),
         .wants$3(ranking1$wants$3),
+        .wants_next$0(ranking1$wants_next$0),
+        .wants_next$1(ranking1$wants_next$1),
+        .wants_next$2(ranking1$wants_next$2),
+        .wants_next$3(ranking1$wants_next$3),
         .items$0(ranking1$items$0),
         .items$1(ranking1$items$1),
         .items$2(ranking1$items$2),
@@ -31633,6 +31679,10 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .wants$1(ranking2$wants$1),
         .wants$2(ranking2$wants$2),
         .wants$3(ranking2$wants$3),
+        .wants_next$0(ranking2$wants_next$0),
+        .wants_next$1(ranking2$wants_next$1),
+        .wants_next$2(ranking2$wants_next$2),
+        .wants_next$3(ranking2$wants_next$3),
         .items$0(ranking2$items$0),
         .items$1(ranking2$items$1),
         .items$2(ranking2$items$2),
@@ -31657,6 +31707,10 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .wants$1(ranking3$wants$1),
         .wants$2(ranking3$wants$2),
         .wants$3(ranking3$wants$3),
+        .wants_next$0(ranking3$wants_next$0),
+        .wants_next$1(ranking3$wants_next$1),
+        .wants_next$2(ranking3$wants_next$2),
+        .wants_next$3(ranking3$wants_next$3),
         .items$0(ranking3$items$0),
         .items$1(ranking3$items$1),
         .items$2(ranking3$items$2),
@@ -31681,6 +31735,10 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
         .wants$1(prefetch$wants$1),
         .wants$2(prefetch$wants$2),
         .wants$3(prefetch$wants$3),
+        .wants_next$0(prefetch$wants_next$0),
+        .wants_next$1(prefetch$wants_next$1),
+        .wants_next$2(prefetch$wants_next$2),
+        .wants_next$3(prefetch$wants_next$3),
         .items$0(prefetch$items$0),
         .items$1(prefetch$items$1),
         .items$2(prefetch$items$2),
@@ -31845,10 +31903,15 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     always @(*) victims_holding$lanes$0 = victims$0$holding;
     always @(*) candidates_holding$lanes$0 = candidates$0$holding;
     always @(*) ranking0$wants$0 = victims$0$wanted[32'h0];
+    always @(*) ranking0$wants_next$0 = victims$0$wanted_next[32'h0];
     always @(*) ranking1$wants$0 = victims$0$wanted[32'h1];
+    always @(*) ranking1$wants_next$0 = victims$0$wanted_next[32'h1];
     always @(*) ranking2$wants$0 = victims$0$wanted[32'h2];
+    always @(*) ranking2$wants_next$0 = victims$0$wanted_next[32'h2];
     always @(*) ranking3$wants$0 = victims$0$wanted[32'h3];
+    always @(*) ranking3$wants_next$0 = victims$0$wanted_next[32'h3];
     always @(*) prefetch$wants$0 = candidates$0$wanted[32'h0];
+    always @(*) prefetch$wants_next$0 = candidates$0$wanted_next[32'h0];
     always @(*) ranking0$items$0 = victims$0$head;
     always @(*) ranking1$items$0 = victims$0$head;
     always @(*) ranking2$items$0 = victims$0$head;
@@ -31884,10 +31947,15 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     always @(*) victims_holding$lanes$1 = victims$1$holding;
     always @(*) candidates_holding$lanes$1 = candidates$1$holding;
     always @(*) ranking0$wants$1 = victims$1$wanted[32'h0];
+    always @(*) ranking0$wants_next$1 = victims$1$wanted_next[32'h0];
     always @(*) ranking1$wants$1 = victims$1$wanted[32'h1];
+    always @(*) ranking1$wants_next$1 = victims$1$wanted_next[32'h1];
     always @(*) ranking2$wants$1 = victims$1$wanted[32'h2];
+    always @(*) ranking2$wants_next$1 = victims$1$wanted_next[32'h2];
     always @(*) ranking3$wants$1 = victims$1$wanted[32'h3];
+    always @(*) ranking3$wants_next$1 = victims$1$wanted_next[32'h3];
     always @(*) prefetch$wants$1 = candidates$1$wanted[32'h0];
+    always @(*) prefetch$wants_next$1 = candidates$1$wanted_next[32'h0];
     always @(*) ranking0$items$1 = victims$1$head;
     always @(*) ranking1$items$1 = victims$1$head;
     always @(*) ranking2$items$1 = victims$1$head;
@@ -31923,10 +31991,15 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     always @(*) victims_holding$lanes$2 = victims$2$holding;
     always @(*) candidates_holding$lanes$2 = candidates$2$holding;
     always @(*) ranking0$wants$2 = victims$2$wanted[32'h0];
+    always @(*) ranking0$wants_next$2 = victims$2$wanted_next[32'h0];
     always @(*) ranking1$wants$2 = victims$2$wanted[32'h1];
+    always @(*) ranking1$wants_next$2 = victims$2$wanted_next[32'h1];
     always @(*) ranking2$wants$2 = victims$2$wanted[32'h2];
+    always @(*) ranking2$wants_next$2 = victims$2$wanted_next[32'h2];
     always @(*) ranking3$wants$2 = victims$2$wanted[32'h3];
+    always @(*) ranking3$wants_next$2 = victims$2$wanted_next[32'h3];
     always @(*) prefetch$wants$2 = candidates$2$wanted[32'h0];
+    always @(*) prefetch$wants_next$2 = candidates$2$wanted_next[32'h0];
     always @(*) ranking0$items$2 = victims$2$head;
     always @(*) ranking1$items$2 = victims$2$head;
     always @(*) ranking2$items$2 = victims$2$head;
@@ -31962,10 +32035,15 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
     always @(*) victims_holding$lanes$3 = victims$3$holding;
     always @(*) candidates_holding$lanes$3 = candidates$3$holding;
     always @(*) ranking0$wants$3 = victims$3$wanted[32'h0];
+    always @(*) ranking0$wants_next$3 = victims$3$wanted_next[32'h0];
     always @(*) ranking1$wants$3 = victims$3$wanted[32'h1];
+    always @(*) ranking1$wants_next$3 = victims$3$wanted_next[32'h1];
     always @(*) ranking2$wants$3 = victims$3$wanted[32'h2];
+    always @(*) ranking2$wants_next$3 = victims$3$wanted_next[32'h2];
     always @(*) ranking3$wants$3 = victims$3$wanted[32'h3];
+    always @(*) ranking3$wants_next$3 = victims$3$wanted_next[32'h3];
     always @(*) prefetch$wants$3 = candidates$3$wanted[32'h0];
+    always @(*) prefetch$wants_next$3 = candidates$3$wanted_next[32'h0];
     always @(*) ranking0$items$3 = victims$3$head;
     always @(*) ranking1$items$3 = victims$3$head;
     always @(*) ranking2$items$3 = victims$3$head;
@@ -32009,7 +32087,7 @@ module kvcpu_ulx3s$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wis
 endmodule // kvcpu_ulx3s$device$hepc$lists
 
 
-module kvcpu_ulx3s$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_ulx3s$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -32020,6 +32098,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -32092,6 +32171,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$candidates$0$last_held last_held(
@@ -32239,13 +32319,20 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0(clock,reset,in_valid,item,list
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -32426,7 +32513,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$0$written(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$0$written
 
 
-module kvcpu_ulx3s$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_ulx3s$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -32437,6 +32524,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -32509,6 +32597,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$candidates$1$last_held last_held(
@@ -32656,13 +32745,20 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1(clock,reset,in_valid,item,list
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -32843,7 +32939,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$1$written(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$1$written
 
 
-module kvcpu_ulx3s$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_ulx3s$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -32854,6 +32950,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -32926,6 +33023,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$candidates$2$last_held last_held(
@@ -33073,13 +33171,20 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2(clock,reset,in_valid,item,list
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -33260,7 +33365,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$2$written(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$candidates$2$written
 
 
-module kvcpu_ulx3s$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_ulx3s$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -33271,6 +33376,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -33343,6 +33449,7 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$candidates$3$last_held last_held(
@@ -33490,13 +33597,20 @@ module kvcpu_ulx3s$device$hepc$lists$candidates$3(clock,reset,in_valid,item,list
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -33770,7 +33884,7 @@ module kvcpu_ulx3s$device$hepc$lists$popping(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$popping
 
 
-module kvcpu_ulx3s$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_ulx3s$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -33783,6 +33897,10 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -33797,15 +33915,22 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -33854,15 +33979,22 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$prefetch$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -33918,11 +34050,13 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -33930,16 +34064,21 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -33977,18 +34116,25 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch(clock,reset,orders,favoured,asked,
 endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch
 
 
-module kvcpu_ulx3s$device$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_ulx3s$device$hepc$lists$prefetch$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -33997,24 +34143,26 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$choose(favoured,wants$0,wants$1,wa
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$choose
 
 
@@ -37834,7 +37982,7 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$spared(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$spared
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_ulx3s$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -37847,6 +37995,10 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -37861,15 +38013,22 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -37918,15 +38077,22 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$ranking0$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -37982,11 +38148,13 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -37994,16 +38162,21 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -38041,18 +38214,25 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0(clock,reset,orders,favoured,asked,
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_ulx3s$device$hepc$lists$ranking0$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -38061,24 +38241,26 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$choose(favoured,wants$0,wants$1,wa
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$choose
 
 
@@ -41898,7 +42080,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$spared(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$spared
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_ulx3s$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -41911,6 +42093,10 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -41925,15 +42111,22 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -41982,15 +42175,22 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$ranking1$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -42046,11 +42246,13 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -42058,16 +42260,21 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -42105,18 +42312,25 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1(clock,reset,orders,favoured,asked,
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_ulx3s$device$hepc$lists$ranking1$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -42125,24 +42339,26 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$choose(favoured,wants$0,wants$1,wa
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$choose
 
 
@@ -45962,7 +46178,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$spared(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$spared
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_ulx3s$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -45975,6 +46191,10 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -45989,15 +46209,22 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -46046,15 +46273,22 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$ranking2$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -46110,11 +46344,13 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -46122,16 +46358,21 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -46169,18 +46410,25 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2(clock,reset,orders,favoured,asked,
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_ulx3s$device$hepc$lists$ranking2$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -46189,24 +46437,26 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$choose(favoured,wants$0,wants$1,wa
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$choose
 
 
@@ -50026,7 +50276,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$spared(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$spared
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
+module kvcpu_ulx3s$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,pop,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,taken$0,taken$1,taken$2,taken$3,holding,last_item,there,view);
     
     // Module arguments
     input wire  clock;
@@ -50039,6 +50289,10 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
@@ -50053,15 +50307,22 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,
     output reg  [57:0] view;
     
     // Stub signals
+    reg  choose$clock;
+    reg  choose$reset;
     reg  [3:0] choose$favoured;
     reg  choose$wants$0;
     reg  choose$wants$1;
     reg  choose$wants$2;
     reg  choose$wants$3;
+    reg  choose$wants_next$0;
+    reg  choose$wants_next$1;
+    reg  choose$wants_next$2;
+    reg  choose$wants_next$3;
     reg  [48:0] choose$items$0;
     reg  [48:0] choose$items$1;
     reg  [48:0] choose$items$2;
     reg  [48:0] choose$items$3;
+    reg  choose$takes;
     wire  choose$chosen$0;
     wire  choose$chosen$1;
     wire  choose$chosen$2;
@@ -50110,15 +50371,22 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$ranking3$choose choose(
+        .clock(choose$clock),
+        .reset(choose$reset),
         .favoured(choose$favoured),
         .wants$0(choose$wants$0),
         .wants$1(choose$wants$1),
         .wants$2(choose$wants$2),
         .wants$3(choose$wants$3),
+        .wants_next$0(choose$wants_next$0),
+        .wants_next$1(choose$wants_next$1),
+        .wants_next$2(choose$wants_next$2),
+        .wants_next$3(choose$wants_next$3),
         .items$0(choose$items$0),
         .items$1(choose$items$1),
         .items$2(choose$items$2),
         .items$3(choose$items$3),
+        .takes(choose$takes),
         .chosen$0(choose$chosen$0),
         .chosen$1(choose$chosen$1),
         .chosen$2(choose$chosen$2),
@@ -50174,11 +50442,13 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,
     );
     
     // Update code
+    always @(*) choose$clock = clock;
     always @(*) list$clock = clock;
     always @(*) offered$clock = clock;
     always @(*) item$clock = clock;
     always @(*) spared$clock = clock;
     always @(*) spare$clock = clock;
+    always @(*) choose$reset = reset;
     always @(*) list$reset = reset;
     always @(*) offered$reset = reset;
     always @(*) item$reset = reset;
@@ -50186,16 +50456,21 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,
     always @(*) spare$reset = reset;
     always @(*) moves = ~offered$q | list$taken;
     always @(*) choose$favoured = favoured;
+    always @(*) choose$takes = ~spared$q;
     always @(*) choose$wants$0 = wants$0;
+    always @(*) choose$wants_next$0 = wants_next$0;
     always @(*) choose$items$0 = items$0;
     always @(*) taken$0 = choose$chosen$0 & ~spared$q;
     always @(*) choose$wants$1 = wants$1;
+    always @(*) choose$wants_next$1 = wants_next$1;
     always @(*) choose$items$1 = items$1;
     always @(*) taken$1 = choose$chosen$1 & ~spared$q;
     always @(*) choose$wants$2 = wants$2;
+    always @(*) choose$wants_next$2 = wants_next$2;
     always @(*) choose$items$2 = items$2;
     always @(*) taken$2 = choose$chosen$2 & ~spared$q;
     always @(*) choose$wants$3 = wants$3;
+    always @(*) choose$wants_next$3 = wants_next$3;
     always @(*) choose$items$3 = items$3;
     always @(*) taken$3 = choose$chosen$3 & ~spared$q;
     always @(*) offered$d = choose$valid | spared$q | ~moves;
@@ -50233,18 +50508,25 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3(clock,reset,orders,favoured,asked,
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3
 
 
-module kvcpu_ulx3s$device$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,wants$2,wants$3,items$0,items$1,items$2,items$3,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
+module kvcpu_ulx3s$device$hepc$lists$ranking3$choose(clock,reset,favoured,wants$0,wants$1,wants$2,wants$3,wants_next$0,wants_next$1,wants_next$2,wants_next$3,items$0,items$1,items$2,items$3,takes,chosen$0,chosen$1,chosen$2,chosen$3,valid,item);
     
     // Module arguments
+    input wire  clock;
+    input wire  reset;
     input wire  [3:0] favoured;
     input wire  wants$0;
     input wire  wants$1;
     input wire  wants$2;
     input wire  wants$3;
+    input wire  wants_next$0;
+    input wire  wants_next$1;
+    input wire  wants_next$2;
+    input wire  wants_next$3;
     input wire  [48:0] items$0;
     input wire  [48:0] items$1;
     input wire  [48:0] items$2;
     input wire  [48:0] items$3;
+    input wire  takes;
     output reg  chosen$0;
     output reg  chosen$1;
     output reg  chosen$2;
@@ -50253,24 +50535,26 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$choose(favoured,wants$0,wants$1,wa
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] all, first, one;
-    always @(*) all = {wants$3, wants$2, wants$1, wants$0};
-    always @(*) first = all & favoured;
+    reg [3:0] left, first, late, next, turn;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    always @(*) first = left & favoured;
+    always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
-        one[0] = first[0] | (~|first & all[0]);
-        one[1] = (first[1] & ~|first[0:0]) | (~|first & (all[1] & ~|all[0:0]));
-        one[2] = (first[2] & ~|first[1:0]) | (~|first & (all[2] & ~|all[1:0]));
-        one[3] = (first[3] & ~|first[2:0]) | (~|first & (all[3] & ~|all[2:0]));
+        next[0] = first[0] | (~|first & left[0]) | (~|left & late[0]);
+        next[1] = (first[1] & ~|first[0:0]) | (~|first & (left[1] & ~|left[0:0])) | (~|left & (late[1] & ~|late[0:0]));
+        next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
+        next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = one;
-    always @(*) valid = |all;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
+    always @(*) valid = |turn;
     always @(*) begin
         item = 49'b0
-            | ({49{one[0]}} & items$0)
-            | ({49{one[1]}} & items$1)
-            | ({49{one[2]}} & items$2)
-            | ({49{one[3]}} & items$3);
+            | ({49{turn[0]}} & items$0)
+            | ({49{turn[1]}} & items$1)
+            | ({49{turn[2]}} & items$2)
+            | ({49{turn[3]}} & items$3);
     end
+    always @(posedge clock) turn <= reset ? 4'b0 : next;
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$choose
 
 
@@ -54090,7 +54374,7 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$spared(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$spared
 
 
-module kvcpu_ulx3s$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_ulx3s$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -54101,6 +54385,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,la
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -54173,6 +54458,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,la
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$victims$0$last_held last_held(
@@ -54320,13 +54606,20 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0(clock,reset,in_valid,item,list,la
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -54507,7 +54800,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$0$written(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$victims$0$written
 
 
-module kvcpu_ulx3s$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_ulx3s$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -54518,6 +54811,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,la
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -54590,6 +54884,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,la
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$victims$1$last_held last_held(
@@ -54737,13 +55032,20 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1(clock,reset,in_valid,item,list,la
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -54924,7 +55226,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$1$written(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$victims$1$written
 
 
-module kvcpu_ulx3s$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_ulx3s$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -54935,6 +55237,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,la
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -55007,6 +55310,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,la
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$victims$2$last_held last_held(
@@ -55154,13 +55458,20 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2(clock,reset,in_valid,item,list,la
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;
@@ -55341,7 +55652,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$2$written(clock,reset,d,q);
 endmodule // kvcpu_ulx3s$device$hepc$lists$victims$2$written
 
 
-module kvcpu_ulx3s$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,head,taken,holding,crowded);
+module kvcpu_ulx3s$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,last,open,wanted,wanted_next,head,taken,holding,crowded);
     
     // Module arguments
     input wire  clock;
@@ -55352,6 +55663,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,la
     input wire  [48:0] last;
     input wire  open;
     output reg  [3:0] wanted;
+    output reg  [3:0] wanted_next;
     output reg  [48:0] head;
     input wire  taken;
     output reg  holding;
@@ -55424,6 +55736,7 @@ module kvcpu_ulx3s$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,la
     reg  only_one;
     reg  more;
     reg  [1:0] read_list;
+    reg  [3:0] next_wanted;
     
     // Sub module instances
     kvcpu_ulx3s$device$hepc$lists$victims$3$last_held last_held(
@@ -55571,13 +55884,20 @@ module kvcpu_ulx3s$device$hepc$lists$victims$3(clock,reset,in_valid,item,list,la
     always @(*) head_item$enable = taken | (head_wanted$q == 32'h0);
     always @(*) read_list = places$read_data[(32'h31)+:(2)];
     always @(*) begin
-        head_wanted$d = 32'h0;
+        next_wanted = 32'h0;
         if (waiting$q) begin
-            head_wanted$d = one << read_list;
+            next_wanted = one << read_list;
         end
     end
+    always @(*) head_wanted$d = next_wanted;
     always @(*) head_item$d = ((places$read_data) & 49'h1ffffffffffff);
     always @(*) wanted = head_wanted$q;
+    always @(*) begin
+        wanted_next = 32'h0;
+        if (taken) begin
+            wanted_next = next_wanted;
+        end
+    end
     always @(*) head = head_item$q;
     always @(*) holding = pushed$q | waiting$q | (head_wanted$q != 32'h0);
     always @(*) crowded = count$q >= enough;

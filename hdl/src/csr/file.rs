@@ -43,7 +43,8 @@ pub struct File<const Q: usize, const G: usize> {
     is_described: Register<Bit>,
     described: Register<Bits<32>>,
     of_description: Signal<Local, Bit>,
-    part: Signal<Local, Bits<8>>,
+    of_data: Signal<Local, Bit>,
+    part: Signal<Local, Bits<2>>,
     writes: Signal<Local, Bit>,
 }
 
@@ -62,8 +63,10 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.described.reset.next = self.reset.val();
         self.is_described.reset.next = self.reset.val();
 
-        self.part.next = self.bus_address.val().get_bits::<8>(16);
-        self.of_description.next = self.part.val() > 16;
+        // Of a request for this block no more is looked at than tells its parts apart: the block RAMs' data waits for it.
+        self.of_data.next = !self.bus_address.val().get_bit(20);
+        self.part.next = self.bus_address.val().get_bits::<2>(16);
+        self.of_description.next = self.bus_address.val().get_bit(20) & (self.part.val() != 0);
         self.looked.d.next = self.bus_select.val()
             & self.of_description.val()
             & !self.looked.q.val()
@@ -77,27 +80,27 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.data.read_address.next = self.bus_ahead.val().get_bits::<12>(0);
         self.data.write_address.next = self.bus_address.val().get_bits::<12>(0);
         self.data.write_data.next = self.bus_data.val();
-        self.data.write_enable.next = self.writes.val() & (self.part.val() == 0);
+        self.data.write_enable.next = self.writes.val() & self.of_data.val();
         self.file.read_address.next = self.bus_ahead.val().get_bits::<11>(0);
         self.file.write_address.next = self.bus_address.val().get_bits::<11>(0);
         self.file.write_data.next = self.bus_data.val();
-        self.file.write_enable.next = self.writes.val() & (self.part.val() == 16);
+        self.file.write_enable.next = self.writes.val() & !self.of_data.val() & (self.part.val() == 0);
         self.description.address.next = self.bus_address.val().get_bits::<11>(0);
 
         self.described.d.next = 0.into();
-        if self.part.val() == 17 {
+        if self.part.val() == 1 {
             self.described.d.next = bit_cast::<32, 8>(self.description.descriptor.val());
-        } else if self.part.val() == 18 {
+        } else if self.part.val() == 2 {
             self.described.d.next = self.description.writable.val();
-        } else if self.part.val() == 19 {
+        } else if self.part.val() == 3 {
             self.described.d.next = self.description.reset_value.val();
         }
 
         self.bus_read.next = 0.into();
         if self.bus_select.val() {
-            if self.part.val() == 0 {
+            if self.of_data.val() {
                 self.bus_read.next = self.data.read_data.val();
-            } else if self.part.val() == 16 {
+            } else if self.part.val() == 0 {
                 self.bus_read.next = self.file.read_data.val();
             } else if self.is_described.q.val() {
                 self.bus_read.next = self.described.q.val();

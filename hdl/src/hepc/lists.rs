@@ -208,10 +208,15 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
 
             // Turns at the lists.
             self.ranking0.wants[i].next = self.victims[i].wanted.val().get_bit(0);
+            self.ranking0.wants_next[i].next = self.victims[i].wanted_next.val().get_bit(0);
             self.ranking1.wants[i].next = self.victims[i].wanted.val().get_bit(1);
+            self.ranking1.wants_next[i].next = self.victims[i].wanted_next.val().get_bit(1);
             self.ranking2.wants[i].next = self.victims[i].wanted.val().get_bit(2);
+            self.ranking2.wants_next[i].next = self.victims[i].wanted_next.val().get_bit(2);
             self.ranking3.wants[i].next = self.victims[i].wanted.val().get_bit(3);
+            self.ranking3.wants_next[i].next = self.victims[i].wanted_next.val().get_bit(3);
             self.prefetch.wants[i].next = self.candidates[i].wanted.val().get_bit(0);
+            self.prefetch.wants_next[i].next = self.candidates[i].wanted_next.val().get_bit(0);
             self.ranking0.items[i].next = self.victims[i].head.val();
             self.ranking1.items[i].next = self.victims[i].head.val();
             self.ranking2.items[i].next = self.victims[i].head.val();

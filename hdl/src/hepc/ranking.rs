@@ -56,6 +56,8 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
     pub pop: Signal<In, Bit>,
     /// A lane has an item for this list.
     pub wants: [Signal<In, Bit>; L],
+    /// It has none yet, but will: the item before is taken in this clock.
+    pub wants_next: [Signal<In, Bit>; L],
     /// The item, inverted: {rank, index}.
     pub items: [Signal<In, Bits<ITEM_BITS>>; L],
     /// It is taken.
@@ -92,7 +94,7 @@ impl<const L: usize, const K: usize, const M: usize> Default for Ranking<L, K, M
         }
         rest!(
             clock reset orders favoured asked pop holding last_item there view choose list offered item spared spare moves;
-            wants items taken
+            wants wants_next items taken
         )
     }
 }
@@ -100,11 +102,13 @@ impl<const L: usize, const K: usize, const M: usize> Default for Ranking<L, K, M
 impl<const L: usize, const K: usize, const M: usize> Logic for Ranking<L, K, M> {
     #[hdl_gen]
     fn update(&mut self) {
+        self.choose.clock.next = self.clock.val();
         self.list.clock.next = self.clock.val();
         self.offered.clock.next = self.clock.val();
         self.item.clock.next = self.clock.val();
         self.spared.clock.next = self.clock.val();
         self.spare.clock.next = self.clock.val();
+        self.choose.reset.next = self.reset.val();
         self.list.reset.next = self.reset.val();
         self.offered.reset.next = self.reset.val();
         self.item.reset.next = self.reset.val();
@@ -113,8 +117,10 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Ranking<L, K, M> 
 
         self.moves.next = !self.offered.q.val() | self.list.taken.val();
         self.choose.favoured.next = self.favoured.val();
+        self.choose.takes.next = !self.spared.q.val();
         for i in 0..L {
             self.choose.wants[i].next = self.wants[i].val();
+            self.choose.wants_next[i].next = self.wants_next[i].val();
             self.choose.items[i].next = self.items[i].val();
             self.taken[i].next = self.choose.chosen[i].val() & !self.spared.q.val();
         }

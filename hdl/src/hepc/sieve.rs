@@ -43,6 +43,8 @@ pub(super) struct Sieve {
 
     /// An item waits for list k, in bit k.
     pub wanted: Signal<Out, Bits<4>>,
+    /// None does, but the next will: the one before is taken in this clock.
+    pub wanted_next: Signal<Out, Bits<4>>,
     /// The first of them, inverted.
     pub head: Signal<Out, Bits<ITEM_BITS>>,
     /// It is taken.
@@ -70,6 +72,7 @@ pub(super) struct Sieve {
     only_one: Signal<Local, Bit>,
     more: Signal<Local, Bit>,
     read_list: Signal<Local, Bits<2>>,
+    next_wanted: Signal<Local, Bits<4>>,
     head_wanted: Kept<Bits<4>>,
     head_item: Kept<Bits<ITEM_BITS>>,
     one: Constant<Bits<4>>,
@@ -92,8 +95,8 @@ impl Default for Sieve {
             };
         }
         rest!(
-            clock reset in_valid item list last open wanted head taken holding crowded last_held better pushed push_item push_list places
-            written gone count loaded waiting load only_one more read_list head_wanted head_item
+            clock reset in_valid item list last open wanted wanted_next head taken holding crowded last_held better pushed push_item push_list places
+            written gone count loaded waiting load only_one more read_list next_wanted head_wanted head_item
         )
     }
 }
@@ -167,12 +170,17 @@ impl Logic for Sieve {
         self.head_wanted.enable.next = self.taken.val() | (self.head_wanted.q.val() == 0);
         self.head_item.enable.next = self.taken.val() | (self.head_wanted.q.val() == 0);
         self.read_list.next = self.places.read_data.val().get_bits::<2>(49);
-        self.head_wanted.d.next = 0.into();
+        self.next_wanted.next = 0.into();
         if self.waiting.q.val() {
-            self.head_wanted.d.next = self.one.val() << self.read_list.val();
+            self.next_wanted.next = self.one.val() << self.read_list.val();
         }
+        self.head_wanted.d.next = self.next_wanted.val();
         self.head_item.d.next = bit_cast::<ITEM_BITS, WAITING_BITS>(self.places.read_data.val());
         self.wanted.next = self.head_wanted.q.val();
+        self.wanted_next.next = 0.into();
+        if self.taken.val() {
+            self.wanted_next.next = self.next_wanted.val();
+        }
         self.head.next = self.head_item.q.val();
         self.holding.next = self.pushed.q.val() | self.waiting.q.val() | (self.head_wanted.q.val() != 0);
         self.crowded.next = self.count.q.val() >= self.enough.val();
