@@ -18176,20 +18176,19 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     reg  shown$reset;
     reg  shown$d;
     wire  shown$q;
-    reg  answered$clock;
-    reg  answered$reset;
-    reg  answered$d;
-    wire  answered$q;
-    reg  answer$clock;
-    reg  answer$reset;
-    reg  [31:0] answer$d;
-    wire  [31:0] answer$q;
+    reg  is_described$clock;
+    reg  is_described$reset;
+    reg  is_described$d;
+    wire  is_described$q;
+    reg  described$clock;
+    reg  described$reset;
+    reg  [31:0] described$d;
+    wire  [31:0] described$q;
     
     // Local signals
     reg  of_description;
     reg  of_data;
     reg  [1:0] part;
-    reg  reads;
     reg  writes;
     
     // Sub module instances
@@ -18228,17 +18227,17 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
         .d(shown$d),
         .q(shown$q)
     );
-    kvcpu$file$answered answered(
-        .clock(answered$clock),
-        .reset(answered$reset),
-        .d(answered$d),
-        .q(answered$q)
+    kvcpu$file$is_described is_described(
+        .clock(is_described$clock),
+        .reset(is_described$reset),
+        .d(is_described$d),
+        .q(is_described$q)
     );
-    kvcpu$file$answer answer(
-        .clock(answer$clock),
-        .reset(answer$reset),
-        .d(answer$d),
-        .q(answer$q)
+    kvcpu$file$described described(
+        .clock(described$clock),
+        .reset(described$reset),
+        .d(described$d),
+        .q(described$q)
     );
     
     // Update code
@@ -18247,20 +18246,19 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     always @(*) description$clock = clock;
     always @(*) looked$clock = clock;
     always @(*) shown$clock = clock;
-    always @(*) answered$clock = clock;
-    always @(*) answer$clock = clock;
+    always @(*) described$clock = clock;
+    always @(*) is_described$clock = clock;
     always @(*) looked$reset = reset;
     always @(*) shown$reset = reset;
-    always @(*) answered$reset = reset;
-    always @(*) answer$reset = reset;
+    always @(*) described$reset = reset;
+    always @(*) is_described$reset = reset;
     always @(*) of_data = ~bus_address[32'h14];
     always @(*) part = bus_address[(32'h10)+:(2)];
     always @(*) of_description = bus_address[32'h14] & (part != 32'h0);
-    always @(*) reads = bus_select & ~bus_write & ~answered$q;
-    always @(*) looked$d = reads & of_description & ~looked$q & ~shown$q;
+    always @(*) looked$d = bus_select & of_description & ~looked$q & ~shown$q & ~is_described$q;
     always @(*) shown$d = looked$q;
-    always @(*) answered$d = reads & (~of_description | shown$q);
-    always @(*) bus_ready = bus_select & (bus_write | answered$q);
+    always @(*) is_described$d = shown$q;
+    always @(*) bus_ready = bus_select & (~of_description | is_described$q);
     always @(*) writes = bus_select & bus_write;
     always @(*) data$read_address = bus_ahead[(32'h0)+:(12)];
     always @(*) data$write_address = bus_address[(32'h0)+:(12)];
@@ -18272,54 +18270,33 @@ module kvcpu$file(clock,reset,bus_ahead,bus_select,bus_write,bus_address,bus_dat
     always @(*) file$write_enable = writes & ~of_data & (part == 32'h0);
     always @(*) description$address = bus_address[(32'h0)+:(11)];
     always @(*) begin
-        answer$d = file$read_data;
-        if (of_data) begin
-            answer$d = data$read_data;
-        end
-        else if (part == 32'h1) begin
-            answer$d = ((description$descriptor) & 32'hffffffff);
+        described$d = 32'h0;
+        if (part == 32'h1) begin
+            described$d = ((description$descriptor) & 32'hffffffff);
         end
         else if (part == 32'h2) begin
-            answer$d = description$writable;
+            described$d = description$writable;
         end
         else if (part == 32'h3) begin
-            answer$d = description$reset_value;
+            described$d = description$reset_value;
         end
     end
     always @(*) begin
         bus_read = 32'h0;
-        if (answered$q) begin
-            bus_read = answer$q;
+        if (bus_select) begin
+            if (of_data) begin
+                bus_read = data$read_data;
+            end
+            else if (part == 32'h0) begin
+                bus_read = file$read_data;
+            end
+            else if (is_described$q) begin
+                bus_read = described$q;
+            end
         end
     end
     
 endmodule // kvcpu$file
-
-
-module kvcpu$file$answer(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  [31:0] d;
-    output reg  [31:0] q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 32'h0 : d;
-endmodule // kvcpu$file$answer
-
-
-module kvcpu$file$answered(clock,reset,d,q);
-    
-    // Module arguments
-    input wire  clock;
-    input wire  reset;
-    input wire  d;
-    output reg  q;
-    
-    // Update code (custom)
-    always @(posedge clock) q <= reset ? 1'h0 : d;
-endmodule // kvcpu$file$answered
 
 
 module kvcpu$file$data(clock,read_address,read_data,write_address,write_data,write_enable);
@@ -18339,6 +18316,19 @@ module kvcpu$file$data(clock,read_address,read_data,write_address,write_data,wri
         if (write_enable) mem[write_address] <= write_data;
     end
 endmodule // kvcpu$file$data
+
+
+module kvcpu$file$described(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [31:0] d;
+    output reg  [31:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 32'h0 : d;
+endmodule // kvcpu$file$described
 
 
 module kvcpu$file$description(clock,address,descriptor,writable,reset_value);
@@ -20506,6 +20496,19 @@ module kvcpu$file$file(clock,read_address,read_data,write_address,write_data,wri
         if (write_enable) mem[write_address] <= write_data;
     end
 endmodule // kvcpu$file$file
+
+
+module kvcpu$file$is_described(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  d;
+    output reg  q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 1'h0 : d;
+endmodule // kvcpu$file$is_described
 
 
 module kvcpu$file$looked(clock,reset,d,q);

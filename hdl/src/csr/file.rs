@@ -1,13 +1,12 @@
 //! Memories of the control unit on its bus: data RAM, register file, and the register map's description. `docs/control.md`.
 //!
 //! ```text
-//!         ┌─ data RAM, 4,096 words: a power of two, so that no choice stands behind its block RAMs ─┐
-//!  bus ───┼─ register file, 2,048 words ────────────────────────────────────────────────────────────┼─► answer ─► bus
-//!         └─ description of each of them ───────────────────────────────────────────────────────────┘
+//!         ┌─ data RAM, 4,096 words: a power of two, so that no choice stands behind its block RAMs
+//!  bus ───┼─ register file, 2,048 words
+//!         └─ description of each of them ─► a register
 //! ```
 //!
-//! What is read goes through a register: a block RAM's output alone is half a clock. Descriptions answer two clocks later than the rest:
-//! their address comes from a register, and they are decoded behind another one.
+//! Descriptions answer three clocks later than the rest: they are decoded from what a RAM holds, with a register on both sides of it.
 
 use super::Table;
 use crate::prim::{Ram, Register};
@@ -38,16 +37,14 @@ pub struct File<const Q: usize, const G: usize> {
     data: Ram<Bits<32>, 12>,
     file: Ram<Bits<32>, 11>,
     description: Table<Q, G>,
-    /// The table has been asked for a description; it shows it.
+    /// The table has been asked for a description; it shows it; it stands in `described`.
     looked: Register<Bit>,
     shown: Register<Bit>,
-    /// What was asked for stands in `answer`.
-    answered: Register<Bit>,
-    answer: Register<Bits<32>>,
+    is_described: Register<Bit>,
+    described: Register<Bits<32>>,
     of_description: Signal<Local, Bit>,
     of_data: Signal<Local, Bit>,
     part: Signal<Local, Bits<2>>,
-    reads: Signal<Local, Bit>,
     writes: Signal<Local, Bit>,
 }
 
@@ -59,22 +56,25 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.description.clock.next = self.clock.val();
         self.looked.clock.next = self.clock.val();
         self.shown.clock.next = self.clock.val();
-        self.answered.clock.next = self.clock.val();
-        self.answer.clock.next = self.clock.val();
+        self.described.clock.next = self.clock.val();
+        self.is_described.clock.next = self.clock.val();
         self.looked.reset.next = self.reset.val();
         self.shown.reset.next = self.reset.val();
-        self.answered.reset.next = self.reset.val();
-        self.answer.reset.next = self.reset.val();
+        self.described.reset.next = self.reset.val();
+        self.is_described.reset.next = self.reset.val();
 
         // Of a request for this block no more is looked at than tells its parts apart: the block RAMs' data waits for it.
         self.of_data.next = !self.bus_address.val().get_bit(20);
         self.part.next = self.bus_address.val().get_bits::<2>(16);
         self.of_description.next = self.bus_address.val().get_bit(20) & (self.part.val() != 0);
-        self.reads.next = self.bus_select.val() & !self.bus_write.val() & !self.answered.q.val();
-        self.looked.d.next = self.reads.val() & self.of_description.val() & !self.looked.q.val() & !self.shown.q.val();
+        self.looked.d.next = self.bus_select.val()
+            & self.of_description.val()
+            & !self.looked.q.val()
+            & !self.shown.q.val()
+            & !self.is_described.q.val();
         self.shown.d.next = self.looked.q.val();
-        self.answered.d.next = self.reads.val() & (!self.of_description.val() | self.shown.q.val());
-        self.bus_ready.next = self.bus_select.val() & (self.bus_write.val() | self.answered.q.val());
+        self.is_described.d.next = self.shown.q.val();
+        self.bus_ready.next = self.bus_select.val() & (!self.of_description.val() | self.is_described.q.val());
         self.writes.next = self.bus_select.val() & self.bus_write.val();
 
         self.data.read_address.next = self.bus_ahead.val().get_bits::<12>(0);
@@ -87,20 +87,24 @@ impl<const Q: usize, const G: usize> Logic for File<Q, G> {
         self.file.write_enable.next = self.writes.val() & !self.of_data.val() & (self.part.val() == 0);
         self.description.address.next = self.bus_address.val().get_bits::<11>(0);
 
-        self.answer.d.next = self.file.read_data.val();
-        if self.of_data.val() {
-            self.answer.d.next = self.data.read_data.val();
-        } else if self.part.val() == 1 {
-            self.answer.d.next = bit_cast::<32, 8>(self.description.descriptor.val());
+        self.described.d.next = 0.into();
+        if self.part.val() == 1 {
+            self.described.d.next = bit_cast::<32, 8>(self.description.descriptor.val());
         } else if self.part.val() == 2 {
-            self.answer.d.next = self.description.writable.val();
+            self.described.d.next = self.description.writable.val();
         } else if self.part.val() == 3 {
-            self.answer.d.next = self.description.reset_value.val();
+            self.described.d.next = self.description.reset_value.val();
         }
 
         self.bus_read.next = 0.into();
-        if self.answered.q.val() {
-            self.bus_read.next = self.answer.q.val();
+        if self.bus_select.val() {
+            if self.of_data.val() {
+                self.bus_read.next = self.data.read_data.val();
+            } else if self.part.val() == 0 {
+                self.bus_read.next = self.file.read_data.val();
+            } else if self.is_described.q.val() {
+                self.bus_read.next = self.described.q.val();
+            }
         }
     }
 }
