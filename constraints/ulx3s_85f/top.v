@@ -1,7 +1,7 @@
 // The ULX3S's pins joined to the device, its clock, its serial line and its memory. Nothing is decided here.
 //
-//  clk_25mhz -> PLL -> 80 MHz -> kvcpu_ulx3s <- card bus -> kvcpu_sdram -> sdram_*
-//                 `--> 80 MHz, three quarters of a clock later -> sdram_clk (docs/rtl/card.md, Joining it to a board)
+//  clk_25mhz -> PLL -> 70 MHz -> kvcpu_ulx3s <- card bus -> kvcpu_sdram -> sdram_*
+//                 `--> 70 MHz, three quarters of a clock later -> sdram_clk (docs/rtl/card.md, Joining it to a board)
 `default_nettype none
 
 module ulx3s_85f(
@@ -26,21 +26,20 @@ module ulx3s_85f(
     wire feedback, clock, locked;
 
     // Phase detector: 25 MHz / CLKI_DIV = 25 MHz, and as much from CLKOP / CLKFB_DIV, so CLKOP is 100 MHz, which nothing else uses. The
-    // oscillator is CLKOP_DIV times that, 800 MHz, and CLKOS and CLKOS2 a tenth of it, 80 MHz (phase detector 10 to 400, oscillator 400 to
-    // 800: Lattice FPGA-DS-02012, sysCLOCK PLL Timing). Only 400 and 800 are multiples of 80 and of a phase detector's 10 or more; the
-    // greater has the finer phases.
+    // oscillator is CLKOP_DIV times that, 700 MHz, and CLKOS and CLKOS2 a tenth of it, 70 MHz (phase detector 10 to 400, oscillator 400 to
+    // 800: Lattice FPGA-DS-02012, sysCLOCK PLL Timing).
     // Phase: an output is behind by CPHASE periods of the oscillator and FPHASE eighths of one; CPHASE counts from CLKO*_DIV - 1, which is no
     // shift. 270 degrees of 10 periods are 7.5: CPHASE 9 + 7, FPHASE 4.
     // Charge pump and loop filter, as ecppll (prjtrellis, libtrellis/tools/ecppll.cpp) writes them for every PLL; nextpnr takes 0 for an
     // attribute that is not there.
     (* ICP_CURRENT="12" *) (* LPF_RESISTOR="8" *) (* MFG_ENABLE_FILTEROPAMP="1" *) (* MFG_GMCREF_SEL="2" *)
-    (* FREQUENCY_PIN_CLKI="25" *) (* FREQUENCY_PIN_CLKOP="100" *) (* FREQUENCY_PIN_CLKOS="80" *) (* FREQUENCY_PIN_CLKOS2="80" *)
+    (* FREQUENCY_PIN_CLKI="25" *) (* FREQUENCY_PIN_CLKOP="100" *) (* FREQUENCY_PIN_CLKOS="70" *) (* FREQUENCY_PIN_CLKOS2="70" *)
     EHXPLLL #(
         .CLKI_DIV(1),
         .CLKFB_DIV(4),
-        .CLKOP_DIV(8),
+        .CLKOP_DIV(7),
         .CLKOP_ENABLE("ENABLED"),
-        .CLKOP_CPHASE(7),
+        .CLKOP_CPHASE(6),
         .CLKOP_FPHASE(0),
         .CLKOS_DIV(10),
         .CLKOS_ENABLE("ENABLED"),

@@ -32271,8 +32271,8 @@ module kvcpu_evn$device$hepc$lists$prefetch$choose(clock,reset,favoured,wants$0,
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] left, first, late, next, turn;
-    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    reg [3:0] left, first, late, next, whose;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(whose & {4{takes}});
     always @(*) first = left & favoured;
     always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
@@ -32281,16 +32281,16 @@ module kvcpu_evn$device$hepc$lists$prefetch$choose(clock,reset,favoured,wants$0,
         next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
         next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
-    always @(*) valid = |turn;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = whose;
+    always @(*) valid = |whose;
     always @(*) begin
         item = 49'b0
-            | ({49{turn[0]}} & items$0)
-            | ({49{turn[1]}} & items$1)
-            | ({49{turn[2]}} & items$2)
-            | ({49{turn[3]}} & items$3);
+            | ({49{whose[0]}} & items$0)
+            | ({49{whose[1]}} & items$1)
+            | ({49{whose[2]}} & items$2)
+            | ({49{whose[3]}} & items$3);
     end
-    always @(posedge clock) turn <= reset ? 4'b0 : next;
+    always @(posedge clock) whose <= reset ? 4'b0 : next;
 endmodule // kvcpu_evn$device$hepc$lists$prefetch$choose
 
 
@@ -36369,8 +36369,8 @@ module kvcpu_evn$device$hepc$lists$ranking0$choose(clock,reset,favoured,wants$0,
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] left, first, late, next, turn;
-    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    reg [3:0] left, first, late, next, whose;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(whose & {4{takes}});
     always @(*) first = left & favoured;
     always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
@@ -36379,16 +36379,16 @@ module kvcpu_evn$device$hepc$lists$ranking0$choose(clock,reset,favoured,wants$0,
         next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
         next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
-    always @(*) valid = |turn;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = whose;
+    always @(*) valid = |whose;
     always @(*) begin
         item = 49'b0
-            | ({49{turn[0]}} & items$0)
-            | ({49{turn[1]}} & items$1)
-            | ({49{turn[2]}} & items$2)
-            | ({49{turn[3]}} & items$3);
+            | ({49{whose[0]}} & items$0)
+            | ({49{whose[1]}} & items$1)
+            | ({49{whose[2]}} & items$2)
+            | ({49{whose[3]}} & items$3);
     end
-    always @(posedge clock) turn <= reset ? 4'b0 : next;
+    always @(posedge clock) whose <= reset ? 4'b0 : next;
 endmodule // kvcpu_evn$device$hepc$lists$ranking0$choose
 
 
@@ -40467,8 +40467,8 @@ module kvcpu_evn$device$hepc$lists$ranking1$choose(clock,reset,favoured,wants$0,
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] left, first, late, next, turn;
-    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    reg [3:0] left, first, late, next, whose;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(whose & {4{takes}});
     always @(*) first = left & favoured;
     always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
@@ -40477,16 +40477,16 @@ module kvcpu_evn$device$hepc$lists$ranking1$choose(clock,reset,favoured,wants$0,
         next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
         next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
-    always @(*) valid = |turn;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = whose;
+    always @(*) valid = |whose;
     always @(*) begin
         item = 49'b0
-            | ({49{turn[0]}} & items$0)
-            | ({49{turn[1]}} & items$1)
-            | ({49{turn[2]}} & items$2)
-            | ({49{turn[3]}} & items$3);
+            | ({49{whose[0]}} & items$0)
+            | ({49{whose[1]}} & items$1)
+            | ({49{whose[2]}} & items$2)
+            | ({49{whose[3]}} & items$3);
     end
-    always @(posedge clock) turn <= reset ? 4'b0 : next;
+    always @(posedge clock) whose <= reset ? 4'b0 : next;
 endmodule // kvcpu_evn$device$hepc$lists$ranking1$choose
 
 
@@ -44565,8 +44565,8 @@ module kvcpu_evn$device$hepc$lists$ranking2$choose(clock,reset,favoured,wants$0,
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] left, first, late, next, turn;
-    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    reg [3:0] left, first, late, next, whose;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(whose & {4{takes}});
     always @(*) first = left & favoured;
     always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
@@ -44575,16 +44575,16 @@ module kvcpu_evn$device$hepc$lists$ranking2$choose(clock,reset,favoured,wants$0,
         next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
         next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
-    always @(*) valid = |turn;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = whose;
+    always @(*) valid = |whose;
     always @(*) begin
         item = 49'b0
-            | ({49{turn[0]}} & items$0)
-            | ({49{turn[1]}} & items$1)
-            | ({49{turn[2]}} & items$2)
-            | ({49{turn[3]}} & items$3);
+            | ({49{whose[0]}} & items$0)
+            | ({49{whose[1]}} & items$1)
+            | ({49{whose[2]}} & items$2)
+            | ({49{whose[3]}} & items$3);
     end
-    always @(posedge clock) turn <= reset ? 4'b0 : next;
+    always @(posedge clock) whose <= reset ? 4'b0 : next;
 endmodule // kvcpu_evn$device$hepc$lists$ranking2$choose
 
 
@@ -48663,8 +48663,8 @@ module kvcpu_evn$device$hepc$lists$ranking3$choose(clock,reset,favoured,wants$0,
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] left, first, late, next, turn;
-    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    reg [3:0] left, first, late, next, whose;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(whose & {4{takes}});
     always @(*) first = left & favoured;
     always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
@@ -48673,16 +48673,16 @@ module kvcpu_evn$device$hepc$lists$ranking3$choose(clock,reset,favoured,wants$0,
         next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
         next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
-    always @(*) valid = |turn;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = whose;
+    always @(*) valid = |whose;
     always @(*) begin
         item = 49'b0
-            | ({49{turn[0]}} & items$0)
-            | ({49{turn[1]}} & items$1)
-            | ({49{turn[2]}} & items$2)
-            | ({49{turn[3]}} & items$3);
+            | ({49{whose[0]}} & items$0)
+            | ({49{whose[1]}} & items$1)
+            | ({49{whose[2]}} & items$2)
+            | ({49{whose[3]}} & items$3);
     end
-    always @(posedge clock) turn <= reset ? 4'b0 : next;
+    always @(posedge clock) whose <= reset ? 4'b0 : next;
 endmodule // kvcpu_evn$device$hepc$lists$ranking3$choose
 
 

@@ -683,11 +683,11 @@ module kvcpu_sdram$controller(clock,reset,ripe,word_writes,row,bank,column,open,
     localparam  load_mode = 3'b0;
     localparam  all = 13'b10000000000;
     localparam  mode = 13'b100010;
-    localparam  power_up = 16'h3e80;
-    localparam  interval = 16'h270;
+    localparam  power_up = 16'h36b0;
+    localparam  interval = 16'h221;
     localparam  first_refreshes = 4'h8;
     localparam  precharge_wait = 4'h1;
-    localparam  refresh_wait = 4'h5;
+    localparam  refresh_wait = 4'h4;
     localparam  mode_wait = 4'h1;
     localparam  active_wait = 4'h1;
     localparam  active_hold = 4'h3;

@@ -23387,7 +23387,7 @@ module kvcpu_ulx3s$device$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid
     localparam  constants$7 = 32'h6;
     localparam  constants$8 = 32'h15;
     localparam  constants$9 = 32'h259b2c3d;
-    localparam  constants$10 = 32'h4c4b400;
+    localparam  constants$10 = 32'h42c1d80;
     localparam  numbers$0 = 5'b10000;
     localparam  numbers$1 = 5'b10001;
     localparam  numbers$2 = 5'b10010;
@@ -34143,8 +34143,8 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$choose(clock,reset,favoured,wants$
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] left, first, late, next, turn;
-    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    reg [3:0] left, first, late, next, whose;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(whose & {4{takes}});
     always @(*) first = left & favoured;
     always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
@@ -34153,16 +34153,16 @@ module kvcpu_ulx3s$device$hepc$lists$prefetch$choose(clock,reset,favoured,wants$
         next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
         next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
-    always @(*) valid = |turn;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = whose;
+    always @(*) valid = |whose;
     always @(*) begin
         item = 49'b0
-            | ({49{turn[0]}} & items$0)
-            | ({49{turn[1]}} & items$1)
-            | ({49{turn[2]}} & items$2)
-            | ({49{turn[3]}} & items$3);
+            | ({49{whose[0]}} & items$0)
+            | ({49{whose[1]}} & items$1)
+            | ({49{whose[2]}} & items$2)
+            | ({49{whose[3]}} & items$3);
     end
-    always @(posedge clock) turn <= reset ? 4'b0 : next;
+    always @(posedge clock) whose <= reset ? 4'b0 : next;
 endmodule // kvcpu_ulx3s$device$hepc$lists$prefetch$choose
 
 
@@ -38241,8 +38241,8 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$choose(clock,reset,favoured,wants$
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] left, first, late, next, turn;
-    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    reg [3:0] left, first, late, next, whose;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(whose & {4{takes}});
     always @(*) first = left & favoured;
     always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
@@ -38251,16 +38251,16 @@ module kvcpu_ulx3s$device$hepc$lists$ranking0$choose(clock,reset,favoured,wants$
         next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
         next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
-    always @(*) valid = |turn;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = whose;
+    always @(*) valid = |whose;
     always @(*) begin
         item = 49'b0
-            | ({49{turn[0]}} & items$0)
-            | ({49{turn[1]}} & items$1)
-            | ({49{turn[2]}} & items$2)
-            | ({49{turn[3]}} & items$3);
+            | ({49{whose[0]}} & items$0)
+            | ({49{whose[1]}} & items$1)
+            | ({49{whose[2]}} & items$2)
+            | ({49{whose[3]}} & items$3);
     end
-    always @(posedge clock) turn <= reset ? 4'b0 : next;
+    always @(posedge clock) whose <= reset ? 4'b0 : next;
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking0$choose
 
 
@@ -42339,8 +42339,8 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$choose(clock,reset,favoured,wants$
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] left, first, late, next, turn;
-    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    reg [3:0] left, first, late, next, whose;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(whose & {4{takes}});
     always @(*) first = left & favoured;
     always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
@@ -42349,16 +42349,16 @@ module kvcpu_ulx3s$device$hepc$lists$ranking1$choose(clock,reset,favoured,wants$
         next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
         next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
-    always @(*) valid = |turn;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = whose;
+    always @(*) valid = |whose;
     always @(*) begin
         item = 49'b0
-            | ({49{turn[0]}} & items$0)
-            | ({49{turn[1]}} & items$1)
-            | ({49{turn[2]}} & items$2)
-            | ({49{turn[3]}} & items$3);
+            | ({49{whose[0]}} & items$0)
+            | ({49{whose[1]}} & items$1)
+            | ({49{whose[2]}} & items$2)
+            | ({49{whose[3]}} & items$3);
     end
-    always @(posedge clock) turn <= reset ? 4'b0 : next;
+    always @(posedge clock) whose <= reset ? 4'b0 : next;
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking1$choose
 
 
@@ -46437,8 +46437,8 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$choose(clock,reset,favoured,wants$
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] left, first, late, next, turn;
-    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    reg [3:0] left, first, late, next, whose;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(whose & {4{takes}});
     always @(*) first = left & favoured;
     always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
@@ -46447,16 +46447,16 @@ module kvcpu_ulx3s$device$hepc$lists$ranking2$choose(clock,reset,favoured,wants$
         next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
         next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
-    always @(*) valid = |turn;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = whose;
+    always @(*) valid = |whose;
     always @(*) begin
         item = 49'b0
-            | ({49{turn[0]}} & items$0)
-            | ({49{turn[1]}} & items$1)
-            | ({49{turn[2]}} & items$2)
-            | ({49{turn[3]}} & items$3);
+            | ({49{whose[0]}} & items$0)
+            | ({49{whose[1]}} & items$1)
+            | ({49{whose[2]}} & items$2)
+            | ({49{whose[3]}} & items$3);
     end
-    always @(posedge clock) turn <= reset ? 4'b0 : next;
+    always @(posedge clock) whose <= reset ? 4'b0 : next;
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking2$choose
 
 
@@ -50535,8 +50535,8 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$choose(clock,reset,favoured,wants$
     output reg  [48:0] item;
     
     // Update code (custom)
-    reg [3:0] left, first, late, next, turn;
-    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(turn & {4{takes}});
+    reg [3:0] left, first, late, next, whose;
+    always @(*) left = {wants$3, wants$2, wants$1, wants$0} & ~(whose & {4{takes}});
     always @(*) first = left & favoured;
     always @(*) late = {wants_next$3, wants_next$2, wants_next$1, wants_next$0};
     always @(*) begin
@@ -50545,16 +50545,16 @@ module kvcpu_ulx3s$device$hepc$lists$ranking3$choose(clock,reset,favoured,wants$
         next[2] = (first[2] & ~|first[1:0]) | (~|first & (left[2] & ~|left[1:0])) | (~|left & (late[2] & ~|late[1:0]));
         next[3] = (first[3] & ~|first[2:0]) | (~|first & (left[3] & ~|left[2:0])) | (~|left & (late[3] & ~|late[2:0]));
     end
-    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = turn;
-    always @(*) valid = |turn;
+    always @(*) {chosen$3, chosen$2, chosen$1, chosen$0} = whose;
+    always @(*) valid = |whose;
     always @(*) begin
         item = 49'b0
-            | ({49{turn[0]}} & items$0)
-            | ({49{turn[1]}} & items$1)
-            | ({49{turn[2]}} & items$2)
-            | ({49{turn[3]}} & items$3);
+            | ({49{whose[0]}} & items$0)
+            | ({49{whose[1]}} & items$1)
+            | ({49{whose[2]}} & items$2)
+            | ({49{whose[3]}} & items$3);
     end
-    always @(posedge clock) turn <= reset ? 4'b0 : next;
+    always @(posedge clock) whose <= reset ? 4'b0 : next;
 endmodule // kvcpu_ulx3s$device$hepc$lists$ranking3$choose
 
 
@@ -68465,7 +68465,7 @@ module kvcpu_ulx3s$link$bridge(clock,reset,in_valid,in_ready,in_data,in_first,ou
     input wire  [63:0] m_axil_rdata;
     
     // Constant declarations
-    localparam  idle = 32'h7a11ff;
+    localparam  idle = 32'h6acfbf;
     localparam  ones = 64'hffffffffffffffff;
     
     // Stub signals
@@ -69228,7 +69228,7 @@ module kvcpu_ulx3s$link$guard(clock,reset,is_low,in_valid,bad_frame,out_valid,ou
     output reg  out_first;
     
     // Constant declarations
-    localparam  idle = 32'h7a1200;
+    localparam  idle = 32'h6acfc0;
     
     // Stub signals
     reg  is_deaf$clock;
@@ -69353,8 +69353,8 @@ module kvcpu_ulx3s$link$receiver(clock,reset,rx,out_valid,out_data,bad_frame,is_
     output reg  is_low;
     
     // Constant declarations
-    localparam  half = 16'h27;
-    localparam  whole = 16'h4f;
+    localparam  half = 16'h22;
+    localparam  whole = 16'h45;
     localparam  top = 8'h80;
     
     // Stub signals
@@ -69648,7 +69648,7 @@ module kvcpu_ulx3s$link$transmitter(clock,reset,in_valid,in_ready,in_data,tx);
     output reg  tx;
     
     // Constant declarations
-    localparam  whole = 16'h4f;
+    localparam  whole = 16'h45;
     
     // Stub signals
     reg  busy$clock;

@@ -33,7 +33,7 @@ const HASTY_LINE: uart::Timing = uart::Timing { bit_clocks: 8, idle_clocks: 1024
 /// Baud rate of the boards' serial lines; FT231X and FT2232H go up to 3,000,000.
 const BAUD: u32 = 1_000_000;
 /// Clocks of the boards, as their PLLs make them (`constraints/*/top.v`).
-const ULX3S_HZ: u32 = 80_000_000;
+const ULX3S_HZ: u32 = 70_000_000;
 /// Clocks in which what comes from its SDRAM is on wires: the registers beside the pads (constraints/ulx3s_85f/top.v).
 const ULX3S_WIRES: u64 = 1;
 const EVN_HZ: u32 = 120_000_000;

@@ -53,7 +53,7 @@ impl Memory {
                 for (place, name) in pins.iter_mut().zip(PINS) {
                     *place = place_of(design, false, &format!("sdram_{name}"))?;
                 }
-                Some(Wired { chip: Chip::new(Sheet::AT_80_MHZ, seed), pins, dq_in, captured: 0 })
+                Some(Wired { chip: Chip::new(Sheet::AT_70_MHZ, seed), pins, dq_in, captured: 0 })
             }
             None => None,
         };

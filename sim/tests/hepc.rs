@@ -10,6 +10,8 @@ const ENTRIES: usize = 1024;
 const STASH: usize = 8;
 const LANES: usize = 4;
 const K: usize = 16;
+/// From a row that a sweep takes to the next: `stride` in hdl/src/hepc/walk.rs, for these rows.
+const STRIDE: usize = 161;
 
 const PREFIX: u32 = 1;
 const HOT: u32 = 4;
@@ -587,14 +589,14 @@ fn does_what_the_text_says_of_every_entry() {
     assert!(slowest < rows + rows / 10, "{slowest} clocks");
 }
 
-/// Entry 0's score as the memory holds it so many clocks after a SWEEP is answered, in a device that has scored it ahead or not.
-fn score_after(clocks: u64, ahead: bool, forgotten: bool) -> u64 {
+/// A bench whose parameters are 0 but WR, which is 1: a score is ENTRY_ACCESS.
+fn plain(entries: Vec<Entry>) -> Bench {
     let mut hepc = Model::new(&HEPC, 1);
     hepc.reset();
     let mut bench = Bench {
         hepc,
         rng: ChaCha8Rng::seed_from_u64(1),
-        entries: vec![Entry([0, 0, 0, 0, 7, 0, 0, 1 << 30]); ENTRIES + STASH],
+        entries,
         parameters: Parameters::default(),
         lists: Default::default(),
         held: 0,
@@ -603,6 +605,30 @@ fn score_after(clocks: u64, ahead: bool, forgotten: bool) -> u64 {
     (0..ENTRIES + STASH).for_each(|index| bench.load(index));
     bench.configure();
     bench.write(0, 1);
+    bench
+}
+
+/// In the order in which a sweep meets them, each entry of one lane is a better victim than all before: the list takes one a clock, and
+/// so does the sweep.
+#[test]
+fn a_lane_has_every_turn_that_no_other_wants() {
+    let rows = (ENTRIES + STASH) / LANES;
+    let mut entries = vec![Entry::default(); ENTRIES + STASH];
+    for n in 0..rows {
+        entries[(n + 1) * STRIDE % rows * LANES] = Entry([0, 0, 0, 0, 4_000 - n as u32, 0, 0, 1 << 30]);
+    }
+    let mut bench = plain(entries);
+    bench.write(SWEEP, 0);
+    let clocks = bench.settle();
+    assert!(clocks < (rows + rows / 10) as u64, "{clocks} clocks for {rows} rows");
+    let best: Vec<u32> = (0..K as u32).map(|n| bench.read(0x1000 + n)).collect();
+    let expected: Vec<u32> = (0..K).map(|n| ((rows - n) * STRIDE % rows * LANES) as u32).collect();
+    assert_eq!(best, expected);
+}
+
+/// Entry 0's score as the memory holds it so many clocks after a SWEEP is answered, in a device that has scored it ahead or not.
+fn score_after(clocks: u64, ahead: bool, forgotten: bool) -> u64 {
+    let mut bench = plain(vec![Entry([0, 0, 0, 0, 7, 0, 0, 1 << 30]); ENTRIES + STASH]);
     if ahead {
         bench.write(PRESCORE, 0);
         bench.settle();

@@ -16,7 +16,7 @@ use anyhow::{Result, bail, ensure};
 use kvcpu_mmio::Register;
 use std::rc::Rc;
 
-/// Data RAM.
+/// Data RAM: as many words as the program has.
 pub(super) const DATA_WORDS: usize = 0xC00;
 /// Register file.
 pub(super) const CSR: u32 = 0x10_0000;

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  address ───────────► what is asked ─► must it wait? ─► accept ─┬─► a write, a clock later: job started, parameter, POP ─► ready
-//!  address ahead ─► subject ─┬─────────────────┘                    └─► a read: ready, a clock later
-//!                            └─► value ───────► answer ───────────────► read
+//!  address ahead ─► subject ─┬─────────────────┘                  └─► a read: ready, a clock later
+//!                            └─► value ───────► answer ─────────────► read
 //! ```
 //!
 //! What is asked for while a job works waits for its end, and so do all writes; except BUSY, and what the job has nothing to do with.

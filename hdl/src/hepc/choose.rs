@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!  wants ─► less what is taken ─► first of the favoured, or first of all ─┬─► register ─► chosen ─► item
-//!  wants next ───────────────────────────────── first, if there is no other ┘
+//!  wants next ───────────────────────────────── first, if there is no other┘
 //! ```
 //!
-//! The favoured change from clock to clock, so that no lane's FIFO fills while others' are empty. A lane whose head
-//! is taken in this clock, by whatever list, comes last: what is behind the head is known late. Written in Verilog: the choice is the lowest bit set, the
+//! The favoured change from clock to clock, so that no lane's FIFO fills while others' are empty. A lane whose head is taken in this
+//! clock, by whatever list, comes last: what is behind the head is known late. Written in Verilog: the choice is the lowest bit set, the
 //! item an AND-OR over the lanes; a loop of conditions would be a chain of them.
 
 use super::ITEM_BITS;
@@ -24,7 +24,7 @@ pub(super) struct Choose<const L: usize> {
     pub favoured: Signal<In, Bits<L>>,
     /// A lane has an item, and keeps it until it is taken.
     pub wants: [Signal<In, Bit>; L],
-    /// It has none yet, but will: the item before is taken in this clock.
+    /// It will have one in the next clock: its head is taken in this one, by whatever list.
     pub wants_next: [Signal<In, Bit>; L],
     /// The item.
     pub items: [Signal<In, Bits<ITEM_BITS>>; L],
@@ -36,7 +36,7 @@ pub(super) struct Choose<const L: usize> {
     pub valid: Signal<Out, Bit>,
     /// The item.
     pub item: Signal<Out, Bits<ITEM_BITS>>,
-    _turn: Option<usize>,
+    _whose: Option<usize>,
 }
 
 impl<const L: usize> Default for Choose<L> {
@@ -52,7 +52,7 @@ impl<const L: usize> Default for Choose<L> {
             chosen: std::array::from_fn(|_| Default::default()),
             valid: Default::default(),
             item: Default::default(),
-            _turn: None,
+            _whose: None,
         }
     }
 }
@@ -60,17 +60,17 @@ impl<const L: usize> Default for Choose<L> {
 impl<const L: usize> Logic for Choose<L> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            let wants = |lane: &usize| self.wants[*lane].val() && !(self.takes.val() && self._turn == Some(*lane));
+            let wants = |lane: &usize| self.wants[*lane].val() && !(self.takes.val() && self._whose == Some(*lane));
             let favoured = |lane: &usize| wants(lane) && self.favoured.val().get_bit(*lane);
             let wants_next = |lane: &usize| self.wants_next[*lane].val();
             let next = (0..L).find(favoured).or_else(|| (0..L).find(wants)).or_else(|| (0..L).find(wants_next));
-            self._turn = next.filter(|_| !self.reset.val());
+            self._whose = next.filter(|_| !self.reset.val());
         }
         for lane in 0..L {
-            self.chosen[lane].next = self._turn == Some(lane);
+            self.chosen[lane].next = self._whose == Some(lane);
         }
-        self.valid.next = self._turn.is_some();
-        self.item.next = self._turn.map_or_else(Default::default, |lane| self.items[lane].val());
+        self.valid.next = self._whose.is_some();
+        self.item.next = self._whose.map_or_else(Default::default, |lane| self.items[lane].val());
     }
 
     fn connect(&mut self) {
@@ -93,9 +93,9 @@ impl<const L: usize> Logic for Choose<L> {
             _ => format!("({from}[{lane}] & ~|{from}[{}:0])", lane - 1),
         };
         let mut text = format!(
-            "reg [{high}:0] left, first, late, next, turn;\n\
+            "reg [{high}:0] left, first, late, next, whose;\n\
              always @(*) begin\n    \
-                 left = {{{wants}}} & ~(turn & {{{L}{{takes}}}});\n    \
+                 left = {{{wants}}} & ~(whose & {{{L}{{takes}}}});\n    \
                  first = left & favoured;\n    \
                  late = {{{wants_next}}};\n",
             wants = all("wants"),
@@ -107,14 +107,14 @@ impl<const L: usize> Logic for Choose<L> {
         }
         let _ = write!(
             text,
-            "    {{{chosen}}} = turn;\n    \
-                 valid = |turn;\n    \
+            "    {{{chosen}}} = whose;\n    \
+                 valid = |whose;\n    \
                  item = {ITEM_BITS}'b0",
             chosen = all("chosen"),
         );
         for lane in 0..L {
-            let _ = write!(text, "\n        | ({{{ITEM_BITS}{{turn[{lane}]}}}} & items${lane})");
+            let _ = write!(text, "\n        | ({{{ITEM_BITS}{{whose[{lane}]}}}} & items${lane})");
         }
-        Verilog::Custom(format!("{text};\nend\nalways @(posedge clock) turn <= reset ? {L}'b0 : next;\n"))
+        Verilog::Custom(format!("{text};\nend\nalways @(posedge clock) whose <= reset ? {L}'b0 : next;\n"))
     }
 }

@@ -56,7 +56,7 @@ pub(super) struct Ranking<const L: usize, const K: usize, const M: usize> {
     pub pop: Signal<In, Bit>,
     /// A lane has an item for this list.
     pub wants: [Signal<In, Bit>; L],
-    /// It has none yet, but will: the item before is taken in this clock.
+    /// It will have one in the next clock: its head is taken in this one, by whatever list.
     pub wants_next: [Signal<In, Bit>; L],
     /// The item, inverted: {rank, index}.
     pub items: [Signal<In, Bits<ITEM_BITS>>; L],

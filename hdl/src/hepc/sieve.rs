@@ -6,9 +6,9 @@
 //! ```
 //!
 //! A list only gets better during a sweep, so what does not beat an older last item does not beat the present one either.
-//! Most items of a sweep stop here: of n in random order, K * (1 + ln(n / K)) pass. The head stands in registers, so that the
-//! choice among lanes does not begin at a RAM, nor end at one. What leaves is counted a clock later, as that choice is a long way;
-//! only whether something waits is known at once.
+//! Most items of a sweep stop here: of n in random order, K * (1 + ln(n / K)) pass. The head stands in registers, so that what a list
+//! takes does not come from a RAM. What leaves is counted a clock later: whether a list takes the head is a way long enough without a
+//! count behind it. Only whether something waits is known at once.
 
 use super::ITEM_BITS;
 use super::places::Places;
@@ -43,7 +43,7 @@ pub(super) struct Sieve {
 
     /// An item waits for list k, in bit k.
     pub wanted: Signal<Out, Bits<4>>,
-    /// None does, but the next will: the one before is taken in this clock.
+    /// In the next clock the head will be for list k: the one before is taken in this one.
     pub wanted_next: Signal<Out, Bits<4>>,
     /// The first of them, inverted.
     pub head: Signal<Out, Bits<ITEM_BITS>>,

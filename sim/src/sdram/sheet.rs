@@ -38,10 +38,10 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// At 80 MHz. W9825G6JH-75 (Winbond, revision A04, 9.5), and where AS4C16M16SA-7 (Alliance, revision 3.0, table 16) or
+    /// At 70 MHz. W9825G6JH-75 (Winbond, revision A04, 9.5), and where AS4C16M16SA-7 (Alliance, revision 3.0, table 16) or
     /// MT48LC16M16A2-75 (Micron) ask for more, that.
-    pub const AT_80_MHZ: Sheet = Sheet {
-        period: 12_500,
+    pub const AT_70_MHZ: Sheet = Sheet {
+        period: 14_285,
         power_up: 200_000_000,
         refreshes: 8,
         row_cycle: 66_000,
@@ -59,5 +59,5 @@ impl Sheet {
         release: 1,
     };
     /// At 133 MHz, where the CAS latency has to be 3.
-    pub const AT_133_MHZ: Sheet = Sheet { period: 7_519, cas: 3, ..Sheet::AT_80_MHZ };
+    pub const AT_133_MHZ: Sheet = Sheet { period: 7_519, cas: 3, ..Sheet::AT_70_MHZ };
 }

@@ -25,7 +25,7 @@ pub(crate) struct Board {
     pins: PathBuf,
     /// Of the device's clock, which has to be met.
     pub(crate) clock_mhz: f64,
-    /// How long ways to and from pins may be.
+    /// What may be between registers and pins.
     pub(super) at_pins: Option<Limits>,
     #[serde(skip)]
     folder: PathBuf,
