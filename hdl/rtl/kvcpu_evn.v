@@ -29617,6 +29617,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     // Local signals
     reg  listing;
     reg  [3:0] favoured;
+    reg  [15:0] asked;
     reg  [10:0] orders;
     
     // Sub module instances
@@ -29982,21 +29983,22 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         orders[(64'h3)+:(8)] = wish[(64'h0)+:(8)];
     end
     always @(*) fresh$d = works[(64'h0)+:(1)];
+    always @(*) asked = wish[(64'h8)+:(16)];
     always @(*) ranking0$orders = orders;
     always @(*) ranking0$favoured = favoured;
-    always @(*) ranking0$asked = wish[(64'h8)+:(16)][32'h0];
+    always @(*) ranking0$asked = asked[32'h0];
     always @(*) ranking1$orders = orders;
     always @(*) ranking1$favoured = favoured;
-    always @(*) ranking1$asked = wish[(64'h8)+:(16)][32'h1];
+    always @(*) ranking1$asked = asked[32'h1];
     always @(*) ranking2$orders = orders;
     always @(*) ranking2$favoured = favoured;
-    always @(*) ranking2$asked = wish[(64'h8)+:(16)][32'h2];
+    always @(*) ranking2$asked = asked[32'h2];
     always @(*) ranking3$orders = orders;
     always @(*) ranking3$favoured = favoured;
-    always @(*) ranking3$asked = wish[(64'h8)+:(16)][32'h3];
+    always @(*) ranking3$asked = asked[32'h3];
     always @(*) prefetch$orders = orders;
     always @(*) prefetch$favoured = favoured;
-    always @(*) prefetch$asked = wish[(64'h8)+:(16)][32'h4];
+    always @(*) prefetch$asked = asked[32'h4];
     always @(*) ranking0$pop = popping$q[32'h0];
     always @(*) ranking1$pop = popping$q[32'h1];
     always @(*) ranking2$pop = popping$q[32'h2];
@@ -30182,7 +30184,7 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
     always @(*) crowded = (victims_crowded$all != 32'h0) | (candidates_crowded$all != 32'h0);
     always @(*) holding = (victims_holding$all != 32'h0) | (candidates_holding$all != 32'h0) | ranking0$holding | ranking1$holding | ranking2$holding | ranking3$holding | prefetch$holding;
     always @(*) turning = ~ranking0$there | ~ranking1$there | ~ranking2$there | ~ranking3$there | ~prefetch$there;
-    always @(*) there = (~wish[(64'h8)+:(16)][32'h0] | ranking0$there) & (~wish[(64'h8)+:(16)][32'h1] | ranking1$there) & (~wish[(64'h8)+:(16)][32'h2] | ranking2$there) & (~wish[(64'h8)+:(16)][32'h3] | ranking3$there) & (~wish[(64'h8)+:(16)][32'h4] | prefetch$there);
+    always @(*) there = (~asked[32'h0] | ranking0$there) & (~asked[32'h1] | ranking1$there) & (~asked[32'h2] | ranking2$there) & (~asked[32'h3] | ranking3$there) & (~asked[32'h4] | prefetch$there);
     always @(*) begin
         candidates$0$list = 32'h0;
         candidates$0$open = 1'b0;
@@ -30195,19 +30197,19 @@ module kvcpu_evn$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,
         view[(64'h0)+:(1)] = 1'b0;
         view[(64'h1)+:(8)] = 32'h0;
         view[(64'h9)+:(49)] = 32'h0;
-        if (wish[(64'h8)+:(16)][32'h0]) begin
+        if (asked[32'h0]) begin
             view = ranking0$view;
         end
-        if (wish[(64'h8)+:(16)][32'h1]) begin
+        if (asked[32'h1]) begin
             view = ranking1$view;
         end
-        if (wish[(64'h8)+:(16)][32'h2]) begin
+        if (asked[32'h2]) begin
             view = ranking2$view;
         end
-        if (wish[(64'h8)+:(16)][32'h3]) begin
+        if (asked[32'h3]) begin
             view = ranking3$view;
         end
-        if (wish[(64'h8)+:(16)][32'h4]) begin
+        if (asked[32'h4]) begin
             view = prefetch$view;
         end
     end

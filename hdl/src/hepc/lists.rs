@@ -85,6 +85,8 @@ pub(super) struct Lists<const L: usize, const K: usize, const M: usize> {
     candidates_holding: Flags<L>,
     listing: Signal<Local, Bit>,
     favoured: Signal<Local, Bits<L>>,
+    /// The list asked about, in bit l.
+    asked: Signal<Local, Bits<16>>,
     orders: Signal<Local, Orders>,
     first_lane: Constant<Bits<L>>,
     all_but_last: Constant<Bits<L>>,
@@ -106,7 +108,7 @@ impl<const L: usize, const K: usize, const M: usize> Default for Lists<L, K, M> 
         }
         rest!(
             clock reset works clear finish pop list wish crowded holding turning there view passed fresh clearing finishing popping
-            victims_crowded candidates_crowded victims_holding candidates_holding listing favoured orders
+            victims_crowded candidates_crowded victims_holding candidates_holding listing favoured asked orders
             ranking0 ranking1 ranking2 ranking3 prefetch;
             victim victim_item tier tier_early candidate candidate_item victims candidates
         )
@@ -154,21 +156,22 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
         self.fresh.d.next = self.works.val().sweeping;
         self.orders.next.fresh = self.fresh.q.val();
         self.orders.next.wanted = self.wish.val().place;
+        self.asked.next = self.wish.val().lists;
         self.ranking0.orders.next = self.orders.val();
         self.ranking0.favoured.next = self.favoured.val();
-        self.ranking0.asked.next = self.wish.val().lists.get_bit(0);
+        self.ranking0.asked.next = self.asked.val().get_bit(0);
         self.ranking1.orders.next = self.orders.val();
         self.ranking1.favoured.next = self.favoured.val();
-        self.ranking1.asked.next = self.wish.val().lists.get_bit(1);
+        self.ranking1.asked.next = self.asked.val().get_bit(1);
         self.ranking2.orders.next = self.orders.val();
         self.ranking2.favoured.next = self.favoured.val();
-        self.ranking2.asked.next = self.wish.val().lists.get_bit(2);
+        self.ranking2.asked.next = self.asked.val().get_bit(2);
         self.ranking3.orders.next = self.orders.val();
         self.ranking3.favoured.next = self.favoured.val();
-        self.ranking3.asked.next = self.wish.val().lists.get_bit(3);
+        self.ranking3.asked.next = self.asked.val().get_bit(3);
         self.prefetch.orders.next = self.orders.val();
         self.prefetch.favoured.next = self.favoured.val();
-        self.prefetch.asked.next = self.wish.val().lists.get_bit(4);
+        self.prefetch.asked.next = self.asked.val().get_bit(4);
         self.ranking0.pop.next = self.popping.q.val().get_bit(0);
         self.ranking1.pop.next = self.popping.q.val().get_bit(1);
         self.ranking2.pop.next = self.popping.q.val().get_bit(2);
@@ -244,27 +247,27 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
             | !self.prefetch.there.val();
 
         // A list that does not exist is there, and empty.
-        self.there.next = (!self.wish.val().lists.get_bit(0) | self.ranking0.there.val())
-            & (!self.wish.val().lists.get_bit(1) | self.ranking1.there.val())
-            & (!self.wish.val().lists.get_bit(2) | self.ranking2.there.val())
-            & (!self.wish.val().lists.get_bit(3) | self.ranking3.there.val())
-            & (!self.wish.val().lists.get_bit(4) | self.prefetch.there.val());
+        self.there.next = (!self.asked.val().get_bit(0) | self.ranking0.there.val())
+            & (!self.asked.val().get_bit(1) | self.ranking1.there.val())
+            & (!self.asked.val().get_bit(2) | self.ranking2.there.val())
+            & (!self.asked.val().get_bit(3) | self.ranking3.there.val())
+            & (!self.asked.val().get_bit(4) | self.prefetch.there.val());
         self.view.next.exists = false;
         self.view.next.count = 0.into();
         self.view.next.front = 0.into();
-        if self.wish.val().lists.get_bit(0) {
+        if self.asked.val().get_bit(0) {
             self.view.next = self.ranking0.view.val();
         }
-        if self.wish.val().lists.get_bit(1) {
+        if self.asked.val().get_bit(1) {
             self.view.next = self.ranking1.view.val();
         }
-        if self.wish.val().lists.get_bit(2) {
+        if self.asked.val().get_bit(2) {
             self.view.next = self.ranking2.view.val();
         }
-        if self.wish.val().lists.get_bit(3) {
+        if self.asked.val().get_bit(3) {
             self.view.next = self.ranking3.view.val();
         }
-        if self.wish.val().lists.get_bit(4) {
+        if self.asked.val().get_bit(4) {
             self.view.next = self.prefetch.view.val();
         }
     }
