@@ -21665,7 +21665,6 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     reg  lists$clear;
     reg  lists$finish;
     reg  lists$pop;
-    reg  [3:0] lists$list;
     reg  [23:0] lists$wish;
     reg  lists$victim$0;
     reg  lists$victim$1;
@@ -21994,7 +21993,6 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
         .clear(lists$clear),
         .finish(lists$finish),
         .pop(lists$pop),
-        .list(lists$list),
         .wish(lists$wish),
         .victim$0(lists$victim$0),
         .victim$1(lists$victim$1),
@@ -22280,7 +22278,6 @@ module kvcpu_uart$device$hepc(clock,reset,bus_select,bus_write,bus_address,bus_d
     always @(*) lists$clear = bus$starts[(64'h0)+:(1)];
     always @(*) lists$finish = jobs$works[(64'h0)+:(1)] & jobs$drained;
     always @(*) lists$pop = bus$pops;
-    always @(*) lists$list = bus$list;
     always @(*) lists$wish = showing$wish;
     always @(*) showing$open = bus$open;
     always @(*) showing$of_lists = bus$of_lists;
@@ -28356,7 +28353,7 @@ module kvcpu_uart$device$hepc$judges$3$waiting(clock,read_address,read_data,writ
 endmodule // kvcpu_uart$device$hepc$judges$3$waiting
 
 
-module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish,victim$0,victim$1,victim$2,victim$3,victim_item$0,victim_item$1,victim_item$2,victim_item$3,tier$0,tier$1,tier$2,tier$3,tier_early$0,tier_early$1,tier_early$2,tier_early$3,candidate$0,candidate$1,candidate$2,candidate$3,candidate_item$0,candidate_item$1,candidate_item$2,candidate_item$3,crowded,holding,turning,there,view);
+module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,wish,victim$0,victim$1,victim$2,victim$3,victim_item$0,victim_item$1,victim_item$2,victim_item$3,tier$0,tier$1,tier$2,tier$3,tier_early$0,tier_early$1,tier_early$2,tier_early$3,candidate$0,candidate$1,candidate$2,candidate$3,candidate_item$0,candidate_item$1,candidate_item$2,candidate_item$3,crowded,holding,turning,there,view);
     
     // Module arguments
     input wire  clock;
@@ -28365,7 +28362,6 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     input wire  clear;
     input wire  finish;
     input wire  pop;
-    input wire  [3:0] list;
     input wire  [23:0] wish;
     input wire  victim$0;
     input wire  victim$1;
@@ -28400,7 +28396,6 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     // Constant declarations
     localparam  first_lane = 4'h1;
     localparam  all_but_last = 4'h7;
-    localparam  one = 16'h1;
     
     // Stub signals
     reg  victims$0$clock;
@@ -29027,10 +29022,11 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
     always @(*) popping$reset = reset;
     always @(*) clearing$d = clear;
     always @(*) finishing$d = finish;
+    always @(*) asked = wish[(64'h8)+:(16)];
     always @(*) begin
         popping$d = 32'h0;
         if (pop) begin
-            popping$d = one << list;
+            popping$d = asked;
         end
     end
     always @(*) begin
@@ -29047,7 +29043,6 @@ module kvcpu_uart$device$hepc$lists(clock,reset,works,clear,finish,pop,list,wish
         orders[(64'h3)+:(8)] = wish[(64'h0)+:(8)];
     end
     always @(*) fresh$d = works[(64'h0)+:(1)];
-    always @(*) asked = wish[(64'h8)+:(16)];
     always @(*) ranking0$orders = orders;
     always @(*) ranking0$favoured = favoured;
     always @(*) ranking0$asked = asked[32'h0];

@@ -33,10 +33,8 @@ pub(super) struct Lists<const L: usize, const K: usize, const M: usize> {
     pub clear: Signal<In, Bit>,
     /// It ends: bounds are set.
     pub finish: Signal<In, Bit>,
-    /// A list forgets its head.
+    /// The list asked about forgets its head.
     pub pop: Signal<In, Bit>,
-    /// Which.
-    pub list: Signal<In, Bits<4>>,
     /// The item wanted at the front of the list asked about.
     pub wish: Signal<In, Wish>,
 
@@ -90,7 +88,6 @@ pub(super) struct Lists<const L: usize, const K: usize, const M: usize> {
     orders: Signal<Local, Orders>,
     first_lane: Constant<Bits<L>>,
     all_but_last: Constant<Bits<L>>,
-    one: Constant<Bits<16>>,
 }
 
 impl<const L: usize, const K: usize, const M: usize> Default for Lists<L, K, M> {
@@ -102,12 +99,11 @@ impl<const L: usize, const K: usize, const M: usize> Default for Lists<L, K, M> 
                     $($lanes: std::array::from_fn(|_| Default::default()),)*
                     first_lane: Constant::new(1u64.into()),
                     all_but_last: Constant::new(((1u64 << (L - 1)) - 1).into()),
-                    one: Constant::new(1u64.into()),
                 }
             };
         }
         rest!(
-            clock reset works clear finish pop list wish crowded holding turning there view passed fresh clearing finishing popping
+            clock reset works clear finish pop wish crowded holding turning there view passed fresh clearing finishing popping
             victims_crowded candidates_crowded victims_holding candidates_holding listing favoured asked orders
             ranking0 ranking1 ranking2 ranking3 prefetch;
             victim victim_item tier tier_early candidate candidate_item victims candidates
@@ -142,9 +138,10 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
         // What begins and ends reaches many registers, and has a clock for it.
         self.clearing.d.next = self.clear.val();
         self.finishing.d.next = self.finish.val();
+        self.asked.next = self.wish.val().lists;
         self.popping.d.next = 0.into();
         if self.pop.val() {
-            self.popping.d.next = self.one.val() << self.list.val();
+            self.popping.d.next = self.asked.val();
         }
         self.passed.d.next = (self.passed.q.val() << 1) | self.first_lane.val();
         if self.passed.q.val() == self.all_but_last.val() {
@@ -156,7 +153,6 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
         self.fresh.d.next = self.works.val().sweeping;
         self.orders.next.fresh = self.fresh.q.val();
         self.orders.next.wanted = self.wish.val().place;
-        self.asked.next = self.wish.val().lists;
         self.ranking0.orders.next = self.orders.val();
         self.ranking0.favoured.next = self.favoured.val();
         self.ranking0.asked.next = self.asked.val().get_bit(0);

@@ -223,7 +223,6 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.lists.clear.next = self.bus.starts.val().sweeping;
         self.lists.finish.next = self.jobs.works.val().sweeping & self.jobs.drained.val();
         self.lists.pop.next = self.bus.pops.val();
-        self.lists.list.next = self.bus.list.val();
         self.lists.wish.next = self.showing.wish.val();
         self.showing.open.next = self.bus.open.val();
         self.showing.of_lists.next = self.bus.of_lists.val();
