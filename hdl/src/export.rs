@@ -63,7 +63,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_uart_receiver_6", verilog: |name| text(name, uart::Receiver::new(6)) },
     Design { name: "kvcpu_uart_receiver_7", verilog: |name| text(name, uart::Receiver::new(7)) },
     Design { name: "kvcpu_uart_receiver_9", verilog: |name| text(name, uart::Receiver::new(9)) },
-    Design { name: "kvcpu_uart_receiver_80", verilog: |name| text(name, uart::Receiver::new(80)) },
+    Design { name: "kvcpu_uart_receiver_70", verilog: |name| text(name, uart::Receiver::new(70)) },
     Design { name: "kvcpu_uart_transmitter", verilog: |name| text(name, uart::Transmitter::new(LINE.bit_clocks)) },
     Design { name: "kvcpu_uart_bridge", verilog: |name| text(name, uart::Bridge::new(256)) },
     Design { name: "kvcpu_uart_link", verilog: |name| text(name, uart::Link::new(HASTY_LINE)) },

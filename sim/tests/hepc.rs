@@ -626,6 +626,35 @@ fn a_lane_has_every_turn_that_no_other_wants() {
     assert_eq!(best, expected);
 }
 
+/// Each entry that a sweep meets, in whatever lane, is a better victim than all before: a list takes one a clock, the rows bring as many
+/// as there are lanes, so sieves are crowded and hold up the rows. None is lost.
+#[test]
+fn a_sweep_waits_for_sieves_that_are_crowded_and_none_is_lost() {
+    let rows = (ENTRIES + STASH) / LANES;
+    let mut entries = vec![Entry::default(); ENTRIES + STASH];
+    let mut order = Vec::new();
+    for n in 0..rows {
+        let row = (n + 1) * STRIDE % rows;
+        for lane in 0..LANES {
+            order.push((row * LANES + lane) as u32);
+            entries[row * LANES + lane] = Entry([0, 0, 0, 0, (8_000 - order.len()) as u32, 0, 0, 1 << 30]);
+        }
+    }
+    let mut bench = plain(entries);
+    bench.write(SWEEP, 0);
+    let begin = bench.hepc.clocks();
+    bench.settle();
+    // Whoever asks a list waits for what it still has to take.
+    bench.read(0x1000);
+    let clocks = bench.hepc.clocks() - begin;
+    let best: Vec<u32> = (0..K as u32).map(|n| bench.read(0x1000 + n)).collect();
+    let expected: Vec<u32> = order.iter().rev().take(K).copied().collect();
+    assert_eq!(best, expected);
+    let items = (rows * LANES) as u64;
+    assert!(clocks > items, "{clocks} clocks for {items} items: a list cannot have taken them all");
+    assert!(clocks < items + items / 10, "{clocks} clocks for {items} items: a list takes one a clock");
+}
+
 /// Entry 0's score as the memory holds it so many clocks after a SWEEP is answered, in a device that has scored it ahead or not.
 fn score_after(clocks: u64, ahead: bool, forgotten: bool) -> u64 {
     let mut bench = plain(vec![Entry([0, 0, 0, 0, 7, 0, 0, 1 << 30]); ENTRIES + STASH]);

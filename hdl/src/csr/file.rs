@@ -12,7 +12,7 @@ use super::Table;
 use crate::prim::{Ram, Register};
 use rust_hdl::prelude::*;
 
-/// Data RAM (`0x0_....`) and register file (`0x1_....`), for `Q` queues and `G` agents.
+/// Data RAM (below `0x10_0000`) and register file (from there to `0x1F_FFFF`), for `Q` queues and `G` agents.
 #[derive(LogicBlock, Default)]
 pub struct File<const Q: usize, const G: usize> {
     /// Clock.

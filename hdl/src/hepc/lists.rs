@@ -139,6 +139,7 @@ impl<const L: usize, const K: usize, const M: usize> Logic for Lists<L, K, M> {
         self.clearing.d.next = self.clear.val();
         self.finishing.d.next = self.finish.val();
         self.asked.next = self.wish.val().lists;
+        // A POP's address stands until it is answered, and `Showing` decodes it whether a request is open or not.
         self.popping.d.next = 0.into();
         if self.pop.val() {
             self.popping.d.next = self.asked.val();

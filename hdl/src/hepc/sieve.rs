@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A list only gets better during a sweep, so what does not beat an older last item does not beat the present one either.
-//! Most items of a sweep stop here: of n in random order, K * (1 + ln(n / K)) pass. The head stands in registers, so that what a list
+//! Most items of a sweep stop here: of n in random order, K * (1 + ln(n / K)) pass once the list is full. The head stands in registers, so that what a list
 //! takes does not come from a RAM. What leaves is counted a clock later: whether a list takes the head is a way long enough without a
 //! count behind it. Only whether something waits is known at once.
 

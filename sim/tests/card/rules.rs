@@ -36,7 +36,7 @@ fn broken_by_traffic(kind: &Kind) -> Option<Broken> {
 fn a_chip_that_asks_for_more_is_told_wrong() {
     // Clocks that the controllers take at the least: for tRCD, tRP, REFRESH, behind data; and with them, for tRAS, tRC, tRRD.
     for (kind, [column, precharge, refresh, recovery, active, cycle, row]) in
-        [(SLOW, [2, 2, 6, 2, 6, 8, 6]), (FAST, [3, 3, 10, 3, 7, 10, 7])]
+        [(SLOW, [2, 2, 5, 2, 6, 8, 6]), (FAST, [3, 3, 10, 3, 7, 10, 7])]
     {
         let sheet = kind.sheet;
         let longer = |clocks: u64| clocks * sheet.period + 1;
@@ -88,7 +88,7 @@ fn tell(chip: &mut Chip, commands: &[(u64, Pins)]) -> Option<&'static str> {
 /// A chip that is ready.
 fn ready() -> Chip {
     let mut chip = Chip::new(SHEET, 1);
-    let mut commands = vec![(16_001, told(PRECHARGE, 0, 1 << 10))];
+    let mut commands = vec![(14_002, told(PRECHARGE, 0, 1 << 10))];
     commands.extend([(6, told(REFRESH, 0, 0)); 8]);
     commands.push((6, told(MODE, 0, 0x22)));
     assert_eq!(tell(&mut chip, &commands), None);
@@ -126,8 +126,8 @@ fn a_chip_that_is_told_nonsense_says_so() {
     assert_eq!(tell(&mut chip, &[(8, told(REFRESH, 0, 0))]), Some("power-up sequence"), "neglected");
     assert_eq!(tell(&mut chip, &[(8_000, REST)]), Some("tRAS at the most"), "neglected, with its row open");
     let fresh = |commands: &[(u64, Pins)]| tell(&mut Chip::new(SHEET, 1), commands);
-    assert_eq!(fresh(&[(16_001, told(REFRESH, 0, 0))]), Some("power-up sequence"));
-    assert_eq!(fresh(&[(16_001, all), (4, told(MODE, 0, 0x22)), (4, open.1)]), Some("power-up sequence"));
+    assert_eq!(fresh(&[(14_002, told(REFRESH, 0, 0))]), Some("power-up sequence"));
+    assert_eq!(fresh(&[(14_002, all), (4, told(MODE, 0, 0x22)), (4, open.1)]), Some("power-up sequence"));
     // What is right is not wrong, and reads what was written, a latency of two clocks later.
     let mut chip = ready();
     assert_eq!(tell(&mut chip, &[open, (4, write), data, data, data, (1, read)]), None);

@@ -3,7 +3,7 @@
 use crate::seed;
 use kvcpu_sim::uart::{BIT_CLOCKS, Heard, Sender};
 use kvcpu_sim::{
-    Design, Model, UART_RECEIVER, UART_RECEIVER_6, UART_RECEIVER_7, UART_RECEIVER_9, UART_RECEIVER_80, UART_TRANSMITTER,
+    Design, Model, UART_RECEIVER, UART_RECEIVER_6, UART_RECEIVER_7, UART_RECEIVER_9, UART_RECEIVER_70, UART_TRANSMITTER,
 };
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +14,7 @@ const RECEIVERS: [(&Design, u32); 5] = [
     (&UART_RECEIVER_7, 7),
     (&UART_RECEIVER, BIT_CLOCKS),
     (&UART_RECEIVER_9, 9),
-    (&UART_RECEIVER_80, 80),
+    (&UART_RECEIVER_70, 70),
 ];
 
 /// How far a sender's bit may be from the receiver's, as parts of it: shorter, and longer. `docs/uart.md`, The line.

@@ -156,6 +156,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "CAS latency is 2 or 3, not 1")]
     fn a_latency_that_no_chip_has_is_refused() {
-        Clocks::of(&Chip { cas: 1, ..Chip::ULX3S }, 80_000_000);
+        Clocks::of(&Chip { cas: 1, ..Chip::ULX3S }, 70_000_000);
     }
 }
