@@ -28,6 +28,8 @@ pub enum Source {
     Command,
     /// An invalidation awaits acknowledgement.
     Invalidate,
+    /// The management core tells of an event (`docs/firmware.md`).
+    Management,
 }
 
 impl Source {
@@ -39,6 +41,7 @@ impl Source {
             Source::Error => irq::INT_STATUS::ERROR,
             Source::Command => irq::INT_STATUS::COMMAND,
             Source::Invalidate => irq::INT_STATUS::INVALIDATE,
+            Source::Management => irq::INT_STATUS::MANAGEMENT,
         };
         field.lsb as u16
     }

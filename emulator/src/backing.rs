@@ -42,6 +42,16 @@ impl Emulator {
         Ok(Emulator { core, memory, next_iova: AtomicU64::new(FIRST_IOVA) })
     }
 
+    /// Reads 4 bytes as the management core does (`docs/firmware.md`).
+    pub fn management_read32(&self, bar: Bar, offset: u32) -> u32 {
+        self.core().read32(bar, offset)
+    }
+
+    /// Writes 4 bytes as the management core does: the read-only registers of the block `mgmt` too.
+    pub fn management_write32(&self, bar: Bar, offset: u32, value: u32) {
+        self.core().management_write32(bar, offset, value);
+    }
+
     fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -20,6 +20,8 @@ const HALF_HIGH: u32 = 2;
 const LOCK_DEVICE: u32 = 1;
 const LOCK_QUEUE: u32 = 2;
 
+/// First word of the management core's block.
+const MANAGEMENT_WORDS: u32 = CSR_FW_STATUS - CSR;
 /// No register from here on is computed when it is read.
 const COMPUTED_END: u32 = CSR_CMD_SQE;
 /// Bits of an address that say which register of which queue it is.
@@ -177,6 +179,14 @@ fn write_cause(word: u32, what: u32) -> u32 {
 /// Writes a word of the register file as the host does.
 fn register_write(word: u32, data: u32) {
     let what = load(DESCRIPTOR + word);
+    if HO_MANAGEMENT != 0 && word >= MANAGEMENT_WORDS && what & WHAT_ACCESS_MASK == ACCESS_RO {
+        // What these show is the management core's.
+        store(CSR + word, data);
+        if CSR + word == CSR_THROTTLE {
+            store(FRONT_THROTTLE, data);
+        }
+        return;
+    }
     HO_CAUSE = write_cause(word, what);
     if HO_CAUSE != 0 {
         return;

@@ -16,9 +16,13 @@ const FRONT_HIGH: u32 = FRONT + 3;
 const FRONT_ANSWER_LOW: u32 = FRONT + 4;
 const FRONT_ANSWER_HIGH: u32 = FRONT + 5;
 const FRONT_RESPOND: u32 = FRONT + 6;
+/// How far DMA and sweeps are held back, as THROTTLE.
+const FRONT_THROTTLE: u32 = FRONT + 0xD;
 
 /// Byte offset within the BAR.
 const OFFSET_MASK: u32 = 0xFF_FFFF;
+/// Bit of an access that the management core asks for.
+const MANAGEMENT_MASK: u32 = 1 << 27;
 /// PCI index of the BAR of the directory.
 const DIRECTORY_BAR: u32 = 2;
 /// Bits of an offset of BAR0 that are 0 if the register file may have its word.
@@ -43,6 +47,8 @@ static SVC_ABORT_REQUESTED: u32 = 0;
 
 /// 1: the access is to BAR2, 0: to BAR0.
 static HO_DIRECTORY: u32 = 0;
+/// Not 0: it is the management core's.
+static HO_MANAGEMENT: u32 = 0;
 /// What is wrong with it; 0 if nothing is.
 static HO_CAUSE: u32 = 0;
 /// High half of what it read.
@@ -66,6 +72,7 @@ fn host_access() {
     let offset = access & OFFSET_MASK;
     let size = load(FRONT_SIZE);
     HO_DIRECTORY = (access >> 28) & 3;
+    HO_MANAGEMENT = access & MANAGEMENT_MASK;
     HO_CAUSE = 0;
     HO_HIGH = 0;
     let mut low = 0;

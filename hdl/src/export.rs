@@ -2,7 +2,7 @@
 
 use crate::board::Board;
 use crate::top::Device;
-use crate::{card, dma, hepc, micro, pcie, prim, rtbd, split, tier, uart};
+use crate::{card, dma, hepc, mgmt, micro, pcie, prim, rtbd, split, tier, uart};
 use anyhow::{Result, anyhow};
 use kvcpu_mmio::Geometry;
 use rust_hdl::prelude::*;
@@ -67,6 +67,7 @@ pub const DESIGNS: &[Design] = &[
     Design { name: "kvcpu_uart_transmitter", verilog: |name| text(name, uart::Transmitter::new(LINE.bit_clocks)) },
     Design { name: "kvcpu_uart_bridge", verilog: |name| text(name, uart::Bridge::new(256)) },
     Design { name: "kvcpu_uart_link", verilog: |name| text(name, uart::Link::new(HASTY_LINE)) },
+    Design { name: "kvcpu_management", verilog: |name| text(name, mgmt::Management::new(CLOCK_HZ)) },
     Design { name: "kvcpu_uart", verilog: board!(Geometry::SMALL, CLOCK_HZ, LINE, 6 4 8 4 4 2 3 4 4 3 4 4) },
     Design { name: "kvcpu_card_ram", verilog: |name| text(name, card::CardRam::new(208)) },
     Design { name: "kvcpu_card_ram_small", verilog: |name| text(name, card::CardRam::new(1040)) },

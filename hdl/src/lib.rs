@@ -12,6 +12,7 @@ pub mod csr;
 pub mod dma;
 pub mod export;
 pub mod hepc;
+pub mod mgmt;
 pub mod micro;
 pub mod mutate;
 pub mod pcie;

@@ -54,7 +54,7 @@ pub struct Device<
     pub s_axil_awvalid: Signal<In, Bit>,
     /// It is taken.
     pub s_axil_awready: Signal<Out, Bit>,
-    /// Byte address; bit 23: BAR2.
+    /// Byte address; bit 23: BAR2, bit 22: the management core asks (`docs/firmware.md`).
     pub s_axil_awaddr: Signal<In, Bits<24>>,
     /// log2 of the bytes of the access.
     pub s_axil_awsize: Signal<In, Bits<3>>,
@@ -76,7 +76,7 @@ pub struct Device<
     pub s_axil_arvalid: Signal<In, Bit>,
     /// It is taken.
     pub s_axil_arready: Signal<Out, Bit>,
-    /// Byte address; bit 23: BAR2.
+    /// Byte address; bit 23: BAR2, bit 22: the management core asks (`docs/firmware.md`).
     pub s_axil_araddr: Signal<In, Bits<24>>,
     /// log2 of the bytes of the access.
     pub s_axil_arsize: Signal<In, Bits<3>>,
@@ -389,6 +389,8 @@ impl<
 
         // The outside.
         self.dma.bus_master.next = self.bus_master.val();
+        self.dma.level.next = self.front.dma_level.val();
+        self.hepc.rests.next = self.front.sweep_rests.val();
         self.irq.next = self.front.irq.val();
         self.front.awvalid.next = self.s_axil_awvalid.val();
         self.s_axil_awready.next = self.front.awready.val();

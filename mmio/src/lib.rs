@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod backing;
+pub mod firmware;
 pub mod geometry;
 pub mod h3;
 pub mod map;

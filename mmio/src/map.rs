@@ -35,11 +35,11 @@ pub const WINDOWS: [Window; 8] = [
     Window { base: 0x4000, size: 0x1000, purpose: "translation and invalidation (LUF)" },
     Window { base: 0x5000, size: 0x1000, purpose: "interrupts" },
     Window { base: 0x6000, size: 0x1000, purpose: "counters" },
-    Window { base: 0x7000, size: 0x1000, purpose: "reserved for management: thermal, firmware mailbox" },
+    Window { base: 0x7000, size: 0x1000, purpose: "management: thermal, firmware mailbox" },
 ];
 
 /// Every register block in address order, BAR by BAR.
-pub const BLOCKS: [Block; 13] = [
+pub const BLOCKS: [Block; 14] = [
     regs::control::BLOCK,
     regs::hepc::BLOCK,
     regs::command::BLOCK,
@@ -51,6 +51,7 @@ pub const BLOCKS: [Block; 13] = [
     regs::luf::BLOCK,
     regs::irq::BLOCK,
     regs::counter::BLOCK,
+    regs::mgmt::BLOCK,
     regs::rtbd_entry::BLOCK,
     regs::msix::BLOCK,
 ];

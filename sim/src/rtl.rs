@@ -14,6 +14,7 @@ use crate::simulation::Simulation;
 use crate::watch::{Seen, Watch};
 use kvcpu_mmio::geometry::VECTORS;
 use kvcpu_mmio::map::{BAR0_BYTES, BAR2_BYTES};
+use kvcpu_mmio::regs::mgmt::MANAGEMENT_BIT;
 use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory, Geometry};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -153,6 +154,23 @@ impl Rtl {
         self.simulation().watch.take()
     }
 
+    /// Reads 4 bytes as the management core does (`docs/firmware.md`).
+    pub fn management_read32(&self, bar: Bar, offset: u32) -> Result<u32, BackingError> {
+        Ok(self.manage(bar, offset, None)? as u32)
+    }
+
+    /// Writes 4 bytes as the management core does: the read-only registers of the block `mgmt` too.
+    pub fn management_write32(&self, bar: Bar, offset: u32, value: u32) -> Result<(), BackingError> {
+        self.manage(bar, offset, Some(value.into())).map(drop)
+    }
+
+    fn manage(&self, bar: Bar, offset: u32, write: Option<u64>) -> Result<u64, BackingError> {
+        match address(bar, offset)? {
+            Some(address) => self.simulation().access(Access { address: address | MANAGEMENT_BIT, bytes: 4, write }),
+            None => Err(BackingError::BadAccess { bar, offset, reason: "the management core has no way to BAR4" }),
+        }
+    }
+
     fn simulation(&self) -> MutexGuard<'_, Simulation> {
         self.simulation.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,7 +211,7 @@ fn address(bar: Bar, offset: u32) -> Result<Option<u32>, BackingError> {
 
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (bar, offset) = (if self.address & BAR2 == 0 { 0 } else { 2 }, self.address & !BAR2);
+        let (bar, offset) = (if self.address & BAR2 == 0 { 0 } else { 2 }, self.address & !(BAR2 | MANAGEMENT_BIT));
         let bytes = self.bytes;
         match self.write {
             Some(value) => write!(f, "a write of {value:#x} ({bytes} bytes) to BAR{bar} offset {offset:#x}"),

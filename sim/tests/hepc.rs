@@ -655,6 +655,63 @@ fn a_sweep_waits_for_sieves_that_are_crowded_and_none_is_lost() {
     assert!(clocks < items + items / 10, "{clocks} clocks for {items} items: a list takes one a clock");
 }
 
+/// Clocks of a sweep that rests in so many of sixteen clocks, and the list it makes.
+fn swept_at(level: u64) -> (u64, Vec<u32>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let entries = (0..ENTRIES + STASH).map(|_| Entry([0, 0, 0, 0, rng.random_range(1..10_000), 0, 0, 1 << 30]));
+    let mut bench = plain(entries.collect());
+    bench
+        .hepc
+        .set("bus_select", 1)
+        .set("bus_write", 1)
+        .set("bus_address", (0x60_0000 | SWEEP).into());
+    let mut clocks = 0;
+    for command in [true, false] {
+        if !command {
+            bench
+                .hepc
+                .set("bus_write", 0)
+                .set("bus_address", (0x60_0000 | BUSY).into())
+                .set("bus_select", 1);
+        }
+        loop {
+            bench.hepc.set("rests", u64::from(clocks % 16 < level)).eval();
+            let (ready, busy) = (bench.hepc.get("bus_ready"), bench.hepc.get("bus_read"));
+            bench.hepc.tick();
+            clocks += 1;
+            if ready == 1 && command {
+                bench.hepc.set("bus_select", 0).tick();
+                clocks += 1;
+                break;
+            }
+            // The bus rests a clock between requests.
+            bench.hepc.set("bus_select", u64::from(ready == 0));
+            if ready == 1 && busy == 0 {
+                break;
+            }
+        }
+    }
+    bench.hepc.set("bus_select", 0).set("rests", 1).tick();
+    // What takes one row does not rest.
+    bench.write(SCORE, 0);
+    let begin = bench.hepc.clocks();
+    bench.read(0x30);
+    assert!(bench.hepc.clocks() - begin < 30, "a SCORE waits for sweeps to be let on");
+    (clocks, (0..K as u32).map(|n| bench.read(0x1000 + n)).collect())
+}
+
+#[test]
+fn a_sweep_rests_as_it_is_told_and_finds_the_same() {
+    let rows = ((ENTRIES + STASH) / LANES) as u64;
+    let (unhindered, list) = swept_at(0);
+    for level in [1, 8, 15] {
+        let (clocks, same) = swept_at(level);
+        assert_eq!(same, list, "level {level}");
+        let asked = rows * 16 / (16 - level);
+        assert!((asked..asked + unhindered - rows + 64).contains(&clocks), "level {level}: {clocks} of {asked}");
+    }
+}
+
 /// Entry 0's score as the memory holds it so many clocks after a SWEEP is answered, in a device that has scored it ahead or not.
 fn score_after(clocks: u64, ahead: bool, forgotten: bool) -> u64 {
     let mut bench = plain(vec![Entry([0, 0, 0, 0, 7, 0, 0, 1 << 30]); ENTRIES + STASH]);

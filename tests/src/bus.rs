@@ -63,10 +63,19 @@ impl Bus {
     /// # Panics
     /// If `hdl/rtl` has no design of this geometry.
     pub fn rtl(geometry: Geometry, options: RtlOptions) -> (Rtl, Arc<Bus>) {
+        let design = kvcpu_sim::top(geometry).expect("hdl/rtl has a design of this geometry");
+        Bus::rtl_of(design.name, geometry, options)
+    }
+
+    /// The same of a design that has the device's ports and others.
+    ///
+    /// # Panics
+    /// If there is no such design.
+    pub fn rtl_of(design: &str, geometry: Geometry, options: RtlOptions) -> (Rtl, Arc<Bus>) {
         let bus = Arc::new(Bus::default());
         bus.heal();
         let control = bus.clone();
-        let design = kvcpu_sim::top(geometry).expect("hdl/rtl has a design of this geometry");
+        let design = kvcpu_sim::design(design).expect("there is a design of that name");
         let rtl = Rtl::with_bus(design, geometry, options, |memory| Box::new(RtlWire { memory, control }));
         (rtl.expect("the design is a device"), bus)
     }

@@ -19,7 +19,7 @@ fn pending(device: &Emulated) -> u32 {
     device.backing().read32(Bar::Msix, msix::PBA_OFFSET).unwrap()
 }
 
-const SOURCES: [Source; 8] = [
+const SOURCES: [Source; 9] = [
     Source::Queue(0),
     Source::Queue(1),
     Source::Queue(2),
@@ -28,6 +28,7 @@ const SOURCES: [Source; 8] = [
     Source::Error,
     Source::Command,
     Source::Invalidate,
+    Source::Management,
 ];
 
 #[test]

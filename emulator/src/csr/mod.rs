@@ -6,7 +6,7 @@ use crate::core::Core;
 use kvcpu_mmio::geometry::ENTRY_BYTES;
 use kvcpu_mmio::map::{Place, by_offset};
 use kvcpu_mmio::register::Access;
-use kvcpu_mmio::regs::{control, dma, luf, queue, rtbd, service, tier};
+use kvcpu_mmio::regs::{control, dma, luf, mgmt, queue, rtbd, service, tier};
 use kvcpu_mmio::{Bar, Register};
 
 /// Why an access was bad: the codes of BAD_ACCESS_ADDR.CAUSE.
@@ -140,6 +140,19 @@ impl Core {
         self.enabled && among(&device)
             || among(&[&queue::SQ_BASE, &queue::CQ_BASE, &queue::Q_SIZE])
                 && self.queues.is_enabled(place.instance as usize)
+    }
+
+    /// A write by the management core: its own block's read-only registers too; all else as the host's.
+    pub(crate) fn management_write32(&mut self, bar: Bar, offset: u32, value: u32) {
+        let own = self.decode(bar, offset).is_ok_and(|place| {
+            let own = mgmt::BLOCK.base..mgmt::BLOCK.base + mgmt::BLOCK.stride;
+            bar == Bar::Regs && own.contains(&place.register.offset) && place.register.access == Access::RO
+        });
+        if own {
+            self.words[offset as usize / 4] = value;
+        } else {
+            self.write32(bar, offset, value);
+        }
     }
 
     fn try_write32(&mut self, bar: Bar, offset: u32, value: u32) -> Result<(), Cause> {

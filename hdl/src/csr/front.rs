@@ -27,7 +27,7 @@ pub struct Front {
     pub awvalid: Signal<In, Bit>,
     /// Address is taken.
     pub awready: Signal<Out, Bit>,
-    /// Byte address; bit 23: BAR2.
+    /// Byte address; bit 23: BAR2, bit 22: the management core asks.
     pub awaddr: Signal<In, Bits<24>>,
     /// log2 of its bytes.
     pub awsize: Signal<In, Bits<3>>,
@@ -49,7 +49,7 @@ pub struct Front {
     pub arvalid: Signal<In, Bit>,
     /// Read address is taken.
     pub arready: Signal<Out, Bit>,
-    /// Byte address; bit 23: BAR2.
+    /// Byte address; bit 23: BAR2, bit 22: the management core asks.
     pub araddr: Signal<In, Bits<24>>,
     /// log2 of its bytes.
     pub arsize: Signal<In, Bits<3>>,
@@ -71,6 +71,11 @@ pub struct Front {
     pub sweeps: Signal<Out, Bit>,
     /// It is.
     pub sweep_started: Signal<In, Bit>,
+
+    /// Level at which the DMA channels are held back: THROTTLE.DMA.
+    pub dma_level: Signal<Out, Bits<4>>,
+    /// A sweep is not to read a row: in THROTTLE.SWEEP of sixteen clocks.
+    pub sweep_rests: Signal<Out, Bit>,
 
     /// A request for this block stands.
     pub bus_select: Signal<In, Bit>,
@@ -109,6 +114,9 @@ pub struct Front {
     fired: Register<Bit>,
     sweep: Register<Bit>,
     lines: Register<Bits<16>>,
+    /// As THROTTLE.
+    throttle: Register<Bits<8>>,
+    resting: Register<Bit>,
     cycles: Register<Bits<64>>,
     cycles_high: Register<Bits<32>>,
     ready: Register<Bit>,
@@ -123,6 +131,7 @@ pub struct Front {
     shown_address: Signal<Local, Bits<24>>,
     shown_size: Signal<Local, Bits<3>>,
     offset: Signal<Local, Bits<32>>,
+    access: Signal<Local, Bits<32>>,
     bytes: Signal<Local, Bits<32>>,
     edges: Signal<Local, Bits<8>>,
     runs: Signal<Local, Bits<8>>,
@@ -168,10 +177,10 @@ impl Front {
         }
         rest!(
             clock reset awvalid awready awaddr awsize wvalid wready wdata wstrb bvalid bready bresp arvalid arready araddr
-            arsize rvalid rready rdata rresp irq pending sweeps sweep_started bus_select bus_write bus_address bus_data bus_ready
+            arsize rvalid rready rdata rresp irq pending sweeps sweep_started dma_level sweep_rests bus_select bus_write bus_address bus_data bus_ready
             bus_read has_address has_data has_read address size data gap read_address read_size is_write waits
-            answer_low answer_high b_valid r_valid watched armed fired sweep lines cycles cycles_high ready read number starts write responds arms is_go
-            shown_address shown_size offset bytes edges runs low
+            answer_low answer_high b_valid r_valid watched armed fired sweep lines throttle resting cycles cycles_high ready read number starts write responds arms is_go
+            shown_address shown_size offset access bytes edges runs low
         )
     }
 }
@@ -199,6 +208,8 @@ impl Logic for Front {
         self.fired.clock.next = self.clock.val();
         self.sweep.clock.next = self.clock.val();
         self.lines.clock.next = self.clock.val();
+        self.throttle.clock.next = self.clock.val();
+        self.resting.clock.next = self.clock.val();
         self.cycles.clock.next = self.clock.val();
         self.cycles_high.clock.next = self.clock.val();
         self.ready.clock.next = self.clock.val();
@@ -223,6 +234,8 @@ impl Logic for Front {
         self.fired.reset.next = self.reset.val();
         self.sweep.reset.next = self.reset.val();
         self.lines.reset.next = self.reset.val();
+        self.throttle.reset.next = self.reset.val();
+        self.resting.reset.next = self.reset.val();
         self.cycles.reset.next = self.reset.val();
         self.cycles_high.reset.next = self.reset.val();
         self.ready.reset.next = self.reset.val();
@@ -339,6 +352,7 @@ impl Logic for Front {
                     bit_cast::<32, 21>(self.shown_address.val().get_bits::<21>(0)) | self.bar2_write_mark.val();
             }
         }
+        self.access.next = self.offset.val() | (bit_cast::<32, 1>(self.shown_address.val().get_bits::<1>(22)) << 27);
         self.bytes.next = 1.into();
         if self.shown_size.val() == 1 {
             self.bytes.next = 2.into();
@@ -359,6 +373,7 @@ impl Logic for Front {
         self.answer_low.d.next = self.answer_low.q.val();
         self.answer_high.d.next = self.answer_high.q.val();
         self.lines.d.next = 0.into();
+        self.throttle.d.next = self.throttle.q.val();
         if self.write.val() {
             if self.number.val() == 4 {
                 self.answer_low.d.next = self.bus_data.val();
@@ -366,6 +381,8 @@ impl Logic for Front {
                 self.answer_high.d.next = self.bus_data.val();
             } else if self.number.val() == 8 {
                 self.lines.d.next = self.bus_data.val().get_bits::<16>(0);
+            } else if self.number.val() == 13 {
+                self.throttle.d.next = self.bus_data.val().get_bits::<8>(0);
             }
         }
         self.rdata.next =
@@ -381,12 +398,16 @@ impl Logic for Front {
             self.cycles_high.d.next = self.cycles.q.val().get_bits::<32>(32);
         }
 
+        self.dma_level.next = self.throttle.q.val().get_bits::<4>(0);
+        self.resting.d.next = self.cycles.q.val().get_bits::<4>(0) < self.throttle.q.val().get_bits::<4>(4);
+        self.sweep_rests.next = self.resting.q.val();
+
         // The bus.
         self.ready.d.next = self.starts.val();
         self.read.d.next = 0.into();
         if self.starts.val() {
             if self.number.val() == 0 {
-                self.read.d.next = self.offset.val();
+                self.read.d.next = self.access.val();
             } else if self.number.val() == 1 {
                 self.read.d.next = self.bytes.val();
             } else if self.number.val() == 2 {

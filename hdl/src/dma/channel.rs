@@ -15,7 +15,7 @@
 //! What is copied is read back only when all of it has been answered. The first fault halts the transfer: no burst is
 //! begun after it, and when those on the bus have been answered it is done, with that result. `stop` halts it likewise.
 
-use super::{BEATS_BITS, Bursts, Crc, Queue};
+use super::{BEATS_BITS, Bursts, Crc, Queue, Throttle};
 use crate::prim::{Fifo, Register};
 use rust_hdl::prelude::*;
 
@@ -30,6 +30,8 @@ pub struct Channel {
     pub stop: Signal<In, Bit>,
     /// The host's memory may be used.
     pub bus_master: Signal<In, Bit>,
+    /// How far it is held back: THROTTLE.DMA.
+    pub level: Signal<In, Bits<4>>,
     /// Neither works nor has anything outstanding.
     pub idle: Signal<Out, Bit>,
 
@@ -104,6 +106,7 @@ pub struct Channel {
     pub card_written_error: Signal<In, Bit>,
 
     queue: Queue,
+    throttle: Throttle,
     reader: Bursts,
     writer: Bursts,
     fifo: Fifo<Bits<64>, 9, 10>,
@@ -157,6 +160,7 @@ impl Logic for Channel {
     #[hdl_gen]
     fn update(&mut self) {
         self.queue.clock.next = self.clock.val();
+        self.throttle.clock.next = self.clock.val();
         self.reader.clock.next = self.clock.val();
         self.writer.clock.next = self.clock.val();
         self.kept.clock.next = self.clock.val();
@@ -179,6 +183,7 @@ impl Logic for Channel {
         self.r_error.clock.next = self.clock.val();
         self.r_last.clock.next = self.clock.val();
         self.queue.reset.next = self.reset.val();
+        self.throttle.reset.next = self.reset.val();
         self.reader.reset.next = self.reset.val();
         self.writer.reset.next = self.reset.val();
         self.kept.reset.next = self.reset.val();
@@ -269,7 +274,11 @@ impl Logic for Channel {
         self.writer.load_words.next = self.queue.words.val();
         self.read_beats_wide.next = bit_cast::<10, BEATS_BITS>(self.reader.beats.val());
         self.write_beats_wide.next = bit_cast::<10, BEATS_BITS>(self.writer.beats.val());
+        self.throttle.level.next = self.level.val();
+        self.throttle.taken.next = self.read_taken.val();
+        self.throttle.beats.next = self.reader.beats.val();
         self.read_ready.d.next = self.reader.valid.val()
+            & !self.throttle.rests.val()
             & !self.read_taken.val()
             & !self.reader.load.val()
             & (self.credit.q.val() >= self.read_beats_wide.val());

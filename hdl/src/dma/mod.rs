@@ -7,6 +7,7 @@ mod crc;
 mod master;
 mod queue;
 mod ring;
+mod throttle;
 mod unit;
 
 pub use address::Address;
@@ -16,6 +17,7 @@ pub use crc::Crc;
 pub use master::Master;
 pub use queue::Queue;
 pub use ring::Ring;
+pub use throttle::Throttle;
 pub use unit::Unit;
 
 /// Bits of a burst's beats, 1 to 64.

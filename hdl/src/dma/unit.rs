@@ -26,6 +26,8 @@ pub struct Unit {
     pub reset: Signal<In, Bit>,
     /// Bus Master Enable: without, no burst is begun on the host's bus.
     pub bus_master: Signal<In, Bit>,
+    /// How far the channels are held back: THROTTLE.DMA.
+    pub level: Signal<In, Bits<4>>,
     /// A request for this block stands.
     pub bus_select: Signal<In, Bit>,
     /// It is a write.
@@ -302,6 +304,7 @@ impl Logic for Unit {
         for i in 0..2 {
             self.channels[i].stop.next = self.aborting.q.val();
             self.channels[i].bus_master.next = self.bus_master.val();
+            self.channels[i].level.next = self.level.val();
             self.channels[i].select.next = bit_cast::<3, 4>(self.to_column.val());
             self.channels[i].data.next = self.written.q.val();
             self.channels[i].host_in_valid.next = self.host.in_valid[i].val();

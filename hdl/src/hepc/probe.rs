@@ -94,6 +94,8 @@ pub struct Probe<const L: usize, const K: usize, const M: usize, const A: usize,
     /// The unit's.
     pub bus_read: Signal<Out, Bits<32>>,
 
+    /// Sweeps are not to read a row in this clock.
+    pub rests: Signal<In, Bit>,
     /// The directory's port is taken by others.
     pub held: Signal<In, Bit>,
     /// An entry is written, all of it; not while the unit works.
@@ -150,7 +152,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             };
         }
         rest!(
-            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read held load load_index load0
+            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read rests held load load_index load0
             load1 load2 load3 show shown0 shown1 shown2 shown3 unit row row_loaded lane_loaded shown load_entry
             bank_row bank_load_row bank_write_row
         )
@@ -171,6 +173,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.bus_ready.next = self.unit.bus_ready.val();
         self.bus_read.next = self.unit.bus_read.val();
 
+        self.unit.rests.next = self.rests.val();
         self.unit.row_taken.next = self.unit.row_read.val() & !self.held.val();
         self.row_loaded.next = self.load_index.val() >> self.lane_bits.val();
         self.lane_loaded.next = self.load_index.val() & self.lane_mask.val();

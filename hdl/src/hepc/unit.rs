@@ -53,6 +53,9 @@ pub struct Hepc<const L: usize, const K: usize, const M: usize, const A: usize, 
     /// It works, or answers.
     pub awake: Signal<Out, Bit>,
 
+    /// Sweeps are not to read a row in this clock.
+    pub rests: Signal<In, Bit>,
+
     /// A row is wanted.
     pub row_read: Signal<Out, Bit>,
     /// Which.
@@ -106,7 +109,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
             };
         }
         rest!(
-            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake row_read row row_taken row_write
+            clock reset bus_select bus_write bus_address bus_data bus_ready bus_read awake rests row_read row row_taken row_write
             row_write_row row_write_lanes asks asks_write asked given bus parameters jobs walk valid score lists showing weighing writeback judged scoring_rows;
             entries row_write_data judges
         )
@@ -181,6 +184,7 @@ impl<const L: usize, const K: usize, const M: usize, const A: usize, const S: us
         self.walk.one_row.next = self.jobs.one_row.val();
         self.walk.by_lane.next = self.jobs.by_lane.val();
         self.walk.crowded.next = self.lists.crowded.val();
+        self.walk.rests.next = self.rests.val();
         self.walk.row_taken.next = self.row_taken.val();
         self.row_read.next = self.walk.row_read.val();
         self.row.next = self.walk.row.val();

@@ -36,6 +36,8 @@ pub(super) struct Walk<const L: usize, const A: usize, const S: usize> {
     pub by_lane: Signal<In, Bit>,
     /// A sieve is crowded.
     pub crowded: Signal<In, Bit>,
+    /// No row is to be read, by a job that takes many.
+    pub rests: Signal<In, Bit>,
 
     /// A row is wanted.
     pub row_read: Signal<Out, Bit>,
@@ -99,7 +101,7 @@ impl<const L: usize, const A: usize, const S: usize> Default for Walk<L, A, S> {
             };
         }
         rest!(
-            clock reset starts index one_row by_lane crowded row_read row row_taken asking taken lanes first_index asks next_row
+            clock reset starts index one_row by_lane crowded rests row_read row row_taken asking taken lanes first_index asks next_row
             next_lanes stall row1 row2 lanes1 lanes2 takes lane_last row_last of_one starts_any picked_row picked_lane picked_lanes
         )
     }
@@ -125,7 +127,7 @@ impl<const L: usize, const A: usize, const S: usize> Logic for Walk<L, A, S> {
         self.lanes1.reset.next = self.reset.val();
         self.lanes2.reset.next = self.reset.val();
 
-        self.stall.d.next = self.crowded.val();
+        self.stall.d.next = self.crowded.val() | (self.rests.val() & !self.one_row.val());
         self.row_read.next = self.asks.q.val() & !self.stall.q.val();
         self.row.next = self.next_row.q.val();
         self.takes.next = self.asks.q.val() & !self.stall.q.val() & self.row_taken.val();

@@ -7,7 +7,7 @@ pub const MAGIC_VALUE: u32 = 0x4B56_4350;
 /// Major version of this map: software refuses a device with another.
 pub const MAP_MAJOR: u16 = 2;
 /// Minor version: grows when registers are added compatibly.
-pub const MAP_MINOR: u16 = 0;
+pub const MAP_MINOR: u16 = 1;
 
 block! {
     /// Identity, capabilities, life cycle, access errors.

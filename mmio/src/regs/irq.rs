@@ -18,15 +18,17 @@ block! {
         COMMAND[6 + 1] "";
         /// An invalidation awaits acknowledgement.
         INVALIDATE[7 + 1] "";
+        /// The management core tells of an event; see FW_EVENT.
+        MANAGEMENT[8 + 1] "";
     };
     /// Sources that may signal.
     0x04 INT_ENABLE: u32 RW = 0, "" {
         /// A bit for each source, as in INT_STATUS.
-        SOURCES[0 + 8] "";
+        SOURCES[0 + 9] "";
     };
     /// Writing 1 raises a source, for tests.
     0x08 INT_FORCE: u32 WO = 0, "" {
         /// A bit for each source, as in INT_STATUS.
-        SOURCES[0 + 8] "";
+        SOURCES[0 + 9] "";
     };
 }

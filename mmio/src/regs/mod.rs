@@ -7,6 +7,7 @@ pub mod dma;
 pub mod hepc;
 pub mod irq;
 pub mod luf;
+pub mod mgmt;
 pub mod msix;
 pub mod queue;
 pub mod rtbd;

@@ -13,7 +13,7 @@ use crate::regs::Path;
 /// How long an interrupt that must not come is waited for.
 const QUIET: Duration = Duration::from_millis(10);
 
-const SOURCES: [Source; 8] = [
+const SOURCES: [Source; 9] = [
     Source::Queue(0),
     Source::Queue(1),
     Source::Queue(2),
@@ -22,6 +22,7 @@ const SOURCES: [Source; 8] = [
     Source::Error,
     Source::Command,
     Source::Invalidate,
+    Source::Management,
 ];
 
 fn name(source: Source) -> String {
