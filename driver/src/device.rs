@@ -48,6 +48,10 @@ pub(crate) struct Inner<B: Backing + ?Sized + 'static> {
     pub(crate) queues_taken: AtomicU32,
     /// Held from when a single-shot command is written until it is done or given up; the id of the last.
     pub(crate) single_shot: Mutex<u16>,
+    /// Held while a command is in the firmware's mailbox, or an update is under way.
+    pub(crate) mailbox: Mutex<()>,
+    /// Held while the firmware has the device to itself, and while it is configured.
+    pub(crate) lent: Mutex<()>,
     /// Held while INT_ENABLE is read and written back.
     pub(crate) irq: Mutex<()>,
     /// Whether there is anything to serve: T3 or agents.
@@ -125,6 +129,8 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             deadline_ns: AtomicU64::new(DEADLINE.as_nanos() as u64),
             queues_taken: AtomicU32::new(0),
             single_shot: Mutex::new(0),
+            mailbox: Mutex::new(()),
+            lent: Mutex::new(()),
             irq: Mutex::new(()),
             serves: AtomicBool::new(false),
             service: Mutex::new(Service::default()),

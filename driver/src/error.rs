@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use kvcpu_mmio::BackingError;
 use kvcpu_mmio::queue::{Key, Opcode, SINGLE_SHOT_QID, Status};
-use kvcpu_mmio::regs::{control, queue};
+use kvcpu_mmio::regs::{control, mgmt, queue};
 use kvcpu_ring::RingError;
 use thiserror::Error;
 
+use crate::firmware::FirmwareError;
 use crate::service::ServiceError;
 
 /// Why the driver could not do what it was asked.
@@ -146,6 +147,9 @@ pub enum DriverError {
     /// Something on the host's side of the service queue.
     #[error(transparent)]
     T3(#[from] ServiceError),
+    /// The firmware did not do what it was asked.
+    #[error(transparent)]
+    Firmware(#[from] FirmwareError),
 }
 
 impl DriverError {
@@ -255,11 +259,13 @@ fn show(opcode: Opcode, key: &Key) -> String {
 }
 
 /// What the bits of a well-known status register say.
-fn decoded(register: &str, value: u64) -> String {
+pub(crate) fn decoded(register: &str, value: u64) -> String {
     let fields: &[_] = match register {
         "STATUS" => control::STATUS.fields,
         "Q_STATUS" => queue::Q_STATUS.fields,
         "Q_ERR" => queue::Q_ERR.fields,
+        "FW_STATUS" => mgmt::FW_STATUS.fields,
+        "MBOX_STATUS" => mgmt::MBOX_STATUS.fields,
         _ => return String::new(),
     };
     let mut text = String::new();

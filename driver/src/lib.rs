@@ -7,7 +7,8 @@
 //!   Commands ── QueuePair ── rings in DMA memory ─┐
 //!      └─────── SingleShot ── CMD_SQE registers ──┤
 //!   service loop (T3, invalidations) ─────────────┼── Device ── Backing
-//!   counters, entries, interrupts, config ────────┘        (Traced, Faulty around it)
+//!   counters, entries, interrupts, config ────────┤        (Traced, Faulty around it)
+//!   Firmware: status, mailbox, update ────────────┘
 //! ```
 //!
 //! It leaves out where T3 keeps its blocks ([`T3Backend`] is the seam) and what to move when: the
@@ -24,6 +25,7 @@ mod dma;
 mod entries;
 mod error;
 mod eventfd;
+pub mod firmware;
 mod interrupts;
 mod iova;
 mod mapped;
@@ -48,6 +50,7 @@ pub use device::{Device, Identity};
 pub use dma::DmaBuffer;
 pub use entries::{Entries, Entry};
 pub use error::{ConfigError, DriverError, StatusError};
+pub use firmware::{Firmware, FirmwareError};
 pub use interrupts::Source;
 pub use kvcpu_mmio as mmio;
 pub use queue_pair::QueuePair;

@@ -11,7 +11,7 @@ use kvcpu_mmio::{Backing, Geometry};
 use crate::device::{let_master, lock};
 use crate::transfers::Rings;
 use crate::wait::Wait;
-use crate::{Config, ConfigError, Device, DmaBuffer, DriverError};
+use crate::{Config, ConfigError, Device, DmaBuffer, DriverError, firmware};
 
 /// What a configured device needs to stay alive.
 pub(crate) struct Active {
@@ -22,7 +22,7 @@ pub(crate) struct Active {
 
 impl<B: Backing + ?Sized + 'static> Device<B> {
     /// Checks `config` against the geometry, programs the device and enables it, empty. A device that
-    /// was enabled is disabled first: its blocks and queues are gone.
+    /// was enabled is disabled first: its blocks and queues are gone. Firmware that still tests the directory is waited for.
     ///
     /// If T3 is used with bytes a [`T3Backend`](crate::T3Backend) must have been given before.
     pub fn configure(&self, config: Config) -> Result<(), DriverError> {
@@ -36,6 +36,8 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             ));
         }
         self.set_deadline(config.deadline);
+        let _held = lock(&self.inner.lent);
+        firmware::let_boot(self)?;
         self.disable()?;
         let arena = |number: usize| {
             let bytes = (config.tiers[number].frames as usize) << config.block_shift;
@@ -224,7 +226,12 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
                     "keep low <= high <= limit",
                 )
             }
-            9 => ("RTBD_CTRL.MAINT".into(), 1, "the directory is in maintenance mode".into(), "clear RTBD_CTRL.MAINT"),
+            9 => (
+                "RTBD_CTRL.MAINT".into(),
+                1,
+                "the directory is in maintenance mode".into(),
+                "clear RTBD_CTRL.MAINT, or wait until the firmware has tested it (FW_STATUS.STATE past 2)",
+            ),
             _ => (
                 "CONFIG_ERR".into(),
                 cause,

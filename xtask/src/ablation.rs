@@ -59,6 +59,44 @@ const HINTED: [(&str, &[&str]); 16] = [
     ("all next uses random", &["--hints", "dead,next-use", "--lies-next-use", "1"]),
 ];
 
+/// Capacities of the table of tuning.
+const TUNING_CAPACITIES: &str = "1k,2k,4k,8k,16k,32k";
+
+/// The weights as they are and tuned: the first two are what tuning must not fall behind, the third is what is measured.
+const TUNING: [(&str, &[&str]); 8] = [
+    ("defaults", &[]),
+    ("LRU: policy 0", &["--fixed-policy", "0"]),
+    ("tuned", &["--tune"]),
+    ("tuned from 1,255,255,255", &["--tune", "--weights", "1,255,255,255"]),
+    ("tuned from 255,24,4,0", &["--tune", "--weights", "255,24,4,0"]),
+    ("tuned from 255,255,255,255", &["--tune", "--weights", "255,255,255,255"]),
+    ("tuned from WR 0", &["--tune", "--weights", "0,24,4,0"]),
+    ("tuned from WF 96", &["--tune", "--weights", "1,96,4,0"]),
+];
+
+/// Bad weights for the first half of the requests, then tuning: hits of the second half.
+const TUNING_LATE: [(&str, &[&str]); 5] = [
+    ("defaults", &["--half", "second"]),
+    (
+        "1,255,255,255, then tuned",
+        &["--half", "second", "--tune", "--tune-after", "6000", "--weights", "1,255,255,255"],
+    ),
+    ("255,24,4,0, then tuned", &["--half", "second", "--tune", "--tune-after", "6000", "--weights", "255,24,4,0"]),
+    (
+        "255,255,255,255, then tuned",
+        &["--half", "second", "--tune", "--tune-after", "6000", "--weights", "255,255,255,255"],
+    ),
+    ("WR 0, then tuned", &["--half", "second", "--tune", "--tune-after", "6000", "--weights", "0,24,4,0"]),
+];
+
+/// Options of the verb.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The tables of docs/firmware.md instead: the weights tuned by the firmware
+    #[arg(long)]
+    tuning: bool,
+}
+
 /// The members of `kvctl policy --json` that matter here.
 #[derive(Deserialize)]
 struct Row {
@@ -68,7 +106,7 @@ struct Row {
 }
 
 /// The verb.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     let root = workspace::root()?;
     run_command(cargo().current_dir(&root).args(["build", "--release", "--package", "kvctl"]))?;
     let kvctl = workspace::metadata(&root)?.target_directory.join("release/kvctl").into_std_path_buf();
@@ -84,23 +122,31 @@ pub(crate) fn run() -> Result<()> {
         )?;
         traces.push(path);
     }
-    println!("\nWithout hints, hit % at {CAPACITIES}:\n\n{}", table(&kvctl, &traces, &UNHINTED)?);
-    println!("Oracle hints on the first trace, hit % at {CAPACITIES}:\n\n{}", table(&kvctl, &traces[..1], &HINTED)?);
+    if options.tuning {
+        let found = rows(&kvctl, &traces, &TUNING, TUNING_CAPACITIES)?;
+        println!("\nTuning, hit % at {TUNING_CAPACITIES}:\n\n{}", table(&traces, &found) + &margins(&found));
+        let found = rows(&kvctl, &traces, &TUNING_LATE, TUNING_CAPACITIES)?;
+        println!("Tuning from the middle on, hit % of the second half:\n\n{}", table(&traces, &found));
+        return Ok(());
+    }
+    let unhinted = rows(&kvctl, &traces, &UNHINTED, CAPACITIES)?;
+    println!("\nWithout hints, hit % at {CAPACITIES}:\n\n{}", table(&traces, &unhinted));
+    let hinted = rows(&kvctl, &traces[..1], &HINTED, CAPACITIES)?;
+    println!("Oracle hints on the first trace, hit % at {CAPACITIES}:\n\n{}", table(&traces[..1], &hinted));
     Ok(())
 }
 
+/// A row of a table: its name, and the hit % of each trace at each capacity.
+type Line = (&'static str, Vec<Vec<f64>>);
+
 /// Runs every row on every trace.
-fn table(kvctl: &Path, traces: &[PathBuf], rows: &[(&str, &[&str])]) -> Result<String> {
-    let mut text = String::from("| |");
-    for trace in traces {
-        text += &format!(" {} |", trace.file_stem().unwrap_or_default().to_string_lossy());
-    }
-    text += &format!("\n|---|{}\n", "---|".repeat(traces.len()));
+fn rows(kvctl: &Path, traces: &[PathBuf], rows: &[(&'static str, &[&str])], capacities: &str) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
     for (name, extra) in rows {
         let output = Command::new(kvctl)
             .arg("policy")
             .args(traces)
-            .args(["--no-baselines", "--json", "--capacities", CAPACITIES])
+            .args(["--no-baselines", "--json", "--capacities", capacities])
             .args(*extra)
             .output()
             .context("cannot start kvctl policy")?;
@@ -109,16 +155,40 @@ fn table(kvctl: &Path, traces: &[PathBuf], rows: &[(&str, &[&str])]) -> Result<S
         }
         let found: Vec<Row> =
             serde_json::from_slice(&output.stdout).context("kvctl policy --json: not the documented members")?;
+        let of_trace = |trace: &PathBuf| {
+            let device = |row: &&Row| row.policy == "device" && Path::new(&row.trace) == trace;
+            found.iter().filter(device).map(|row| row.hit_pct).collect()
+        };
+        lines.push((*name, traces.iter().map(of_trace).collect()));
+    }
+    Ok(lines)
+}
+
+fn table(traces: &[PathBuf], lines: &[Line]) -> String {
+    let mut text = String::from("| |");
+    for trace in traces {
+        text += &format!(" {} |", trace.file_stem().unwrap_or_default().to_string_lossy());
+    }
+    text += &format!("\n|---|{}\n", "---|".repeat(traces.len()));
+    for (name, cells) in lines {
         text += &format!("| {name} |");
-        for trace in traces {
-            let hits: Vec<String> = found
-                .iter()
-                .filter(|row| row.policy == "device" && Path::new(&row.trace) == trace)
-                .map(|row| format!("{:.1}", row.hit_pct))
-                .collect();
+        for cell in cells {
+            let hits: Vec<String> = cell.iter().map(|hit_pct| format!("{hit_pct:.1}")).collect();
             text += &format!(" {} |", hits.join(" "));
         }
         text += "\n";
     }
-    Ok(text)
+    text
+}
+
+/// The third line less the better of the first two.
+fn margins(lines: &[Line]) -> String {
+    let [(_, defaults), (_, lru), (_, tuned), ..] = lines else { return String::new() };
+    let mut text = String::from("| tuned - better of the first two |");
+    for ((tuned, defaults), lru) in tuned.iter().zip(defaults).zip(lru) {
+        let cells = tuned.iter().zip(defaults).zip(lru);
+        let cells: Vec<String> = cells.map(|((t, d), l)| format!("{:+.2}", t - d.max(*l))).collect();
+        text += &format!(" {} |", cells.join(" "));
+    }
+    text + "\n"
 }

@@ -5,7 +5,7 @@
 
 use crate::fpga::baseline;
 use crate::process::{cargo, run_until, works};
-use crate::{edges, guest, litex, pcie, python, regs, rtl, testplan, uapi, workspace};
+use crate::{edges, firmware, guest, litex, pcie, python, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -31,7 +31,7 @@ struct Step {
     run: fn(Instant) -> Result<()>,
 }
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 18] = [
     Step { name: "setup", about: "what the machine must have", run: setup },
     Step { name: "fmt", about: "cargo fmt --all --check", run: fmt },
     Step { name: "regs", about: "mmio/gen is what the register map says", run: |_| regs::check() },
@@ -39,6 +39,7 @@ const STEPS: [Step; 16] = [
     Step { name: "edges", about: "who may import whom", run: |_| edges::check() },
     Step { name: "testplan", about: "every register block has its tests", run: |_| testplan::check() },
     Step { name: "rtl", about: "hdl/rtl is what hdl/src gives, and clean in three tools", run: rtl::check },
+    Step { name: "core", about: "the management core's Verilog, for what is built next", run: firmware::managed::make },
     Step { name: "clippy", about: "cargo clippy, warnings are errors", run: clippy },
     Step { name: "doc", about: "cargo doc, warnings are errors", run: doc },
     Step { name: "test", about: "cargo test --workspace --release, kvctl with the RTL", run: test },
@@ -47,6 +48,7 @@ const STEPS: [Step; 16] = [
     Step { name: "litex", about: "LiteX's server and client at the simulated board", run: litex::check },
     Step { name: "pcie", about: "PCIe boards against their generated cores", run: pcie::check_all },
     Step { name: "synth", about: "size and speed against constraints/baseline.toml", run: baseline::check },
+    Step { name: "firmware", about: "firmware/image is what firmware/ gives", run: |_| firmware::run(true) },
     Step { name: "loom", about: "the ring under every interleaving", run: loom },
     Step { name: "demo", about: "the README's first command, cargo run --release", run: demo },
 ];
@@ -143,7 +145,7 @@ fn setup(deadline: Instant) -> Result<()> {
 }
 
 /// Installs Debian packages without asking questions.
-fn apt_install(packages: &[&str], deadline: Instant) -> Result<()> {
+pub(crate) fn apt_install(packages: &[&str], deadline: Instant) -> Result<()> {
     let remedy = format!("install them by hand: apt-get install {}", packages.join(" "));
     if !works(Command::new("apt-get").arg("--version")) {
         bail!("{} are missing and there is no apt-get; {remedy}", packages.join(", "));
@@ -185,7 +187,7 @@ fn doc(deadline: Instant) -> Result<()> {
 
 fn test(deadline: Instant) -> Result<()> {
     let arguments = "test --workspace --features kvctl/rtl --release --no-fail-fast";
-    run_until(&mut cargo_at_root(arguments)?, deadline)
+    run_until(cargo_at_root(arguments)?.env(firmware::managed::WANTED, "1"), deadline)
 }
 
 fn loom(deadline: Instant) -> Result<()> {

@@ -31,6 +31,16 @@ const RULES: &[Rule] = &[
         reason: "the model is written from the spec; what it shared with the RTL or the driver, lockstep could not check",
     },
     Rule {
+        name: "kvcpu-firmware",
+        may: &["kvcpu-mmio"],
+        reason: "the firmware runs on a core without an operating system and meets the device at its registers alone",
+    },
+    Rule {
+        name: "kvcpu-firmware-iss",
+        may: &["kvcpu-mmio", "kvcpu-firmware", "kvcpu-emulator"],
+        reason: "the simulated core runs the firmware's binary beside the device model; drivers meet both at the backing",
+    },
+    Rule {
         name: "kvcpu-hdl",
         may: &["kvcpu-mmio"],
         reason: "the RTL is written from the spec; what it shared with the emulator, lockstep could not check",
@@ -70,6 +80,8 @@ const RULES: &[Rule] = &[
             "kvcpu-uapi",
             "kvcpu-store",
             "kvcpu-emulator",
+            "kvcpu-firmware",
+            "kvcpu-firmware-iss",
             "kvcpu-sim",
         ],
         reason: "the tool chooses a backing and drives it; it does not reach into the RTL",

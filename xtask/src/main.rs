@@ -1,4 +1,4 @@
-//! The build's verbs: `cargo xtask regs | uapi | verilog | synth | bitstream | baseline | pcie | formal | guest | litex | edges |
+//! The build's verbs: `cargo xtask regs | uapi | firmware | verilog | synth | bitstream | baseline | pcie | formal | guest | litex | edges |
 //! testplan | ci | bench | ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
@@ -8,6 +8,7 @@ mod ablation;
 mod bench;
 mod ci;
 mod edges;
+mod firmware;
 mod formal;
 mod fpga;
 mod generated;
@@ -51,6 +52,14 @@ enum Verb {
         #[arg(long)]
         check: bool,
     },
+    /// Build firmware/image/kvcpu-fw.elf: the firmware for the management core
+    Firmware {
+        /// Write nothing; fail if the image is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run the firmware on a PicoRV32 in the simulated hardware
+    Managed,
     /// Write hdl/rtl: the hardware exported to Verilog
     Verilog {
         /// Write nothing; fail if a file of hdl/rtl is not what would be written
@@ -79,8 +88,8 @@ enum Verb {
     Ci(ci::Options),
     /// Run benches: all, a crate's, the trace replay, or the hardware's clocks
     Bench(bench::Options),
-    /// Measure what each part of the eviction policy is worth: the tables of docs/hepc.md
-    Ablation,
+    /// Measure what each part of the eviction policy is worth: the tables of docs/hepc.md, or of docs/firmware.md on tuning
+    Ablation(ablation::Options),
     /// Run emulator and RTL side by side under random commands, without end
     Lockstep(lockstep::Options),
     /// Measure how many mutants of the RTL lockstep catches: docs/mutants.md
@@ -96,6 +105,8 @@ fn main() -> ExitCode {
         Verb::Regs { check: true } => regs::check(),
         Verb::Uapi { check: false } => uapi::write(),
         Verb::Uapi { check: true } => uapi::check(),
+        Verb::Firmware { check } => firmware::run(check),
+        Verb::Managed => firmware::managed::run(),
         Verb::Verilog { check } => rtl::verilog(check),
         Verb::Synth(options) => fpga::blocks::synth(&options),
         Verb::Bitstream(options) => fpga::bitstream::run(&options),
@@ -108,7 +119,7 @@ fn main() -> ExitCode {
         Verb::Litex => litex::run(),
         Verb::Ci(options) => ci::run(&options),
         Verb::Bench(options) => bench::run(&options),
-        Verb::Ablation => ablation::run(),
+        Verb::Ablation(options) => ablation::run(&options),
         Verb::Lockstep(options) => lockstep::run(&options),
         Verb::Mutants(options) => mutants::run(&options),
         Verb::Measure(options) => measure::run(&options),

@@ -14,6 +14,7 @@ use kvcpu_driver::vfio::{PciAddress, Vfio};
 use kvcpu_driver::vfio_user::VfioUser;
 use kvcpu_driver::{Config, Device};
 use kvcpu_emulator::Emulator;
+use kvcpu_firmware_iss::FirmwareEmulator;
 use kvcpu_mmio::{Backing, Geometry};
 use kvcpu_serve::{ClientMemory, Served};
 
@@ -25,6 +26,8 @@ pub enum Location {
     /// The device model in this process; it starts empty each time.
     #[default]
     Emulator,
+    /// The same with its management core, which runs the firmware.
+    EmulatorFirmware,
     /// The RTL under Verilator, in this process; it too starts empty.
     Rtl,
     /// Both beside each other, for a replay that compares them.
@@ -38,7 +41,7 @@ pub enum Location {
 }
 
 /// What `--device` accepts, for its error.
-const LOCATIONS: &str = "emulator, rtl, lockstep, vfio-user:PATH, vfio:BDF, uart:PATH[@BAUD]";
+const LOCATIONS: &str = "emulator, emulator+fw, rtl, lockstep, vfio-user:PATH, vfio:BDF, uart:PATH[@BAUD]";
 /// What the path of a socket follows.
 const VFIO_USER: &str = "vfio-user:";
 /// What the address of a card follows.
@@ -52,6 +55,7 @@ impl FromStr for Location {
     fn from_str(s: &str) -> Result<Location, String> {
         match s {
             "emulator" => Ok(Location::Emulator),
+            "emulator+fw" => Ok(Location::EmulatorFirmware),
             "rtl" => Ok(Location::Rtl),
             "lockstep" => Ok(Location::Lockstep),
             _ => match (s.strip_prefix(VFIO_USER), s.strip_prefix(VFIO), s.strip_prefix(UART)) {
@@ -82,6 +86,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::Emulator => f.pad("emulator"),
+            Location::EmulatorFirmware => f.pad("emulator+fw"),
             Location::Rtl => f.pad("rtl"),
             Location::Lockstep => f.pad("lockstep"),
             Location::VfioUser(path) => write!(f, "{VFIO_USER}{}", path.display()),
@@ -123,7 +128,8 @@ pub type Pair = (Arc<dyn Backing>, Arc<dyn Backing>);
 /// The options that choose a device; every verb has them.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DeviceArgs {
-    /// The device: `emulator`, the model in this process; `rtl`, the hardware's Verilog simulated; `lockstep`, a replay on both
+    /// The device: `emulator`, the model in this process; `emulator+fw`, the same with its management core, which runs the
+    /// firmware (docs/firmware.md); `rtl`, the hardware's Verilog simulated; `lockstep`, a replay on emulator and rtl
     /// that ends when they differ; `vfio-user:PATH`, one that `kvctl serve` or another server shows at that
     /// socket; `vfio:BDF`, the card at that PCI address (docs/bringup.md); `uart:PATH[@BAUD]`, the board at that serial port (docs/uart.md)
     #[arg(long, global = true, value_name = "DEVICE", default_value_t, help_heading = "Device")]
@@ -178,12 +184,17 @@ impl DeviceArgs {
     /// The backing, not yet looked at.
     pub fn backing(&self) -> Result<Arc<dyn Backing>, Error> {
         match &self.device {
-            Location::Emulator | Location::VfioUser(_) | Location::Vfio(_) | Location::Uart(..)
+            Location::Emulator
+            | Location::EmulatorFirmware
+            | Location::VfioUser(_)
+            | Location::Vfio(_)
+            | Location::Uart(..)
                 if self.waveform.is_some() =>
             {
                 Err("--trace writes the waveform of the simulated hardware; add --device rtl".into())
             }
             Location::Emulator => Ok(Arc::new(Emulator::new(self.geometry.geometry())?)),
+            Location::EmulatorFirmware => Ok(Arc::new(FirmwareEmulator::new(self.geometry.geometry())?)),
             Location::Rtl => rtl(self.geometry, self.waveform.as_deref(), None),
             Location::VfioUser(path) => Ok(Arc::new(VfioUser::connect(path)?)),
             Location::Vfio(address) => Ok(Arc::new(Vfio::open(*address)?)),
@@ -206,7 +217,7 @@ impl DeviceArgs {
     /// Whether each backing is a device of its own, so that several may be used at once.
     pub fn is_private(&self) -> bool {
         match self.device {
-            Location::Emulator | Location::Rtl | Location::Lockstep => true,
+            Location::Emulator | Location::EmulatorFirmware | Location::Rtl | Location::Lockstep => true,
             Location::VfioUser(_) | Location::Vfio(_) | Location::Uart(..) => false,
         }
     }
@@ -220,7 +231,11 @@ impl DeviceArgs {
                 (Arc::new(Emulator::with_bus(self.geometry.geometry(), |_| Box::new(bus))?), false)
             }
             Location::Rtl => (rtl(self.geometry, self.waveform.as_deref(), Some(memory.clone()))?, true),
-            Location::Lockstep | Location::VfioUser(_) | Location::Vfio(_) | Location::Uart(..) => {
+            Location::EmulatorFirmware
+            | Location::Lockstep
+            | Location::VfioUser(_)
+            | Location::Vfio(_)
+            | Location::Uart(..) => {
                 return Err("what is served is --device emulator or --device rtl".into());
             }
         };
@@ -230,7 +245,7 @@ impl DeviceArgs {
     /// The deadline asked for, or the driver's own.
     pub fn deadline(&self) -> Duration {
         let own = match self.device {
-            Location::Emulator | Location::Vfio(_) => Config::default().deadline,
+            Location::Emulator | Location::EmulatorFirmware | Location::Vfio(_) => Config::default().deadline,
             // It may be a simulation that is served.
             Location::Rtl | Location::Lockstep | Location::VfioUser(_) | Location::Uart(..) => SIMULATION_DEADLINE,
         };

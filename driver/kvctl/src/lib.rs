@@ -5,7 +5,7 @@
 //! * [`replay`] plays a trace through a device, [`policy`] through it and all baselines over capacities, with or without
 //!   oracle hints ([`hint`]; `docs/policy.md`).
 //! * [`cli`], [`device`] and [`output`] are the frame: what can be typed, which backing, tables and JSON (`docs/kvctl.md`).
-//! * [`regs`] and [`commands`] are verbs on a device, [`shell`] a session of them.
+//! * [`regs`], [`commands`] and [`fw`] are verbs on a device, [`shell`] a session of them.
 //! * [`selftest`] tells whether a device works (`docs/selftest.md`).
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ pub mod baseline;
 pub mod cli;
 pub mod commands;
 pub mod device;
+pub mod fw;
 pub mod hint;
 pub mod output;
 pub mod policy;

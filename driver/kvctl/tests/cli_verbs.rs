@@ -7,7 +7,7 @@ use serde_json::json;
 
 #[test]
 fn usage_errors_end_with_2_and_say_what_there_is() {
-    kvctl(&["--device", "toaster", "telemetry"]).refused(2, "there are: emulator, rtl");
+    kvctl(&["--device", "toaster", "telemetry"]).refused(2, "there are: emulator, emulator+fw, rtl");
     kvctl(&["--device", "vfio:5", "telemetry"]).refused(2, "lspci -D");
     kvctl(&["--deadline", "soon", "telemetry"]).refused(2, "5s, 500ms");
     kvctl(&["--deadline", "0s", "telemetry"]).refused(2, "try 5s");

@@ -9,6 +9,7 @@ use kvcpu_mmio::regs::rtbd_entry::EntryFlags;
 
 use super::weights::WeightsArgs;
 use crate::cli::parse::{key, number, request, small};
+use crate::fw::FwArgs;
 use crate::regs::RegsArgs;
 
 /// A command of a session.
@@ -92,6 +93,8 @@ pub enum Command {
     Telemetry,
     /// List, read and write registers by name
     Regs(RegsArgs),
+    /// See and command the firmware: status, log, update, self-test, parameters
+    Fw(FwArgs),
 }
 
 /// Which blocks.

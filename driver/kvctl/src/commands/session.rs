@@ -15,8 +15,8 @@ use super::setup::{self, ConfigArgs, Shown};
 use super::{copy, telemetry, weights};
 use crate::cli::Error;
 use crate::output::Report;
-use crate::regs;
 use crate::replay::Served;
+use crate::{fw, regs};
 
 /// How commands reach the device.
 pub(crate) enum Way {
@@ -147,6 +147,7 @@ impl Session {
     fn dispatch(&mut self, command: &Command) -> Result<Box<dyn Report>, Error> {
         let reply = match command {
             Command::Regs(args) => return regs::run(args, &self.device),
+            Command::Fw(args) => return fw::run(args, &self.device),
             Command::Telemetry => return Ok(Box::new(telemetry::read(&self.device)?)),
             Command::Weights(args) => return self.weights(args),
             Command::Copy(args) => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
+use kvcpu_firmware::Tune;
 
 use crate::replay::PlayArgs;
 
@@ -82,6 +83,16 @@ pub struct Args {
     /// Count the hits of all requests, or of the second half after the first has warmed the caches
     #[arg(long, value_enum, default_value_t, value_name = "HALF")]
     pub half: Half,
+    /// Run the firmware's tuning of the weights beside the device, one round after each request
+    #[arg(long)]
+    pub tune: bool,
+    /// Accesses between two looks of the tuning, in sixteenths of the capacity
+    #[arg(long, requires = "tune", value_name = "SIXTEENTHS", default_value_t = Tune::WINDOW,
+        value_parser = clap::value_parser!(u32).range(4..=255))]
+    pub tune_window: u32,
+    /// Begin to tune after so many requests
+    #[arg(long, requires = "tune", value_name = "REQUESTS", default_value_t = 0)]
+    pub tune_after: usize,
     /// Write a self-contained HTML page with a plot for each trace
     #[arg(long, value_name = "PATH")]
     pub html: Option<PathBuf>,

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `args.rs` | the options |
 //! | `sweep.rs` | every trace at every capacity, on all cores |
+//! | `tuning.rs` | the firmware's tuning beside each device |
 //! | `report.rs` | what came of it: rows for programs, tables for people |
 //! | `html.rs` | the same as a page |
 
@@ -12,10 +13,12 @@ mod args;
 mod html;
 mod report;
 mod sweep;
+mod tuning;
 
 pub use args::{Args, Capacities, Half};
 pub use report::{DEVICE, Row, Sweep, Swept};
 pub use sweep::policy;
+pub use tuning::Tuned;
 
 use crate::cli::Error;
 use crate::replay::ReplayError;

@@ -5,7 +5,7 @@ use std::fmt;
 use comfy_table::CellAlignment;
 use serde::Serialize;
 
-use super::Half;
+use super::{Half, Tuned};
 use crate::baseline::{Kind, gap_closed, percent};
 use crate::hint::NO_HINTS;
 use crate::output;
@@ -34,6 +34,9 @@ pub struct Row {
     pub references: u64,
     /// The requests counted.
     pub half: &'static str,
+    /// What tuning did; absent without `--tune`, and of the baselines.
+    #[serde(flatten)]
+    pub tuned: Option<Tuned>,
 }
 
 /// A trace at all capacities.
@@ -57,6 +60,8 @@ pub struct Swept {
     pub capacities: Vec<u32>,
     /// Hits of each policy at each capacity, in the order of reports; the device is [`None`].
     pub lines: Vec<(Option<Kind>, Vec<u64>)>,
+    /// What tuning did to the device at each capacity; empty without `--tune`.
+    pub tuned: Vec<Tuned>,
 }
 
 /// All that a sweep found.
@@ -95,7 +100,8 @@ impl Swept {
         let mut rows = Vec::new();
         for (who, line) in &self.lines {
             let shares = self.hit_pct(line).into_iter().zip(self.gap_closed(line));
-            for ((capacity, hits), (hit_pct, gap_closed_pct)) in self.capacities.iter().zip(line).zip(shares) {
+            let cells = self.capacities.iter().zip(line).zip(shares).enumerate();
+            for (cell, ((capacity, hits), (hit_pct, gap_closed_pct))) in cells {
                 rows.push(Row {
                     trace: self.trace.clone(),
                     policy: who.map_or(DEVICE, Kind::name),
@@ -106,6 +112,7 @@ impl Swept {
                     hits: *hits,
                     references: self.references as u64,
                     half: self.half.name(),
+                    tuned: if who.is_none() { self.tuned.get(cell).copied() } else { None },
                 });
             }
         }
@@ -130,12 +137,11 @@ impl Swept {
         format!("{}: {requests} requests, {counted}, {unique} unique blocks{skipped}", self.trace)
     }
 
-    /// The device's name in tables: it says if hints helped.
+    /// The device's name in tables: it says if hints or tuning helped.
     pub fn device_name(&self) -> String {
-        match self.hints.as_str() {
-            NO_HINTS => DEVICE.to_string(),
-            _ => format!("{DEVICE}, oracle hints"),
-        }
+        let hints = if self.hints == NO_HINTS { "" } else { ", oracle hints" };
+        let tuned = if self.tuned.is_empty() { "" } else { ", tuned" };
+        format!("{DEVICE}{hints}{tuned}")
     }
 
     /// What the device was told, in a sentence; empty if nothing.

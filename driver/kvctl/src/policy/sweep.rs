@@ -1,6 +1,7 @@
 //! Every trace at every capacity. A cell, one trace at one capacity, is played by all baselines and by a fresh device;
 //! cells run on as many cores as there are, and their results come in the order of the cells.
 
+use std::cell::{Cell as Count, RefCell};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +13,7 @@ use kvcpu_driver::Device;
 use kvcpu_mmio::{Backing, Geometry};
 
 use super::report::{Sweep, Swept};
+use super::tuning::{Tuned, Tuner};
 use super::{Args, Half, PolicyError, html};
 use crate::baseline::{Kind, NextUse, run_warm};
 use crate::device::DeviceArgs;
@@ -48,12 +50,21 @@ struct Cell<'a> {
     capacity: u32,
 }
 
+/// What came of a cell: the hits of each policy, and what tuning did.
+#[derive(Default)]
+struct Outcome {
+    hits: Vec<u64>,
+    tuned: Option<Tuned>,
+}
+
 /// The device of the cells.
 struct Bench<'a> {
     /// What a cell's device is asked to be.
     replay: replay::Args,
     open: &'a (dyn Fn() -> Result<Arc<dyn Backing>, PolicyError> + Sync),
     deadline: Duration,
+    /// The window of tuning and when it begins, if it is on.
+    tune: Option<(u32, usize)>,
     order: Vec<Option<Kind>>,
     progress: ProgressBar,
 }
@@ -86,15 +97,16 @@ pub fn policy(args: &Args, device: &DeviceArgs) -> Result<Sweep, PolicyError> {
         replay: replay::Args::new(args.play.clone()),
         open: &open,
         deadline: device.deadline(),
+        tune: args.tune.then_some((args.tune_window, args.tune_after)),
         order: ORDER.into_iter().filter(|who| who.is_none() || !args.play.no_baselines).collect(),
         progress: progress(&cells),
     };
     let workers = if device.is_private() { thread::available_parallelism().map_or(1, usize::from) } else { 1 };
-    let hits = run_cells(&cells, &bench, workers)?;
+    let outcomes = run_cells(&cells, &bench, workers)?;
     bench.progress.finish_and_clear();
-    let by_trace = hits.chunks(capacities.len()).zip(&readings).zip(&plays);
+    let by_trace = outcomes.chunks(capacities.len()).zip(&readings).zip(&plays);
     let traces = by_trace
-        .map(|((hits, (_, reading)), play)| swept(args, reading, play, &bench.order, hits))
+        .map(|((outcomes, (_, reading)), play)| swept(args, reading, play, &bench.order, outcomes))
         .collect();
     let sweep = Sweep { traces };
     if let Some(path) = &args.html {
@@ -145,8 +157,7 @@ fn progress(cells: &[Cell<'_>]) -> ProgressBar {
     progress
 }
 
-/// The hits of each cell, by policy.
-fn run_cells(cells: &[Cell<'_>], bench: &Bench<'_>, workers: usize) -> Result<Vec<Vec<u64>>, PolicyError> {
+fn run_cells(cells: &[Cell<'_>], bench: &Bench<'_>, workers: usize) -> Result<Vec<Outcome>, PolicyError> {
     // The largest come first, so that no core is left with one at the end.
     let mut order: Vec<usize> = (0..cells.len()).collect();
     order.sort_by_key(|&cell| std::cmp::Reverse(cells[cell].play.dense.references()));
@@ -178,30 +189,52 @@ fn run_cells(cells: &[Cell<'_>], bench: &Bench<'_>, workers: usize) -> Result<Ve
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-fn run_cell(cell: &Cell<'_>, bench: &Bench<'_>) -> Result<Vec<u64>, PolicyError> {
-    bench.order.iter().map(|who| play(*who, cell, bench)).collect()
+fn run_cell(cell: &Cell<'_>, bench: &Bench<'_>) -> Result<Outcome, PolicyError> {
+    let mut outcome = Outcome::default();
+    for who in &bench.order {
+        let hits = match who {
+            Some(kind) => {
+                let mut policy = kind.build(cell.capacity as usize, &cell.play.future);
+                run_warm(&mut *policy, &cell.play.dense, cell.play.warm).hits as u64
+            }
+            None => {
+                let (hits, tuned) = play_device(cell, bench)?;
+                outcome.tuned = tuned;
+                hits
+            }
+        };
+        outcome.hits.push(hits);
+    }
+    Ok(outcome)
 }
 
-fn play(who: Option<Kind>, &Cell { play, capacity }: &Cell<'_>, bench: &Bench<'_>) -> Result<u64, PolicyError> {
-    if let Some(kind) = who {
-        let mut policy = kind.build(capacity as usize, &play.future);
-        return Ok(run_warm(&mut *policy, &play.dense, play.warm).hits as u64);
-    }
-    let served = std::cell::Cell::new(0_usize);
-    let progress = || {
+fn play_device(&Cell { play, capacity }: &Cell<'_>, bench: &Bench<'_>) -> Result<(u64, Option<Tuned>), PolicyError> {
+    let backing = (bench.open)()?;
+    let tuner = RefCell::new(bench.tune.map(|(window, after)| Tuner::new(backing.clone(), window, after)));
+    let served = Count::new(0_usize);
+    let after_each = || {
+        if let Some(tuner) = &mut *tuner.borrow_mut() {
+            tuner.round();
+        }
         served.set(served.get() + 1);
         if served.get().is_multiple_of(PROGRESS_EVERY) {
             bench.progress.inc(PROGRESS_EVERY as u64);
         }
     };
     let (args, deadline) = (&bench.replay, bench.deadline);
-    play.script
-        .play_alone(capacity, args, (bench.open)()?, deadline, play.warm, &progress)
-        .map_err(|source| PolicyError::Trace { trace: play.name.to_string(), source })
+    let hits = play
+        .script
+        .play_alone(capacity, args, backing, deadline, play.warm, &after_each)
+        .map_err(|source| PolicyError::Trace { trace: play.name.to_string(), source })?;
+    let tuned = tuner.into_inner().map(Tuner::finish).transpose();
+    Ok((hits, tuned.map_err(|error| PolicyError::Device(error.into()))?))
 }
 
-fn swept(args: &Args, reading: &Reading, play: &Play<'_>, order: &[Option<Kind>], hits: &[Vec<u64>]) -> Swept {
-    let lines = order.iter().enumerate().map(|(i, who)| (*who, hits.iter().map(|cell| cell[i]).collect()));
+fn swept(args: &Args, reading: &Reading, play: &Play<'_>, order: &[Option<Kind>], cells: &[Outcome]) -> Swept {
+    let lines = order
+        .iter()
+        .enumerate()
+        .map(|(i, who)| (*who, cells.iter().map(|cell| cell.hits[i]).collect()));
     Swept {
         trace: play.name.to_string(),
         requests: play.dense.len(),
@@ -212,5 +245,6 @@ fn swept(args: &Args, reading: &Reading, play: &Play<'_>, order: &[Option<Kind>]
         half: args.half,
         capacities: args.capacities.0.clone(),
         lines: lines.collect(),
+        tuned: cells.iter().filter_map(|cell| cell.tuned).collect(),
     }
 }

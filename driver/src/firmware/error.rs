@@ -1,0 +1,168 @@
+//! What can go wrong with the firmware, apart from reaching it; each with what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+use kvcpu_mmio::firmware::{ImageFault, MailboxResult, Opcode, ResetCause};
+use thiserror::Error;
+
+use super::image::ImageError;
+use super::status::{SelfTest, Version};
+use crate::error::decoded;
+
+/// Why the firmware did not do what it was asked. In every case the device works on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FirmwareError {
+    /// Nobody is behind the management registers.
+    #[error(
+        "{name} has no firmware: FW_STATUS reads 0; use a bitstream with the management core, or --device emulator+fw (docs/firmware.md)"
+    )]
+    Absent {
+        /// The backing.
+        name: String,
+    },
+    /// There is firmware, and it stands still.
+    #[error(
+        "{what}: the firmware hangs: FW_HEARTBEAT stands still at {heartbeat} for {still:?}, FW_STATUS reads {status:#x}{}; the watchdog restarts it, and if that does not help, power the card off and on",
+        decoded("FW_STATUS", *status)
+    )]
+    Hung {
+        /// What was waited for.
+        what: &'static str,
+        /// What FW_HEARTBEAT reads.
+        heartbeat: u64,
+        /// How long it did not grow.
+        still: Duration,
+        /// What FW_STATUS reads.
+        status: u64,
+    },
+    /// It refused a command.
+    #[error("{} refused: {refusal}", name(*opcode))]
+    Refused {
+        /// The command's opcode.
+        opcode: u8,
+        /// Its answer.
+        refusal: Refusal,
+    },
+    /// More data than the mailbox holds.
+    #[error("{bytes} bytes do not fit into MBOX_DATA, which has 64; send less at a time")]
+    TooLong {
+        /// Bytes given.
+        bytes: usize,
+    },
+    /// The image is none that the firmware would run; nothing was sent.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The core was reset in the middle of an update.
+    #[error(
+        "the firmware restarted in the middle of the update ({}; {bites} bite(s) since power-up) and has forgotten it; nothing was changed, the old image runs: try again",
+        because(*cause)
+    )]
+    Interrupted {
+        /// Why, if this driver knows the code.
+        cause: Option<ResetCause>,
+        /// Watchdog bites since power-up.
+        bites: u8,
+    },
+    /// The new image did not come up.
+    #[error(
+        "image {image} did not come up ({}{}); {runs} runs again from bank {bank}: repair the image, the device needs nothing",
+        because(*cause),
+        self_test.map_or_else(String::new, |found| format!("; its self-test: {found}"))
+    )]
+    FellBack {
+        /// The new image.
+        image: Version,
+        /// What runs.
+        runs: Version,
+        /// From where.
+        bank: u8,
+        /// Why, if this driver knows the code.
+        cause: Option<ResetCause>,
+        /// What the new image's self-test had found, if it was that it failed.
+        self_test: Option<SelfTest>,
+    },
+    /// The new image runs, and neither confirms itself nor gives up.
+    #[error(
+        "image {image} runs on trial and does not confirm itself (self-test: {self_test}); a watchdog bite brings the old one back: load the old image again"
+    )]
+    Unconfirmed {
+        /// The new image.
+        image: Version,
+        /// What its self-test found.
+        self_test: SelfTest,
+    },
+    /// SELF_TEST needs the device for itself.
+    #[error(
+        "the firmware's self-test needs a device that is not enabled, and this one is; call Device::disable first, which empties it"
+    )]
+    Enabled,
+    /// SELF_TEST needs memory that the device reaches.
+    #[error(
+        "the firmware's self-test copies a block between card and host, and {name} reaches no host memory; its march needs none: FW_SELFTEST tells of it"
+    )]
+    NoMemory {
+        /// The backing.
+        name: String,
+    },
+}
+
+/// A result other than OK, with what came along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code, also if this driver does not know it.
+    pub code: u8,
+    /// The answer's values.
+    pub values: [u32; 3],
+}
+
+impl Refusal {
+    /// The result, if it is one this driver knows.
+    pub fn result(&self) -> Option<MailboxResult> {
+        MailboxResult::from_code(self.code.into())
+    }
+
+    fn remedy(&self) -> Option<&'static str> {
+        Some(match self.result()? {
+            MailboxResult::UnknownOpcode => "update the firmware",
+            MailboxResult::BadArgument => "GET_PARAM tells a parameter's range",
+            MailboxResult::BadLength | MailboxResult::OutOfOrder => "use the driver that belongs to the firmware",
+            MailboxResult::NoUpdate => "begin the update again",
+            MailboxResult::BadImage => "use the image that belongs to the device",
+            MailboxResult::Flash => "try again; if it stays, the flash is worn out",
+            MailboxResult::Enabled => "disable the device first",
+            MailboxResult::Failed => "see FW_SELFTEST and FW_SELFTEST_DETAIL",
+            MailboxResult::Ok => return None,
+        })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(result) = self.result() else {
+            return write!(f, "result {} (unknown to this driver); use the driver that belongs to it", self.code);
+        };
+        write!(f, "{result:?}: {}", result.describe().trim_end_matches('.'))?;
+        if let (MailboxResult::BadImage, Some(fault)) = (result, ImageFault::from_code(self.values[0])) {
+            write!(f, " ({})", fault.describe().trim_end_matches('.'))?;
+        }
+        self.remedy().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
+    }
+}
+
+/// An opcode by name, or its number.
+fn name(opcode: u8) -> String {
+    Opcode::from_code(opcode.into()).map_or_else(|| format!("opcode {opcode}"), |opcode| format!("{opcode:?}"))
+}
+
+/// A reset cause within a sentence.
+fn because(cause: Option<ResetCause>) -> &'static str {
+    match cause {
+        Some(ResetCause::PowerUp) => "power-up",
+        Some(ResetCause::Watchdog) => "the watchdog bit",
+        Some(ResetCause::Asked) => "it asked for a reset",
+        Some(ResetCause::TrialFailed) => "the watchdog bit the image on trial",
+        None => "for a cause that this driver does not know",
+    }
+}

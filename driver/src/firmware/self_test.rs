@@ -1,0 +1,61 @@
+//! The firmware's self-test of DMA and CRC, with memory that is lent for it.
+
+use kvcpu_mmio::firmware::{MailboxResult, Opcode, SELF_TEST_MAX_SHIFT, pattern_word};
+use kvcpu_mmio::regs::control::{CTRL, STATUS};
+use kvcpu_mmio::{Backing, BackingError};
+
+use super::mailbox::Turn;
+use super::{Firmware, FirmwareError, SelfTest};
+use crate::device::lock;
+use crate::{DmaBuffer, DriverError};
+
+impl<B: Backing + ?Sized + 'static> Firmware<B> {
+    /// Lends it two blocks, the first with its pattern, has the one copied into the other by way of card memory, and looks at what came. What
+    /// the self-test found is an answer, not an error. The device must not be enabled, and cannot be configured meanwhile; it is as it was
+    /// afterwards.
+    pub fn self_test(&self) -> Result<SelfTest, DriverError> {
+        self.wait_ready()?;
+        let device = &self.device;
+        let _lent = lock(&device.inner.lent);
+        if CTRL::ENABLE.get(device.read(&CTRL)?) == 1 || STATUS::ENABLED.get(device.read(&STATUS)?) == 1 {
+            return Err(FirmwareError::Enabled.into());
+        }
+        let shift = device.geometry().min_block_shift.min(SELF_TEST_MAX_SHIFT);
+        let memory = match device.dma_alloc(2 << shift) {
+            Err(DriverError::Backing(BackingError::Unsupported(_))) => {
+                return Err(FirmwareError::NoMemory { name: device.backing().name() }.into());
+            }
+            other => other?,
+        };
+        let pattern: Vec<u8> = (0..1 << (shift - 2)).flat_map(|n| pattern_word(n).to_le_bytes()).collect();
+        memory.write(0, &pattern)?;
+        let iova = memory.iova();
+        let args = [iova as u32, (iova >> 32) as u32];
+        let turn = Turn::take(device);
+        let values = match turn.ask(Opcode::SelfTest, args, &shift.to_le_bytes()) {
+            Ok(answer) => answer.values,
+            Err(DriverError::Firmware(FirmwareError::Refused { refusal, .. }))
+                if refusal.result() == Some(MailboxResult::Failed) =>
+            {
+                refusal.values
+            }
+            Err(error) => return Err(error),
+        };
+        let found = SelfTest::from_registers(values[0].into(), values[1]);
+        if found.is_good() {
+            compare(&memory, &pattern)?;
+        }
+        Ok(found)
+    }
+}
+
+/// The block that came back against the one that was lent: a firmware that is content when it should not be.
+fn compare(memory: &DmaBuffer, pattern: &[u8]) -> Result<(), DriverError> {
+    let mut back = vec![0; pattern.len()];
+    memory.read(pattern.len(), &mut back)?;
+    let differs = back.iter().zip(pattern).find(|(found, expected)| found != expected);
+    differs.map_or(Ok(()), |(found, expected)| {
+        let what = "a byte of the block that the firmware's self-test copied, which it says is good";
+        Err(DriverError::Protocol { what, expected: (*expected).into(), found: (*found).into() })
+    })
+}
