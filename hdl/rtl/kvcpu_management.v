@@ -577,6 +577,10 @@ module kvcpu_management$private(clock,reset,select,write,index,data,done,read,se
     reg  left$reset;
     reg  [15:0] left$d;
     wire  [15:0] left$q;
+    reg  given$clock;
+    reg  given$reset;
+    reg  [15:0] given$d;
+    wire  [15:0] given$q;
     reg  active$clock;
     reg  active$reset;
     reg  active$d;
@@ -673,6 +677,12 @@ module kvcpu_management$private(clock,reset,select,write,index,data,done,read,se
         .d(left$d),
         .q(left$q)
     );
+    kvcpu_management$private$given given(
+        .clock(given$clock),
+        .reset(given$reset),
+        .d(given$d),
+        .q(given$q)
+    );
     kvcpu_management$private$active active(
         .clock(active$clock),
         .reset(active$reset),
@@ -737,6 +747,7 @@ module kvcpu_management$private(clock,reset,select,write,index,data,done,read,se
     always @(*) sleeping$clock = clock;
     always @(*) guarded$clock = clock;
     always @(*) left$clock = clock;
+    always @(*) given$clock = clock;
     always @(*) active$clock = clock;
     always @(*) trial$clock = clock;
     always @(*) swap$clock = clock;
@@ -754,6 +765,7 @@ module kvcpu_management$private(clock,reset,select,write,index,data,done,read,se
     always @(*) sleeping$reset = reset;
     always @(*) guarded$reset = reset;
     always @(*) left$reset = reset;
+    always @(*) given$reset = reset;
     always @(*) active$reset = reset;
     always @(*) trial$reset = reset;
     always @(*) swap$reset = reset;
@@ -798,19 +810,21 @@ module kvcpu_management$private(clock,reset,select,write,index,data,done,read,se
         end
         guarded$d = guarded$q;
         left$d = left$q;
+        given$d = given$q;
         if (milli & (left$q != 32'h0)) begin
             left$d = left$q - 32'h1;
         end
         if (writes & (index == 32'h4)) begin
             guarded$d = 1'b1;
             left$d = data[(32'h0)+:(16)];
+            given$d = data[(32'h0)+:(16)];
         end
         held$d = held$q & (resetting$q != 32'h0);
         resetting$d = resetting$q - 32'h1;
         if (again) begin
             held$d = 1'b1;
             resetting$d = 32'hf;
-            guarded$d = 1'b0;
+            left$d = given$q;
             sleeping$d = 1'b0;
             answered$d = 1'b0;
         end
@@ -973,6 +987,19 @@ module kvcpu_management$private$clocks(clock,reset,d,q);
     // Update code (custom)
     always @(posedge clock) q <= reset ? 16'h0 : d;
 endmodule // kvcpu_management$private$clocks
+
+
+module kvcpu_management$private$given(clock,reset,d,q);
+    
+    // Module arguments
+    input wire  clock;
+    input wire  reset;
+    input wire  [15:0] d;
+    output reg  [15:0] q;
+    
+    // Update code (custom)
+    always @(posedge clock) q <= reset ? 16'h0 : d;
+endmodule // kvcpu_management$private$given
 
 
 module kvcpu_management$private$guarded(clock,reset,d,q);

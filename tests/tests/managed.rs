@@ -1,4 +1,5 @@
 //! The firmware on a PicoRV32 in the simulated hardware: `cargo xtask managed` makes the design and runs these. docs/firmware.md.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,6 @@
 //! The management core's port, on emulator and RTL: what it may write that no host may, and that holding the device back changes no
 //! decision. docs/firmware.md.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -50,6 +50,8 @@ pub struct Private {
     /// The watchdog runs, and in how many ms it bites.
     guarded: Register<Bit>,
     left: Register<Bits<16>>,
+    /// What it was last given.
+    given: Register<Bits<16>>,
     active: Register<Bit>,
     trial: Register<Bit>,
     swap: Register<Bit>,
@@ -83,7 +85,7 @@ impl Private {
             };
         }
         rest!(
-            clock reset select write index data done read sensor samples core_reset bank clocks micros now time_high sleep sleeping guarded left
+            clock reset select write index data done read sensor samples core_reset bank clocks micros now time_high sleep sleeping guarded left given
             active trial swap cause bites resetting held answered answer micro milli begins writes bite asked again boot
         )
     }
@@ -100,6 +102,7 @@ impl Logic for Private {
         self.sleeping.clock.next = self.clock.val();
         self.guarded.clock.next = self.clock.val();
         self.left.clock.next = self.clock.val();
+        self.given.clock.next = self.clock.val();
         self.active.clock.next = self.clock.val();
         self.trial.clock.next = self.clock.val();
         self.swap.clock.next = self.clock.val();
@@ -117,6 +120,7 @@ impl Logic for Private {
         self.sleeping.reset.next = self.reset.val();
         self.guarded.reset.next = self.reset.val();
         self.left.reset.next = self.reset.val();
+        self.given.reset.next = self.reset.val();
         self.active.reset.next = self.reset.val();
         self.trial.reset.next = self.reset.val();
         self.swap.reset.next = self.reset.val();
@@ -190,6 +194,7 @@ impl Logic for Private {
         // The watchdog, and what else resets the core.
         self.guarded.d.next = self.guarded.q.val();
         self.left.d.next = self.left.q.val();
+        self.given.d.next = self.given.q.val();
         if self.milli.val() & (self.left.q.val() != 0) {
             self.left.d.next = self.left.q.val() - 1;
         }
@@ -197,6 +202,7 @@ impl Logic for Private {
         if self.writes.val() & (self.index.val() == 4) {
             self.guarded.d.next = true;
             self.left.d.next = self.data.val().get_bits::<16>(0);
+            self.given.d.next = self.data.val().get_bits::<16>(0);
         }
         self.active.d.next = self.active.q.val();
         self.trial.d.next = self.trial.q.val();
@@ -238,7 +244,8 @@ impl Logic for Private {
         if self.again.val() {
             self.held.d.next = true;
             self.resetting.d.next = 15.into();
-            self.guarded.d.next = false;
+            // An image that hangs at once is to be bitten too.
+            self.left.d.next = self.given.q.val();
             self.sleeping.d.next = false;
             self.answered.d.next = false;
         }
