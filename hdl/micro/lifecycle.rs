@@ -39,6 +39,7 @@ fn device_reset() {
         store(CSR + word, load(RESET_VALUE + word));
         word += 1;
     }
+    store(FRONT_THROTTLE, 0);
     geometry();
     access_reset();
     queue_reset();

@@ -93,6 +93,7 @@ module kvcpu_dma(clock,reset,bus_master,level,bus_select,bus_write,bus_address,b
     reg  channels$0$bus_master;
     reg  [3:0] channels$0$level;
     wire  channels$0$idle;
+    wire  channels$0$drains;
     reg  channels$0$write;
     reg  [2:0] channels$0$select;
     reg  [31:0] channels$0$data;
@@ -132,6 +133,7 @@ module kvcpu_dma(clock,reset,bus_master,level,bus_select,bus_write,bus_address,b
     reg  channels$1$bus_master;
     reg  [3:0] channels$1$level;
     wire  channels$1$idle;
+    wire  channels$1$drains;
     reg  channels$1$write;
     reg  [2:0] channels$1$select;
     reg  [31:0] channels$1$data;
@@ -381,6 +383,7 @@ module kvcpu_dma(clock,reset,bus_master,level,bus_select,bus_write,bus_address,b
         .bus_master(channels$0$bus_master),
         .level(channels$0$level),
         .idle(channels$0$idle),
+        .drains(channels$0$drains),
         .write(channels$0$write),
         .select(channels$0$select),
         .data(channels$0$data),
@@ -422,6 +425,7 @@ module kvcpu_dma(clock,reset,bus_master,level,bus_select,bus_write,bus_address,b
         .bus_master(channels$1$bus_master),
         .level(channels$1$level),
         .idle(channels$1$idle),
+        .drains(channels$1$drains),
         .write(channels$1$write),
         .select(channels$1$select),
         .data(channels$1$data),
@@ -747,7 +751,7 @@ module kvcpu_dma(clock,reset,bus_master,level,bus_select,bus_write,bus_address,b
             end
         end
     end
-    always @(*) awake = answered$q | writing$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
+    always @(*) awake = answered$q | writing$q | aborting$q | ~channels$0$idle | ~channels$1$idle | channels$0$drains | channels$1$drains | ~ring$idle;
     always @(*) bus_ready = answered$q;
     always @(*) begin
         bus_read = answer$q;
@@ -2687,7 +2691,7 @@ module kvcpu_dma$card$who(clock,reset,d,q);
 endmodule // kvcpu_dma$card$who
 
 
-module kvcpu_dma$channels$0(clock,reset,stop,bus_master,level,idle,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
+module kvcpu_dma$channels$0(clock,reset,stop,bus_master,level,idle,drains,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
     
     // Module arguments
     input wire  clock;
@@ -2696,6 +2700,7 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,level,idle,write,select,
     input wire  bus_master;
     input wire  [3:0] level;
     output reg  idle;
+    output reg  drains;
     input wire  write;
     input wire  [2:0] select;
     input wire  [31:0] data;
@@ -2752,6 +2757,7 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,level,idle,write,select,
     reg  throttle$taken;
     reg  [6:0] throttle$beats;
     wire  throttle$rests;
+    wire  throttle$drains;
     reg  reader$clock;
     reg  reader$reset;
     reg  reader$load;
@@ -2906,7 +2912,8 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,level,idle,write,select,
         .level(throttle$level),
         .taken(throttle$taken),
         .beats(throttle$beats),
-        .rests(throttle$rests)
+        .rests(throttle$rests),
+        .drains(throttle$drains)
     );
     kvcpu_dma$channels$0$reader reader(
         .clock(reader$clock),
@@ -3218,6 +3225,7 @@ module kvcpu_dma$channels$0(clock,reset,stop,bus_master,level,idle,write,select,
     always @(*) writer$load_words = queue$words;
     always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
     always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
+    always @(*) drains = throttle$drains;
     always @(*) throttle$level = level;
     always @(*) throttle$taken = read_taken;
     always @(*) throttle$beats = reader$beats;
@@ -4458,7 +4466,7 @@ module kvcpu_dma$channels$0$state(clock,reset,d,q);
 endmodule // kvcpu_dma$channels$0$state
 
 
-module kvcpu_dma$channels$0$throttle(clock,reset,level,taken,beats,rests);
+module kvcpu_dma$channels$0$throttle(clock,reset,level,taken,beats,rests,drains);
     
     // Module arguments
     input wire  clock;
@@ -4467,6 +4475,7 @@ module kvcpu_dma$channels$0$throttle(clock,reset,level,taken,beats,rests);
     input wire  taken;
     input wire  [6:0] beats;
     output reg  rests;
+    output reg  drains;
     
     // Stub signals
     reg  left$clock;
@@ -4507,7 +4516,7 @@ module kvcpu_dma$channels$0$throttle(clock,reset,level,taken,beats,rests);
     always @(*) more = left$q > share;
     always @(*) begin
         left$d = 32'h0;
-        if (taken) begin
+        if (taken & (level != 32'h0)) begin
             left$d = ((beats) & 11'h7ff) << 32'h4;
         end
         else if (more) begin
@@ -4516,6 +4525,7 @@ module kvcpu_dma$channels$0$throttle(clock,reset,level,taken,beats,rests);
     end
     always @(*) resting$d = (taken | more) & (level != 32'h0);
     always @(*) rests = resting$q;
+    always @(*) drains = left$q != 32'h0;
     
 endmodule // kvcpu_dma$channels$0$throttle
 
@@ -4847,7 +4857,7 @@ module kvcpu_dma$channels$0$writing_card(clock,reset,d,q);
 endmodule // kvcpu_dma$channels$0$writing_card
 
 
-module kvcpu_dma$channels$1(clock,reset,stop,bus_master,level,idle,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
+module kvcpu_dma$channels$1(clock,reset,stop,bus_master,level,idle,drains,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
     
     // Module arguments
     input wire  clock;
@@ -4856,6 +4866,7 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,level,idle,write,select,
     input wire  bus_master;
     input wire  [3:0] level;
     output reg  idle;
+    output reg  drains;
     input wire  write;
     input wire  [2:0] select;
     input wire  [31:0] data;
@@ -4912,6 +4923,7 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,level,idle,write,select,
     reg  throttle$taken;
     reg  [6:0] throttle$beats;
     wire  throttle$rests;
+    wire  throttle$drains;
     reg  reader$clock;
     reg  reader$reset;
     reg  reader$load;
@@ -5066,7 +5078,8 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,level,idle,write,select,
         .level(throttle$level),
         .taken(throttle$taken),
         .beats(throttle$beats),
-        .rests(throttle$rests)
+        .rests(throttle$rests),
+        .drains(throttle$drains)
     );
     kvcpu_dma$channels$1$reader reader(
         .clock(reader$clock),
@@ -5378,6 +5391,7 @@ module kvcpu_dma$channels$1(clock,reset,stop,bus_master,level,idle,write,select,
     always @(*) writer$load_words = queue$words;
     always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
     always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
+    always @(*) drains = throttle$drains;
     always @(*) throttle$level = level;
     always @(*) throttle$taken = read_taken;
     always @(*) throttle$beats = reader$beats;
@@ -6618,7 +6632,7 @@ module kvcpu_dma$channels$1$state(clock,reset,d,q);
 endmodule // kvcpu_dma$channels$1$state
 
 
-module kvcpu_dma$channels$1$throttle(clock,reset,level,taken,beats,rests);
+module kvcpu_dma$channels$1$throttle(clock,reset,level,taken,beats,rests,drains);
     
     // Module arguments
     input wire  clock;
@@ -6627,6 +6641,7 @@ module kvcpu_dma$channels$1$throttle(clock,reset,level,taken,beats,rests);
     input wire  taken;
     input wire  [6:0] beats;
     output reg  rests;
+    output reg  drains;
     
     // Stub signals
     reg  left$clock;
@@ -6667,7 +6682,7 @@ module kvcpu_dma$channels$1$throttle(clock,reset,level,taken,beats,rests);
     always @(*) more = left$q > share;
     always @(*) begin
         left$d = 32'h0;
-        if (taken) begin
+        if (taken & (level != 32'h0)) begin
             left$d = ((beats) & 11'h7ff) << 32'h4;
         end
         else if (more) begin
@@ -6676,6 +6691,7 @@ module kvcpu_dma$channels$1$throttle(clock,reset,level,taken,beats,rests);
     end
     always @(*) resting$d = (taken | more) & (level != 32'h0);
     always @(*) rests = resting$q;
+    always @(*) drains = left$q != 32'h0;
     
 endmodule // kvcpu_dma$channels$1$throttle
 

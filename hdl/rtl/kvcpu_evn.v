@@ -9148,6 +9148,7 @@ module kvcpu_evn$device$dma(clock,reset,bus_master,level,bus_select,bus_write,bu
     reg  channels$0$bus_master;
     reg  [3:0] channels$0$level;
     wire  channels$0$idle;
+    wire  channels$0$drains;
     reg  channels$0$write;
     reg  [2:0] channels$0$select;
     reg  [31:0] channels$0$data;
@@ -9187,6 +9188,7 @@ module kvcpu_evn$device$dma(clock,reset,bus_master,level,bus_select,bus_write,bu
     reg  channels$1$bus_master;
     reg  [3:0] channels$1$level;
     wire  channels$1$idle;
+    wire  channels$1$drains;
     reg  channels$1$write;
     reg  [2:0] channels$1$select;
     reg  [31:0] channels$1$data;
@@ -9436,6 +9438,7 @@ module kvcpu_evn$device$dma(clock,reset,bus_master,level,bus_select,bus_write,bu
         .bus_master(channels$0$bus_master),
         .level(channels$0$level),
         .idle(channels$0$idle),
+        .drains(channels$0$drains),
         .write(channels$0$write),
         .select(channels$0$select),
         .data(channels$0$data),
@@ -9477,6 +9480,7 @@ module kvcpu_evn$device$dma(clock,reset,bus_master,level,bus_select,bus_write,bu
         .bus_master(channels$1$bus_master),
         .level(channels$1$level),
         .idle(channels$1$idle),
+        .drains(channels$1$drains),
         .write(channels$1$write),
         .select(channels$1$select),
         .data(channels$1$data),
@@ -9802,7 +9806,7 @@ module kvcpu_evn$device$dma(clock,reset,bus_master,level,bus_select,bus_write,bu
             end
         end
     end
-    always @(*) awake = answered$q | writing$q | aborting$q | ~channels$0$idle | ~channels$1$idle | ~ring$idle;
+    always @(*) awake = answered$q | writing$q | aborting$q | ~channels$0$idle | ~channels$1$idle | channels$0$drains | channels$1$drains | ~ring$idle;
     always @(*) bus_ready = answered$q;
     always @(*) begin
         bus_read = answer$q;
@@ -11742,7 +11746,7 @@ module kvcpu_evn$device$dma$card$who(clock,reset,d,q);
 endmodule // kvcpu_evn$device$dma$card$who
 
 
-module kvcpu_evn$device$dma$channels$0(clock,reset,stop,bus_master,level,idle,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
+module kvcpu_evn$device$dma$channels$0(clock,reset,stop,bus_master,level,idle,drains,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
     
     // Module arguments
     input wire  clock;
@@ -11751,6 +11755,7 @@ module kvcpu_evn$device$dma$channels$0(clock,reset,stop,bus_master,level,idle,wr
     input wire  bus_master;
     input wire  [3:0] level;
     output reg  idle;
+    output reg  drains;
     input wire  write;
     input wire  [2:0] select;
     input wire  [31:0] data;
@@ -11807,6 +11812,7 @@ module kvcpu_evn$device$dma$channels$0(clock,reset,stop,bus_master,level,idle,wr
     reg  throttle$taken;
     reg  [6:0] throttle$beats;
     wire  throttle$rests;
+    wire  throttle$drains;
     reg  reader$clock;
     reg  reader$reset;
     reg  reader$load;
@@ -11961,7 +11967,8 @@ module kvcpu_evn$device$dma$channels$0(clock,reset,stop,bus_master,level,idle,wr
         .level(throttle$level),
         .taken(throttle$taken),
         .beats(throttle$beats),
-        .rests(throttle$rests)
+        .rests(throttle$rests),
+        .drains(throttle$drains)
     );
     kvcpu_evn$device$dma$channels$0$reader reader(
         .clock(reader$clock),
@@ -12273,6 +12280,7 @@ module kvcpu_evn$device$dma$channels$0(clock,reset,stop,bus_master,level,idle,wr
     always @(*) writer$load_words = queue$words;
     always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
     always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
+    always @(*) drains = throttle$drains;
     always @(*) throttle$level = level;
     always @(*) throttle$taken = read_taken;
     always @(*) throttle$beats = reader$beats;
@@ -13513,7 +13521,7 @@ module kvcpu_evn$device$dma$channels$0$state(clock,reset,d,q);
 endmodule // kvcpu_evn$device$dma$channels$0$state
 
 
-module kvcpu_evn$device$dma$channels$0$throttle(clock,reset,level,taken,beats,rests);
+module kvcpu_evn$device$dma$channels$0$throttle(clock,reset,level,taken,beats,rests,drains);
     
     // Module arguments
     input wire  clock;
@@ -13522,6 +13530,7 @@ module kvcpu_evn$device$dma$channels$0$throttle(clock,reset,level,taken,beats,re
     input wire  taken;
     input wire  [6:0] beats;
     output reg  rests;
+    output reg  drains;
     
     // Stub signals
     reg  left$clock;
@@ -13562,7 +13571,7 @@ module kvcpu_evn$device$dma$channels$0$throttle(clock,reset,level,taken,beats,re
     always @(*) more = left$q > share;
     always @(*) begin
         left$d = 32'h0;
-        if (taken) begin
+        if (taken & (level != 32'h0)) begin
             left$d = ((beats) & 11'h7ff) << 32'h4;
         end
         else if (more) begin
@@ -13571,6 +13580,7 @@ module kvcpu_evn$device$dma$channels$0$throttle(clock,reset,level,taken,beats,re
     end
     always @(*) resting$d = (taken | more) & (level != 32'h0);
     always @(*) rests = resting$q;
+    always @(*) drains = left$q != 32'h0;
     
 endmodule // kvcpu_evn$device$dma$channels$0$throttle
 
@@ -13902,7 +13912,7 @@ module kvcpu_evn$device$dma$channels$0$writing_card(clock,reset,d,q);
 endmodule // kvcpu_evn$device$dma$channels$0$writing_card
 
 
-module kvcpu_evn$device$dma$channels$1(clock,reset,stop,bus_master,level,idle,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
+module kvcpu_evn$device$dma$channels$1(clock,reset,stop,bus_master,level,idle,drains,write,select,data,room,done,done_ready,done_id,done_result,done_crc,read_host,read_card,read_address,read_beats,read_taken,write_host,write_card,write_address,write_beats,write_taken,word,word_taken,host_in_valid,host_in_data,host_in_error,host_in_last,host_written,host_written_error,card_in_valid,card_in_data,card_in_error,card_in_last,card_written,card_written_error);
     
     // Module arguments
     input wire  clock;
@@ -13911,6 +13921,7 @@ module kvcpu_evn$device$dma$channels$1(clock,reset,stop,bus_master,level,idle,wr
     input wire  bus_master;
     input wire  [3:0] level;
     output reg  idle;
+    output reg  drains;
     input wire  write;
     input wire  [2:0] select;
     input wire  [31:0] data;
@@ -13967,6 +13978,7 @@ module kvcpu_evn$device$dma$channels$1(clock,reset,stop,bus_master,level,idle,wr
     reg  throttle$taken;
     reg  [6:0] throttle$beats;
     wire  throttle$rests;
+    wire  throttle$drains;
     reg  reader$clock;
     reg  reader$reset;
     reg  reader$load;
@@ -14121,7 +14133,8 @@ module kvcpu_evn$device$dma$channels$1(clock,reset,stop,bus_master,level,idle,wr
         .level(throttle$level),
         .taken(throttle$taken),
         .beats(throttle$beats),
-        .rests(throttle$rests)
+        .rests(throttle$rests),
+        .drains(throttle$drains)
     );
     kvcpu_evn$device$dma$channels$1$reader reader(
         .clock(reader$clock),
@@ -14433,6 +14446,7 @@ module kvcpu_evn$device$dma$channels$1(clock,reset,stop,bus_master,level,idle,wr
     always @(*) writer$load_words = queue$words;
     always @(*) read_beats_wide = ((reader$beats) & 10'h3ff);
     always @(*) write_beats_wide = ((writer$beats) & 10'h3ff);
+    always @(*) drains = throttle$drains;
     always @(*) throttle$level = level;
     always @(*) throttle$taken = read_taken;
     always @(*) throttle$beats = reader$beats;
@@ -15673,7 +15687,7 @@ module kvcpu_evn$device$dma$channels$1$state(clock,reset,d,q);
 endmodule // kvcpu_evn$device$dma$channels$1$state
 
 
-module kvcpu_evn$device$dma$channels$1$throttle(clock,reset,level,taken,beats,rests);
+module kvcpu_evn$device$dma$channels$1$throttle(clock,reset,level,taken,beats,rests,drains);
     
     // Module arguments
     input wire  clock;
@@ -15682,6 +15696,7 @@ module kvcpu_evn$device$dma$channels$1$throttle(clock,reset,level,taken,beats,re
     input wire  taken;
     input wire  [6:0] beats;
     output reg  rests;
+    output reg  drains;
     
     // Stub signals
     reg  left$clock;
@@ -15722,7 +15737,7 @@ module kvcpu_evn$device$dma$channels$1$throttle(clock,reset,level,taken,beats,re
     always @(*) more = left$q > share;
     always @(*) begin
         left$d = 32'h0;
-        if (taken) begin
+        if (taken & (level != 32'h0)) begin
             left$d = ((beats) & 11'h7ff) << 32'h4;
         end
         else if (more) begin
@@ -15731,6 +15746,7 @@ module kvcpu_evn$device$dma$channels$1$throttle(clock,reset,level,taken,beats,re
     end
     always @(*) resting$d = (taken | more) & (level != 32'h0);
     always @(*) rests = resting$q;
+    always @(*) drains = left$q != 32'h0;
     
 endmodule // kvcpu_evn$device$dma$channels$1$throttle
 
@@ -21750,7 +21766,7 @@ module kvcpu_evn$device$front(clock,reset,awvalid,awready,awaddr,awsize,wvalid,w
     localparam  constants$6 = 32'h80;
     localparam  constants$7 = 32'h6;
     localparam  constants$8 = 32'h10;
-    localparam  constants$9 = 32'he7cb20a2;
+    localparam  constants$9 = 32'hc27a0ce7;
     localparam  constants$10 = 32'h7270e00;
     localparam  numbers$0 = 5'b10000;
     localparam  numbers$1 = 5'b10001;
@@ -65264,7 +65280,7 @@ module kvcpu_evn$device$sequencer$store(clock,enable,address,word);
         mem[4842] = 57'h00000003ef97e47;
         mem[4843] = 57'h025f40000fc7be0;
         mem[4844] = 57'h025e000a0fb7be1;
-        mem[4845] = 57'h02e460000f77be5;
+        mem[4845] = 57'h02e4a0000f77be5;
         mem[4846] = 57'h0000001eef77c00;
         mem[4847] = 57'h026300000f77be4;
         mem[4848] = 57'h000000080fb7e42;
@@ -65761,7 +65777,7 @@ module kvcpu_evn$device$sequencer$store(clock,enable,address,word);
         mem[5331] = 57'h000000212f78b00;
         mem[5332] = 57'h00000020ef78b80;
         mem[5333] = 57'h000000000f78c40;
-        mem[5334] = 57'h02ef00000f77be5;
+        mem[5334] = 57'h02ef40000f77be5;
         mem[5335] = 57'h0000001eef78580;
         mem[5336] = 57'h02d1c00010b7be0;
         mem[5337] = 57'h000000212f78e80;
@@ -65772,7 +65788,7 @@ module kvcpu_evn$device$sequencer$store(clock,enable,address,word);
         mem[5342] = 57'h000000212f78b00;
         mem[5343] = 57'h00000020ef78b80;
         mem[5344] = 57'h000000002f78c40;
-        mem[5345] = 57'h02ef00000f77be5;
+        mem[5345] = 57'h02ef40000f77be5;
         mem[5346] = 57'h0000001eef78580;
         mem[5347] = 57'h02d1c00010b7be0;
         mem[5348] = 57'h000000009098646;
@@ -66006,7 +66022,7 @@ module kvcpu_evn$device$sequencer$store(clock,enable,address,word);
         mem[5572] = 57'h000200302f785d2;
         mem[5573] = 57'h0000000030b1443;
         mem[5574] = 57'h000200300f714d2;
-        mem[5575] = 57'h02ea60000f77be5;
+        mem[5575] = 57'h02eaa0000f77be5;
         mem[5576] = 57'h024e40000f77be5;
         mem[5577] = 57'h000000200f785c0;
         mem[5578] = 57'h02ba00a010b7be0;
@@ -66047,7 +66063,7 @@ module kvcpu_evn$device$sequencer$store(clock,enable,address,word);
         mem[5613] = 57'h00000021f107b91;
         mem[5614] = 57'h0000000030c8641;
         mem[5615] = 57'h02bb200090c7be2;
-        mem[5616] = 57'h02e2a0000f77be5;
+        mem[5616] = 57'h02e2e0000f77be5;
         mem[5617] = 57'h000000000f785c0;
         mem[5618] = 57'h0002002970b7bd1;
         mem[5619] = 57'h000000000f785c0;
@@ -66114,14 +66130,14 @@ module kvcpu_evn$device$sequencer$store(clock,enable,address,word);
         mem[5678] = 57'h000000000f78b40;
         mem[5679] = 57'h000000000f78bc0;
         mem[5680] = 57'h000000026f78c40;
-        mem[5681] = 57'h02e8e0000f77be5;
-        mem[5682] = 57'h02ec20000f77be5;
+        mem[5681] = 57'h02e920000f77be5;
+        mem[5682] = 57'h02ec60000f77be5;
         mem[5683] = 57'h024e40000f77be5;
-        mem[5684] = 57'h02e2a0000f77be5;
-        mem[5685] = 57'h02df60000f77be4;
+        mem[5684] = 57'h02e2e0000f77be5;
+        mem[5685] = 57'h02dfa0000f77be4;
         mem[5686] = 57'h0002000a0f784c0;
         mem[5687] = 57'h02c7a0213067ba1;
-        mem[5688] = 57'h02e460000f77be5;
+        mem[5688] = 57'h02e4a0000f77be5;
         mem[5689] = 57'h0000001eef78480;
         mem[5690] = 57'h02d1c0001097be1;
         mem[5691] = 57'h000000008f726c0;
@@ -66133,7 +66149,7 @@ module kvcpu_evn$device$sequencer$store(clock,enable,address,word);
         mem[5697] = 57'h0000002190b8503;
         mem[5698] = 57'h0000000030a84c3;
         mem[5699] = 57'h02c8a0001097be0;
-        mem[5700] = 57'h02ea60000f77be5;
+        mem[5700] = 57'h02eaa0000f77be5;
         mem[5701] = 57'h000200601077bd1;
         mem[5702] = 57'h000000000f77be6;
         mem[5703] = 57'h000200292f784c0;
@@ -66279,247 +66295,249 @@ module kvcpu_evn$device$sequencer$store(clock,enable,address,word);
         mem[5841] = 57'h00000022f187b91;
         mem[5842] = 57'h000000003168b41;
         mem[5843] = 57'h02d9e1001167be1;
-        mem[5844] = 57'h001000020f78bd2;
-        mem[5845] = 57'h000000002f78c40;
-        mem[5846] = 57'h00000022f180c06;
-        mem[5847] = 57'h001000026f70d52;
-        mem[5848] = 57'h000000034188c01;
-        mem[5849] = 57'h000000003180cc2;
-        mem[5850] = 57'h001000022f78d52;
-        mem[5851] = 57'h0000000111a8cc6;
-        mem[5852] = 57'h001000024f78dd2;
-        mem[5853] = 57'h0000000211b8d46;
-        mem[5854] = 57'h000000235198c04;
-        mem[5855] = 57'h000000231178d04;
-        mem[5856] = 57'h0000000301a8dc6;
-        mem[5857] = 57'h0000002371a8c84;
-        mem[5858] = 57'h000200009197bd1;
-        mem[5859] = 57'h001000028f78dd2;
-        mem[5860] = 57'h0000000111b8d46;
-        mem[5861] = 57'h00100002af78e52;
-        mem[5862] = 57'h0000000191c8dc6;
-        mem[5863] = 57'h0000002371a8c84;
-        mem[5864] = 57'h00100002ef78dd2;
-        mem[5865] = 57'h0000000211b8d46;
-        mem[5866] = 57'h001000030f78e52;
-        mem[5867] = 57'h0000000311c8dc6;
-        mem[5868] = 57'h000000085198f44;
-        mem[5869] = 57'h0000002351e8e84;
-        mem[5870] = 57'h0000002371d8e04;
-        mem[5871] = 57'h00020000b1c7bd1;
-        mem[5872] = 57'h00100002cf78e52;
-        mem[5873] = 57'h00020000d1c7bd1;
-        mem[5874] = 57'h001000032f78e52;
-        mem[5875] = 57'h0002000051c7bd1;
-        mem[5876] = 57'h001000034f78e52;
-        mem[5877] = 57'h00020000f1c7bd1;
-        mem[5878] = 57'h1fffffffef70040;
-        mem[5879] = 57'h1fffffffef70140;
-        mem[5880] = 57'h02ec20000f77be5;
-        mem[5881] = 57'h02df60000f77be5;
-        mem[5882] = 57'h024e40000f77be4;
-        mem[5883] = 57'h02ea60000f77be5;
-        mem[5884] = 57'h000000000f717c0;
-        mem[5885] = 57'h000000000f73640;
-        mem[5886] = 57'h000000000f78fc0;
-        mem[5887] = 57'h0002002971f7bd1;
+        mem[5844] = 57'h000000000f78bc0;
+        mem[5845] = 57'h00100001b177bd1;
+        mem[5846] = 57'h001000020f78bd2;
+        mem[5847] = 57'h000000002f78c40;
+        mem[5848] = 57'h00000022f180c06;
+        mem[5849] = 57'h001000026f70d52;
+        mem[5850] = 57'h000000034188c01;
+        mem[5851] = 57'h000000003180cc2;
+        mem[5852] = 57'h001000022f78d52;
+        mem[5853] = 57'h0000000111a8cc6;
+        mem[5854] = 57'h001000024f78dd2;
+        mem[5855] = 57'h0000000211b8d46;
+        mem[5856] = 57'h000000235198c04;
+        mem[5857] = 57'h000000231178d04;
+        mem[5858] = 57'h0000000301a8dc6;
+        mem[5859] = 57'h0000002371a8c84;
+        mem[5860] = 57'h000200009197bd1;
+        mem[5861] = 57'h001000028f78dd2;
+        mem[5862] = 57'h0000000111b8d46;
+        mem[5863] = 57'h00100002af78e52;
+        mem[5864] = 57'h0000000191c8dc6;
+        mem[5865] = 57'h0000002371a8c84;
+        mem[5866] = 57'h00100002ef78dd2;
+        mem[5867] = 57'h0000000211b8d46;
+        mem[5868] = 57'h001000030f78e52;
+        mem[5869] = 57'h0000000311c8dc6;
+        mem[5870] = 57'h000000085198f44;
+        mem[5871] = 57'h0000002351e8e84;
+        mem[5872] = 57'h0000002371d8e04;
+        mem[5873] = 57'h00020000b1c7bd1;
+        mem[5874] = 57'h00100002cf78e52;
+        mem[5875] = 57'h00020000d1c7bd1;
+        mem[5876] = 57'h001000032f78e52;
+        mem[5877] = 57'h0002000051c7bd1;
+        mem[5878] = 57'h001000034f78e52;
+        mem[5879] = 57'h00020000f1c7bd1;
+        mem[5880] = 57'h1fffffffef70040;
+        mem[5881] = 57'h1fffffffef70140;
+        mem[5882] = 57'h02ec60000f77be5;
+        mem[5883] = 57'h02dfa0000f77be5;
+        mem[5884] = 57'h024e40000f77be4;
+        mem[5885] = 57'h02eaa0000f77be5;
+        mem[5886] = 57'h000000000f717c0;
+        mem[5887] = 57'h000000000f73640;
     end
     initial begin
         mem[5888] = 57'h000000000f78fc0;
-        mem[5889] = 57'h0002002991f7bd1;
-        mem[5890] = 57'h000000000f72440;
-        mem[5891] = 57'h000000000f724c0;
-        mem[5892] = 57'h000000000f72540;
-        mem[5893] = 57'h000000000f78fc0;
-        mem[5894] = 57'h0002000371f7bd1;
+        mem[5889] = 57'h0002002971f7bd1;
+        mem[5890] = 57'h000000000f78fc0;
+        mem[5891] = 57'h0002002991f7bd1;
+        mem[5892] = 57'h000000000f72440;
+        mem[5893] = 57'h000000000f724c0;
+        mem[5894] = 57'h000000000f72540;
         mem[5895] = 57'h000000000f78fc0;
-        mem[5896] = 57'h02e2800811f7be0;
-        mem[5897] = 57'h0002001111f9041;
-        mem[5898] = 57'h000000000f790c0;
-        mem[5899] = 57'h000000241217b91;
-        mem[5900] = 57'h0002001131f9041;
-        mem[5901] = 57'h000000000f790c0;
-        mem[5902] = 57'h000000241217b91;
-        mem[5903] = 57'h0002001151f9041;
-        mem[5904] = 57'h000000000f790c0;
-        mem[5905] = 57'h000000241217b91;
-        mem[5906] = 57'h0000000211f8fc1;
-        mem[5907] = 57'h02e1200811f7be1;
-        mem[5908] = 57'h000000000f77be6;
-        mem[5909] = 57'h000000000f72ac0;
-        mem[5910] = 57'h000000000f72b40;
-        mem[5911] = 57'h000000000f78b40;
-        mem[5912] = 57'h000200805167bd1;
+        mem[5896] = 57'h0002000371f7bd1;
+        mem[5897] = 57'h000000000f78fc0;
+        mem[5898] = 57'h02e2c00811f7be0;
+        mem[5899] = 57'h0002001111f9041;
+        mem[5900] = 57'h000000000f790c0;
+        mem[5901] = 57'h000000241217b91;
+        mem[5902] = 57'h0002001131f9041;
+        mem[5903] = 57'h000000000f790c0;
+        mem[5904] = 57'h000000241217b91;
+        mem[5905] = 57'h0002001151f9041;
+        mem[5906] = 57'h000000000f790c0;
+        mem[5907] = 57'h000000241217b91;
+        mem[5908] = 57'h0000000211f8fc1;
+        mem[5909] = 57'h02e1600811f7be1;
+        mem[5910] = 57'h000000000f77be6;
+        mem[5911] = 57'h000000000f72ac0;
+        mem[5912] = 57'h000000000f72b40;
         mem[5913] = 57'h000000000f78b40;
-        mem[5914] = 57'h000200807167bd1;
+        mem[5914] = 57'h000200805167bd1;
         mem[5915] = 57'h000000000f78b40;
-        mem[5916] = 57'h02e440011167be3;
-        mem[5917] = 57'h000200811168bc1;
-        mem[5918] = 57'h000000000f78c40;
-        mem[5919] = 57'h00000022f187b91;
-        mem[5920] = 57'h000000003168b41;
-        mem[5921] = 57'h02e3a0011167be2;
-        mem[5922] = 57'h000000000f77be6;
-        mem[5923] = 57'h0002000a2f78bd2;
-        mem[5924] = 57'h000000003178b43;
-        mem[5925] = 57'h02e500001167be0;
-        mem[5926] = 57'h000000000f77bc0;
-        mem[5927] = 57'h000000000f77be6;
-        mem[5928] = 57'h000200080f72d52;
-        mem[5929] = 57'h000000000f72cc0;
-        mem[5930] = 57'h02e61fffe207be1;
-        mem[5931] = 57'h02e600000167be1;
-        mem[5932] = 57'h000200080f78ec0;
-        mem[5933] = 57'h02f420000f77be5;
-        mem[5934] = 57'h000000002f72cc0;
-        mem[5935] = 57'h02e800000f77be4;
-        mem[5936] = 57'h000000000f78b40;
-        mem[5937] = 57'h02e6e0019167be0;
-        mem[5938] = 57'h000000101168bc1;
-        mem[5939] = 57'h000200081168c50;
-        mem[5940] = 57'h00000022f187b91;
-        mem[5941] = 57'h000000003168b41;
-        mem[5942] = 57'h02e640019167be1;
-        mem[5943] = 57'h000000101168bc1;
-        mem[5944] = 57'h000200098f78dd2;
-        mem[5945] = 57'h00020009af78e52;
-        mem[5946] = 57'h0000002391b8d04;
-        mem[5947] = 57'h00020009cf78dd2;
-        mem[5948] = 57'h0000002371a8c84;
-        mem[5949] = 57'h00020009ef78d52;
-        mem[5950] = 57'h000000235198c04;
-        mem[5951] = 57'h00000022f187b91;
-        mem[5952] = 57'h000000002f78b40;
-        mem[5953] = 57'h0002000a3167bd1;
-        mem[5954] = 57'h000000008f78ec0;
-        mem[5955] = 57'h000000000f78f40;
-        mem[5956] = 57'h024900000f77be5;
-        mem[5957] = 57'h000000002f77bc0;
-        mem[5958] = 57'h000000000f77be6;
-        mem[5959] = 57'h0002000a9167bd1;
-        mem[5960] = 57'h0002000ab177bd1;
-        mem[5961] = 57'h1fffe0000f78cc0;
-        mem[5962] = 57'h0002000ad197bd1;
-        mem[5963] = 57'h0000000205a8d47;
-        mem[5964] = 57'h000000023188dc6;
-        mem[5965] = 57'h0000002371a8c84;
-        mem[5966] = 57'h0002000af197bd1;
-        mem[5967] = 57'h000000004f78cc0;
-        mem[5968] = 57'h0002000a3197bd1;
-        mem[5969] = 57'h000000080f78ec0;
-        mem[5970] = 57'h02d6a0000f77be4;
-        mem[5971] = 57'h000000000f79140;
-        mem[5972] = 57'h000a00011227bd1;
-        mem[5973] = 57'h000000000f716c0;
-        mem[5974] = 57'h000000000f79140;
-        mem[5975] = 57'h000200603227bd1;
+        mem[5916] = 57'h000200807167bd1;
+        mem[5917] = 57'h000000000f78b40;
+        mem[5918] = 57'h02e480011167be3;
+        mem[5919] = 57'h000200811168bc1;
+        mem[5920] = 57'h000000000f78c40;
+        mem[5921] = 57'h00000022f187b91;
+        mem[5922] = 57'h000000003168b41;
+        mem[5923] = 57'h02e3e0011167be2;
+        mem[5924] = 57'h000000000f77be6;
+        mem[5925] = 57'h0002000a2f78bd2;
+        mem[5926] = 57'h000000003178b43;
+        mem[5927] = 57'h02e540001167be0;
+        mem[5928] = 57'h000000000f77bc0;
+        mem[5929] = 57'h000000000f77be6;
+        mem[5930] = 57'h000200080f72d52;
+        mem[5931] = 57'h000000000f72cc0;
+        mem[5932] = 57'h02e65fffe207be1;
+        mem[5933] = 57'h02e640000167be1;
+        mem[5934] = 57'h000200080f78ec0;
+        mem[5935] = 57'h02f460000f77be5;
+        mem[5936] = 57'h000000002f72cc0;
+        mem[5937] = 57'h02e840000f77be4;
+        mem[5938] = 57'h000000000f78b40;
+        mem[5939] = 57'h02e720019167be0;
+        mem[5940] = 57'h000000101168bc1;
+        mem[5941] = 57'h000200081168c50;
+        mem[5942] = 57'h00000022f187b91;
+        mem[5943] = 57'h000000003168b41;
+        mem[5944] = 57'h02e680019167be1;
+        mem[5945] = 57'h000000101168bc1;
+        mem[5946] = 57'h000200098f78dd2;
+        mem[5947] = 57'h00020009af78e52;
+        mem[5948] = 57'h0000002391b8d04;
+        mem[5949] = 57'h00020009cf78dd2;
+        mem[5950] = 57'h0000002371a8c84;
+        mem[5951] = 57'h00020009ef78d52;
+        mem[5952] = 57'h000000235198c04;
+        mem[5953] = 57'h00000022f187b91;
+        mem[5954] = 57'h000000002f78b40;
+        mem[5955] = 57'h0002000a3167bd1;
+        mem[5956] = 57'h000000008f78ec0;
+        mem[5957] = 57'h000000000f78f40;
+        mem[5958] = 57'h024900000f77be5;
+        mem[5959] = 57'h000000002f77bc0;
+        mem[5960] = 57'h000000000f77be6;
+        mem[5961] = 57'h0002000a9167bd1;
+        mem[5962] = 57'h0002000ab177bd1;
+        mem[5963] = 57'h1fffe0000f78cc0;
+        mem[5964] = 57'h0002000ad197bd1;
+        mem[5965] = 57'h0000000205a8d47;
+        mem[5966] = 57'h000000023188dc6;
+        mem[5967] = 57'h0000002371a8c84;
+        mem[5968] = 57'h0002000af197bd1;
+        mem[5969] = 57'h000000004f78cc0;
+        mem[5970] = 57'h0002000a3197bd1;
+        mem[5971] = 57'h000000080f78ec0;
+        mem[5972] = 57'h02d6a0000f77be4;
+        mem[5973] = 57'h000000000f79140;
+        mem[5974] = 57'h000a00011227bd1;
+        mem[5975] = 57'h000000000f716c0;
         mem[5976] = 57'h000000000f79140;
-        mem[5977] = 57'h000200605227bd1;
+        mem[5977] = 57'h000200603227bd1;
         mem[5978] = 57'h000000000f79140;
-        mem[5979] = 57'h000200607227bd1;
-        mem[5980] = 57'h000a00010f79152;
-        mem[5981] = 57'h02ec00001227be0;
+        mem[5979] = 57'h000200605227bd1;
+        mem[5980] = 57'h000000000f79140;
+        mem[5981] = 57'h000200607227bd1;
         mem[5982] = 57'h000a00010f79152;
-        mem[5983] = 57'h02ebc0001227be1;
-        mem[5984] = 57'h000000000f77be6;
-        mem[5985] = 57'h000000000f78fc0;
-        mem[5986] = 57'h02ee200811f7be0;
-        mem[5987] = 57'h00020020b1f9041;
-        mem[5988] = 57'h000000000f790c0;
-        mem[5989] = 57'h000000241217b91;
-        mem[5990] = 57'h0002002111f9041;
-        mem[5991] = 57'h000000000f790c0;
-        mem[5992] = 57'h000000241217b91;
-        mem[5993] = 57'h0002002131f9041;
-        mem[5994] = 57'h000000000f790c0;
-        mem[5995] = 57'h000000241217b91;
-        mem[5996] = 57'h0002002151f9041;
-        mem[5997] = 57'h000000000f790c0;
-        mem[5998] = 57'h000000241217b91;
-        mem[5999] = 57'h0000000211f8fc1;
-        mem[6000] = 57'h02ec600811f7be1;
-        mem[6001] = 57'h000000000f70ac0;
-        mem[6002] = 57'h000000000f70b40;
-        mem[6003] = 57'h1fffffffef71040;
-        mem[6004] = 57'h000000000f718c0;
-        mem[6005] = 57'h000000000f72bc0;
-        mem[6006] = 57'h000000000f72c40;
-        mem[6007] = 57'h000000000f77be6;
-        mem[6008] = 57'h000000009168cc6;
-        mem[6009] = 57'h000200211198dd0;
-        mem[6010] = 57'h0000000031b8d43;
-        mem[6011] = 57'h02f1800011a7be1;
-        mem[6012] = 57'h000000009168dc6;
-        mem[6013] = 57'h0002002171b8d41;
-        mem[6014] = 57'h000000000f77be8;
-        mem[6015] = 57'h0000000011a8e50;
+        mem[5983] = 57'h02ec40001227be0;
+        mem[5984] = 57'h000a00010f79152;
+        mem[5985] = 57'h02ec00001227be1;
+        mem[5986] = 57'h000000000f77be6;
+        mem[5987] = 57'h000000000f78fc0;
+        mem[5988] = 57'h02ee600811f7be0;
+        mem[5989] = 57'h00020020b1f9041;
+        mem[5990] = 57'h000000000f790c0;
+        mem[5991] = 57'h000000241217b91;
+        mem[5992] = 57'h0002002111f9041;
+        mem[5993] = 57'h000000000f790c0;
+        mem[5994] = 57'h000000241217b91;
+        mem[5995] = 57'h0002002131f9041;
+        mem[5996] = 57'h000000000f790c0;
+        mem[5997] = 57'h000000241217b91;
+        mem[5998] = 57'h0002002151f9041;
+        mem[5999] = 57'h000000000f790c0;
+        mem[6000] = 57'h000000241217b91;
+        mem[6001] = 57'h0000000211f8fc1;
+        mem[6002] = 57'h02eca00811f7be1;
+        mem[6003] = 57'h000000000f70ac0;
+        mem[6004] = 57'h000000000f70b40;
+        mem[6005] = 57'h1fffffffef71040;
+        mem[6006] = 57'h000000000f718c0;
+        mem[6007] = 57'h000000000f72bc0;
+        mem[6008] = 57'h000000000f72c40;
+        mem[6009] = 57'h000000000f77be6;
+        mem[6010] = 57'h000000009168cc6;
+        mem[6011] = 57'h000200211198dd0;
+        mem[6012] = 57'h0000000031b8d43;
+        mem[6013] = 57'h02f1c00011a7be1;
+        mem[6014] = 57'h000000009168dc6;
+        mem[6015] = 57'h0002002171b8d41;
     end
     initial begin
-        mem[6016] = 57'h0000000211c8dc4;
-        mem[6017] = 57'h0000002351b7b91;
-        mem[6018] = 57'h000000000f77be9;
-        mem[6019] = 57'h000000000f77be8;
-        mem[6020] = 57'h000200014f78dd2;
-        mem[6021] = 57'h0000000051b8d44;
-        mem[6022] = 57'h0002000151a7bd1;
-        mem[6023] = 57'h000000000f77be9;
-        mem[6024] = 57'h000000040f78ec0;
-        mem[6025] = 57'h02d6a0000f77be5;
-        mem[6026] = 57'h000000000f77bc0;
-        mem[6027] = 57'h000000000f77be6;
-        mem[6028] = 57'h000000081198dc1;
-        mem[6029] = 57'h0000002311b8d10;
-        mem[6030] = 57'h02f3e022f1a7ba3;
-        mem[6031] = 57'h000000009168dc6;
-        mem[6032] = 57'h0002002171b8d41;
-        mem[6033] = 57'h000000000f77be8;
-        mem[6034] = 57'h0000000011a8e50;
-        mem[6035] = 57'h0000000031c8dc4;
-        mem[6036] = 57'h0000002351b7b91;
-        mem[6037] = 57'h000000000f77be9;
-        mem[6038] = 57'h000000000f77be8;
-        mem[6039] = 57'h000200014f78dd2;
-        mem[6040] = 57'h0000000051b8d44;
-        mem[6041] = 57'h0002000151a7bd1;
-        mem[6042] = 57'h000000000f77be9;
-        mem[6043] = 57'h000000040f78ec0;
-        mem[6044] = 57'h02d6a0000f77be5;
-        mem[6045] = 57'h000000000f77bc0;
-        mem[6046] = 57'h000000000f77be6;
-        mem[6047] = 57'h000000002f77bc0;
+        mem[6016] = 57'h000000000f77be8;
+        mem[6017] = 57'h0000000011a8e50;
+        mem[6018] = 57'h0000000211c8dc4;
+        mem[6019] = 57'h0000002351b7b91;
+        mem[6020] = 57'h000000000f77be9;
+        mem[6021] = 57'h000000000f77be8;
+        mem[6022] = 57'h000200014f78dd2;
+        mem[6023] = 57'h0000000051b8d44;
+        mem[6024] = 57'h0002000151a7bd1;
+        mem[6025] = 57'h000000000f77be9;
+        mem[6026] = 57'h000000040f78ec0;
+        mem[6027] = 57'h02d6a0000f77be5;
+        mem[6028] = 57'h000000000f77bc0;
+        mem[6029] = 57'h000000000f77be6;
+        mem[6030] = 57'h000000081198dc1;
+        mem[6031] = 57'h0000002311b8d10;
+        mem[6032] = 57'h02f42022f1a7ba3;
+        mem[6033] = 57'h000000009168dc6;
+        mem[6034] = 57'h0002002171b8d41;
+        mem[6035] = 57'h000000000f77be8;
+        mem[6036] = 57'h0000000011a8e50;
+        mem[6037] = 57'h0000000031c8dc4;
+        mem[6038] = 57'h0000002351b7b91;
+        mem[6039] = 57'h000000000f77be9;
+        mem[6040] = 57'h000000000f77be8;
+        mem[6041] = 57'h000200014f78dd2;
+        mem[6042] = 57'h0000000051b8d44;
+        mem[6043] = 57'h0002000151a7bd1;
+        mem[6044] = 57'h000000000f77be9;
+        mem[6045] = 57'h000000040f78ec0;
+        mem[6046] = 57'h02d6a0000f77be5;
+        mem[6047] = 57'h000000000f77bc0;
         mem[6048] = 57'h000000000f77be6;
-        mem[6049] = 57'h000000000f791c0;
-        mem[6050] = 57'h00000023af79200;
-        mem[6051] = 57'h02f6a0000f77be5;
-        mem[6052] = 57'h0000000091d8f41;
-        mem[6053] = 57'h000000008f791c0;
-        mem[6054] = 57'h00000023cf79200;
-        mem[6055] = 57'h02f6a0000f77be5;
-        mem[6056] = 57'h0000000111d8f41;
-        mem[6057] = 57'h000000010f791c0;
-        mem[6058] = 57'h00000023cf79200;
-        mem[6059] = 57'h02f6a0000f77be5;
-        mem[6060] = 57'h0000000191d90d0;
-        mem[6061] = 57'h00000001b1d9150;
-        mem[6062] = 57'h000000245219004;
-        mem[6063] = 57'h00000001d1d90d0;
-        mem[6064] = 57'h000000243208f84;
-        mem[6065] = 57'h00000001f1d9050;
-        mem[6066] = 57'h0000002411f8f04;
-        mem[6067] = 57'h0000000191e7bd1;
-        mem[6068] = 57'h000000000f77be6;
-        mem[6069] = 57'h0000000012492d0;
-        mem[6070] = 57'h000000247257b91;
-        mem[6071] = 57'h0000000032392c1;
-        mem[6072] = 57'h000000003249350;
-        mem[6073] = 57'h00000024b267b91;
-        mem[6074] = 57'h0000000052392c1;
-        mem[6075] = 57'h000000005249350;
-        mem[6076] = 57'h00000024b267b91;
-        mem[6077] = 57'h0000000072392c1;
-        mem[6078] = 57'h000000007249350;
-        mem[6079] = 57'h00000024b267b91;
-        mem[6080] = 57'h000000000f77be6;
+        mem[6049] = 57'h000000002f77bc0;
+        mem[6050] = 57'h000000000f77be6;
+        mem[6051] = 57'h000000000f791c0;
+        mem[6052] = 57'h00000023af79200;
+        mem[6053] = 57'h02f6e0000f77be5;
+        mem[6054] = 57'h0000000091d8f41;
+        mem[6055] = 57'h000000008f791c0;
+        mem[6056] = 57'h00000023cf79200;
+        mem[6057] = 57'h02f6e0000f77be5;
+        mem[6058] = 57'h0000000111d8f41;
+        mem[6059] = 57'h000000010f791c0;
+        mem[6060] = 57'h00000023cf79200;
+        mem[6061] = 57'h02f6e0000f77be5;
+        mem[6062] = 57'h0000000191d90d0;
+        mem[6063] = 57'h00000001b1d9150;
+        mem[6064] = 57'h000000245219004;
+        mem[6065] = 57'h00000001d1d90d0;
+        mem[6066] = 57'h000000243208f84;
+        mem[6067] = 57'h00000001f1d9050;
+        mem[6068] = 57'h0000002411f8f04;
+        mem[6069] = 57'h0000000191e7bd1;
+        mem[6070] = 57'h000000000f77be6;
+        mem[6071] = 57'h0000000012492d0;
+        mem[6072] = 57'h000000247257b91;
+        mem[6073] = 57'h0000000032392c1;
+        mem[6074] = 57'h000000003249350;
+        mem[6075] = 57'h00000024b267b91;
+        mem[6076] = 57'h0000000052392c1;
+        mem[6077] = 57'h000000005249350;
+        mem[6078] = 57'h00000024b267b91;
+        mem[6079] = 57'h0000000072392c1;
+        mem[6080] = 57'h000000007249350;
+        mem[6081] = 57'h00000024b267b91;
+        mem[6082] = 57'h000000000f77be6;
     end
     always @(posedge clock) if (enable) word <= mem[address];
 endmodule // kvcpu_evn$device$sequencer$store

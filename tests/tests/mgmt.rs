@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kvcpu_driver::{Commands, Config, Insert};
 use kvcpu_emulator::Emulator;
-use kvcpu_mmio::regs::{control, mgmt};
+use kvcpu_mmio::regs::{control, irq, mgmt, rtbd};
 use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory, Geometry, Register};
 use kvcpu_sim::{Rtl, RtlOptions, top};
 use kvcpu_tests::bus::Bus;
@@ -17,8 +17,14 @@ use kvcpu_tests::stream::{self, Kind};
 
 /// A device with the management core's port.
 trait Managed: Backing {
-    fn manage(&self, register: &Register, value: u32);
-    fn managed(&self, register: &Register) -> u32;
+    fn manage_at(&self, bar: Bar, offset: u32, value: u32);
+    fn managed_at(&self, bar: Bar, offset: u32) -> u32;
+    fn manage(&self, register: &Register, value: u32) {
+        self.manage_at(Bar::Regs, register.offset, value);
+    }
+    fn managed(&self, register: &Register) -> u32 {
+        self.managed_at(Bar::Regs, register.offset)
+    }
     fn get(&self, register: &Register) -> u32 {
         self.read32(Bar::Regs, register.offset).unwrap()
     }
@@ -28,20 +34,20 @@ trait Managed: Backing {
 }
 
 impl Managed for Emulator {
-    fn manage(&self, register: &Register, value: u32) {
-        self.management_write32(Bar::Regs, register.offset, value);
+    fn manage_at(&self, bar: Bar, offset: u32, value: u32) {
+        self.management_write32(bar, offset, value);
     }
-    fn managed(&self, register: &Register) -> u32 {
-        self.management_read32(Bar::Regs, register.offset)
+    fn managed_at(&self, bar: Bar, offset: u32) -> u32 {
+        self.management_read32(bar, offset)
     }
 }
 
 impl Managed for Rtl {
-    fn manage(&self, register: &Register, value: u32) {
-        self.management_write32(Bar::Regs, register.offset, value).unwrap();
+    fn manage_at(&self, bar: Bar, offset: u32, value: u32) {
+        self.management_write32(bar, offset, value).unwrap();
     }
-    fn managed(&self, register: &Register) -> u32 {
-        self.management_read32(Bar::Regs, register.offset).unwrap()
+    fn managed_at(&self, bar: Bar, offset: u32) -> u32 {
+        self.management_read32(bar, offset).unwrap()
     }
 }
 
@@ -67,8 +73,19 @@ fn its_own_registers_are_the_management_cores(device: &impl Managed) {
     assert_eq!((refused(), device.get(&control::MAGIC)), (2, control::MAGIC_VALUE));
     let place = u64::from(device.get(&control::BAD_ACCESS_ADDR));
     assert_eq!(control::BAD_ACCESS_ADDR::OFFSET.get(place), u64::from(mgmt::MGMT_RESERVED0.offset));
-    // Entries of BAR2 are read as the host reads them.
-    assert_eq!(device.read32(Bar::Rtbd, 0).unwrap(), 0);
+    // Entries of BAR2 are as the host has them: locked but in maintenance mode.
+    device.manage_at(Bar::Rtbd, 0x44, 0x1234);
+    let place = u64::from(device.get(&control::BAD_ACCESS_ADDR));
+    let [bar, cause] = [control::BAD_ACCESS_ADDR::BAR, control::BAD_ACCESS_ADDR::CAUSE].map(|field| field.get(place));
+    // Read as the core: that clears it as well.
+    assert_eq!((device.managed(&control::BAD_ACCESS_COUNT), refused(), bar, cause), (1, 0, 2, 5));
+    device.manage(&rtbd::RTBD_CTRL, 1);
+    device.manage_at(Bar::Rtbd, 0x44, 0x1234);
+    assert_eq!((device.managed_at(Bar::Rtbd, 0x44), device.read32(Bar::Rtbd, 0x44).unwrap()), (0x1234, 0x1234));
+    device.manage(&rtbd::RTBD_CTRL, 0);
+    assert_eq!((device.managed_at(Bar::Rtbd, 0x44), refused()), (0, 0));
+    device.manage(&irq::INT_FORCE, irq::INT_STATUS::MANAGEMENT.mask() as u32);
+    assert_eq!(irq::INT_STATUS::MANAGEMENT.get(device.get(&irq::INT_STATUS).into()), 1);
     device.manage(&mgmt::FW_STATUS, 3);
     device.set(&control::CTRL, control::CTRL::RESET.mask() as u32);
     assert_eq!(device.get(&mgmt::FW_STATUS), 0, "CTRL.RESET clears this block too");
@@ -154,10 +171,14 @@ fn a_device_that_is_held_back_decides_the_same() {
 }
 
 /// Clocks in which a block of 4 KiB is copied out of card memory.
-fn clocks_at(level: u64) -> u64 {
+fn clocks_at(level: u64, reset: bool) -> u64 {
     let config = Config { deadline: Duration::from_secs(60), block_shift: 12, ..tiers([0, 4, 0, 0]) };
-    let (device, _) = device(HeldBack(rtl(), level), config);
+    let (device, _) = device(HeldBack(rtl(), level), config.clone());
     device.backing().hold();
+    if reset {
+        device.write(&control::CTRL, control::CTRL::RESET.mask()).unwrap();
+        device.configure(config).unwrap();
+    }
     let buffer = device.dma_alloc(1 << 12).unwrap();
     let clocks = || device.backing().0.clocks();
     let mut commands = device.single_shot();
@@ -169,8 +190,9 @@ fn clocks_at(level: u64) -> u64 {
 
 #[test]
 fn what_is_held_back_takes_longer() {
-    let (copy, held_copy) = (clocks_at(0), clocks_at(15));
+    let (copy, held_copy) = (clocks_at(0, false), clocks_at(15, false));
     // 512 words, once and read back, at a sixteenth of the rate; what the command takes besides is not held back.
     let asked = 2 * 16 * 512;
+    assert!(clocks_at(15, true).abs_diff(copy) < 1000, "CTRL.RESET lets it on");
     assert!((copy + asked - 2 * 64 * 16 - 2 * 512..copy + asked).contains(&held_copy), "{copy} {held_copy}");
 }

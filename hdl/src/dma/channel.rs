@@ -34,6 +34,8 @@ pub struct Channel {
     pub level: Signal<In, Bits<4>>,
     /// Neither works nor has anything outstanding.
     pub idle: Signal<Out, Bit>,
+    /// It is held back still, for the next burst.
+    pub drains: Signal<Out, Bit>,
 
     /// A word of a descriptor is written.
     pub write: Signal<In, Bit>,
@@ -274,6 +276,7 @@ impl Logic for Channel {
         self.writer.load_words.next = self.queue.words.val();
         self.read_beats_wide.next = bit_cast::<10, BEATS_BITS>(self.reader.beats.val());
         self.write_beats_wide.next = bit_cast::<10, BEATS_BITS>(self.writer.beats.val());
+        self.drains.next = self.throttle.drains.val();
         self.throttle.level.next = self.level.val();
         self.throttle.taken.next = self.read_taken.val();
         self.throttle.beats.next = self.reader.beats.val();

@@ -27,6 +27,8 @@ pub struct Throttle {
     pub beats: Signal<In, Bits<BEATS_BITS>>,
     /// No burst is to begin.
     pub rests: Signal<Out, Bit>,
+    /// Some are not due yet: the clock is to go on.
+    pub drains: Signal<Out, Bit>,
     left: Register<Bits<LEFT_BITS>>,
     resting: Register<Bit>,
     /// 15 - level.
@@ -47,12 +49,13 @@ impl Logic for Throttle {
         self.share.next = bit_cast::<LEFT_BITS, 4>(self.on.val()) + 1;
         self.more.next = self.left.q.val() > self.share.val();
         self.left.d.next = 0.into();
-        if self.taken.val() {
+        if self.taken.val() & (self.level.val() != 0) {
             self.left.d.next = bit_cast::<LEFT_BITS, BEATS_BITS>(self.beats.val()) << 4;
         } else if self.more.val() {
             self.left.d.next = self.left.q.val() - self.share.val();
         }
         self.resting.d.next = (self.taken.val() | self.more.val()) & (self.level.val() != 0);
         self.rests.next = self.resting.q.val();
+        self.drains.next = self.left.q.val() != 0;
     }
 }

@@ -285,6 +285,8 @@ impl Logic for Unit {
             | self.aborting.q.val()
             | !self.channels[0].idle.val()
             | !self.channels[1].idle.val()
+            | self.channels[0].drains.val()
+            | self.channels[1].drains.val()
             | !self.ring.idle.val();
         self.bus_ready.next = self.answered.q.val();
         self.bus_read.next = self.answer.q.val();

@@ -6,6 +6,10 @@
 //!  BOOT_CONTROL ─ RESET ──────────────────┴─► reset of the core, 16 clocks; which bank is active then
 //! ```
 //!
+//! Power-up starts the bank that was active when CONFIRM was last written; the bit that keeps it is outside, with the flash.
+//!
+//! An access in the wrong direction is not answered, and the core stops. WATCHDOG n bites n to n + 1 ms after it was written.
+//!
 //! A watchdog that bites on trial takes the banks back; any other reset with SWAP set changes them, and puts the image on trial.
 
 use crate::prim::Register;
@@ -40,6 +44,10 @@ pub struct Private {
     pub core_reset: Signal<Out, Bit>,
     /// The active flash bank.
     pub bank: Signal<Out, Bit>,
+    /// What the non-volatile bit holds: the bank that is active after power-up.
+    pub kept: Signal<In, Bit>,
+    /// CONFIRM: that bit is to become `bank`.
+    pub keeps: Signal<Out, Bit>,
 
     clocks: Register<Bits<16>>,
     micros: Register<Bits<10>>,
@@ -52,6 +60,8 @@ pub struct Private {
     left: Register<Bits<16>>,
     /// What it was last given.
     given: Register<Bits<16>>,
+    /// The bank after power-up is taken over.
+    chosen: Register<Bit>,
     active: Register<Bit>,
     trial: Register<Bit>,
     swap: Register<Bit>,
@@ -64,18 +74,26 @@ pub struct Private {
     answer: Register<Bits<32>>,
     micro: Signal<Local, Bit>,
     milli: Signal<Local, Bit>,
+    known: Signal<Local, Bit>,
     begins: Signal<Local, Bit>,
     writes: Signal<Local, Bit>,
     bite: Signal<Local, Bit>,
     asked: Signal<Local, Bit>,
     again: Signal<Local, Bit>,
+    wanted: Signal<Local, Bits<16>>,
+    excess: Signal<Local, Bits<16>>,
     boot: Signal<Local, Bits<32>>,
     clocks_last: Constant<Bits<16>>,
 }
 
 impl Private {
     /// Of a device clocked at `clock_hz`, a multiple of 1 MHz.
+    ///
+    /// # Panics
+    ///
+    /// If it is none.
     pub fn new(clock_hz: u32) -> Self {
+        assert!(clock_hz > 0 && clock_hz.is_multiple_of(1_000_000), "a µs is a whole number of clocks");
         macro_rules! rest {
             ($($name:ident)*) => {
                 Self {
@@ -85,8 +103,8 @@ impl Private {
             };
         }
         rest!(
-            clock reset select write index data done read sensor samples core_reset bank clocks micros now time_high sleep sleeping guarded left given
-            active trial swap cause bites resetting held answered answer micro milli begins writes bite asked again boot
+            clock reset select write index data done read sensor samples core_reset bank kept keeps clocks micros now time_high sleep sleeping guarded left given
+            chosen active trial swap cause bites resetting held answered answer micro milli known begins writes bite asked again wanted excess boot
         )
     }
 }
@@ -103,6 +121,7 @@ impl Logic for Private {
         self.guarded.clock.next = self.clock.val();
         self.left.clock.next = self.clock.val();
         self.given.clock.next = self.clock.val();
+        self.chosen.clock.next = self.clock.val();
         self.active.clock.next = self.clock.val();
         self.trial.clock.next = self.clock.val();
         self.swap.clock.next = self.clock.val();
@@ -121,6 +140,7 @@ impl Logic for Private {
         self.guarded.reset.next = self.reset.val();
         self.left.reset.next = self.reset.val();
         self.given.reset.next = self.reset.val();
+        self.chosen.reset.next = self.reset.val();
         self.active.reset.next = self.reset.val();
         self.trial.reset.next = self.reset.val();
         self.swap.reset.next = self.reset.val();
@@ -147,7 +167,12 @@ impl Logic for Private {
         }
 
         // An access is answered in the clock after it is seen; SLEEP when it is over.
-        self.begins.next = self.select.val() & !self.answered.q.val() & !self.sleeping.q.val() & !self.held.q.val();
+        self.known.next = (self.index.val() != 4) & (self.index.val() != 6) & (self.index.val() != 7);
+        self.begins.next = (self.known.val() ^ self.write.val())
+            & self.select.val()
+            & !self.answered.q.val()
+            & !self.sleeping.q.val()
+            & !self.held.q.val();
         self.writes.next = self.begins.val() & self.write.val();
         self.answered.d.next = self.begins.val();
         self.sleeping.d.next = self.sleeping.q.val();
@@ -192,6 +217,13 @@ impl Logic for Private {
         self.read.next = self.answer.q.val();
 
         // The watchdog, and what else resets the core.
+        self.wanted.next = self.data.val().get_bits::<16>(0);
+        self.excess.next = self.data.val().get_bits::<16>(16);
+        if self.excess.val() != 0 {
+            self.wanted.next = 0xFFFF.into();
+        } else if self.data.val() == 0 {
+            self.wanted.next = 1.into();
+        }
         self.guarded.d.next = self.guarded.q.val();
         self.left.d.next = self.left.q.val();
         self.given.d.next = self.given.q.val();
@@ -201,10 +233,14 @@ impl Logic for Private {
         self.bite.next = self.milli.val() & self.guarded.q.val() & (self.left.q.val() == 0);
         if self.writes.val() & (self.index.val() == 4) {
             self.guarded.d.next = true;
-            self.left.d.next = self.data.val().get_bits::<16>(0);
-            self.given.d.next = self.data.val().get_bits::<16>(0);
+            self.left.d.next = self.wanted.val();
+            self.given.d.next = self.wanted.val();
         }
+        self.chosen.d.next = true;
         self.active.d.next = self.active.q.val();
+        if !self.chosen.q.val() {
+            self.active.d.next = self.kept.val();
+        }
         self.trial.d.next = self.trial.q.val();
         self.swap.d.next = self.swap.q.val();
         self.cause.d.next = self.cause.q.val();
@@ -249,7 +285,8 @@ impl Logic for Private {
             self.sleeping.d.next = false;
             self.answered.d.next = false;
         }
-        self.core_reset.next = self.reset.val() | self.held.q.val();
+        self.core_reset.next = self.reset.val() | self.held.q.val() | !self.chosen.q.val();
+        self.keeps.next = self.writes.val() & (self.index.val() == 6) & self.data.val().get_bit(0);
         self.bank.next = self.active.q.val();
     }
 }

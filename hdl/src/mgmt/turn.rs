@@ -7,7 +7,11 @@
 //! ```
 //!
 //! The core's turn comes when none of the host's accesses is open. While it wants one, none of the host's begins but the half of a write
-//! whose other half was taken; then the host has its turn until the core wants another.
+//! whose other half was taken, and reads beside such a half; then the host has its turn until the core wants another.
+//!
+//! An offer of the host's may be withdrawn when the core wants its turn: the device's front takes what is offered at once if this block
+//! knows of none that is open, so it never is; nothing that holds offers back may stand between the two. A reset of the device forgets what is
+//! open; what the core wants it begins again.
 
 use crate::prim::Register;
 use rust_hdl::prelude::*;
@@ -17,7 +21,7 @@ use rust_hdl::prelude::*;
 pub struct Turn {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// Synchronous reset, with the device's.
+    /// Synchronous reset: the device's.
     pub reset: Signal<In, Bit>,
 
     /// The host's write address stands.
@@ -105,7 +109,7 @@ impl Logic for Turn {
         // One write and one read of the host may be open; of the core, one access.
         self.may_address.next = !self.address.q.val() & (!self.wants.val() | self.data.q.val());
         self.may_data.next = !self.data.q.val() & (!self.wants.val() | self.address.q.val());
-        self.may_read.next = !self.read.q.val() & !self.wants.val();
+        self.may_read.next = !self.read.q.val() & (!self.wants.val() | (self.address.q.val() ^ self.data.q.val()));
         self.asks_address.next = self.awvalid.val() & self.may_address.val();
         self.asks_data.next = self.wvalid.val() & self.may_data.val();
         self.asks_read.next = self.arvalid.val() & self.may_read.val();

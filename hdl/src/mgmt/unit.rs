@@ -9,11 +9,12 @@
 //!       └─ 0x8... ──► Private: time, sensor, watchdog, boot, sleep
 //! ```
 //!
-//! What has no place, and a write to the active bank, is never answered: the core stops, and the watchdog bites. The core's reset ends what
+//! What has no place, a write to the active bank, and a write of bytes outside RAM, is never answered: the core stops, and the watchdog bites. The core's reset ends what
 //! it was doing here; at the device's port that access is finished first.
 
 use super::{Private, Turn};
 use crate::prim::{Ram, Register};
+use kvcpu_mmio::regs::mgmt::MANAGEMENT_BIT;
 use rust_hdl::prelude::*;
 
 /// Bits of a word's number in a flash bank.
@@ -26,8 +27,10 @@ const RAM_BITS: usize = 11;
 pub struct Management {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// Synchronous reset: power-up, with the device's.
+    /// Synchronous reset of the device: the core goes on.
     pub reset: Signal<In, Bit>,
+    /// Synchronous reset of the core and all that is round it.
+    pub power_up: Signal<In, Bit>,
 
     /// The core is to run.
     pub core_runs: Signal<Out, Bit>,
@@ -52,6 +55,12 @@ pub struct Management {
     pub flash_write: Signal<Out, Bit>,
     /// What is written.
     pub flash_data: Signal<Out, Bits<32>>,
+    /// The active bank.
+    pub bank_active: Signal<Out, Bit>,
+    /// The bank that is active after power-up, which flash keeps.
+    pub bank_kept: Signal<In, Bit>,
+    /// It is to keep the active one.
+    pub bank_keeps: Signal<Out, Bit>,
 
     /// Temperature, m°C.
     pub sensor: Signal<In, Bits<32>>,
@@ -139,15 +148,24 @@ pub struct Management {
     writes: Register<Bit>,
     address: Register<Bits<24>>,
     data: Register<Bits<32>>,
+    /// The core was reset meanwhile: nobody waits for the answer.
+    orphaned: Register<Bit>,
     answered: Register<Bit>,
     answer: Register<Bits<32>>,
     region: Signal<Local, Bits<4>>,
+    /// It is of a word.
+    whole: Signal<Local, Bit>,
     is_write: Signal<Local, Bit>,
     asks: Signal<Local, Bit>,
     of_flash: Signal<Local, Bit>,
     of_ram: Signal<Local, Bit>,
     of_device: Signal<Local, Bit>,
     of_private: Signal<Local, Bit>,
+    to_bar0: Signal<Local, Bits<12>>,
+    to_bar2: Signal<Local, Bits<7>>,
+    to_private: Signal<Local, Bits<23>>,
+    /// BAR0, 64 KiB from 0 on, or BAR2, 2 MiB from 8 MiB on.
+    in_bar: Signal<Local, Bit>,
     other: Signal<Local, Bit>,
     reaches_flash: Signal<Local, Bit>,
     in_flash: Signal<Local, Bits<BANK_BITS>>,
@@ -157,6 +175,7 @@ pub struct Management {
     low: Signal<Local, Bits<32>>,
     high: Signal<Local, Bits<32>>,
     management: Constant<Bits<24>>,
+    hosts: Constant<Bits<24>>,
 }
 
 impl Management {
@@ -167,18 +186,13 @@ impl Management {
                 Self {
                     $($name: Default::default(),)*
                     private: Private::new(clock_hz),
-                    management: Constant::new(u64::from(kvcpu_mmio::regs::mgmt::MANAGEMENT_BIT).into()),
+                    management: Constant::new(u64::from(MANAGEMENT_BIT).into()),
+                    hosts: Constant::new(u64::from(0xFF_FFFF & !MANAGEMENT_BIT).into()),
                 }
             };
         }
         rest!(
-            clock reset core_runs mem_valid mem_addr mem_wdata mem_wstrb mem_ready mem_rdata flash_address flash_read flash_write flash_data
-            sensor samples s_axil_awvalid s_axil_awready s_axil_awaddr s_axil_awsize s_axil_wvalid s_axil_wready s_axil_wdata s_axil_wstrb
-            s_axil_bvalid s_axil_bready s_axil_arvalid s_axil_arready s_axil_araddr s_axil_arsize s_axil_rvalid s_axil_rready s_axil_rdata
-            d_axil_awvalid d_axil_awready d_axil_awaddr d_axil_awsize d_axil_wvalid d_axil_wready d_axil_wdata d_axil_wstrb d_axil_bvalid
-            d_axil_bready d_axil_arvalid d_axil_arready d_axil_araddr d_axil_arsize d_axil_rvalid d_axil_rready d_axil_rdata turn ram fetched
-            from_ram wants writes address data answered answer region is_write asks of_flash of_ram of_device of_private other reaches_flash
-            in_flash bank in_ram of_word low high
+            clock reset power_up core_runs mem_valid mem_addr mem_wdata mem_wstrb mem_ready mem_rdata flash_address flash_read flash_write flash_data bank_active bank_kept bank_keeps sensor samples s_axil_awvalid s_axil_awready s_axil_awaddr s_axil_awsize s_axil_wvalid s_axil_wready s_axil_wdata s_axil_wstrb s_axil_bvalid s_axil_bready s_axil_arvalid s_axil_arready s_axil_araddr s_axil_arsize s_axil_rvalid s_axil_rready s_axil_rdata d_axil_awvalid d_axil_awready d_axil_awaddr d_axil_awsize d_axil_wvalid d_axil_wready d_axil_wdata d_axil_wstrb d_axil_bvalid d_axil_bready d_axil_arvalid d_axil_arready d_axil_araddr d_axil_arsize d_axil_rvalid d_axil_rready d_axil_rdata turn ram fetched from_ram wants writes address data orphaned answered answer region whole is_write asks of_flash of_ram of_device of_private to_bar0 to_bar2 to_private in_bar other reaches_flash in_flash bank in_ram of_word low high
         )
     }
 }
@@ -194,33 +208,41 @@ impl Logic for Management {
         self.writes.clock.next = self.clock.val();
         self.address.clock.next = self.clock.val();
         self.data.clock.next = self.clock.val();
+        self.orphaned.clock.next = self.clock.val();
         self.answered.clock.next = self.clock.val();
         self.answer.clock.next = self.clock.val();
-        self.turn.reset.next = self.reset.val();
-        self.private.reset.next = self.reset.val();
-        self.fetched.reset.next = self.reset.val();
-        self.from_ram.reset.next = self.reset.val();
-        self.wants.reset.next = self.reset.val();
-        self.writes.reset.next = self.reset.val();
-        self.address.reset.next = self.reset.val();
-        self.data.reset.next = self.reset.val();
-        self.answered.reset.next = self.reset.val();
-        self.answer.reset.next = self.reset.val();
+        self.turn.reset.next = self.reset.val() | self.power_up.val();
+        self.private.reset.next = self.power_up.val();
+        self.fetched.reset.next = self.power_up.val();
+        self.from_ram.reset.next = self.power_up.val();
+        self.wants.reset.next = self.power_up.val();
+        self.writes.reset.next = self.power_up.val();
+        self.address.reset.next = self.power_up.val();
+        self.data.reset.next = self.power_up.val();
+        self.orphaned.reset.next = self.power_up.val();
+        self.answered.reset.next = self.power_up.val();
+        self.answer.reset.next = self.power_up.val();
 
         // Who is asked. The core keeps an access until it is answered.
         self.core_runs.next = !self.private.core_reset.val();
         self.region.next = self.mem_addr.val().get_bits::<4>(28);
         self.is_write.next = self.mem_wstrb.val() != 0;
-        self.asks.next = self.mem_valid.val();
+        self.asks.next = self.mem_valid.val() & !self.private.core_reset.val();
+        self.whole.next = (self.mem_wstrb.val() == 0) | (self.mem_wstrb.val() == 15);
         self.other.next = self.region.val() == 1;
         self.in_flash.next = self.mem_addr.val().get_bits::<BANK_BITS>(2);
         self.reaches_flash.next = self.mem_addr.val().get_bits::<14>(14) == 0;
         self.of_flash.next = self.asks.val()
             & self.reaches_flash.val()
-            & (((self.region.val() == 0) & !self.is_write.val()) | self.other.val());
+            & (((self.region.val() == 0) & !self.is_write.val()) | (self.other.val() & self.whole.val()));
         self.of_ram.next = self.asks.val() & (self.region.val() == 2) & (self.mem_addr.val().get_bits::<15>(13) == 0);
-        self.of_device.next = self.asks.val() & (self.region.val() == 4);
-        self.of_private.next = self.asks.val() & (self.region.val() == 8);
+        self.to_bar0.next = self.mem_addr.val().get_bits::<12>(16);
+        self.to_bar2.next = self.mem_addr.val().get_bits::<7>(21);
+        self.to_private.next = self.mem_addr.val().get_bits::<23>(5);
+        self.in_bar.next = (self.to_bar0.val() == 0) | (self.to_bar2.val() == 4);
+        self.of_device.next = self.asks.val() & self.whole.val() & (self.region.val() == 4) & self.in_bar.val();
+        self.of_private.next =
+            self.asks.val() & self.whole.val() & (self.region.val() == 8) & (self.to_private.val() == 0);
 
         // Flash and RAM answer in the second clock.
         self.fetched.d.next = (self.of_flash.val() | self.of_ram.val()) & !self.fetched.q.val();
@@ -249,6 +271,9 @@ impl Logic for Management {
         self.private.write.next = self.is_write.val();
         self.private.index.next = self.mem_addr.val().get_bits::<3>(2);
         self.private.data.next = self.mem_wdata.val();
+        self.bank_active.next = self.private.bank.val();
+        self.private.kept.next = self.bank_kept.val();
+        self.bank_keeps.next = self.private.keeps.val();
         self.private.sensor.next = self.sensor.val();
         self.private.samples.next = self.samples.val();
 
@@ -265,11 +290,13 @@ impl Logic for Management {
             self.address.d.next = self.mem_addr.val().get_bits::<24>(0) | self.management.val();
             self.data.d.next = self.mem_wdata.val();
         }
+        self.orphaned.d.next = self.wants.q.val() & (self.orphaned.q.val() | self.private.core_reset.val());
         self.low.next = self.d_axil_rdata.val().get_bits::<32>(0);
         self.high.next = self.d_axil_rdata.val().get_bits::<32>(32);
         if self.turn.done.val() {
             self.wants.d.next = false;
-            self.answered.d.next = self.of_device.val();
+            self.answered.d.next = self.of_device.val() & !self.orphaned.q.val();
+            self.orphaned.d.next = false;
             self.answer.d.next = self.low.val();
             if self.address.q.val().get_bit(2) {
                 self.answer.d.next = self.high.val();
@@ -309,11 +336,12 @@ impl Logic for Management {
         self.turn.d_arready.next = self.d_axil_arready.val();
         self.turn.d_rvalid.next = self.d_axil_rvalid.val();
         self.d_axil_rready.next = self.turn.d_rready.val();
-        self.d_axil_awaddr.next = self.s_axil_awaddr.val();
+        // The bit that tells the core's from the host's is the core's alone.
+        self.d_axil_awaddr.next = self.s_axil_awaddr.val() & self.hosts.val();
         self.d_axil_awsize.next = self.s_axil_awsize.val();
         self.d_axil_wdata.next = self.s_axil_wdata.val();
         self.d_axil_wstrb.next = self.s_axil_wstrb.val();
-        self.d_axil_araddr.next = self.s_axil_araddr.val();
+        self.d_axil_araddr.next = self.s_axil_araddr.val() & self.hosts.val();
         self.d_axil_arsize.next = self.s_axil_arsize.val();
         if self.turn.is_cores.val() {
             self.d_axil_awaddr.next = self.address.q.val();

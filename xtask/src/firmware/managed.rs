@@ -26,7 +26,7 @@ const FLASH_WORDS: usize = 2 * image::BANK_BYTES / 4;
 pub(crate) const WANTED: &str = "KVCPU_MANAGED";
 /// For building and simulating, by hand.
 const BY_HAND: Duration = Duration::from_secs(30 * 60);
-/// What stands between the ports and the end. The sensor takes a sample each ms, whose last bit flickers.
+/// What stands between the ports and the end. The sensor takes a sample each ms, which flickers by 32 m°C.
 const TOP: &str = "
     wire [31:0] mem_addr, mem_wdata, mem_rdata, flash_data;
     wire [3:0] mem_wstrb;
@@ -48,6 +48,15 @@ const TOP: &str = "
         if (flash_write) flash[flash_address] <= flash_data;
     end
 
+    reg bank_kept = 0;
+    wire bank_active, bank_keeps;
+    always @(posedge clock) if (bank_keeps) bank_kept <= bank_active;
+
+    // The device's reset is the host's affair; the core's is power-up, here the beginning.
+    reg [3:0] up = 0;
+    wire power_up = up != 15;
+    always @(posedge clock) if (power_up) up <= up + 1;
+
     reg [31:0] samples = 0;
     reg [16:0] until_sample = 0;
     always @(posedge clock) begin
@@ -55,15 +64,16 @@ const TOP: &str = "
         if (until_sample == 0) samples <= samples + 1;
     end
 
-    picorv32 #(.ENABLE_MUL(1), .ENABLE_DIV(1), .BARREL_SHIFTER(1), .PROGADDR_RESET(32'h40)) core(
+    picorv32 #(.ENABLE_COUNTERS(0), .ENABLE_COUNTERS64(0), .ENABLE_MUL(1), .ENABLE_DIV(1), .BARREL_SHIFTER(1), .PROGADDR_RESET(32'h40)) core(
         .clk(clock), .resetn(core_runs), .mem_valid(mem_valid), .mem_ready(mem_ready), .mem_addr(mem_addr),
         .mem_wdata(mem_wdata), .mem_wstrb(mem_wstrb), .mem_rdata(mem_rdata), .pcpi_wr(1'b0), .pcpi_rd(32'b0),
         .pcpi_wait(1'b0), .pcpi_ready(1'b0), .irq(32'b0));
 
     kvcpu_management management(
-        .clock(clock), .reset(reset), .core_runs(core_runs), .mem_valid(mem_valid), .mem_addr(mem_addr),
+        .clock(clock), .reset(reset), .power_up(power_up), .core_runs(core_runs), .mem_valid(mem_valid), .mem_addr(mem_addr),
         .mem_wdata(mem_wdata), .mem_wstrb(mem_wstrb), .mem_ready(mem_ready), .mem_rdata(mem_rdata),
         .flash_address(flash_address), .flash_read(flash_read), .flash_write(flash_write), .flash_data(flash_data),
+        .bank_active(bank_active), .bank_kept(bank_kept), .bank_keeps(bank_keeps),
         .sensor(celsius * 1000 + {26'b0, samples[0], 5'b0}), .samples(samples),
         .s_axil_awvalid(s_axil_awvalid), .s_axil_awready(s_axil_awready), .s_axil_awaddr(s_axil_awaddr),
         .s_axil_awsize(s_axil_awsize), .s_axil_wvalid(s_axil_wvalid), .s_axil_wready(s_axil_wready),
