@@ -48,8 +48,8 @@ pub(crate) struct Inner<B: Backing + ?Sized + 'static> {
     pub(crate) queues_taken: AtomicU32,
     /// Held from when a single-shot command is written until it is done or given up; the id of the last.
     pub(crate) single_shot: Mutex<u16>,
-    /// Held while a command is in the firmware's mailbox, or an update is under way.
-    pub(crate) mailbox: Mutex<()>,
+    /// Held while a command is in the firmware's mailbox, or an update is under way: SEQUENCE of the last one; 0 before the first.
+    pub(crate) mailbox: Mutex<u64>,
     /// Held while the firmware has the device to itself, and while it is configured.
     pub(crate) lent: Mutex<()>,
     /// Held while INT_ENABLE is read and written back.
@@ -129,7 +129,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             deadline_ns: AtomicU64::new(DEADLINE.as_nanos() as u64),
             queues_taken: AtomicU32::new(0),
             single_shot: Mutex::new(0),
-            mailbox: Mutex::new(()),
+            mailbox: Mutex::new(0),
             lent: Mutex::new(()),
             irq: Mutex::new(()),
             serves: AtomicBool::new(false),

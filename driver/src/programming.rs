@@ -4,6 +4,7 @@
 //! memory leaves the device alone.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use kvcpu_mmio::regs::{control, dma, hepc, luf, rtbd, service, tier};
 use kvcpu_mmio::{Backing, Geometry};
@@ -12,6 +13,9 @@ use crate::device::{let_master, lock};
 use crate::transfers::Rings;
 use crate::wait::Wait;
 use crate::{Config, ConfigError, Device, DmaBuffer, DriverError, firmware};
+
+/// CONFIG_ERR while the directory is in maintenance mode.
+const MAINTENANCE: u64 = 9;
 
 /// What a configured device needs to stay alive.
 pub(crate) struct Active {
@@ -102,8 +106,26 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         self.write(&service::SVC_CTRL, rings.is_some().into())
     }
 
-    /// Sets CTRL.ENABLE and waits until the device takes commands or refuses.
+    /// Enables the device. If it refuses because the firmware marches after all, as after a reset that hid FW_STATUS for a moment, the march is
+    /// waited for, and the device enabled after it, up to the deadline.
     fn enable(&self) -> Result<(), DriverError> {
+        let begin = Instant::now();
+        loop {
+            let cause = self.try_enable()?;
+            if cause == 0 {
+                return Ok(());
+            }
+            let again = cause == MAINTENANCE && begin.elapsed() < self.deadline();
+            if !again || !firmware::appears(self)? {
+                return Err(self.refused(cause)?.into());
+            }
+            firmware::let_boot(self)?;
+            self.write(&rtbd::RTBD_CTRL, 0)?;
+        }
+    }
+
+    /// Sets CTRL.ENABLE and waits until the device takes commands, which gives 0, or refuses, which gives CONFIG_ERR.
+    fn try_enable(&self) -> Result<u64, DriverError> {
         self.wait_status("reset to end", &control::STATUS::READY, 1)?;
         self.modify(&control::ERR_STATUS, &[(&control::ERR_STATUS::CONFIG, 1)])?;
         self.write(&control::CTRL, control::CTRL::ENABLE.mask())?;
@@ -111,12 +133,12 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         loop {
             let status = self.read(&control::STATUS)?;
             if control::STATUS::ENABLED.get(status) == 1 {
-                return Ok(());
+                return Ok(0);
             }
             if control::CTRL::ENABLE.get(self.read(&control::CTRL)?) == 0 {
                 let cause = self.read(&control::CONFIG_ERR)?;
                 if cause != 0 {
-                    return Err(self.refused(cause)?.into());
+                    return Ok(cause);
                 }
             }
             if wait.tick()? {
@@ -226,7 +248,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
                     "keep low <= high <= limit",
                 )
             }
-            9 => (
+            MAINTENANCE => (
                 "RTBD_CTRL.MAINT".into(),
                 1,
                 "the directory is in maintenance mode".into(),

@@ -148,9 +148,15 @@ fn firmware_that_hangs_is_told_from_an_answer_that_is_lost() {
         DriverError::Timeout { register: "MBOX_STATUS", last, .. } => assert_eq!(last & 0xFFFF, 0),
         other => panic!("{other}"),
     }
-    // The next command has the lost one forgotten.
+    let command = || fake.emulator.management_read32(mgmt::MBOX_COMMAND.bar, mgmt::MBOX_COMMAND.offset);
+    assert_eq!(command(), 0, "it is taken back");
+    // Its answer, which comes late, is not taken for that of the next.
+    let given_up = 1 + 1;
+    fake.emulator
+        .management_write32(mgmt::MBOX_STATUS.bar, mgmt::MBOX_STATUS.offset, given_up << 16);
     fake.levers.unanswered.store(OFF, SeqCst);
     firmware.version().unwrap();
+    assert!(command() >> 16 > given_up);
 
     fake.levers.hangs_at.store(Opcode::Nop.code(), SeqCst);
     let error = firmware.call(Opcode::Nop as u8, [0; 3], &[]).unwrap_err();
@@ -376,7 +382,15 @@ fn events_are_waited_for_and_none_is_missed() {
         std::thread::sleep(Duration::from_millis(20));
         begin(&other).unwrap();
     });
-    assert_eq!(firmware.wait_event(first, LONG).unwrap().unwrap().count, 3);
+    let second = firmware.wait_event(first, LONG).unwrap().unwrap();
+    assert_eq!(second.count, 3);
     thread.join().unwrap();
+    // A reset of the device hides it, and is no event.
+    device.reset().unwrap();
+    assert_eq!(firmware.wait_event(second, Duration::from_millis(30)).unwrap(), None);
+    fake.levers.hangs.store(true, SeqCst);
+    std::thread::sleep(SHORT);
+    device.reset().unwrap();
+    assert!(matches!(trouble(firmware.wait_event(second, LONG).unwrap_err()), FirmwareError::Absent { .. }));
     device.disable_interrupts(&[Source::Management]).unwrap();
 }

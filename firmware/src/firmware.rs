@@ -9,7 +9,7 @@ use crate::thermal::{PERIOD_MS, Thermal};
 use crate::time::milliseconds;
 use crate::{Boot, Header, Parameters, Platform, Tune, Update};
 use kvcpu_mmio::Bar;
-use kvcpu_mmio::firmware::{EventCode, SelfTestOutcome, State};
+use kvcpu_mmio::firmware::{EventCode, ResetCause, SelfTestOutcome, State};
 use kvcpu_mmio::regs::{control, mgmt};
 
 /// µs that the core rests after a round.
@@ -79,6 +79,12 @@ impl<P: Platform> Firmware<P> {
             Err(_) => firmware.image_is(SelfTestOutcome::Failed),
         }
         firmware.show();
+        if [ResetCause::Watchdog, ResetCause::TrialFailed]
+            .map(ResetCause::code)
+            .contains(&boot.cause.into())
+        {
+            firmware.interrupted();
+        }
         firmware
     }
 
@@ -185,8 +191,10 @@ impl<P: Platform> Firmware<P> {
         self.log.record(&mut self.platform, event);
     }
 
+    /// Resets the core, with the watchdog's default: it runs on, and is to bite an image soon that hangs before it writes it.
     pub(crate) fn reset(&mut self) {
         self.halted = true;
+        self.platform.watchdog(Parameters::default().watchdog_ms);
         self.platform.reset();
     }
 

@@ -1,7 +1,8 @@
 //! The mailbox: commands of the driver, and their answers. `docs/firmware.md`, Mailbox.
 //!
 //! Which command is new is read from the registers, not remembered: MBOX_COMMAND has another SEQUENCE than MBOX_STATUS. So a core that
-//! was reset by a command does not carry it out again, one that was reset before it had answered does, and after CTRL.RESET there is none.
+//! was reset by a command does not carry it out again, and after CTRL.RESET there is none. One that the watchdog bit answers INTERRUPTED at
+//! its boot: the command may be what it hung on, or the memory that it lent be gone.
 //!
 //! ```text
 //!  MBOX_COMMAND ─► opcode ─► LENGTH ─► key ─► the command ─┬─► answer ─► (reset)
@@ -86,12 +87,14 @@ impl<P: Platform> Firmware<P> {
         let (sequence, reply) = match self.pending.take() {
             Some(Pending { sequence, work }) => (sequence, self.proceed(work, now)),
             None => {
-                let command = self.platform.get(&mgmt::MBOX_COMMAND);
-                let sequence = bits(&mgmt::MBOX_COMMAND::SEQUENCE, command);
-                if sequence == 0 || sequence == self.platform.field(&mgmt::MBOX_STATUS, &mgmt::MBOX_STATUS::SEQUENCE) {
+                let Some((sequence, register)) = self.unanswered() else { return };
+                let read = self.read(register);
+                // The driver wrote another meanwhile, or takes it back: what was read may be of both.
+                if self.platform.get(&mgmt::MBOX_COMMAND) != register {
                     return;
                 }
-                (sequence, self.dispatch(command).unwrap_or_else(Reply::Now))
+                let reply = read.and_then(|(opcode, command)| self.execute(opcode, &command));
+                (sequence, reply.unwrap_or_else(Reply::Now))
             }
         };
         match reply {
@@ -101,6 +104,21 @@ impl<P: Platform> Firmware<P> {
                 self.answer(sequence, &answer);
                 self.reset();
             }
+        }
+    }
+
+    /// The command that is not answered yet, if there is one: its SEQUENCE, and MBOX_COMMAND.
+    fn unanswered(&mut self) -> Option<(u32, u32)> {
+        let register = self.platform.get(&mgmt::MBOX_COMMAND);
+        let sequence = bits(&mgmt::MBOX_COMMAND::SEQUENCE, register);
+        let answered = self.platform.field(&mgmt::MBOX_STATUS, &mgmt::MBOX_STATUS::SEQUENCE);
+        (sequence != 0 && sequence != answered).then_some((sequence, register))
+    }
+
+    /// Answers what a bite of the watchdog left unanswered.
+    pub(crate) fn interrupted(&mut self) {
+        if let Some((sequence, _)) = self.unanswered() {
+            self.answer(sequence, &MailboxResult::Interrupted.into());
         }
     }
 
@@ -117,7 +135,8 @@ impl<P: Platform> Firmware<P> {
         self.platform.set(&mgmt::MBOX_STATUS, status);
     }
 
-    fn dispatch(&mut self, register: u32) -> Result<Reply, Answer> {
+    /// Reads a command, and checks what all of them have.
+    fn read(&mut self, register: u32) -> Result<(Opcode, Command), Answer> {
         let opcode = Opcode::from_code(bits(&mgmt::MBOX_COMMAND::OPCODE, register));
         let opcode = opcode.ok_or(MailboxResult::UnknownOpcode)?;
         let length = bits(&mgmt::MBOX_COMMAND::LENGTH, register);
@@ -139,7 +158,7 @@ impl<P: Platform> Firmware<P> {
         if opcode.needs_key() && command.arguments[2] != KEY {
             return Err(MailboxResult::BadArgument.into());
         }
-        self.execute(opcode, &command)
+        Ok((opcode, command))
     }
 
     fn execute(&mut self, opcode: Opcode, command: &Command) -> Result<Reply, Answer> {

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  sample ─► sensor works? ─┬─ yes ─► critical? ─► level by temperature, 3 °C of hysteresis ─┬─► LEVEL
-//!                           └─ no ──► at least 8 ────────────────────────────────────────────┘
+//!                           └─ no ──► at least 8; 15 above the range ─────────────────────────┘
 //! ```
 
 use crate::log::Event;
@@ -67,10 +67,18 @@ impl Thermal {
         match (fault, self.sensor.failed) {
             (Some(fault), failed) => {
                 self.sensor.failed = Some(now);
-                self.level = self.level.max(BLIND_LEVEL);
+                // A device that is too hot is what breaks a sensor, or what one shows that is not broken.
+                let hot = sample.count != 0 && sample.millidegrees > *SENSOR_RANGE.end();
+                self.level = self.level.max(if hot { LEVELS as u8 } else { BLIND_LEVEL });
                 return if failed.is_none() { event(EventCode::SensorFailed, fault.code()) } else { None };
             }
-            (None, Some(wrong)) if now.wrapping_sub(wrong) < SENSOR_MS => return None,
+            (None, Some(wrong)) if now.wrapping_sub(wrong) < SENSOR_MS => {
+                // Not trusted yet when it shows less, but when it shows more.
+                if fresh {
+                    self.level = self.level.max(asked(sample.millidegrees, parameters));
+                }
+                return None;
+            }
             (None, Some(_)) => {
                 self.sensor.failed = None;
                 return event(EventCode::SensorBack, 0);
@@ -96,14 +104,13 @@ impl Thermal {
 
     /// The level by the temperature in m°C: up at once, down one at a time.
     fn regulate(&mut self, temperature: i32, parameters: &Parameters) {
-        let begin = 1_000 * i32::from(parameters.throttle_celsius);
-        let critical = 1_000 * i32::from(parameters.critical_celsius);
+        let (begin, critical) = limits(parameters);
         if temperature >= critical {
             self.critical = true;
         } else if temperature <= critical.min(begin + SPAN) - HYSTERESIS {
             self.critical = false;
         }
-        let asked = ((temperature - begin) * LEVELS / SPAN).clamp(0, LEVELS) as u8;
+        let asked = asked(temperature, parameters);
         if self.critical {
             self.level = LEVELS as u8;
         } else if asked > self.level {
@@ -147,6 +154,20 @@ impl Thermal {
             ThermalState::Unknown
         }
     }
+}
+
+/// Where throttling begins, and what is critical, m°C.
+fn limits(parameters: &Parameters) -> (i32, i32) {
+    (1_000 * i32::from(parameters.throttle_celsius), 1_000 * i32::from(parameters.critical_celsius))
+}
+
+/// The level that a temperature in m°C asks for, whatever the level was.
+fn asked(temperature: i32, parameters: &Parameters) -> u8 {
+    let (begin, critical) = limits(parameters);
+    if temperature >= critical {
+        return LEVELS as u8;
+    }
+    ((temperature - begin) * LEVELS / SPAN).clamp(0, LEVELS) as u8
 }
 
 impl Sensor {

@@ -81,6 +81,45 @@ fn after_a_reset_that_was_asked_for_no_round_does_anything() {
 }
 
 #[test]
+fn a_command_that_is_taken_back_or_replaced_while_it_is_read_is_dropped() {
+    let least = |value| [Parameter::LeastLevel.code(), value, KEY];
+    let mut machine = Machine::running(Geometry::SMALL);
+    let answered = machine.get(&mgmt::MBOX_STATUS);
+    machine.post(Opcode::SetParam.code(), 0, least(7), &[]);
+    machine.host().faults.tears = Some(0);
+    machine.rounds(20);
+    assert_eq!((machine.get(&mgmt::MBOX_STATUS), machine.get(&mgmt::THROTTLE)), (answered, 0));
+    // What would be refused is not answered either: its argument may be another's.
+    machine.post(Opcode::SetParam.code(), 0, [77, 0, 0], &[]);
+    machine.host().faults.tears = Some(Opcode::Nop.code() | 0x1234 << 16);
+    machine.rounds(20);
+    assert_eq!(machine.get(&mgmt::MBOX_STATUS), 0x1234 << 16);
+}
+
+#[test]
+fn a_bite_answers_a_standing_command_and_it_is_not_carried_out() {
+    let mut machine = Machine::running(Geometry::SMALL);
+    machine.post(Opcode::SetParam.code(), 0, [Parameter::LeastLevel.code(), 7, KEY], &[]);
+    machine.hang();
+    assert_eq!(machine.answer().map(|answer| answer.result), Some(MailboxResult::Interrupted));
+    machine.settle();
+    machine.rounds(20);
+    assert_eq!(machine.get(&mgmt::THROTTLE), 0);
+    assert_eq!(machine.answer().map(|answer| answer.result), Some(MailboxResult::Interrupted));
+    // One that was answered stays so.
+    machine.command(Opcode::Nop, 0, 0, &[]);
+    machine.hang();
+    assert_eq!(machine.answer().map(|answer| answer.result), Some(MailboxResult::Ok));
+    // So does one that stood when it was not the watchdog: it is carried out.
+    machine.settle();
+    machine.host().reset = true;
+    machine.post(Opcode::SetParam.code(), 0, [Parameter::LeastLevel.code(), 7, KEY], &[]);
+    machine.pass(1);
+    machine.settle();
+    assert_eq!(machine.wait().result, MailboxResult::Ok);
+}
+
+#[test]
 fn what_is_no_command_is_refused() {
     let mut machine = Machine::running(Geometry::SMALL);
     for opcode in 11..256 {

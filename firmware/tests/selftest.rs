@@ -246,7 +246,11 @@ fn a_copy_that_faults_or_does_not_end_fails() {
     assert_eq!((answer.values[0], answer.values[1]), (0b00_10_01_01, DETAIL_TIMEOUT));
     assert!((1_000_000..1_100_000).contains(&(machine.host().us - start)));
     assert_eq!((machine.boots, machine.get(&control::CTRL)), (1, 0), "the watchdog was fed");
-    machine.host().faults.deaf = false;
+    // A completion of another's command is none.
+    machine.host().faults = Faults { cid: 4, ..Faults::default() };
+    let answer = selftest(&mut machine, memory.iova(), 8);
+    assert_eq!((answer.values[0], answer.values[1]), (0b00_10_01_01, DETAIL_TIMEOUT));
+    machine.host().faults = Faults::default();
     machine.device.dma_free(memory.iova()).unwrap();
     let answer = selftest(&mut machine, memory.iova(), 8);
     assert_eq!((answer.values[0], answer.values[1]), (0b00_10_01_01, Status::DmaFault.code().into()));
@@ -290,6 +294,22 @@ fn a_host_may_reset_or_enable_the_device_during_the_test() {
     assert_eq!(machine.enable(), 0, "the firmware still makes its own CRC");
     assert_eq!(machine.wait().result, MailboxResult::Enabled);
     assert_eq!(machine.get(&control::CTRL), 1);
+}
+
+#[test]
+fn a_test_that_a_bite_ended_is_not_made_again() {
+    let mut machine = Machine::running(Geometry::SMALL);
+    let memory = lend(&machine, 12);
+    let iova = memory.iova();
+    machine.post(Opcode::SelfTest.code(), 4, [iova as u32, (iova >> 32) as u32, KEY], &[12]);
+    machine.rounds(3);
+    machine.hang();
+    machine.device.dma_free(iova).unwrap();
+    assert_eq!(machine.wait().result, MailboxResult::Interrupted);
+    machine.settle();
+    machine.rounds(100);
+    assert_eq!((machine.state(), machine.get(&control::CTRL)), (State::Runs, 0));
+    assert_eq!(outcome(&machine, &FW_SELFTEST::DMA), SelfTestOutcome::NotRun);
 }
 
 #[test]

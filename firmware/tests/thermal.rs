@@ -121,9 +121,10 @@ fn a_sensor_that_is_missing_out_of_range_or_stuck_has_failed() {
         // The second of them counts its second from the last sample that was new, one later than the first does.
         let event = (after..after + 2).find_map(|n| control.sample(sensor(n))).unwrap();
         assert_eq!((event.code, event.words[0]), (EventCode::SensorFailed, fault.code()));
-        assert_eq!((control.thermal.level(), control.thermal.state()), (8, ThermalState::SensorFailed));
+        let level = if sensor(after).millidegrees > 125_000 { 15 } else { 8 };
+        assert_eq!((control.thermal.level(), control.thermal.state()), (level, ThermalState::SensorFailed));
         assert!((0..5_000).all(|n| control.sample(sensor(after + 2 + n)).is_none()), "told once");
-        assert_eq!(control.thermal.level(), 8);
+        assert_eq!(control.thermal.level(), level);
 
         let events = control.hold(&mut 100_000, 30_000, 99);
         assert_eq!(events, [], "{fault:?}: not back before it has worked for a second");
@@ -142,6 +143,21 @@ fn a_sensor_that_fails_when_it_is_hot_does_not_cool_the_device_by_it() {
     assert_eq!(codes(&events), [EventCode::SensorFailed]);
     assert_eq!(control.thermal.level(), 15);
     assert_eq!(control.thermal.peak(), 96_001);
+}
+
+#[test]
+fn a_sensor_that_comes_back_is_believed_at_once_when_it_shows_more() {
+    let mut control = Control::new();
+    let mut count = 0;
+    control.hold(&mut count, 60_000, 10);
+    control.hold(&mut count, -41_000, 10);
+    for (millidegrees, level) in [(60_000, 8), (81_667, 8), (85_000, 9), (60_000, 9), (105_000, 15), (30_000, 15)] {
+        assert_eq!(control.hold(&mut count, millidegrees, 10), [], "{millidegrees}");
+        assert_eq!((control.thermal.level(), control.thermal.state()), (level, ThermalState::SensorFailed));
+    }
+    let events = control.hold(&mut count, 106_000, 60);
+    assert_eq!(codes(&events), [EventCode::SensorBack, EventCode::Critical]);
+    assert_eq!((control.thermal.level(), control.thermal.state()), (15, ThermalState::Critical));
 }
 
 proptest! {

@@ -45,6 +45,29 @@ fn a_good_image_runs_on_trial_and_is_confirmed() {
 }
 
 #[test]
+fn power_up_runs_the_image_that_was_confirmed_last() {
+    let mut machine = running();
+    machine.send(&image(SECOND, 201));
+    machine.command(Opcode::UpdateCommit, 0, 0, &[]);
+    assert!(machine.trial());
+    machine.power_cycle();
+    runs_first(&mut machine);
+    assert_eq!(machine.cause(), ResetCause::PowerUp);
+    machine.send(&image(SECOND, 201));
+    machine.command(Opcode::UpdateCommit, 0, 0, &[]);
+    machine.settle();
+    // In the middle of the next.
+    machine.command(Opcode::UpdateBegin, 1_024, 0, &[]);
+    machine.command(Opcode::UpdateData, 0, 0, &[0; 16]);
+    machine.power_cycle();
+    machine.settle();
+    assert_eq!((machine.state(), machine.bank(), machine.trial()), (State::Runs, 1, false));
+    assert_eq!((machine.get(&mgmt::FW_VERSION), machine.cause()), (SECOND, ResetCause::PowerUp));
+    let bites = mgmt::FW_STATUS::BITES.get(machine.get(&mgmt::FW_STATUS).into());
+    assert_eq!((bites, machine.host().kept), (0, 1));
+}
+
+#[test]
 fn an_update_does_not_disturb_an_enabled_device() {
     let mut machine = running();
     assert_eq!(machine.enable(), 0);

@@ -202,6 +202,8 @@ numbers! {
         Enabled = 8,
         /// The self-test found something.
         Failed = 9,
+        /// The watchdog bit before it was answered; whether it was carried out is not known.
+        Interrupted = 10,
     }
 }
 

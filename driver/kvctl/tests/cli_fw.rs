@@ -31,6 +31,7 @@ fn what_is_mistyped_is_named() {
     kvctl(&["fw", "param", "tuning", "x"]).refused(2, "invalid value");
     kvctl(&["fw", "update", "/nowhere/fw.elf"]).refused(1, "/nowhere/fw.elf: ");
     kvctl(&["fw", "update", "/proc/self/exe"]).refused(1, "firmware");
+    kvctl(&["fw", "update", "/dev/zero"]).refused(1, "/dev/zero: more than");
     kvctl(&["fw", "update", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]).refused(1, "kvcpu-fw.elf");
 }
 

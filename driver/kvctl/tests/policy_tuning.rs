@@ -18,10 +18,10 @@ fn device(line: &str) -> Vec<Row> {
 
 #[test]
 fn bad_weights_recover_to_the_defaults_and_tuning_is_never_much_below_lru() {
-    for workload in [Workload::Chat, Workload::Mixed, Workload::Loop] {
+    for workload in [Workload::Chat, Workload::Mixed] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("trace.jsonl");
-        let made = generate(&Params::new(workload, 5, 3000)).unwrap();
+        let made = generate(&Params::new(workload, 5, 2000)).unwrap();
         write(&made, &mut std::fs::File::create(&path).unwrap()).unwrap();
         let path = path.display();
         let (defaults, lru) = (device(&format!("{path}")), device(&format!("{path} --fixed-policy 0")));
@@ -29,6 +29,7 @@ fn bad_weights_recover_to_the_defaults_and_tuning_is_never_much_below_lru() {
         for (cell, row) in device(&format!("{path} --tune")).iter().enumerate() {
             assert!(row.hit_pct >= better(cell) - 0.3, "{workload} {row:?}");
         }
+        let late_lru = device(&format!("{path} --half second --fixed-policy 0"));
         for weights in BAD {
             for (cell, row) in device(&format!("{path} --tune --weights {weights}")).iter().enumerate() {
                 assert!(row.hit_pct >= better(cell) - 1.0, "{workload} {weights} {row:?}");
@@ -38,9 +39,8 @@ fn bad_weights_recover_to_the_defaults_and_tuning_is_never_much_below_lru() {
             // In the middle of its life the guard remembers how bad the policies were, for some 16 capacities: it keeps to
             // LRU meanwhile, so that the defaults may be better for a while.
             let late = format!("{path} --half second --weights {weights}");
-            let lru = device(&format!("{path} --half second --fixed-policy 0"));
-            let tuned = device(&format!("{late} --tune --tune-after 1500"));
-            for (row, lru) in tuned.iter().zip(lru) {
+            let tuned = device(&format!("{late} --tune --tune-after 1000"));
+            for (row, lru) in tuned.iter().zip(&late_lru) {
                 assert!(row.hit_pct >= lru.hit_pct - 1.0, "{workload} {weights} {row:?} {lru:?}");
             }
         }

@@ -133,6 +133,7 @@ impl Refusal {
             MailboxResult::Flash => "try again; if it stays, the flash is worn out",
             MailboxResult::Enabled => "disable the device first",
             MailboxResult::Failed => "see FW_SELFTEST and FW_SELFTEST_DETAIL",
+            MailboxResult::Interrupted => "see the log and what it has changed, then try again",
             MailboxResult::Ok => return None,
         })
     }

@@ -17,7 +17,7 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
     /// Every entry that it still holds, the oldest first.
     pub fn log(&self) -> Result<Vec<LogEntry>, DriverError> {
         self.present()?;
-        let turn = Turn::take(&self.device);
+        let mut turn = Turn::take(&self.device);
         let mut entries = Vec::new();
         let mut from = 0;
         for _ in 0..MOST_CALLS {

@@ -2,6 +2,9 @@
 //!
 //! Who holds a [`Turn`] is the only one in this process who writes it, so that no answer is taken for another's. A command that was given up
 //! may be answered late; its SEQUENCE tells.
+//!
+//! MBOX_COMMAND is 0, which is no command, while arguments and data are written, and once a command was given up: the firmware never takes
+//! one with another's arguments, nor one for which nobody waits any more.
 
 use std::sync::MutexGuard;
 use std::sync::atomic::{Ordering, fence};
@@ -35,30 +38,38 @@ impl Answer {
 /// The right to give commands.
 pub(super) struct Turn<'d, B: Backing + ?Sized + 'static> {
     device: &'d Device<B>,
-    _held: MutexGuard<'d, ()>,
+    /// SEQUENCE of the last command of this process.
+    last: MutexGuard<'d, u64>,
 }
 
 impl<'d, B: Backing + ?Sized + 'static> Turn<'d, B> {
     /// Waits for it. Each command has a deadline, and so has who holds it.
     pub(super) fn take(device: &'d Device<B>) -> Turn<'d, B> {
-        Turn { device, _held: lock(&device.inner.mailbox) }
+        Turn { device, last: lock(&device.inner.mailbox) }
     }
 
     /// Gives a command that this driver knows, with the key if it needs it.
-    pub(super) fn ask(&self, opcode: Opcode, args: [u32; 2], data: &[u8]) -> Result<Answer, DriverError> {
+    pub(super) fn ask(&mut self, opcode: Opcode, args: [u32; 2], data: &[u8]) -> Result<Answer, DriverError> {
         let key = if opcode.needs_key() { KEY } else { 0 };
         self.call(opcode as u8, [args[0], args[1], key], data)
     }
 
     /// Gives a command and waits for its answer, up to the device's deadline.
-    pub(super) fn call(&self, opcode: u8, args: [u32; 3], data: &[u8]) -> Result<Answer, DriverError> {
+    pub(super) fn call(&mut self, opcode: u8, args: [u32; 3], data: &[u8]) -> Result<Answer, DriverError> {
         let device = self.device;
         if data.len() > MAILBOX_BYTES as usize {
             return Err(FirmwareError::TooLong { bytes: data.len() }.into());
         }
-        let last = MBOX_COMMAND::SEQUENCE.get(device.read(&MBOX_COMMAND)?);
         let answered = MBOX_STATUS::SEQUENCE.get(device.read(&MBOX_STATUS)?);
+        let last = match MBOX_COMMAND::SEQUENCE.get(device.read(&MBOX_COMMAND)?) {
+            // Another process may have given one up, which followed the last answer.
+            0 if *self.last == 0 => after(answered),
+            0 => *self.last,
+            last => last,
+        };
         let sequence = next(last, answered);
+        *self.last = sequence;
+        device.write(&MBOX_COMMAND, 0)?;
         for (element, value) in (0..).zip(args) {
             device.write_at(&MBOX_ARG, 0, element, value.into())?;
         }
@@ -72,11 +83,22 @@ impl<'d, B: Backing + ?Sized + 'static> Turn<'d, B> {
         // Memory that the command lends was written before.
         fence(Ordering::Release);
         device.write(&MBOX_COMMAND, MBOX_COMMAND::SEQUENCE.set(command, sequence))?;
+        let status = self.wait(sequence);
+        if status.is_err() {
+            // A device that cannot be reached has no use for it.
+            let _ = device.write(&MBOX_COMMAND, 0);
+        }
+        self.answer(opcode, status?)
+    }
+
+    /// Waits until this SEQUENCE is answered; MBOX_STATUS.
+    fn wait(&self, sequence: u64) -> Result<u64, DriverError> {
+        let device = self.device;
         let mut watch = Watch::new(device, "an answer in the mailbox", device.deadline())?;
         loop {
             let status = device.read(&MBOX_STATUS)?;
             if MBOX_STATUS::SEQUENCE.get(status) == sequence {
-                return self.answer(opcode, status);
+                return Ok(status);
             }
             if watch.tick()? {
                 return Err(watch.over("MBOX_STATUS", status));
@@ -118,9 +140,13 @@ impl<'d, B: Backing + ?Sized + 'static> Turn<'d, B> {
 
 /// A number that is neither 0, which is none, nor that of the last command or answer.
 fn next(last: u64, answered: u64) -> u64 {
-    let after = |number: u64| if number >= MBOX_COMMAND::SEQUENCE.get(u64::MAX) { 1 } else { number + 1 };
     match after(last) {
         number if number == answered => after(number),
         number => number,
     }
+}
+
+/// The number that follows.
+fn after(number: u64) -> u64 {
+    if number >= MBOX_COMMAND::SEQUENCE.get(u64::MAX) { 1 } else { number + 1 }
 }

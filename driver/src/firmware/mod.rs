@@ -165,6 +165,7 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
     /// returned the last time, and none is missed but those that another followed at once: the log has them all. Only one thread may
     /// wait.
     pub fn wait_event(&self, seen: Event, timeout: Duration) -> Result<Option<Event>, DriverError> {
+        self.present()?;
         let begin = Instant::now();
         let signals = match self.device.enable_interrupts(&[Source::Management]) {
             Ok(()) => true,
@@ -173,7 +174,10 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
         };
         loop {
             let event = self.event()?;
-            if event != seen {
+            // 0 before the first, and from a reset of the device until the firmware's next round, if there is one.
+            if event.code == 0 {
+                self.present()?;
+            } else if event != seen {
                 return Ok(Some(event));
             }
             let Some(left) = timeout.checked_sub(begin.elapsed()) else { return Ok(None) };
@@ -199,24 +203,38 @@ impl<B: Backing + ?Sized + 'static> Clone for Firmware<B> {
     }
 }
 
+/// Whether there is firmware, which a reset of the device hides for a moment.
+pub(crate) fn appears<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Result<bool, DriverError> {
+    match device.firmware().present() {
+        Ok(_) => Ok(true),
+        Err(DriverError::Firmware(FirmwareError::Absent { .. })) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Waits until firmware that boots or tests itself has done so: its march holds the directory in maintenance mode, in which the device cannot
-/// be enabled. Without firmware this is one read. Firmware that hangs is not waited for beyond the deadline, and is no reason to fail.
+/// be enabled. Without firmware this is one read. Firmware that hangs, or that the watchdog bites meanwhile, is not waited for beyond the
+/// deadline, and is no reason to fail.
 pub(crate) fn let_boot<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Result<(), DriverError> {
     if device.identity().map_minor < SINCE_MINOR {
         return Ok(());
     }
-    let early = || device.read(&FW_STATUS).map(|value| (Run::from_register(value).is_early(), value));
-    if !early()?.0 {
+    let look = || device.read(&FW_STATUS).map(|value| (Run::from_register(value), value));
+    let (first, _) = look()?;
+    if !first.is_early() {
         return Ok(());
     }
+    let mut bitten = false;
     let mut watch = Watch::new(device, "the firmware's self-test", device.deadline())?;
     loop {
-        let (is_early, value) = early()?;
-        if !is_early {
+        let (run, value) = look()?;
+        if !run.is_early() {
             return Ok(());
         }
+        bitten |= run.bites != first.bites;
         if watch.tick()? {
-            if watch.hangs()? {
+            // BITES saturates.
+            if bitten || watch.restarted() || watch.hangs()? {
                 tracing::warn!(target: "kvcpu::firmware", value, "the firmware hangs as it boots; going on without it");
                 return Ok(());
             }

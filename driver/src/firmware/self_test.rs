@@ -31,7 +31,7 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
         memory.write(0, &pattern)?;
         let iova = memory.iova();
         let args = [iova as u32, (iova >> 32) as u32];
-        let turn = Turn::take(device);
+        let mut turn = Turn::take(device);
         let values = match turn.ask(Opcode::SelfTest, args, &shift.to_le_bytes()) {
             Ok(answer) => answer.values,
             Err(DriverError::Firmware(FirmwareError::Refused { refusal, .. }))

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   BEGIN ─ DATA, 64 bytes each ─ COMMIT ─ the core resets ─┬─ other bank, confirmed ── done
-//!      └──────── the core was reset meanwhile: NO_UPDATE    ├─ other bank, on trial ─── Unconfirmed, at the deadline
+//!      └─ the core was reset: INTERRUPTED, then NO_UPDATE   ├─ other bank, on trial ─── Unconfirmed, at the deadline
 //!                └─ Interrupted                             └─ old bank ─────────────── FellBack
 //! ```
 
@@ -33,10 +33,10 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
     /// of all bytes. Whatever goes wrong, an image that ran before runs on, and nothing that the device holds is lost. The device need not be disabled.
     pub fn update(&self, image: &Image, mut progress: impl FnMut(usize, usize)) -> Result<Status, DriverError> {
         self.wait_ready()?;
-        let turn = Turn::take(&self.device);
+        let mut turn = Turn::take(&self.device);
         let before = self.before()?;
-        if let Err(error) = send(&turn, image, &mut progress) {
-            return Err(self.explain(&turn, error, &before));
+        if let Err(error) = send(&mut turn, image, &mut progress) {
+            return Err(self.explain(&mut turn, error, &before));
         }
         self.wait_trial(image, &before)?;
         let running = turn.ask(Opcode::Version, [0; 2], &[])?.values;
@@ -50,7 +50,7 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
     /// Resets the core and waits until the firmware is back. The device goes on working meanwhile.
     pub fn restart(&self) -> Result<Status, DriverError> {
         self.wait_ready()?;
-        let turn = Turn::take(&self.device);
+        let mut turn = Turn::take(&self.device);
         let before = self.before()?;
         turn.ask(Opcode::Reset, [0; 2], &[])?;
         self.wait_restart(&before, |_| Ok(true), |watch, status| watch.over("FW_STATUS", status))?;
@@ -63,14 +63,14 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
     }
 
     /// What an error of a command in the middle of an update means.
-    fn explain(&self, turn: &Turn<'_, B>, error: DriverError, before: &Before) -> DriverError {
+    fn explain(&self, turn: &mut Turn<'_, B>, error: DriverError, before: &Before) -> DriverError {
         let result = match &error {
             DriverError::Firmware(FirmwareError::Refused { refusal, .. }) => Some(refusal.result()),
             _ => None,
         };
         // A command that the reset swallowed was not refused: it has no answer.
         match (result, turn.run()) {
-            (Some(Some(MailboxResult::NoUpdate)), Ok(Run { cause, bites, .. })) => {
+            (Some(Some(MailboxResult::NoUpdate | MailboxResult::Interrupted)), Ok(Run { cause, bites, .. })) => {
                 FirmwareError::Interrupted { cause, bites }.into()
             }
             (None, Ok(Run { cause, bites, .. })) if bites != before.run.bites => {
@@ -145,7 +145,7 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
 
 /// Sends the image and has it started.
 fn send<B: Backing + ?Sized + 'static>(
-    turn: &Turn<'_, B>,
+    turn: &mut Turn<'_, B>,
     image: &Image,
     progress: &mut impl FnMut(usize, usize),
 ) -> Result<(), DriverError> {

@@ -20,6 +20,7 @@ pub(super) struct Watch<'d, B: Backing + ?Sized + 'static> {
     deadline: Duration,
     heartbeat: u64,
     grew: Instant,
+    fell: bool,
 }
 
 impl<'d, B: Backing + ?Sized + 'static> Watch<'d, B> {
@@ -27,7 +28,7 @@ impl<'d, B: Backing + ?Sized + 'static> Watch<'d, B> {
     pub(super) fn new(device: &'d Device<B>, what: &'static str, deadline: Duration) -> Result<Self, DriverError> {
         let heartbeat = device.read(&FW_HEARTBEAT)?;
         let wait = Wait::new(device, deadline, None);
-        Ok(Watch { device, wait, what, deadline, heartbeat, grew: Instant::now() })
+        Ok(Watch { device, wait, what, deadline, heartbeat, grew: Instant::now(), fell: false })
     }
 
     /// Lets time pass. `true` once the deadline is over; look a last time before giving up.
@@ -41,9 +42,15 @@ impl<'d, B: Backing + ?Sized + 'static> Watch<'d, B> {
     fn look(&mut self) -> Result<(), DriverError> {
         let heartbeat = self.device.read(&FW_HEARTBEAT)?;
         if heartbeat != self.heartbeat {
+            self.fell |= heartbeat < self.heartbeat;
             (self.heartbeat, self.grew) = (heartbeat, Instant::now());
         }
         Ok(())
+    }
+
+    /// Whether the heartbeat began anew meanwhile, as it does with each reset.
+    pub(super) fn restarted(&self) -> bool {
+        self.fell
     }
 
     /// Whether the heart stood still for the second half of the deadline or longer. The heart of firmware that runs beats every 20 ms.

@@ -220,6 +220,12 @@ impl Core {
         self.cause = cause;
         self.run = Boot::default();
         self.event(EventCode::Boot, [cause.code(), self.images[self.bank].0]);
+        let [sequence, answered] = [&mgmt::MBOX_COMMAND, &mgmt::MBOX_STATUS].map(|of| self.get(of, 0) >> 16);
+        let stands = sequence != 0 && sequence != answered;
+        if cause != ResetCause::Asked && stands && !self.levers.forgets.load(SeqCst) {
+            self.show();
+            self.set(&mgmt::MBOX_STATUS, 0, MailboxResult::Interrupted.code() | sequence << 16);
+        }
     }
 
     fn event(&mut self, code: EventCode, words: [u32; 2]) {
@@ -241,7 +247,7 @@ impl Core {
         if opcode == Opcode::UpdateData.code() && self.levers.bite_at.load(SeqCst) == 0 {
             self.levers.bite_at.store(OFF, SeqCst);
             if self.levers.forgets.load(SeqCst) {
-                // Lost for good: the firmware takes what it finds at its boot for answered.
+                // Lost for good: not even answered.
                 self.levers.unanswered.store(opcode, SeqCst);
             }
             return self.reset(ResetCause::Watchdog);

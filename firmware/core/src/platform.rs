@@ -34,14 +34,15 @@ pub(crate) struct Core {
 impl Core {
     /// The one that this runs on. To be called once: cells have one owner.
     pub(crate) fn new() -> Core {
-        // SAFETY: these ranges of the core's address space hold words that are always there, and no memory of Rust; cells are read and
-        // written as volatile words only, and a `Core` is not shared between threads, of which there is one.
+        // SAFETY: these ranges of the core's address space hold words that are always there, and no memory of Rust. Their provenance counts as
+        // exposed, as that of all memory that lies outside of what Rust allocates. Cells are read and written as volatile words only, and
+        // a `Core` is not shared between threads, of which there is one.
         unsafe {
             Core {
-                registers: &*core::ptr::without_provenance(PRIVATE),
-                other: &*core::ptr::without_provenance(OTHER_BANK),
-                bar0: &*core::ptr::without_provenance(BAR0),
-                bar2: &*core::ptr::without_provenance(BAR2),
+                registers: &*core::ptr::with_exposed_provenance(PRIVATE),
+                other: &*core::ptr::with_exposed_provenance(OTHER_BANK),
+                bar0: &*core::ptr::with_exposed_provenance(BAR0),
+                bar2: &*core::ptr::with_exposed_provenance(BAR2),
             }
         }
     }
@@ -117,8 +118,8 @@ impl Platform for Core {
     fn own_bank(&mut self, offset: u32) -> u32 {
         assert!(offset < BANK_BYTES);
         let word: *const u32 = core::ptr::with_exposed_provenance(offset as usize & !3);
-        // SAFETY: the active bank lies at 0, never changes while it is active, and holds words. A pointer, as the first of them is at
-        // address 0, where no cell may be referred to but a volatile access may go.
+        // SAFETY: the active bank lies at 0, never changes while it is active, holds words, and is exposed as in `new`. A pointer, as the
+        // first of them is at address 0, where no cell may be referred to but a volatile access may go.
         unsafe { word.read_volatile() }
     }
 

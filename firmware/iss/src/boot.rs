@@ -19,12 +19,20 @@ pub struct Boot {
     pub bites: u8,
     /// The next reset starts the other bank.
     pub swap: bool,
+    /// The bank that was confirmed last, which power-up starts; not volatile.
+    pub kept: u8,
 }
 
 impl Boot {
-    /// After power-up.
-    pub(crate) fn power_up() -> Boot {
-        Boot { cause: POWER_UP, ..Boot::default() }
+    /// After power-up of a card in which this bank was confirmed last.
+    pub(crate) fn power_up(kept: u8) -> Boot {
+        Boot { bank: kept, kept, cause: POWER_UP, ..Boot::default() }
+    }
+
+    /// The running image is no trial any more, and the one that power-up starts.
+    pub(crate) fn confirm(&mut self) {
+        self.trial = false;
+        self.kept = self.bank;
     }
 
     /// The register BOOT.
@@ -63,7 +71,7 @@ mod tests {
 
     #[test]
     fn banks_change_places_at_the_next_reset_and_are_on_trial_then() {
-        let mut boot = Boot::power_up();
+        let mut boot = Boot::power_up(0);
         boot.ask();
         assert_eq!(boot.register(), 0x200);
         boot.swap = true;
@@ -72,14 +80,14 @@ mod tests {
         assert_eq!(boot.register(), 0x203);
         boot.ask();
         assert_eq!(boot.register(), 0x203, "a reset that was asked for leaves it on trial");
-        boot.trial = false;
+        boot.confirm();
         boot.bite();
         assert_eq!(boot.register(), 0x1_0101, "confirmed: a bite starts it again");
     }
 
     #[test]
     fn a_bite_on_trial_brings_the_old_bank_back() {
-        let mut boot = Boot { swap: true, ..Boot::power_up() };
+        let mut boot = Boot { swap: true, ..Boot::power_up(0) };
         boot.bite();
         assert_eq!((boot.bank, boot.trial, boot.cause), (1, true, WATCHDOG), "any reset swaps");
         boot.swap = true;
@@ -88,5 +96,21 @@ mod tests {
         boot.bites = 255;
         boot.bite();
         assert_eq!((boot.bites, boot.cause), (255, WATCHDOG));
+    }
+
+    #[test]
+    fn power_up_starts_the_bank_that_was_confirmed_last() {
+        for first in [0, 1] {
+            let mut boot = Boot { swap: true, ..Boot::power_up(first) };
+            assert_eq!(
+                Boot::power_up(boot.kept),
+                Boot { bank: first, kept: first, ..Boot::default() },
+                "no swap is kept"
+            );
+            boot.ask();
+            assert_eq!((boot.bank, boot.kept), (first ^ 1, first), "a trial is not kept");
+            boot.confirm();
+            assert_eq!(Boot::power_up(boot.kept).register(), u32::from(first ^ 1));
+        }
     }
 }

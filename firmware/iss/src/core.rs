@@ -60,8 +60,17 @@ pub struct Core {
 impl Core {
     /// Powers a core up, with an image in bank 0 and the other bank erased.
     pub fn new(device: Arc<Emulator>, image: &Image) -> Core {
+        Core::power_up(Machine::new(device, image))
+    }
+
+    /// The same core after its power was off. The device's is the caller's: [`Backing::reset`](kvcpu_mmio::Backing::reset).
+    pub fn power_cycle(self) -> Core {
+        Core::power_up(self.machine.power_cycle())
+    }
+
+    fn power_up(machine: Machine) -> Core {
         let hart = HartState { registers: [JUNK; 32], pc: START, last_register_write: None };
-        Core { hart, machine: Machine::new(device, image), instructions: 0, resets: 0, fault: None }
+        Core { hart, machine, instructions: 0, resets: 0, fault: None }
     }
 
     /// Runs so many instructions, with the rests between them; a core that is stopped lets their time pass.

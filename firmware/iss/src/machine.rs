@@ -55,14 +55,23 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// After power-up, with an image in bank 0.
+    /// A new card after power-up, with an image in bank 0.
     pub(crate) fn new(device: Arc<Emulator>, image: &Image) -> Machine {
+        Machine::power_up(device, [VecMemory::new(image.words()), erased()], 0, Sensor::default())
+    }
+
+    /// The same card after its power was off: flash, and which bank was confirmed, are left of it.
+    pub(crate) fn power_cycle(self) -> Machine {
+        Machine::power_up(self.device, self.banks, self.boot.kept, self.sensor)
+    }
+
+    fn power_up(device: Arc<Emulator>, banks: [VecMemory; 2], kept: u8, sensor: Sensor) -> Machine {
         Machine {
             device,
-            banks: [VecMemory::new(image.words()), erased()],
+            banks,
             ram: VecMemory::new(vec![JUNK; RAM_BYTES as usize / 4]),
-            sensor: Sensor::default(),
-            boot: Boot::power_up(),
+            sensor,
+            boot: Boot::power_up(kept),
             ticks: 0,
             held: 0,
             patience: 0,
@@ -137,7 +146,7 @@ impl Machine {
             }
             register::BOOT_CONTROL => {
                 if value & 1 != 0 {
-                    self.boot.trial = false;
+                    self.boot.confirm();
                 }
                 self.boot.swap |= value & 2 != 0;
                 self.reset |= value & 4 != 0;

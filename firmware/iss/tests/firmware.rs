@@ -2,7 +2,7 @@
 
 use kvcpu_emulator::Emulator;
 use kvcpu_firmware_iss::{Core, FIRMWARE, Image};
-use kvcpu_mmio::firmware::{IMAGE_HEADER_BYTES, KEY, Opcode};
+use kvcpu_mmio::firmware::{IMAGE_HEADER_BYTES, KEY, MailboxResult, Opcode, Parameter};
 use kvcpu_mmio::regs::mgmt;
 use kvcpu_mmio::{Backing, Bar, Geometry, Register};
 use std::sync::Arc;
@@ -90,6 +90,12 @@ impl Bench {
         self.call(Opcode::UpdateCommit, [0, 0, KEY], &[])
     }
 
+    /// Power goes off and on.
+    fn power_cycle(self) -> Bench {
+        self.device.reset().expect("the emulator resets");
+        Bench { core: self.core.power_cycle(), resets: 0, ..self }
+    }
+
     /// Runs until the core has been reset once more than was waited for, and takes what it showed before away.
     fn until_reset(&mut self) {
         self.resets += 1;
@@ -156,6 +162,14 @@ fn a_core_that_runs_wild_is_bitten_and_boots_again() {
     bench.until_runs();
     assert_eq!((bench.status(mgmt::FW_STATUS::RESET_CAUSE), bench.status(mgmt::FW_STATUS::BITES)), (WATCHDOG, 1));
 
+    // A command that was not answered then is not carried out any more.
+    bench.core.jump(0x3FF0);
+    let set = bench.call(Opcode::SetParam, [Parameter::LeastLevel.code(), 7, KEY], &[]);
+    assert_eq!(set.0, MailboxResult::Interrupted.code());
+    bench.resets += 1;
+    bench.until_runs();
+    assert_eq!(bench.call(Opcode::GetParam, [Parameter::LeastLevel.code(), 0, 0], &[]).1[0], 0);
+
     // A RAM that lost all it held: whatever becomes of it, it is found.
     bench.core.ram().fill(0x4000_0001);
     bench.core.run_for(Duration::from_secs(3));
@@ -190,8 +204,41 @@ fn a_good_update_is_tried_and_confirmed() {
 }
 
 #[test]
-fn an_update_that_hangs_is_taken_back() {
+fn power_up_starts_the_firmware_that_was_confirmed_last() {
+    use mgmt::FW_STATUS as F;
     let mut bench = Bench::booted();
+    assert_eq!(bench.update(&later()).0, 0);
+    bench.until_reset();
+    assert!(bench.core.snapshot().boot.trial);
+    // Power goes off on trial: the old one runs.
+    bench = bench.power_cycle();
+    bench.until_runs();
+    assert_eq!([F::BANK, F::TRIAL, F::RESET_CAUSE, F::BITES].map(|field| bench.status(field)), [0; 4]);
+    assert_eq!(bench.read(&mgmt::FW_VERSION, 0), firmware().header().version);
+    // Confirmed: the new one runs.
+    assert_eq!(bench.update(&later()).0, 0);
+    bench.until_reset();
+    bench.until_runs();
+    bench = bench.power_cycle();
+    bench.until_runs();
+    assert_eq!([F::BANK, F::TRIAL, F::RESET_CAUSE, F::BITES].map(|field| bench.status(field)), [1, 0, 0, 0]);
+    assert_eq!(bench.read(&mgmt::FW_VERSION, 0), later().header().version);
+    // In the middle of the next update, with bank 0 half written.
+    let image = firmware();
+    assert_eq!(bench.call(Opcode::UpdateBegin, [image.header().bytes, image.header().crc, KEY], &[]).0, 0);
+    assert_eq!(bench.call(Opcode::UpdateData, [0, 0, KEY], &[0xFF; 64]).0, 0);
+    bench = bench.power_cycle();
+    assert_eq!(bench.core.other_bank()[..16], [u32::MAX; 16]);
+    bench.until_runs();
+    assert_eq!([F::BANK, F::TRIAL, F::RESET_CAUSE, F::BITES].map(|field| bench.status(field)), [1, 0, 0, 0]);
+    assert_eq!(bench.read(&mgmt::FW_VERSION, 0), later().header().version);
+}
+
+#[test]
+fn an_update_that_hangs_is_taken_back_at_once() {
+    let mut bench = Bench::booted();
+    // However patient the firmware was that brought it.
+    assert_eq!(bench.call(Opcode::SetParam, [Parameter::WatchdogMs.code(), 60_000, KEY], &[]).0, 0);
     // `j .`
     let image = Image::from_code(&[0x0000_006F], 0x00FF_0002).unwrap();
     assert_eq!(bench.update(&image).0, 0);

@@ -143,14 +143,16 @@ impl Transfer {
 
     /// The value of the command's completion, if it is there; what fails is FW_SELFTEST_DETAIL.
     fn completion<P: Platform>(&self, platform: &mut P, now: u32) -> Option<Result<u32, u32>> {
-        if platform.field(&command::CMD_STATUS, &command::CMD_STATUS::DONE) == 0 {
-            return (now.wrapping_sub(self.since) >= DEADLINE_MS).then_some(Err(DETAIL_TIMEOUT));
-        }
+        let done = platform.field(&command::CMD_STATUS, &command::CMD_STATUS::DONE) == 1;
         let mut words = [0u64; 4];
         for (n, word) in (0..).zip(&mut words) {
             *word = platform.get_element(&command::CMD_CQE, n).into();
         }
         let cqe = Cqe::from_words([words[0] | words[1] << 32, words[2] | words[3] << 32]);
+        // That of a command of the host's says nothing.
+        if !done || cqe.cid != self.step as u16 {
+            return (now.wrapping_sub(self.since) >= DEADLINE_MS).then_some(Err(DETAIL_TIMEOUT));
+        }
         Some(if cqe.status == Status::Ok.code() { Ok(cqe.value) } else { Err(cqe.status.into()) })
     }
 }

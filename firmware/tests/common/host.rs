@@ -2,10 +2,10 @@
 
 use kvcpu_emulator::Emulator;
 use kvcpu_firmware::{BANK_BYTES, Boot, Platform, Sample, image};
-use kvcpu_mmio::Bar;
 use kvcpu_mmio::firmware::ResetCause;
-use kvcpu_mmio::regs::command;
 use kvcpu_mmio::regs::control::MAP_MAJOR;
+use kvcpu_mmio::regs::{command, mgmt};
+use kvcpu_mmio::{Backing, Bar};
 use std::sync::Arc;
 
 /// Version of the image that the core runs first.
@@ -22,6 +22,10 @@ pub struct Faults {
     pub alias: Option<(u32, u32)>,
     /// The CRC in CMD_CQE is another by these bits.
     pub crc: u32,
+    /// The cid in CMD_CQE is another by these bits.
+    pub cid: u32,
+    /// The driver writes MBOX_COMMAND so as soon as the first argument was read.
+    pub tears: Option<u32>,
     /// No single-shot command completes.
     pub deaf: bool,
     /// The word of the other bank at this offset does not hold what it is given.
@@ -37,7 +41,11 @@ pub struct Host {
     pub sensor: fn(u64) -> Sample,
     pub faults: Faults,
     pub deadline_us: Option<u64>,
+    /// What the watchdog was told last.
+    pub patience_ms: Option<u16>,
     pub swap: bool,
+    /// The bank that was confirmed last.
+    pub kept: u8,
     pub reset: bool,
     pub writes_to_flash: u32,
 }
@@ -59,7 +67,9 @@ impl Host {
             sensor: cool,
             faults: Faults::default(),
             deadline_us: None,
+            patience_ms: None,
             swap: false,
+            kept: 0,
             reset: false,
             writes_to_flash: 0,
         }
@@ -88,17 +98,37 @@ impl Host {
         self.boot.trial = !back && (self.swap || self.boot.trial);
         self.boot.cause = cause.code() as u8;
         self.boot.bites = self.boot.bites.saturating_add(bite.into());
-        (self.swap, self.reset, self.deadline_us) = (false, false, None);
+        (self.swap, self.reset) = (false, false);
+        self.feed();
+    }
+
+    /// Power goes off and on: flash is left, and which bank was confirmed.
+    pub fn power_cycle(&mut self) {
+        self.boot = Boot { bank: self.kept, trial: false, cause: 0, bites: 0 };
+        (self.swap, self.reset, self.us) = (false, false, 0);
+        (self.patience_ms, self.deadline_us) = (None, None);
+        self.device.reset().unwrap();
+    }
+
+    fn feed(&mut self) {
+        self.deadline_us = self.patience_ms.map(|ms| self.us + 1_000 * u64::from(ms));
     }
 }
 
 impl Platform for Host {
     fn read(&mut self, bar: Bar, offset: u32) -> u32 {
         let value = self.device.management_read32(bar, self.reached(bar, offset));
+        if bar == Bar::Regs
+            && offset == mgmt::MBOX_ARG.element(0)
+            && let Some(command) = self.faults.tears.take()
+        {
+            self.device.write32(bar, mgmt::MBOX_COMMAND.offset, command).unwrap();
+        }
         match (bar, self.faults.stuck) {
             (Bar::Rtbd, Some((at, bits, true))) if at == offset => value | bits,
             (Bar::Rtbd, Some((at, bits, false))) if at == offset => value & !bits,
             (Bar::Regs, _) if offset == command::CMD_CQE.element(1) => value ^ self.faults.crc,
+            (Bar::Regs, _) if offset == command::CMD_CQE.element(3) => value ^ self.faults.cid,
             (Bar::Regs, _) if offset == command::CMD_STATUS.offset && self.faults.deaf => 1,
             _ => value,
         }
@@ -118,7 +148,8 @@ impl Platform for Host {
 
     fn watchdog(&mut self, ms: u16) {
         assert!(ms > 0);
-        self.deadline_us = Some(self.us + 1_000 * u64::from(ms));
+        self.patience_ms = Some(ms);
+        self.feed();
     }
 
     fn boot(&mut self) -> Boot {
@@ -127,6 +158,7 @@ impl Platform for Host {
 
     fn confirm(&mut self) {
         self.boot.trial = false;
+        self.kept = self.boot.bank;
     }
 
     fn swap(&mut self) {

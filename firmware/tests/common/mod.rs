@@ -67,9 +67,17 @@ impl Machine {
 
     fn reboot(&mut self, cause: ResetCause) {
         let mut host = self.firmware.take().unwrap().into_platform();
-        host.restart(cause);
+        match cause {
+            ResetCause::PowerUp => host.power_cycle(),
+            _ => host.restart(cause),
+        }
         self.firmware = Some(Firmware::boot(host));
         self.boots += 1;
+    }
+
+    /// Power goes off and on.
+    pub fn power_cycle(&mut self) {
+        self.reboot(ResetCause::PowerUp);
     }
 
     /// A round, and the rest after it; then what the watchdog or a reset that was asked for does.

@@ -2,7 +2,8 @@
 //!
 //! What the commands mean is in the driver's `firmware`; how the answers look in `show.rs`.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -113,11 +114,15 @@ fn shown(kind: Kind, device: &Device) -> Result<Box<dyn Report>, Error> {
 
 fn update(firmware: &Firmware, file: &Path) -> Result<Box<dyn Report>, Error> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-    let bytes = fs::metadata(file).map_err(|e| named(&e))?.len();
-    if bytes > FILE_MOST {
-        return Err(named(&format!("{bytes} bytes are no firmware image; give firmware/image/kvcpu-fw.elf")).into());
+    let mut bytes = Vec::new();
+    // What a device file holds has no end.
+    let open = File::open(file).map_err(|e| named(&e))?;
+    open.take(FILE_MOST + 1).read_to_end(&mut bytes).map_err(|e| named(&e))?;
+    if bytes.len() as u64 > FILE_MOST {
+        let problem = format!("more than {FILE_MOST} bytes are no firmware image; give firmware/image/kvcpu-fw.elf");
+        return Err(named(&problem).into());
     }
-    let image = Image::from_file(&fs::read(file).map_err(|e| named(&e))?).map_err(|e| named(&e))?;
+    let image = Image::from_file(&bytes).map_err(|e| named(&e))?;
     let before = firmware.wait_ready()?.version;
     let bar = ProgressBar::new(image.bytes().len() as u64);
     let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} sent{msg}");
