@@ -43,9 +43,9 @@ macro_rules! numbers {
     };
 }
 
-/// What MBOX_ARG[2] holds with opcodes that change something: `KVFW` in ASCII, little-endian.
+/// What `MBOX_ARG[2]` holds with opcodes that change something.
 pub const KEY: u32 = 0x4657_564B;
-/// First word of an image: `KVFW` in ASCII, little-endian.
+/// First word of an image.
 pub const IMAGE_MAGIC: u32 = 0x4657_564B;
 /// Second word of an image.
 pub const IMAGE_FORMAT: u32 = 1;
@@ -173,7 +173,7 @@ numbers! {
 }
 
 impl Opcode {
-    /// Whether MBOX_ARG[2] must be [`KEY`].
+    /// Whether `MBOX_ARG[2]` must be [`KEY`].
     pub const fn needs_key(self) -> bool {
         !matches!(self, Opcode::Nop | Opcode::Version | Opcode::Log | Opcode::GetParam)
     }
@@ -186,7 +186,7 @@ numbers! {
         Ok = 0,
         /// The opcode is unknown.
         UnknownOpcode = 1,
-        /// A number or a value is outside its range, or MBOX_ARG[2] is not the key.
+        /// A number or a value is outside its range, or `MBOX_ARG[2]` is not the key.
         BadArgument = 2,
         /// LENGTH is over 64, no multiple of 4, or not what the command needs.
         BadLength = 3,

@@ -245,9 +245,13 @@ impl DeviceArgs {
     /// The deadline asked for, or the driver's own.
     pub fn deadline(&self) -> Duration {
         let own = match self.device {
-            Location::Emulator | Location::EmulatorFirmware | Location::Vfio(_) => Config::default().deadline,
-            // It may be a simulation that is served.
-            Location::Rtl | Location::Lockstep | Location::VfioUser(_) | Location::Uart(..) => SIMULATION_DEADLINE,
+            Location::Emulator | Location::Vfio(_) => Config::default().deadline,
+            // It may be a simulation that is served; the firmware's core is one.
+            Location::EmulatorFirmware
+            | Location::Rtl
+            | Location::Lockstep
+            | Location::VfioUser(_)
+            | Location::Uart(..) => SIMULATION_DEADLINE,
         };
         self.deadline.unwrap_or(own)
     }
