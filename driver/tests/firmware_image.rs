@@ -31,7 +31,7 @@ fn elf(segments: &[(u32, u32, &[u8])]) -> Vec<u8> {
     let mut file = b"\x7fELF\x01\x01\x01".to_vec();
     file.resize(16, 0);
     file.extend([2, 0, 243, 0]);
-    file.extend(bytes(&[1, 0, 52, 0, 0]));
+    file.extend(bytes(&[1, 0x40, 52, 0, 0]));
     file.extend([52, 0, 32, 0, segments.len() as u8, 0, 0, 0, 0, 0, 0, 0]);
     let mut at = 52 + 32 * segments.len() as u32;
     for (kind, address, data) in segments {
@@ -48,8 +48,8 @@ fn elf(segments: &[(u32, u32, &[u8])]) -> Vec<u8> {
 fn a_flat_image_and_an_elf_are_the_same_image() {
     let flat = flat(100);
     let image = Image::from_file(&flat).unwrap();
-    assert_eq!((image.bytes(), image.version().to_string().as_str(), image.map_major()), (&flat[..], "1.2.3", 2));
-    assert_eq!(image.crc().to_le_bytes(), flat[12..16]);
+    assert_eq!((image.bytes(), image.header().version, image.header().map_major), (&flat[..], 0x01_02_03, 2));
+    assert_eq!(image.header().crc.to_le_bytes(), flat[12..16]);
     let (header, rest) = flat.split_at(64);
     let ignored = [7; 9];
     let file = elf(&[(1, 64, rest), (4, 0x9000, &ignored), (1, 0, header), (1, 0x2000_0000, &[])]);
@@ -113,6 +113,7 @@ fn an_elf_that_is_none_for_the_core_is_refused() {
     refused(&with(4, 2), "cannot be read");
     refused(&with(5, 2), "cannot be read");
     refused(&with(18, 62), "machine 62");
+    refused(&with(24, 0x44), "starts at 0x44");
     refused(&good[..60], "cannot be read");
     refused(&good[..good.len() - 1], "beyond the end of the file");
     refused(&elf(&[]), "no segment");

@@ -1,15 +1,15 @@
 //! Boot and the main loop. `docs/firmware.md`, The main loop.
 
-use crate::image::Check;
 use crate::log::{Event, Log};
 use crate::mailbox::{FLASH_PIECE, Pending, Work};
 use crate::platform::Registers;
 use crate::selftest::{March, Part, SelfTest};
 use crate::thermal::{PERIOD_MS, Thermal};
 use crate::time::milliseconds;
-use crate::{Boot, Header, Parameters, Platform, Tune, Update};
+use crate::{Boot, Parameters, Platform, Tune, Update};
 use kvcpu_mmio::Bar;
 use kvcpu_mmio::firmware::{EventCode, ResetCause, SelfTestOutcome, State};
+use kvcpu_mmio::image::{Check, Header};
 use kvcpu_mmio::regs::{control, mgmt};
 
 /// µs that the core rests after a round.

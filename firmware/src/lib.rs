@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 
 mod firmware;
-pub mod image;
 mod log;
 mod mailbox;
 mod parameters;
@@ -17,7 +16,6 @@ mod tune;
 mod update;
 
 pub use firmware::{Firmware, run};
-pub use image::Header;
 pub use log::{Event, Log};
 pub use parameters::Parameters;
 pub use platform::{BANK_BYTES, Boot, Platform, Sample};

@@ -9,15 +9,15 @@
 //!                                                          └─► work, a piece a round ─► answer ─► (reset)
 //! ```
 
+use crate::Platform;
 use crate::firmware::Firmware;
-use crate::image::Check;
 use crate::log::Event;
 use crate::platform::{Registers, bits};
 use crate::selftest::{Part, Transfer, Verdict};
-use crate::{Header, Platform};
 use kvcpu_mmio::firmware::{
     EventCode, ImageFault, KEY, LOG_ENTRY_BYTES, MAILBOX_BYTES, MailboxResult, Opcode, Parameter, SelfTestOutcome,
 };
+use kvcpu_mmio::image::{Check, Header};
 use kvcpu_mmio::regs::{control, mgmt};
 
 /// Words of MBOX_DATA and of MBOX_ANSWER.

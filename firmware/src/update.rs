@@ -1,8 +1,8 @@
 //! An update of the firmware: the other bank filled piece by piece, and checked. `docs/firmware.md`, An update.
 
-use crate::image::{Check, is_size};
-use crate::{Header, Platform};
+use crate::Platform;
 use kvcpu_mmio::firmware::{ImageFault, MailboxResult};
+use kvcpu_mmio::image::{Check, Header, is_size};
 
 /// An update that is under way, or none.
 #[derive(Clone, Debug, Default)]

@@ -3,10 +3,11 @@
 mod common;
 
 use common::{FIRST, Machine};
-use kvcpu_firmware::{Firmware, Parameters, image};
+use kvcpu_firmware::{Firmware, Parameters};
 use kvcpu_mmio::firmware::{
     EventCode, KEY, LOG_ENTRIES, LogEntry, MailboxResult, Opcode, Parameter, ResetCause, State,
 };
+use kvcpu_mmio::image;
 use kvcpu_mmio::regs::control::MAP_MAJOR;
 use kvcpu_mmio::regs::{control, irq, mgmt};
 use kvcpu_mmio::{Bar, Geometry};

@@ -3,9 +3,9 @@
 mod common;
 
 use common::{FIRST, Machine, SECOND, image, words};
-use kvcpu_firmware::image as images;
 use kvcpu_mmio::Geometry;
 use kvcpu_mmio::firmware::{EventCode, ImageFault, MailboxResult, Opcode, ResetCause, SelfTestOutcome, State};
+use kvcpu_mmio::image as images;
 use kvcpu_mmio::regs::control::MAP_MAJOR;
 use kvcpu_mmio::regs::{control, irq, mgmt};
 use proptest::prelude::*;

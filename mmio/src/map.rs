@@ -1,7 +1,7 @@
 //! The whole map: windows, blocks, look-up by name and by address, and the checks that no two
 //! registers meet.
 
-use crate::backing::Bar;
+use crate::bar::Bar;
 use crate::geometry::{ENTRY_BYTES, MAX_ENTRIES};
 use crate::regs;
 use crate::{Block, Register};

@@ -1,6 +1,6 @@
 //! What a register is: the types the map is made of, and the macro that declares a block.
 
-use crate::backing::Bar;
+use crate::bar::Bar;
 
 /// How software may access a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

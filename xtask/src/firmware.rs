@@ -11,7 +11,6 @@ use crate::ci::apt_install;
 use crate::process::{cargo, run_until, works};
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -24,8 +23,6 @@ const RUSTC: &str = "/usr/bin/rustc";
 const PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
 /// What the core is like.
 const TARGET: &str = "riscv32im-unknown-none-elf";
-/// The target's name with what [`target`] changes.
-const OWN_TARGET: &str = "riscv32im-kvcpu-none-elf";
 /// For packages and compiling, which take two minutes at the most.
 const TIME: Duration = Duration::from_secs(15 * 60);
 
@@ -102,25 +99,6 @@ fn linker() -> Result<PathBuf> {
     Ok(linker)
 }
 
-/// The target's description, with atomics of 64 bits: `kvcpu-mmio` has some in types for hosts. On one core without interrupts they are
-/// plain accesses.
-fn target(folder: &Path) -> Result<PathBuf> {
-    let print = ["-Zunstable-options", "--print", "target-spec-json", "--target", TARGET];
-    let text = said(Command::new(RUSTC).env("RUSTC_BOOTSTRAP", "1").args(print))?;
-    let mut target: Value = serde_json::from_str(&text)?;
-    let fields = target.as_object_mut().context("the target's description is no object")?;
-    for key in ["metadata", "is-builtin"] {
-        fields.remove(key);
-    }
-    for (key, value) in [("max-atomic-width", json!(64)), ("atomic-cas", json!(true)), ("singlethread", json!(true))] {
-        fields.insert(key.into(), value);
-    }
-    std::fs::create_dir_all(folder)?;
-    let path = folder.join(OWN_TARGET).with_extension("json");
-    std::fs::write(&path, target.to_string()).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
-}
-
 /// Builds the binary; gives the file.
 fn build(root: &Path, locked: bool, deadline: Instant) -> Result<Vec<u8>> {
     let folder = root.join("target/firmware");
@@ -141,10 +119,8 @@ fn build(root: &Path, locked: bool, deadline: Instant) -> Result<Vec<u8>> {
     let mut command = cargo();
     command
         .current_dir(root.join("firmware/core"))
-        .args(["build", "--release", "-Zjson-target-spec", "-Zbuild-std=core,alloc"])
-        .args(["-Zbuild-std-features=compiler-builtins-mem", "--target"])
-        .arg(target(&folder)?)
-        .arg("--target-dir")
+        .args(["build", "--release", "-Zbuild-std=core"])
+        .args(["-Zbuild-std-features=compiler-builtins-mem", "--target", TARGET, "--target-dir"])
         .arg(&folder)
         .env("RUSTC", RUSTC)
         .env("RUSTC_BOOTSTRAP", "1")
@@ -155,7 +131,7 @@ fn build(root: &Path, locked: bool, deadline: Instant) -> Result<Vec<u8>> {
         command.arg("--locked");
     }
     run_until(&mut command, deadline)?;
-    let path = folder.join(OWN_TARGET).join("release/kvcpu-firmware-core");
+    let path = folder.join(TARGET).join("release/kvcpu-firmware-core");
     std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 

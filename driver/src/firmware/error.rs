@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use kvcpu_mmio::firmware::{ImageFault, MailboxResult, Opcode, ResetCause};
+use kvcpu_mmio::image::ImageError;
 use thiserror::Error;
 
-use super::image::ImageError;
 use super::status::{SelfTest, Version};
 use crate::error::decoded;
 

@@ -4,13 +4,12 @@
 //!   Firmware ─┬─ status.rs     registers that it writes
 //!             ├─ mailbox.rs    one command, one answer; watch.rs tells firmware that is slow from firmware that hangs
 //!             ├─ log.rs, self_test.rs
-//!             └─ update.rs ─── image.rs: an ELF or a flat file, checked
+//!             └─ update.rs      an image sent, started, confirmed
 //! ```
 //!
 //! Nothing else in the driver needs firmware. It leaves out what the firmware does by itself.
 
 mod error;
-mod image;
 mod log;
 mod mailbox;
 mod self_test;
@@ -25,7 +24,7 @@ use kvcpu_mmio::regs::mgmt::{FW_EVENT, FW_HEARTBEAT, FW_STATUS};
 use kvcpu_mmio::{Backing, BackingError};
 
 pub use error::{FirmwareError, Refusal};
-pub use image::{Image, ImageError, flat_image};
+pub use kvcpu_mmio::image::{Image, ImageError, flat_image};
 pub use log::describe;
 pub use mailbox::Answer;
 pub use status::{Event, SelfTest, Status, Version};

@@ -16,7 +16,7 @@ use kvcpu_mmio::regs::mgmt::{FW_HEARTBEAT, FW_STATUS};
 use super::mailbox::Turn;
 use super::status::Run;
 use super::watch::Watch;
-use super::{Firmware, FirmwareError, Image, Status};
+use super::{Firmware, FirmwareError, Image, Status, Version};
 use crate::DriverError;
 
 /// What the wait for a reset core has beyond the device's deadline: the watchdog of a boot, 1 s, and the boot of the other bank.
@@ -40,8 +40,8 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
         }
         self.wait_trial(image, &before)?;
         let running = turn.ask(Opcode::Version, [0; 2], &[])?.values;
-        if running[1] != image.crc() {
-            let (expected, found) = (image.crc().into(), running[1].into());
+        if running[1] != image.header().crc {
+            let (expected, found) = (image.header().crc.into(), running[1].into());
             return Err(DriverError::Protocol { what: "the CRC-32C of the firmware that runs", expected, found });
         }
         self.present()
@@ -89,7 +89,7 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
     fn wait_trial(&self, image: &Image, before: &Before) -> Result<(), DriverError> {
         let unconfirmed = || -> DriverError {
             match self.present() {
-                Ok(status) => FirmwareError::Unconfirmed { image: image.version(), self_test: status.self_test }.into(),
+                Ok(status) => FirmwareError::Unconfirmed { image: version(image), self_test: status.self_test }.into(),
                 Err(error) => error,
             }
         };
@@ -98,7 +98,7 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
         let look = |run: &Run| {
             if run.bank == before.run.bank {
                 let runs = self.present()?.version;
-                let (image, bank, cause, self_test) = (image.version(), run.bank, run.cause, failed.get());
+                let (image, bank, cause, self_test) = (version(image), run.bank, run.cause, failed.get());
                 return Err(FirmwareError::FellBack { image, runs, bank, cause, self_test }.into());
             }
             if run.trial {
@@ -143,6 +143,10 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
     }
 }
 
+fn version(image: &Image) -> Version {
+    Version::from_register(image.header().version.into())
+}
+
 /// Sends the image and has it started.
 fn send<B: Backing + ?Sized + 'static>(
     turn: &mut Turn<'_, B>,
@@ -150,7 +154,7 @@ fn send<B: Backing + ?Sized + 'static>(
     progress: &mut impl FnMut(usize, usize),
 ) -> Result<(), DriverError> {
     let bytes = image.bytes();
-    turn.ask(Opcode::UpdateBegin, [bytes.len() as u32, image.crc()], &[])?;
+    turn.ask(Opcode::UpdateBegin, [bytes.len() as u32, image.header().crc], &[])?;
     let mut sent = 0;
     for piece in bytes.chunks(MAILBOX_BYTES as usize) {
         turn.ask(Opcode::UpdateData, [sent as u32, 0], piece)?;

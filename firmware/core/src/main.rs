@@ -6,7 +6,6 @@
 #![no_main]
 
 mod header;
-mod heap;
 mod platform;
 mod registers;
 mod start;

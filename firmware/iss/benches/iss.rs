@@ -12,7 +12,7 @@ const INSTRUCTIONS: u64 = 1_000_000;
 
 fn main_loop(c: &mut Criterion) {
     let device = Arc::new(Emulator::new(Geometry::SMALL).expect("the small geometry is sound"));
-    let image = Image::from_elf(FIRMWARE).expect("the checked-in firmware is an image");
+    let image = Image::from_file(FIRMWARE).expect("the checked-in firmware is an image");
     let mut core = Core::new(device, &image);
     core.run_for(Duration::from_secs(1));
     let mut group = c.benchmark_group("iss");

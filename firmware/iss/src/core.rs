@@ -1,10 +1,11 @@
 //! The core: instructions by `rrs-lib`, and what of the time between them the core is stopped, rests, or is reset.
 
 use crate::boot::Boot;
-use crate::image::{Image, START};
 use crate::machine::{JUNK, Machine, TICKS_PER_US};
 use crate::sensor::Sensor;
 use kvcpu_emulator::Emulator;
+use kvcpu_mmio::firmware::IMAGE_HEADER_BYTES;
+use kvcpu_mmio::image::Image;
 use rrs_lib::HartState;
 use rrs_lib::instruction_executor::{InstructionException, InstructionExecutor};
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl Core {
     }
 
     fn power_up(machine: Machine) -> Core {
-        let hart = HartState { registers: [JUNK; 32], pc: START, last_register_write: None };
+        let hart = HartState { registers: [JUNK; 32], pc: IMAGE_HEADER_BYTES, last_register_write: None };
         Core { hart, machine, instructions: 0, resets: 0, fault: None }
     }
 
@@ -157,7 +158,7 @@ impl Core {
 
     fn restart(&mut self) {
         self.machine.restart();
-        self.hart.pc = START;
+        self.hart.pc = IMAGE_HEADER_BYTES;
         self.fault = None;
         self.resets += 1;
     }

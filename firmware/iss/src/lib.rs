@@ -12,14 +12,13 @@
 
 mod boot;
 mod core;
-mod image;
 mod machine;
 mod running;
 mod sensor;
 
 pub use crate::core::{Core, Fault, Snapshot};
 pub use boot::Boot;
-pub use image::{Image, ImageError};
+pub use kvcpu_mmio::image::{Image, ImageError};
 pub use running::{FirmwareEmulator, FirmwareEmulatorError};
 pub use sensor::Sensor;
 

@@ -1,11 +1,11 @@
 //! What the core sees: its address space. `docs/firmware.md`, The core's address space.
 
 use crate::boot::Boot;
-use crate::image::{ERASED, Image};
 use crate::sensor::Sensor;
 use kvcpu_emulator::Emulator;
 use kvcpu_firmware::BANK_BYTES;
 use kvcpu_mmio::Bar;
+use kvcpu_mmio::image::Image;
 use rrs_lib::memories::VecMemory;
 use rrs_lib::{MemAccessSize, Memory};
 use std::sync::Arc;
@@ -16,9 +16,11 @@ pub(crate) const RAM_BYTES: u32 = 8 << 10;
 pub(crate) const JUNK: u32 = 0xA5A5_A5A5;
 /// The core's time is counted in these: hundredths of a microsecond.
 pub(crate) const TICKS_PER_US: u64 = 100;
-/// A bank of erased flash.
-fn erased() -> VecMemory {
-    VecMemory::new(vec![ERASED; BANK_BYTES as usize / 4])
+/// A flash bank that holds these bytes, and is erased behind them.
+fn bank(bytes: &[u8]) -> VecMemory {
+    let mut words: Vec<u32> = bytes.as_chunks().0.iter().copied().map(u32::from_le_bytes).collect();
+    words.resize(BANK_BYTES as usize / 4, u32::MAX);
+    VecMemory::new(words)
 }
 
 /// Private registers, from 0x8000_0000.
@@ -57,7 +59,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// A new card after power-up, with an image in bank 0.
     pub(crate) fn new(device: Arc<Emulator>, image: &Image) -> Machine {
-        Machine::power_up(device, [VecMemory::new(image.words()), erased()], 0, Sensor::default())
+        Machine::power_up(device, [bank(image.bytes()), bank(&[])], 0, Sensor::default())
     }
 
     /// The same card after its power was off: flash, and which bank was confirmed, are left of it.

@@ -1,7 +1,8 @@
 //! The device model with its firmware running beside it in real time, as a [`Backing`].
 
-use crate::{Core, FIRMWARE, Image, ImageError};
+use crate::{Core, FIRMWARE};
 use kvcpu_emulator::{Emulator, EmulatorError};
+use kvcpu_mmio::image::{Image, ImageError};
 use kvcpu_mmio::regs::mgmt::FW_STATUS;
 use kvcpu_mmio::{Backing, BackingError, Bar, DmaMemory, Geometry};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -42,7 +43,7 @@ pub struct FirmwareEmulator {
 impl FirmwareEmulator {
     /// A device of this geometry with the checked-in firmware.
     pub fn new(geometry: Geometry) -> Result<FirmwareEmulator, FirmwareEmulatorError> {
-        FirmwareEmulator::with(Arc::new(Emulator::new(geometry)?), &Image::from_elf(FIRMWARE)?)
+        FirmwareEmulator::with(Arc::new(Emulator::new(geometry)?), &Image::from_file(FIRMWARE)?)
     }
 
     /// A device with this image in bank 0, which runs until it shows a state or hangs before the device is given out.

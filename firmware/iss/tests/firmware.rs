@@ -106,7 +106,7 @@ impl Bench {
 }
 
 fn firmware() -> Image {
-    Image::from_elf(FIRMWARE).expect("an image")
+    Image::from_file(FIRMWARE).expect("an image")
 }
 
 /// The same firmware as another version.

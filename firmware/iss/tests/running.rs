@@ -1,6 +1,5 @@
 //! Firmware in real time beside the device: the driver finds it, works while it runs, updates it.
 
-use kvcpu_driver::firmware::Image as DriverImage;
 use kvcpu_driver::{Commands, Config, Device, TierConfig};
 use kvcpu_firmware_iss::{FIRMWARE, FirmwareEmulator, Image};
 use kvcpu_mmio::regs::mgmt::FW_HEARTBEAT;
@@ -32,7 +31,7 @@ fn a_driver_works_while_the_firmware_runs() {
     device.configure(Config { tiers, ..Config::default() }).unwrap();
     let mut queue = device.queue_pair(0).unwrap();
     let running = firmware.version().unwrap();
-    assert_eq!(running.crc, Image::from_elf(FIRMWARE).unwrap().header().crc);
+    assert_eq!(running.crc, Image::from_file(FIRMWARE).unwrap().header().crc);
     let heartbeat = || backing.read32(Bar::Regs, FW_HEARTBEAT.offset).unwrap();
     let before = heartbeat();
     let mut commands = 0_u64;
@@ -62,7 +61,7 @@ fn the_driver_updates_the_firmware() {
     let device = Device::probe(backing.clone()).unwrap();
     let firmware = device.firmware();
     firmware.wait_ready().unwrap();
-    let image = DriverImage::from_file(FIRMWARE).unwrap();
+    let image = Image::from_file(FIRMWARE).unwrap();
     let status = firmware.update(&image, |_, _| {}).unwrap();
     assert_eq!(status.bank, 1);
     assert!(!status.trial);

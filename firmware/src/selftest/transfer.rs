@@ -11,10 +11,10 @@
 
 use super::configuration::{Saved, T1};
 use crate::Platform;
-use crate::image::CRC32C;
 use crate::platform::{Registers, bits};
 use crc::{Digest, NoTable};
 use kvcpu_mmio::firmware::{DETAIL_REFUSED, DETAIL_TIMEOUT, SELF_TEST_MAX_SHIFT, pattern_word};
+use kvcpu_mmio::image::CRC32C;
 use kvcpu_mmio::queue::{CommandFlags, Cqe, Key, Opcode, Sqe, Status};
 use kvcpu_mmio::regs::{command, control};
 

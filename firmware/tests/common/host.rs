@@ -1,8 +1,9 @@
 //! The firmware's platform on a host: the emulator, flash banks, a clock, a sensor, a watchdog, and what may be broken.
 
 use kvcpu_emulator::Emulator;
-use kvcpu_firmware::{BANK_BYTES, Boot, Platform, Sample, image};
+use kvcpu_firmware::{BANK_BYTES, Boot, Platform, Sample};
 use kvcpu_mmio::firmware::ResetCause;
+use kvcpu_mmio::image;
 use kvcpu_mmio::regs::control::MAP_MAJOR;
 use kvcpu_mmio::regs::{command, mgmt};
 use kvcpu_mmio::{Backing, Bar};

@@ -14,6 +14,7 @@ use super::{IMAGE, image};
 use crate::process::{cargo, run_until};
 use crate::{python, workspace};
 use anyhow::{Context, Result};
+use kvcpu_mmio::image::Image;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -112,7 +113,7 @@ pub(crate) fn make(deadline: Instant) -> Result<()> {
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let flash = folder.join("flash.hex");
     let elf = std::fs::read(root.join(IMAGE)).with_context(|| format!("cannot read {IMAGE}; cargo xtask firmware"))?;
-    std::fs::write(&flash, hex(&image::flash_of(&elf)?))
+    std::fs::write(&flash, hex(Image::from_file(&elf)?.bytes()))
         .with_context(|| format!("cannot write {}", flash.display()))?;
     let core = picorv32(&folder.join("python"), deadline)?;
     let file = root.join("sim/tests/rtl/kvcpu_managed.v");

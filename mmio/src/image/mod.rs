@@ -1,12 +1,18 @@
 //! A firmware image: its header, and the check of it. `docs/firmware.md`, An image.
 //!
-//! The check goes by pieces, as a core without a CRC instruction needs longer for 16 KiB than a round may take.
+//! The check goes by pieces, as a core without a CRC instruction needs longer for 16 KiB than a round of the firmware may take.
+//! With the feature `files`, images are read from files too.
 
+#[cfg(feature = "files")]
+mod file;
+
+use crate::firmware::{IMAGE_FORMAT, IMAGE_HEADER_BYTES, IMAGE_MAGIC, IMAGE_MAX_BYTES, ImageFault, header};
 use crc::{CRC_32_ISCSI, Crc, Digest, NoTable};
-use kvcpu_mmio::firmware::{IMAGE_FORMAT, IMAGE_HEADER_BYTES, IMAGE_MAGIC, IMAGE_MAX_BYTES, ImageFault, header};
+#[cfg(feature = "files")]
+pub use file::{Image, ImageError, Segment, flat_image, segments};
 
 /// CRC-32C, bit by bit: a table would be a sixteenth of the flash.
-pub(crate) static CRC32C: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
+pub static CRC32C: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
 
 /// What the header says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,6 +127,16 @@ pub fn verify(image: &[u8], map_major: u32) -> Result<Header, ImageFault> {
     check(|offset| word_of(image, offset), map_major)
 }
 
+/// CRC-32C of an image's bytes, with the word that holds it taken as 0.
+#[cfg(feature = "files")]
+fn checksum(image: &[u8]) -> u32 {
+    let mut digest = CRC32C.digest();
+    for (n, word) in (0..).zip(image.chunks(4)) {
+        digest.update(if n == header::CRC { &[0; 4] } else { word });
+    }
+    digest.finalize()
+}
+
 /// Makes an image of bytes whose first 64 are room for the header, which is written over them.
 pub fn seal(image: &mut [u8], version: u32, map_major: u32) -> Result<Header, ImageFault> {
     let bytes = u32::try_from(image.len()).ok().filter(|bytes| is_size(*bytes));
@@ -140,6 +156,8 @@ fn write_header(image: &mut [u8], header: &Header) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
     use proptest::prelude::*;
 
     fn sealed(words: usize) -> Vec<u8> {
