@@ -96,9 +96,10 @@ impl<P: Platform> Firmware<P> {
         let now = milliseconds(self.platform.now_us());
         self.heartbeat = self.heartbeat.wrapping_add(1);
         self.platform.watchdog(self.parameters.watchdog_ms);
-        // Nothing but CTRL.RESET makes it 0. That took the command away, and what a self-test had configured.
-        if self.platform.get(&mgmt::FW_STATUS) == 0 {
+        if self.was_reset() {
+            // It took the command away, and what a self-test had configured.
             self.pending = None;
+            self.show_status();
         }
         self.sense(now);
         match &mut self.phase {
@@ -114,6 +115,7 @@ impl<P: Platform> Firmware<P> {
                 }
             }
             Phase::Main => {
+                self.update.expire(now);
                 self.serve(now);
                 if self.halted {
                     return;
@@ -121,7 +123,17 @@ impl<P: Platform> Firmware<P> {
                 self.tune();
             }
         }
+        if self.was_reset() {
+            // What this round wrote may have come behind the reset, so it is made again. No host configures the device before a status is shown.
+            self.platform.set(&control::CTRL, control::CTRL::RESET.mask() as u32);
+            self.pending = None;
+        }
         self.show();
+    }
+
+    /// Whether CTRL.RESET cleared the device since the status was shown last: nothing else makes FW_STATUS 0.
+    pub(crate) fn was_reset(&mut self) -> bool {
+        self.platform.get(&mgmt::FW_STATUS) == 0
     }
 
     /// Whether it asked for a reset, or waits for the watchdog to bite: what runs after that is another boot.
@@ -153,18 +165,21 @@ impl<P: Platform> Firmware<P> {
         }
     }
 
-    /// The march is done: a trial that passed is confirmed, one that failed is left to the watchdog, which brings the other bank back.
+    /// The march is done. A trial that failed is left to the watchdog, which brings the other bank back.
     fn march_is(&mut self, outcome: SelfTestOutcome, detail: u32) {
         self.selftest.note(Part::March, outcome, detail);
         self.record(Event::new(EventCode::SelfTest, self.selftest.outcomes, self.selftest.detail));
-        if self.boot.trial && self.selftest.failed() {
-            self.halted = true;
-        } else if self.boot.trial {
+        self.halted = self.boot.trial && self.selftest.failed();
+        self.phase = Phase::Main;
+    }
+
+    /// An image on trial has passed its self-test and answered a command, so that it can be replaced: it is confirmed.
+    pub(crate) fn confirm(&mut self) {
+        if self.boot.trial {
             self.platform.confirm();
             self.boot.trial = false;
             self.record(Event::new(EventCode::TrialConfirmed, self.own.version, self.own.crc));
         }
-        self.phase = Phase::Main;
     }
 
     fn sense(&mut self, now: u32) {
@@ -210,15 +225,9 @@ impl<P: Platform> Firmware<P> {
         }
     }
 
-    /// Writes what is shown, all of it, as CTRL.RESET may have cleared it.
+    /// Writes what is shown, all of it, as CTRL.RESET may have cleared it; the status last.
     fn show(&mut self) {
-        use mgmt::{FW_STATUS as F, THERMAL_STATUS as T, THROTTLE as R, TUNE_STATUS as U};
-        let Boot { bank, trial, cause, bites } = self.boot;
-        let status = self.state().code()
-            | u32::from(bank & 1) << F::BANK.lsb
-            | u32::from(trial) << F::TRIAL.lsb
-            | u32::from(cause & 7) << F::RESET_CAUSE.lsb
-            | u32::from(bites) << F::BITES.lsb;
+        use mgmt::{THERMAL_STATUS as T, THROTTLE as R, TUNE_STATUS as U};
         let level = u32::from(self.thermal.level().max(self.parameters.least_level));
         let tune = u32::from(self.parameters.tuning) | u32::from(self.tune.changes()) << U::CHANGES.lsb;
         let shown = [
@@ -229,13 +238,24 @@ impl<P: Platform> Firmware<P> {
             (mgmt::THERMAL_STATUS.offset, self.thermal.state().code() | level << T::LEVEL.lsb),
             (mgmt::THROTTLE.offset, level << R::DMA.lsb | level << R::SWEEP.lsb),
             (mgmt::TUNE_STATUS.offset, tune),
-            (mgmt::FW_STATUS.offset, status),
         ];
         self.log.show(&mut self.platform);
         self.selftest.show(&mut self.platform);
         for (offset, value) in shown {
             self.platform.write(Bar::Regs, offset, value);
         }
+        self.show_status();
+    }
+
+    fn show_status(&mut self) {
+        use mgmt::FW_STATUS as F;
+        let Boot { bank, trial, cause, bites } = self.boot;
+        let status = self.state().code()
+            | u32::from(bank & 1) << F::BANK.lsb
+            | u32::from(trial) << F::TRIAL.lsb
+            | u32::from(cause & 7) << F::RESET_CAUSE.lsb
+            | u32::from(bites) << F::BITES.lsb;
+        self.platform.set(&mgmt::FW_STATUS, status);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::Platform;
 use crate::firmware::Firmware;
 use crate::log::Event;
 use crate::platform::{Registers, bits};
-use crate::selftest::{Part, Transfer, Verdict};
+use crate::selftest::{self, Part, Transfer, Verdict};
 use kvcpu_mmio::firmware::{
     EventCode, ImageFault, KEY, LOG_ENTRY_BYTES, MAILBOX_BYTES, MailboxResult, Opcode, Parameter, SelfTestOutcome,
 };
@@ -49,6 +49,8 @@ enum Reply {
     Later(Work),
     /// The answer, and then a reset.
     Reset(Answer),
+    /// Nothing: a reset of the device took the command away.
+    Gone,
 }
 
 /// A command that takes several rounds.
@@ -59,9 +61,9 @@ pub(crate) enum Work {
     SelfTest(Transfer),
 }
 
-/// A command that is not answered yet, and its SEQUENCE.
+/// A command that is not answered yet: MBOX_COMMAND.
 pub(crate) struct Pending {
-    sequence: u32,
+    register: u32,
     pub(crate) work: Work,
 }
 
@@ -84,45 +86,63 @@ impl From<MailboxResult> for Answer {
 impl<P: Platform> Firmware<P> {
     /// Looks for a command, or goes on with the one that is not answered yet.
     pub(crate) fn serve(&mut self, now: u32) {
-        let (sequence, reply) = match self.pending.take() {
-            Some(Pending { sequence, work }) => (sequence, self.proceed(work, now)),
+        let (register, reply) = match self.pending.take() {
+            // Nobody waits for it any more, nor may what it lent be there still.
+            Some(Pending { register, work }) if self.platform.get(&mgmt::MBOX_COMMAND) != register => {
+                return self.give_up(work);
+            }
+            Some(Pending { register, work }) => (register, self.proceed(work, now)),
             None => {
-                let Some((sequence, register)) = self.unanswered() else { return };
+                let Some(register) = self.unanswered() else { return };
                 let read = self.read(register);
                 // The driver wrote another meanwhile, or takes it back: what was read may be of both.
                 if self.platform.get(&mgmt::MBOX_COMMAND) != register {
                     return;
                 }
-                let reply = read.and_then(|(opcode, command)| self.execute(opcode, &command));
-                (sequence, reply.unwrap_or_else(Reply::Now))
+                let reply = read.and_then(|(opcode, command)| self.execute(opcode, &command, now));
+                (register, reply.unwrap_or_else(Reply::Now))
             }
         };
         match reply {
-            Reply::Later(work) => self.pending = Some(Pending { sequence, work }),
-            Reply::Now(answer) => self.answer(sequence, &answer),
+            Reply::Gone => {}
+            Reply::Later(work) => self.pending = Some(Pending { register, work }),
+            Reply::Now(answer) => {
+                self.answer(register, &answer);
+                self.confirm();
+            }
             Reply::Reset(answer) => {
-                self.answer(sequence, &answer);
+                self.answer(register, &answer);
+                self.confirm();
                 self.reset();
             }
         }
     }
 
-    /// The command that is not answered yet, if there is one: its SEQUENCE, and MBOX_COMMAND.
-    fn unanswered(&mut self) -> Option<(u32, u32)> {
+    /// Ends work that the driver has given up, or that a reset of the device took away.
+    fn give_up(&mut self, work: Work) {
+        if let Work::SelfTest(transfer) = work {
+            transfer.give_up(&mut self.platform);
+        }
+    }
+
+    /// MBOX_COMMAND, if it holds a command that is not answered yet.
+    fn unanswered(&mut self) -> Option<u32> {
         let register = self.platform.get(&mgmt::MBOX_COMMAND);
         let sequence = bits(&mgmt::MBOX_COMMAND::SEQUENCE, register);
         let answered = self.platform.field(&mgmt::MBOX_STATUS, &mgmt::MBOX_STATUS::SEQUENCE);
-        (sequence != 0 && sequence != answered).then_some((sequence, register))
+        (sequence != 0 && sequence != answered).then_some(register)
     }
 
     /// Answers what a bite of the watchdog left unanswered.
     pub(crate) fn interrupted(&mut self) {
-        if let Some((sequence, _)) = self.unanswered() {
-            self.answer(sequence, &MailboxResult::Interrupted.into());
+        let Some(register) = self.unanswered() else { return };
+        if bits(&mgmt::MBOX_COMMAND::OPCODE, register) == Opcode::SelfTest.code() {
+            selftest::disable(&mut self.platform);
         }
+        self.answer(register, &MailboxResult::Interrupted.into());
     }
 
-    fn answer(&mut self, sequence: u32, answer: &Answer) {
+    fn answer(&mut self, register: u32, answer: &Answer) {
         for (n, value) in (0..).zip(answer.values) {
             self.platform.set_element(&mgmt::MBOX_VALUE, n, value);
         }
@@ -130,8 +150,8 @@ impl<P: Platform> Firmware<P> {
             self.platform.set_element(&mgmt::MBOX_ANSWER, n, word);
         }
         use mgmt::MBOX_STATUS as S;
-        let status =
-            answer.result.code() << S::RESULT.lsb | answer.length << S::LENGTH.lsb | sequence << S::SEQUENCE.lsb;
+        let sequence = bits(&mgmt::MBOX_COMMAND::SEQUENCE, register) << S::SEQUENCE.lsb;
+        let status = answer.result.code() << S::RESULT.lsb | answer.length << S::LENGTH.lsb | sequence;
         self.platform.set(&mgmt::MBOX_STATUS, status);
     }
 
@@ -161,7 +181,7 @@ impl<P: Platform> Firmware<P> {
         Ok((opcode, command))
     }
 
-    fn execute(&mut self, opcode: Opcode, command: &Command) -> Result<Reply, Answer> {
+    fn execute(&mut self, opcode: Opcode, command: &Command, now: u32) -> Result<Reply, Answer> {
         let [first, second, _] = command.arguments;
         Ok(match opcode {
             Opcode::Nop => Answer::ok([0; 3]),
@@ -181,13 +201,13 @@ impl<P: Platform> Firmware<P> {
                 Answer::ok([0; 3])
             }
             Opcode::UpdateBegin => {
-                self.update.begin(first, second)?;
+                self.update.begin(first, second, now)?;
                 self.record(Event::new(EventCode::UpdateBegun, first, second));
                 Answer::ok([0; 3])
             }
             Opcode::UpdateData => {
                 let words = command.data.get(..command.length as usize / 4).unwrap_or(&command.data);
-                let result = self.update.data(&mut self.platform, first, words);
+                let result = self.update.data(&mut self.platform, first, words, now);
                 let end = self.update.end();
                 if result == Err(MailboxResult::Flash) {
                     self.record(Event::new(EventCode::UpdateRefused, MailboxResult::Flash.code(), end));
@@ -243,6 +263,8 @@ impl<P: Platform> Firmware<P> {
             },
             Work::SelfTest(mut transfer) => match transfer.step(&mut self.platform, now) {
                 None => Reply::Later(Work::SelfTest(transfer)),
+                // A device that was reset in the middle of the step has done nothing wrong.
+                Some(_) if self.was_reset() => Reply::Gone,
                 Some(verdict) => self.judge(verdict),
             },
         }

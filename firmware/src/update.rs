@@ -16,7 +16,12 @@ struct Session {
     crc: u32,
     /// Bytes that came so far.
     end: u32,
+    /// When the last of them came, ms.
+    since: u32,
 }
+
+/// ms after which an update whose host fell silent is forgotten.
+const PATIENCE_MS: u32 = 60_000;
 
 impl Update {
     /// Whether one is under way.
@@ -30,12 +35,17 @@ impl Update {
     }
 
     /// Begins one, of an image of so many bytes with this CRC in its header; one that was under way is forgotten.
-    pub fn begin(&mut self, bytes: u32, crc: u32) -> Result<(), MailboxResult> {
+    pub fn begin(&mut self, bytes: u32, crc: u32, now: u32) -> Result<(), MailboxResult> {
         if !is_size(bytes) {
             return Err(MailboxResult::BadArgument);
         }
-        self.session = Some(Session { bytes, crc, end: 0 });
+        self.session = Some(Session { bytes, crc, end: 0, since: now });
         Ok(())
+    }
+
+    /// Forgets one of which nothing came for a minute before `now`, in ms: its host is gone.
+    pub fn expire(&mut self, now: u32) {
+        self.session = self.session.filter(|session| now.wrapping_sub(session.since) < PATIENCE_MS);
     }
 
     /// Forgets it.
@@ -44,7 +54,13 @@ impl Update {
     }
 
     /// Writes the words that begin at byte `offset` to the other bank, and reads them back. What failed may be sent again.
-    pub fn data<P: Platform>(&mut self, platform: &mut P, offset: u32, words: &[u32]) -> Result<(), MailboxResult> {
+    pub fn data<P: Platform>(
+        &mut self,
+        platform: &mut P,
+        offset: u32,
+        words: &[u32],
+        now: u32,
+    ) -> Result<(), MailboxResult> {
         let session = self.session.as_mut().ok_or(MailboxResult::NoUpdate)?;
         if offset != session.end {
             return Err(MailboxResult::OutOfOrder);
@@ -59,7 +75,7 @@ impl Update {
         if (offset..end).step_by(4).zip(words).any(|(at, &word)| platform.other_bank(at) != word) {
             return Err(MailboxResult::Flash);
         }
-        session.end = end;
+        (session.end, session.since) = (end, now);
         Ok(())
     }
 

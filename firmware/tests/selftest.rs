@@ -296,6 +296,106 @@ fn a_host_may_reset_or_enable_the_device_during_the_test() {
     assert_eq!(machine.get(&control::CTRL), 1);
 }
 
+/// A host resets the device at each moment of a boot and of a test in turn, and configures it as soon as a status is shown.
+#[test]
+fn whenever_a_host_resets_the_device_what_it_configures_stays() {
+    let state = |machine: &Machine| (machine.state(), machine.get(&control::CTRL));
+    for access in 0.. {
+        let mut machine = Machine::running(Geometry::SMALL);
+        let iova = lend(&machine, 6).iova();
+        machine.post(Opcode::SelfTest.code(), 4, [iova as u32, (iova >> 32) as u32, KEY], &[6]);
+        machine.host().faults.reset_before = Some(access);
+        while machine.answer().is_none() && machine.host().faults.reset_before.is_some() {
+            machine.round();
+        }
+        if machine.host().faults.reset_before.is_some() {
+            assert!(access > 200, "{access}");
+            break;
+        }
+        // The round in which it came has shown a status, or this one does.
+        machine.round();
+        assert_eq!(state(&machine), (State::Runs, 0), "{access}");
+        configure(&machine);
+        let host = configuration(&machine);
+        machine.rounds(20);
+        assert_eq!(configuration(&machine), host, "{access}");
+        assert_eq!(machine.get(&irq::INT_STATUS), 0, "{access}");
+    }
+}
+
+#[test]
+fn whenever_a_host_resets_the_device_the_march_is_made_whole() {
+    for access in (0..).step_by(7) {
+        let mut machine = Machine::new(Geometry::SMALL);
+        machine.host().faults.reset_before = Some(access);
+        machine.settle();
+        if machine.host().faults.reset_before.is_some() {
+            assert!(access > 2_000, "{access}");
+            break;
+        }
+        machine.rounds(2);
+        machine.settle();
+        assert_eq!(outcome(&machine, &FW_SELFTEST::MARCH), SelfTestOutcome::Passed, "{access}");
+        no_bad_access(&machine);
+        directory_is_empty(&machine, Geometry::SMALL);
+        assert_eq!(machine.enable(), 0, "{access}");
+    }
+}
+
+/// The driver writes 0 to MBOX_COMMAND, or another command, after each number of rounds.
+#[test]
+fn a_test_that_is_given_up_ends_and_puts_back_what_it_found() {
+    for rounds in 0.. {
+        let mut machine = Machine::running(Geometry::SMALL);
+        configure(&machine);
+        let before = configuration(&machine);
+        let memory = lend(&machine, 12);
+        let iova = memory.iova();
+        machine.post(Opcode::SelfTest.code(), 4, [iova as u32, (iova >> 32) as u32, KEY], &[12]);
+        machine.rounds(rounds);
+        if machine.answer().is_some() {
+            assert!(rounds > 16, "{rounds}");
+            break;
+        }
+        if rounds % 2 == 0 {
+            machine.set(&mgmt::MBOX_COMMAND, 0);
+            machine.round();
+        } else {
+            assert_eq!(machine.command(Opcode::Nop, 0, 0, &[]).result, MailboxResult::Ok);
+        }
+        assert_eq!((machine.state(), machine.get(&control::CTRL)), (State::Runs, 0), "{rounds}");
+        // From here on the memory may be gone.
+        machine.device.dma_free(iova).unwrap();
+        assert_eq!(configuration(&machine), before, "{rounds}");
+        machine.rounds(1_100);
+        assert_eq!(configuration(&machine), before, "{rounds}");
+        assert_eq!(machine.get(&irq::INT_STATUS), 0, "{rounds}");
+        no_bad_access(&machine);
+    }
+}
+
+#[test]
+fn a_test_that_a_bite_ends_leaves_the_device_off() {
+    let mut machine = Machine::running(Geometry::SMALL);
+    let iova = lend(&machine, 12).iova();
+    machine.post(Opcode::SelfTest.code(), 4, [iova as u32, (iova >> 32) as u32, KEY], &[12]);
+    while machine.get(&control::CTRL) == 0 {
+        machine.round();
+    }
+    machine.hang();
+    assert_eq!((machine.wait().result, machine.get(&control::CTRL)), (MailboxResult::Interrupted, 0));
+    machine.settle();
+    assert_eq!(outcome(&machine, &FW_SELFTEST::MARCH), SelfTestOutcome::Passed);
+    // A device that the host enabled meanwhile is the host's.
+    machine.post(Opcode::SelfTest.code(), 4, [iova as u32, (iova >> 32) as u32, KEY], &[12]);
+    machine.round();
+    machine.set(&control::CTRL, control::CTRL::RESET.mask() as u32);
+    machine.post(Opcode::SelfTest.code(), 4, [iova as u32, (iova >> 32) as u32, KEY], &[12]);
+    assert_eq!(machine.enable(), 0);
+    machine.hang();
+    assert_eq!((machine.wait().result, machine.get(&control::CTRL)), (MailboxResult::Interrupted, 1));
+}
+
 #[test]
 fn a_test_that_a_bite_ended_is_not_made_again() {
     let mut machine = Machine::running(Geometry::SMALL);

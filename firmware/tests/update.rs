@@ -31,6 +31,10 @@ fn a_good_image_runs_on_trial_and_is_confirmed() {
     assert_eq!((machine.boots, machine.cause()), (2, ResetCause::Asked));
     assert_eq!((machine.state(), machine.bank(), machine.trial()), (State::Boots, 1, true));
     machine.settle();
+    machine.rounds(2_000);
+    assert_eq!((machine.state(), machine.bank(), machine.trial()), (State::Runs, 1, true), "it has answered nothing");
+    assert_eq!(machine.command(Opcode::Version, 0, 0, &[]).values[0], SECOND);
+    machine.round();
     assert_eq!((machine.state(), machine.bank(), machine.trial()), (State::Runs, 1, false));
     assert_eq!(machine.get(&mgmt::FW_VERSION), SECOND);
     assert_eq!(machine.get(&mgmt::FW_EVENT) & 0xFF, EventCode::TrialConfirmed.code());
@@ -74,6 +78,8 @@ fn an_update_does_not_disturb_an_enabled_device() {
     machine.send(&image(SECOND, 100));
     machine.command(Opcode::UpdateCommit, 0, 0, &[]);
     machine.settle();
+    machine.command(Opcode::Nop, 0, 0, &[]);
+    machine.round();
     assert_eq!((machine.bank(), machine.trial(), machine.get(&control::CTRL)), (1, false, 1));
     let march = mgmt::FW_SELFTEST::MARCH.get(machine.get(&mgmt::FW_SELFTEST).into());
     assert_eq!(march as u32, SelfTestOutcome::LeftOut.code());
@@ -204,8 +210,37 @@ proptest! {
 }
 
 #[test]
+fn an_update_whose_host_fell_silent_is_forgotten() {
+    let mut machine = running();
+    machine.command(Opcode::UpdateBegin, 128, 0, &[]);
+    machine.rounds(59_000);
+    assert_eq!(machine.command(Opcode::UpdateData, 0, 0, &[0; 16]).result, MailboxResult::Ok);
+    machine.rounds(59_000);
+    assert_eq!(machine.state(), State::Updates, "a minute from the last piece");
+    machine.rounds(1_001);
+    assert_eq!(machine.state(), State::Runs);
+    assert_eq!(machine.command(Opcode::UpdateData, 64, 0, &[0; 16]).result, MailboxResult::NoUpdate);
+}
+
+/// The watchdog bites between SWAP and COMMIT's answer.
+#[test]
+fn a_bite_after_the_swap_starts_the_new_image_on_trial() {
+    let mut machine = running();
+    machine.send(&image(SECOND, 201));
+    machine.post(Opcode::UpdateCommit.code(), 0, [0, 0, kvcpu_mmio::firmware::KEY], &[]);
+    machine.host().faults.hangs_at_swap = true;
+    while !machine.host().swap {
+        machine.round();
+    }
+    assert!(machine.answer().is_none());
+    machine.hang();
+    assert_eq!(machine.answer().unwrap().result, MailboxResult::Interrupted);
+    assert_eq!((machine.bank(), machine.trial(), machine.cause()), (1, true, ResetCause::Watchdog));
+}
+
+#[test]
 fn a_trial_that_hangs_brings_the_old_bank_back() {
-    for rounds in [0, 3, 15] {
+    for rounds in [0, 3, 15, 500] {
         let mut machine = running();
         machine.send(&image(SECOND, 201));
         machine.command(Opcode::UpdateCommit, 0, 0, &[]);

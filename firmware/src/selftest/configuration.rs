@@ -4,7 +4,7 @@ use crate::Platform;
 use crate::platform::Registers;
 use kvcpu_mmio::Bar;
 use kvcpu_mmio::geometry::TIERS;
-use kvcpu_mmio::regs::{dma, hepc, irq, luf, tier};
+use kvcpu_mmio::regs::{control, dma, hepc, irq, luf, tier};
 
 /// Card memory.
 pub(super) const T1: u32 = 1;
@@ -33,6 +33,14 @@ const ONE_FRAME: [(u32, u32); WORDS] = {
     all[4 * TIERS + 5] = (dma::BLOCK_SHIFT.offset, dma::BLOCK_SHIFT.reset as u32);
     all
 };
+
+/// Disables a device that a test, ended by a watchdog bite, left enabled. What was configured before it is lost.
+pub(crate) fn disable<P: Platform>(platform: &mut P) {
+    let frames = (0..TIERS as u32).map(|t| (tier::TIER_FRAMES.at(t), u32::from(t == T1)));
+    if { frames }.all(|(offset, frames)| platform.read(Bar::Regs, offset) == frames) {
+        platform.set(&control::CTRL, 0);
+    }
+}
 
 /// What was configured before.
 #[derive(Clone, Copy, Default)]

@@ -5,7 +5,7 @@
 //!
 //! A host that resets the device in the middle ends maintenance mode, and the march begins again; if it enabled the device too, the
 //! march is left out. Mode and device are looked at before each entry. Between that look and the entry's last access a host's reset
-//! is not seen: the accesses after it are bad ones, which the device ignores and counts. So a driver waits for FW_STATUS.STATE first.
+//! is not seen: the accesses after it are bad ones, which the device ignores and counts, until the round's end makes the reset again.
 
 use crate::Platform;
 use crate::platform::Registers;
@@ -16,6 +16,8 @@ use kvcpu_mmio::regs::{control, rtbd};
 
 /// Entries in one piece.
 const PIECE: u32 = 128;
+/// Times that maintenance mode is asked for.
+const TRIES: u32 = 3;
 
 /// What is read and written, entry by entry.
 struct Element {
@@ -43,11 +45,14 @@ pub(crate) struct March {
 impl March {
     /// Puts the directory into maintenance mode; `None` if the device is enabled.
     pub(crate) fn begin<P: Platform>(platform: &mut P) -> Option<March> {
-        if is_enabled(platform) {
-            return None;
-        }
-        platform.set(&rtbd::RTBD_CTRL, rtbd::RTBD_CTRL::MAINT.mask() as u32);
-        if !in_maintenance(platform) {
+        // More than once, as a reset may come between the two.
+        let enters = (0..TRIES).any(|_| {
+            !is_enabled(platform) && {
+                platform.set(&rtbd::RTBD_CTRL, rtbd::RTBD_CTRL::MAINT.mask() as u32);
+                in_maintenance(platform)
+            }
+        });
+        if !enters {
             return None;
         }
         let log2 = platform.field(&control::CAP_RTBD, &control::CAP_RTBD::ENTRIES_LOG2);

@@ -4,6 +4,7 @@ mod configuration;
 mod march;
 mod transfer;
 
+pub(crate) use configuration::disable;
 pub(crate) use march::March;
 pub(crate) use transfer::{Transfer, Verdict};
 

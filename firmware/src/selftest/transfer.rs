@@ -99,6 +99,14 @@ impl Transfer {
         Some(verdict)
     }
 
+    /// Ends it where it is. A device that is not enabled any more was reset, or is the host's: nothing is put back.
+    pub(crate) fn give_up<P: Platform>(self, platform: &mut P) {
+        if self.step != Step::Pattern && platform.field(&control::CTRL, &control::CTRL::ENABLE) == 1 {
+            platform.set(&control::CTRL, 0);
+            self.saved.put_back(platform);
+        }
+    }
+
     /// The CRC of a piece of the pattern; after the last, the device is enabled.
     fn pattern<P: Platform>(&mut self, platform: &mut P, now: u32) -> Option<Verdict> {
         let all = (1 << self.shift) / 4;

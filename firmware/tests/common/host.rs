@@ -5,7 +5,7 @@ use kvcpu_firmware::{BANK_BYTES, Boot, Platform, Sample};
 use kvcpu_mmio::firmware::ResetCause;
 use kvcpu_mmio::image;
 use kvcpu_mmio::regs::control::MAP_MAJOR;
-use kvcpu_mmio::regs::{command, mgmt};
+use kvcpu_mmio::regs::{command, control, mgmt};
 use kvcpu_mmio::{Backing, Bar};
 use std::sync::Arc;
 
@@ -27,6 +27,10 @@ pub struct Faults {
     pub cid: u32,
     /// The driver writes MBOX_COMMAND so as soon as the first argument was read.
     pub tears: Option<u32>,
+    /// A host resets the device before this many-th access of the firmware, counted down.
+    pub reset_before: Option<u32>,
+    /// The core hangs once it has asked for the other bank.
+    pub hangs_at_swap: bool,
     /// No single-shot command completes.
     pub deaf: bool,
     /// The word of the other bank at this offset does not hold what it is given.
@@ -48,6 +52,8 @@ pub struct Host {
     /// The bank that was confirmed last.
     pub kept: u8,
     pub reset: bool,
+    /// The core hangs: whatever it does has no effect.
+    hangs: bool,
     pub writes_to_flash: u32,
 }
 
@@ -72,12 +78,25 @@ impl Host {
             swap: false,
             kept: 0,
             reset: false,
+            hangs: false,
             writes_to_flash: 0,
         }
     }
 
     fn active(&self) -> usize {
         self.boot.bank.into()
+    }
+
+    /// What a host does before an access.
+    fn before_access(&mut self) {
+        self.faults.reset_before = match self.faults.reset_before {
+            Some(0) => {
+                let reset = control::CTRL::RESET.mask() as u32;
+                self.device.write32(Bar::Regs, control::CTRL.offset, reset).unwrap();
+                None
+            }
+            left => left.map(|n| n - 1),
+        };
     }
 
     /// Where an access gets to.
@@ -99,7 +118,7 @@ impl Host {
         self.boot.trial = !back && (self.swap || self.boot.trial);
         self.boot.cause = cause.code() as u8;
         self.boot.bites = self.boot.bites.saturating_add(bite.into());
-        (self.swap, self.reset) = (false, false);
+        (self.swap, self.reset, self.hangs) = (false, false, false);
         self.feed();
     }
 
@@ -118,6 +137,7 @@ impl Host {
 
 impl Platform for Host {
     fn read(&mut self, bar: Bar, offset: u32) -> u32 {
+        self.before_access();
         let value = self.device.management_read32(bar, self.reached(bar, offset));
         if bar == Bar::Regs
             && offset == mgmt::MBOX_ARG.element(0)
@@ -136,7 +156,10 @@ impl Platform for Host {
     }
 
     fn write(&mut self, bar: Bar, offset: u32, value: u32) {
-        self.device.management_write32(bar, self.reached(bar, offset), value);
+        self.before_access();
+        if !self.hangs {
+            self.device.management_write32(bar, self.reached(bar, offset), value);
+        }
     }
 
     fn now_us(&mut self) -> u64 {
@@ -164,10 +187,11 @@ impl Platform for Host {
 
     fn swap(&mut self) {
         self.swap = true;
+        self.hangs = self.faults.hangs_at_swap;
     }
 
     fn reset(&mut self) {
-        self.reset = true;
+        self.reset = !self.hangs;
     }
 
     fn sleep(&mut self, us: u32) {
