@@ -42,7 +42,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         self.set_deadline(config.deadline);
         let _held = lock(&self.inner.lent);
         firmware::let_boot(self)?;
-        self.disable()?;
+        self.turn_off()?;
         let arena = |number: usize| {
             let bytes = (config.tiers[number].frames as usize) << config.block_shift;
             match bytes {
@@ -148,8 +148,13 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
     }
 
     /// Clears CTRL.ENABLE: blocks, directory and queues are gone. T3 operations under way are waited
-    /// for, since they use staging memory.
+    /// for, since they use staging memory, and so is a self-test of the firmware's.
     pub fn disable(&self) -> Result<(), DriverError> {
+        let _held = lock(&self.inner.lent);
+        self.turn_off()
+    }
+
+    fn turn_off(&self) -> Result<(), DriverError> {
         self.inner.serves.store(false, Ordering::Release);
         self.write(&control::CTRL, 0)?;
         self.wait_status("disabling the device", &control::STATUS::ENABLED, 0)?;
@@ -158,19 +163,30 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         Ok(())
     }
 
-    /// Function-level reset: every register takes its reset value; configure it again afterwards.
+    /// Function-level reset: every register takes its reset value; configure it again afterwards. A self-test of the firmware's is waited for, and
+    /// firmware that was there until it shows its status again.
     pub fn reset(&self) -> Result<(), DriverError> {
+        let _held = lock(&self.inner.lent);
         self.inner.serves.store(false, Ordering::Release);
+        let firmware = matches!(self.firmware().status(), Ok(Some(_)));
         self.backing().reset()?;
         let_master(&**self.backing())?;
         self.wait_status("reset to end", &control::STATUS::READY, 1)?;
+        if firmware {
+            firmware::let_show(self)?;
+        }
         lock(&self.inner.service).stop(self.deadline());
         *lock(&self.inner.active) = None;
         Ok(())
     }
 
     /// Waits until a field of STATUS has a value.
-    fn wait_status(&self, what: &'static str, field: &kvcpu_mmio::Field, value: u64) -> Result<(), DriverError> {
+    pub(crate) fn wait_status(
+        &self,
+        what: &'static str,
+        field: &kvcpu_mmio::Field,
+        value: u64,
+    ) -> Result<(), DriverError> {
         let mut wait = Wait::new(self, self.deadline(), None);
         loop {
             let status = self.read(&control::STATUS)?;

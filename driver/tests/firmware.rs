@@ -13,7 +13,7 @@ use kvcpu_driver::mmio::Geometry;
 use kvcpu_driver::mmio::firmware::{
     EventCode, IMAGE_MAGIC, MailboxResult, Opcode, Parameter, ResetCause, SelfTestOutcome, State, ThermalState,
 };
-use kvcpu_driver::mmio::regs::mgmt;
+use kvcpu_driver::mmio::regs::{control, mgmt};
 use kvcpu_driver::{Config, Device, DriverError, Firmware, Source};
 use kvcpu_emulator::Emulator;
 
@@ -73,7 +73,7 @@ fn parameters_have_ranges_and_the_log_tells_of_changes() {
     let log = firmware.log().unwrap();
     let counts: Vec<_> = log.iter().map(|entry| entry.count).collect();
     assert_eq!(counts, (10..=41).collect::<Vec<u16>>());
-    assert_eq!(describe(&log[31]), "parameter ThrottleCelsius set to 79");
+    assert_eq!(describe(&log[31]), "parameter throttle-celsius set to 79");
 }
 
 #[test]
@@ -274,6 +274,22 @@ fn an_update_that_a_watchdog_interrupts_changes_nothing_and_may_be_tried_again()
     }
 }
 
+/// The new image runs on trial all the same, or its bank is left at once.
+#[test]
+fn an_update_that_a_watchdog_interrupts_after_the_swap_is_the_update() {
+    for forgets in [false, true] {
+        let fake = FakeFirmware::start();
+        let (_, firmware) = open(&fake, if forgets { Duration::from_millis(200) } else { LONG });
+        fake.levers.bites_after_swap.store(true, SeqCst);
+        fake.levers.forgets.store(forgets, SeqCst);
+        let status = firmware.update(&image(0x02_00_00, 9), |_, _| ()).unwrap();
+        assert_eq!(
+            (status.version.to_string().as_str(), status.bank, status.trial, status.bites),
+            ("2.0.0", 1, false, 1)
+        );
+    }
+}
+
 #[test]
 fn an_update_that_is_refused_or_hangs_says_so() {
     let fake = FakeFirmware::start();
@@ -344,6 +360,22 @@ fn a_restart_is_waited_for() {
         assert_eq!((after.reset_cause, after.bank, after.bites), (Some(ResetCause::Asked), 0, 0));
         assert!(after.heartbeat < before.heartbeat + 1000);
         assert_eq!(firmware.log().unwrap().len(), 1);
+    }
+}
+
+/// The device is off when its memory is given back, whether the firmware sees to that or hangs.
+#[test]
+fn a_self_test_that_is_given_up_ends_before_its_memory_does() {
+    for hangs in [false, true] {
+        let fake = FakeFirmware::start();
+        let (device, firmware) = open(&fake, SHORT);
+        // So that the device can be enabled.
+        device.configure(Config { deadline: SHORT, ..Config::default() }).unwrap();
+        device.disable().unwrap();
+        *fake.levers.tests_on.lock().unwrap() = Some(hangs);
+        let error = firmware.self_test().unwrap_err();
+        assert_eq!(matches!(error, DriverError::Firmware(FirmwareError::Hung { .. })), hangs, "{error}");
+        assert_eq!((device.read(&control::CTRL).unwrap(), device.read(&mgmt::MBOX_COMMAND).unwrap()), (0, 0));
     }
 }
 

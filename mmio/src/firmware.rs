@@ -296,6 +296,18 @@ numbers! {
 }
 
 impl Parameter {
+    /// What users call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Parameter::Tuning => "tuning",
+            Parameter::WatchdogMs => "watchdog-ms",
+            Parameter::ThrottleCelsius => "throttle-celsius",
+            Parameter::CriticalCelsius => "critical-celsius",
+            Parameter::LeastLevel => "least-level",
+            Parameter::TuningWindow => "tuning-window",
+        }
+    }
+
     /// Least and greatest value.
     pub const fn range(self) -> (u32, u32) {
         match self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kvcpu_driver::{Config, Device};
+use kvcpu_mmio::firmware::{SelfTestOutcome, State};
 use kvcpu_mmio::regs::mgmt;
 use kvcpu_mmio::{Backing, Bar, Field, Geometry, Register};
 use kvcpu_sim::{Rtl, RtlOptions, design};
@@ -14,8 +15,8 @@ use kvcpu_tests::setup::tiers;
 use kvcpu_tests::stream::{self, Kind};
 
 /// FW_STATUS.STATE.
-const TESTS: u32 = 2;
-const RUNS: u32 = 3;
+const TESTS: u32 = State::Tests.code();
+const RUNS: u32 = State::Runs.code();
 /// How long a simulation may take to get somewhere.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -99,7 +100,10 @@ fn streams_match_the_model_beside_the_firmware() {
 fn the_driver_talks_with_it() {
     let Some((device, _)) = managed(45) else { return };
     let device = Device::probe(Arc::new(device)).unwrap();
-    // Waits for the self-test.
+    device.set_deadline(PATIENCE);
+    // DMA and CRC too, with memory that it is lent.
+    let found = device.firmware().self_test().unwrap();
+    assert_eq!((found.dma, found.crc), (SelfTestOutcome::Passed, SelfTestOutcome::Passed), "{found}");
     device.configure(Config { deadline: PATIENCE, ..tiers([0, 4, 8, 0]) }).unwrap();
     let firmware = device.firmware();
     assert_eq!(firmware.version().unwrap().version, firmware.present().unwrap().version);

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use kvcpu_driver::firmware::Image;
 use kvcpu_driver::uart::{self, Uart};
 use kvcpu_driver::vfio::{PciAddress, Vfio};
 use kvcpu_driver::vfio_user::VfioUser;
 use kvcpu_driver::{Config, Device};
 use kvcpu_emulator::Emulator;
-use kvcpu_firmware_iss::FirmwareEmulator;
+use kvcpu_firmware_iss::{FIRMWARE, FirmwareEmulator};
 use kvcpu_mmio::{Backing, Geometry};
 use kvcpu_serve::{ClientMemory, Served};
 
@@ -231,12 +232,13 @@ impl DeviceArgs {
                 (Arc::new(Emulator::with_bus(self.geometry.geometry(), |_| Box::new(bus))?), false)
             }
             Location::Rtl => (rtl(self.geometry, self.waveform.as_deref(), Some(memory.clone()))?, true),
-            Location::EmulatorFirmware
-            | Location::Lockstep
-            | Location::VfioUser(_)
-            | Location::Vfio(_)
-            | Location::Uart(..) => {
-                return Err("what is served is --device emulator or --device rtl".into());
+            Location::EmulatorFirmware => {
+                let bus = memory.clone();
+                let device = Arc::new(Emulator::with_bus(self.geometry.geometry(), |_| Box::new(bus))?);
+                (Arc::new(FirmwareEmulator::with(device, &Image::from_file(FIRMWARE)?)?), false)
+            }
+            Location::Lockstep | Location::VfioUser(_) | Location::Vfio(_) | Location::Uart(..) => {
+                return Err("what is served is --device emulator, emulator+fw or rtl".into());
             }
         };
         Ok(Served { device, memory, is_clocked })

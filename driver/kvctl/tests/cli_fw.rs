@@ -2,7 +2,10 @@
 
 mod cli_common;
 
-use cli_common::{kvctl, session};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use cli_common::{command, kvctl, session};
 use serde_json::json;
 
 const FW: [&str; 2] = ["--device", "emulator+fw"];
@@ -83,4 +86,30 @@ fn an_update_runs_from_the_other_bank_and_keeps_the_device_going() {
     assert_eq!(said[3]["self_test"]["march"], "LeftOut");
     assert_eq!(status(5), (json!(0), json!(false), json!(0)));
     assert_eq!((&said[6]["command"], &said[6]["reset_cause"]), (&json!("fw_restart"), &json!("Asked")));
+}
+
+/// Firmware that tests, tunes and shows itself all the while disturbs none of the device's own tests.
+#[test]
+fn the_devices_selftest_passes_beside_the_firmware() {
+    let said = kvctl(&[FW[0], FW[1], "--json", "selftest", "--quick"]).good().json();
+    let count = |what: &str| said[what].as_u64().unwrap_or_else(|| panic!("no number {what}: {said}"));
+    assert!(count("passed") > 25, "{said}");
+    assert_eq!(count("failed"), 0, "{said}");
+}
+
+#[test]
+fn firmware_is_served_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("kv.sock");
+    let args = [FW[0], FW[1], "serve", "--clients", "1", "--socket", socket.to_str().expect("text")];
+    let mut server = command(&args).stdout(Stdio::piped()).spawn().expect("it runs");
+    // It says where the device is once it is there.
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let device = format!("vfio-user:{}", socket.display());
+    let said = session(&["--json", "--device", &device], "fw selftest\ninsert 1\nfw log\n")
+        .good()
+        .lines();
+    assert_eq!(said[0]["self_test"]["dma"], "Passed");
+    assert!(server.wait().expect("it ends").success());
 }

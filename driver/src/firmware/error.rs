@@ -38,7 +38,7 @@ pub enum FirmwareError {
         status: u64,
     },
     /// It refused a command.
-    #[error("{} refused: {refusal}", name(*opcode))]
+    #[error("{} refused: {refusal}{}", name(*opcode), refusal.remedy(*opcode).map_or_else(String::new, |remedy| format!("; {remedy}")))]
     Refused {
         /// The command's opcode.
         opcode: u8,
@@ -123,16 +123,28 @@ impl Refusal {
         MailboxResult::from_code(self.code.into())
     }
 
-    fn remedy(&self) -> Option<&'static str> {
+    /// What to do about it, when it answered a command with this opcode.
+    fn remedy(&self, opcode: u8) -> Option<&'static str> {
+        let opcode = Opcode::from_code(opcode.into());
         Some(match self.result()? {
             MailboxResult::UnknownOpcode => "update the firmware",
-            MailboxResult::BadArgument => "GET_PARAM tells a parameter's range",
+            MailboxResult::BadArgument => match opcode {
+                Some(Opcode::GetParam | Opcode::SetParam) => "GET_PARAM tells a parameter's range",
+                Some(Opcode::SelfTest) => "lend two blocks of a size that the device has, at a multiple of 8",
+                Some(Opcode::UpdateBegin | Opcode::UpdateData) => {
+                    "an image has 68 to 16,384 bytes, and pieces end with it"
+                }
+                _ => "use the driver that belongs to the firmware",
+            },
             MailboxResult::BadLength | MailboxResult::OutOfOrder => "use the driver that belongs to the firmware",
             MailboxResult::NoUpdate => "begin the update again",
             MailboxResult::BadImage => "use the image that belongs to the device",
             MailboxResult::Flash => "try again; if it stays, the flash is worn out",
             MailboxResult::Enabled => "disable the device first",
             MailboxResult::Failed => "see FW_SELFTEST and FW_SELFTEST_DETAIL",
+            MailboxResult::Interrupted if opcode == Some(Opcode::SelfTest) => {
+                "the device is not enabled, and has the test's configuration: configure it, then try again"
+            }
             MailboxResult::Interrupted => "see the log and what it has changed, then try again",
             MailboxResult::Ok => return None,
         })
@@ -142,13 +154,17 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(result) = self.result() else {
-            return write!(f, "result {} (unknown to this driver); use the driver that belongs to it", self.code);
+            return write!(
+                f,
+                "result {} (unknown to this driver); use the driver that belongs to the firmware",
+                self.code
+            );
         };
         write!(f, "{result:?}: {}", result.describe().trim_end_matches('.'))?;
-        if let (MailboxResult::BadImage, Some(fault)) = (result, ImageFault::from_code(self.values[0])) {
-            write!(f, " ({})", fault.describe().trim_end_matches('.'))?;
+        match (result, ImageFault::from_code(self.values[0])) {
+            (MailboxResult::BadImage, Some(fault)) => write!(f, " ({})", fault.describe().trim_end_matches('.')),
+            _ => Ok(()),
         }
-        self.remedy().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
     }
 }
 

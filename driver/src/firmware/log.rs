@@ -2,7 +2,8 @@
 
 use kvcpu_mmio::Backing;
 use kvcpu_mmio::firmware::{
-    EventCode, LOG_ENTRIES, LOG_ENTRY_BYTES, LogEntry, MailboxResult, Opcode, Parameter, ResetCause, SensorFault,
+    EventCode, ImageFault, LOG_ENTRIES, LOG_ENTRY_BYTES, LogEntry, MailboxResult, Opcode, Parameter, ResetCause,
+    SensorFault,
 };
 
 use super::Firmware;
@@ -59,13 +60,20 @@ pub fn describe(entry: &LogEntry) -> String {
         EventCode::SensorBack => format!("the sensor works again, at {}", celsius(b)),
         EventCode::UpdateBegun => format!("update begun: {a} bytes, CRC-32C {b:#010x}"),
         EventCode::UpdateRefused => {
-            let why = MailboxResult::from_code(a).map_or("why is unknown", MailboxResult::describe);
-            format!("update refused, value {b}: {}", sentence(why))
+            let result = MailboxResult::from_code(a);
+            let why = sentence(result.map_or("why is unknown", MailboxResult::describe));
+            match (result, ImageFault::from_code(b)) {
+                (Some(MailboxResult::BadImage), Some(fault)) => {
+                    format!("update refused: {}", sentence(fault.describe()))
+                }
+                (Some(MailboxResult::Flash), _) => format!("update refused after {b} bytes: {why}"),
+                _ => format!("update refused, value {b}: {why}"),
+            }
         }
         EventCode::UpdateCommitted => format!("update to version {} committed, CRC-32C {b:#010x}", version(a)),
         EventCode::WeightsChanged => format!("weights changed from {} to {}", weights(a), weights(b)),
         EventCode::ParameterChanged => match Parameter::from_code(a) {
-            Some(parameter) => format!("parameter {parameter:?} set to {b}"),
+            Some(parameter) => format!("parameter {} set to {b}", parameter.name()),
             None => format!("parameter {a} set to {b}"),
         },
         EventCode::TrialConfirmed => format!("version {} confirmed, CRC-32C {b:#010x}", version(a)),

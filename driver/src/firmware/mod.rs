@@ -211,6 +211,19 @@ pub(crate) fn appears<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Resu
     }
 }
 
+/// Waits until firmware that was there before a reset of the device shows itself again: what it was about when the reset came may reach the
+/// device until then. Firmware that hangs is not waited for beyond the deadline.
+pub(crate) fn let_show<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Result<(), DriverError> {
+    let mut wait = Wait::new(device, device.deadline(), None);
+    while device.read(&FW_STATUS)? == 0 {
+        if wait.tick()? {
+            tracing::warn!(target: "kvcpu::firmware", "the firmware shows nothing after the reset; going on without it");
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Waits until firmware that boots or tests itself has done so: its march holds the directory in maintenance mode, in which the device cannot
 /// be enabled. Without firmware this is one read. Firmware that hangs, or that the watchdog bites meanwhile, is not waited for beyond the
 /// deadline, and is no reason to fail.

@@ -2,9 +2,12 @@
 
 use kvcpu_mmio::firmware::{MailboxResult, Opcode, SELF_TEST_MAX_SHIFT, pattern_word};
 use kvcpu_mmio::regs::control::{CTRL, STATUS};
+use kvcpu_mmio::regs::mgmt::FW_STATUS;
 use kvcpu_mmio::{Backing, BackingError};
 
 use super::mailbox::Turn;
+use super::status::Run;
+use super::watch::Watch;
 use super::{Firmware, FirmwareError, SelfTest};
 use crate::device::lock;
 use crate::{DmaBuffer, DriverError};
@@ -17,6 +20,8 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
         self.wait_ready()?;
         let device = &self.device;
         let _lent = lock(&device.inner.lent);
+        // The firmware holds INT_STATUS.COMMAND back, for which it reads INT_ENABLE and writes it back.
+        let _held = lock(&device.inner.irq);
         if CTRL::ENABLE.get(device.read(&CTRL)?) == 1 || STATUS::ENABLED.get(device.read(&STATUS)?) == 1 {
             return Err(FirmwareError::Enabled.into());
         }
@@ -39,13 +44,39 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
             {
                 refusal.values
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                if !matches!(error, DriverError::Firmware(FirmwareError::Refused { .. })) {
+                    self.take_back(memory);
+                }
+                return Err(error);
+            }
         };
         let found = SelfTest::from_registers(values[0].into(), values[1]);
         if found.is_good() {
             compare(&memory, &pattern)?;
         }
         Ok(found)
+    }
+
+    /// Frees what was lent to a test that was given up, once the device is off; the firmware turns it off as soon as it sees that nobody waits,
+    /// and one that hangs does not. If neither can be seen, the memory is kept: the device may write there.
+    fn take_back(&self, memory: DmaBuffer) {
+        if let Err(error) = self.ended() {
+            tracing::warn!(target: "kvcpu::firmware", iova = memory.iova(), %error, "memory that was lent stays mapped");
+            std::mem::forget(memory);
+        }
+    }
+
+    fn ended(&self) -> Result<(), DriverError> {
+        let device = &self.device;
+        let mut watch = Watch::new(device, "the firmware's self-test to end", device.deadline())?;
+        while Run::from_register(device.read(&FW_STATUS)?).is_early() {
+            if watch.tick()? {
+                device.write(&CTRL, 0)?;
+                break;
+            }
+        }
+        device.wait_status("disabling the device", &STATUS::ENABLED, 0)
     }
 }
 

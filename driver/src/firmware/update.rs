@@ -36,10 +36,9 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
         let mut turn = Turn::take(&self.device);
         let before = self.before()?;
         if let Err(error) = send(&mut turn, image, &mut progress) {
-            return Err(self.explain(&mut turn, error, &before));
+            self.explain(&mut turn, error, &before)?;
         }
-        self.wait_trial(image, &before)?;
-        let running = turn.ask(Opcode::Version, [0; 2], &[])?.values;
+        let running = self.try_out(&mut turn, image, &before)?;
         if running[1] != image.header().crc {
             let (expected, found) = (image.header().crc.into(), running[1].into());
             return Err(DriverError::Protocol { what: "the CRC-32C of the firmware that runs", expected, found });
@@ -62,54 +61,59 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
         Ok(Before { run: Run::from_register(self.device.read(&FW_STATUS)?), heartbeat })
     }
 
-    /// What an error of a command in the middle of an update means.
-    fn explain(&self, turn: &mut Turn<'_, B>, error: DriverError, before: &Before) -> DriverError {
+    /// What an error of a command in the middle of an update means; none if the new image runs all the same, as the core was reset before COMMIT
+    /// was answered.
+    fn explain(&self, turn: &mut Turn<'_, B>, error: DriverError, before: &Before) -> Result<(), DriverError> {
         let result = match &error {
             DriverError::Firmware(FirmwareError::Refused { refusal, .. }) => Some(refusal.result()),
             _ => None,
         };
         // A command that the reset swallowed was not refused: it has no answer.
         match (result, turn.run()) {
+            (None | Some(Some(MailboxResult::Interrupted)), Ok(run)) if run.bank != before.run.bank => Ok(()),
             (Some(Some(MailboxResult::NoUpdate | MailboxResult::Interrupted)), Ok(Run { cause, bites, .. })) => {
-                FirmwareError::Interrupted { cause, bites }.into()
+                Err(FirmwareError::Interrupted { cause, bites }.into())
             }
             (None, Ok(Run { cause, bites, .. })) if bites != before.run.bites => {
-                FirmwareError::Interrupted { cause, bites }.into()
+                Err(FirmwareError::Interrupted { cause, bites }.into())
             }
             (Some(_), _) => {
                 // It answers: it may forget what came. If not, the next BEGIN has it forgotten.
                 let _ = turn.ask(Opcode::UpdateAbort, [0; 2], &[]);
-                error
+                Err(error)
             }
-            _ => error,
+            _ => Err(error),
         }
     }
 
-    /// Waits until the new image is confirmed, or the old one is back.
-    fn wait_trial(&self, image: &Image, before: &Before) -> Result<(), DriverError> {
-        let unconfirmed = || -> DriverError {
-            match self.present() {
-                Ok(status) => FirmwareError::Unconfirmed { image: version(image), self_test: status.self_test }.into(),
-                Err(error) => error,
-            }
-        };
+    /// Waits until the new image runs, has it answer, which confirms it, and waits until it shows that, or the old one is back. Gives what it
+    /// answers to VERSION.
+    fn try_out(&self, turn: &mut Turn<'_, B>, image: &Image, before: &Before) -> Result<[u32; 3], DriverError> {
         // An image whose self-test failed stops, and shows that until the watchdog bites.
         let failed = Cell::new(None);
-        let look = |run: &Run| {
+        let runs = |run: &Run| {
             if run.bank == before.run.bank {
                 let runs = self.present()?.version;
                 let (image, bank, cause, self_test) = (version(image), run.bank, run.cause, failed.get());
                 return Err(FirmwareError::FellBack { image, runs, bank, cause, self_test }.into());
             }
-            if run.trial {
-                failed.set(Some(self.present()?.self_test).filter(|found| !found.is_good()));
-            }
-            Ok(!run.trial)
+            failed.set(Some(self.present()?.self_test).filter(|found| run.trial && !found.is_good()));
+            Ok(failed.get().is_none())
         };
-        self.wait_restart(before, look, |watch, status| {
-            let run = Run::from_register(status);
-            if run.bank != before.run.bank && run.is_ready() { unconfirmed() } else { watch.over("FW_STATUS", status) }
-        })
+        self.wait_restart(before, runs, |watch, status| watch.over("FW_STATUS", status))?;
+        let answer = turn.ask(Opcode::Version, [0; 2], &[]);
+        let mut watch = Watch::new(&self.device, "the new firmware to be confirmed", self.device.deadline())?;
+        loop {
+            let run = turn.run()?;
+            if run.is_ready() && runs(&run)? && !run.trial {
+                return Ok(answer?.values);
+            }
+            if watch.tick()? {
+                answer?;
+                let (image, self_test) = (version(image), self.present()?.self_test);
+                return Err(FirmwareError::Unconfirmed { image, self_test }.into());
+            }
+        }
     }
 
     /// Waits until the core was reset, is past its self-test and beats, and `look` is content with what it shows. Once the deadline is over, `over`

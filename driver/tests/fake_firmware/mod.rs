@@ -12,7 +12,7 @@ use std::time::Duration;
 use kvcpu_driver::mmio::firmware::{
     EventCode, KEY, LOG_ENTRIES, LogEntry, MailboxResult, Opcode, Parameter, ResetCause, State, pattern_word,
 };
-use kvcpu_driver::mmio::regs::{irq, mgmt};
+use kvcpu_driver::mmio::regs::{control, irq, mgmt};
 use kvcpu_driver::mmio::{Bar, Geometry, Register};
 use kvcpu_emulator::{Emulator, HostBus, HostMemory};
 
@@ -46,10 +46,14 @@ pub(crate) struct Levers {
     pub(crate) tests: AtomicBool,
     /// A command with this opcode is carried out and not answered.
     pub(crate) unanswered: AtomicU32,
+    /// SELF_TEST enables the device and does not end until it is given up; `Some(true)`: not even then.
+    pub(crate) tests_on: Mutex<Option<bool>>,
     /// A command with this opcode makes it hang.
     pub(crate) hangs_at: AtomicU32,
     /// The watchdog bites before so many UPDATE_DATA are done.
     pub(crate) bite_at: AtomicU32,
+    /// The watchdog bites once COMMIT has swapped the banks, before it is answered.
+    pub(crate) bites_after_swap: AtomicBool,
     /// The command that the bite met is not seen again after it.
     pub(crate) forgets: AtomicBool,
     /// A command with this opcode is answered with RESULT `result`, LENGTH `length`, VALUE[0] `value`.
@@ -80,8 +84,10 @@ impl FakeFirmware {
             hangs: AtomicBool::new(false),
             tests: AtomicBool::new(false),
             unanswered: AtomicU32::new(OFF),
+            tests_on: Mutex::new(None),
             hangs_at: AtomicU32::new(OFF),
             bite_at: AtomicU32::new(OFF),
+            bites_after_swap: AtomicBool::new(false),
             forgets: AtomicBool::new(false),
             refused: Mutex::new(None),
             lies: AtomicBool::new(false),
@@ -123,6 +129,10 @@ struct Boot {
     /// Bytes and CRC that an update was begun with, and the words that came.
     update: Option<(u32, u32, Vec<u32>)>,
     self_test: u32,
+    /// MBOX_COMMAND of a SELF_TEST that goes on; 0 without.
+    testing: u32,
+    /// It has answered a command.
+    answers: bool,
 }
 
 struct Core {
@@ -164,7 +174,7 @@ impl Core {
     fn state(&self) -> State {
         match self.run.rounds {
             0..BOOT => State::Boots,
-            _ if self.levers.tests.load(SeqCst) => State::Tests,
+            _ if self.run.testing != 0 || self.levers.tests.load(SeqCst) => State::Tests,
             _ if self.run.update.is_some() => State::Updates,
             _ if self.run.self_test >> 2 & 3 == 2 => State::Failed,
             _ => State::Runs,
@@ -195,19 +205,36 @@ impl Core {
             match trial {
                 Trial::Bitten => return self.reset(ResetCause::TrialFailed),
                 Trial::TestFails => self.run.self_test = 0b10_01,
-                Trial::Silent => {}
-                Trial::Good | Trial::Other => {
-                    self.trial = false;
-                    self.event(EventCode::TrialConfirmed, self.images[self.bank].into());
-                }
+                Trial::Silent | Trial::Good | Trial::Other => {}
             }
         }
-        self.show();
         let command = self.get(&mgmt::MBOX_COMMAND, 0);
+        if self.run.testing != 0 && self.run.testing != command {
+            self.set(&control::CTRL, 0, 0);
+            self.run.testing = 0;
+        }
+        self.show();
+        if self.run.testing != 0 {
+            return;
+        }
         let answered = self.get(&mgmt::MBOX_STATUS, 0);
-        if self.run.rounds > BOOT && command >> 16 != answered >> 16 && command >> 16 != 0 {
+        if self.trial && self.run.answers && [Trial::Good, Trial::Other].contains(&trial) {
+            self.trial = false;
+            self.event(EventCode::TrialConfirmed, self.images[self.bank].into());
+        }
+        let halted = self.trial && trial == Trial::TestFails;
+        if self.run.rounds > BOOT && !halted && command >> 16 != answered >> 16 && command >> 16 != 0 {
             self.command(command);
         }
+    }
+
+    /// The watchdog bites in the middle of a command.
+    fn bite(&mut self, opcode: u32) {
+        if self.levers.forgets.load(SeqCst) {
+            // Lost for good: not even answered.
+            self.levers.unanswered.store(opcode, SeqCst);
+        }
+        self.reset(ResetCause::Watchdog);
     }
 
     fn reset(&mut self, cause: ResetCause) {
@@ -240,23 +267,30 @@ impl Core {
 
     fn command(&mut self, command: u32) {
         let opcode = command & 0xFF;
+        if opcode == Opcode::SelfTest.code()
+            && let Some(hangs) = *self.levers.tests_on.lock().unwrap()
+        {
+            self.set(&control::CTRL, 0, 1);
+            self.run.testing = command;
+            self.levers.hangs.store(hangs, SeqCst);
+            return self.show();
+        }
         if opcode == self.levers.hangs_at.load(SeqCst) {
             self.levers.hangs.store(true, SeqCst);
             return;
         }
         if opcode == Opcode::UpdateData.code() && self.levers.bite_at.load(SeqCst) == 0 {
             self.levers.bite_at.store(OFF, SeqCst);
-            if self.levers.forgets.load(SeqCst) {
-                // Lost for good: not even answered.
-                self.levers.unanswered.store(opcode, SeqCst);
-            }
-            return self.reset(ResetCause::Watchdog);
+            return self.bite(opcode);
         }
         let args = [0, 1, 2].map(|n| self.get(&mgmt::MBOX_ARG, n));
         let words: Vec<u32> = (0..(command >> 8 & 0xFF) / 4).map(|n| self.get(&mgmt::MBOX_DATA, n)).collect();
         let (result, values, data) = self.carry_out(opcode, args, words);
         if opcode == self.levers.unanswered.load(SeqCst) {
             return;
+        }
+        if opcode == Opcode::UpdateCommit.code() && self.levers.bites_after_swap.load(SeqCst) {
+            return self.bite(opcode);
         }
         let (mut result, mut length, mut values) = (result.code(), data.len() as u32 * 4, values);
         if let Some((of, other, bytes, value)) = *self.levers.refused.lock().unwrap()
@@ -271,6 +305,7 @@ impl Core {
             self.set(&mgmt::MBOX_ANSWER, n, word);
         }
         self.set(&mgmt::MBOX_STATUS, 0, result | length << 8 | command >> 16 << 16);
+        self.run.answers = true;
         if result == 0 && (opcode == Opcode::Reset.code() || opcode == Opcode::UpdateCommit.code()) {
             self.reset(ResetCause::Asked);
         }

@@ -2,18 +2,17 @@
 
 use kvcpu_emulator::Emulator;
 use kvcpu_firmware_iss::{Core, FIRMWARE, Image};
-use kvcpu_mmio::firmware::{IMAGE_HEADER_BYTES, KEY, MailboxResult, Opcode, Parameter};
+use kvcpu_mmio::firmware::{IMAGE_HEADER_BYTES, KEY, MailboxResult, Opcode, Parameter, ResetCause, State};
 use kvcpu_mmio::regs::mgmt;
 use kvcpu_mmio::{Backing, Bar, Geometry, Register};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// FW_STATUS.STATE when it runs, with nothing that failed.
-const RUNS: u32 = 3;
-/// RESET_CAUSE.
-const WATCHDOG: u32 = 1;
-const ASKED: u32 = 2;
-const TRIAL_BITTEN: u32 = 3;
+/// FW_STATUS.STATE and RESET_CAUSE.
+const RUNS: u32 = State::Runs.code();
+const WATCHDOG: u32 = ResetCause::Watchdog.code();
+const ASKED: u32 = ResetCause::Asked.code();
+const TRIAL_BITTEN: u32 = ResetCause::TrialFailed.code();
 /// More of the core's time than a boot with its self-test takes.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -61,6 +60,13 @@ impl Bench {
         };
         let runs = self.core.run_until(SOON, |_| state() == u64::from(RUNS));
         assert!(runs, "state {} of {:x?}", state(), self.core.snapshot());
+    }
+
+    /// Until it runs and has answered, which confirms an image on trial, and shows that.
+    fn until_confirmed(&mut self) {
+        self.until_runs();
+        assert_eq!(self.call(Opcode::Nop, [0; 3], &[]).0, MailboxResult::Ok.code());
+        self.core.run_for(Duration::from_millis(20));
     }
 
     /// A mailbox command; gives result and values.
@@ -185,8 +191,9 @@ fn a_good_update_is_tried_and_confirmed() {
     let image = later();
     assert_eq!(bench.update(&image).0, 0);
     bench.until_reset();
-    assert!(bench.core.snapshot().boot.trial);
     bench.until_runs();
+    assert!(bench.core.snapshot().boot.trial);
+    bench.until_confirmed();
     assert_eq!(bench.read(&mgmt::FW_VERSION, 0), 0x00FF_0001);
     use mgmt::FW_STATUS as F;
     let status = [F::BANK, F::TRIAL, F::RESET_CAUSE, F::BITES].map(|field| bench.status(field));
@@ -218,7 +225,7 @@ fn power_up_starts_the_firmware_that_was_confirmed_last() {
     // Confirmed: the new one runs.
     assert_eq!(bench.update(&later()).0, 0);
     bench.until_reset();
-    bench.until_runs();
+    bench.until_confirmed();
     bench = bench.power_cycle();
     bench.until_runs();
     assert_eq!([F::BANK, F::TRIAL, F::RESET_CAUSE, F::BITES].map(|field| bench.status(field)), [1, 0, 0, 0]);

@@ -60,8 +60,8 @@ enum Verb {
 
 fn parameter(text: &str) -> Result<Parameter, String> {
     let all = || Parameter::ALL.iter().map(|(parameter, ..)| *parameter);
-    all().find(|of| show::name(*of) == text).ok_or_else(|| {
-        let names: Vec<_> = all().map(show::name).collect();
+    all().find(|of| of.name() == text).ok_or_else(|| {
+        let names: Vec<_> = all().map(Parameter::name).collect();
         format!("there is no such parameter; there are {}", names.join(", "))
     })
 }
@@ -84,7 +84,7 @@ pub fn run(args: &FwArgs, device: &Device) -> Result<Box<dyn Report>, Error> {
             if let (Some(name), Some(value)) = (name, value) {
                 let range = firmware.parameter(*name)?;
                 if *value < range.least || *value > range.most {
-                    let (name, least, most) = (show::name(*name), range.least, range.most);
+                    let (name, least, most) = (name.name(), range.least, range.most);
                     return Err(format!("{name} is {least} to {most}, not {value}").into());
                 }
                 firmware.set_parameter(*name, *value)?;

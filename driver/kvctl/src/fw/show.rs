@@ -8,18 +8,6 @@ use serde_json::{Value, json};
 
 use crate::output::{self, Report};
 
-/// The name of a parameter, as it is typed.
-pub(super) const fn name(parameter: Parameter) -> &'static str {
-    match parameter {
-        Parameter::Tuning => "tuning",
-        Parameter::WatchdogMs => "watchdog-ms",
-        Parameter::ThrottleCelsius => "throttle-celsius",
-        Parameter::CriticalCelsius => "critical-celsius",
-        Parameter::LeastLevel => "least-level",
-        Parameter::TuningWindow => "tuning-window",
-    }
-}
-
 /// A code by name, if this kvctl knows it.
 fn known<T: Debug>(code: Option<T>) -> String {
     code.map_or_else(|| "unknown".into(), |code| format!("{code:?}"))
@@ -153,14 +141,14 @@ impl Report for Parameters {
         let mut table = output::table(&["parameter", "value", "least", "most", "meaning"]);
         for (of, ParameterValue { value, least, most }) in &self.0 {
             let numbers = [value, least, most].map(u32::to_string);
-            let row = std::iter::once(name(*of).to_owned()).chain(numbers);
+            let row = std::iter::once(of.name().to_owned()).chain(numbers);
             table.add_row(row.chain([of.describe().trim_end_matches('.').to_owned()]));
         }
         table.to_string()
     }
 
     fn json(&self) -> Value {
-        let one = |(of, ParameterValue { value, least, most }): &(Parameter, ParameterValue)| json!({ "name": name(*of), "value": value, "least": least, "most": most });
+        let one = |(of, ParameterValue { value, least, most }): &(Parameter, ParameterValue)| json!({ "name": of.name(), "value": value, "least": least, "most": most });
         json!({ "command": "fw_param", "parameters": self.0.iter().map(one).collect::<Vec<_>>() })
     }
 }

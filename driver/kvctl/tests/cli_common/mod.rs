@@ -53,7 +53,8 @@ impl Said {
     }
 }
 
-fn command(args: &[&str]) -> Command {
+/// `kvctl --geometry test ARGS`, not run yet.
+pub(crate) fn command(args: &[&str]) -> Command {
     command_at("test", args)
 }
 
