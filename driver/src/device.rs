@@ -16,7 +16,7 @@ use kvcpu_mmio::{Backing, BackingError, Geometry};
 use crate::config::DEADLINE;
 use crate::programming::Active;
 use crate::service::Service;
-use crate::{Config, DmaBuffer, DriverError, QueueConfig, QueuePair, SingleShot, Weights};
+use crate::{Config, DmaBuffer, DriverError, QueueConfig, QueuePair, SingleShot, Weights, firmware};
 
 /// What the identity registers say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub(crate) struct Inner<B: Backing + ?Sized + 'static> {
     pub(crate) mailbox: Mutex<u64>,
     /// Held while the firmware has the device to itself, and while it is configured.
     pub(crate) lent: Mutex<()>,
+    /// Firmware was seen: FW_STATUS reads 0 for no longer than a reset of the device explains.
+    pub(crate) has_firmware: AtomicBool,
     /// Held while INT_ENABLE is read and written back.
     pub(crate) irq: Mutex<()>,
     /// Whether there is anything to serve: T3 or agents.
@@ -131,12 +133,15 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
             single_shot: Mutex::new(0),
             mailbox: Mutex::new(0),
             lent: Mutex::new(()),
+            has_firmware: AtomicBool::new(false),
             irq: Mutex::new(()),
             serves: AtomicBool::new(false),
             service: Mutex::new(Service::default()),
             active: Mutex::new(None),
         };
-        Ok(Device { inner: Arc::new(inner) })
+        let device = Device { inner: Arc::new(inner) };
+        firmware::look(&device)?;
+        Ok(device)
     }
 
     /// The backing.

@@ -168,13 +168,10 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
     pub fn reset(&self) -> Result<(), DriverError> {
         let _held = lock(&self.inner.lent);
         self.inner.serves.store(false, Ordering::Release);
-        let firmware = matches!(self.firmware().status(), Ok(Some(_)));
         self.backing().reset()?;
         let_master(&**self.backing())?;
         self.wait_status("reset to end", &control::STATUS::READY, 1)?;
-        if firmware {
-            firmware::let_show(self)?;
-        }
+        firmware::let_show(self)?;
         lock(&self.inner.service).stop(self.deadline());
         *lock(&self.inner.active) = None;
         Ok(())

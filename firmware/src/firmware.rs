@@ -45,6 +45,8 @@ pub struct Firmware<P: Platform> {
     pub(crate) pending: Option<Pending>,
     heartbeat: u32,
     halted: bool,
+    /// This round wrote what is not the firmware's own to show.
+    pub(crate) meddled: bool,
 }
 
 impl<P: Platform> Firmware<P> {
@@ -72,6 +74,7 @@ impl<P: Platform> Firmware<P> {
             pending: None,
             heartbeat: 0,
             halted: false,
+            meddled: false,
         };
         firmware.record(Event::new(EventCode::Boot, boot.cause.into(), firmware.own.version));
         match check {
@@ -94,6 +97,7 @@ impl<P: Platform> Firmware<P> {
             return;
         }
         let now = milliseconds(self.platform.now_us());
+        self.meddled = false;
         self.heartbeat = self.heartbeat.wrapping_add(1);
         self.platform.watchdog(self.parameters.watchdog_ms);
         if self.was_reset() {
@@ -110,6 +114,7 @@ impl<P: Platform> Firmware<P> {
                 }
             }
             Phase::March(march) => {
+                self.meddled = true;
                 if let Some((outcome, detail)) = march.step(&mut self.platform) {
                     self.march_is(outcome, detail);
                 }
@@ -123,7 +128,7 @@ impl<P: Platform> Firmware<P> {
                 self.tune();
             }
         }
-        if self.was_reset() {
+        if self.meddled && self.was_reset() {
             // What this round wrote may have come behind the reset, so it is made again. No host configures the device before a status is shown.
             self.platform.set(&control::CTRL, control::CTRL::RESET.mask() as u32);
             self.pending = None;
@@ -197,7 +202,9 @@ impl<P: Platform> Firmware<P> {
         if !self.parameters.tuning {
             return;
         }
-        if let Some((from, to)) = self.tune.round(&mut self.platform, self.parameters.tuning_window.into()) {
+        let changed = self.tune.round(&mut self.platform, self.parameters.tuning_window.into());
+        self.meddled |= self.tune.meddled();
+        if let Some((from, to)) = changed {
             self.record(Event::new(EventCode::WeightsChanged, from, to));
         }
     }

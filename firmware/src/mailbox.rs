@@ -121,6 +121,7 @@ impl<P: Platform> Firmware<P> {
     /// Ends work that the driver has given up, or that a reset of the device took away.
     fn give_up(&mut self, work: Work) {
         if let Work::SelfTest(transfer) = work {
+            self.meddled = true;
             transfer.give_up(&mut self.platform);
         }
     }
@@ -261,12 +262,15 @@ impl<P: Platform> Firmware<P> {
                 Some(Ok(header)) => self.commit(header),
                 Some(Err(fault)) => self.refuse(fault),
             },
-            Work::SelfTest(mut transfer) => match transfer.step(&mut self.platform, now) {
-                None => Reply::Later(Work::SelfTest(transfer)),
-                // A device that was reset in the middle of the step has done nothing wrong.
-                Some(_) if self.was_reset() => Reply::Gone,
-                Some(verdict) => self.judge(verdict),
-            },
+            Work::SelfTest(mut transfer) => {
+                self.meddled = true;
+                match transfer.step(&mut self.platform, now) {
+                    None => Reply::Later(Work::SelfTest(transfer)),
+                    // A device that was reset in the middle of the step has done nothing wrong.
+                    Some(_) if self.was_reset() => Reply::Gone,
+                    Some(verdict) => self.judge(verdict),
+                }
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use kvcpu_mmio::firmware::{
 use kvcpu_mmio::map::registers;
 use kvcpu_mmio::queue::Status;
 use kvcpu_mmio::regs::mgmt::{self, FW_SELFTEST};
-use kvcpu_mmio::regs::{control, irq, rtbd};
+use kvcpu_mmio::regs::{control, irq, rtbd, tier};
 use kvcpu_mmio::{Access, Backing, Bar, DmaMemory, Field, Geometry};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -320,6 +320,22 @@ fn whenever_a_host_resets_the_device_what_it_configures_stays() {
         machine.rounds(20);
         assert_eq!(configuration(&machine), host, "{access}");
         assert_eq!(machine.get(&irq::INT_STATUS), 0, "{access}");
+    }
+}
+
+/// A host that knows nothing of firmware, and so waits for nothing, is not disturbed by one that does nothing to the device.
+#[test]
+fn a_host_need_not_wait_for_firmware_that_is_idle() {
+    for access in 0.. {
+        let mut machine = Machine::running(Geometry::SMALL);
+        machine.host().faults = Faults { reset_before: Some(access), configures: Some(5), ..Faults::default() };
+        machine.round();
+        if machine.host().faults.reset_before.is_some() {
+            assert!(access > 10, "{access}");
+            break;
+        }
+        machine.rounds(5);
+        assert_eq!((machine.get(&tier::TIER_FRAMES), machine.state()), (5, State::Runs), "{access}");
     }
 }
 

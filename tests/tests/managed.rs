@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kvcpu_driver::{Config, Device};
-use kvcpu_mmio::firmware::{SelfTestOutcome, State};
+use kvcpu_mmio::firmware::{KEY, Opcode, SelfTestOutcome, State};
+use kvcpu_mmio::image::Image;
 use kvcpu_mmio::regs::mgmt;
 use kvcpu_mmio::{Backing, Bar, Field, Geometry, Register};
 use kvcpu_sim::{Rtl, RtlOptions, design};
@@ -108,4 +109,27 @@ fn the_driver_talks_with_it() {
     let firmware = device.firmware();
     assert_eq!(firmware.version().unwrap().version, firmware.present().unwrap().version);
     assert!(!firmware.log().unwrap().is_empty());
+}
+
+/// A small image that shows itself in FW_STATUS, confirms itself, and stays: `lui t0, 0x40007; li t1, 0x13; sw t1, (t0); lui t2, 0x80000;
+/// li t3, 1; sw t3, 0x18(t2); j .`
+const SMALL_CODE: [u32; 7] =
+    [0x4000_72B7, 0x0130_0313, 0x0062_A023, 0x8000_03B7, 0x0010_0E13, 0x01C3_AC23, 0x0000_006F];
+
+#[test]
+fn an_update_runs_from_the_other_bank() {
+    let Some((device, _)) = managed(45) else { return };
+    let image = Image::from_code(&SMALL_CODE, 0x00FF_0001).unwrap();
+    let rtl = Arc::new(device);
+    let device = Device::probe(rtl.clone()).unwrap();
+    device.set_deadline(PATIENCE);
+    let firmware = device.firmware();
+    firmware.wait_ready().unwrap();
+    let header = image.header();
+    firmware.call(Opcode::UpdateBegin as u8, [header.bytes, header.crc, KEY], &[]).unwrap();
+    for (n, piece) in (0..).zip(image.bytes().chunks(64)) {
+        firmware.call(Opcode::UpdateData as u8, [64 * n, 0, KEY], piece).unwrap();
+    }
+    firmware.call(Opcode::UpdateCommit as u8, [0, 0, KEY], &[]).unwrap();
+    until(&rtl, "the small image", |rtl| get(rtl, &mgmt::FW_STATUS) == 0x13);
 }

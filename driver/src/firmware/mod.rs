@@ -17,6 +17,7 @@ mod status;
 mod update;
 mod watch;
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use kvcpu_mmio::firmware::{Opcode, Parameter};
@@ -82,8 +83,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
 impl<B: Backing + ?Sized + 'static> Firmware<B> {
     /// What it shows; `None` if there is no firmware, or if the device was reset a moment ago ([`present`](Firmware::present) waits that out).
     pub fn status(&self) -> Result<Option<Status>, DriverError> {
-        // Not even a bad access, on a device from before.
-        if self.device.identity().map_minor < SINCE_MINOR { Ok(None) } else { status::read(&self.device) }
+        if look(&self.device)? { status::read(&self.device) } else { Ok(None) }
     }
 
     /// What it shows, or [`FirmwareError::Absent`] if FW_STATUS reads 0 for longer than a reset of the device explains.
@@ -211,9 +211,20 @@ pub(crate) fn appears<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Resu
     }
 }
 
-/// Waits until firmware that was there before a reset of the device shows itself again: what it was about when the reset came may reach the
-/// device until then. Firmware that hangs is not waited for beyond the deadline.
+/// Whether there is firmware now; that it was seen is remembered.
+pub(crate) fn look<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Result<bool, DriverError> {
+    // Not even a bad access, on a device from before.
+    let found = device.identity().map_minor >= SINCE_MINOR && device.read(&FW_STATUS)? != 0;
+    device.inner.has_firmware.fetch_or(found, Ordering::Relaxed);
+    Ok(found)
+}
+
+/// Waits until firmware that was seen before shows itself again after a reset of the device: what it was about when the reset came may reach
+/// the device until then. Firmware that hangs is not waited for beyond the deadline.
 pub(crate) fn let_show<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Result<(), DriverError> {
+    if !device.inner.has_firmware.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let mut wait = Wait::new(device, device.deadline(), None);
     while device.read(&FW_STATUS)? == 0 {
         if wait.tick()? {
@@ -231,6 +242,7 @@ pub(crate) fn let_boot<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Res
     if device.identity().map_minor < SINCE_MINOR {
         return Ok(());
     }
+    let_show(device)?;
     let look = || device.read(&FW_STATUS).map(|value| (Run::from_register(value), value));
     let (first, _) = look()?;
     if !first.is_early() {

@@ -5,7 +5,7 @@ use kvcpu_firmware::{BANK_BYTES, Boot, Platform, Sample};
 use kvcpu_mmio::firmware::ResetCause;
 use kvcpu_mmio::image;
 use kvcpu_mmio::regs::control::MAP_MAJOR;
-use kvcpu_mmio::regs::{command, control, mgmt};
+use kvcpu_mmio::regs::{command, control, mgmt, tier};
 use kvcpu_mmio::{Backing, Bar};
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct Faults {
     pub tears: Option<u32>,
     /// A host resets the device before this many-th access of the firmware, counted down.
     pub reset_before: Option<u32>,
+    /// It configures so many frames of T0 at once.
+    pub configures: Option<u32>,
     /// The core hangs once it has asked for the other bank.
     pub hangs_at_swap: bool,
     /// No single-shot command completes.
@@ -93,6 +95,9 @@ impl Host {
             Some(0) => {
                 let reset = control::CTRL::RESET.mask() as u32;
                 self.device.write32(Bar::Regs, control::CTRL.offset, reset).unwrap();
+                if let Some(frames) = self.faults.configures {
+                    self.device.write32(Bar::Regs, tier::TIER_FRAMES.offset, frames).unwrap();
+                }
                 None
             }
             left => left.map(|n| n - 1),

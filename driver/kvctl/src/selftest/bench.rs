@@ -5,12 +5,14 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use kvcpu_driver::{Config, Device, DriverError, TierConfig};
 use kvcpu_mmio::map::registers;
 use kvcpu_mmio::queue::{Cqe, Key, Sqe};
-use kvcpu_mmio::regs::{command, control};
+use kvcpu_mmio::regs::{command, control, mgmt};
 use kvcpu_mmio::{Access, Backing, BackingError, Bar, Geometry, Register};
 
 use super::report::Failure;
@@ -120,9 +122,15 @@ pub(super) struct Bench {
     pub(super) deadline: Duration,
     /// Sample where the full set takes long.
     pub(super) quick: bool,
+    /// Firmware was seen.
+    has_firmware: AtomicBool,
 }
 
 impl Bench {
+    pub(super) fn new(backing: Arc<dyn Backing>, deadline: Duration, quick: bool) -> Bench {
+        Bench { backing, deadline, quick, has_firmware: AtomicBool::new(false) }
+    }
+
     pub(super) fn read32(&self, bar: Bar, offset: u32) -> Result<u32, Problem> {
         Ok(self.backing.read32(bar, offset)?)
     }
@@ -154,13 +162,24 @@ impl Bench {
         self.write(&Path::of(register, 0, 0), value)
     }
 
-    /// Function-level reset, bus mastering on, and the wait until the device is ready.
+    /// Function-level reset, bus mastering on, and the wait until the device is ready, and its firmware shows itself again, if it has any: what that
+    /// was about may reach the device until then.
     pub(super) fn reset(&self) -> Result<(), Problem> {
+        self.has_firmware.fetch_or(self.get(&mgmt::FW_STATUS)? != 0, Relaxed);
         // Without the function's reset there is the device's own, so that its tests are run all the same.
         if !self.reset_function()? {
             self.set(&control::CTRL, control::CTRL::RESET.mask())?;
         }
-        self.wait(&control::STATUS, &control::STATUS::READY, 1)
+        self.wait(&control::STATUS, &control::STATUS::READY, 1)?;
+        let start = Instant::now();
+        while self.has_firmware.load(Relaxed) && self.get(&mgmt::FW_STATUS)? == 0 {
+            if start.elapsed() >= self.deadline {
+                let expected = format!("firmware that shows itself again within {:?}", self.deadline);
+                return Err(failure("FW_STATUS", expected, 0));
+            }
+            self.backing.advance(64)?;
+        }
+        Ok(())
     }
 
     /// Function-level reset, and bus mastering on again if there is any; `false` if the backing has no such reset.

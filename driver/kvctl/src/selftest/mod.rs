@@ -202,7 +202,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Tests what is behind `backing`. What it held is lost; afterwards it is reset.
 pub fn run(backing: &Arc<dyn Backing>, options: &Options) -> Report {
-    let bench = Bench { backing: backing.clone(), deadline: options.deadline, quick: options.quick };
+    let bench = Bench::new(backing.clone(), options.deadline, options.quick);
     let wanted = |test: &&Test| options.only.is_empty() || options.only.iter().any(|part| test.name.contains(&**part));
     let rows = TESTS.iter().filter(wanted).map(|test| row(&bench, test)).collect();
     let report = Report { device: backing.name(), rows };
