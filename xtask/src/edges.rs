@@ -56,6 +56,11 @@ const RULES: &[Rule] = &[
         reason: "the store serves the driver's T3 requests and knows no particular device",
     },
     Rule {
+        name: "kvcpu-pager",
+        may: &["kvcpu-mmio", "kvcpu-driver"],
+        reason: "the pager asks a device which block goes, whichever device that is",
+    },
+    Rule {
         name: "kvcpu-sim",
         may: &["kvcpu-mmio", "kvcpu-ring", "kvcpu-driver", "kvcpu-emulator", "kvcpu-hdl"],
         reason: "the simulator is where model and RTL meet; tools sit above it",

@@ -1,0 +1,5 @@
+//! Blocks as they are stored.
+
+/// What a fill needs beside the block.
+#[derive(Default)]
+pub struct Scratch {}
