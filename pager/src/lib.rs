@@ -3,10 +3,23 @@
 //! ```text
 //!   touch ─► SIGBUS ─► Arena ─► Source ─► codec ─► UFFDIO_COPY ─► the thread goes on
 //!                        │        └─ memory, .tza file, anything
-//!                        └─► residency thread ─► KV-CPU device (HEPC), clock or LRU ─► victims ─► quarantine ─► unmapped in batches
+//!                        └─► housekeeper ─► KV-CPU device (HEPC), clock or LRU ─► victims ─► quarantine ─► unmapped in batches
 //! ```
 
+pub mod arena;
 pub mod codec;
+mod error;
+mod futex;
+mod map;
+pub mod policy;
+mod pool;
+mod room;
+mod sigbus;
 pub mod source;
+mod state;
+mod uffd;
 
+pub use arena::{Access, Action, Advice, Arena, BlockFault, Counters, Faults, Options, Pin};
+pub use error::PagerError;
+pub use policy::{Hepc, Policy};
 pub use source::{Source, SourceError, Static, Zero};

@@ -33,6 +33,15 @@ pub enum SourceError {
     /// The source did not answer in time.
     #[error("the source did not answer in time")]
     Stalled,
+    /// It was poisoned, as it could not be filled before.
+    #[error("it could not be filled before, and is poisoned")]
+    Poisoned,
+    /// The thread that fills it touches it.
+    #[error("the source touches the block that it is to fill")]
+    Nested,
+    /// The source takes no blocks back.
+    #[error("the source takes no blocks back")]
+    ReadOnly,
     /// A source of the user's failed in its own way.
     #[error("the source failed with code {0}")]
     Other(i32),
@@ -45,6 +54,21 @@ pub trait Source: Send + Sync {
 
     /// Fills `out`, a whole block of the arena's block size, with block `block`. What it leaves in `out` on an error is not looked at.
     fn fill(&self, block: u64, out: &mut [u8], scratch: &mut Scratch) -> Result<(), SourceError>;
+
+    /// Whether blocks can be given back.
+    fn takes_writes(&self) -> bool {
+        false
+    }
+
+    /// Takes a block back that was written. Called by one thread at a time, which is no signal handler.
+    fn write_back(&self, _block: u64, _bytes: &[u8]) -> Result<(), SourceError> {
+        Err(SourceError::ReadOnly)
+    }
+
+    /// Makes what was taken back last.
+    fn flush(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
 
     /// The tenant whose block it is, for its key in the device.
     fn tenant(&self, _block: u64) -> u8 {

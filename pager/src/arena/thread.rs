@@ -1,0 +1,36 @@
+//! A thread that serves the faults of an arena by messages: those of the kernel too.
+
+use super::core::{Cause, Core, Refused};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How long it waits for a fault until it looks whether it is to stop.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// Serves faults until told to stop.
+pub(super) fn run(core: &Arc<Core>, stop: &AtomicBool) {
+    while !stop.load(Ordering::Acquire) {
+        match core.uffd.next_fault() {
+            Ok(Some(fault)) => {
+                let Some(block) = core.block_at(fault.address) else { continue };
+                core.counting.faults.add(1);
+                let offset = fault.address - core.mapping.start();
+                match core.serve(block, Cause::Touch(offset)) {
+                    Ok(()) => {}
+                    // Whoever touched it would wait for ever: a page that is poisoned lets it go on to a SIGBUS of its own.
+                    Err(Refused::Source(_)) => {}
+                    Err(_) => drop(core.uffd.poison(core.address(block), core.block_bytes)),
+                }
+                // What was filled by another thread has woken nobody who came later.
+                drop(core.uffd.wake(core.address(block), core.block_bytes));
+            }
+            Ok(None) => drop(poll(&mut [PollFd::new(&core.uffd, PollFlags::IN)], Some(&LOOK))),
+            Err(errno) => {
+                let error = std::io::Error::from_raw_os_error(errno);
+                tracing::error!(target: "kvcpu::pager", %error, "faults cannot be read any more");
+                return;
+            }
+        }
+    }
+}
