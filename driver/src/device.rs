@@ -48,7 +48,7 @@ pub(crate) struct Inner<B: Backing + ?Sized + 'static> {
     pub(crate) queues_taken: AtomicU32,
     /// Held from when a single-shot command is written until it is done or given up; the id of the last.
     pub(crate) single_shot: Mutex<u16>,
-    /// Held while a command is in the firmware's mailbox, or an update is under way: SEQUENCE of the last one; 0 before the first.
+    /// Taken before `lent`, as that is before `irq`. Held while a command is in the firmware's mailbox, or an update is under way: SEQUENCE of the last one; 0 before the first.
     pub(crate) mailbox: Mutex<u64>,
     /// Held while the firmware has the device to itself, and while it is configured.
     pub(crate) lent: Mutex<()>,

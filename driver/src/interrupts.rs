@@ -3,6 +3,7 @@
 //! `docs/queue.md`: a message is sent when a bit of INT_STATUS & INT_ENABLE rises, so software clears
 //! the status bit first and looks for work afterwards; then no event is missed.
 
+use std::sync::TryLockError;
 use std::time::{Duration, Instant};
 
 use kvcpu_mmio::regs::{irq, msix};
@@ -56,6 +57,18 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
     /// Unmasks the vectors of `sources` and enables them.
     pub fn enable_interrupts(&self, sources: &[Source]) -> Result<(), DriverError> {
         let _held = lock(&self.inner.irq);
+        self.enable_held(sources)
+    }
+
+    /// The same, unless another thread has INT_ENABLE; whether it did.
+    pub(crate) fn try_enable_interrupts(&self, sources: &[Source]) -> Result<bool, DriverError> {
+        match self.inner.irq.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(false),
+            _held => self.enable_held(sources).map(|()| true),
+        }
+    }
+
+    fn enable_held(&self, sources: &[Source]) -> Result<(), DriverError> {
         let mut enable = self.read(&irq::INT_ENABLE)?;
         for source in sources {
             // The eventfd first: a message without one is lost.

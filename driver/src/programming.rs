@@ -54,8 +54,7 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         let (t0, t2) = (arena(0)?, arena(2)?);
         // Metadata-only T3 never asks the host, but the device wants the rings all the same.
         let rings = if config.tiers[3].limit > 0 { Some(Rings::new(self, &config)?) } else { None };
-        self.program(&config, t0.as_ref(), t2.as_ref(), rings.as_ref())?;
-        if let Err(error) = self.enable() {
+        if let Err(error) = self.enable(|| self.program(&config, t0.as_ref(), t2.as_ref(), rings.as_ref())) {
             // It must not come up later, when its memory is gone.
             let _ = self.write(&control::CTRL, 0);
             return Err(error);
@@ -106,21 +105,25 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         self.write(&service::SVC_CTRL, rings.is_some().into())
     }
 
-    /// Enables the device. If it refuses because the firmware marches after all, as after a reset that hid FW_STATUS for a moment, the march is
-    /// waited for, and the device enabled after it, up to the deadline.
-    fn enable(&self) -> Result<(), DriverError> {
+    /// Programs the device and enables it. If there turns out to be firmware after all, which a reset hid for a moment, the device may have been
+    /// in its march, or have been reset by it: its self-test is waited for, and all of it done again, up to the deadline.
+    fn enable(&self, program: impl Fn() -> Result<(), DriverError>) -> Result<(), DriverError> {
         let begin = Instant::now();
         loop {
+            let known = self.inner.has_firmware.load(Ordering::Relaxed);
+            program()?;
             let cause = self.try_enable()?;
-            if cause == 0 {
+            let appeared = !known && firmware::look(self)?;
+            let enabled = cause == 0 && (!appeared || control::CTRL::ENABLE.get(self.read(&control::CTRL)?) == 1);
+            if enabled {
                 return Ok(());
             }
-            let again = cause == MAINTENANCE && begin.elapsed() < self.deadline();
+            let again = (appeared || cause == MAINTENANCE) && begin.elapsed() < self.deadline();
             if !again || !firmware::appears(self)? {
                 return Err(self.refused(cause)?.into());
             }
             firmware::let_boot(self)?;
-            self.write(&rtbd::RTBD_CTRL, 0)?;
+            self.turn_off()?;
         }
     }
 
@@ -164,14 +167,14 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
     }
 
     /// Function-level reset: every register takes its reset value; configure it again afterwards. A self-test of the firmware's is waited for, and
-    /// firmware that was there until it shows its status again.
+    /// firmware that was there until it has booted and tested itself.
     pub fn reset(&self) -> Result<(), DriverError> {
         let _held = lock(&self.inner.lent);
         self.inner.serves.store(false, Ordering::Release);
         self.backing().reset()?;
         let_master(&**self.backing())?;
         self.wait_status("reset to end", &control::STATUS::READY, 1)?;
-        firmware::let_show(self)?;
+        firmware::let_boot(self)?;
         lock(&self.inner.service).stop(self.deadline());
         *lock(&self.inner.active) = None;
         Ok(())

@@ -13,7 +13,7 @@ use kvcpu_driver::mmio::Geometry;
 use kvcpu_driver::mmio::firmware::{
     EventCode, IMAGE_MAGIC, MailboxResult, Opcode, Parameter, ResetCause, SelfTestOutcome, State, ThermalState,
 };
-use kvcpu_driver::mmio::regs::{control, mgmt};
+use kvcpu_driver::mmio::regs::{control, irq, mgmt};
 use kvcpu_driver::{Config, Device, DriverError, Firmware, Source};
 use kvcpu_emulator::Emulator;
 
@@ -340,7 +340,13 @@ fn a_new_image_that_is_not_confirmed_is_told_of() {
     let (_, firmware) = open(&fake, Duration::from_millis(300));
     *fake.levers.trial.lock().unwrap() = Trial::Silent;
     let error = firmware.update(&image(0x02_00_00, 9), |_, _| ()).unwrap_err();
-    assert!(matches!(trouble(error), FirmwareError::Unconfirmed { .. }));
+    assert!(matches!(trouble(error), FirmwareError::Unconfirmed { answers: true, .. }));
+    let fake = FakeFirmware::start();
+    let (_, firmware) = open(&fake, Duration::from_millis(300));
+    fake.levers.unanswered.store(Opcode::Version.code(), SeqCst);
+    let error = firmware.update(&image(0x02_00_00, 9), |_, _| ()).unwrap_err();
+    assert!(error.to_string().contains("it answers nothing"), "{error}");
+    assert!(matches!(trouble(error), FirmwareError::Unconfirmed { answers: false, .. }));
     let fake = FakeFirmware::start();
     let (_, firmware) = open(&fake, LONG);
     *fake.levers.trial.lock().unwrap() = Trial::Other;
@@ -363,19 +369,52 @@ fn a_restart_is_waited_for() {
     }
 }
 
+#[test]
+fn an_update_that_has_expired_is_not_told_as_a_restart() {
+    let fake = FakeFirmware::start();
+    let (_, firmware) = open(&fake, LONG);
+    *fake.levers.refused.lock().unwrap() = Some((Opcode::UpdateData.code(), 4, 0, 0));
+    let error = firmware.update(&image(0x02_00_00, 9), |_, _| ()).unwrap_err();
+    assert!(error.to_string().contains("a minute without a piece ends one"), "{error}");
+    assert!(matches!(trouble(error), FirmwareError::Refused { .. }));
+}
+
+#[test]
+fn a_command_that_a_reset_takes_away_is_not_waited_for() {
+    let fake = FakeFirmware::start();
+    let (device, firmware) = open(&fake, Duration::from_secs(60));
+    fake.levers.unanswered.store(Opcode::Nop.code(), SeqCst);
+    let begin = Instant::now();
+    let error = std::thread::scope(|scope| {
+        let asks = scope.spawn(|| firmware.call(Opcode::Nop as u8, [0; 3], &[]).unwrap_err());
+        while device.read(&mgmt::MBOX_COMMAND).unwrap() == 0 {
+            std::thread::yield_now();
+        }
+        device.reset().unwrap();
+        asks.join().unwrap()
+    });
+    assert!(matches!(trouble(error), FirmwareError::Lost));
+    assert!(begin.elapsed() < Duration::from_secs(30));
+}
+
 /// The device is off when its memory is given back, whether the firmware sees to that or hangs.
 #[test]
 fn a_self_test_that_is_given_up_ends_before_its_memory_does() {
-    for hangs in [false, true] {
+    // Obeys, hangs, is bitten after the command was taken back.
+    for (hangs, bitten) in [(false, false), (true, false), (true, true)] {
         let fake = FakeFirmware::start();
         let (device, firmware) = open(&fake, SHORT);
+        fake.levers.bitten_when_given_up.store(bitten, SeqCst);
         // So that the device can be enabled.
         device.configure(Config { deadline: SHORT, ..Config::default() }).unwrap();
         device.disable().unwrap();
         *fake.levers.tests_on.lock().unwrap() = Some(hangs);
+        device.enable_interrupts(&[Source::Command]).unwrap();
+        let interrupts = device.read(&irq::INT_ENABLE).unwrap();
         let error = firmware.self_test().unwrap_err();
         assert_eq!(matches!(error, DriverError::Firmware(FirmwareError::Hung { .. })), hangs, "{error}");
         assert_eq!((device.read(&control::CTRL).unwrap(), device.read(&mgmt::MBOX_COMMAND).unwrap()), (0, 0));
+        assert_eq!(device.read(&irq::INT_ENABLE).unwrap(), interrupts);
     }
 }
 

@@ -15,6 +15,9 @@ use kvcpu_mmio::regs::{control, mgmt};
 /// µs that the core rests after a round.
 const REST_US: u32 = 1_000;
 
+/// ms after which an image on trial that has answered nothing gives way to the one before.
+const TRIAL_MS: u32 = 60_000;
+
 /// How far it has come.
 enum Phase {
     /// Reads the image that runs.
@@ -45,8 +48,10 @@ pub struct Firmware<P: Platform> {
     pub(crate) pending: Option<Pending>,
     heartbeat: u32,
     halted: bool,
-    /// This round wrote what is not the firmware's own to show.
+    /// This round may have written what is not the firmware's own to show.
     pub(crate) meddled: bool,
+    /// When it booted, ms.
+    booted: u32,
 }
 
 impl<P: Platform> Firmware<P> {
@@ -75,6 +80,7 @@ impl<P: Platform> Firmware<P> {
             heartbeat: 0,
             halted: false,
             meddled: false,
+            booted: now,
         };
         firmware.record(Event::new(EventCode::Boot, boot.cause.into(), firmware.own.version));
         match check {
@@ -103,7 +109,7 @@ impl<P: Platform> Firmware<P> {
         if self.was_reset() {
             // It took the command away, and what a self-test had configured.
             self.pending = None;
-            self.show_status();
+            self.show();
         }
         self.sense(now);
         match &mut self.phase {
@@ -122,6 +128,7 @@ impl<P: Platform> Firmware<P> {
             Phase::Main => {
                 self.update.expire(now);
                 self.serve(now);
+                self.halted |= self.boot.trial && now.wrapping_sub(self.booted) >= TRIAL_MS;
                 if self.halted {
                     return;
                 }
@@ -180,7 +187,7 @@ impl<P: Platform> Firmware<P> {
 
     /// An image on trial has passed its self-test and answered a command, so that it can be replaced: it is confirmed.
     pub(crate) fn confirm(&mut self) {
-        if self.boot.trial {
+        if self.boot.trial && !self.selftest.failed() {
             self.platform.confirm();
             self.boot.trial = false;
             self.record(Event::new(EventCode::TrialConfirmed, self.own.version, self.own.crc));

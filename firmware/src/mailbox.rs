@@ -49,7 +49,7 @@ enum Reply {
     Later(Work),
     /// The answer, and then a reset.
     Reset(Answer),
-    /// Nothing: a reset of the device took the command away.
+    /// Nothing: a reset of the device, or a host that configured it, took the command away.
     Gone,
 }
 
@@ -112,7 +112,6 @@ impl<P: Platform> Firmware<P> {
             }
             Reply::Reset(answer) => {
                 self.answer(register, &answer);
-                self.confirm();
                 self.reset();
             }
         }
@@ -290,6 +289,7 @@ impl<P: Platform> Firmware<P> {
     fn judge(&mut self, verdict: Verdict) -> Reply {
         use SelfTestOutcome::{Failed, NotRun, Passed};
         let (dma, crc, detail) = match verdict {
+            Verdict::Gone => return Reply::Gone,
             Verdict::Enabled => return Reply::Now(MailboxResult::Enabled.into()),
             Verdict::Passed => (Passed, Passed, 0),
             Verdict::Dma(status) => (Failed, NotRun, status),

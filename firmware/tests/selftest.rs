@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{Answer, Faults, Machine};
+use common::{Answer, Faults, Machine, Moment};
 use kvcpu_mmio::firmware::{
-    DETAIL_TIMEOUT, EventCode, KEY, MailboxResult, Opcode, ResetCause, SelfTestOutcome, State, pattern_word,
+    DETAIL_TIMEOUT, EventCode, KEY, MailboxResult, Opcode, Parameter, ResetCause, SelfTestOutcome, State, pattern_word,
 };
 use kvcpu_mmio::map::registers;
 use kvcpu_mmio::queue::Status;
@@ -296,7 +296,7 @@ fn a_host_may_reset_or_enable_the_device_during_the_test() {
     assert_eq!(machine.get(&control::CTRL), 1);
 }
 
-/// A host resets the device at each moment of a boot and of a test in turn, and configures it as soon as a status is shown.
+/// A host resets the device at each moment of a test in turn, and configures it as soon as a status is shown.
 #[test]
 fn whenever_a_host_resets_the_device_what_it_configures_stays() {
     let state = |machine: &Machine| (machine.state(), machine.get(&control::CTRL));
@@ -304,7 +304,7 @@ fn whenever_a_host_resets_the_device_what_it_configures_stays() {
         let mut machine = Machine::running(Geometry::SMALL);
         let iova = lend(&machine, 6).iova();
         machine.post(Opcode::SelfTest.code(), 4, [iova as u32, (iova >> 32) as u32, KEY], &[6]);
-        machine.host().faults.reset_before = Some(access);
+        machine.host().faults = Faults { reset_before: Some(access), ..Faults::default() };
         while machine.answer().is_none() && machine.host().faults.reset_before.is_some() {
             machine.round();
         }
@@ -328,7 +328,8 @@ fn whenever_a_host_resets_the_device_what_it_configures_stays() {
 fn a_host_need_not_wait_for_firmware_that_is_idle() {
     for access in 0.. {
         let mut machine = Machine::running(Geometry::SMALL);
-        machine.host().faults = Faults { reset_before: Some(access), configures: Some(5), ..Faults::default() };
+        machine.host().faults =
+            Faults { reset_before: Some(access), configures: Some((5, Moment::AtOnce)), ..Faults::default() };
         machine.round();
         if machine.host().faults.reset_before.is_some() {
             assert!(access > 10, "{access}");
@@ -336,6 +337,43 @@ fn a_host_need_not_wait_for_firmware_that_is_idle() {
         }
         machine.rounds(5);
         assert_eq!((machine.get(&tier::TIER_FRAMES), machine.state()), (5, State::Runs), "{access}");
+    }
+}
+
+/// In the middle of a test, of a boot, and of a look at the guard.
+#[test]
+fn what_a_host_configures_once_a_status_is_shown_stays() {
+    let prepare: [fn(&mut Machine); 3] = [
+        |machine| {
+            machine.settle();
+            let iova = lend(machine, 6).iova();
+            machine.post(Opcode::SelfTest.code(), 4, [iova as u32, (iova >> 32) as u32, KEY], &[6]);
+        },
+        |_| {},
+        |machine| {
+            machine.settle();
+            assert_eq!(machine.enable(), 0);
+            machine.command(Opcode::SetParam, Parameter::TuningWindow.code(), 4, &[]);
+            machine.round();
+            (0..8).for_each(|tag| machine.insert(tag));
+        },
+    ];
+    for (number, prepare) in prepare.into_iter().enumerate() {
+        for access in (0..).step_by(if number == 1 { 5 } else { 1 }) {
+            let mut machine = Machine::new(Geometry::SMALL);
+            prepare(&mut machine);
+            let configures = Some((5, Moment::Shown));
+            machine.host().faults = Faults { reset_before: Some(access), configures, ..Faults::default() };
+            machine.rounds(2);
+            machine.settle();
+            if machine.host().faults.reset_before.is_some() {
+                assert!(access > 50, "{number}: {access}");
+                break;
+            }
+            machine.rounds(5);
+            machine.settle();
+            assert_eq!((machine.get(&tier::TIER_FRAMES), machine.state()), (5, State::Runs), "{number}: {access}");
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 mod common;
 
 use common::{FIRST, Machine, SECOND, image, words};
-use kvcpu_mmio::Geometry;
-use kvcpu_mmio::firmware::{EventCode, ImageFault, MailboxResult, Opcode, ResetCause, SelfTestOutcome, State};
+use kvcpu_mmio::firmware::{
+    EventCode, ImageFault, MailboxResult, Opcode, ResetCause, SelfTestOutcome, State, pattern_word,
+};
 use kvcpu_mmio::image as images;
 use kvcpu_mmio::regs::control::MAP_MAJOR;
 use kvcpu_mmio::regs::{control, irq, mgmt};
+use kvcpu_mmio::{Backing, Geometry};
 use proptest::prelude::*;
 
 fn running() -> Machine {
@@ -33,6 +35,16 @@ fn a_good_image_runs_on_trial_and_is_confirmed() {
     machine.settle();
     machine.rounds(2_000);
     assert_eq!((machine.state(), machine.bank(), machine.trial()), (State::Runs, 1, true), "it has answered nothing");
+    assert_eq!(machine.command(Opcode::SelfTest, 8, 0, &[6]).result, MailboxResult::Failed, "no memory there");
+    machine.round();
+    assert!(machine.trial(), "what failed is not confirmed");
+    let lent = machine.device.dma_alloc(4096).unwrap();
+    lent.words().iter().zip((0..16).step_by(2)).for_each(|(word, n)| {
+        let pattern = u64::from(pattern_word(n)) | u64::from(pattern_word(n + 1)) << 32;
+        word.store(pattern, std::sync::atomic::Ordering::Relaxed);
+    });
+    let (low, high) = (lent.iova() as u32, (lent.iova() >> 32) as u32);
+    assert_eq!(machine.command(Opcode::SelfTest, low, high, &[6]).result, MailboxResult::Ok);
     assert_eq!(machine.command(Opcode::Version, 0, 0, &[]).values[0], SECOND);
     machine.round();
     assert_eq!((machine.state(), machine.bank(), machine.trial()), (State::Runs, 1, false));
@@ -220,6 +232,31 @@ fn an_update_whose_host_fell_silent_is_forgotten() {
     machine.rounds(1_001);
     assert_eq!(machine.state(), State::Runs);
     assert_eq!(machine.command(Opcode::UpdateData, 64, 0, &[0; 16]).result, MailboxResult::NoUpdate);
+}
+
+#[test]
+fn a_trial_that_answers_nothing_for_a_minute_brings_the_old_bank_back() {
+    let mut machine = running();
+    machine.send(&image(SECOND, 201));
+    machine.command(Opcode::UpdateCommit, 0, 0, &[]);
+    machine.settle();
+    machine.rounds(59_000);
+    assert_eq!((machine.bank(), machine.trial(), machine.boots), (1, true, 2));
+    machine.rounds(2_500);
+    runs_first(&mut machine);
+    assert_eq!((machine.state(), machine.cause()), (State::Runs, ResetCause::TrialFailed));
+}
+
+#[test]
+fn a_commit_that_is_given_up_commits_nothing() {
+    let mut machine = running();
+    machine.send(&image(SECOND, 201));
+    machine.post(Opcode::UpdateCommit.code(), 0, [0, 0, kvcpu_mmio::firmware::KEY], &[]);
+    machine.rounds(2);
+    machine.set(&mgmt::MBOX_COMMAND, 0);
+    machine.rounds(100);
+    assert_eq!((machine.boots, machine.state()), (1, State::Updates));
+    assert_eq!(machine.command(Opcode::UpdateCommit, 0, 0, &[]).result, MailboxResult::Ok, "it may be given again");
 }
 
 /// The watchdog bites between SWAP and COMMIT's answer.

@@ -190,7 +190,7 @@ numbers! {
         BadArgument = 2,
         /// LENGTH is over 64, no multiple of 4, or not what the command needs.
         BadLength = 3,
-        /// No update was begun, or the core was reset since.
+        /// No update was begun, or it was ended since: by a reset of the core, a minute of silence, or another host.
         NoUpdate = 4,
         /// The piece does not begin where the last one ended.
         OutOfOrder = 5,

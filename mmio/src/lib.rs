@@ -2,13 +2,13 @@
 //! device's geometry and the backing trait.
 //!
 //! Each register is described once, in [`regs`]; the RTL decoder, the model, the driver, firmware
-//! and every generated file read it from there. Nothing here has behaviour: what a register *does*
-//! is written twice, independently, in the emulator and in the RTL.
+//! and every generated file read it from there. What a register *does* is not here: it is
+//! written twice, independently, in the emulator and in the RTL.
 //!
 //! The backing trait is for hosts: a core without 64-bit atomics, as the management core is one, has all but that, and needs no heap.
 #![no_std]
 #![forbid(unsafe_code)]
-#[cfg(target_has_atomic = "64")]
+#[cfg(any(target_has_atomic = "64", feature = "files"))]
 extern crate alloc;
 
 #[cfg(target_has_atomic = "64")]

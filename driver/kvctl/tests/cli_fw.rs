@@ -5,7 +5,7 @@ mod cli_common;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use cli_common::{command, kvctl, session};
+use cli_common::{command, kvctl, kvctl_at, session};
 use serde_json::json;
 
 const FW: [&str; 2] = ["--device", "emulator+fw"];
@@ -95,6 +95,14 @@ fn the_devices_selftest_passes_beside_the_firmware() {
     let count = |what: &str| said[what].as_u64().unwrap_or_else(|| panic!("no number {what}: {said}"));
     assert!(count("passed") > 25, "{said}");
     assert_eq!(count("failed"), 0, "{said}");
+}
+
+/// The march of so large a directory takes the firmware seconds, and has it to itself.
+#[test]
+fn one_test_alone_waits_for_the_firmwares_march() {
+    let args = [FW[0], FW[1], "selftest", "--quick", "--only", "march"];
+    let said = kvctl_at("full", &args).good().out;
+    assert!(said.contains("1 passed, 0 failed"), "{said}");
 }
 
 #[test]

@@ -45,6 +45,11 @@ pub enum FirmwareError {
         /// Its answer.
         refusal: Refusal,
     },
+    /// The command is not in the mailbox any more.
+    #[error(
+        "a reset of the device, or another process, took the command out of the mailbox before it was answered; give it again"
+    )]
+    Lost,
     /// More data than the mailbox holds.
     #[error("{bytes} bytes do not fit into MBOX_DATA, which has 64; send less at a time")]
     TooLong {
@@ -83,15 +88,18 @@ pub enum FirmwareError {
         /// What the new image's self-test had found, if it was that it failed.
         self_test: Option<SelfTest>,
     },
-    /// The new image runs, and neither confirms itself nor gives up.
+    /// The new image runs, is not confirmed, and does not give up.
     #[error(
-        "image {image} runs on trial and does not confirm itself (self-test: {self_test}); a watchdog bite brings the old one back: load the old image again"
+        "image {image} runs on trial and is not confirmed (self-test: {self_test}; it {}): it gives way to the old one a minute after its boot, or power the card off and on; repair the image",
+        if *answers { "answers" } else { "answers nothing" }
     )]
     Unconfirmed {
         /// The new image.
         image: Version,
         /// What its self-test found.
         self_test: SelfTest,
+        /// It has answered VERSION.
+        answers: bool,
     },
     /// SELF_TEST needs the device for itself.
     #[error(
@@ -137,7 +145,7 @@ impl Refusal {
                 _ => "use the driver that belongs to the firmware",
             },
             MailboxResult::BadLength | MailboxResult::OutOfOrder => "use the driver that belongs to the firmware",
-            MailboxResult::NoUpdate => "begin the update again",
+            MailboxResult::NoUpdate => "begin the update again; a minute without a piece ends one",
             MailboxResult::BadImage => "use the image that belongs to the device",
             MailboxResult::Flash => "try again; if it stays, the flash is worn out",
             MailboxResult::Enabled => "disable the device first",

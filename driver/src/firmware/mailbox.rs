@@ -11,7 +11,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use kvcpu_mmio::Backing;
 use kvcpu_mmio::firmware::{KEY, MAILBOX_BYTES, MailboxResult, Opcode};
-use kvcpu_mmio::regs::mgmt::{FW_STATUS, MBOX_ANSWER, MBOX_ARG, MBOX_COMMAND, MBOX_DATA, MBOX_STATUS, MBOX_VALUE};
+use kvcpu_mmio::regs::mgmt::{MBOX_ANSWER, MBOX_ARG, MBOX_COMMAND, MBOX_DATA, MBOX_STATUS, MBOX_VALUE};
 
 use super::error::{FirmwareError, Refusal};
 use super::watch::Watch;
@@ -83,7 +83,7 @@ impl<'d, B: Backing + ?Sized + 'static> Turn<'d, B> {
         // Memory that the command lends was written before.
         fence(Ordering::Release);
         device.write(&MBOX_COMMAND, MBOX_COMMAND::SEQUENCE.set(command, sequence))?;
-        let status = self.wait(sequence);
+        let status = self.wait(MBOX_COMMAND::SEQUENCE.set(command, sequence));
         if status.is_err() {
             // A device that cannot be reached has no use for it.
             let _ = device.write(&MBOX_COMMAND, 0);
@@ -91,14 +91,18 @@ impl<'d, B: Backing + ?Sized + 'static> Turn<'d, B> {
         self.answer(opcode, status?)
     }
 
-    /// Waits until this SEQUENCE is answered; MBOX_STATUS.
-    fn wait(&self, sequence: u64) -> Result<u64, DriverError> {
-        let device = self.device;
+    /// Waits until this command is answered; MBOX_STATUS.
+    fn wait(&self, command: u64) -> Result<u64, DriverError> {
+        let (device, sequence) = (self.device, MBOX_COMMAND::SEQUENCE.get(command));
         let mut watch = Watch::new(device, "an answer in the mailbox", device.deadline())?;
         loop {
             let status = device.read(&MBOX_STATUS)?;
             if MBOX_STATUS::SEQUENCE.get(status) == sequence {
                 return Ok(status);
+            }
+            // CTRL.RESET clears it, and the answer that may have been there.
+            if device.read(&MBOX_COMMAND)? != command {
+                return Err(FirmwareError::Lost.into());
             }
             if watch.tick()? {
                 return Err(watch.over("MBOX_STATUS", status));
@@ -130,11 +134,6 @@ impl<'d, B: Backing + ?Sized + 'static> Turn<'d, B> {
         }
         data.truncate(bytes as usize);
         Ok(Answer { values, data })
-    }
-
-    /// What FW_STATUS reads.
-    pub(super) fn run(&self) -> Result<super::status::Run, DriverError> {
-        Ok(super::status::Run::from_register(self.device.read(&FW_STATUS)?))
     }
 }
 

@@ -166,8 +166,9 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
     pub fn wait_event(&self, seen: Event, timeout: Duration) -> Result<Option<Event>, DriverError> {
         self.present()?;
         let begin = Instant::now();
-        let signals = match self.device.enable_interrupts(&[Source::Management]) {
-            Ok(()) => true,
+        // While a self-test has the interrupts, by polling.
+        let signals = match self.device.try_enable_interrupts(&[Source::Management]) {
+            Ok(enabled) => enabled,
             Err(DriverError::Backing(BackingError::Unsupported(_) | BackingError::Irq(_))) => false,
             Err(error) => return Err(error),
         };
@@ -221,7 +222,7 @@ pub(crate) fn look<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Result<
 
 /// Waits until firmware that was seen before shows itself again after a reset of the device: what it was about when the reset came may reach
 /// the device until then. Firmware that hangs is not waited for beyond the deadline.
-pub(crate) fn let_show<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Result<(), DriverError> {
+fn let_show<B: Backing + ?Sized + 'static>(device: &Device<B>) -> Result<(), DriverError> {
     if !device.inner.has_firmware.load(Ordering::Relaxed) {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 use kvcpu_mmio::firmware::{MailboxResult, Opcode, SELF_TEST_MAX_SHIFT, pattern_word};
 use kvcpu_mmio::regs::control::{CTRL, STATUS};
+use kvcpu_mmio::regs::irq::INT_ENABLE;
 use kvcpu_mmio::regs::mgmt::FW_STATUS;
 use kvcpu_mmio::{Backing, BackingError};
 
@@ -19,9 +20,11 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
     pub fn self_test(&self) -> Result<SelfTest, DriverError> {
         self.wait_ready()?;
         let device = &self.device;
+        let mut turn = Turn::take(device);
         let _lent = lock(&device.inner.lent);
         // The firmware holds INT_STATUS.COMMAND back, for which it reads INT_ENABLE and writes it back.
         let _held = lock(&device.inner.irq);
+        let interrupts = device.read(&INT_ENABLE)?;
         if CTRL::ENABLE.get(device.read(&CTRL)?) == 1 || STATUS::ENABLED.get(device.read(&STATUS)?) == 1 {
             return Err(FirmwareError::Enabled.into());
         }
@@ -36,7 +39,6 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
         memory.write(0, &pattern)?;
         let iova = memory.iova();
         let args = [iova as u32, (iova >> 32) as u32];
-        let mut turn = Turn::take(device);
         let values = match turn.ask(Opcode::SelfTest, args, &shift.to_le_bytes()) {
             Ok(answer) => answer.values,
             Err(DriverError::Firmware(FirmwareError::Refused { refusal, .. }))
@@ -45,9 +47,9 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
                 refusal.values
             }
             Err(error) => {
-                if !matches!(error, DriverError::Firmware(FirmwareError::Refused { .. })) {
-                    self.take_back(memory);
-                }
+                self.end(interrupts).unwrap_or_else(|error| {
+                    tracing::warn!(target: "kvcpu::firmware", %error, "the device may be left with the self-test's configuration");
+                });
                 return Err(error);
             }
         };
@@ -58,24 +60,16 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
         Ok(found)
     }
 
-    /// Frees what was lent to a test that was given up, once the device is off; the firmware turns it off as soon as it sees that nobody waits,
-    /// and one that hangs does not. If neither can be seen, the memory is kept: the device may write there.
-    fn take_back(&self, memory: DmaBuffer) {
-        if let Err(error) = self.ended() {
-            tracing::warn!(target: "kvcpu::firmware", iova = memory.iova(), %error, "memory that was lent stays mapped");
-            std::mem::forget(memory);
-        }
-    }
-
-    fn ended(&self) -> Result<(), DriverError> {
+    /// Ends a test that was given up, or that the watchdog ended, before the memory goes that it was lent. The firmware turns the device off as soon as
+    /// it sees that nobody waits; where it hangs, or was bitten after the command was taken back, nobody does.
+    fn end(&self, interrupts: u64) -> Result<(), DriverError> {
         let device = &self.device;
         let mut watch = Watch::new(device, "the firmware's self-test to end", device.deadline())?;
-        while Run::from_register(device.read(&FW_STATUS)?).is_early() {
-            if watch.tick()? {
-                device.write(&CTRL, 0)?;
-                break;
-            }
+        while Run::from_register(device.read(&FW_STATUS)?).is_early() && !watch.tick()? {}
+        if CTRL::ENABLE.get(device.read(&CTRL)?) == 1 {
+            device.write(&CTRL, 0)?;
         }
+        device.write(&INT_ENABLE, interrupts)?;
         device.wait_status("disabling the device", &STATUS::ENABLED, 0)
     }
 }

@@ -183,6 +183,11 @@ impl Run {
         !matches!(self.state, Some(State::None | State::Boots | State::Tests))
     }
 
+    /// Whether it shows anything.
+    pub(super) fn is_shown(&self) -> bool {
+        self.state != Some(State::None)
+    }
+
     /// Whether it boots or tests itself.
     pub(super) fn is_early(&self) -> bool {
         matches!(self.state, Some(State::Boots | State::Tests))

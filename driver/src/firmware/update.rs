@@ -58,7 +58,18 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
 
     fn before(&self) -> Result<Before, DriverError> {
         let heartbeat = self.device.read(&FW_HEARTBEAT)?;
-        Ok(Before { run: Run::from_register(self.device.read(&FW_STATUS)?), heartbeat })
+        Ok(Before { run: self.shown()?, heartbeat })
+    }
+
+    /// What FW_STATUS reads, once it does not read 0, as it does for a round after a reset of the device.
+    fn shown(&self) -> Result<Run, DriverError> {
+        loop {
+            let run = Run::from_register(self.device.read(&FW_STATUS)?);
+            if run.is_shown() {
+                return Ok(run);
+            }
+            self.present()?;
+        }
     }
 
     /// What an error of a command in the middle of an update means; none if the new image runs all the same, as the core was reset before COMMIT
@@ -69,12 +80,16 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
             _ => None,
         };
         // A command that the reset swallowed was not refused: it has no answer.
-        match (result, turn.run()) {
+        match (result, self.shown()) {
             (None | Some(Some(MailboxResult::Interrupted)), Ok(run)) if run.bank != before.run.bank => Ok(()),
-            (Some(Some(MailboxResult::NoUpdate | MailboxResult::Interrupted)), Ok(Run { cause, bites, .. })) => {
+            (Some(Some(MailboxResult::Interrupted)), Ok(Run { cause, bites, .. })) => {
                 Err(FirmwareError::Interrupted { cause, bites }.into())
             }
-            (None, Ok(Run { cause, bites, .. })) if bites != before.run.bites => {
+            // Without a reset in between, the update has expired, or another process has ended it.
+            (None | Some(Some(MailboxResult::NoUpdate)), Ok(Run { cause, bites, .. }))
+                if (cause, bites) != (before.run.cause, before.run.bites)
+                    || self.device.read(&FW_HEARTBEAT)? < before.heartbeat =>
+            {
                 Err(FirmwareError::Interrupted { cause, bites }.into())
             }
             (Some(_), _) => {
@@ -102,16 +117,17 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
         };
         self.wait_restart(before, runs, |watch, status| watch.over("FW_STATUS", status))?;
         let answer = turn.ask(Opcode::Version, [0; 2], &[]);
-        let mut watch = Watch::new(&self.device, "the new firmware to be confirmed", self.device.deadline())?;
+        let deadline = self.device.deadline() + BITE;
+        let mut watch = Watch::new(&self.device, "the new firmware to be confirmed", deadline)?;
         loop {
-            let run = turn.run()?;
+            let run = self.shown()?;
             if run.is_ready() && runs(&run)? && !run.trial {
-                return Ok(answer?.values);
+                // It may have been late, or another's command have confirmed it.
+                return answer.or_else(|_| turn.ask(Opcode::Version, [0; 2], &[])).map(|answer| answer.values);
             }
             if watch.tick()? {
-                answer?;
                 let (image, self_test) = (version(image), self.present()?.self_test);
-                return Err(FirmwareError::Unconfirmed { image, self_test }.into());
+                return Err(FirmwareError::Unconfirmed { image, self_test, answers: answer.is_ok() }.into());
             }
         }
     }
@@ -133,6 +149,7 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
             let status = self.device.read(&FW_STATUS)?;
             let run = Run::from_register(status);
             let changed = (run.bank, run.cause, run.bites) != (before.run.bank, before.run.cause, before.run.bites);
+            let changed = run.is_shown() && changed;
             if run.is_early() || changed || heartbeat < before.heartbeat {
                 first_beat.get_or_insert(heartbeat);
             }

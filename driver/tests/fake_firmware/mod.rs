@@ -48,6 +48,8 @@ pub(crate) struct Levers {
     pub(crate) unanswered: AtomicU32,
     /// SELF_TEST enables the device and does not end until it is given up; `Some(true)`: not even then.
     pub(crate) tests_on: Mutex<Option<bool>>,
+    /// Firmware that hangs in SELF_TEST is bitten once the command is taken back.
+    pub(crate) bitten_when_given_up: AtomicBool,
     /// A command with this opcode makes it hang.
     pub(crate) hangs_at: AtomicU32,
     /// The watchdog bites before so many UPDATE_DATA are done.
@@ -85,6 +87,7 @@ impl FakeFirmware {
             tests: AtomicBool::new(false),
             unanswered: AtomicU32::new(OFF),
             tests_on: Mutex::new(None),
+            bitten_when_given_up: AtomicBool::new(false),
             hangs_at: AtomicU32::new(OFF),
             bite_at: AtomicU32::new(OFF),
             bites_after_swap: AtomicBool::new(false),
@@ -158,6 +161,9 @@ impl Core {
         while !self.levers.ends.load(SeqCst) {
             if !self.levers.hangs.load(SeqCst) {
                 self.round();
+            } else if self.levers.bitten_when_given_up.load(SeqCst) && self.get(&mgmt::MBOX_COMMAND, 0) == 0 {
+                self.levers.hangs.store(false, SeqCst);
+                self.reset(ResetCause::Watchdog);
             }
             std::thread::sleep(ROUND);
         }
@@ -271,6 +277,7 @@ impl Core {
             && let Some(hangs) = *self.levers.tests_on.lock().unwrap()
         {
             self.set(&control::CTRL, 0, 1);
+            self.set(&irq::INT_ENABLE, 0, 0);
             self.run.testing = command;
             self.levers.hangs.store(hangs, SeqCst);
             return self.show();

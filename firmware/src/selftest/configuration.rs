@@ -36,10 +36,15 @@ const ONE_FRAME: [(u32, u32); WORDS] = {
 
 /// Disables a device that a test, ended by a watchdog bite, left enabled. What was configured before it is lost.
 pub(crate) fn disable<P: Platform>(platform: &mut P) {
-    let frames = (0..TIERS as u32).map(|t| (tier::TIER_FRAMES.at(t), u32::from(t == T1)));
-    if { frames }.all(|(offset, frames)| platform.read(Bar::Regs, offset) == frames) {
+    if is_configured(platform) {
         platform.set(&control::CTRL, 0);
     }
+}
+
+/// Whether the device has the frames of a test: if not, a host has configured it since, or reset it.
+pub(super) fn is_configured<P: Platform>(platform: &mut P) -> bool {
+    let mut tiers = 0..TIERS as u32;
+    tiers.all(|t| platform.read(Bar::Regs, tier::TIER_FRAMES.at(t)) == u32::from(t == T1))
 }
 
 /// What was configured before.

@@ -9,7 +9,7 @@
 //! One step a round, as the firmware's own CRC takes longer than a round may. The device is configured with T1 alone, and what was
 //! configured before is put back; the single-shot command's interrupt is held back meanwhile.
 
-use super::configuration::{Saved, T1};
+use super::configuration::{Saved, T1, is_configured};
 use crate::Platform;
 use crate::platform::{Registers, bits};
 use crc::{Digest, NoTable};
@@ -36,6 +36,8 @@ pub(crate) enum Verdict {
     Crc(u32),
     /// A host enabled the device before the test did.
     Enabled,
+    /// The device is not configured for the test any more.
+    Gone,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,9 @@ impl Transfer {
         if self.step == Step::Pattern {
             return self.pattern(platform, now);
         }
+        if !is_configured(platform) {
+            return Some(Verdict::Gone);
+        }
         let verdict = match self.completion(platform, now) {
             None => return None,
             Some(Err(detail)) => Some(Verdict::Dma(detail)),
@@ -99,9 +104,10 @@ impl Transfer {
         Some(verdict)
     }
 
-    /// Ends it where it is. A device that is not enabled any more was reset, or is the host's: nothing is put back.
+    /// Ends it where it is. A device that is not enabled any more, or configured otherwise, was reset or is the host's: nothing is put back.
     pub(crate) fn give_up<P: Platform>(self, platform: &mut P) {
-        if self.step != Step::Pattern && platform.field(&control::CTRL, &control::CTRL::ENABLE) == 1 {
+        let enabled = platform.field(&control::CTRL, &control::CTRL::ENABLE) == 1;
+        if self.step != Step::Pattern && enabled && is_configured(platform) {
             platform.set(&control::CTRL, 0);
             self.saved.put_back(platform);
         }

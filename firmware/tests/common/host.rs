@@ -29,14 +29,21 @@ pub struct Faults {
     pub tears: Option<u32>,
     /// A host resets the device before this many-th access of the firmware, counted down.
     pub reset_before: Option<u32>,
-    /// It configures so many frames of T0 at once.
-    pub configures: Option<u32>,
+    /// Then it configures so many frames of T0: at once, or as soon as a status is shown.
+    pub configures: Option<(u32, Moment)>,
     /// The core hangs once it has asked for the other bank.
     pub hangs_at_swap: bool,
     /// No single-shot command completes.
     pub deaf: bool,
     /// The word of the other bank at this offset does not hold what it is given.
     pub flash: Option<u32>,
+}
+
+/// When a host that has reset the device configures it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    AtOnce,
+    Shown,
 }
 
 /// The core and what is round it.
@@ -95,13 +102,16 @@ impl Host {
             Some(0) => {
                 let reset = control::CTRL::RESET.mask() as u32;
                 self.device.write32(Bar::Regs, control::CTRL.offset, reset).unwrap();
-                if let Some(frames) = self.faults.configures {
-                    self.device.write32(Bar::Regs, tier::TIER_FRAMES.offset, frames).unwrap();
-                }
                 None
             }
             left => left.map(|n| n - 1),
         };
+        if let (None, Some((frames, moment))) = (self.faults.reset_before, self.faults.configures)
+            && (moment == Moment::AtOnce || self.device.management_read32(Bar::Regs, mgmt::FW_STATUS.offset) != 0)
+        {
+            self.faults.configures = None;
+            self.device.write32(Bar::Regs, tier::TIER_FRAMES.offset, frames).unwrap();
+        }
     }
 
     /// Where an access gets to.

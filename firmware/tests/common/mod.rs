@@ -4,13 +4,14 @@
 
 mod host;
 
-pub use host::{FIRST, Faults, Host, SECOND, cool, image, words};
+pub use host::{FIRST, Faults, Host, Moment, SECOND, cool, image, words};
 
 use kvcpu_emulator::Emulator;
 use kvcpu_firmware::{Firmware, Platform};
 use kvcpu_mmio::firmware::{KEY, MailboxResult, Opcode, ResetCause, State};
+use kvcpu_mmio::queue::{self, Key, Sqe};
 use kvcpu_mmio::regs::mgmt::{FW_STATUS, MBOX_ANSWER, MBOX_ARG, MBOX_COMMAND, MBOX_DATA, MBOX_STATUS, MBOX_VALUE};
-use kvcpu_mmio::regs::{control, dma, hepc, tier};
+use kvcpu_mmio::regs::{command, control, dma, hepc, tier};
 use kvcpu_mmio::{Backing, Bar, Geometry, Register};
 use std::sync::Arc;
 
@@ -200,6 +201,17 @@ impl Machine {
             assert_eq!(answer.result, MailboxResult::Ok, "piece {n}");
             assert_eq!(answer.values[0], 64 * n + 4 * piece.len() as u32);
         }
+    }
+
+    /// INSERT of a block into T0, by the single-shot registers.
+    pub fn insert(&self, tag: u64) {
+        let sqe = Sqe { opcode: queue::Opcode::Insert.code(), key: Key::shared(0, tag), ..Sqe::default() };
+        for (n, word) in (0..).step_by(2).zip(sqe.to_words()) {
+            self.at(command::CMD_SQE.element(n), word as u32);
+            self.at(command::CMD_SQE.element(n + 1), (word >> 32) as u32);
+        }
+        self.set(&command::CMD_GO, 1);
+        assert_eq!(command::CMD_STATUS::DONE.get(self.get(&command::CMD_STATUS).into()), 1);
     }
 
     /// Configures one tier without bytes, and enables the device; CONFIG_ERR.

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use kvcpu_driver::{Config, Device, DriverError, TierConfig};
+use kvcpu_mmio::firmware::State;
 use kvcpu_mmio::map::registers;
 use kvcpu_mmio::queue::{Cqe, Key, Sqe};
 use kvcpu_mmio::regs::{command, control, mgmt};
@@ -162,8 +163,7 @@ impl Bench {
         self.write(&Path::of(register, 0, 0), value)
     }
 
-    /// Function-level reset, bus mastering on, and the wait until the device is ready, and its firmware shows itself again, if it has any: what that
-    /// was about may reach the device until then.
+    /// Function-level reset, bus mastering on, and the wait until the device is ready, and its firmware is past its boot and its march, if it has any.
     pub(super) fn reset(&self) -> Result<(), Problem> {
         self.has_firmware.fetch_or(self.get(&mgmt::FW_STATUS)? != 0, Relaxed);
         // Without the function's reset there is the device's own, so that its tests are run all the same.
@@ -172,10 +172,14 @@ impl Bench {
         }
         self.wait(&control::STATUS, &control::STATUS::READY, 1)?;
         let start = Instant::now();
-        while self.has_firmware.load(Relaxed) && self.get(&mgmt::FW_STATUS)? == 0 {
+        while self.has_firmware.load(Relaxed) {
+            let state = mgmt::FW_STATUS::STATE.get(self.get(&mgmt::FW_STATUS)?);
+            if state > State::Tests.code().into() {
+                break;
+            }
             if start.elapsed() >= self.deadline {
-                let expected = format!("firmware that shows itself again within {:?}", self.deadline);
-                return Err(failure("FW_STATUS", expected, 0));
+                let expected = format!("firmware that has booted and tested itself within {:?}", self.deadline);
+                return Err(failure("FW_STATUS.STATE", expected, state));
             }
             self.backing.advance(64)?;
         }
