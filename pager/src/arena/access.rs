@@ -89,6 +89,13 @@ impl Arena {
         Ok(())
     }
 
+    /// Whether the block of a byte is there: a touch of it makes no fault.
+    pub fn is_resident(&self, offset: u64) -> Result<bool, PagerError> {
+        let block = self.blocks_of(offset..offset.saturating_add(1))?.start;
+        let state = self.core.states.get(block).state();
+        Ok(matches!(state, State::Resident | State::Dirty | State::Quarantined | State::Zeros))
+    }
+
     /// Says that a range of bytes is used. The processor does not tell of touches of what is mapped, so policies know of those only that they are told.
     pub fn touch(&self, range: Range<u64>) -> Result<(), PagerError> {
         self.blocks_of(range)?.for_each(|block| self.core.tell(Event::Touched(block)));

@@ -242,7 +242,9 @@ pub(super) fn save(core: &Core, block: u32, buffer: &mut [u8]) -> Result<(), Sou
     match saved {
         Ok(()) => core.counting.saved.add(1),
         // Should this fail, the next write is told of.
-        Err(_) => drop(core.uffd.protect(address, core.block_bytes, false)),
+        Err(_) => {
+            let _ = core.uffd.protect(address, core.block_bytes, false);
+        }
     }
     saved
 }

@@ -16,16 +16,22 @@ pub(super) fn run(core: &Arc<Core>, stop: &AtomicBool) {
                 let Some(block) = core.block_at(fault.address) else { continue };
                 core.counting.faults.add(1);
                 let offset = fault.address - core.mapping.start();
+                let (address, bytes) = (core.address(block), core.block_bytes);
                 match core.serve(block, Cause::Touch(offset)) {
-                    Ok(()) => {}
+                    // A source that failed has poisoned it already.
+                    Ok(()) | Err(Refused::Source(_)) => {}
                     // Whoever touched it would wait for ever: a page that is poisoned lets it go on to a SIGBUS of its own.
-                    Err(Refused::Source(_)) => {}
-                    Err(_) => drop(core.uffd.poison(core.address(block), core.block_bytes)),
+                    Err(_) => {
+                        let _ = core.uffd.poison(address, bytes);
+                    }
                 }
-                // What was filled by another thread has woken nobody who came later.
-                drop(core.uffd.wake(core.address(block), core.block_bytes));
+                // What was filled by another thread has woken nobody who came later. Without a range of this arena there is nobody.
+                let _ = core.uffd.wake(address, bytes);
             }
-            Ok(None) => drop(poll(&mut [PollFd::new(&core.uffd, PollFlags::IN)], Some(&LOOK))),
+            // Whether a fault came or the time is over is seen by the next look.
+            Ok(None) => {
+                let _ = poll(&mut [PollFd::new(&core.uffd, PollFlags::IN)], Some(&LOOK));
+            }
             Err(errno) => {
                 let error = std::io::Error::from_raw_os_error(errno);
                 tracing::error!(target: "kvcpu::pager", %error, "faults cannot be read any more");
