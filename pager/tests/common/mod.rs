@@ -125,3 +125,19 @@ pub fn until(what: &str, holds: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
+
+/// Has the kernel read a range of an arena.
+pub fn write_from(arena: &Arena, range: std::ops::Range<u64>, to: &mut std::fs::File) -> std::io::Result<()> {
+    assert!(range.end <= arena.bytes());
+    let length = (range.end - range.start) as usize;
+    // SAFETY: within the arena, which lives; nobody writes it.
+    let bytes = unsafe { std::slice::from_raw_parts(arena.as_ptr().add(range.start as usize), length) };
+    std::io::Write::write_all(to, bytes)
+}
+
+/// A word of a file.
+pub fn read_word(file: &mut std::fs::File, offset: u64) -> u64 {
+    let mut bytes = [0; 8];
+    std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, offset).expect("it is that long");
+    u64::from_le_bytes(bytes)
+}

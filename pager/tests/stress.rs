@@ -1,0 +1,166 @@
+//! Eight threads at one arena: touches, pins, advice, evictions, blocks denied and allowed again, all at random; every byte is checked.
+
+mod common;
+
+use common::{Numbered, hepc, peek, poke, word};
+use kvcpu_pager::codec::Scratch;
+use kvcpu_pager::{Access, Advice, Arena, Faults, Options, Policy, Source, SourceError};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+const BLOCKS: u64 = 300;
+const THREADS: u64 = 8;
+
+/// The seed, which `KVCPU_SEED` sets.
+fn seed() -> u64 {
+    let set = std::env::var("KVCPU_SEED").ok().and_then(|text| text.parse().ok());
+    set.unwrap_or_else(|| u64::from(std::process::id()) * 7919)
+}
+
+/// The same words, of which a half of the blocks is denied while `denies`.
+struct Tenants {
+    words: Numbered,
+    denies: Arc<AtomicBool>,
+}
+
+impl Source for Tenants {
+    fn bytes(&self) -> u64 {
+        self.words.bytes
+    }
+
+    fn fill(&self, block: u64, out: &mut [u8], scratch: &mut Scratch) -> Result<(), SourceError> {
+        if block % 2 == 1 && self.denies.load(SeqCst) {
+            return Err(SourceError::Denied { tenant: 1 });
+        }
+        self.words.fill(block, out, scratch)
+    }
+
+    fn tenant(&self, block: u64) -> u8 {
+        (block % 2) as u8
+    }
+
+    fn name(&self) -> &str {
+        "tenants"
+    }
+}
+
+fn options(policy: Policy, faults: Faults, access: Access) -> Options {
+    Options {
+        block_bytes: 4096,
+        budget_bytes: Some(60 << 12),
+        policy,
+        batch: 8,
+        faults,
+        access,
+        deadline: Duration::from_secs(60),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn reading_threads_always_see_the_right_bytes() {
+    let seed = seed();
+    println!("replay: KVCPU_SEED={seed} cargo test --release -p kvcpu-pager --test stress");
+    for (name, policy) in [("hepc", Policy::Hepc(hepc())), ("clock", Policy::Clock), ("lru", Policy::Lru)] {
+        let denies = Arc::new(AtomicBool::new(false));
+        let source = Tenants { words: Numbered::new(BLOCKS << 12), denies: denies.clone() };
+        let arena =
+            Arena::new(Box::new(source), options(policy, Faults::InThread, Access::ReadOnly)).expect("an arena");
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (arena, denies) = (&arena, &denies);
+                let mut rng = ChaCha8Rng::seed_from_u64(seed ^ thread << 32);
+                scope.spawn(move || {
+                    for _ in 0..4_000 {
+                        let block = rng.random_range(0..BLOCKS);
+                        let offset = (block << 12) + 8 * rng.random_range(0..512_u64);
+                        match rng.random_range(0..100) {
+                            0..3 => drop(arena.pin(block << 12..(block << 12) + 4096).map(|_pin| peek(arena, offset))),
+                            3..6 => arena.advise(offset..offset + 1, Advice::Evict).expect("in it"),
+                            6..9 => arena.advise(offset..offset + 1, Advice::Prefetch).expect("in it"),
+                            9..12 => arena.touch(offset..offset + 1).expect("in it"),
+                            12 if thread == 0 => {
+                                // Revoked, and allowed again.
+                                denies.store(!denies.load(SeqCst), SeqCst);
+                                arena.invalidate(0..BLOCKS << 12).expect("in it");
+                            }
+                            _ => {
+                                let found = peek(arena, offset);
+                                let denied = block % 2 == 1 && found == 0;
+                                assert!(found == word(offset) || denied, "{name}: {offset:#x}: {found:#x}");
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let counted = arena.counters();
+        assert!(counted.evicted > 1_000 && counted.denied > 0 && counted.failed == 0, "{name}: {counted:?}");
+        assert!(arena.resident_bytes() <= 60 << 12, "{name}");
+    }
+}
+
+#[test]
+fn what_threads_write_is_what_they_read_whatever_is_evicted() {
+    let seed = seed();
+    println!("replay: KVCPU_SEED={seed} cargo test --release -p kvcpu-pager --test stress");
+    let source = Numbered { writable: true, ..Numbered::new(BLOCKS << 12) };
+    let options = options(Policy::Hepc(hepc()), Faults::InThread, Access::Writable);
+    let arena = Arena::new(Box::new(source.clone()), options).expect("an arena");
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let arena = &arena;
+            let mut rng = ChaCha8Rng::seed_from_u64(seed ^ thread << 40);
+            scope.spawn(move || {
+                // One word in a page is this thread's.
+                let mut mine: Vec<u64> = (0..BLOCKS).map(|block| word((block << 12) + 8 * thread)).collect();
+                for n in 0..4_000_u64 {
+                    let block = rng.random_range(0..BLOCKS);
+                    let offset = (block << 12) + 8 * thread;
+                    assert_eq!(peek(arena, offset), mine[block as usize], "{offset:#x}");
+                    if rng.random_bool(0.3) {
+                        mine[block as usize] = n << 8 | thread;
+                        poke(arena, offset, mine[block as usize]);
+                    }
+                    if thread == 0 && n % 1_000 == 999 {
+                        arena.flush().expect("it takes them");
+                    }
+                }
+                for (block, expected) in (0..).zip(&mine) {
+                    assert_eq!(peek(arena, (block << 12) + 8 * thread), *expected, "{block}");
+                }
+            });
+        }
+    });
+    assert!(arena.counters().saved > 1_000, "{:?}", arena.counters());
+}
+
+/// Needs a privilege that CI's machine has, and a user need not have.
+#[test]
+fn a_handler_thread_serves_the_kernel_too() {
+    let source = Numbered::new(BLOCKS << 12);
+    let made = Arena::new(Box::new(source), options(Policy::Lru, Faults::HandlerThread, Access::ReadOnly));
+    let arena = match made {
+        Ok(arena) => arena,
+        Err(error @ kvcpu_pager::PagerError::KernelFaults) => return println!("SKIPPED: {error}"),
+        Err(error) => panic!("{error}"),
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let arena = &arena;
+            scope.spawn(move || {
+                for n in 0..BLOCKS {
+                    let offset = ((n * 7 + thread * 50) % BLOCKS) << 12;
+                    assert_eq!(peek(arena, offset), word(offset));
+                }
+            });
+        }
+    });
+    // write(2) of pages that are missing.
+    let mut file = tempfile::tempfile().expect("a file");
+    common::write_from(&arena, 0..100 << 12, &mut file).expect("the kernel's touches are served");
+    assert_eq!(common::read_word(&mut file, 50 << 12), word(50 << 12));
+}
