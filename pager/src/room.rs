@@ -31,6 +31,11 @@ impl Room {
         self.waiting.load(Ordering::Acquire) > 0
     }
 
+    /// Whether a thread waits for room and there is none: one that was given some has only to wake.
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_wanted() && self.used() >= self.limit
+    }
+
     /// Takes room for a block, if there is some.
     pub(crate) fn try_take(&self) -> bool {
         let more = |used| (used < self.limit).then_some(used + 1);

@@ -55,6 +55,11 @@ pub trait Source: Send + Sync {
     /// Fills `out`, a whole block of the arena's block size, with block `block`. What it leaves in `out` on an error is not looked at.
     fn fill(&self, block: u64, out: &mut [u8], scratch: &mut Scratch) -> Result<(), SourceError>;
 
+    /// Whether a block is nothing but zeros, so that it need not be filled.
+    fn is_zeros(&self, _block: u64) -> bool {
+        false
+    }
+
     /// Whether blocks can be given back.
     fn takes_writes(&self) -> bool {
         false
@@ -94,6 +99,10 @@ impl Source for Zero {
     fn fill(&self, _block: u64, out: &mut [u8], _scratch: &mut Scratch) -> Result<(), SourceError> {
         out.fill(0);
         Ok(())
+    }
+
+    fn is_zeros(&self, _block: u64) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

@@ -19,7 +19,7 @@ use kvcpu_tests::stream::{self, Kind};
 const TESTS: u32 = State::Tests.code();
 const RUNS: u32 = State::Runs.code();
 /// How long a simulation may take to get somewhere.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The hardware with its core, of which the sensor shows so many degrees; `None`, and loudly, without the design.
 fn managed(celsius: u64) -> Option<(Rtl, Arc<Bus>)> {

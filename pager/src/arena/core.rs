@@ -191,6 +191,11 @@ impl Core {
 
     /// Fills a block, which is this thread's to fill.
     fn fill(&self, block: u32, until: Instant) -> Result<(), Refused> {
+        // The kernel's page of zeros takes no memory; a copy of it, of which a write would be told, does.
+        if !self.tells_writes() && self.source.is_zeros(block.into()) {
+            self.counting.fills.add(1);
+            return self.map_zeros(block);
+        }
         let ask = || {
             self.counting.waits.add(1);
             self.tell(Event::Wanted(block));
@@ -207,7 +212,10 @@ impl Core {
                 Ok(()) => return self.map(block, &slot.block),
                 Err(error) => match self.failed(block, error) {
                     Action::Retry if futex::left(until).is_some() => {}
-                    Action::Zeros => return self.map_zeros(block),
+                    Action::Zeros => {
+                        self.room.give(1);
+                        return self.map_zeros(block);
+                    }
                     Action::Retry | Action::Poison => {
                         // If the kernel cannot, the state alone tells the next touch.
                         let _ = self.uffd.poison(self.address(block), self.block_bytes);
@@ -238,10 +246,9 @@ impl Core {
         }
     }
 
-    /// Zeros take no memory, and so no room.
+    /// Maps zeros, which take no room.
     fn map_zeros(&self, block: u32) -> Result<(), Refused> {
         let mapped = self.uffd.zero(self.address(block), self.block_bytes);
-        self.room.give(1);
         self.states.set(block, if mapped.is_ok() { State::Zeros } else { State::Absent });
         mapped.map_err(Refused::Kernel)
     }

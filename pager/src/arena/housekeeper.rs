@@ -65,7 +65,7 @@ impl Housekeeper {
                 self.unmap();
             }
         }
-        if self.core.room.is_wanted() {
+        if self.core.room.is_short() {
             self.unmap();
         }
     }
