@@ -24,6 +24,9 @@ pub enum SourceError {
     /// The compressed bytes are none, or are those of a block of another size.
     #[error("it does not decompress to a block")]
     Decompress,
+    /// The source is of blocks of another size, or the scratch is for smaller ones.
+    #[error("the source's block size is not the arena's")]
+    BlockSize,
     /// No valid claim allows the tenant's blocks to be read: the block is zeros.
     #[error("no valid claim for tenant {tenant}")]
     Denied {
