@@ -58,6 +58,11 @@ pub trait Source: Send + Sync {
     /// Fills `out`, a whole block of the arena's block size, with block `block`. What it leaves in `out` on an error is not looked at.
     fn fill(&self, block: u64, out: &mut [u8], scratch: &mut Scratch) -> Result<(), SourceError>;
 
+    /// Whether a tenant's blocks may be read now. Asked some ten times a second, so that what was allowed and is not any more goes.
+    fn is_allowed(&self, _tenant: u8) -> bool {
+        true
+    }
+
     /// Whether a block is nothing but zeros, so that it need not be filled.
     fn is_zeros(&self, _block: u64) -> bool {
         false
@@ -147,5 +152,44 @@ impl Source for Static {
 
     fn name(&self) -> &str {
         "static"
+    }
+}
+
+/// One source for an arena and for whoever else has it.
+impl<S: Source + ?Sized> Source for std::sync::Arc<S> {
+    fn bytes(&self) -> u64 {
+        (**self).bytes()
+    }
+
+    fn fill(&self, block: u64, out: &mut [u8], scratch: &mut Scratch) -> Result<(), SourceError> {
+        (**self).fill(block, out, scratch)
+    }
+
+    fn is_allowed(&self, tenant: u8) -> bool {
+        (**self).is_allowed(tenant)
+    }
+
+    fn is_zeros(&self, block: u64) -> bool {
+        (**self).is_zeros(block)
+    }
+
+    fn takes_writes(&self) -> bool {
+        (**self).takes_writes()
+    }
+
+    fn write_back(&self, block: u64, bytes: &[u8]) -> Result<(), SourceError> {
+        (**self).write_back(block, bytes)
+    }
+
+    fn flush(&self) -> Result<(), SourceError> {
+        (**self).flush()
+    }
+
+    fn tenant(&self, block: u64) -> u8 {
+        (**self).tenant(block)
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
     }
 }

@@ -273,3 +273,57 @@ fn a_budget_that_is_all_pinned_says_so() {
     drop(pin);
     drop(arena.pin(3 << 12..6 << 12).expect("room now"));
 }
+
+/// A container with claims: revoked while its blocks are mapped, and allowed again by another claim.
+#[test]
+fn blocks_go_when_their_claim_is_revoked() {
+    use kvcpu_pager::container::{OpenOptions, WriterOptions};
+    use kvcpu_pager::{BlockSize, Claim, Container, OwnerSecret, Requirement, SealOptions, SignedClaim, seal_file};
+    let folder = tempfile::tempdir().expect("a folder");
+    let (plain, sealed) = (folder.path().join("plain"), folder.path().join("sealed.tza"));
+    let bytes: Vec<u8> = (0..16 << 12).map(|n: u32| (n / 64) as u8 | 1).collect();
+    std::fs::write(&plain, &bytes).expect("room");
+    let secret = OwnerSecret::random().expect("randomness");
+    let writer = WriterOptions {
+        secret: Some(&secret),
+        block_size: BlockSize::new(4096).expect("one"),
+        ..WriterOptions::default()
+    };
+    let requirement = Some(Requirement { clearance: 2, department: None });
+    let options = SealOptions { writer, tenant: 5, requirement };
+    seal_file(&plain, &sealed, &options, |_| ()).expect("it can be sealed");
+    let container = Arc::new(
+        Container::open(&sealed, OpenOptions { secret: Some(&secret), ..OpenOptions::default() }).expect("sound"),
+    );
+    let claims = container.claims().clone();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
+    let claim = |serial| {
+        let claim = Claim {
+            identity: "runner-7".into(),
+            role: "inference".into(),
+            department: String::new(),
+            clearance: 2,
+            tenant: 5,
+            arena: container.header().arena,
+            not_after_unix_s: now + 3_600,
+            serial,
+        };
+        SignedClaim::sign(claim, &secret.signing_key()).expect("it can be signed")
+    };
+    let arena =
+        Arena::new(Box::new(container.clone()), Options { block_bytes: 4096, fault_around: 0, ..Options::default() })
+            .expect("an arena");
+    let first = |offset: usize| u64::from_le_bytes(bytes[offset..offset + 8].try_into().expect("eight"));
+    assert_eq!((peek(&arena, 0), arena.counters().denied), (0, 1), "no claim yet");
+    claims.present(claim(1), now).expect("a good one");
+    until("the zeros of what was denied go", || peek(&arena, 0) == first(0));
+    assert_eq!(peek(&arena, 4096), first(4096));
+    claims.revoke(1);
+    until("what was mapped goes", || peek(&arena, 0) == 0 && peek(&arena, 4096) == 0);
+    assert!(claims.present(claim(1), now).is_err());
+    claims.present(claim(2), now).expect("another");
+    until("it is back", || peek(&arena, 4096) == first(4096));
+}

@@ -7,6 +7,7 @@ use crate::error::PagerError;
 use crate::state::State;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// What is known of a range: numbers of the published RFC's `MADV_KV_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,36 +142,14 @@ impl Arena {
     }
 
     fn discard(&self, range: Range<u64>, which: impl Fn(State) -> bool) -> Result<(), PagerError> {
-        let core = &self.core;
         for block in self.blocks_of(range)? {
-            let until = std::time::Instant::now() + core.deadline;
-            loop {
-                let word = core.states.get(block);
-                match word.state() {
-                    // They end, and what they end in may be meant.
-                    State::Filling | State::Unmapping | State::Saving => {
-                        if !core.states.wait(block, word, until) {
-                            let stalled = super::core::Refused::Source(crate::SourceError::Stalled);
-                            return Err(core.error(block, stalled));
-                        }
-                        continue;
-                    }
-                    state if which(state) => {
-                        if !core.states.change(block, word, State::Unmapping) {
-                            continue;
-                        }
-                        let offset = block as usize * core.block_bytes;
-                        let done = core.mapping.discard(&[(offset, core.block_bytes)]);
-                        core.states.set(block, if done.is_ok() { State::Absent } else { state });
-                        done.map_err(|errno| PagerError::Memory { what: "unmapping a block", errno })?;
-                        if matches!(state, State::Resident | State::Quarantined) {
-                            core.room.give(1);
-                            core.tell(Event::Evict(block));
-                        }
-                    }
-                    _ => {}
-                }
-                break;
+            let until = Instant::now() + self.core.deadline;
+            if self
+                .core
+                .discard(block, &which, until)
+                .map_err(|refused| self.core.error(block, refused))?
+            {
+                self.core.tell(Event::Evict(block));
             }
         }
         Ok(())

@@ -295,6 +295,33 @@ impl Core {
         }
     }
 
+    /// Unmaps a block at once, if it is in a state that is meant, so that its next touch asks the source again. What another thread does to it is
+    /// waited for until then. Says whether it took room: then the policy has to hear of it.
+    pub(crate) fn discard(&self, block: u32, which: &impl Fn(State) -> bool, until: Instant) -> Result<bool, Refused> {
+        loop {
+            let word = self.states.get(block);
+            match word.state() {
+                State::Filling | State::Unmapping | State::Saving => {
+                    if !self.states.wait(block, word, until) {
+                        return Err(Refused::Source(SourceError::Stalled));
+                    }
+                }
+                state if !which(state) => return Ok(false),
+                state => {
+                    if !self.states.change(block, word, State::Unmapping) {
+                        continue;
+                    }
+                    let done = self.mapping.discard(&[(block as usize * self.block_bytes, self.block_bytes)]);
+                    self.states.set(block, if done.is_ok() { State::Absent } else { state });
+                    done.map_err(Refused::Kernel)?;
+                    let took_room = matches!(state, State::Resident | State::Quarantined | State::Dirty);
+                    self.room.give(took_room.into());
+                    return Ok(took_room);
+                }
+            }
+        }
+    }
+
     /// Tells the housekeeper. A queue that is full is waited for: the housekeeper does not touch the arena.
     pub(crate) fn tell(&self, event: Event) {
         let mut event = event;

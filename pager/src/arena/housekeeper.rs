@@ -10,6 +10,7 @@
 
 use super::core::{Core, Event};
 use super::options::Access;
+use super::tenants::Tenants;
 use crate::futex;
 use crate::policy::{HepcError, Victims};
 use crate::source::SourceError;
@@ -32,14 +33,26 @@ pub(super) struct Housekeeper {
     ranges: Vec<(usize, usize)>,
     /// A block that is saved.
     buffer: Box<[u8]>,
+    tenants: Tenants,
     /// The policy failed: it is not asked again, and nothing is evicted.
     broken: bool,
 }
 
 impl Housekeeper {
     pub(super) fn new(core: Arc<Core>, policy: Option<Box<dyn Victims>>, batch: u32) -> Housekeeper {
+        let tenants = Tenants::new(&core);
         let (batch, buffer) = (batch as usize, vec![0; core.block_bytes].into());
-        Housekeeper { core, policy, batch, quarantine: vec![], victims: vec![], ranges: vec![], buffer, broken: false }
+        Housekeeper {
+            core,
+            policy,
+            batch,
+            quarantine: vec![],
+            victims: vec![],
+            ranges: vec![],
+            buffer,
+            tenants,
+            broken: false,
+        }
     }
 
     /// Works until told to stop.
@@ -47,6 +60,7 @@ impl Housekeeper {
         while !stop.load(Ordering::Acquire) {
             let bell = self.core.bell.load(Ordering::Acquire);
             self.work();
+            self.look_at_tenants();
             self.core.sleeps.store(1, Ordering::Relaxed);
             // Either this sees the event, or who pushes it sees that this sleeps.
             fence(Ordering::SeqCst);
@@ -55,6 +69,13 @@ impl Housekeeper {
             }
             self.core.sleeps.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// Unmaps what may not be read any more.
+    fn look_at_tenants(&mut self) {
+        let mut gone = vec![];
+        self.tenants.look(&self.core, &mut gone);
+        gone.into_iter().for_each(|block| self.ask(|policy, _| policy.gone(block)));
     }
 
     /// All that there is to do now.

@@ -6,6 +6,7 @@ mod counters;
 mod housekeeper;
 mod options;
 mod prefetch;
+mod tenants;
 mod thread;
 
 pub use access::{Advice, Pin};

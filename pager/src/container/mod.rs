@@ -131,6 +131,15 @@ impl Container {
         &self.tables.requirements
     }
 
+    /// Says in the log what a source's error has no room for.
+    fn not_written(&self, error: &ContainerError) -> SourceError {
+        tracing::error!(target: "kvcpu::pager", name = self.name, %error, "a block was not written back");
+        match error {
+            ContainerError::Io { error, .. } => SourceError::Io(error.raw_os_error().unwrap_or(libc::EIO)),
+            _ => SourceError::ReadOnly,
+        }
+    }
+
     /// Reads and decodes a block, whatever the claims are.
     fn read(&self, block: u64, out: &mut [u8], scratch: &mut Scratch) -> Result<u8, SourceError> {
         if out.len() != self.header.block_size.bytes() {
@@ -164,6 +173,22 @@ impl Source for Container {
 
     fn tenant(&self, block: u64) -> u8 {
         self.entries.get(block).map_or(0, |entry| entry.tenant)
+    }
+
+    fn is_allowed(&self, tenant: u8) -> bool {
+        self.claims.allowed_now(tenant)
+    }
+
+    fn takes_writes(&self) -> bool {
+        self.updates.is_some()
+    }
+
+    fn write_back(&self, block: u64, bytes: &[u8]) -> Result<(), SourceError> {
+        self.update_block(block, bytes).map_err(|error| self.not_written(&error))
+    }
+
+    fn flush(&self) -> Result<(), SourceError> {
+        self.commit().map_err(|error| self.not_written(&error))
     }
 
     fn name(&self) -> &str {
