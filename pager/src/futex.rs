@@ -1,7 +1,7 @@
 //! Waiting for a word of memory to change: what a signal handler may do where a mutex may not be.
 #![allow(unsafe_code, reason = "futex(2) takes the address of the word")]
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
 /// Waits until the word is no longer `value`, or somebody wakes, or so much time has passed. May return early: look again.
@@ -19,6 +19,14 @@ pub(crate) fn wait(word: &AtomicU32, value: u32, limit: Duration) {
     }
 }
 
+/// The half of a word that holds its low bits, to be waited for.
+pub(crate) fn low_half(word: &AtomicU64) -> &AtomicU32 {
+    let half = if cfg!(target_endian = "little") { 0 } else { 1 };
+    // SAFETY: within the word, aligned for a half of it, and for as long. This half is given to the kernel alone, which reads it in one access;
+    // processors order accesses of different sizes to one place.
+    unsafe { &*std::ptr::from_ref(word).cast::<AtomicU32>().add(half) }
+}
+
 /// Wakes all that wait for the word.
 pub(crate) fn wake_all(word: &AtomicU32) {
     // SAFETY: the kernel only uses the address.
@@ -32,8 +40,9 @@ pub(crate) fn left(until: Instant) -> Option<Duration> {
     until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
 }
 
-/// The number of this thread, which fits 22 bits (`PID_MAX_LIMIT` of the kernel).
-pub(crate) fn thread_number() -> u32 {
+/// A number that no other thread of this process has now: the address of what the C library knows of it, which costs no call of the kernel.
+/// Addresses of programs have 56 bits at the most.
+pub(crate) fn thread_number() -> u64 {
     // SAFETY: it takes nothing and cannot fail.
-    unsafe { libc::gettid() as u32 }
+    unsafe { libc::pthread_self() as u64 & (u64::MAX >> 8) }
 }

@@ -37,6 +37,8 @@ static TABLE: [Place; MOST] = [const {
 }; MOST];
 /// The action before this one.
 static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+/// Places that were ever given out: those after them need not be looked at.
+static GIVEN: AtomicUsize = AtomicUsize::new(0);
 /// Held while places are given out.
 static PLACES: Mutex<()> = Mutex::new(());
 
@@ -50,11 +52,13 @@ pub(crate) struct Registered {
 pub(crate) fn register(core: &Arc<Core>) -> Result<Registered, PagerError> {
     install()?;
     let _held = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-    let free = TABLE.iter().find(|place| place.core.load(Ordering::Acquire).is_null());
-    let place = free.ok_or(PagerError::Arenas { most: MOST })?;
+    let free = TABLE.iter().position(|place| place.core.load(Ordering::Acquire).is_null());
+    let free = free.ok_or(PagerError::Arenas { most: MOST })?;
+    let place = &TABLE[free];
     place.start.store(core.mapping.start(), Ordering::Relaxed);
     place.bytes.store(core.mapping.bytes(), Ordering::Relaxed);
     place.core.store(Arc::as_ptr(core).cast_mut(), Ordering::Release);
+    GIVEN.fetch_max(free + 1, Ordering::Release);
     Ok(Registered { place, core: core.clone() })
 }
 
@@ -115,7 +119,7 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
 
 /// Serves a fault at an address; `false` if it is of no arena, or cannot be served.
 fn serve(address: usize) -> bool {
-    for place in &TABLE {
+    for place in TABLE.iter().take(GIVEN.load(Ordering::Acquire)) {
         let start = place.start.load(Ordering::Relaxed);
         if address.wrapping_sub(start) >= place.bytes.load(Ordering::Relaxed) {
             continue;

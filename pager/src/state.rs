@@ -10,11 +10,11 @@
 //!             │       Poisoned     Dirty ──► Saving ──► (Unmapping, or Resident again)
 //! ```
 //!
-//! A block is one word: its state, a bit that somebody waits, and the thread that fills, saves or unmaps it, as that thread's own touch of it
+//! A block is one word: its state and a bit that somebody waits in the low half, which is what threads wait for, and above them the thread that fills, saves or unmaps it, as that thread's own touch of it
 //! would wait for ever. Whoever moves it out of Absent, or into Unmapping or Saving, owns it until the next state.
 
 use crate::futex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// State of a block.
@@ -52,13 +52,13 @@ const STATES: [State; 9] = [
     State::Zeros,
     State::Poisoned,
 ];
-const STATE: u32 = 0xF;
-const WAITED: u32 = 1 << 4;
+const STATE: u64 = 0xF;
+const WAITED: u64 = 1 << 4;
 const THREAD: u32 = 8;
 
 /// A block's word, as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Word(u32);
+pub(crate) struct Word(u64);
 
 impl Word {
     pub(crate) fn state(self) -> State {
@@ -67,22 +67,22 @@ impl Word {
     }
 
     /// The thread that owns it, in Filling, Unmapping and Saving.
-    pub(crate) fn thread(self) -> u32 {
+    pub(crate) fn thread(self) -> u64 {
         self.0 >> THREAD
     }
 }
 
 /// The states of an arena's blocks.
 pub(crate) struct States {
-    words: Box<[AtomicU32]>,
+    words: Box<[AtomicU64]>,
 }
 
 impl States {
     pub(crate) fn new(blocks: u32) -> States {
-        States { words: (0..blocks).map(|_| AtomicU32::new(0)).collect() }
+        States { words: (0..blocks).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    fn word(&self, block: u32) -> &AtomicU32 {
+    fn word(&self, block: u32) -> &AtomicU64 {
         &self.words[block as usize]
     }
 
@@ -94,13 +94,13 @@ impl States {
     /// thread's then. Those who wait are woken.
     pub(crate) fn change(&self, block: u32, word: Word, to: State) -> bool {
         let owned = matches!(to, State::Filling | State::Unmapping | State::Saving);
-        let new = to as u32 | if owned { futex::thread_number() << THREAD } else { 0 };
+        let new = to as u64 | if owned { futex::thread_number() << THREAD } else { 0 };
         let changed = self
             .word(block)
             .compare_exchange(word.0, new, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
         if changed && word.0 & WAITED != 0 {
-            futex::wake_all(self.word(block));
+            futex::wake_all(futex::low_half(self.word(block)));
         }
         changed
     }
@@ -108,9 +108,9 @@ impl States {
     /// The owner's next state, for which it competes with nobody.
     pub(crate) fn set(&self, block: u32, to: State) {
         let owned = matches!(to, State::Filling | State::Unmapping | State::Saving);
-        let new = to as u32 | if owned { futex::thread_number() << THREAD } else { 0 };
+        let new = to as u64 | if owned { futex::thread_number() << THREAD } else { 0 };
         if self.word(block).swap(new, Ordering::AcqRel) & WAITED != 0 {
-            futex::wake_all(self.word(block));
+            futex::wake_all(futex::low_half(self.word(block)));
         }
     }
 
@@ -123,7 +123,7 @@ impl States {
         }
         loop {
             let Some(left) = futex::left(until) else { return false };
-            futex::wait(place, waited, left);
+            futex::wait(futex::low_half(place), waited as u32, left);
             if place.load(Ordering::Acquire) != waited {
                 return true;
             }

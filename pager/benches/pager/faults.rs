@@ -7,11 +7,11 @@ use kvcpu_pager::{Arena, Options, Source, Static, Zero};
 use std::time::Instant;
 
 /// Blocks that are touched in a turn, and turns.
-const BLOCKS: usize = 1_024;
-const TURNS: usize = 24;
+pub(crate) const BLOCKS: usize = 1_024;
+pub(crate) const TURNS: usize = 24;
 
 /// Touches each block once, in an order that no fill ahead can guess; ns of each touch.
-fn touch(start: *const u8, block_bytes: usize, into: &mut Vec<u64>) {
+pub(crate) fn touch(start: *const u8, block_bytes: usize, into: &mut Vec<u64>) {
     for n in 0..BLOCKS {
         let block = n * 389 % BLOCKS;
         let begin = Instant::now();
@@ -21,8 +21,14 @@ fn touch(start: *const u8, block_bytes: usize, into: &mut Vec<u64>) {
     }
 }
 
-fn arena(source: impl Source + 'static, block_bytes: usize) -> Arena {
+pub(crate) fn arena(source: impl Source + 'static, block_bytes: usize) -> Arena {
     Arena::new(Box::new(source), Options { block_bytes, fault_around: 0, ..Options::default() }).unwrap()
+}
+
+/// The byte at an offset, by touching it.
+pub(crate) fn byte(start: *const u8, offset: usize) -> u8 {
+    // SAFETY: within the memory that the caller has.
+    unsafe { start.add(offset).read_volatile() }
 }
 
 /// The kernel's own fault of an ordinary page.

@@ -6,6 +6,7 @@
 mod faults;
 mod floor;
 mod scan;
+mod sealed;
 
 fn main() {
     // `cargo test --benches` would run it, too.
@@ -13,6 +14,7 @@ fn main() {
         return;
     }
     faults::measure();
+    sealed::measure();
     scan::measure();
 }
 

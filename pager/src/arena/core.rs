@@ -67,6 +67,22 @@ pub(crate) enum Refused {
     Nested,
 }
 
+/// When a touch has waited long enough: the clock is read once there is something to wait for.
+struct Until {
+    deadline: Duration,
+    at: Option<Instant>,
+}
+
+impl Until {
+    fn new(deadline: Duration) -> Until {
+        Until { deadline, at: None }
+    }
+
+    fn get(&mut self) -> Instant {
+        *self.at.get_or_insert_with(|| Instant::now() + self.deadline)
+    }
+}
+
 /// An arena.
 pub(crate) struct Core {
     pub(crate) mapping: Mapping,
@@ -113,14 +129,14 @@ impl Core {
 
     /// Sees to it that a block is there, filled by this thread or by another.
     pub(crate) fn serve(&self, block: u32, cause: Cause) -> Result<(), Refused> {
-        let until = Instant::now() + self.deadline;
+        let mut until = Until::new(self.deadline);
         let mut waited = false;
         loop {
             let word = self.states.get(block);
             match word.state() {
                 State::Absent => {
                     if self.states.change(block, word, State::Filling) {
-                        self.fill(block, until)?;
+                        self.fill(block, &mut until)?;
                         if let Cause::Touch(_) = cause {
                             self.fill_ahead(block);
                         }
@@ -131,7 +147,7 @@ impl Core {
                     if word.thread() == futex::thread_number() {
                         return Err(Refused::Nested);
                     }
-                    if !self.states.wait(block, word, until) {
+                    if !self.states.wait(block, word, until.get()) {
                         return Err(Refused::Source(SourceError::Stalled));
                     }
                     waited = true;
@@ -164,7 +180,7 @@ impl Core {
             if self.states.change(block, word, State::Filling) {
                 // It keeps its room.
                 self.room.give(1);
-                self.fill(block, Instant::now() + self.deadline)?;
+                self.fill(block, &mut Until::new(self.deadline))?;
                 return Ok(true);
             }
             return Ok(false);
@@ -190,7 +206,7 @@ impl Core {
     }
 
     /// Fills a block, which is this thread's to fill.
-    fn fill(&self, block: u32, until: Instant) -> Result<(), Refused> {
+    fn fill(&self, block: u32, until: &mut Until) -> Result<(), Refused> {
         // The kernel's page of zeros takes no memory; a copy of it, of which a write would be told, does.
         if !self.tells_writes() && self.source.is_zeros(block.into()) {
             self.counting.fills.add(1);
@@ -200,7 +216,7 @@ impl Core {
             self.counting.waits.add(1);
             self.tell(Event::Wanted(block));
         };
-        if !self.room.take(until, ask) {
+        if !self.room.try_take() && !self.room.take(until.get(), ask) {
             self.states.set(block, State::Absent);
             return Err(Refused::Room);
         }
@@ -211,7 +227,7 @@ impl Core {
             match found {
                 Ok(()) => return self.map(block, &slot.block),
                 Err(error) => match self.failed(block, error) {
-                    Action::Retry if futex::left(until).is_some() => {}
+                    Action::Retry if futex::left(until.get()).is_some() => {}
                     Action::Zeros => {
                         self.room.give(1);
                         return self.map_zeros(block);
