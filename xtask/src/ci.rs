@@ -9,7 +9,7 @@ use crate::{edges, firmware, guest, litex, pcie, python, regs, rtl, testplan, ua
 use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
-use std::thread::JoinHandle;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
@@ -30,76 +30,124 @@ struct Step {
     name: &'static str,
     about: &'static str,
     run: fn(Instant) -> Result<()>,
+    /// Set, the step runs beside the others once the one of this name is over: most steps leave a core idle for long.
+    beside_after: Option<&'static str>,
 }
 
-/// Tests leave a core idle for long, and synthesis takes one: it runs beside them, so that it is over with them.
+const SETUP: &str = "setup";
+const BUILD: &str = "build";
 const TEST: &str = "test";
-const SYNTH: &str = "synth";
 
-const STEPS: [Step; 18] = [
-    Step { name: "setup", about: "what the machine must have", run: setup },
-    Step { name: "fmt", about: "cargo fmt --all --check", run: fmt },
-    Step { name: "regs", about: "mmio/gen is what the register map says", run: |_| regs::check() },
-    Step { name: "uapi", about: "the ioctls' C header is what mmio/src/uapi.rs says", run: |_| uapi::check() },
-    Step { name: "edges", about: "who may import whom", run: |_| edges::check() },
-    Step { name: "testplan", about: "every register block has its tests", run: |_| testplan::check() },
-    Step { name: "rtl", about: "hdl/rtl is what hdl/src gives, and clean in three tools", run: rtl::check },
-    Step { name: "core", about: "the management core's Verilog, for what is built next", run: firmware::managed::make },
-    Step { name: "clippy", about: "cargo clippy, warnings are errors", run: clippy },
-    Step { name: "doc", about: "cargo doc, warnings are errors", run: doc },
-    Step { name: TEST, about: "cargo test --workspace --release, kvctl with the RTL", run: test },
-    Step { name: SYNTH, about: "size and speed against constraints/baseline.toml", run: baseline::check },
-    // After the tests, which build what these two run.
-    Step { name: "guest", about: "the Linux path in a virtual machine", run: |deadline| guest::stages(None, deadline) },
-    Step { name: "litex", about: "LiteX's server and client at the simulated board", run: litex::check },
-    Step { name: "pcie", about: "PCIe boards against their generated cores", run: pcie::check_all },
-    Step { name: "firmware", about: "firmware/image is what firmware/ gives", run: |_| firmware::run(true) },
-    Step { name: "loom", about: "the ring under every interleaving", run: loom },
-    Step { name: "demo", about: "the README's first command, cargo run --release", run: demo },
+const STEPS: [Step; 19] = [
+    step(SETUP, "what the machine must have", setup),
+    step("fmt", "cargo fmt --all --check", fmt),
+    step("regs", "mmio/gen is what the register map says", |_| regs::check()),
+    step("uapi", "the ioctls' C header is what mmio/src/uapi.rs says", |_| uapi::check()),
+    step("edges", "who may import whom", |_| edges::check()),
+    step("testplan", "every register block has its tests", |_| testplan::check()),
+    step("rtl", "hdl/rtl is what hdl/src gives, and clean in three tools", rtl::check),
+    step("core", "the management core's Verilog, for what is built next", firmware::managed::make),
+    step("clippy", "cargo clippy, warnings are errors", clippy),
+    step("doc", "cargo doc, warnings are errors", doc),
+    step(BUILD, "the tests and what they run, for the next", build),
+    step(TEST, "cargo test --workspace --release, kvctl with the RTL", test),
+    step("synth", "size and speed against constraints/baseline.toml", baseline::check).beside(SETUP),
+    step("pcie", "PCIe boards against their generated cores", pcie::check_all).beside(SETUP),
+    step("firmware", "firmware/image is what firmware/ gives", |_| firmware::run(true)).beside(SETUP),
+    step("loom", "the ring under every interleaving", loom).beside(SETUP),
+    step("guest", "the Linux path in a virtual machine", |deadline| guest::stages(None, deadline)).beside(BUILD),
+    step("litex", "LiteX's server and client at the simulated board", litex::check).beside(BUILD),
+    // Its kvctl, without the RTL, takes the place of the one that the tests and the guest run.
+    step("demo", "the README's first command, cargo run --release", demo).beside(TEST),
 ];
 
-/// Runs the chosen steps; fails if one fails.
-fn run_steps(steps: &[&Step], keep_going: bool, deadline: Instant) -> Result<()> {
-    let mut report = Vec::new();
-    let mut failed = Vec::new();
-    let mut beside: Option<JoinHandle<Result<()>>> = None;
-    for (number, step) in steps.iter().enumerate() {
-        println!("\n==> [{}/{}] {}: {}", number + 1, steps.len(), step.name, step.about);
-        let start = Instant::now();
-        if step.name == TEST && steps.iter().any(|step| step.name == SYNTH) {
-            beside = Some(std::thread::spawn(move || baseline::check(deadline)));
-        }
-        let result = if start >= deadline {
-            Err(anyhow!("no time left to start it"))
-        } else if step.name == SYNTH
-            && let Some(synth) = beside.take()
-        {
-            synth.join().unwrap_or_else(|_| Err(anyhow!("it panicked")))
-        } else {
-            (step.run)(deadline)
-        };
-        let seconds = start.elapsed().as_secs_f64();
-        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
-        println!("==> {} {verdict} in {seconds:.1} s", step.name);
-        report.push(format!("  {:<10} {verdict:<7} {seconds:>8.1} s", step.name));
-        if let Err(error) = result {
-            eprintln!("error: step {}: {error:#}", step.name);
-            failed.push(step.name);
-            if !keep_going {
-                break;
+const fn step(name: &'static str, about: &'static str, run: fn(Instant) -> Result<()>) -> Step {
+    Step { name, about, run, beside_after: None }
+}
+
+impl Step {
+    const fn beside(self, after: &'static str) -> Step {
+        Step { beside_after: Some(after), ..self }
+    }
+}
+
+/// How a step ended, and how long it took.
+struct Ended {
+    name: &'static str,
+    result: Result<()>,
+    time: Duration,
+}
+
+/// What both workers know of each other.
+#[derive(Default)]
+struct Progress {
+    ended: Mutex<Vec<Ended>>,
+    has_ended: Condvar,
+}
+
+impl Progress {
+    fn ended(&self) -> MutexGuard<'_, Vec<Ended>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs steps one after the other, each when what it comes after is over, until one has failed, of whichever worker.
+    fn work(&self, steps: &[&Step], all: &[&Step], keep_going: bool, deadline: Instant) {
+        for step in steps {
+            let waits_for = |ended: &Vec<Ended>| {
+                let after = all.iter().find(|other| step.beside_after == Some(other.name));
+                after.is_some_and(|after| ended.iter().all(|ended| ended.name != after.name))
+            };
+            let is_over = |ended: &Vec<Ended>| !keep_going && ended.iter().any(|ended| ended.result.is_err());
+            let ended = self
+                .has_ended
+                .wait_while(self.ended(), |ended| waits_for(ended) && !is_over(ended))
+                .unwrap_or_else(PoisonError::into_inner);
+            if is_over(&ended) {
+                return;
             }
+            drop(ended);
+            println!("\n==> {}: {}", step.name, step.about);
+            let start = Instant::now();
+            let result = if start >= deadline {
+                Err(anyhow!("no time left to start it"))
+            } else {
+                std::panic::catch_unwind(|| (step.run)(deadline)).unwrap_or_else(|_| Err(anyhow!("it panicked")))
+            };
+            let time = start.elapsed();
+            println!("==> {} {} in {:.1} s", step.name, verdict(&result), time.as_secs_f64());
+            if let Err(error) = &result {
+                eprintln!("error: step {}: {error:#}", step.name);
+            }
+            self.ended().push(Ended { name: step.name, result, time });
+            self.has_ended.notify_all();
         }
     }
-    // What a failed step left running is not left behind.
-    if let Some(synth) = beside {
-        let _ = synth.join();
+}
+
+fn verdict(result: &Result<()>) -> &'static str {
+    if result.is_ok() { "ok" } else { "FAILED" }
+}
+
+/// Runs the chosen steps, with a second worker for those that run beside the others; fails if one fails.
+fn run_steps(steps: &[&Step], keep_going: bool, deadline: Instant) -> Result<()> {
+    let (beside, first): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(|step| step.beside_after.is_some());
+    let progress = Progress::default();
+    std::thread::scope(|scope| {
+        scope.spawn(|| progress.work(&beside, steps, keep_going, deadline));
+        progress.work(&first, steps, keep_going, deadline);
+    });
+    let ended = progress.ended();
+    println!("\nci:");
+    for step in steps {
+        match ended.iter().find(|ended| ended.name == step.name) {
+            Some(Ended { result, time, .. }) => {
+                println!("  {:<10} {:<7} {:>8.1} s", step.name, verdict(result), time.as_secs_f64());
+            }
+            None => println!("  {:<10} not run", step.name),
+        }
     }
-    for step in &steps[report.len()..] {
-        report.push(format!("  {:<10} not run", step.name));
-    }
-    println!("\nci:\n{}", report.join("\n"));
-    if !failed.is_empty() {
-        let first = failed[0];
+    let failed: Vec<&str> = ended.iter().filter(|ended| ended.result.is_err()).map(|ended| ended.name).collect();
+    if let Some(first) = failed.first() {
         bail!("ci failed at: {}; again with `cargo xtask ci {first}`", failed.join(", "));
     }
     Ok(())
@@ -205,6 +253,10 @@ fn doc(deadline: Instant) -> Result<()> {
     run_until(command.env("KVCPU_BINDINGS_ONLY", "1"), deadline)
 }
 
+fn build(deadline: Instant) -> Result<()> {
+    run_until(&mut cargo_at_root("test --workspace --features kvctl/rtl --release --no-run")?, deadline)
+}
+
 fn test(deadline: Instant) -> Result<()> {
     let arguments = "test --workspace --features kvctl/rtl --release --no-fail-fast";
     run_until(cargo_at_root(arguments)?.env(firmware::managed::WANTED, "1"), deadline)
@@ -233,9 +285,9 @@ mod tests {
         bail!("broken")
     }
 
-    const GOOD: Step = Step { name: "good", about: "", run: good };
-    const BAD: Step = Step { name: "bad", about: "", run: bad };
-    const WORSE: Step = Step { name: "worse", about: "", run: bad };
+    const GOOD: Step = step("good", "", good);
+    const BAD: Step = step("bad", "", bad);
+    const WORSE: Step = step("worse", "", bad);
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(60)
@@ -252,6 +304,25 @@ mod tests {
         assert!(error.contains("failed at: bad;") && error.contains("cargo xtask ci bad"), "{error}");
         let error = run_steps(&[&BAD, &GOOD, &WORSE], true, soon()).unwrap_err().to_string();
         assert!(error.contains("failed at: bad, worse;"), "{error}");
+    }
+
+    #[test]
+    fn a_step_beside_the_others_runs_after_what_it_needs_if_that_is_chosen() {
+        let beside = step("beside", "", good).beside("good");
+        assert!(run_steps(&[&GOOD, &beside], false, soon()).is_ok());
+        assert!(run_steps(&[&beside], false, soon()).is_ok());
+        let error = run_steps(&[&BAD, &step("beside", "", bad).beside("bad")], false, soon()).unwrap_err();
+        assert!(error.to_string().contains("failed at: bad;"), "{error}");
+        let error = run_steps(&[&GOOD, &step("beside", "", bad).beside("good")], false, soon()).unwrap_err();
+        assert!(error.to_string().contains("failed at: beside;"), "{error}");
+    }
+
+    #[test]
+    fn every_step_beside_the_others_names_one_that_is_before_it_and_not_beside() {
+        for (number, step) in STEPS.iter().enumerate() {
+            let names = |other: &Step| step.beside_after == Some(other.name) && other.beside_after.is_none();
+            assert!(step.beside_after.is_none() || STEPS[..number].iter().any(names), "{}", step.name);
+        }
     }
 
     #[test]

@@ -83,8 +83,8 @@ pub(crate) fn check(deadline: Instant) -> Result<()> {
     let root = workspace::root()?;
     let target = workspace::metadata(&root)?.target_directory.into_std_path_buf();
     let programs = python::environment(&target.join("litex/tools"), &["litex"], deadline)?;
-    // As the tests build it, so that after them there is nothing to do.
-    let build = "build --quiet --release --workspace --features kvctl/rtl --bin board";
+    // With a test, as those bring features of dependencies with them: so after the tests there is nothing to do.
+    let build = "build --quiet --release --workspace --features kvctl/rtl --bin board --test top";
     run_until(cargo().current_dir(&root).args(build.split(' ')), deadline)?;
 
     let board = Background::start("the board", &mut Command::new(target.join("release/board")))?;

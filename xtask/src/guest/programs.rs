@@ -15,7 +15,7 @@ pub(super) struct Programs {
 
 impl Programs {
     pub(super) fn build(root: &Path, target: &Path, deadline: Instant) -> Result<Programs> {
-        // As the tests build it, so that after them there is nothing to do.
+        // With a test, as those bring features of dependencies with them: so after the tests there is nothing to do.
         let mut kvctl = cargo();
         kvctl.current_dir(root).args([
             "build",
@@ -26,6 +26,8 @@ impl Programs {
             "kvctl/rtl",
             "--bin",
             "kvctl",
+            "--test",
+            "cli_rtl",
         ]);
         run_until(&mut kvctl, deadline)?;
         let uapi = target.join("guest/uapi");
