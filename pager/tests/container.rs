@@ -293,6 +293,18 @@ fn an_unfinished_file_never_has_its_name() {
 }
 
 #[test]
+fn a_file_is_sealed_by_one_process_at_a_time_and_leftovers_are_taken_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena.tza");
+    std::fs::write(directory.path().join("arena.tza.partial"), vec![7; 100_000]).unwrap();
+    let first = Writer::create(&path, WriterOptions::default()).unwrap();
+    assert!(matches!(Writer::create(&path, WriterOptions::default()), Err(ContainerError::Busy { .. })));
+    let summary = first.finish().unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), summary.file_bytes);
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+}
+
+#[test]
 fn an_empty_arena_is_one() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("arena.tza");
