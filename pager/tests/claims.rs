@@ -1,5 +1,7 @@
 //! Claims: presented, expired, revoked, and everything that makes one worthless.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use kvcpu_pager::claim::{Claim, ClaimError, Claims, Requirement, SignedClaim};
 use kvcpu_pager::keys::{ArenaId, OwnerSecret, SigningKey};
 use proptest::prelude::*;

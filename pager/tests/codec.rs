@@ -1,5 +1,7 @@
 //! Blocks encoded and decoded, and what becomes of them when something was changed.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use kvcpu_pager::codec::{BlockSize, Encoder, Flags, Place, Scratch, Stored, decode};
 use kvcpu_pager::keys::{ArenaId, BlockKey, OwnerSecret};
 use kvcpu_pager::source::SourceError;
@@ -80,6 +82,24 @@ fn a_block_of_another_size_is_none() {
     let key = key(0);
     let stored = Encoder::new(Some(1)).encode(&[7; 8192], 0, PLACE, Some(&key)).unwrap();
     assert_eq!(open(&stored, Some(&key), PLACE, 4096), Err(SourceError::Tag));
+}
+
+#[test]
+fn only_one_frame_of_todays_zstd_is_a_block() {
+    // What is stored raw here is called a frame then.
+    let open_frame = |frame: &[u8]| {
+        let mut stored = Encoder::new(None).encode(frame, 0, PLACE, None).unwrap();
+        stored.header.flags = Flags::COMPRESSED;
+        open(&stored, None, PLACE, 4096)
+    };
+    let frame = Encoder::new(Some(1)).encode(&[7; 4096], 0, PLACE, None).unwrap().bytes;
+    let half = Encoder::new(Some(1)).encode(&[7; 2048], 0, PLACE, None).unwrap().bytes;
+    assert_eq!(open_frame(&frame), Ok(vec![7; 4096]));
+    assert_eq!(open_frame(&[&half[..], &half].concat()), Err(SourceError::Decompress));
+    for version in 0x22..=0x27 {
+        let legacy = [&[version, 0xB5, 0x2F, 0xFD][..], &frame[4..]].concat();
+        assert_eq!(open_frame(&legacy), Err(SourceError::Decompress));
+    }
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! `.tza` files: sealed, opened, updated, and everything that is to be refused.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use kvcpu_pager::claim::{Claim, Requirement, SignedClaim};
 use kvcpu_pager::codec::{BlockSize, Scratch};
 use kvcpu_pager::container::{Container, ContainerError, Fault, OpenOptions, Region, Writer, WriterOptions};
@@ -228,8 +230,8 @@ fn a_commit_cut_anywhere_leaves_the_arena_before_or_after_it() {
             let bytes = [&before[..], &after[before.len()..end]].concat();
             check(&bytes, &old);
         }
-        // The slot written first is cut at each byte, then the other.
-        for end in 0..=256 {
+        // The slot written first is cut at many bytes, then the other.
+        for end in (0..256).step_by(15).chain([256]) {
             let mut bytes = after.clone();
             bytes[..8192].copy_from_slice(&before[..8192]);
             bytes[4096..4096 + end].copy_from_slice(&after[4096..4096 + end]);
@@ -288,6 +290,18 @@ fn an_unfinished_file_never_has_its_name() {
     let mut writer = Writer::create(&path, WriterOptions::default()).unwrap();
     writer.region(region("beyond", 0, 1));
     assert!(matches!(writer.finish(), Err(ContainerError::Refused { .. })));
+}
+
+#[test]
+fn a_file_is_sealed_by_one_process_at_a_time_and_leftovers_are_taken_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("arena.tza");
+    std::fs::write(directory.path().join("arena.tza.partial"), vec![7; 100_000]).unwrap();
+    let first = Writer::create(&path, WriterOptions::default()).unwrap();
+    assert!(matches!(Writer::create(&path, WriterOptions::default()), Err(ContainerError::Busy { .. })));
+    let summary = first.finish().unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), summary.file_bytes);
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `.tza` files that an attacker made, checksums right: an error or blocks, never a panic.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use kvcpu_pager::claim::Requirement;
 use kvcpu_pager::codec::{BlockSize, Scratch};
 use kvcpu_pager::container::{Container, OpenOptions, Region, Writer, WriterOptions};

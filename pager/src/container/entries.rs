@@ -1,7 +1,8 @@
 //! Entries that a fill reads while an update writes them.
 //!
 //! A sequence lock: the writer makes the count odd, stores the entry, makes it even; a reader that saw it odd or changed reads again. The
-//! writer touches no block between the two, so it cannot fault there and be its own reader in a signal handler, waiting for itself.
+//! writer touches no block between the two, so it cannot fault there and be its own reader in a signal handler, waiting for itself. (A
+//! handler of the program's own that touches blocks is to be blocked on the thread that updates them.)
 
 use super::index::{ENTRY_BYTES, Entry};
 use std::sync::atomic::{AtomicU64, Ordering, fence};

@@ -7,7 +7,8 @@ use super::{ContainerError, file};
 use crate::claim::Requirement;
 use crate::codec::{BlockSize, Encoder, Flags, Place};
 use crate::keys::{ArenaId, ArenaKeys, BlockKey, OwnerSecret, PublicKey};
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How a container is written.
@@ -72,9 +73,8 @@ impl Writer {
         let name = path.display().to_string();
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
-        let file = File::create(&partial).map_err(|error| ContainerError::io(&name, "creating", error))?;
         let partial = PathBuf::from(partial);
-        super::update::lock(&file, &name)?;
+        let file = create_partial(&partial, &name)?;
         let arena = ArenaId::random()?;
         let arena_keys = options.secret.map(|secret| secret.arena_keys(arena));
         let header = Header {
@@ -231,6 +231,21 @@ impl Writer {
         self.summary.file_bytes = self.header.index_offset + self.header.index_bytes;
         Ok(self.summary)
     }
+}
+
+/// An empty file of that name that no other process writes: one that was left behind is taken over.
+fn create_partial(partial: &Path, name: &str) -> Result<File, ContainerError> {
+    let failed = |error| ContainerError::io(name, "creating", error);
+    let file = File::options().write(true).create(true).truncate(false).open(partial).map_err(failed)?;
+    super::update::lock(&file, name)?;
+    // Between opening and locking, another process may have finished the file and given it its name: then it is not ours to empty.
+    let inode = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let ours = file.metadata().map(inode).map_err(failed)?;
+    if !std::fs::metadata(partial).map(inode).is_ok_and(|named| named == ours) {
+        return Err(ContainerError::Busy { name: name.into() });
+    }
+    file.set_len(0).map_err(failed)?;
+    Ok(file)
 }
 
 impl Drop for Writer {
