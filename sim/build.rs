@@ -3,7 +3,7 @@
 //!
 //! Works from the checked-in Verilog, so that simulating does not need rust-hdl. With the feature `trace` the designs can
 //! write waveforms. `KVCPU_RTL` names a folder to take the designs from instead, such as that of `cargo xtask mutants`. With
-//! `KVCPU_BINDINGS_ONLY` nothing is compiled, which is enough for `cargo doc`.
+//! `KVCPU_BINDINGS_ONLY` nothing is compiled, which is enough for clippy and `cargo doc`.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
