@@ -38,3 +38,8 @@ pub use policy::{Hepc, Policy};
 pub use seal::{SealOptions, SealReport, seal_file};
 pub use shootdowns::shootdowns;
 pub use source::{Source, SourceError, Static, Zero};
+
+/// The example of the page is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/pager.md")]
+struct Page;

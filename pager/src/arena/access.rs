@@ -119,9 +119,8 @@ impl Arena {
                 }
                 Advice::Prefetch => {
                     self.core.tell(Event::Expected(block, SOON));
-                    let asked = self.prefetch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    // It is there as long as the arena is.
-                    let _ = asked.as_ref().map(|asked| asked.send(block));
+                    // One that is not taken is filled when it is touched.
+                    self.core.ahead.ask(block);
                 }
             }
         }

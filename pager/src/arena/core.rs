@@ -9,6 +9,7 @@
 
 use super::counters::Counting;
 use super::options::{Access, Action, BlockFault, OnFault};
+use super::prefetch::Ahead;
 use crate::error::PagerError;
 use crate::futex;
 use crate::map::Mapping;
@@ -21,6 +22,8 @@ use crossbeam_queue::ArrayQueue;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
+/// Blocks of so many bytes take longer to decode than another processor to wake.
+const WORTH_WAKING_BYTES: usize = 32 << 10;
 /// How often a full queue of events is looked at again.
 const LOOK: Duration = Duration::from_micros(200);
 
@@ -102,6 +105,8 @@ pub(crate) struct Core {
     pub(crate) bell: AtomicU32,
     /// The housekeeper sleeps.
     pub(crate) sleeps: AtomicU32,
+    /// What the prefetcher is asked for.
+    pub(crate) ahead: Ahead,
     pub(crate) counting: Counting,
     pub(crate) on_fault: Option<Box<OnFault>>,
     pub(crate) deadline: Duration,
@@ -282,8 +287,19 @@ impl Core {
     /// Fills what comes next, if faults come in sequence and there is room.
     fn fill_ahead(&self, block: u32) {
         let end = block.saturating_add(1).saturating_add(self.fault_around).min(self.blocks);
-        let in_sequence = self.next.swap(block + 1, Ordering::Relaxed) == block && block > 0;
+        let is_large = self.block_bytes >= WORTH_WAKING_BYTES;
+        // Blocks that the prefetcher had filled made no fault.
+        let skipped = block.wrapping_sub(self.next.swap(block + 1, Ordering::Relaxed));
+        let in_sequence = block > 0 && skipped <= if is_large { self.fault_around } else { 0 };
         if !in_sequence {
+            return;
+        }
+        if is_large {
+            // This thread fills the others as it comes to them.
+            let absent = |ahead: &u32| self.states.get(*ahead).state() == State::Absent;
+            (block + 2..end).step_by(2).filter(absent).for_each(|ahead| {
+                self.ahead.ask(ahead);
+            });
             return;
         }
         for ahead in block + 1..end {

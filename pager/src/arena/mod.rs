@@ -26,9 +26,9 @@ use crate::uffd::{Delivery, Uffd};
 use counters::Counting;
 use crossbeam_queue::ArrayQueue;
 use housekeeper::Housekeeper;
+use prefetch::Ahead;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// Events that wait for the housekeeper.
@@ -44,7 +44,6 @@ pub struct Arena {
     registered: Option<Registered>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
-    prefetch: Mutex<Option<Sender<u32>>>,
 }
 
 impl Arena {
@@ -99,6 +98,7 @@ impl Arena {
             is_bounded,
             bell: AtomicU32::new(0),
             sleeps: AtomicU32::new(0),
+            ahead: Ahead::new(),
             counting: Counting::default(),
             on_fault,
             deadline,
@@ -107,12 +107,11 @@ impl Arena {
             next: AtomicU32::new(0),
         });
         let stop = Arc::new(AtomicBool::new(false));
-        let (prefetch, asked) = channel();
-        let mut arena = Arena { core, registered: None, stop, threads: vec![], prefetch: Mutex::new(Some(prefetch)) };
+        let mut arena = Arena { core, registered: None, stop, threads: vec![] };
         let (keeper, stop) = (Housekeeper::new(arena.core.clone(), policy, batch), arena.stop.clone());
         arena.start("pager housekeeper", move || keeper.run(&stop))?;
-        let core = arena.core.clone();
-        arena.start("pager prefetch", move || prefetch::run(&core, &asked))?;
+        let (core, stop) = (arena.core.clone(), arena.stop.clone());
+        arena.start("pager prefetch", move || prefetch::run(&core, &stop))?;
         match faults {
             Faults::InThread => arena.registered = Some(sigbus::register(&arena.core)?),
             Faults::HandlerThread => {
@@ -198,9 +197,9 @@ impl Drop for Arena {
         }
         // Nobody touches it any more, as they borrow it.
         self.registered = None;
-        self.prefetch.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         self.stop.store(true, Ordering::Release);
         self.core.tell(core::Event::Step);
+        self.core.ahead.ring();
         for thread in self.threads.drain(..) {
             // A panic there was reported by it.
             let _ = thread.join();
