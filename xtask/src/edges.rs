@@ -84,6 +84,7 @@ const RULES: &[Rule] = &[
             "kvcpu-serve",
             "kvcpu-uapi",
             "kvcpu-store",
+            "kvcpu-pager",
             "kvcpu-emulator",
             "kvcpu-firmware",
             "kvcpu-firmware-iss",

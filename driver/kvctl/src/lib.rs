@@ -6,6 +6,7 @@
 //!   oracle hints ([`hint`]; `docs/policy.md`).
 //! * [`cli`], [`device`] and [`output`] are the frame: what can be typed, which backing, tables and JSON (`docs/kvctl.md`).
 //! * [`regs`], [`commands`] and [`fw`] are verbs on a device, [`shell`] a session of them.
+//! * [`mem`] seals files and maps them under a budget (`docs/pager.md`).
 //! * [`selftest`] tells whether a device works (`docs/selftest.md`).
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ pub mod commands;
 pub mod device;
 pub mod fw;
 pub mod hint;
+pub mod mem;
 pub mod output;
 pub mod policy;
 pub mod regs;

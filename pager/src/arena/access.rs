@@ -90,6 +90,14 @@ impl Arena {
         Ok(())
     }
 
+    /// The byte at an offset, by a touch as of the pointer: a fault fills its block. What cannot be filled ends as [`Options::on_fault`](super::Options) says.
+    pub fn peek(&self, offset: u64) -> Result<u8, PagerError> {
+        self.blocks_of(offset..offset.saturating_add(1))?;
+        let mut byte = [0];
+        self.core.mapping.read(offset as usize, &mut byte);
+        Ok(byte[0])
+    }
+
     /// Whether the block of a byte is there: a touch of it makes no fault.
     pub fn is_resident(&self, offset: u64) -> Result<bool, PagerError> {
         let block = self.blocks_of(offset..offset.saturating_add(1))?.start;

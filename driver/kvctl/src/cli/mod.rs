@@ -14,7 +14,7 @@ use crate::commands::{self, Command, Session, UapiArgs};
 use crate::device::DeviceArgs;
 use crate::output::{Output, to_json};
 use crate::shell::ShellArgs;
-use crate::{policy, regs, replay, selftest, shell};
+use crate::{mem, policy, regs, replay, selftest, shell};
 
 pub mod parse;
 mod t3;
@@ -69,6 +69,8 @@ enum Verb {
     Trace(trace::TraceArgs),
     /// Look into a T3 file
     T3(t3::T3Args),
+    /// Sealed files, and memory that is filled from them by page faults
+    Mem(mem::MemArgs),
 }
 
 /// Options of `kvctl serve`.
@@ -180,6 +182,7 @@ fn run(cli: Cli, output: Output) -> Result<ExitCode, Error> {
         }
         Some(Verb::Trace(args)) => trace::run(&args, output)?,
         Some(Verb::T3(args)) => return t3::run(&args, output),
+        Some(Verb::Mem(args)) => return mem::run(&args, &cli.device, output),
         None => {}
     }
     Ok(ExitCode::SUCCESS)
