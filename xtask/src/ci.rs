@@ -5,7 +5,7 @@
 
 use crate::fpga::baseline;
 use crate::process::{cargo, run_until, works};
-use crate::{edges, firmware, guest, litex, pcie, python, regs, rtl, testplan, uapi, workspace};
+use crate::{capi, edges, firmware, guest, litex, pcie, python, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -36,11 +36,12 @@ struct Step {
 const TEST: &str = "test";
 const SYNTH: &str = "synth";
 
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 19] = [
     Step { name: "setup", about: "what the machine must have", run: setup },
     Step { name: "fmt", about: "cargo fmt --all --check", run: fmt },
     Step { name: "regs", about: "mmio/gen is what the register map says", run: |_| regs::check() },
     Step { name: "uapi", about: "the ioctls' C header is what mmio/src/uapi.rs says", run: |_| uapi::check() },
+    Step { name: "capi", about: "the pager's C header is what pager/capi/src says", run: |_| capi::check() },
     Step { name: "edges", about: "who may import whom", run: |_| edges::check() },
     Step { name: "testplan", about: "every register block has its tests", run: |_| testplan::check() },
     Step { name: "rtl", about: "hdl/rtl is what hdl/src gives, and clean in three tools", run: rtl::check },
