@@ -1,5 +1,5 @@
-//! The build's verbs: `cargo xtask regs | uapi | capi | firmware | verilog | synth | bitstream | baseline | pcie | formal | guest | litex | edges |
-//! testplan | ci | bench | ablation | lockstep | mutants`.
+//! The build's verbs: `cargo xtask regs | uapi | capi | firmware | verilog | synth | bitstream | baseline | pcie | formal | guest |
+//! litex | edges | testplan | ci | bench | ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
 //! part of the product. It depends on the register map alone.

@@ -63,10 +63,10 @@ impl From<ContainerError> for Failure {
     fn from(error: ContainerError) -> Failure {
         let status = match &error {
             ContainerError::Io { .. } | ContainerError::Busy { .. } => KvpStatus::File,
-            ContainerError::Bad { fault, .. } => match fault {
-                Fault::KeyNeeded | Fault::WrongKey { .. } | Fault::NotEncrypted | Fault::WrongOwner => KvpStatus::Key,
-                _ => KvpStatus::Format,
-            },
+            ContainerError::Bad {
+                fault: Fault::KeyNeeded | Fault::WrongKey { .. } | Fault::NotEncrypted | Fault::WrongOwner,
+                ..
+            } => KvpStatus::Key,
             ContainerError::Key(_) => KvpStatus::Key,
             _ => KvpStatus::Format,
         };

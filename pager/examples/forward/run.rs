@@ -99,7 +99,7 @@ fn paged(arena: &Arena, regions: &[Region], shape: Shape, tokens: usize) -> Resu
 }
 
 /// A tensor in the arena's memory.
-fn slice<'a>(arena: &'a Arena, range: Range<u64>) -> &'a [u16] {
+fn slice(arena: &Arena, range: Range<u64>) -> &[u16] {
     let elements = (range.end - range.start) as usize / 2;
     assert!(range.end <= arena.bytes() && range.start.is_multiple_of(2));
     // SAFETY: within the arena, which outlives the slice, and aligned. Nobody writes to it, it is read-only: blocks go and come back with the
