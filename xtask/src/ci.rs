@@ -5,7 +5,7 @@
 
 use crate::fpga::baseline;
 use crate::process::{cargo, run_until, works};
-use crate::{edges, firmware, guest, litex, pcie, python, regs, rtl, testplan, uapi, workspace};
+use crate::{capi, edges, firmware, guest, litex, pcie, python, regs, rtl, testplan, uapi, workspace};
 use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -38,11 +38,12 @@ const SETUP: &str = "setup";
 const BUILD: &str = "build";
 const TEST: &str = "test";
 
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 20] = [
     step(SETUP, "what the machine must have", setup),
     step("fmt", "cargo fmt --all --check", fmt),
     step("regs", "mmio/gen is what the register map says", |_| regs::check()),
     step("uapi", "the ioctls' C header is what mmio/src/uapi.rs says", |_| uapi::check()),
+    step("capi", "the pager's C header is what pager/capi/src says", |_| capi::check()),
     step("edges", "who may import whom", |_| edges::check()),
     step("testplan", "every register block has its tests", |_| testplan::check()),
     step("rtl", "hdl/rtl is what hdl/src gives, and clean in three tools", rtl::check),

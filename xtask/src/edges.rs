@@ -61,6 +61,11 @@ const RULES: &[Rule] = &[
         reason: "the pager asks a device which block goes, whichever device that is",
     },
     Rule {
+        name: "kvcpu-pager-c",
+        may: &["kvcpu-mmio", "kvcpu-driver", "kvcpu-emulator", "kvcpu-pager"],
+        reason: "programs in C have no backing to hand over: the device that chooses victims for them is emulated here",
+    },
+    Rule {
         name: "kvcpu-sim",
         may: &["kvcpu-mmio", "kvcpu-ring", "kvcpu-driver", "kvcpu-emulator", "kvcpu-hdl"],
         reason: "the simulator is where model and RTL meet; tools sit above it",

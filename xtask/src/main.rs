@@ -1,11 +1,12 @@
-//! The build's verbs: `cargo xtask regs | uapi | firmware | verilog | synth | bitstream | baseline | pcie | formal | guest | litex | edges |
-//! testplan | ci | bench | ablation | lockstep | mutants`.
+//! The build's verbs: `cargo xtask regs | uapi | capi | firmware | verilog | synth | bitstream | baseline | pcie | formal | guest |
+//! litex | edges | testplan | ci | bench | ablation | lockstep | mutants`.
 //!
 //! Everything here runs on the developer's machine and writes, checks or runs; nothing of it is
 //! part of the product. It depends on the register map alone.
 
 mod ablation;
 mod bench;
+mod capi;
 mod ci;
 mod edges;
 mod firmware;
@@ -48,6 +49,12 @@ enum Verb {
     },
     /// Write driver/uapi/include: the C header of the character device's ioctls
     Uapi {
+        /// Write nothing; fail if the header is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write pager/capi/include: the C header of the pager
+    Capi {
         /// Write nothing; fail if the header is not what would be written
         #[arg(long)]
         check: bool,
@@ -105,6 +112,8 @@ fn main() -> ExitCode {
         Verb::Regs { check: true } => regs::check(),
         Verb::Uapi { check: false } => uapi::write(),
         Verb::Uapi { check: true } => uapi::check(),
+        Verb::Capi { check: false } => capi::write(),
+        Verb::Capi { check: true } => capi::check(),
         Verb::Firmware { check } => firmware::run(check),
         Verb::Managed => firmware::managed::run(),
         Verb::Verilog { check } => rtl::verilog(check),

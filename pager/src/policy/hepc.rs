@@ -10,6 +10,7 @@
 
 use super::Victims;
 use kvcpu_driver::{Commands, Config, Device, DriverError, Insert, QueuePair, Target, TierConfig};
+use kvcpu_mmio::Geometry;
 use kvcpu_mmio::queue::{Key, Status};
 
 /// No block.
@@ -40,9 +41,14 @@ impl Hepc {
         Hepc { device }
     }
 
-    pub(super) fn most_blocks(&self) -> u32 {
+    /// The most blocks of a budget that a device of this geometry can choose among.
+    pub const fn most_blocks_of(geometry: &Geometry) -> u32 {
         // A directory that is full to its end takes no more blocks: 95% of the entries find a place whatever their keys.
-        self.device.geometry().entries() / 20 * 19
+        geometry.entries() / 20 * 19
+    }
+
+    pub(super) fn most_blocks(&self) -> u32 {
+        Hepc::most_blocks_of(self.device.geometry())
     }
 
     pub(super) fn start(
