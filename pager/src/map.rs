@@ -64,8 +64,12 @@ impl Mapping {
     /// Gives the pages of these ranges (offset and bytes) back: they are missing from then on. Gives how many calls that took, each of which
     /// flushes TLBs once. On an error nothing more is given back than what the kernel had done.
     pub(crate) fn discard(&self, ranges: &[(usize, usize)]) -> Result<u32, i32> {
-        if ranges.len() > 1 && is_vectored() {
-            return self.discard_vectored(ranges);
+        // In a child of the process that asked first, the kernel refuses: then they go one by one.
+        if ranges.len() > 1
+            && is_vectored()
+            && let Ok(calls) = self.discard_vectored(ranges)
+        {
+            return Ok(calls);
         }
         for &(offset, bytes) in ranges {
             self.advise(offset, bytes, libc::MADV_DONTNEED)?;

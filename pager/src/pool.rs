@@ -6,7 +6,7 @@ use crate::futex;
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Slots: fills at the same time. The next one waits.
 const SLOTS: usize = 16;
@@ -45,18 +45,23 @@ impl Pool {
     }
 
     /// A slot; `None` if all are taken. A fill that touches another arena's block takes a second one in the same thread: so this is not a lock.
-    fn try_take(&self) -> Option<Taken<'_>> {
+    pub(crate) fn try_take(&self) -> Option<Taken<'_>> {
         let free = |place: &&Place| place.taken.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok();
         self.places.iter().find(free).map(|place| Taken { place, pool: self })
     }
 
-    /// A slot, once there is one.
-    pub(crate) fn take(&self) -> Taken<'_> {
+    /// A slot, once there is one; `None` if that took until then, which is asked for if there is something to wait for.
+    pub(crate) fn take(&self, until: impl FnOnce() -> Instant) -> Option<Taken<'_>> {
+        if let Some(taken) = self.try_take() {
+            return Some(taken);
+        }
+        let until = until();
         loop {
             let returned = self.returned.load(Ordering::Acquire);
             if let Some(taken) = self.try_take() {
-                return taken;
+                return Some(taken);
             }
+            futex::left(until)?;
             self.waiting.fetch_add(1, Ordering::AcqRel);
             futex::wait(&self.returned, returned, LOOK);
             self.waiting.fetch_sub(1, Ordering::AcqRel);

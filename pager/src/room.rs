@@ -2,7 +2,10 @@
 
 use crate::futex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a thread waits for room until it asks for it again.
+const ASK: Duration = Duration::from_millis(50);
 
 /// Blocks that are mapped, and how many may be.
 pub(crate) struct Room {
@@ -55,7 +58,8 @@ impl Room {
             }
             ask();
             let Some(left) = futex::left(until) else { break false };
-            futex::wait(&self.given, given, left);
+            // What makes room need not be a block that goes: a pin that is dropped only lets the next one be asked for.
+            futex::wait(&self.given, given, left.min(ASK));
         };
         self.waiting.fetch_sub(1, Ordering::AcqRel);
         taken

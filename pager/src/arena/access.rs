@@ -6,7 +6,7 @@ use super::options::Access;
 use crate::error::PagerError;
 use crate::state::State;
 use std::ops::Range;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 /// What is known of a range: numbers of the published RFC's `MADV_KV_*`.
@@ -66,6 +66,7 @@ impl Arena {
             if self.core.pins[block as usize].fetch_add(1, Ordering::SeqCst) == 0 {
                 self.core.tell(Event::Hot(block, true));
             }
+            fence(Ordering::SeqCst);
             pin.blocks.end = block + 1;
             self.core.serve(block, Cause::Ahead).map_err(|refused| self.core.error(block, refused))?;
         }
@@ -120,8 +121,12 @@ impl Arena {
     pub fn advise(&self, range: Range<u64>, advice: Advice) -> Result<(), PagerError> {
         for block in self.blocks_of(range)? {
             match advice {
-                Advice::Hot => self.core.tell(Event::Hot(block, true)),
+                Advice::Hot => {
+                    self.core.hot[block as usize].store(true, Ordering::Relaxed);
+                    self.core.tell(Event::Hot(block, true));
+                }
                 Advice::Evict => {
+                    self.core.hot[block as usize].store(false, Ordering::Relaxed);
                     self.core.tell(Event::Hot(block, false));
                     self.core.tell(Event::Evict(block));
                 }
@@ -174,10 +179,10 @@ impl Pin<'_> {
 impl Drop for Pin<'_> {
     fn drop(&mut self) {
         for block in self.blocks.clone() {
-            if self.arena.core.pins[block as usize].fetch_sub(1, Ordering::SeqCst) == 1 && self.arena.core.is_bounded {
-                let hot = self.arena.core.access == Access::Private
-                    && self.arena.core.states.get(block).state() == State::Dirty;
-                self.arena.core.tell(Event::Hot(block, hot));
+            let core = &self.arena.core;
+            if core.pins[block as usize].fetch_sub(1, Ordering::SeqCst) == 1 && core.is_bounded {
+                let written = core.access == Access::Private && core.states.get(block).state() == State::Dirty;
+                core.tell(Event::Hot(block, written || core.hot[block as usize].load(Ordering::Relaxed)));
             }
         }
     }

@@ -17,9 +17,10 @@ use crate::pool::Pool;
 use crate::room::Room;
 use crate::source::{Source, SourceError};
 use crate::state::{State, States, Word};
-use crate::uffd::Uffd;
+use crate::uffd::{PAGE_BYTES, Uffd};
 use crossbeam_queue::ArrayQueue;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
 /// Blocks of so many bytes take longer to decode than another processor to wake.
@@ -52,7 +53,12 @@ pub(crate) enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// A touch of this byte of the arena, which is missing or protected.
-    Touch(usize),
+    Touch {
+        /// The byte.
+        offset: usize,
+        /// Whether it was a write, or may have been.
+        write: bool,
+    },
     /// Somebody who will need it.
     Ahead,
 }
@@ -99,6 +105,10 @@ pub(crate) struct Core {
     pub(crate) pins: Box<[AtomicU32]>,
     pub(crate) room: Room,
     pub(crate) events: ArrayQueue<Event>,
+    /// Blocks that are advised as hot.
+    pub(crate) hot: Box<[AtomicBool]>,
+    /// Held while a block is given back to the source, which no signal handler does.
+    pub(crate) saving: Mutex<()>,
     /// Whether there is a budget, and so somebody who wants to hear of fills.
     pub(crate) is_bounded: bool,
     /// Grows when there is something for the housekeeper.
@@ -142,7 +152,7 @@ impl Core {
                 State::Absent => {
                     if self.states.change(block, word, State::Filling) {
                         self.fill(block, &mut until)?;
-                        if let Cause::Touch(_) = cause {
+                        if let Cause::Touch { .. } = cause {
                             self.fill_ahead(block);
                         }
                         return Ok(());
@@ -159,9 +169,9 @@ impl Core {
                 }
                 State::Resident | State::Quarantined => match cause {
                     // It came meanwhile; if that was not all, the touch is told of again.
-                    Cause::Touch(_) if waited => return Ok(()),
-                    Cause::Touch(offset) => {
-                        if self.settle(block, word, offset)? {
+                    Cause::Touch { .. } if waited => return Ok(()),
+                    Cause::Touch { offset, write } => {
+                        if self.settle(block, word, offset, write)? {
                             return Ok(());
                         }
                     }
@@ -171,7 +181,15 @@ impl Core {
                         }
                     }
                 },
-                State::Dirty | State::Zeros => return Ok(()),
+                State::Dirty | State::Zeros => match cause {
+                    Cause::Touch { .. } if waited => return Ok(()),
+                    Cause::Touch { offset, write } => {
+                        if self.mend(block, word, offset, write)? {
+                            return Ok(());
+                        }
+                    }
+                    Cause::Ahead => return Ok(()),
+                },
                 State::Poisoned => return Err(Refused::Source(SourceError::Poisoned)),
             }
         }
@@ -179,24 +197,61 @@ impl Core {
 
     /// A touch of a block that is mapped was told of: it is a write to protected pages, or it is late, or somebody gave the page back behind the
     /// pager's back. `false` if it is to be looked at again.
-    fn settle(&self, block: u32, word: Word, offset: usize) -> Result<bool, Refused> {
-        let page = offset & !(crate::uffd::PAGE_BYTES - 1);
-        if !self.mapping.is_present(page) {
+    fn settle(&self, block: u32, word: Word, offset: usize, write: bool) -> Result<bool, Refused> {
+        if !self.mapping.is_present(offset & !(PAGE_BYTES - 1)) {
             if self.states.change(block, word, State::Filling) {
-                // It keeps its room.
+                // It takes its room anew.
                 self.room.give(1);
                 self.fill(block, &mut Until::new(self.deadline))?;
                 return Ok(true);
             }
             return Ok(false);
         }
-        if self.tells_writes() {
-            if !self.states.change(block, word, State::Dirty) {
-                return Ok(false);
-            }
-            self.uffd.protect(self.address(block), self.block_bytes, false).map_err(Refused::Kernel)?;
+        if !self.tells_writes() || !write {
+            return Ok(true);
         }
-        Ok(true)
+        // Owned while its protection changes: who saves it meanwhile would have the last word on that.
+        if !self.states.change(block, word, State::Saving) {
+            return Ok(false);
+        }
+        let open = self.uffd.protect(self.address(block), self.block_bytes, false);
+        self.states.set(block, if open.is_ok() { State::Dirty } else { State::Resident });
+        open.map_err(Refused::Kernel).map(|()| true)
+    }
+
+    /// A touch of a block that was written, or is zeros, was told of: it is late, or a page of it was given back behind the pager's back, or zeros are
+    /// written. `false` if it is to be looked at again.
+    fn mend(&self, block: u32, word: Word, offset: usize, write: bool) -> Result<bool, Refused> {
+        let present = self.mapping.is_present(offset & !(PAGE_BYTES - 1));
+        if word.state() == State::Zeros {
+            if present && write && self.tells_writes() {
+                return Err(Refused::Source(SourceError::ReadOnly));
+            }
+            if !present && self.states.change(block, word, State::Filling) {
+                self.fill(block, &mut Until::new(self.deadline))?;
+            }
+            return Ok(present);
+        }
+        if !self.states.change(block, word, State::Saving) {
+            return Ok(false);
+        }
+        let mended = self.refill(block, present);
+        self.states.set(block, State::Dirty);
+        mended.map(|()| true)
+    }
+
+    /// Fills what is missing of a block that was written, and has the rest as it is.
+    fn refill(&self, block: u32, present: bool) -> Result<(), Refused> {
+        if !present {
+            let slot = self.pool.take(|| Instant::now() + self.deadline);
+            let mut slot = slot.ok_or(Refused::Source(SourceError::Stalled))?;
+            let slot = &mut *slot;
+            self.source
+                .fill(block.into(), &mut slot.block, &mut slot.scratch)
+                .map_err(Refused::Source)?;
+            self.uffd.copy(self.address(block), &slot.block, false).map_err(Refused::Kernel)?;
+        }
+        self.uffd.protect(self.address(block), self.block_bytes, false).map_err(Refused::Kernel)
     }
 
     /// Keeps a block that was to be unmapped.
@@ -226,7 +281,11 @@ impl Core {
             return Err(Refused::Room);
         }
         loop {
-            let mut slot = self.pool.take();
+            let Some(mut slot) = self.pool.take(|| until.get()) else {
+                self.room.give(1);
+                self.states.set(block, State::Absent);
+                return Err(Refused::Source(SourceError::Stalled));
+            };
             let slot = &mut *slot;
             let found = self.source.fill(block.into(), &mut slot.block, &mut slot.scratch);
             match found {
@@ -269,7 +328,10 @@ impl Core {
 
     /// Maps zeros, which take no room.
     fn map_zeros(&self, block: u32) -> Result<(), Refused> {
-        let mapped = self.uffd.zero(self.address(block), self.block_bytes);
+        let mut mapped = self.uffd.zero(self.address(block), self.block_bytes);
+        if mapped.is_ok() && self.tells_writes() {
+            mapped = self.uffd.protect(self.address(block), self.block_bytes, true);
+        }
         self.states.set(block, if mapped.is_ok() { State::Zeros } else { State::Absent });
         mapped.map_err(Refused::Kernel)
     }
@@ -311,7 +373,11 @@ impl Core {
                 self.room.give(1);
                 return;
             }
-            let mut slot = self.pool.take();
+            let Some(mut slot) = self.pool.try_take() else {
+                self.room.give(1);
+                self.states.set(ahead, State::Absent);
+                return;
+            };
             let slot = &mut *slot;
             // A block that fails is left to its own fault, which says so.
             if self.source.fill(ahead.into(), &mut slot.block, &mut slot.scratch).is_err() {
@@ -369,7 +435,8 @@ impl Core {
         }
     }
 
-    fn ring(&self) {
+    /// Has the housekeeper look.
+    pub(crate) fn ring(&self) {
         self.bell.fetch_add(1, Ordering::AcqRel);
         futex::wake_all(&self.bell);
     }

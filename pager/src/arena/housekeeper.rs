@@ -15,9 +15,9 @@ use crate::futex;
 use crate::policy::{HepcError, Victims};
 use crate::source::SourceError;
 use crate::state::State;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How long it sleeps when nothing rings: lost time only if it has to be told to stop.
 const SLEEP: Duration = Duration::from_millis(100);
@@ -93,6 +93,9 @@ impl Housekeeper {
 
     fn hear(&mut self, event: Event) {
         if let Event::Failed(block, error) = event {
+            if let SourceError::Denied { tenant } = error {
+                self.tenants.denied(tenant);
+            }
             let (source, denied) = (self.core.source.name(), matches!(error, SourceError::Denied { .. }));
             if denied {
                 tracing::info!(target: "kvcpu::pager", block, source, %error, "denied: the block is zeros");
@@ -136,8 +139,13 @@ impl Housekeeper {
             let word = core.states.get(block);
             match word.state() {
                 // What is not mapped has nothing to give; what is being filled will be heard of.
-                State::Absent | State::Filling | State::Zeros | State::Poisoned => return,
-                State::Quarantined | State::Unmapping | State::Saving => return,
+                State::Absent | State::Filling | State::Zeros | State::Poisoned | State::Quarantined => return,
+                // Another thread saves, opens or unmaps it, and waits for nobody.
+                State::Unmapping | State::Saving => {
+                    if !core.states.wait(block, word, Instant::now() + core.deadline) {
+                        return self.ask(|policy, victims| policy.filled(block, victims));
+                    }
+                }
                 State::Resident if core.access == Access::ReadOnly => {
                     if core.states.change(block, word, State::Quarantined) {
                         core.counting.evicted.add(1);
@@ -218,7 +226,7 @@ impl Housekeeper {
         if blocks.is_empty() {
             return;
         }
-        let core = &self.core;
+        let core = self.core.clone();
         match core.mapping.discard(&self.ranges) {
             Ok(calls) => {
                 core.counting.batches.add(calls.into());
@@ -231,6 +239,7 @@ impl Housekeeper {
                 let error = std::io::Error::from_raw_os_error(errno);
                 tracing::error!(target: "kvcpu::pager", %error, "blocks could not be unmapped");
                 blocks.iter().for_each(|&block| core.states.set(block, State::Resident));
+                blocks.iter().for_each(|&block| self.ask(|policy, victims| policy.filled(block, victims)));
             }
         }
     }
@@ -256,6 +265,7 @@ impl Housekeeper {
 /// Gives a block, which this thread owns as Saving, back to its source by way of `buffer`. Its pages are protected from writes afterwards if it was
 /// saved, and may be written if not.
 pub(super) fn save(core: &Core, block: u32, buffer: &mut [u8]) -> Result<(), SourceError> {
+    let _held = core.saving.lock().unwrap_or_else(PoisonError::into_inner);
     let address = core.address(block);
     core.uffd.protect(address, core.block_bytes, true).map_err(SourceError::Io)?;
     core.mapping.read(block as usize * core.block_bytes, buffer);

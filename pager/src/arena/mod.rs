@@ -10,6 +10,7 @@ mod tenants;
 mod thread;
 
 pub use access::{Advice, Pin};
+use core::Refused;
 pub(crate) use core::{Cause, Core};
 pub use counters::Counters;
 pub use options::{Access, Action, BlockFault, Faults, OnFault, Options};
@@ -20,16 +21,17 @@ use crate::policy::HepcError;
 use crate::pool::Pool;
 use crate::room::Room;
 use crate::sigbus::{self, Registered};
-use crate::source::Source;
+use crate::source::{Source, SourceError};
 use crate::state::{State, States};
 use crate::uffd::{Delivery, Uffd};
 use counters::Counting;
 use crossbeam_queue::ArrayQueue;
 use housekeeper::Housekeeper;
 use prefetch::Ahead;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// Events that wait for the housekeeper.
 const EVENTS: usize = 4096;
@@ -44,6 +46,8 @@ pub struct Arena {
     registered: Option<Registered>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    keeper_stop: Arc<AtomicBool>,
+    keeper: Vec<JoinHandle<()>>,
 }
 
 impl Arena {
@@ -95,6 +99,8 @@ impl Arena {
             pins: (0..blocks).map(|_| AtomicU32::new(0)).collect(),
             room: Room::new(limit),
             events: ArrayQueue::new(EVENTS),
+            hot: (0..blocks).map(|_| AtomicBool::new(false)).collect(),
+            saving: Mutex::new(()),
             is_bounded,
             bell: AtomicU32::new(0),
             sleeps: AtomicU32::new(0),
@@ -107,25 +113,20 @@ impl Arena {
             next: AtomicU32::new(0),
         });
         let stop = Arc::new(AtomicBool::new(false));
-        let mut arena = Arena { core, registered: None, stop, threads: vec![] };
-        let (keeper, stop) = (Housekeeper::new(arena.core.clone(), policy, batch), arena.stop.clone());
-        arena.start("pager housekeeper", move || keeper.run(&stop))?;
+        let keeper_stop = Arc::new(AtomicBool::new(false));
+        let mut arena = Arena { core, registered: None, stop, threads: vec![], keeper_stop, keeper: vec![] };
+        let (keeper, stop) = (Housekeeper::new(arena.core.clone(), policy, batch), arena.keeper_stop.clone());
+        arena.keeper.push(start("pager housekeeper", move || keeper.run(&stop))?);
         let (core, stop) = (arena.core.clone(), arena.stop.clone());
-        arena.start("pager prefetch", move || prefetch::run(&core, &stop))?;
+        arena.threads.push(start("pager prefetch", move || prefetch::run(&core, &stop))?);
         match faults {
             Faults::InThread => arena.registered = Some(sigbus::register(&arena.core)?),
             Faults::HandlerThread => {
                 let (core, stop) = (arena.core.clone(), arena.stop.clone());
-                arena.start("pager faults", move || thread::run(&core, &stop))?;
+                arena.threads.push(start("pager faults", move || thread::run(&core, &stop))?);
             }
         }
         Ok(arena)
-    }
-
-    fn start(&mut self, what: &'static str, run: impl FnOnce() + Send + 'static) -> Result<(), PagerError> {
-        let thread = std::thread::Builder::new().name(what.into()).spawn(run);
-        self.threads.push(thread.map_err(|error| PagerError::Thread { what, error })?);
-        Ok(())
     }
 
     /// The first byte.
@@ -168,16 +169,44 @@ impl Arena {
             return Ok(());
         }
         let mut buffer = vec![0; core.block_bytes];
+        let mut first = None;
         for block in 0..core.blocks {
-            let word = core.states.get(block);
-            if word.state() == State::Dirty && core.states.change(block, word, State::Saving) {
-                let saved = housekeeper::save(core, block, &mut buffer);
-                core.states.set(block, if saved.is_ok() { State::Resident } else { State::Dirty });
-                saved.map_err(|error| core.error(block, core::Refused::Source(error)))?;
+            if let Err(refused) = self.save(block, &mut buffer) {
+                first = first.or(Some(core.error(block, refused)));
             }
         }
-        core.source.flush().map_err(|error| core.error(0, core::Refused::Source(error)))
+        let flushed = core.source.flush().map_err(|error| core.error(0, Refused::Source(error)));
+        first.map_or(flushed, Err)
     }
+
+    /// Gives a block back if it was written, and waits for another thread that does.
+    fn save(&self, block: u32, buffer: &mut [u8]) -> Result<(), Refused> {
+        let core = &self.core;
+        let until = Instant::now() + core.deadline;
+        loop {
+            let word = core.states.get(block);
+            match word.state() {
+                State::Dirty => {
+                    if core.states.change(block, word, State::Saving) {
+                        let saved = housekeeper::save(core, block, buffer);
+                        core.states.set(block, if saved.is_ok() { State::Resident } else { State::Dirty });
+                        return saved.map_err(Refused::Source);
+                    }
+                }
+                State::Saving | State::Unmapping => {
+                    if !core.states.wait(block, word, until) {
+                        return Err(Refused::Source(SourceError::Stalled));
+                    }
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+fn start(what: &'static str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, PagerError> {
+    let thread = std::thread::Builder::new().name(what.into()).spawn(run);
+    thread.map_err(|error| PagerError::Thread { what, error })
 }
 
 /// Blocks of a budget that holds fewer than the arena has.
@@ -192,17 +221,24 @@ fn budget_blocks(budget_bytes: Option<u64>, block_bytes: usize, most: u32) -> Re
 
 impl Drop for Arena {
     fn drop(&mut self) {
+        // The prefetcher first: what it is about may need the housekeeper.
+        self.stop.store(true, Ordering::Release);
+        self.core.ahead.ring();
+        join(&mut self.threads);
+        self.keeper_stop.store(true, Ordering::Release);
+        self.core.ring();
+        join(&mut self.keeper);
         if let Err(error) = self.flush() {
             tracing::error!(target: "kvcpu::pager", %error, "what was written is lost");
         }
         // Nobody touches it any more, as they borrow it.
         self.registered = None;
-        self.stop.store(true, Ordering::Release);
-        self.core.tell(core::Event::Step);
-        self.core.ahead.ring();
-        for thread in self.threads.drain(..) {
-            // A panic there was reported by it.
-            let _ = thread.join();
-        }
+    }
+}
+
+fn join(threads: &mut Vec<JoinHandle<()>>) {
+    for thread in threads.drain(..) {
+        // A panic there was reported by it.
+        let _ = thread.join();
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn run(core: &Core, stop: &AtomicBool) {
     let ahead = &core.ahead;
     while !stop.load(Ordering::Acquire) {
         let bell = ahead.bell.load(Ordering::Acquire);
-        while let Some(block) = ahead.asked.pop() {
+        while let Some(block) = ahead.asked.pop().filter(|_| !stop.load(Ordering::Acquire)) {
             fill(core, block);
         }
         ahead.sleeps.store(1, Ordering::Relaxed);

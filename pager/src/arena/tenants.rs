@@ -22,6 +22,11 @@ impl Tenants {
         Tenants { allowed, looked: Instant::now() }
     }
 
+    /// A tenant's block was denied: whatever it was at the last look, its zeros are to go once it is allowed.
+    pub(super) fn denied(&mut self, tenant: u8) {
+        self.allowed.insert(tenant, false);
+    }
+
     /// Unmaps what may not be read any more, and the zeros of what may be now; looks some ten times a second. `gone` are blocks that the policy has to
     /// hear of.
     pub(super) fn look(&mut self, core: &Core, gone: &mut Vec<u32>) {
@@ -54,7 +59,8 @@ fn change(core: &Core, tenant: u8, allowed: bool, gone: &mut Vec<u32>) -> bool {
     for block in (0..core.blocks).filter(|block| core.source.tenant((*block).into()) == tenant) {
         match core.discard(block, &meant, Instant::now()) {
             Ok(true) => gone.push(block),
-            Ok(false) => {}
+            // It is the source's again before it goes.
+            Ok(false) => all &= allowed || core.states.get(block).state() != State::Dirty,
             Err(refused) => {
                 tracing::debug!(target: "kvcpu::pager", tenant, block, ?refused, "not unmapped yet");
                 all = false;

@@ -1,6 +1,7 @@
 //! A thread that serves the faults of an arena by messages: those of the kernel too.
 
-use super::core::{Cause, Core, Refused};
+use super::core::{Cause, Core};
+use crate::state::State;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,12 +18,13 @@ pub(super) fn run(core: &Arc<Core>, stop: &AtomicBool) {
                 core.counting.faults.add(1);
                 let offset = fault.address - core.mapping.start();
                 let (address, bytes) = (core.address(block), core.block_bytes);
-                match core.serve(block, Cause::Touch(offset)) {
-                    // A source that failed has poisoned it already.
-                    Ok(()) | Err(Refused::Source(_)) => {}
+                if let Err(refused) = core.serve(block, Cause::Touch { offset, write: fault.protected }) {
                     // Whoever touched it would wait for ever: a page that is poisoned lets it go on to a SIGBUS of its own.
-                    Err(_) => {
+                    tracing::error!(target: "kvcpu::pager", block, ?refused, "the fault could not be served");
+                    let word = core.states.get(block);
+                    if word.state() == State::Absent && core.states.change(block, word, State::Filling) {
                         let _ = core.uffd.poison(address, bytes);
+                        core.states.set(block, State::Poisoned);
                     }
                 }
                 // What was filled by another thread has woken nobody who came later. Without a range of this arena there is nobody.

@@ -22,13 +22,13 @@ impl Clock {
         Clock { marks: vec![Mark::default(); blocks as usize], hand: 0, count: 0, limit }
     }
 
-    /// The next victim. Twice round is enough: the first time takes the marks of touches away.
-    fn victim(&mut self) -> Option<u32> {
+    /// The next victim, another than `not`. Twice round is enough: the first time takes the marks of touches away.
+    fn victim(&mut self, not: u32) -> Option<u32> {
         for _ in 0..2 * self.marks.len() {
             let at = self.hand;
             self.hand = (at + 1) % self.marks.len();
             let mark = &mut self.marks[at];
-            if mark.resident && !mark.hot {
+            if mark.resident && !mark.hot && at != not as usize {
                 if mark.touched {
                     mark.touched = false;
                 } else {
@@ -44,14 +44,16 @@ impl Clock {
 
 impl Victims for Clock {
     fn filled(&mut self, block: u32, victims: &mut Vec<u32>) -> Result<(), HepcError> {
-        if self.marks[block as usize].resident {
-            return self.touched(block);
+        if !self.marks[block as usize].resident {
+            self.marks[block as usize].resident = true;
+            self.count += 1;
+        } else {
+            self.touched(block)?;
         }
-        while self.count >= self.limit {
-            victims.push(self.victim().ok_or(HepcError::NoVictim)?);
+        // A block for which none can go is there all the same: the next that can makes up for it.
+        while self.count > self.limit {
+            victims.push(self.victim(block).ok_or(HepcError::NoVictim)?);
         }
-        self.marks[block as usize].resident = true;
-        self.count += 1;
         Ok(())
     }
 

@@ -63,7 +63,16 @@ impl Hepc {
         self.device.configure(config)?;
         let queue = self.device.queue_pair(0)?;
         let (owners, frames) = (vec![NONE; resident as usize], vec![NONE; blocks as usize]);
-        Ok(Box::new(Running { queue, tenant, owners, frames, step: 0, fills: 0 }))
+        Ok(Box::new(Running {
+            queue,
+            tenant,
+            owners,
+            frames,
+            hot: vec![false; blocks as usize],
+            unplaced: vec![],
+            step: 0,
+            fills: 0,
+        }))
     }
 }
 
@@ -75,6 +84,10 @@ struct Running {
     owners: Vec<u32>,
     /// The frame of each block.
     frames: Vec<u32>,
+    /// Blocks that are hot, whether they are there or not.
+    hot: Vec<bool>,
+    /// Blocks that are there, and have found no place.
+    unplaced: Vec<u32>,
     step: u32,
     fills: u32,
 }
@@ -82,6 +95,32 @@ struct Running {
 impl Running {
     fn key(&self, block: u32) -> Key {
         Key::shared((self.tenant)(block), block.into())
+    }
+
+    /// Has the device place a block; the one that had its frame is the victim.
+    fn place(&mut self, block: u32, victims: &mut Vec<u32>) -> Result<(), HepcError> {
+        let placed = match self.queue.insert(&Insert::new(self.key(block), 0)) {
+            Err(DriverError::Command { status, .. }) if status.status() == Some(Status::TierFull) => {
+                return Err(HepcError::NoVictim);
+            }
+            other => other?,
+        };
+        let frame = u32::from(placed.frame);
+        if frame as usize >= self.owners.len() {
+            let (expected, found) = (self.owners.len() as u64 - 1, frame.into());
+            return Err(DriverError::Protocol { what: "the greatest frame of an INSERT", expected, found }.into());
+        }
+        self.leave(block, frame);
+        let before = std::mem::replace(&mut self.owners[frame as usize], block);
+        self.frames[block as usize] = frame;
+        if before != NONE && before != block {
+            self.frames[before as usize] = NONE;
+            victims.push(before);
+        }
+        if self.hot[block as usize] {
+            self.tell(block, |queue, target| queue.hot(target).map(drop))?;
+        }
+        Ok(())
     }
 
     /// A block leaves its frame, unless that is the one it goes to.
@@ -109,23 +148,23 @@ impl Running {
 
 impl Victims for Running {
     fn filled(&mut self, block: u32, victims: &mut Vec<u32>) -> Result<(), HepcError> {
-        let placed = match self.queue.insert(&Insert::new(self.key(block), 0)) {
-            Err(DriverError::Command { status, .. }) if status.status() == Some(Status::TierFull) => {
-                return Err(HepcError::NoVictim);
+        let placed = self.place(block, victims);
+        if let Err(HepcError::NoVictim) = placed {
+            // It is there all the same: once one can go it has its place.
+            if !self.unplaced.contains(&block) {
+                self.unplaced.push(block);
             }
-            other => other?,
-        };
-        let frame = u32::from(placed.frame);
-        if frame as usize >= self.owners.len() {
-            let (expected, found) = (self.owners.len() as u64 - 1, frame.into());
-            return Err(DriverError::Protocol { what: "the greatest frame of an INSERT", expected, found }.into());
+            return placed;
         }
-        self.leave(block, frame);
-        let before = std::mem::replace(&mut self.owners[frame as usize], block);
-        self.frames[block as usize] = frame;
-        if before != NONE && before != block {
-            self.frames[before as usize] = NONE;
-            victims.push(before);
+        placed?;
+        self.unplaced.retain(|other| *other != block);
+        if let Some(other) = self.unplaced.pop()
+            && let Err(error) = self.place(other, victims)
+        {
+            self.unplaced.push(other);
+            if !matches!(error, HepcError::NoVictim) {
+                return Err(error);
+            }
         }
         self.fills += 1;
         if self.fills.is_multiple_of(STEP) { self.step() } else { Ok(()) }
@@ -138,6 +177,7 @@ impl Victims for Running {
     }
 
     fn hot(&mut self, block: u32, on: bool) -> Result<(), HepcError> {
+        self.hot[block as usize] = on;
         self.tell(block, |queue, target| if on { queue.hot(target).map(drop) } else { queue.unhot(target).map(drop) })
     }
 
@@ -148,6 +188,7 @@ impl Victims for Running {
 
     fn gone(&mut self, block: u32) -> Result<(), HepcError> {
         self.leave(block, NONE);
+        self.unplaced.retain(|other| *other != block);
         self.tell(block, |queue, target| queue.release(target).map(drop))
     }
 

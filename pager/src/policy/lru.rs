@@ -66,12 +66,17 @@ impl Lru {
 
 impl Victims for Lru {
     fn filled(&mut self, block: u32, victims: &mut Vec<u32>) -> Result<(), HepcError> {
-        if self.at(block).resident {
-            return self.touched(block);
+        if !self.at(block).resident {
+            self.at(block).resident = true;
+            self.count += 1;
+            self.link_newest(block);
+        } else {
+            self.touched(block)?;
         }
-        while self.count >= self.limit {
+        // A block for which none can go is there all the same: the next that can makes up for it.
+        while self.count > self.limit {
             let mut victim = self.oldest;
-            while victim != NONE && self.at(victim).hot {
+            while victim != NONE && (self.at(victim).hot || victim == block) {
                 victim = self.at(victim).newer;
             }
             if victim == NONE {
@@ -80,9 +85,6 @@ impl Victims for Lru {
             self.remove(victim);
             victims.push(victim);
         }
-        self.at(block).resident = true;
-        self.count += 1;
-        self.link_newest(block);
         Ok(())
     }
 
