@@ -1,8 +1,10 @@
 //! `kvctl mem`: sealed files (`docs/tza.md`), and memory that is filled from them by page faults (`docs/pager.md`).
 
+mod bench;
 mod claim;
 mod contents;
 mod map;
+mod pages;
 mod seal;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +45,8 @@ enum Verb {
     List(Sealed),
     /// Map a sealed file under a budget and touch it, with live counters
     Map(map::MapArgs),
+    /// Measure what a fault takes, beside the kernel's own
+    Bench(bench::BenchArgs),
 }
 
 /// A sealed file, and its owner's secret.
@@ -78,6 +82,7 @@ pub fn run(args: &MemArgs, device: &DeviceArgs, output: Output) -> Result<ExitCo
             return Ok(if verified.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Verb::Map(args) => output.show(&map::run(args, device)?)?,
+        Verb::Bench(args) => output.show(&bench::run(args)?)?,
     }
     Ok(ExitCode::SUCCESS)
 }
