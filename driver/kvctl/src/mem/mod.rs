@@ -7,13 +7,15 @@ mod map;
 mod pages;
 mod seal;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use kvcpu_pager::container::OpenOptions;
+use kvcpu_pager::container::{Fault, OpenOptions};
+use kvcpu_pager::keys::KeyError;
 use kvcpu_pager::{Container, OwnerSecret};
 use serde_json::json;
 
@@ -62,7 +64,11 @@ struct Sealed {
 impl Sealed {
     fn open(&self) -> Result<Container, Error> {
         let secret = secret(self.key.as_deref())?;
-        Ok(Container::open(&self.file, OpenOptions { secret: secret.as_ref(), ..OpenOptions::default() })?)
+        let opened = Container::open(&self.file, OpenOptions { secret: secret.as_ref(), ..OpenOptions::default() });
+        opened.map_err(|error| match error.fault() {
+            Some(Fault::KeyNeeded) => format!("{error} with --key").into(),
+            _ => error.into(),
+        })
     }
 }
 
@@ -70,7 +76,7 @@ impl Sealed {
 pub fn run(args: &MemArgs, device: &DeviceArgs, output: Output) -> Result<ExitCode, Error> {
     match &args.verb {
         Verb::Key { file } => {
-            OwnerSecret::random()?.write(file)?;
+            OwnerSecret::random()?.write(file).map_err(not_replaced)?;
             output.show(&Made { what: "mem_key", file: file.display().to_string() })?;
         }
         Verb::Claim(args) => output.show(&*claim::run(args)?)?,
@@ -85,6 +91,16 @@ pub fn run(args: &MemArgs, device: &DeviceArgs, output: Output) -> Result<ExitCo
         Verb::Bench(args) => output.show(&bench::run(args)?)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what to do about a key file that is there already.
+fn not_replaced(error: KeyError) -> Error {
+    match &error {
+        KeyError::File { error: cause, .. } if cause.kind() == ErrorKind::AlreadyExists => {
+            format!("{error}; give another: what this one sealed is lost without it").into()
+        }
+        _ => error.into(),
+    }
 }
 
 /// A file that was made.
