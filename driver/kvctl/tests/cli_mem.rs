@@ -70,6 +70,9 @@ fn a_file_is_sealed_listed_verified_and_mapped() {
     }
     let args = ["map", "SEALED", "--key", "KEY", "--budget", "48K", "--pattern", "random", "--seconds", "1"];
     assert_eq!(bench.mem(&args).good().json()["denied_blocks"], 0);
+    let args = ["map", "SEALED", "--key", "KEY", "--budget", "48K", "--pattern", "loop", "--policy", "clock"];
+    let mapped = bench.mem(&args).good().json();
+    assert!(mapped["counters"]["fills"].as_u64().is_some_and(|fills| fills < 40), "not all of it: {mapped}");
 }
 
 #[test]
@@ -91,6 +94,7 @@ fn claims_are_needed_where_they_are_required() {
     let map = |claim: &[&str]| bench.mem(&[&["map", "SEALED", "--key", "KEY"], claim].concat());
     assert_eq!(map(&[]).good().json()["denied_blocks"], 40);
     let sign = |more: &[&str]| {
+        let _ = std::fs::remove_file(bench.path("claim"));
         let args = ["claim", "SEALED", "--key", "KEY", "--identity", "runner", "--tenant", "3", "-o", "CLAIM"];
         bench.mem(&[&args, more].concat()).good();
     };
@@ -101,6 +105,9 @@ fn claims_are_needed_where_they_are_required() {
     let shown = bench.mem(&["claim", "--show", "CLAIM"]).good().json();
     assert_eq!((&shown["claim"]["identity"], &shown["claim"]["serial"]), (&json!("runner"), &json!(9)));
     sign(&["--clearance", "2", "--department", "research", "--hours", "0"]);
+    bench
+        .mem(&["claim", "SEALED", "--key", "KEY", "-o", "CLAIM"])
+        .refused(1, "claim: File exists");
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     map(&["--claim", "CLAIM"]).refused(1, "was valid until");
     std::fs::write(bench.path("claim"), "kvcpu-claim-1:00").expect("room");
@@ -129,15 +136,20 @@ fn damage_is_found_and_named() {
     assert_eq!(said.code, 1, "{}", said.err);
     let damaged = said.json()["damaged"].clone();
     assert_eq!((damaged.as_array().map(Vec::len), &damaged[0]["block"]), (Some(1), &json!(0)), "{damaged}");
-    bench.mem(&["map", "SEALED", "--key", "KEY"]).refused(1, "block 0 of ");
+    // The pager logs it too, so there is more than one line.
+    let said = bench.mem(&["map", "SEALED", "--key", "KEY"]);
+    assert!(said.code == 1 && said.err.contains("kvctl: block 0 of "), "{} {}", said.code, said.err);
 }
 
 #[test]
 fn what_is_wrong_is_said() {
     let bench = Bench::new(&[]);
-    bench.mem(&["key", "KEY"]).refused(1, "owner.key");
+    bench.mem(&["key", "KEY"]).refused(1, "owner.key: File exists");
     bench.mem(&["seal", "MODEL", "-o", "SEALED"]).refused(1, "it exists");
-    bench.mem(&["list", "SEALED"]).refused(1, "key");
+    bench.mem(&["list", "SEALED"]).refused(1, "key file with --key");
+    bench
+        .mem(&["seal", "/dev/zero", "-o", "CLAIM"])
+        .refused(1, "/dev/zero: it is no regular file");
     bench.mem(&["list", "MODEL"]).refused(1, "model.safetensors: ");
     bench.mem(&["list", "/nowhere.tza"]).refused(1, "/nowhere.tza: ");
     bench.mem(&["list", "SEALED", "--key", "MODEL"]).refused(1, "model.safetensors");
@@ -152,4 +164,17 @@ fn what_is_wrong_is_said() {
     bench
         .mem(&["seal", "MODEL", "-o", "x.tza", "--clearance", "1"])
         .refused(2, "required arguments");
+}
+
+#[test]
+fn faults_are_measured_beside_the_kernels_own() {
+    let said = kvctl(&["--json", "mem", "bench", "--block-bytes", "4K,16K"]).good().json();
+    let rows = said["rows"].as_array().expect("rows");
+    let sources: Vec<_> = rows[1..6].iter().map(|row| row["source"].as_str().expect("a name")).collect();
+    assert_eq!(sources, ["Zero", "Static", "Compressed", "Encrypted", "CompressedEncrypted"]);
+    assert_eq!((rows.len(), &rows[11]["block_bytes"]), (12, &json!(16384)));
+    for row in rows {
+        assert!(row["p50_ns"].as_u64() > Some(0) && row["p99_ns"].as_u64() >= row["p50_ns"].as_u64(), "{row}");
+    }
+    kvctl(&["mem", "bench", "--block-bytes", "5000"]).refused(2, "are no block size");
 }

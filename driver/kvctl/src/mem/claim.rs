@@ -1,6 +1,8 @@
 //! `kvctl mem claim`: claims, signed and shown.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions as FileOptions;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -74,10 +76,20 @@ pub(super) fn run(args: &ClaimArgs) -> Result<Box<dyn Report>, Error> {
     };
     let text = SignedClaim::sign(claim, &secret.signing_key())?.to_text()?;
     let written = args.output.as_ref().map(|output| {
-        std::fs::write(output, format!("{text}\n")).map_err(|error| format!("{}: {error}", output.display()))?;
+        write_new(output, &text)?;
         Ok::<_, Error>(output.display().to_string())
     });
     Ok(Box::new(Signed { text, file: written.transpose()? }))
+}
+
+/// To a file that is not there yet: another claim is not lost.
+fn write_new(path: &Path, text: &str) -> Result<(), Error> {
+    let file = FileOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
+        let there = error.kind() == ErrorKind::AlreadyExists;
+        let remedy = if there { "; give another --output, or remove it first" } else { "" };
+        format!("{}: {error}{remedy}", path.display()).into()
+    })
 }
 
 /// A claim in a file.
@@ -114,6 +126,7 @@ impl Report for Shown {
             ("department", claim.department.clone()),
             ("clearance", claim.clearance.to_string()),
             ("tenant", claim.tenant.to_string()),
+            ("arena", claim.arena.to_string()),
             ("serial", claim.serial.to_string()),
             (
                 "holds for",

@@ -64,6 +64,8 @@ enum Pattern {
     Sequential,
     /// At random
     Random,
+    /// From end to end of a quarter more than the budget holds, which is the worst for LRU
+    Loop,
 }
 
 /// Carries it out.
@@ -99,7 +101,7 @@ pub(super) fn run(args: &MapArgs, device: &DeviceArgs) -> Result<Mapped, Error> 
     touch(&arena, args)?;
     let seconds = begin.elapsed().as_secs_f64();
     let (counters, resident_bytes) = (arena.counters(), arena.resident_bytes());
-    let shot = shootdowns().zip(shot).map(|(now, then)| now - then);
+    let shot = shootdowns().zip(shot).map(|(now, then)| now.saturating_sub(then));
     let mapped = through(&arena)?;
     let (decoded, denied) = decoded(&container);
     let file = args.sealed.file.display().to_string();
@@ -124,7 +126,12 @@ fn touch(arena: &Arena, args: &MapArgs) -> Result<(), Error> {
     let stop = AtomicBool::new(false);
     let threads = u64::from(args.threads);
     let until = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let pages = arena.bytes().div_ceil(4096);
+    let all = arena.bytes().div_ceil(4096);
+    let pages = match args.pattern {
+        Pattern::Sequential | Pattern::Random => all,
+        Pattern::Loop => all.min(args.budget.saturating_add(args.budget / 4).div_ceil(4096)),
+    };
+    let before = shootdowns();
     let failed = std::thread::scope(|scope| {
         let stop = &stop;
         let workers: Vec<_> = (0..threads)
@@ -142,7 +149,7 @@ fn touch(arena: &Arena, args: &MapArgs) -> Result<(), Error> {
                             random ^= random >> 7;
                             random ^= random << 17;
                             let page = match args.pattern {
-                                Pattern::Sequential => page,
+                                Pattern::Sequential | Pattern::Loop => page,
                                 Pattern::Random => random % pages,
                             };
                             arena.peek(page * 4096)?;
@@ -156,10 +163,12 @@ fn touch(arena: &Arena, args: &MapArgs) -> Result<(), Error> {
             .collect();
         while workers.iter().any(|worker| !worker.is_finished()) {
             std::thread::sleep(LIVE);
-            let Counters { fills, evicted, batches, denied, .. } = arena.counters();
+            let Counters { faults, fills, evicted, batches, denied, .. } = arena.counters();
+            let shot = shootdowns().zip(before).map(|(now, then)| now.saturating_sub(then).to_string());
+            let shot = shot.unwrap_or_else(|| "uncounted".into());
             let resident = arena.resident_bytes() >> 20;
             line.set_message(format!(
-                "{resident} MiB, {fills} filled, {evicted} evicted in {batches} batches, {denied} denied"
+                "{resident} MiB, {faults} faults, {fills} filled, {evicted} evicted in {batches} batches, {denied} denied, {shot} shootdowns"
             ));
             line.tick();
             stop.fetch_or(until.is_some_and(|until| Instant::now() >= until), Ordering::Relaxed);

@@ -1,17 +1,21 @@
 //! `kvctl mem`: sealed files (`docs/tza.md`), and memory that is filled from them by page faults (`docs/pager.md`).
 
+mod bench;
 mod claim;
 mod contents;
 mod map;
+mod pages;
 mod seal;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use kvcpu_pager::container::OpenOptions;
+use kvcpu_pager::container::{Fault, OpenOptions};
+use kvcpu_pager::keys::KeyError;
 use kvcpu_pager::{Container, OwnerSecret};
 use serde_json::json;
 
@@ -43,6 +47,8 @@ enum Verb {
     List(Sealed),
     /// Map a sealed file under a budget and touch it, with live counters
     Map(map::MapArgs),
+    /// Measure what a fault takes, beside the kernel's own
+    Bench(bench::BenchArgs),
 }
 
 /// A sealed file, and its owner's secret.
@@ -58,7 +64,11 @@ struct Sealed {
 impl Sealed {
     fn open(&self) -> Result<Container, Error> {
         let secret = secret(self.key.as_deref())?;
-        Ok(Container::open(&self.file, OpenOptions { secret: secret.as_ref(), ..OpenOptions::default() })?)
+        let opened = Container::open(&self.file, OpenOptions { secret: secret.as_ref(), ..OpenOptions::default() });
+        opened.map_err(|error| match error.fault() {
+            Some(Fault::KeyNeeded) => format!("{error} with --key").into(),
+            _ => error.into(),
+        })
     }
 }
 
@@ -66,7 +76,7 @@ impl Sealed {
 pub fn run(args: &MemArgs, device: &DeviceArgs, output: Output) -> Result<ExitCode, Error> {
     match &args.verb {
         Verb::Key { file } => {
-            OwnerSecret::random()?.write(file)?;
+            OwnerSecret::random()?.write(file).map_err(not_replaced)?;
             output.show(&Made { what: "mem_key", file: file.display().to_string() })?;
         }
         Verb::Claim(args) => output.show(&*claim::run(args)?)?,
@@ -78,8 +88,19 @@ pub fn run(args: &MemArgs, device: &DeviceArgs, output: Output) -> Result<ExitCo
             return Ok(if verified.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Verb::Map(args) => output.show(&map::run(args, device)?)?,
+        Verb::Bench(args) => output.show(&bench::run(args)?)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what to do about a key file that is there already.
+fn not_replaced(error: KeyError) -> Error {
+    match &error {
+        KeyError::File { error: cause, .. } if cause.kind() == ErrorKind::AlreadyExists => {
+            format!("{error}; give another: what this one sealed is lost without it").into()
+        }
+        _ => error.into(),
+    }
 }
 
 /// A file that was made.

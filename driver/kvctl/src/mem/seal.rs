@@ -48,6 +48,11 @@ pub(super) fn run(args: &SealArgs) -> Result<SealedFile, Error> {
     if args.output.exists() {
         return Err(format!("{}: it exists; give another --output, or remove it first", args.output.display()).into());
     }
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", args.file.display());
+    if !std::fs::metadata(&args.file).map_err(|error| named(&error))?.is_file() {
+        // Of anything else the length is not known, and none of it would be sealed.
+        return Err(named(&"it is no regular file; give one").into());
+    }
     let secret = secret(args.key.as_deref())?;
     let writer = WriterOptions {
         block_size: BlockSize::new(args.block_bytes)?,
