@@ -112,10 +112,9 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         loop {
             let known = self.inner.has_firmware.load(Ordering::Relaxed);
             program()?;
-            let cause = self.try_enable()?;
+            let cause = self.try_enable(known)?;
             let appeared = !known && firmware::look(self)?;
-            let enabled = cause == 0 && (!appeared || control::CTRL::ENABLE.get(self.read(&control::CTRL)?) == 1);
-            if enabled {
+            if cause == 0 && !appeared {
                 return Ok(());
             }
             let again = (appeared || cause == MAINTENANCE) && begin.elapsed() < self.deadline();
@@ -127,15 +126,16 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         }
     }
 
-    /// Sets CTRL.ENABLE and waits until the device takes commands, which gives 0, or refuses, which gives CONFIG_ERR.
-    fn try_enable(&self) -> Result<u64, DriverError> {
+    /// Sets CTRL.ENABLE and waits until the device takes commands, or firmware appears that was not `known`, which gives 0, or refuses, which gives
+    /// CONFIG_ERR.
+    fn try_enable(&self, known: bool) -> Result<u64, DriverError> {
         self.wait_status("reset to end", &control::STATUS::READY, 1)?;
         self.modify(&control::ERR_STATUS, &[(&control::ERR_STATUS::CONFIG, 1)])?;
         self.write(&control::CTRL, control::CTRL::ENABLE.mask())?;
         let mut wait = Wait::new(self, self.deadline(), None);
         loop {
             let status = self.read(&control::STATUS)?;
-            if control::STATUS::ENABLED.get(status) == 1 {
+            if control::STATUS::ENABLED.get(status) == 1 || !known && firmware::look(self)? {
                 return Ok(0);
             }
             if control::CTRL::ENABLE.get(self.read(&control::CTRL)?) == 0 {
@@ -174,10 +174,9 @@ impl<B: Backing + ?Sized + 'static> Device<B> {
         self.backing().reset()?;
         let_master(&**self.backing())?;
         self.wait_status("reset to end", &control::STATUS::READY, 1)?;
-        firmware::let_boot(self)?;
         lock(&self.inner.service).stop(self.deadline());
         *lock(&self.inner.active) = None;
-        Ok(())
+        firmware::let_boot(self)
     }
 
     /// Waits until a field of STATUS has a value.

@@ -14,7 +14,7 @@ use kvcpu_driver::mmio::firmware::{
     EventCode, IMAGE_MAGIC, MailboxResult, Opcode, Parameter, ResetCause, SelfTestOutcome, State, ThermalState,
 };
 use kvcpu_driver::mmio::regs::{control, irq, mgmt};
-use kvcpu_driver::{Config, Device, DriverError, Firmware, Source};
+use kvcpu_driver::{Config, Device, DriverError, Firmware, Source, TierConfig};
 use kvcpu_emulator::Emulator;
 
 const SHORT: Duration = Duration::from_millis(60);
@@ -405,8 +405,9 @@ fn a_self_test_that_is_given_up_ends_before_its_memory_does() {
         let fake = FakeFirmware::start();
         let (device, firmware) = open(&fake, SHORT);
         fake.levers.bitten_when_given_up.store(bitten, SeqCst);
-        // So that the device can be enabled.
-        device.configure(Config { deadline: SHORT, ..Config::default() }).unwrap();
+        // As the firmware does for a test.
+        let tiers = [TierConfig::OFF, TierConfig::blocks(1), TierConfig::OFF, TierConfig::OFF];
+        device.configure(Config { deadline: SHORT, tiers, ..Config::default() }).unwrap();
         device.disable().unwrap();
         *fake.levers.tests_on.lock().unwrap() = Some(hangs);
         device.enable_interrupts(&[Source::Command]).unwrap();

@@ -15,7 +15,7 @@ use kvcpu_mmio::regs::{control, mgmt};
 /// µs that the core rests after a round.
 const REST_US: u32 = 1_000;
 
-/// ms after which an image on trial that has answered nothing gives way to the one before.
+/// ms from its boot after which an image on trial that is not confirmed gives way to the one before.
 const TRIAL_MS: u32 = 60_000;
 
 /// How far it has come.
@@ -126,9 +126,12 @@ impl<P: Platform> Firmware<P> {
                 }
             }
             Phase::Main => {
+                self.halted = self.boot.trial && now.wrapping_sub(self.booted) >= TRIAL_MS;
+                if self.halted {
+                    return;
+                }
                 self.update.expire(now);
                 self.serve(now);
-                self.halted |= self.boot.trial && now.wrapping_sub(self.booted) >= TRIAL_MS;
                 if self.halted {
                     return;
                 }
@@ -214,6 +217,11 @@ impl<P: Platform> Firmware<P> {
         if let Some((from, to)) = changed {
             self.record(Event::new(EventCode::WeightsChanged, from, to));
         }
+    }
+
+    /// Whether the other bank may be written: not while it is the one to go back to, as this image is not to stay.
+    pub(crate) fn may_update(&self) -> bool {
+        !(self.boot.trial && self.selftest.failed())
     }
 
     pub(crate) fn record(&mut self, event: Event) {

@@ -49,7 +49,7 @@ enum Reply {
     Later(Work),
     /// The answer, and then a reset.
     Reset(Answer),
-    /// Nothing: a reset of the device, or a host that configured it, took the command away.
+    /// Nothing: a reset of the device took the command away.
     Gone,
 }
 
@@ -201,6 +201,9 @@ impl<P: Platform> Firmware<P> {
                 Answer::ok([0; 3])
             }
             Opcode::UpdateBegin => {
+                if !self.may_update() {
+                    return Err(MailboxResult::Failed.into());
+                }
                 self.update.begin(first, second, now)?;
                 self.record(Event::new(EventCode::UpdateBegun, first, second));
                 Answer::ok([0; 3])
@@ -289,8 +292,8 @@ impl<P: Platform> Firmware<P> {
     fn judge(&mut self, verdict: Verdict) -> Reply {
         use SelfTestOutcome::{Failed, NotRun, Passed};
         let (dma, crc, detail) = match verdict {
-            Verdict::Gone => return Reply::Gone,
-            Verdict::Enabled => return Reply::Now(MailboxResult::Enabled.into()),
+            // Another host has it now.
+            Verdict::Gone | Verdict::Enabled => return Reply::Now(MailboxResult::Enabled.into()),
             Verdict::Passed => (Passed, Passed, 0),
             Verdict::Dma(status) => (Failed, NotRun, status),
             Verdict::Crc(crc) => (Passed, Failed, crc),

@@ -38,6 +38,11 @@ fn a_good_image_runs_on_trial_and_is_confirmed() {
     assert_eq!(machine.command(Opcode::SelfTest, 8, 0, &[6]).result, MailboxResult::Failed, "no memory there");
     machine.round();
     assert!(machine.trial(), "what failed is not confirmed");
+    assert_eq!(
+        machine.command(Opcode::UpdateBegin, 128, 0, &[]).result,
+        MailboxResult::Failed,
+        "the bank to go back to"
+    );
     let lent = machine.device.dma_alloc(4096).unwrap();
     lent.words().iter().zip((0..16).step_by(2)).for_each(|(word, n)| {
         let pattern = u64::from(pattern_word(n)) | u64::from(pattern_word(n + 1)) << 32;
@@ -50,7 +55,7 @@ fn a_good_image_runs_on_trial_and_is_confirmed() {
     assert_eq!((machine.state(), machine.bank(), machine.trial()), (State::Runs, 1, false));
     assert_eq!(machine.get(&mgmt::FW_VERSION), SECOND);
     assert_eq!(machine.get(&mgmt::FW_EVENT) & 0xFF, EventCode::TrialConfirmed.code());
-    assert_eq!(machine.get(&irq::INT_STATUS), irq::INT_STATUS::MANAGEMENT.mask() as u32);
+    assert_eq!(irq::INT_STATUS::MANAGEMENT.get(machine.get(&irq::INT_STATUS).into()), 1);
     machine.hang();
     assert_eq!((machine.bank(), machine.cause()), (1, ResetCause::Watchdog), "a bite after it goes nowhere");
     machine.settle();

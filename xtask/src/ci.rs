@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[arg(long)]
     keep_going: bool,
     /// Time for all steps together, with room for a machine that is busy; what still runs then is killed
-    #[arg(long, default_value_t = 45)]
+    #[arg(long, default_value_t = 60)]
     minutes: u64,
 }
 

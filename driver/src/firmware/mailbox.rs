@@ -84,8 +84,8 @@ impl<'d, B: Backing + ?Sized + 'static> Turn<'d, B> {
         fence(Ordering::Release);
         device.write(&MBOX_COMMAND, MBOX_COMMAND::SEQUENCE.set(command, sequence))?;
         let status = self.wait(MBOX_COMMAND::SEQUENCE.set(command, sequence));
-        if status.is_err() {
-            // A device that cannot be reached has no use for it.
+        if !matches!(status, Ok(_) | Err(DriverError::Firmware(FirmwareError::Lost))) {
+            // One that is lost may be another's by now; a device that cannot be reached has no use for it.
             let _ = device.write(&MBOX_COMMAND, 0);
         }
         self.answer(opcode, status?)

@@ -4,6 +4,7 @@ use kvcpu_mmio::firmware::{MailboxResult, Opcode, SELF_TEST_MAX_SHIFT, pattern_w
 use kvcpu_mmio::regs::control::{CTRL, STATUS};
 use kvcpu_mmio::regs::irq::INT_ENABLE;
 use kvcpu_mmio::regs::mgmt::FW_STATUS;
+use kvcpu_mmio::regs::tier::TIER_FRAMES;
 use kvcpu_mmio::{Backing, BackingError};
 
 use super::mailbox::Turn;
@@ -11,7 +12,10 @@ use super::status::Run;
 use super::watch::Watch;
 use super::{Firmware, FirmwareError, SelfTest};
 use crate::device::lock;
-use crate::{DmaBuffer, DriverError};
+use crate::{DmaBuffer, DriverError, Source};
+
+/// TIER_FRAMES of the device in a test: one frame in T1 (docs/firmware.md, Self-test).
+const TEST_FRAMES: [u64; 4] = [0, 1, 0, 0];
 
 impl<B: Backing + ?Sized + 'static> Firmware<B> {
     /// Lends it two blocks, the first with its pattern, has the one copied into the other by way of card memory, and looks at what came. What
@@ -47,9 +51,11 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
                 refusal.values
             }
             Err(error) => {
-                self.end(interrupts).unwrap_or_else(|error| {
-                    tracing::warn!(target: "kvcpu::firmware", %error, "the device may be left with the self-test's configuration");
-                });
+                if let Err(error) = self.end(interrupts) {
+                    // The device may write there, and the bus address is not to be another's.
+                    tracing::warn!(target: "kvcpu::firmware", iova = memory.iova(), %error, "memory that was lent stays mapped");
+                    std::mem::forget(memory);
+                }
                 return Err(error);
             }
         };
@@ -61,16 +67,30 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
     }
 
     /// Ends a test that was given up, or that the watchdog ended, before the memory goes that it was lent. The firmware turns the device off as soon as
-    /// it sees that nobody waits; where it hangs, or was bitten after the command was taken back, nobody does.
+    /// it sees that nobody waits; where it hangs, or was bitten after the command was taken back, nobody does. A device that another host has
+    /// configured since is left alone.
     fn end(&self, interrupts: u64) -> Result<(), DriverError> {
+        let device = &self.device;
+        self.wait_end()?;
+        let mut tiers = (0..).zip(TEST_FRAMES);
+        let is_tests = tiers.try_fold(true, |is, (tier, frames)| {
+            device.read_at(&TIER_FRAMES, tier, 0).map(|found| is && found == frames)
+        })?;
+        let command = Source::Command.bit();
+        let enable = device.read(&INT_ENABLE)?;
+        device.write(&INT_ENABLE, enable | interrupts & command)?;
+        if is_tests && CTRL::ENABLE.get(device.read(&CTRL)?) == 1 {
+            device.write(&CTRL, 0)?;
+        }
+        if is_tests { device.wait_status("disabling the device", &STATUS::ENABLED, 0) } else { Ok(()) }
+    }
+
+    /// Waits until the firmware is not in its test any more, or the deadline is over.
+    fn wait_end(&self) -> Result<(), DriverError> {
         let device = &self.device;
         let mut watch = Watch::new(device, "the firmware's self-test to end", device.deadline())?;
         while Run::from_register(device.read(&FW_STATUS)?).is_early() && !watch.tick()? {}
-        if CTRL::ENABLE.get(device.read(&CTRL)?) == 1 {
-            device.write(&CTRL, 0)?;
-        }
-        device.write(&INT_ENABLE, interrupts)?;
-        device.wait_status("disabling the device", &STATUS::ENABLED, 0)
+        Ok(())
     }
 }
 

@@ -92,7 +92,7 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
             {
                 Err(FirmwareError::Interrupted { cause, bites }.into())
             }
-            (Some(_), _) => {
+            _ if result.is_some() || matches!(error, DriverError::Firmware(FirmwareError::Lost)) => {
                 // It answers: it may forget what came. If not, the next BEGIN has it forgotten.
                 let _ = turn.ask(Opcode::UpdateAbort, [0; 2], &[]);
                 Err(error)
@@ -116,7 +116,7 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
             Ok(failed.get().is_none())
         };
         self.wait_restart(before, runs, |watch, status| watch.over("FW_STATUS", status))?;
-        let answer = turn.ask(Opcode::Version, [0; 2], &[]);
+        let mut answer = turn.ask(Opcode::Version, [0; 2], &[]);
         let deadline = self.device.deadline() + BITE;
         let mut watch = Watch::new(&self.device, "the new firmware to be confirmed", deadline)?;
         loop {
@@ -124,6 +124,9 @@ impl<B: Backing + ?Sized + 'static> Firmware<B> {
             if run.is_ready() && runs(&run)? && !run.trial {
                 // It may have been late, or another's command have confirmed it.
                 return answer.or_else(|_| turn.ask(Opcode::Version, [0; 2], &[])).map(|answer| answer.values);
+            }
+            if run.is_ready() && run.trial && matches!(answer, Err(DriverError::Firmware(FirmwareError::Lost))) {
+                answer = turn.ask(Opcode::Version, [0; 2], &[]);
             }
             if watch.tick()? {
                 let (image, self_test) = (version(image), self.present()?.self_test);

@@ -79,6 +79,11 @@ impl Saved {
         if self.status & COMMAND == 0 {
             platform.set(&irq::INT_STATUS, COMMAND);
         }
+        self.let_interrupt(platform);
+    }
+
+    /// Does not hold the interrupt of the single-shot command back any more.
+    pub(super) fn let_interrupt<P: Platform>(&self, platform: &mut P) {
         let enable = platform.get(&irq::INT_ENABLE);
         platform.set(&irq::INT_ENABLE, enable | self.enable & COMMAND);
     }

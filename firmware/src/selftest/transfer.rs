@@ -36,7 +36,7 @@ pub(crate) enum Verdict {
     Crc(u32),
     /// A host enabled the device before the test did.
     Enabled,
-    /// The device is not configured for the test any more.
+    /// The device is not configured for the test any more: another host has it.
     Gone,
 }
 
@@ -86,6 +86,7 @@ impl Transfer {
             return self.pattern(platform, now);
         }
         if !is_configured(platform) {
+            self.saved.let_interrupt(platform);
             return Some(Verdict::Gone);
         }
         let verdict = match self.completion(platform, now) {
