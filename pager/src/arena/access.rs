@@ -17,7 +17,7 @@ pub enum Advice {
     Hot = 104,
     /// It is not needed now: it goes, and is not hot any more.
     Evict = 105,
-    /// It will be needed soon: it is filled in the background while there is room.
+    /// It will be needed soon: it is filled in the background, but not while a touch waits for room.
     Prefetch = 106,
 }
 
