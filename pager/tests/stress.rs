@@ -164,3 +164,37 @@ fn a_handler_thread_serves_the_kernel_too() {
     common::write_from(&arena, 0..100 << 12, &mut file).expect("the kernel's touches are served");
     assert_eq!(common::read_word(&mut file, 50 << 12), word(50 << 12));
 }
+
+/// Everything is pinned when a block is touched; it gets its room when one pin ends, long before the deadline.
+#[test]
+fn a_touch_that_waits_for_room_goes_on_when_a_pin_ends() {
+    for (name, policy) in [("hepc", Policy::Hepc(hepc())), ("clock", Policy::Clock), ("lru", Policy::Lru)] {
+        let options = Options { budget_bytes: Some(4 << 12), ..options(policy, Faults::InThread, Access::ReadOnly) };
+        let arena = Arena::new(Box::new(Numbered::new(BLOCKS << 12)), options).expect("an arena");
+        let pins: Vec<_> = (0..3_u64).map(|block| arena.pin(block << 12..(block << 12) + 1).expect("room")).collect();
+        peek(&arena, 100 << 12);
+        std::thread::scope(|scope| {
+            let waits =
+                scope.spawn(|| (110..116).for_each(|block| assert_eq!(peek(&arena, block << 12), word(block << 12))));
+            std::thread::sleep(Duration::from_millis(200));
+            drop(pins);
+            waits.join().expect("it goes on");
+        });
+        assert!(arena.resident_bytes() <= 4 << 12, "{name}");
+    }
+}
+
+/// Pages of a block that was written are given back by the program itself: they are the source's again, the others stay written.
+#[test]
+fn pages_that_a_program_gives_back_are_filled_again() {
+    let source = Numbered { writable: true, ..Numbered::new(4 << 16) };
+    let options = Options { block_bytes: 64 << 10, ..options(Policy::Lru, Faults::InThread, Access::Writable) };
+    let arena = Arena::new(Box::new(source), Options { budget_bytes: None, ..options }).expect("an arena");
+    poke(&arena, 0, 7);
+    poke(&arena, 8192, 9);
+    common::give_back(&arena, 0..4096);
+    assert_eq!((peek(&arena, 0), peek(&arena, 8192)), (word(0), 9));
+    poke(&arena, 8, 11);
+    arena.flush().expect("it takes them");
+    assert_eq!((peek(&arena, 8), peek(&arena, 8192)), (11, 9));
+}

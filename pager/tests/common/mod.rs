@@ -141,3 +141,12 @@ pub fn read_word(file: &mut std::fs::File, offset: u64) -> u64 {
     std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, offset).expect("it is that long");
     u64::from_le_bytes(bytes)
 }
+
+/// Gives pages of an arena back, as a program may by mistake.
+pub fn give_back(arena: &Arena, range: std::ops::Range<u64>) {
+    assert!(range.end <= arena.bytes());
+    let start = arena.as_ptr().wrapping_add(range.start as usize).cast_mut().cast();
+    // SAFETY: within the arena, whose pages may go at any time.
+    let given = unsafe { libc::madvise(start, (range.end - range.start) as usize, libc::MADV_DONTNEED) };
+    assert_eq!(given, 0);
+}
