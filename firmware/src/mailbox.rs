@@ -292,8 +292,7 @@ impl<P: Platform> Firmware<P> {
     fn judge(&mut self, verdict: Verdict) -> Reply {
         use SelfTestOutcome::{Failed, NotRun, Passed};
         let (dma, crc, detail) = match verdict {
-            // Another host has it now.
-            Verdict::Gone | Verdict::Enabled => return Reply::Now(MailboxResult::Enabled.into()),
+            Verdict::Enabled => return Reply::Now(MailboxResult::Enabled.into()),
             Verdict::Passed => (Passed, Passed, 0),
             Verdict::Dma(status) => (Failed, NotRun, status),
             Verdict::Crc(crc) => (Passed, Failed, crc),

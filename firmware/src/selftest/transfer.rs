@@ -34,10 +34,8 @@ pub(crate) enum Verdict {
     Dma(u32),
     /// The device's CRC is another than the firmware's.
     Crc(u32),
-    /// A host enabled the device before the test did.
+    /// A host has the device: it enabled it before the test did, or configured it since.
     Enabled,
-    /// The device is not configured for the test any more: another host has it.
-    Gone,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,7 +85,7 @@ impl Transfer {
         }
         if !is_configured(platform) {
             self.saved.let_interrupt(platform);
-            return Some(Verdict::Gone);
+            return Some(Verdict::Enabled);
         }
         let verdict = match self.completion(platform, now) {
             None => return None,

@@ -180,7 +180,7 @@ impl Drop for Pin<'_> {
     fn drop(&mut self) {
         for block in self.blocks.clone() {
             let core = &self.arena.core;
-            if core.pins[block as usize].fetch_sub(1, Ordering::SeqCst) == 1 && core.is_bounded {
+            if core.pins[block as usize].fetch_sub(1, Ordering::SeqCst) == 1 {
                 let written = core.access == Access::Private && core.states.get(block).state() == State::Dirty;
                 core.tell(Event::Hot(block, written || core.hot[block as usize].load(Ordering::Relaxed)));
             }

@@ -132,8 +132,13 @@ impl Core {
         self.access != Access::ReadOnly
     }
 
+    /// Where a block begins in the mapping.
+    pub(crate) fn offset(&self, block: u32) -> usize {
+        block as usize * self.block_bytes
+    }
+
     pub(crate) fn address(&self, block: u32) -> usize {
-        self.mapping.start() + block as usize * self.block_bytes
+        self.mapping.start() + self.offset(block)
     }
 
     /// The block at an address, if it is of this arena.
@@ -313,9 +318,7 @@ impl Core {
             Ok(()) => {
                 self.counting.fills.add(1);
                 self.states.set(block, State::Resident);
-                if self.is_bounded {
-                    self.tell(Event::Filled(block));
-                }
+                self.tell(Event::Filled(block));
                 Ok(())
             }
             Err(errno) => {
@@ -409,7 +412,7 @@ impl Core {
                     if !self.states.change(block, word, State::Unmapping) {
                         continue;
                     }
-                    let done = self.mapping.discard(&[(block as usize * self.block_bytes, self.block_bytes)]);
+                    let done = self.mapping.discard(&[(self.offset(block), self.block_bytes)]);
                     self.states.set(block, if done.is_ok() { State::Absent } else { state });
                     done.map_err(Refused::Kernel)?;
                     let took_room = matches!(state, State::Resident | State::Quarantined | State::Dirty);
@@ -420,8 +423,12 @@ impl Core {
         }
     }
 
-    /// Tells the housekeeper. A queue that is full is waited for: the housekeeper does not touch the arena.
+    /// Tells the housekeeper. A queue that is full is waited for: the housekeeper does not touch the arena. Without a budget it has no policy, and hears of
+    /// failures alone.
     pub(crate) fn tell(&self, event: Event) {
+        if !self.is_bounded && !matches!(event, Event::Failed(..)) {
+            return;
+        }
         let mut event = event;
         while let Err(back) = self.events.push(event).map_err(|_| event) {
             event = back;

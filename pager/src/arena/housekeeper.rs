@@ -198,7 +198,7 @@ impl Housekeeper {
         });
         blocks.sort_unstable();
         for &block in &blocks {
-            let offset = block as usize * core.block_bytes;
+            let offset = core.offset(block);
             match self.ranges.last_mut() {
                 Some((start, bytes)) if *start + *bytes == offset => *bytes += core.block_bytes,
                 _ => self.ranges.push((offset, core.block_bytes)),
@@ -217,7 +217,7 @@ impl Housekeeper {
             return self.keep(block);
         }
         self.ranges.clear();
-        self.ranges.push((block as usize * self.core.block_bytes, self.core.block_bytes));
+        self.ranges.push((self.core.offset(block), self.core.block_bytes));
         self.discard(&[block]);
     }
 
@@ -268,7 +268,7 @@ pub(super) fn save(core: &Core, block: u32, buffer: &mut [u8]) -> Result<(), Sou
     let _held = core.saving.lock().unwrap_or_else(PoisonError::into_inner);
     let address = core.address(block);
     core.uffd.protect(address, core.block_bytes, true).map_err(SourceError::Io)?;
-    core.mapping.read(block as usize * core.block_bytes, buffer);
+    core.mapping.read(core.offset(block), buffer);
     let saved = core.source.write_back(block.into(), buffer);
     match saved {
         Ok(()) => core.counting.saved.add(1),
